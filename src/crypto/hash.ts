@@ -1,0 +1,24 @@
+import { encodeBase64url } from '../protocol/base64url.js'
+import { primitives } from './primitives.js'
+
+const encoder = new TextEncoder()
+
+/** SHA-256 of the UTF-8 bytes of `text`, as base64url (43 characters). */
+export async function sha256(text: string): Promise<string> {
+  return encodeBase64url(await primitives.sha256(encoder.encode(text)))
+}
+
+/**
+ * Whether two strings are equal, in time that depends on their lengths alone. Lengths are not secret here: what is
+ * compared are digests and values of fixed form.
+ */
+export function equalInConstantTime(a: string, b: string): boolean {
+  const left = encoder.encode(a)
+  const right = encoder.encode(b)
+  let difference = left.length ^ right.length
+  for (let at = 0; at < left.length; at++) difference |= (left[at] ?? 0) ^ (right[at % right.length] ?? 0)
+  return difference === 0
+}
+
+/** 256 random bits as base64url (43 characters): an identifier that cannot be guessed. */
+export const randomId = (): string => encodeBase64url(crypto.getRandomValues(new Uint8Array(32)))

@@ -1,0 +1,44 @@
+/** The parameters of one challenge, in the order in which they are sent. `undefined` is left out. */
+export type ChallengeParameters = Readonly<Record<string, string | undefined>>
+
+/**
+ * Writes one `WWW-Authenticate` challenge. Values become quoted strings; what a quoted string cannot hold as it is
+ * (control characters, anything beyond ASCII) becomes `?`, so that no value can end the header or start another.
+ *
+ * @see RFC 9110 section 11.6.1 and RFC 6750 section 3
+ */
+export function formatChallenge(scheme: string, parameters: ChallengeParameters = {}): string {
+  const list = Object.entries(parameters).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}="${value.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')}"`],
+  )
+  return list.length ? `${scheme} ${list.join(', ')}` : scheme
+}
+
+/** One challenge as a resource server sent it; parameter names in lower case. */
+export interface Challenge {
+  scheme: string
+  parameters: Record<string, string>
+}
+
+/**
+ * Reads a `WWW-Authenticate` header, several challenges in one value included. What does not parse ends the list:
+ * a broken header yields the challenges before the break. Parameters without a prototype, so that no name surprises.
+ *
+ * @see RFC 9110 section 11.6.1
+ */
+export function parseChallenges(header: string): Challenge[] {
+  const challenges: Challenge[] = []
+  const piece =
+    /\s*(?:([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))|([\w!#$%&'*+.^`|~-]+)(?=[\s,]|$))\s*,?/gy
+  for (let match = piece.exec(header); match !== null; match = piece.exec(header)) {
+    const [, name, quoted, token, scheme] = match
+    if (scheme !== undefined) challenges.push({ scheme, parameters: Object.create(null) })
+    else if (name !== undefined) {
+      const current = challenges.at(-1)
+      if (!current) break
+      current.parameters[name.toLowerCase()] ??= quoted?.replace(/\\(.)/g, '$1') ?? token ?? ''
+    }
+    if (piece.lastIndex >= header.length) break
+  }
+  return challenges
+}

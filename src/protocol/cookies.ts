@@ -1,0 +1,32 @@
+/** How a cookie of ours is set: always HttpOnly, `Path=/`, without `Domain`. */
+export interface CookieAttributes {
+  sameSite: 'Strict' | 'Lax' | 'None'
+  secure: boolean
+  /** Seconds; 0 expires the cookie; absent makes a cookie that ends with the browser session. */
+  maxAge?: number
+}
+
+/**
+ * The values of every cookie with exactly this name, in the order sent. More than one means that somebody else could
+ * set a cookie for this host: the caller treats that as no cookie at all.
+ *
+ * @see RFC 6265 section 5.4 (servers should not rely on the order)
+ */
+export function cookieValues(header: string | null, name: string): string[] {
+  return parseCookies(header).flatMap(([found, value]) => (found === name ? [value] : []))
+}
+
+/** All cookies of a `Cookie` header as pairs. Values are left as they are; nothing is percent-decoded. */
+export function parseCookies(header: string | null): Array<[name: string, value: string]> {
+  if (!header) return []
+  return header.split(';').flatMap((pair) => {
+    const at = pair.indexOf('=')
+    return at < 1 ? [] : [[pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as [string, string]]
+  })
+}
+
+/** Writes one `Set-Cookie` value. `name` and `value` are ours (token characters, base64url and dots). @see RFC 6265 section 4.1 */
+export function serializeCookie(name: string, value: string, { sameSite, secure, maxAge }: CookieAttributes): string {
+  const age = maxAge === undefined ? '' : `; Max-Age=${Math.max(0, Math.floor(maxAge))}`
+  return `${name}=${value}; Path=/; HttpOnly; SameSite=${sameSite}${secure ? '; Secure' : ''}${age}`
+}

@@ -1,0 +1,30 @@
+/** What a {@link SallyportError} may carry besides its code and message. */
+export interface SallyportErrorOptions {
+  /** Whether the same call may succeed later without anybody changing anything. Default `false`. */
+  retryable?: boolean
+  /** The evidence: another error, or the words of a server (`error`, `error_description`, `status`). Never a secret. */
+  cause?: unknown
+}
+
+/**
+ * The one error class of sallyport. Branch on `code`, read `message`, find evidence in `cause`.
+ *
+ * Each folder exports its own closed union of codes; `docs/errors.md` has an anchor for every one. Messages may be
+ * read by anyone: they name the option, the claim or the parameter, never a token, a key or a cookie.
+ */
+export class SallyportError<Code extends string = string> extends Error {
+  readonly code: Code
+  readonly retryable: boolean
+
+  constructor(code: Code, message: string, options: SallyportErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.name = 'SallyportError'
+    this.code = code
+    this.retryable = options.retryable ?? false
+  }
+
+  /** What may leave the process: no stack and no cause. */
+  toJSON(): { name: string; code: Code; message: string; retryable: boolean } {
+    return { name: this.name, code: this.code, message: this.message, retryable: this.retryable }
+  }
+}

@@ -1,0 +1,23 @@
+/** What a `Request` cannot say: who is at the other end of the connection. */
+export interface Peer {
+  /** The address of the socket, never of a forwarding header. */
+  address: string
+  /** Whether this connection is TLS. */
+  encrypted: boolean
+  /** The client's certificate, DER, where TLS asked for one and verified it. */
+  certificate?: Uint8Array
+}
+
+const peers = new WeakMap<Request, Peer>()
+
+/**
+ * Ties the peer of its connection to a request and returns the same request. A WeakMap rather than a second argument
+ * or a header: no runtime's own second argument can be mistaken for it, and no client can send it.
+ */
+export function withPeer(request: Request, peer: Peer): Request {
+  peers.set(request, peer)
+  return request
+}
+
+/** The peer that a rim tied to this request, if one did. */
+export const peerOf = (request: Request): Peer | undefined => peers.get(request)

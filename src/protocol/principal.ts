@@ -1,0 +1,56 @@
+/** Who calls: the same shape whatever the credential was. */
+export interface Principal {
+  /** How the caller proved who it is. */
+  method: 'access_token' | 'api_key' | 'agent_token' | 'client_certificate' | 'session_cookie'
+  /** The subject: a person, a client or an agent. */
+  sub: string
+  /** Who vouches for `sub`; absent for credentials of our own. */
+  iss?: string
+  /** The client that the credential was issued to. */
+  client_id?: string
+  scopes: readonly string[]
+  tenant?: string
+  /** Epoch seconds after which the credential is worth nothing. */
+  expiresAt?: number
+  /** The verified claims, for decisions that the guard does not make. Never the credential itself. */
+  claims: Readonly<Record<string, unknown>>
+}
+
+/** What an authenticator says about a request that carries its kind of credential. */
+export type Verdict =
+  | { ok: true; principal: Principal }
+  | {
+      ok: false
+      status: 400 | 401 | 403 | 429 | 503
+      error: string
+      error_description?: string
+      /** Further parameters of the challenge, for example `acr_values`. */
+      challenge?: Readonly<Record<string, string | undefined>>
+      retryAfter?: number
+      /** Why, for the operator's event; never sent. */
+      detail?: string
+    }
+
+/**
+ * One kind of credential. The guard knows no kinds: it asks each authenticator whether the request carries its own,
+ * and lets exactly one judge. An authenticator belongs to the folder that owns the credential.
+ */
+export interface Authenticator {
+  /** The method that its principals have. */
+  readonly method: Principal['method']
+  /** Whether the credential was put there on purpose (a header) or rides along by itself (cookie, certificate). */
+  readonly explicit: boolean
+  /** The scheme and parameters of the challenge for a caller without credentials; none for keys in a header of their own. */
+  readonly challenge?: { scheme: string; parameters?: Readonly<Record<string, string | undefined>> }
+  /** Whether the request carries this kind of credential. Looks, does not verify. */
+  claims(request: Request): boolean
+  /** Verifies the credential. Never throws for what a caller sent; a dependency that is out of reach is a 503 verdict. */
+  verify(request: Request, context: AuthenticationContext): Promise<Verdict>
+}
+
+/** What the guard tells every authenticator. */
+export interface AuthenticationContext {
+  /** The audience that a credential must be meant for. @see RFC 8707 section 2 */
+  resource: string
+  now: () => number
+}

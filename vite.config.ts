@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs'
+import { defineConfig } from 'vitest/config'
+
+const { exports: subpaths, dependencies, peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
+
+/** One entry per subpath: `./dist/bff/index.js` is built from `src/bff/index.ts`. */
+const entry = Object.fromEntries(
+  Object.values<{ default?: string }>(subpaths).flatMap(({ default: file }) => {
+    const name = file?.replace('./dist/', '').replace(/\.js$/, '')
+    return name ? [[name, `src/${name}.ts`]] : []
+  }),
+)
+const external = [...Object.keys(dependencies), ...Object.keys(peerDependencies), 'node:']
+
+export default defineConfig({
+  build: {
+    lib: { entry, formats: ['es'] },
+    outDir: 'dist',
+    emptyOutDir: false,
+    minify: false,
+    target: 'es2022',
+    rolldownOptions: {
+      external: (id) => external.some((name) => id === name || id.startsWith(name.endsWith(':') ? name : `${name}/`)),
+      // One file in dist for each in src, types beside it: what a debugger shows is what the repository holds.
+      output: { preserveModules: true, preserveModulesRoot: 'src', entryFileNames: '[name].js' },
+    },
+  },
+  resolve: {
+    alias: Object.entries(entry).map(([name, file]) => ({
+      find: new RegExp(`^sallyport${name === 'client/index' ? '' : `/${name.replace(/\/index$/, '')}`}$`),
+      replacement: new URL(file, import.meta.url).pathname,
+    })),
+  },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          environment: 'node',
+          include: ['test/{protocol,crypto,bff,guard,node,testing}/**/*.test.ts', 'test/*.test.ts'],
+          exclude: ['test/package.test.ts', 'test/size.test.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'page',
+          environment: 'happy-dom',
+          environmentOptions: { happyDOM: { url: 'https://app.example.com/' } },
+          include: ['test/client/**/*.test.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'package',
+          environment: 'node',
+          include: ['test/package.test.ts', 'test/size.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          environment: 'node',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/e2e/browser-setup.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
