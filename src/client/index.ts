@@ -1,0 +1,56 @@
+import type { StandardClaims } from '../protocol/claims.js'
+import { createPageAuth } from './auth.js'
+import { clientError } from './errors.js'
+import type { Auth, AuthOptions, Session } from './types.js'
+
+export type { AddressClaim, StandardClaims } from '../protocol/claims.js'
+export { SallyportError } from '../protocol/error.js'
+export type { SessionAnswer, SignedOutReason } from '../protocol/session.js'
+export type { EagerErrorCode } from './errors.js'
+export type { SignInErrorCode } from './sign-in-errors.js'
+export type {
+  Api,
+  Auth,
+  AuthEvent,
+  AuthOptions,
+  LoginOptions,
+  LogoutOptions,
+  Session,
+  TokenOptions,
+} from './types.js'
+
+/**
+ * Sign-in for this page, through its backend (`sallyport/bff`).
+ *
+ * Access tokens live in a closure: not in storage, not on `window`, not in a message to another tab. A script that runs
+ * in the page can still ask for one as the app does, for as long as the page is open; the refresh token and the ID Token
+ * never reach the page. Creating starts nothing; `ready`, `subscribe`, `getToken`, `fetch` and `login` do.
+ *
+ * Without a browser (rendering on a server) everything stays `pending`, and what needs one rejects `not_in_browser`.
+ *
+ * @typeParam Claims what the backend's `claims` lets through; nothing checks it against what comes
+ * @throws TypeError naming the option that cannot be used
+ * @throws SallyportError `insecure_context` where Web Crypto is missing (plain http: off loopback)
+ * @see RFC 10017 section 6.2 (token-mediating backend)
+ */
+export function createAuth<Claims = StandardClaims>(options: AuthOptions<Claims> = {}): Auth<Claims> {
+  return typeof document === 'undefined' ? createAbsentAuth() : createPageAuth(options)
+}
+
+function createAbsentAuth<Claims>(): Auth<Claims> {
+  const session: Session<Claims> = { status: 'pending' }
+  const absent = () => Promise.reject(clientError('not_in_browser'))
+  return {
+    session,
+    subscribe(listener) {
+      listener(session)
+      return () => {}
+    },
+    ready: async () => session,
+    login: absent,
+    logout: absent,
+    getToken: absent,
+    fetch: absent,
+    close() {},
+  }
+}

@@ -1,0 +1,28 @@
+import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
+
+/** What can go wrong while signing in, code → message. */
+export const signInErrors = {
+  login_unavailable: 'Sign-in cannot start: the backend or the provider cannot be reached. Try again later.',
+  storage_unavailable: 'Sign-in needs sessionStorage, and the browser refuses it or it is full.',
+  state_mismatch: 'This answer belongs to no sign-in begun in this tab. Start again with auth.login().',
+  transaction_expired: 'This sign-in was begun more than ten minutes ago. Start again with auth.login().',
+  transaction_consumed: 'This sign-in has been finished already.',
+  authorization_error: 'The provider refused the sign-in. See cause; show its text as text, never as HTML.',
+  id_token_invalid: 'The backend refused the ID Token. See cause for the claim.',
+  issuer_mismatch:
+    'The provider does not call itself what the backend expects. Compare "issuer" character for character.',
+  subject_mismatch: 'UserInfo speaks of another person than the ID Token.',
+  session_too_large: 'The session does not fit into its cookies. Let fewer claims through at the backend.',
+  sign_in_rejected: 'The code was refused. See cause; start again with auth.login().',
+  sign_in_unavailable:
+    'The backend or the provider could not be reached to finish signing in. Start again with auth.login().',
+} as const
+
+export type SignInErrorCode = keyof typeof signInErrors
+
+export const signInError = (code: SignInErrorCode, options?: SallyportErrorOptions): SallyportError<SignInErrorCode> =>
+  new SallyportError(code, signInErrors[code], options)
+
+/** Whether the backend's `error` is one of the codes above. */
+export const isSignInCode = (code: string | undefined): code is SignInErrorCode =>
+  code !== undefined && Object.hasOwn(signInErrors, code)
