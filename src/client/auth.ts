@@ -1,21 +1,21 @@
 import type { StandardClaims } from '../protocol/claims.js'
 import type { SallyportError } from '../protocol/error.js'
-import type { Mode, SessionAnswer, SignedOutReason } from '../protocol/session.js'
+import type { CodeAnswer, Mode, SessionAnswer, SignedOutReason } from '../protocol/session.js'
 import { systemNow } from '../protocol/time.js'
-import { createBackend, quote } from './backend.js'
-import { takeCallback } from './callback-url.js'
+import { createBackOff } from './back-off.js'
+import { createBackend, failureOf } from './backend.js'
 import { clientError, notNow } from './errors.js'
 import { createAim, createFetch } from './fetch.js'
-import { abortable, createBackOff, createRenewal, keyOf } from './renewal.js'
-import { createSnapshot, sessionOf, signedOut } from './session.js'
+import { abortable, createRenewal, formOf, keyOf, type Wanted } from './renewal.js'
+import { createSnapshot, type Isolated } from './session.js'
 import { type Fact, openTabs } from './tabs.js'
-import type { Auth, AuthEvent, AuthOptions, LoginOptions, LogoutOptions, Session, TokenOptions } from './types.js'
+import type { Auth, AuthEvent, AuthOptions, Session, TokenOptions } from './types.js'
 
 /**
  * Authorization responses taken out of the URL, by backend, until they are done with. Shared by all instances in the
  * page: whoever mounts twice finds the first one's work. A response waits here when its chunk could not be loaded.
  */
-const callbacks = new Map<string, { search: string; work?: Promise<unknown> | undefined }>()
+const callbacks = new Map<string, { search: string; work?: Promise<void> | undefined }>()
 
 /** Everything that only signing in needs, oidc-client-ts included: one chunk that a returning user never fetches. */
 const loadSignIn = () =>
@@ -25,18 +25,25 @@ const loadSignIn = () =>
 
 /** Makes the page's half, in a browser. @see createAuth for what it promises */
 export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Claims>): Auth<Claims> {
-  const { location, history, crypto, document } = globalThis
-  const { apis = {}, now = systemNow, onEvent, onReturn, initial } = options
-  const { origin } = location
-  if (!crypto?.subtle) throw clientError('insecure_context')
-  const backend = absolute('bff', options.bff ?? '/bff').replace(/\/$/, '')
-  const redirect_uri = absolute('redirect_uri', options.redirect_uri ?? '/callback')
-  const { subtle } = crypto
-  const pageFetch = options.fetch ?? globalThis.fetch.bind(globalThis)
-  const ask = createBackend(backend, pageFetch)
+  // Read once, now: a script that replaces them later gets nothing by it.
+  const { location, history, document } = globalThis
+  const subtle = globalThis.crypto?.subtle
+  if (!subtle) throw clientError('insecure_context')
+  const { now = systemNow, onReturn, initial } = options
+  const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
+  const backend = absolute('bff', '/bff').replace(/\/$/, '')
+  const redirect_uri = absolute('redirect_uri', '/callback')
+  const ask = createBackend(backend, fetch)
 
-  const report: (error: unknown) => void = globalThis.reportError?.bind(globalThis) ?? console.error
-  const snapshot = createSnapshot<Claims>(initial ? sessionOf(initial) : { status: 'pending' }, report)
+  const isolated: Isolated = (call, value) => {
+    try {
+      call?.(value)
+    } catch (error) {
+      reportError(error)
+    }
+  }
+  const emit = (event: AuthEvent) => isolated(options.onEvent, event)
+  const snapshot = createSnapshot<Claims>(initial ? sessionOf(initial) : { status: 'pending' }, isolated)
   const backOff = createBackOff(now)
   const renewal = createRenewal({
     ask,
@@ -50,136 +57,112 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
   let mode: Mode | undefined
   /** Whether the backend has been heard: a guess from `initial` is not. */
   let settled = false
-  /** Counts sign-outs, so that an answer to an older question cannot bring a session back. */
+  /** Counts changes of person, so that an answer to an older question cannot bring a session back. */
   let epoch = 0
   let asking: Promise<Session<Claims>> | undefined
   let leaving: Promise<void> | undefined
   let comeBack: ((error: SallyportError) => void) | undefined
   let tabs: ReturnType<typeof openTabs> | undefined
+  let listening: AbortController | undefined
 
-  function absolute(option: string, value: string): string {
+  function absolute(option: 'bff' | 'redirect_uri', standard: string): string {
+    const value = options[option] ?? standard
     const url = URL.canParse(value, location.href) ? new URL(value, location.href) : undefined
-    if (!url || url.search || url.hash || (option !== 'bff' && url.origin !== origin))
-      throw new TypeError(`createAuth: "${option}" must be a path, or a URL without query and fragment, of this site`)
+    if (!url || url.search || url.hash || (option !== 'bff' && url.origin !== location.origin))
+      throw new TypeError(`createAuth: "${option}" must be a path of this origin`)
     return url.href
   }
 
-  function isolated<Value>(call: ((value: Value) => void) | undefined, value: Value) {
-    try {
-      call?.(value)
-    } catch (error) {
-      report(error)
-    }
-  }
-  const emit = (event: AuthEvent) => isolated(onEvent, event)
-
   function sub(): string | undefined {
     const session = snapshot.get()
-    return session.status === 'signed-in' ? `${(session.user as { sub?: string }).sub}` : undefined
+    return session.status === 'signed-in' ? subOf(session.user) : undefined
   }
 
   function enter(session: Session<Claims>) {
     const was = sub()
+    settled = true
     snapshot.set(session)
-    if (sub() !== was) emit({ type: 'signed_in' })
+    if (was !== sub()) emit({ type: 'signed_in' })
   }
 
-  function end(reason: SignedOutReason, tell: boolean, error?: SallyportError) {
-    const was = snapshot.get().status
+  function end(reason: SignedOutReason, tell?: boolean, error?: SallyportError) {
+    const was = sub()
     epoch++
     settled = true
     renewal.clear()
-    snapshot.set({ ...signedOut(reason), ...(error && { error }) })
-    if (was === 'signed-in') {
-      emit({ type: 'signed_out', reason })
-      if (tell) tabs?.tell({ signedOut: reason })
-    }
+    snapshot.set({ status: 'signed-out', reason, ...(error && { error }) })
+    if (was === undefined) return
+    emit({ type: 'signed_out', reason })
+    if (tell) tabs?.postMessage({ out: reason })
   }
 
   function unavailable(error: SallyportError) {
     if (settled) return
     snapshot.set({ status: 'unavailable', error })
-    emit({ type: 'unavailable', error })
   }
 
   /** Asks who is here; the first token rides along. What goes wrong leaves what is known as it is. */
-  async function who({ resource, scope, minValidity }: TokenOptions = {}, failure?: SallyportError) {
+  async function who(first: TokenOptions = {}, failure?: SallyportError) {
     if (backOff.waiting()) return
     const mine = epoch
-    const answer = await ask('/session', { resource, scope, min_validity: minValidity })
+    const answer = await ask('/session', formOf(first))
     if (mine !== epoch) return
     const body = answer.body as SessionAnswer<Claims> | undefined
-    if (!answer.ok || body?.user === undefined) {
+    if (!answer.ok || body?.expires_at === undefined) {
       backOff.failed(answer.retryAfter)
-      const refused = answer.body?.error && answer.status < 429
-      return unavailable(
-        refused
-          ? clientError('request_refused', { cause: quote(answer) })
-          : notNow('backend_unavailable', quote(answer)),
-      )
+      unavailable(failureOf(answer, 'backend_unavailable'))
+      return
     }
     backOff.reset()
     mode = body.mode
-    if (body.expires_at === null) return failure ? end('callback_failed', false, failure) : end(body.reason, settled)
-    const was = settled && sub()
-    if (was && was !== (body.user as { sub?: string }).sub) return end('user_changed', false)
-    if (body.token) renewal.keep(keyOf({ resource, scope }), body.token)
-    if (body.token_error?.retry_after) backOff.failed(body.token_error.retry_after)
-    settled = true
+    const was = settled ? sub() : undefined
+    if (body.expires_at === null) return failure ? end('callback_failed', false, failure) : end(body.reason, true)
+    if (was !== undefined && was !== subOf(body.user)) return end('user_changed')
+    if (body.token) renewal.keep(keyOf(first), body.token)
     enter(sessionOf(body))
   }
 
-  /** Finishes the callback that waits for this backend, if one does; another instance's is waited for. */
-  async function finish(): Promise<SallyportError | undefined> {
-    const waiting = callbacks.get(backend)
-    if (!waiting) return undefined
-    if (waiting.work) {
-      await waiting.work
-      return undefined
-    }
-    let failure: SallyportError | undefined
-    const work = async () => {
-      const { finishSignIn, returnByPopState } = await loadSignIn()
-      const { answer, error, returnTo } = await finishSignIn<Claims>({
-        search: waiting.search,
-        ask,
-        redirect_uri,
-        origin,
-        now,
-      })
-      callbacks.delete(backend)
-      if (answer) {
-        epoch++
-        settled = true
-        renewal.clear()
-        renewal.keep('', answer)
-        enter(sessionOf({ mode: 'token-mediating', user: answer.user, expires_at: answer.expires_at }))
-        mode = 'token-mediating'
-        tabs?.tell({ signedIn: `${sub()}` })
-      } else {
-        failure = error
-        emit({ type: 'callback_failed', error })
-        await who({}, error)
-      }
-      isolated(onReturn ?? returnByPopState, returnTo)
-    }
-    waiting.work = work()
-    try {
-      await waiting.work
-    } catch (error) {
-      // The chunk did not come: the response stays, the next call tries again.
-      waiting.work = undefined
-      unavailable(error as SallyportError)
-      return error as SallyportError
-    }
-    return failure
+  const ports = {
+    ask,
+    backend,
+    redirect_uri,
+    location,
+    now,
+    accept(answer: CodeAnswer<Claims>) {
+      epoch++
+      renewal.clear()
+      renewal.keep(keyOf({}), answer)
+      enter(sessionOf(answer))
+      tabs?.postMessage({ in: subOf(answer.user) })
+    },
+    refuse(error: SallyportError) {
+      emit({ type: 'callback_failed', error })
+      return who({}, error)
+    },
+    arrive: (returnByPopState: (returnTo: string) => void, returnTo: string) =>
+      isolated(onReturn ?? returnByPopState, returnTo),
   }
 
   async function begin(first?: TokenOptions): Promise<Session<Claims>> {
-    const search = takeCallback(redirect_uri, location, history)
-    if (search) callbacks.set(backend, { search })
-    const failure = await finish()
-    if (!settled && !failure) await who(first)
+    const { pathname, search, hash } = location
+    if (location.origin + pathname === redirect_uri && /[?&]state=/.test(search)) {
+      callbacks.set(backend, { search })
+      // At once, before anything is loaded: the code leaves the URL and this history entry. What else stood there comes back.
+      history.replaceState(history.state, '', pathname + hash)
+    }
+    const callback = callbacks.get(backend)
+    const mine = callback && !callback.work
+    if (callback)
+      try {
+        callback.work ??= loadSignIn().then(({ finishSignIn }) => finishSignIn(callback.search, ports))
+        await callback.work
+        callbacks.delete(backend)
+      } catch (error) {
+        // The chunk did not come: the response stays here, the next call tries again.
+        callback.work = undefined
+        unavailable(error as SallyportError)
+      }
+    if (!settled && !mine) await who(first)
     return snapshot.get()
   }
 
@@ -193,34 +176,29 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
   }
 
   /** Asks again, after what is under way. */
-  function again(): Promise<unknown> {
-    return (asking ?? Promise.resolve()).then(() => who())
-  }
+  const again = () => (asking ?? Promise.resolve()).then(() => who())
 
   function hear(fact: Fact) {
     const known = sub()
-    if ('signedOut' in fact) known !== undefined && end(fact.signedOut, false)
-    else if (known === undefined) void again()
-    else if (known !== fact.signedIn) end('user_changed', false)
+    if (known === undefined) fact.in && again()
+    else if (fact.out) end(fact.out)
+    else if (known !== fact.in) end('user_changed')
   }
 
-  function onShow(event: PageTransitionEvent) {
-    if (!event.persisted) return
-    comeBack?.(clientError('cancelled'))
-    // A page from the back-forward cache remembers; the backend knows.
-    void again()
-  }
-  function onWake(event: Event) {
-    if (event.type === 'online') backOff.reset()
-    if (snapshot.get().status === 'unavailable' && document.visibilityState !== 'hidden') void ready()
+  function onPage({ type, persisted }: Event & { persisted?: boolean }) {
+    if (type === 'online') backOff.reset()
+    if (persisted) {
+      // A page from the back-forward cache remembers; the backend knows.
+      comeBack?.(clientError('cancelled'))
+      again()
+    } else if (snapshot.get().status === 'unavailable' && !document.hidden) ready()
   }
 
   function listen() {
-    if (tabs) return
+    if (listening) return
+    listening = new AbortController()
     tabs = openTabs(backend, hear)
-    addEventListener('pageshow', onShow)
-    addEventListener('online', onWake)
-    document.addEventListener('visibilitychange', onWake)
+    for (const type of ['pageshow', 'online', 'visibilitychange']) addEventListener(type, onPage, listening)
   }
 
   /** Leaves the page, once, however often it is asked; stays if there is nowhere to go. */
@@ -228,7 +206,7 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     listen()
     leaving ??= prepare()
       .then((url) => {
-        if (!url) return undefined
+        if (!url) return
         location.assign(url)
         return new Promise<void>((_, reject) => {
           comeBack = reject
@@ -240,19 +218,18 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     return leaving
   }
 
-  async function acquire(token: TokenOptions, refused?: string, digest?: string): Promise<string> {
-    const session = await ready(token)
+  async function acquire(wanted: Wanted): Promise<string> {
+    const session = await ready(wanted)
     if (session.status === 'unavailable') throw session.error
     if (session.status !== 'signed-in') throw clientError('login_required')
     if (mode === 'proxy') throw clientError('token_not_available')
-    const key = keyOf(token)
-    return renewal.current(key, token.minValidity ?? 30, refused) ?? renewal.renew(key, token, refused, digest)
+    return current(wanted) ?? renewal.renew(keyOf(wanted), wanted)
   }
+  const current = (wanted: Wanted) => (settled ? renewal.current(keyOf(wanted), wanted) : undefined)
 
-  async function getToken(token: TokenOptions = {}, refused?: string, digest?: string): Promise<string> {
-    token.signal?.throwIfAborted()
-    const held = settled && !refused && renewal.current(keyOf(token), token.minValidity ?? 30)
-    return held || abortable(acquire(token, refused, digest), token.signal)
+  async function getToken(wanted: Wanted = {}): Promise<string> {
+    wanted.signal?.throwIfAborted()
+    return current(wanted) ?? abortable(acquire(wanted), wanted.signal)
   }
 
   return {
@@ -260,41 +237,48 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
       return snapshot.get()
     },
     subscribe(listener) {
-      void ready()
+      ready()
       return snapshot.subscribe(listener)
     },
     ready: () => ready(),
-    getToken: (token) => getToken(token),
+    getToken,
     fetch: createFetch({
-      fetch: pageFetch,
-      aim: createAim(apis, origin, backend),
+      fetch,
+      aim: createAim(options.apis ?? {}, location.origin, backend),
       base: location.href,
       subtle,
       getToken,
     }),
-    login: (login: LoginOptions = {}) =>
-      leave(async () => (await loadSignIn()).beginSignIn(login, { ask, redirect_uri, backend, location, now })),
-    logout({ local }: LogoutOptions = {}) {
-      end('logged_out', false)
+    login: (login = {}) => leave(() => loadSignIn().then(({ beginSignIn }) => beginSignIn(login, ports))),
+    logout({ local } = {}) {
+      end('logged_out')
       return leave(async () => {
         const answer = await ask('/logout', {})
         if (!answer.ok) {
-          const error = notNow('logout_failed', quote(answer))
           settled = false
+          const error = notNow('logout_failed', answer.cause)
           unavailable(error)
           throw error
         }
-        tabs?.tell({ signedOut: 'logged_out' })
+        tabs?.postMessage({ out: 'logged_out' })
         const next = answer.body?.location
-        return !local && typeof next === 'string' ? new URL(next, backend).href : undefined
+        return next && !local ? new URL(`${next}`, backend).href : undefined
       })
     },
     close() {
+      listening?.abort()
       tabs?.close()
-      tabs = undefined
-      removeEventListener('pageshow', onShow)
-      removeEventListener('online', onWake)
-      document.removeEventListener('visibilitychange', onWake)
+      listening = undefined
     },
   }
 }
+
+const subOf = (user: unknown) => `${(user as { sub?: string }).sub}`
+
+/** What the backend said, as a session. */
+const sessionOf = <Claims>(
+  answer: SessionAnswer<Claims> | Pick<CodeAnswer<Claims>, 'user' | 'expires_at'>,
+): Session<Claims> =>
+  'reason' in answer
+    ? { status: 'signed-out', reason: answer.reason }
+    : { status: 'signed-in', user: answer.user as Claims, expiresAt: answer.expires_at }

@@ -1,62 +1,70 @@
+import type { SallyportError } from '../protocol/error.js'
 import type { ErrorAnswer } from '../protocol/session.js'
+import { clientError, type EagerErrorCode, isClientCode, notNow } from './errors.js'
 
 /** Members that are `undefined` are not sent; a list is sent as the same parameter several times. */
 export type Form = Record<string, string | number | readonly string[] | undefined>
 
 /**
- * What came back. `body` is an object only if the answer was JSON: an HTML page from something in between is not the
- * backend speaking. Status 0: nothing came back at all.
+ * What came back. `body` is there only if the answer was a JSON object: an HTML page from something in between is not
+ * the backend speaking. Status 0: nothing came back at all.
  */
 export interface Answer {
   status: number
   ok: boolean
-  body: (Record<string, unknown> & Partial<ErrorAnswer>) | undefined
-  /** Seconds, from `Retry-After`. */
+  body?: Record<string, unknown> & Partial<ErrorAnswer>
+  /** Seconds, from `Retry-After`; 0 without. */
   retryAfter: number
-  cause?: unknown
+  /** For the `cause` of an error: the server's own words, nothing of what was asked. */
+  cause: unknown
 }
 
-export type Backend = ReturnType<typeof createBackend>
+export type Backend = (path: string, form?: Form) => Promise<Answer>
 
-/** Longer than the backend itself waits for the provider. */
+/** Milliseconds: longer than the backend itself waits for the provider. */
 const DEADLINE = 20_000
 
 /** Asks the backend. Never rejects: an outage is an answer of status 0. */
-export function createBackend(url: string, fetch: typeof globalThis.fetch) {
-  return async (path: string, form?: Form): Promise<Answer> => {
-    const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(), DEADLINE)
+export function createBackend(url: string, fetch: typeof globalThis.fetch): Backend {
+  return async (path, form) => {
+    const answer: Answer = { status: 0, ok: false, retryAfter: 0, cause: undefined }
     try {
       const response = await fetch(url + path, {
         method: form ? 'POST' : 'GET',
         headers: { 'Sallyport-CSRF': '1' },
         credentials: 'include',
-        signal: abort.signal,
+        signal: AbortSignal.timeout(DEADLINE),
         ...(form && { body: encode(form) }),
       })
-      const json = /json/.test(response.headers.get('content-type') ?? '') ? await response.json() : undefined
-      const body = json && typeof json === 'object' ? json : undefined
-      return {
-        status: response.status,
-        ok: response.ok && !!body,
-        body,
-        retryAfter: Number(response.headers.get('retry-after')) || 0,
-      }
-    } catch (cause) {
-      return { status: 0, ok: false, body: undefined, retryAfter: 0, cause }
-    } finally {
-      clearTimeout(timer)
+      const { status, headers } = response
+      answer.status = status
+      answer.retryAfter = Number(headers.get('retry-after')) || 0
+      answer.cause = { status }
+      const body = await response.json()
+      answer.body = body
+      answer.ok = response.ok && typeof body === 'object'
+      if (body.error) answer.cause = { status, error: body.error, error_description: body.error_description }
+    } catch (error) {
+      answer.ok = false
+      answer.cause ??= error
     }
+    return answer
   }
 }
 
 function encode(form: Form): URLSearchParams {
   const parameters = new URLSearchParams()
-  for (const [name, value] of Object.entries(form))
-    if (value !== undefined) for (const item of [value].flat()) parameters.append(name, `${item}`)
+  for (const name in form)
+    for (const value of [form[name]].flat()) if (value !== undefined) parameters.append(name, `${value}`)
   return parameters
 }
 
-/** The server's own words, for `cause`: nothing of what was asked. */
-export const quote = ({ status, body, cause }: Answer): unknown =>
-  body?.error ? { status, error: body.error, error_description: body.error_description } : (cause ?? { status })
+/**
+ * What an answer that is no success means: the backend spoke and refuses, or this is not the time. Without JSON nobody
+ * spoke; 408, 409, 429 and 5xx are "not now" whoever spoke.
+ */
+export function failureOf({ status, body, cause }: Answer, otherwise: EagerErrorCode): SallyportError {
+  const error = body?.error
+  if (!error || status === 408 || status === 409 || status > 428) return notNow(otherwise, cause)
+  return clientError(isClientCode(error) ? error : 'request_refused', { cause })
+}

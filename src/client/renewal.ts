@@ -1,10 +1,11 @@
 import type { SignedOutReason, TokenAnswer } from '../protocol/session.js'
 import type { Now } from '../protocol/time.js'
-import { type Answer, type Backend, quote } from './backend.js'
+import type { BackOff } from './back-off.js'
+import { type Backend, failureOf } from './backend.js'
 import { clientError, notNow } from './errors.js'
 import type { TokenOptions } from './types.js'
 
-/** A token and when it came. */
+/** A token and when it came: by the clock, and by the browser's monotonic one. */
 interface Held {
   token: string
   expiresIn: number
@@ -12,108 +13,87 @@ interface Held {
   ticks: number
 }
 
+/** What is asked for, and which token will not do. */
+export interface Wanted extends TokenOptions {
+  /** A token that an API refused. */
+  refused?: string
+  /** Its SHA-256, for the backend. */
+  digest?: string
+}
+
 /** What renewal needs to know and to say; it decides nothing about sessions. */
 export interface RenewalPorts {
   ask: Backend
   now: Now
+  backOff: BackOff
   /** Whom this page believes to be signed in. */
   sub(): string | undefined
   /** The backend said that the session is over. */
   ended(reason: SignedOutReason): void
-  /** Everything waits until then after a "not now". */
-  backOff: BackOff
   renewed(): void
-}
-
-const JITTER = 0.5
-const LONGEST = 30
-
-export type BackOff = ReturnType<typeof createBackOff>
-
-/** How long to leave the backend alone after it said "not now": what it asked for, else 1 s, doubling up to 30 s, with jitter. */
-export function createBackOff(now: Now) {
-  let until = 0
-  let failures = 0
-  return {
-    /** Also false when the clock was set back by more than any wait of ours. */
-    waiting: () => now() < until && now() > until - 3600,
-    failed(retryAfter: number) {
-      const backOff = Math.min(LONGEST, 2 ** failures++) * (1 - JITTER * Math.random())
-      until = now() + Math.min(3600, Math.max(retryAfter, backOff))
-    },
-    reset() {
-      until = failures = 0
-    },
-  }
 }
 
 /**
  * Holds the access tokens, in this closure and nowhere else, and renews them one at a time.
  *
- * No timer decides validity: the clock is read when a token is asked for. Age is the larger of what the clock and the
- * browser's monotonic one say, so that a clock set back does not make an old token young.
+ * No timer decides validity: the clock is read when a token is asked for. Age is the larger of what the two clocks say,
+ * so that one set back does not make an old token young.
  */
-export function createRenewal({ ask, now, sub, ended, backOff, renewed }: RenewalPorts) {
+export function createRenewal({ ask, now, backOff, sub, ended, renewed }: RenewalPorts) {
   let held = new Map<string, Held>()
   let flights = new Map<string, Promise<string>>()
   let last: Promise<unknown> = Promise.resolve()
 
-  const left = (entry: Held) => entry.expiresIn - Math.max(now() - entry.at, (performance.now() - entry.ticks) / 1000)
+  const left = ({ expiresIn, at, ticks }: Held) => expiresIn - Math.max(now() - at, (performance.now() - ticks) / 1000)
 
-  function keep(key: string, { access_token, expires_in }: TokenAnswer): string {
-    held.set(key, { token: access_token, expiresIn: +expires_in || 60, at: now(), ticks: performance.now() })
-    return access_token
+  function keep(key: string, { access_token: token, expires_in }: TokenAnswer): string {
+    held.set(key, { token, expiresIn: +expires_in || 60, at: now(), ticks: performance.now() })
+    return token
   }
 
   /** The token in memory if it is good enough, without asking anybody. */
-  function current(key: string, minValidity: number, refused?: string): string | undefined {
+  function current(key: string, { minValidity = 30, refused }: Wanted): string | undefined {
     const entry = held.get(key)
-    if (!entry || entry.token === refused || now() < entry.at - 1) return undefined
+    if (!entry || entry.token === refused) return undefined
     // A token that had less left when it came is the best there was: half of that is then enough.
-    return left(entry) >= Math.min(minValidity, entry.expiresIn < minValidity ? entry.expiresIn / 2 : minValidity)
-      ? entry.token
-      : undefined
+    const need = entry.expiresIn < minValidity ? entry.expiresIn / 2 : minValidity
+    return left(entry) >= need ? entry.token : undefined
   }
 
-  async function renew(key: string, options: TokenOptions, refused?: string, digest?: string): Promise<string> {
+  async function renew(key: string, wanted: Wanted): Promise<string> {
     const mine = held
-    const form = {
-      grant_type: 'refresh_token',
-      min_validity: options.minValidity,
-      resource: options.resource,
-      scope: options.scope,
-      refused: digest,
-      sub: sub(),
-    }
-    let answer: Answer | undefined
-    if (!backOff.waiting()) {
-      answer = await ask('/token', form)
+    const question = () =>
+      ask('/token', {
+        ...formOf(wanted),
+        grant_type: 'refresh_token',
+        refused: wanted.digest,
+        sub: sub(),
+      })
+    let answer = backOff.waiting() ? undefined : await question()
+    if (answer?.status === 409) {
       // Another tab's answer carries the newer cookie: it arrives within moments.
-      if (answer.status === 409) {
-        await new Promise((resolve) => setTimeout(resolve, 250 + 500 * Math.random()))
-        answer = await ask('/token', form)
-      }
+      await new Promise((resolve) => setTimeout(resolve, 250 + 500 * Math.random()))
+      answer = await question()
     }
     // Signed out, or in as somebody else, while this was under way: whatever came back is nobody's.
     if (mine !== held) throw clientError('login_required')
-    const error = answer?.body?.error
-    if (answer?.ok && typeof answer.body?.access_token === 'string') {
+    const body = answer?.body
+    if (answer?.ok && body?.access_token) {
       backOff.reset()
       renewed()
-      return keep(key, answer.body as unknown as TokenAnswer)
+      return keep(key, body as unknown as TokenAnswer)
     }
-    if (error === 'invalid_grant') {
-      ended(answer?.body?.reason ?? 'revoked')
+    if (body?.error === 'invalid_grant') {
+      ended(body.reason ?? 'revoked')
       throw clientError('login_required')
     }
-    if (error === 'invalid_scope' || error === 'invalid_target')
-      throw clientError(error, { cause: quote(answer as Answer) })
-    if (error && answer && answer.status >= 400 && answer.status < 409 && answer.status !== 408)
-      throw clientError('request_refused', { cause: quote(answer) })
-    if (answer) backOff.failed(answer.retryAfter)
-    const entry = held.get(key)
-    if (entry && entry.token !== refused && left(entry) > 0) return entry.token
-    throw notNow('refresh_unavailable', answer && quote(answer))
+    const failure = answer ? failureOf(answer, 'refresh_unavailable') : notNow('refresh_unavailable')
+    if (failure.retryable) {
+      if (answer) backOff.failed(answer.retryAfter)
+      const entry = held.get(key)
+      if (entry && entry.token !== wanted.refused && left(entry) > 0) return entry.token
+    }
+    throw failure
   }
 
   return {
@@ -125,33 +105,33 @@ export function createRenewal({ ask, now, sub, ended, backOff, renewed }: Renewa
       flights = new Map()
     },
     /** One request at a time, whoever asks for whatever; the same question is asked once. */
-    renew(key: string, options: TokenOptions, refused?: string, digest?: string): Promise<string> {
-      const name = key + digest
-      let flight = flights.get(name)
+    renew(key: string, wanted: Wanted): Promise<string> {
+      const name = key + wanted.digest
+      const mine = flights
+      let flight = mine.get(name)
       if (!flight) {
-        const mine = flights
-        flight = last
-          .then(() => current(key, options.minValidity ?? 0, refused) ?? renew(key, options, refused, digest))
-          .finally(() => mine.delete(name))
+        flight = last.then(() => current(key, wanted) ?? renew(key, wanted)).finally(() => mine.delete(name))
         last = flight.catch(() => {})
-        flights.set(name, flight)
+        mine.set(name, flight)
       }
       return flight
     },
   }
 }
 
-/** What a token is for, as one text: the same question has the same key however its scope is ordered. */
-export const keyOf = ({ resource, scope }: TokenOptions): string =>
-  resource || scope ? JSON.stringify([resource, scope?.split(' ').sort()]) : ''
+/** What a token is for, as one text. */
+export const keyOf = ({ resource = '', scope = '' }: TokenOptions): string => `${resource} ${scope}`
+
+/** The same for the backend, as its parameters are spelled. */
+export const formOf = ({ resource, scope, minValidity }: TokenOptions) => ({
+  resource,
+  scope,
+  min_validity: minValidity,
+})
 
 /** Ends this caller's wait when its signal says so; the work goes on for the others. */
-export function abortable<Value>(work: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
-  if (!signal) return work
-  let stop = () => {}
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop)
+export const abortable = <Value>(work: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> =>
+  new Promise((resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason))
+    work.then(resolve, reject)
   })
-  return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', stop))
-}

@@ -1,12 +1,17 @@
-import { encodeBase64url } from '../protocol/base64url.js'
 import type { SallyportError } from '../protocol/error.js'
 import { returnTarget } from '../protocol/return-to.js'
 import type { CodeAnswer, Mode } from '../protocol/session.js'
 import type { Now } from '../protocol/time.js'
-import { type Answer, type Backend, quote } from './backend.js'
-import { clientError } from './errors.js'
-import { createRequest, RECORD_LIFETIME, removeRecords, type SignInRequest, takeRecord } from './oidc.js'
-import { isSignInCode, signInError } from './sign-in-errors.js'
+import { type Answer, type Backend, failureOf } from './backend.js'
+import {
+  createRequest,
+  RECORD_LIFETIME,
+  removeRecords,
+  type SignInRecord,
+  type SignInRequest,
+  takeRecord,
+} from './oidc.js'
+import { isSignInCode, type SignInErrorCode, signInError } from './sign-in-errors.js'
 import type { LoginOptions } from './types.js'
 
 /** Parameters that are the protocol's or have an option of their own; `params` is for the provider's. */
@@ -45,7 +50,7 @@ export async function beginSignIn(
   const here = location.href === redirect_uri ? '/' : location.pathname + location.search + location.hash
   const target = returnTarget(returnTo ?? here, location.origin)
   const answer = await ask('/.well-known/openid-configuration')
-  if (!answer.ok) throw startError(answer)
+  if (!answer.ok) throw failed(answer, undefined, 'login_unavailable')
   const { mode, issuer, authorization_endpoint, client_id, scope } = answer.body as unknown as Metadata
   if (mode === 'proxy') return `${backend}/login?return_to=${encodeURIComponent(target)}`
 
@@ -56,7 +61,7 @@ export async function beginSignIn(
     client_id,
     redirect_uri,
     scope: standard.scope ?? scope,
-    nonce: encodeBase64url(crypto.getRandomValues(new Uint8Array(32))),
+    nonce: crypto.randomUUID() + crypto.randomUUID(),
     returnTo: target,
     at: now(),
     params: {
@@ -78,58 +83,55 @@ export async function beginSignIn(
   for (const name of new Set(parameters.keys())) form[name] = parameters.getAll(name)
   const bound = await ask('/transaction', form)
   const url = bound.body?.location
-  if (!bound.ok || typeof url !== 'string' || !/^https?:/.test(url)) throw startError(bound)
+  if (!bound.ok || typeof url !== 'string' || !/^https?:/.test(url)) throw failed(bound, undefined, 'login_unavailable')
   return url
 }
 
-function startError(answer: Answer): SallyportError {
-  const cause = quote(answer)
-  const error = answer.body?.error
+/** An answer that is no success, under our own codes where the backend names one. */
+function failed(answer: Answer, refused: SignInErrorCode | undefined, otherwise: SignInErrorCode): SallyportError {
+  const { error, claim } = answer.body ?? {}
+  const cause = claim ? { ...(answer.cause as object), claim } : answer.cause
   if (isSignInCode(error)) return signInError(error, { cause })
-  if (error === 'invalid_scope' || error === 'invalid_target') return clientError(error, { cause })
-  if (error && answer.status >= 400 && answer.status < 429) return clientError('request_refused', { cause })
-  return signInError('login_unavailable', { retryable: true, cause })
+  const failure = failureOf(answer, 'backend_unavailable')
+  if (failure.retryable) return signInError(otherwise, { retryable: true, cause })
+  return refused ? signInError(refused, { cause }) : failure
 }
 
-export interface FinishPorts {
-  /** The query of the callback URL, as it came. */
-  search: string
-  ask: Backend
-  redirect_uri: string
-  origin: string
-  now: Now
+/** What finishing needs and may do to the page's state. */
+export interface FinishPorts<Claims> extends BeginPorts {
+  accept(answer: CodeAnswer<Claims>): void
+  refuse(error: SallyportError): Promise<void>
+  arrive(returnByPopState: (returnTo: string) => void, returnTo: string): void
 }
 
-export type Finished<Claims> = { returnTo: string } & (
-  | { answer: CodeAnswer<Claims>; error?: never }
-  | { answer?: never; error: SallyportError }
-)
-
-/** Matches an authorization response with its record, then has the backend redeem the code. Never rejects. */
-export async function finishSignIn<Claims>({
-  search,
-  ask,
-  redirect_uri,
-  origin,
-  now,
-}: FinishPorts): Promise<Finished<Claims>> {
+/**
+ * Matches an authorization response (`search`, as it came) with its record, has the backend redeem the code, and takes
+ * the person back to where they were. Whatever is wrong with the response ends in `refuse`.
+ */
+export async function finishSignIn<Claims>(search: string, ports: FinishPorts<Claims>): Promise<void> {
+  const { location } = ports
+  history.replaceState(history.state, '', location.pathname + withoutResponse(search) + location.hash)
   const parameters = new URLSearchParams(search)
   const once = ['state', 'code', 'iss', 'error'].every((name) => parameters.getAll(name).length < 2)
-  const record = once ? await takeRecord(redirect_uri + search).catch(() => undefined) : undefined
-  if (!record) return { error: signInError('state_mismatch'), returnTo: '/' }
-  const returnTo = returnTarget(record.returnTo, origin)
-  const failed = (error: SallyportError) => ({ error, returnTo })
+  const record = once ? await takeRecord(ports.redirect_uri + search).catch(() => undefined) : undefined
+  const outcome = record ? await redeem<Claims>(parameters, record, ports) : signInError('state_mismatch')
+  if ('access_token' in outcome) ports.accept(outcome)
+  else await ports.refuse(outcome)
+  ports.arrive(returnByPopState, returnTarget(record?.returnTo, location.origin))
+}
 
+async function redeem<Claims>(
+  parameters: URLSearchParams,
+  record: SignInRecord,
+  { ask, now }: BeginPorts,
+): Promise<CodeAnswer<Claims> | SallyportError> {
   const age = now() - record.at
-  if (!(age <= RECORD_LIFETIME)) return failed(signInError('transaction_expired'))
+  if (!(age <= RECORD_LIFETIME)) return signInError('transaction_expired')
   const error = parameters.get('error')
   const code = parameters.get('code')
   if (error || !code) {
-    const cause = {
-      error: error ?? 'invalid_response',
-      error_description: parameters.get('error_description') ?? undefined,
-    }
-    return failed(signInError('authorization_error', { cause }))
+    const error_description = parameters.get('error_description') ?? undefined
+    return signInError('authorization_error', { cause: { error: error ?? 'invalid_response', error_description } })
   }
   const answer = await ask('/token', {
     grant_type: 'authorization_code',
@@ -138,21 +140,25 @@ export async function finishSignIn<Claims>({
     iss: parameters.get('iss') ?? undefined,
     code_verifier: record.code_verifier,
   })
-  return answer.ok ? { answer: answer.body as unknown as CodeAnswer<Claims>, returnTo } : failed(finishError(answer))
+  if (answer.ok && answer.body?.access_token) return answer.body as unknown as CodeAnswer<Claims>
+  return failed(answer, 'sign_in_rejected', 'sign_in_unavailable')
 }
 
-function finishError(answer: Answer): SallyportError {
-  const claim = answer.body?.claim
-  const cause = { ...(quote(answer) as object), ...(claim && { claim }) }
-  const error = answer.body?.error
-  if (isSignInCode(error)) return signInError(error, { cause })
-  if (error && answer.status >= 400 && answer.status < 429 && answer.status !== 408)
-    return signInError('sign_in_rejected', { cause })
-  return signInError('sign_in_unavailable', { retryable: true, cause })
+/** What providers add to a redirect URI. @see RFC 6749 section 4.1.2, RFC 9207 section 2, OpenID Connect Session Management 1.0 section 2 */
+const added = /^(code|state|iss|error|error_description|error_uri|session_state)(=|$)/
+
+/** A query without the authorization response; the other parameters character for character. */
+function withoutResponse(search: string): string {
+  const rest = search
+    .slice(1)
+    .split('&')
+    .filter((pair) => !added.test(pair))
+    .join('&')
+  return rest && `?${rest}`
 }
 
 /** The default `onReturn`: replaces the URL and fires `popstate`, which routers hear. */
-export function returnByPopState(returnTo: string): void {
+function returnByPopState(returnTo: string): void {
   history.replaceState(null, '', returnTo)
   dispatchEvent(new PopStateEvent('popstate', { state: null }))
 }

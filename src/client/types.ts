@@ -25,7 +25,6 @@ export type AuthEvent =
   | { type: 'signed_in' }
   | { type: 'signed_out'; reason: SignedOutReason }
   | { type: 'token_renewed' }
-  | { type: 'unavailable'; error: SallyportError }
   | { type: 'callback_failed'; error: SallyportError }
 
 /** An API on another origin, or one that wants a token of its own. */

@@ -17,14 +17,14 @@ export class SallyportError<Code extends string = string> extends Error {
   readonly retryable: boolean
 
   constructor(code: Code, message: string, options: SallyportErrorOptions = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    super(message, options)
     this.name = 'SallyportError'
     this.code = code
-    this.retryable = options.retryable ?? false
+    this.retryable = !!options.retryable
   }
 
   /** What may leave the process: no stack and no cause. */
   toJSON(): { name: string; code: Code; message: string; retryable: boolean } {
-    return { name: this.name, code: this.code, message: this.message, retryable: this.retryable }
+    return { ...this, message: this.message }
   }
 }
