@@ -43,8 +43,8 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     }
   }
   const emit = (event: AuthEvent) => isolated(options.onEvent, event)
-  const snapshot = createSnapshot<Claims>(initial ? sessionOf(initial) : { status: 'pending' }, isolated)
-  const backOff = createBackOff(now)
+  const snapshot = createSnapshot<Claims>(guess(initial), isolated)
+  const backOff = createBackOff()
   const renewal = createRenewal({
     ask,
     now,
@@ -66,9 +66,8 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
   let listening: AbortController | undefined
 
   function absolute(option: 'bff' | 'redirect_uri', standard: string): string {
-    const value = options[option] ?? standard
-    const url = URL.canParse(value, location.href) ? new URL(value, location.href) : undefined
-    if (!url || url.search || url.hash || (option !== 'bff' && url.origin !== location.origin))
+    const url = new URL(options[option] ?? standard, location.href)
+    if (url.search || url.hash || (option !== 'bff' && url.origin !== location.origin))
       throw new TypeError(`createAuth: "${option}" must be a path of this origin`)
     return url.href
   }
@@ -78,11 +77,12 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     return session.status === 'signed-in' ? subOf(session.user) : undefined
   }
 
-  function enter(session: Session<Claims>) {
+  function enter(answer: { user: Claims; expires_at: number }) {
     const was = sub()
+    if (settled && was !== undefined && was !== subOf(answer.user)) return end('user_changed')
     settled = true
-    snapshot.set(session)
-    if (was !== sub()) emit({ type: 'signed_in' })
+    snapshot.set(signedIn(answer))
+    if (was === undefined) emit({ type: 'signed_in' })
   }
 
   function end(reason: SignedOutReason, tell?: boolean, error?: SallyportError) {
@@ -97,8 +97,7 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
   }
 
   function unavailable(error: SallyportError) {
-    if (settled) return
-    snapshot.set({ status: 'unavailable', error })
+    if (!settled) snapshot.set({ status: 'unavailable', error })
   }
 
   /** Asks who is here; the first token rides along. What goes wrong leaves what is known as it is. */
@@ -115,11 +114,9 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     }
     backOff.reset()
     mode = body.mode
-    const was = settled ? sub() : undefined
     if (body.expires_at === null) return failure ? end('callback_failed', false, failure) : end(body.reason, true)
-    if (was !== undefined && was !== subOf(body.user)) return end('user_changed')
     if (body.token) renewal.keep(keyOf(first), body.token)
-    enter(sessionOf(body))
+    enter(body)
   }
 
   const ports = {
@@ -129,10 +126,8 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     location,
     now,
     accept(answer: CodeAnswer<Claims>) {
-      epoch++
-      renewal.clear()
       renewal.keep(keyOf({}), answer)
-      enter(sessionOf(answer))
+      enter(answer)
       tabs?.postMessage({ in: subOf(answer.user) })
     },
     refuse(error: SallyportError) {
@@ -275,10 +270,14 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
 
 const subOf = (user: unknown) => `${(user as { sub?: string }).sub}`
 
-/** What the backend said, as a session. */
-const sessionOf = <Claims>(
-  answer: SessionAnswer<Claims> | Pick<CodeAnswer<Claims>, 'user' | 'expires_at'>,
-): Session<Claims> =>
-  'reason' in answer
-    ? { status: 'signed-out', reason: answer.reason }
-    : { status: 'signed-in', user: answer.user as Claims, expiresAt: answer.expires_at }
+const signedIn = <Claims>({ user, expires_at }: { user: Claims; expires_at: number }): Session<Claims> => ({
+  status: 'signed-in',
+  user,
+  expiresAt: expires_at,
+})
+
+/** What the server guessed while it rendered the page. */
+const guess = <Claims>(answer: SessionAnswer<Claims> | undefined): Session<Claims> => {
+  if (!answer) return { status: 'pending' }
+  return answer.expires_at === null ? { status: 'signed-out', reason: answer.reason } : signedIn(answer)
+}
