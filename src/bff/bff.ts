@@ -1,0 +1,133 @@
+import { Hono } from 'hono'
+import type { SessionAnswer } from '../protocol/session.js'
+import { json, refusalAnswer } from './answers.js'
+import { createCookieJar } from './cookie-jar.js'
+import { allowOrigin, answerPreflight, requireNavigation, requireOwnPage } from './csrf.js'
+import { type Description, describe } from './describe.js'
+import type { Endpoint } from './endpoint.js'
+import { Refusal } from './errors.js'
+import { readForm } from './form.js'
+import { createKeyring } from './keyring.js'
+import { createLogout } from './logout.js'
+import { type BffOptions, examine } from './options.js'
+import { createProvider } from './provider.js'
+import { createSealedSessions } from './sealed-sessions.js'
+import { answerSession, nobody, type Parts, postToken, somebody } from './token.js'
+import { createTransactions, examineRequest, transactionParameters } from './transaction.js'
+
+export interface Bff {
+  /** Answers a request to one of the endpoints; 404 for any other. Never rejects. */
+  fetch(request: Request): Promise<Response>
+  /**
+   * Who a request is from, for rendering on the server: what `createAuth({ initial })` takes. Slides no limit, sets no
+   * cookie, holds no token. `undefined` where it cannot be said: browsers withhold Strict cookies from navigations that
+   * another site began.
+   */
+  getSession(request: Request): Promise<SessionAnswer<Readonly<Record<string, unknown>>> | undefined>
+  /** What is in force: cookies, endpoints, key ids, the provider's capabilities, limits and deviations. */
+  describe(): Promise<Description>
+  close(): Promise<void>
+}
+
+/**
+ * The backend behind a page: signs people in as a confidential client, keeps refresh tokens and ID Tokens, hands the
+ * page short-lived access tokens. `Request` in, `Response` out.
+ *
+ * Sessions are sealed into cookies. That needs nothing beside this process, and has limits: a copied cookie is refused
+ * after sign-out by this process only; a second process can lose a refresh race; there is no session list and no
+ * back-channel logout. `describe()` prints them.
+ *
+ * Not checked: that TLS ends where `baseUrl` says.
+ *
+ * @throws TypeError naming the option and the remedy
+ * @see RFC 10017 section 6.2, RFC 9700
+ */
+export function createBff(options: BffOptions): Bff {
+  const settings = examine(options)
+  const { basePath, emit } = settings
+  const jar = createCookieJar(settings)
+  const keyring = createKeyring(settings)
+  const provider = createProvider(settings)
+  const transactions = createTransactions(settings, jar, keyring)
+  const sessions = createSealedSessions(settings, jar, keyring, provider)
+  const parts: Parts = { settings, provider, transactions, sessions }
+  const logout = createLogout(parts, jar, keyring)
+
+  const endpoints: readonly Endpoint[] = [
+    { method: 'POST', path: '/session', answer: (request) => answerSession(request, parts) },
+    { method: 'GET', path: '/session', answer: (request) => answerSession(request, parts) },
+    { method: 'GET', path: '/.well-known/openid-configuration', answer: metadata },
+    { method: 'POST', path: '/transaction', answer: transaction },
+    { method: 'POST', path: '/token', answer: (request) => postToken(request, parts) },
+    { method: 'POST', path: '/logout', answer: (request) => logout.post(request) },
+    { method: 'GET', path: '/logout/continue', exempt: 'navigation', answer: (request) => logout.continue(request) },
+    { method: 'GET', path: '/health', exempt: 'public', answer: async () => json({ status: 'ok' }) },
+  ]
+
+  /** What the page needs to make its authorization request, beside the issuer's own words. */
+  async function metadata(): Promise<Response> {
+    const { client_id, scope, redirect_uris, authorizationParams } = settings
+    return json({
+      ...(await provider.metadata()),
+      mode: 'token-mediating',
+      client_id,
+      scope,
+      redirect_uris,
+      authorization_params: authorizationParams,
+    })
+  }
+
+  async function transaction(request: Request): Promise<Response> {
+    const form = await readForm(request, transactionParameters(settings))
+    const { transaction: bound, request: authorization } = await examineRequest(form, settings)
+    const location = await provider.authorizationUrl(authorization)
+    return json({ location }, await transactions.begin(request, bound))
+  }
+
+  async function run(endpoint: Endpoint, request: Request): Promise<Response> {
+    if (!endpoint.exempt) requireOwnPage(request, settings)
+    if (endpoint.exempt === 'navigation') requireNavigation(request)
+    return allowOrigin(request, await endpoint.answer(request), settings)
+  }
+
+  function refused(error: unknown, request: Request): Response {
+    const path = new URL(request.url).pathname
+    const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable')
+    if (!(error instanceof Refusal)) emit({ type: 'operator_error', detail: `${(error as Error)?.name} in ${path}` })
+    emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
+    return allowOrigin(request, refusalAnswer(refusal), settings)
+  }
+
+  const app = new Hono().basePath(basePath)
+  for (const endpoint of endpoints) app.on(endpoint.method, endpoint.path, (context) => run(endpoint, context.req.raw))
+  for (const path of new Set(endpoints.map((endpoint) => endpoint.path)))
+    app.all(path, ({ req: { raw: request } }) => {
+      if (request.method === 'OPTIONS') return answerPreflight(request, settings)
+      const answer = refused(new Refusal('method_not_allowed'), request)
+      const allowed = endpoints.flatMap((endpoint) => (endpoint.path === path ? [endpoint.method] : []))
+      answer.headers.set('Allow', allowed.join(', '))
+      return answer
+    })
+  app.notFound((context) => refused(new Refusal('not_found'), context.req.raw))
+  app.onError((error, context) => refused(error, context.req.raw))
+
+  return {
+    // Hono answers HEAD with GET's handlers; here GET may touch state, so HEAD is a method of its own.
+    fetch: async (request) => (request.method === 'HEAD' ? headless(request) : app.fetch(request)),
+    async getSession(request) {
+      const present = await sessions.read(request, false)
+      if (present.record) return somebody(present)
+      const site = request.headers.get('sec-fetch-site') ?? 'none'
+      return site === 'same-origin' || site === 'none' ? (nobody(present.reason) as SessionAnswer<never>) : undefined
+    },
+    describe: () => describe(settings, { jar, keyring, provider, endpoints }),
+    async close() {
+      sessions.close()
+    },
+  }
+
+  function headless(request: Request): Response {
+    const { status, headers } = refused(new Refusal('method_not_allowed'), request)
+    return new Response(null, { status, headers })
+  }
+}

@@ -1,0 +1,55 @@
+import { type CookieAttributes, cookieValues, parseCookies, serializeCookie } from '../protocol/cookies.js'
+import type { Settings } from './options.js'
+
+/** What the cookies of this backend are called and how they are set: one place decides. */
+export interface CookieJar {
+  readonly session: string
+  /** The second part of a session that does not fit into one cookie. */
+  readonly part: string
+  readonly idle: string
+  readonly logout: string
+  /** The names of transaction cookies begin so. */
+  readonly transaction: string
+  set(name: string, value: string, maxAge: number): string
+  expire(name: string): string
+  /** Every value sent under exactly this name. */
+  values(request: Request, name: string): string[]
+  /** The names of the transaction cookies sent. */
+  transactions(request: Request): string[]
+}
+
+/**
+ * `__Host-Http-<name>`: Secure, HttpOnly, `Path=/`, no `Domain`. Browsers that know the prefix refuse it from script and
+ * from any other host; those that do not know it still enforce the `__Host-` it begins with. Strict: no other site's
+ * navigation carries it. With `loopbackCookies` the port stands in the name, since ports of one host share cookies.
+ *
+ * @see RFC 10017 section 6.1.3.2, draft-ietf-httpbis-layered-cookies (cookie name prefixes)
+ */
+export function createCookieJar({ name, origin, loopbackCookies }: Settings): CookieJar {
+  const { port } = new URL(origin)
+  const session = loopbackCookies ? `${name}-${port || '80'}` : `__Host-Http-${name}`
+  const attributes: CookieAttributes = { sameSite: 'Strict', secure: !loopbackCookies }
+  // Sent by the browser on the way back from the provider, where Strict cookies are not.
+  const lax: CookieAttributes = { ...attributes, sameSite: 'Lax' }
+  const logout = `${session}-logout`
+  const of = (cookie: string) => (cookie === logout ? lax : attributes)
+  const transaction = `${session}-tx.`
+  const values = (request: Request, cookie: string) => cookieValues(request.headers.get('cookie'), cookie)
+  return {
+    session,
+    part: `${session}-2`,
+    idle: `${session}-idle`,
+    logout,
+    transaction,
+    set: (cookie, value, maxAge) => serializeCookie(cookie, value, { ...of(cookie), maxAge }),
+    expire: (cookie) => serializeCookie(cookie, '', { ...of(cookie), maxAge: 0 }),
+    values,
+    transactions: (request) => [
+      ...new Set(
+        parseCookies(request.headers.get('cookie')).flatMap(([found]) =>
+          found.startsWith(transaction) ? [found] : [],
+        ),
+      ),
+    ],
+  }
+}

@@ -1,0 +1,64 @@
+import { Refusal } from './errors.js'
+import type { Settings } from './options.js'
+
+/**
+ * Who may call: requests that carry `Sallyport-CSRF: 1` (a page of another site cannot send it without a preflight that
+ * is never approved), that the browser says come from this origin (Fetch Metadata, which no script can forge), and whose
+ * `Origin`, where there is one, is exactly ours or listed in `allowedOrigins`. Each is enough against most; all hold
+ * together, since SameSite does not stop a sibling subdomain.
+ *
+ * Browsers without Fetch Metadata are judged by the other two. `Sec-Fetch-Site: none` (nobody's page) passes with the
+ * header: the person did it.
+ *
+ * @throws Refusal `csrf_required`
+ * @see RFC 10017 section 6.1.3.3
+ */
+export function requireOwnPage(request: Request, { origin: own, allowedOrigins }: Settings): void {
+  const origin = request.headers.get('origin')
+  const site = request.headers.get('sec-fetch-site')
+  const allowed = origin !== null && allowedOrigins.includes(origin)
+  const refuse = (what: string): never => {
+    throw new Refusal('csrf_required', {
+      description: `${what}. This endpoint answers requests with the header Sallyport-CSRF: 1 from ${own}`,
+    })
+  }
+  if (request.headers.get('sallyport-csrf') !== '1') refuse('The header Sallyport-CSRF is missing')
+  if (origin !== null && origin !== own && !allowed) refuse('The Origin is another')
+  if (site !== null && site !== 'same-origin' && site !== 'none' && !allowed)
+    refuse('The request comes from another site')
+}
+
+/** A top-level navigation, as far as the browser says. For the few endpoints that people are sent to. */
+export function requireNavigation(request: Request): void {
+  const mode = request.headers.get('sec-fetch-mode') ?? 'navigate'
+  const destination = request.headers.get('sec-fetch-dest') ?? 'document'
+  const prefetch = request.headers.get('sec-purpose') ?? request.headers.get('purpose') ?? ''
+  if (mode !== 'navigate' || destination !== 'document' || prefetch.includes('prefetch'))
+    throw new Refusal('csrf_required', { description: 'This endpoint is for top-level navigations' })
+}
+
+/**
+ * Answers for pages on `allowedOrigins`: CORS with credentials for exactly them. Everybody else gets no CORS header at
+ * all, reflected or not. @see https://fetch.spec.whatwg.org/#http-cors-protocol
+ */
+export function allowOrigin(request: Request, response: Response, { allowedOrigins }: Settings): Response {
+  const origin = request.headers.get('origin')
+  if (origin === null || !allowedOrigins.includes(origin)) return response
+  response.headers.set('Access-Control-Allow-Origin', origin)
+  response.headers.set('Access-Control-Allow-Credentials', 'true')
+  response.headers.set('Access-Control-Expose-Headers', 'Retry-After')
+  response.headers.append('Vary', 'Origin')
+  return response
+}
+
+/** Answers a preflight itself. Nothing is run, whatever it asks for. */
+export function answerPreflight(request: Request, settings: Settings): Response {
+  const allowed = settings.allowedOrigins.includes(request.headers.get('origin') ?? '')
+  const response = new Response(null, { status: allowed ? 204 : 403 })
+  response.headers.set('Vary', 'Origin')
+  if (!allowed) return response
+  response.headers.set('Access-Control-Allow-Methods', 'GET, POST')
+  response.headers.set('Access-Control-Allow-Headers', 'Sallyport-CSRF, Content-Type')
+  response.headers.set('Access-Control-Max-Age', '600')
+  return allowOrigin(request, response, settings)
+}

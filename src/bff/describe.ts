@@ -1,0 +1,92 @@
+import type { CookieJar } from './cookie-jar.js'
+import type { Endpoint } from './endpoint.js'
+import type { Keyring } from './keyring.js'
+import type { Settings } from './options.js'
+import type { Provider } from './provider.js'
+
+/** What is in force, for an operator to read. Holds no secret; not for strangers. */
+export interface Description {
+  mode: 'token-mediating'
+  origin: string
+  issuer: string
+  client_id: string
+  clientAuthentication: string
+  endpoints: readonly { method: string; path: string; csrf: boolean }[]
+  cookies: readonly { name: string; attributes: string }[]
+  /** The first seals. */
+  cookieKeyIds: readonly string[]
+  idleTimeout: number
+  absoluteTimeout: number
+  claims: readonly string[]
+  scope: string
+  resources: readonly string[]
+  /** Of the provider; `null` until its metadata has been read. */
+  provider: null | {
+    endSession: boolean
+    revocation: boolean
+    userinfo: boolean
+    responseIss: boolean
+    pkceS256: boolean
+  }
+  /** What this configuration does not promise. */
+  limits: readonly string[]
+  /** Where this differs from what RFC 10017 describes. */
+  deviations: readonly string[]
+}
+
+export async function describe(
+  settings: Settings,
+  {
+    jar,
+    keyring,
+    provider,
+    endpoints,
+  }: { jar: CookieJar; keyring: Keyring; provider: Provider; endpoints: readonly Endpoint[] },
+): Promise<Description> {
+  const metadata = provider.known()
+  const attributes = (name: string) =>
+    jar
+      .set(name, '', 1)
+      .replace(/^[^;]*; /, '')
+      .replace(/; Max-Age=.*/, '')
+  return {
+    mode: 'token-mediating',
+    origin: settings.origin,
+    issuer: settings.issuer,
+    client_id: settings.client_id,
+    clientAuthentication: settings.clientAuthentication,
+    endpoints: endpoints.map(({ method, path, exempt }) => ({ method, path: settings.basePath + path, csrf: !exempt })),
+    cookies: [jar.session, jar.part, jar.idle, `${jar.transaction}<state>`, jar.logout].map((name) => ({
+      name,
+      attributes: attributes(name),
+    })),
+    cookieKeyIds: await keyring.ids(),
+    idleTimeout: settings.idleTimeout,
+    absoluteTimeout: settings.absoluteTimeout,
+    claims: settings.claims,
+    scope: settings.scope,
+    resources: Object.keys(settings.resources),
+    provider: metadata
+      ? {
+          endSession: metadata.end_session_endpoint !== undefined,
+          revocation: metadata.revocation_endpoint !== undefined,
+          userinfo: metadata.userinfo_endpoint !== undefined,
+          responseIss: metadata.authorization_response_iss_parameter_supported === true,
+          pkceS256: metadata.code_challenge_methods_supported?.includes('S256') === true,
+        }
+      : null,
+    limits: [
+      'Sessions are sealed cookies: a copied cookie is refused after sign-out by this process only, and not after its restart.',
+      'A second process can lose a refresh race (409 refresh_race; the page asks again).',
+      'There is no list of sessions, no back-channel logout and no front-channel logout.',
+      'After a restart, sign-out sends the provider client_id without id_token_hint.',
+    ],
+    deviations: [
+      'RFC 10017 section 6.2.1: the page begins the code flow; each sign-in is bound to the browser that began it.',
+      'RFC 10017 section 6.2.4.4 prefers a full BFF: here access tokens reach the page, in memory.',
+      ...(settings.loopbackCookies
+        ? ['RFC 10017 section 6.1.3.2: loopbackCookies sets cookies without Secure and without a name prefix.']
+        : []),
+    ],
+  }
+}

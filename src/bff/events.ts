@@ -1,0 +1,43 @@
+import type { SignedOutReason } from '../protocol/session.js'
+import type { BffErrorCode } from './errors.js'
+
+/**
+ * What happened, for audit, metrics and rate limits. No token, code, cookie, key or whole session id is in one; `session`
+ * is the first eight characters of the id, enough to tell lines of one session together.
+ */
+export type BffEvent =
+  | { type: 'signed_in'; sub: string; session: string }
+  | { type: 'signed_out'; sub: string; session: string; reason: SignedOutReason }
+  | { type: 'token_refreshed'; session: string; resource: readonly string[]; scope: string }
+  /** `outcome`: what is known of it. `unknown` means that the provider may have spent the refresh token. */
+  | {
+      type: 'refresh_failed'
+      session: string
+      outcome: 'refused' | 'not_now' | 'unknown'
+      status: number
+      error?: string
+    }
+  | { type: 'revocation_failed'; session: string }
+  | { type: 'request_refused'; error: BffErrorCode; method: string; path: string; detail?: string }
+  | { type: 'cookie_refused'; detail: 'duplicate' | 'unreadable' | 'parts' }
+  | { type: 'id_token_refused'; claim: string }
+  | { type: 'userinfo_failed' }
+  | { type: 'provider_unavailable'; detail: string }
+  /** The provider refuses this client, or its metadata: somebody has to look at the configuration. */
+  | { type: 'operator_error'; detail: string }
+  /** Once per process: sessions end with their first access token. */
+  | { type: 'no_refresh_token'; remedy: string }
+
+export type Emit = (event: BffEvent) => void
+
+/** An `onEvent` that throws changes nothing here. */
+export const isolate =
+  (onEvent: Emit | undefined): Emit =>
+  (event) => {
+    try {
+      onEvent?.(event)
+    } catch {}
+  }
+
+/** What an event may say of a session id. */
+export const shortId = (id: string): string => id.slice(0, 8)

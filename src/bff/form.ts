@@ -1,0 +1,68 @@
+import { Refusal } from './errors.js'
+
+/** Bytes. Nothing that a page sends here is longer. */
+const LIMIT = 16_384
+
+/** A form as an endpoint declares it: which parameters there are. Only `resource` may stand there several times. */
+export type Form = Map<string, string[]>
+
+/**
+ * Reads a form of at most 16 KiB. Unknown and repeated parameters are refused, not ignored: what was meant by them
+ * cannot be known. An empty value is as good as none (RFC 6749 section 3.1).
+ *
+ * @throws Refusal `unsupported_media_type`, `request_too_large`, `invalid_request`
+ */
+export async function readForm(request: Request, known: readonly string[]): Promise<Form> {
+  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  const text = await readText(request)
+  if (text && type !== 'application/x-www-form-urlencoded') throw new Refusal('unsupported_media_type')
+  const form: Form = new Map()
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (!known.includes(name)) throw new Refusal('invalid_request', { description: 'A parameter is not known here.' })
+    if (!value) continue
+    const values = form.get(name) ?? []
+    if (values.length && name !== 'resource')
+      throw new Refusal('invalid_request', { description: `The parameter ${name} is repeated.` })
+    form.set(name, [...values, value])
+  }
+  return form
+}
+
+/** Stops reading at the limit, whatever `Content-Length` says. */
+async function readText(request: Request): Promise<string> {
+  const tooLarge = () => new Refusal('request_too_large')
+  if (Number(request.headers.get('content-length')) > LIMIT) throw tooLarge()
+  if (!request.body) return ''
+  const decoder = new TextDecoder()
+  const reader = request.body.getReader()
+  let text = ''
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return text + decoder.decode()
+    length += value.length
+    if (length > LIMIT) {
+      await reader.cancel()
+      throw tooLarge()
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+}
+
+export const one = (form: Form, name: string): string | undefined => form.get(name)?.[0]
+
+/** @throws Refusal `invalid_request` naming the parameter */
+export function required(form: Form, name: string): string {
+  const value = one(form, name)
+  if (value === undefined) throw new Refusal('invalid_request', { description: `The parameter ${name} is missing.` })
+  return value
+}
+
+/** Whole seconds. @throws Refusal `invalid_request` naming the parameter */
+export function seconds(form: Form, name: string): number | undefined {
+  const value = one(form, name)
+  if (value === undefined) return undefined
+  if (!/^\d{1,9}(\.\d+)?$/.test(value))
+    throw new Refusal('invalid_request', { description: `${name} is a number of seconds.` })
+  return Number(value)
+}

@@ -1,0 +1,64 @@
+import { createSealer, keyId, type Opened } from '../crypto/seal.js'
+import { Refusal } from './errors.js'
+import { type Settings, weakness } from './options.js'
+
+/** Seals and opens by purpose, with keys that may come from a secret manager. */
+export interface Keyring {
+  seal(purpose: string, content: unknown): Promise<string>
+  /** The content and whether an older key sealed it; `undefined` for anything else, junk included. */
+  open<Content>(purpose: string, sealed: string): Promise<{ content: Content; stale: boolean } | undefined>
+  /** The public names of the keys, first the one that seals. */
+  ids(): Promise<string[]>
+}
+
+/** Seconds after which keys from a function are asked for again: a rotation is noticed within that time. */
+const REREAD = 300
+
+export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieKeys' | 'now' | 'emit'>): Keyring {
+  const dynamic = cookieKeys.some((key) => typeof key === 'function')
+  let keys: Promise<string[]> | undefined
+  let readAt = 0
+  let sealers = new Map<string, ReturnType<typeof createSealer>>()
+
+  function current(): Promise<string[]> {
+    if (!keys || (dynamic && now() - readAt > REREAD)) {
+      readAt = now()
+      sealers = new Map()
+      const reading = Promise.all(cookieKeys.map(async (key) => (typeof key === 'function' ? key() : key))).then(
+        examined,
+      )
+      keys = reading
+      // A failure is not remembered: the next request asks again.
+      reading.catch(() => {
+        if (keys === reading) keys = undefined
+      })
+    }
+    return keys
+  }
+
+  function examined(values: string[]): string[] {
+    const remedy = values.map((value) => weakness(value, 32)).find(Boolean)
+    if (!remedy) return values
+    emit({ type: 'operator_error', detail: `A cookie key ${remedy}` })
+    throw new Refusal('operator_error', { description: 'A cookie key cannot be used.' })
+  }
+
+  async function sealer(purpose: string) {
+    const values = await current()
+    let found = sealers.get(purpose)
+    if (!found) {
+      found = createSealer(values, purpose)
+      sealers.set(purpose, found)
+    }
+    return found
+  }
+
+  return {
+    seal: async (purpose, content) => (await sealer(purpose)).seal(JSON.stringify(content)),
+    async open<Content>(purpose: string, sealed: string) {
+      const opened: Opened | undefined = await (await sealer(purpose)).open(sealed)
+      return opened && { content: JSON.parse(opened.plaintext) as Content, stale: opened.stale }
+    },
+    ids: async () => Promise.all((await current()).map((key) => keyId(key))),
+  }
+}

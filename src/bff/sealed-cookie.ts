@@ -1,0 +1,92 @@
+import type { CookieJar } from './cookie-jar.js'
+import { Refusal } from './errors.js'
+import type { Emit } from './events.js'
+import type { Keyring } from './keyring.js'
+import type { SessionRecord } from './sessions.js'
+
+/** Characters of one cookie's value. With name and attributes a browser's limit of 4,096 is kept. */
+const PART = 3500
+/** Characters of plaintext that seal to at most that. */
+const PLAIN = 2500
+
+/** One part of a sealed session: which, of how many, of which generation. */
+interface Part {
+  part: 1 | 2
+  of: 1 | 2
+  generation: number
+  text: string
+}
+
+/** What was found in the cookies of a request. */
+export type Found = { record: SessionRecord; stale: boolean } | { record?: undefined; present: boolean }
+
+/** A session record in one cookie, or at most two, sealed. */
+export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit) {
+  async function openPart(request: Request, name: string): Promise<{ part: Part; stale: boolean } | 'none' | 'bad'> {
+    const values = jar.values(request, name)
+    const [value] = values
+    if (value === undefined) return 'none'
+    if (values.length > 1) {
+      // Somebody else can set cookies for this host: neither is believed.
+      emit({ type: 'cookie_refused', detail: 'duplicate' })
+      return 'bad'
+    }
+    const opened = await keyring.open<Part>('session', value)
+    if (opened) return { part: opened.content, stale: opened.stale }
+    emit({ type: 'cookie_refused', detail: 'unreadable' })
+    return 'bad'
+  }
+
+  return {
+    /** Opens the session of a request. A gap, a leftover or a mix of parts is no session. */
+    async open(request: Request): Promise<Found> {
+      const first = await openPart(request, jar.session)
+      if (first === 'none') return { present: jar.values(request, jar.part).length > 0 }
+      if (first === 'bad') return { present: true }
+      const { of, generation, part } = first.part
+      if (part !== 1) return { present: true }
+      if (of === 1 && jar.values(request, jar.part).length === 0)
+        return { record: JSON.parse(first.part.text) as SessionRecord, stale: first.stale }
+      const second = of === 2 ? await openPart(request, jar.part) : 'bad'
+      if (second === 'none' || second === 'bad' || second.part.part !== 2 || second.part.generation !== generation) {
+        emit({ type: 'cookie_refused', detail: 'parts' })
+        return { present: true }
+      }
+      return {
+        record: JSON.parse(first.part.text + second.part.text) as SessionRecord,
+        stale: first.stale || second.stale,
+      }
+    },
+
+    /**
+     * The cookies of a record; a second part that is not needed any more is expired in the same answer.
+     *
+     * @throws Refusal `session_too_large`, naming the largest member
+     */
+    async seal(record: SessionRecord, maxAge: number): Promise<string[]> {
+      const text = JSON.stringify(record)
+      const { generation } = record
+      const texts = text.length <= PLAIN ? [text] : [text.slice(0, PLAIN), text.slice(PLAIN)]
+      const sealed = await Promise.all(
+        texts.map((piece, at) =>
+          keyring.seal('session', { part: at + 1, of: texts.length, generation, text: piece } as Part),
+        ),
+      )
+      if (sealed.some((value) => value.length > PART)) throw tooLarge(record)
+      const [first = '', second] = sealed
+      return [
+        jar.set(jar.session, first, maxAge),
+        second === undefined ? jar.expire(jar.part) : jar.set(jar.part, second, maxAge),
+      ]
+    },
+  }
+}
+
+function tooLarge({ claims, refresh_token, scope }: SessionRecord): Refusal {
+  const members = { ...claims, refresh_token, scope }
+  const sizes = Object.entries(members).map(([name, value]) => [name, JSON.stringify(value ?? '').length] as const)
+  const [name, size] = sizes.reduce((largest, entry) => (entry[1] > largest[1] ? entry : largest))
+  return new Refusal('session_too_large', {
+    description: `The session does not fit into two cookies of 3.5 kB. Its largest part is "${name}" with ${size} characters; leave it out of "claims", or ask the provider for less.`,
+  })
+}

@@ -1,0 +1,166 @@
+import { equalInConstantTime, sha256 } from '../crypto/hash.js'
+import { calculateCodeChallenge, isCodeChallenge, isCodeVerifier } from '../protocol/pkce.js'
+import type { CookieJar } from './cookie-jar.js'
+import { Refusal } from './errors.js'
+import { type Form, one, required, seconds } from './form.js'
+import type { Keyring } from './keyring.js'
+import type { Settings } from './options.js'
+import { allowedTarget } from './wanted.js'
+
+/** What a sign-in was begun with, bound to this browser by a sealed cookie. */
+export interface Transaction {
+  /** Digest of `state`. */
+  state: string
+  nonce: string
+  code_challenge: string
+  redirect_uri: string
+  issuer: string
+  scope: string
+  resource: string[]
+  max_age?: number
+  acr_values?: string
+  at: number
+}
+
+/** Seconds in which a sign-in is to be finished. */
+const LIFETIME = 600
+/** Sign-ins under way at most per browser; the oldest cookies make room. */
+const LIVE = 5
+
+/** The closed list of what a page's authorization request may say, besides `authorizationParams`. */
+const parameters =
+  'response_type client_id redirect_uri scope state nonce code_challenge code_challenge_method prompt login_hint max_age acr_values ui_locales resource authorization_details'.split(
+    ' ',
+  )
+
+export const transactionParameters = ({ authorizationParams }: Settings): string[] => [
+  ...parameters,
+  ...authorizationParams,
+]
+
+/**
+ * Checks an authorization request that a page has made, against what is configured, and returns what is to be bound
+ * and what is to be sent. Only S256; `redirect_uri` exactly one that is configured.
+ *
+ * @throws Refusal `invalid_request`, `invalid_scope`, `invalid_target`
+ * @see RFC 6749 section 4.1.1, RFC 7636 section 4.3
+ */
+export async function examineRequest(
+  form: Form,
+  settings: Settings,
+): Promise<{ transaction: Transaction; request: URLSearchParams }> {
+  const demand = (holds: boolean, description: string) => {
+    if (!holds) throw new Refusal('invalid_request', { description })
+  }
+  demand(required(form, 'response_type') === 'code', 'response_type is code.')
+  demand(required(form, 'client_id') === settings.client_id, 'client_id is not the configured one.')
+  const redirect_uri = required(form, 'redirect_uri')
+  demand(
+    settings.redirect_uris.includes(redirect_uri),
+    'redirect_uri is not one of the configured "redirect_uris", character for character.',
+  )
+  demand(required(form, 'code_challenge_method') === 'S256', 'code_challenge_method is S256.')
+  const code_challenge = required(form, 'code_challenge')
+  demand(isCodeChallenge(code_challenge), 'code_challenge is the base64url of 32 bytes.')
+  const state = required(form, 'state')
+  const nonce = required(form, 'nonce')
+  demand(
+    [state, nonce].every((value) => /^[\w.~-]{16,256}$/.test(value)),
+    'state and nonce are 16 to 256 unreserved characters.',
+  )
+  const target = allowedTarget(form, settings)
+  const scope = target.scope || settings.scope
+  demand(scope.split(' ').includes('openid'), 'scope includes openid.')
+  const resource = target.resource.length ? target.resource : [...settings.defaultResource]
+  const max_age = seconds(form, 'max_age')
+  const acr_values = one(form, 'acr_values')
+
+  const request = new URLSearchParams()
+  for (const [name, values] of form) for (const value of values) request.append(name, value)
+  request.set('scope', scope)
+  request.delete('resource')
+  for (const item of resource) request.append('resource', item)
+  return {
+    request,
+    transaction: {
+      state: await sha256(state),
+      nonce,
+      code_challenge,
+      redirect_uri,
+      issuer: settings.issuer,
+      scope,
+      resource,
+      ...(max_age !== undefined && { max_age }),
+      ...(acr_values !== undefined && { acr_values }),
+      at: settings.now(),
+    },
+  }
+}
+
+export type Transactions = ReturnType<typeof createTransactions>
+
+/** Keeps transactions in cookies of the browser that began them, one per `state`; each is good once. */
+export function createTransactions({ now }: Settings, jar: CookieJar, keyring: Keyring) {
+  const used = new Map<string, number>()
+  const nameOf = (stateDigest: string) => `${jar.transaction}${stateDigest.slice(0, 16)}`
+
+  async function open(request: Request, name: string): Promise<Transaction | undefined> {
+    const values = jar.values(request, name)
+    const [value] = values
+    if (value === undefined || values.length > 1) return undefined
+    const transaction = (await keyring.open<Transaction>('transaction', value))?.content
+    return transaction && now() - transaction.at <= LIFETIME && nameOf(transaction.state) === name
+      ? transaction
+      : undefined
+  }
+
+  return {
+    /** The cookie of a new transaction; the oldest of too many, and those that cannot be read, are expired with it. */
+    async begin(request: Request, transaction: Transaction): Promise<string[]> {
+      const live = await Promise.all(
+        jar.transactions(request).map(async (name) => ({ name, at: (await open(request, name))?.at ?? 0 })),
+      )
+      live.sort((a, b) => b.at - a.at)
+      const surplus = live.filter(({ at }, position) => at === 0 || position >= LIVE - 1)
+      const value = await keyring.seal('transaction', transaction)
+      return [...surplus.map(({ name }) => jar.expire(name)), jar.set(nameOf(transaction.state), value, LIFETIME)]
+    },
+
+    /**
+     * Takes the transaction that `state` belongs to. From here on it is spent, whatever becomes of the code.
+     *
+     * @throws Refusal `invalid_grant` without its cookie, `transaction_consumed`, `state_mismatch`
+     */
+    async take(
+      request: Request,
+      state: string,
+      code_verifier: string,
+    ): Promise<{ transaction: Transaction; cookies: string[] }> {
+      const digest = await sha256(state)
+      const name = nameOf(digest)
+      for (const [spent, at] of used) if (now() - at > LIFETIME) used.delete(spent)
+      const cookies = jar.values(request, name).length ? [jar.expire(name)] : []
+      if (used.has(digest)) throw new Refusal('transaction_consumed', { cookies })
+      if (!cookies.length)
+        throw new Refusal('invalid_grant', {
+          description: 'This browser did not begin the sign-in that the state belongs to.',
+        })
+      const transaction = await open(request, name)
+      if (!transaction || !equalInConstantTime(transaction.state, digest))
+        throw new Refusal('state_mismatch', { cookies })
+      used.set(digest, now())
+      if (
+        !isCodeVerifier(code_verifier) ||
+        (await calculateCodeChallenge(code_verifier)) !== transaction.code_challenge
+      )
+        throw new Refusal('invalid_grant', {
+          description: 'The code_verifier does not fit the code_challenge.',
+          cookies,
+        })
+      return { transaction, cookies }
+    },
+
+    /** Cookies that clear whatever sign-ins are under way. */
+    clear: (request: Request): string[] => jar.transactions(request).map(jar.expire),
+  }
+}

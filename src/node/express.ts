@@ -1,0 +1,75 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { SallyportError } from '../protocol/error.js'
+import { withPeer } from '../protocol/peer.js'
+import { type Handler, peerOf, toNodeListener } from './listener.js'
+
+/** What Express adds to a request, structurally: no Express types are needed to use this. */
+interface ExpressRequest extends IncomingMessage {
+  originalUrl?: string
+  body?: unknown
+}
+
+/** What can go wrong in the Node rim, code → message. */
+export const nodeErrors = {
+  body_already_read:
+    'A body parser has read this request before sallyport saw it, and it cannot be rebuilt. Mount sallyport first: app.use("/bff", toExpress(bff)) above app.use(express.json()).',
+} as const
+
+export type NodeErrorCode = keyof typeof nodeErrors
+
+/**
+ * Express middleware. Works under a mount path (the URL is the one that the browser asked for) and after
+ * `express.urlencoded()`, whose parsed form is written again. A body that another parser has consumed cannot be: that
+ * request fails with `body_already_read`, which names the order to mount in.
+ *
+ * Requests that are not the handler's should be routed elsewhere: `app.use('/bff', toExpress(bff))`.
+ */
+export function toExpress(
+  handler: Handler,
+): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void {
+  return (request: ExpressRequest, response, next) => {
+    // Mounted, Express shortens `url`; the endpoints know their whole path.
+    const mounted = request.url
+    request.url = request.originalUrl ?? mounted ?? '/'
+    const form = request.readableEnded || request.body !== undefined ? rebuilt(request) : undefined
+    if (form instanceof SallyportError) {
+      request.url = mounted
+      next(form)
+      return
+    }
+    const again: Handler =
+      form === undefined
+        ? handler
+        : {
+            fetch: (original) => {
+              const copy = new Request(original.url, { method: original.method, headers: original.headers, body: form })
+              return handler.fetch(withPeer(copy, peerOf(request)))
+            },
+          }
+    toNodeListener(again)(request, response)
+  }
+}
+
+/** The form that a parser has taken apart, as it was; `undefined` if there was none. */
+function rebuilt({
+  body,
+  headers,
+  method,
+  readableEnded,
+}: ExpressRequest): URLSearchParams | undefined | SallyportError<NodeErrorCode> {
+  if (method === 'GET' || method === 'HEAD') return undefined
+  const type = headers['content-type']?.split(';')[0]
+  const length = Number(headers['content-length'] ?? 0)
+  if (!readableEnded && length > 0 && (body === undefined || isEmpty(body))) return undefined
+  if (length === 0 && !headers['transfer-encoding']) return undefined
+  const entries = type === 'application/x-www-form-urlencoded' && body instanceof Object ? flat(body) : undefined
+  return entries ? new URLSearchParams(entries) : new SallyportError('body_already_read', nodeErrors.body_already_read)
+}
+
+const isEmpty = (body: unknown): boolean => body instanceof Object && Object.keys(body).length === 0
+
+/** Name and value pairs; `undefined` where a parser has made objects of the names. */
+function flat(body: object): string[][] | undefined {
+  const entries = Object.entries(body).flatMap(([name, value]) => [value].flat().map((item) => [name, item]))
+  return entries.every(([, value]) => typeof value === 'string') ? (entries as string[][]) : undefined
+}

@@ -1,0 +1,2 @@
+export { toExpress } from './express.js'
+export { type Handler, toNodeListener } from './listener.js'
