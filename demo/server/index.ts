@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type BffOptions, createBff } from 'sallyport/bff'
+import { toNodeListener } from 'sallyport/node'
+import { createControls, type Traffic } from './controls.js'
+import { secure } from './headers.js'
+import { assertDevelopment, createLoopbackServer, isForUs, redirectToUs } from './loopback.js'
+import { createNotesApi } from './notes.js'
+import { buildPage, servePage } from './page.js'
+import { createProvider, type DemoProvider } from './provider/index.js'
+import { alice } from './provider/people.js'
+
+export interface DemoOptions {
+  /** Default 5173; 0 takes a free one. */
+  port?: number
+  /** Default `localhost`. Anything that is not loopback is refused. */
+  host?: string
+  /** Seconds, default 60: short, so that renewal can be watched. */
+  accessTokenLifetime?: number
+  /** Says nothing. Default `false`: two lines once it can be opened. */
+  quiet?: boolean
+  /** Settings of the backend that a test wants otherwise, for example its time limits. */
+  bff?: Partial<BffOptions>
+}
+
+export interface Demo {
+  /** Where to open it. */
+  readonly url: string
+  readonly issuer: string
+  /** The resource indicator of the notes API. */
+  readonly resource: string
+  /** Who can sign in. */
+  readonly person: { readonly username: string; readonly password: string }
+  readonly provider: DemoProvider
+  /** Requests of all pages so far, by who answered. */
+  readonly requests: Readonly<Traffic>
+  /** Makes the notes API answer 401 to every token issued before this second. */
+  refuseEarlierTokens(): void
+  /** Puts an outage between page and backend (`/bff` answers 503 with HTML, as a proxy does) or ends it. */
+  outage(on: boolean): void
+  close(): Promise<void>
+}
+
+const appName = 'Fieldnotes'
+const scopes = ['notes:read', 'notes:write']
+
+/** Starts everything: the provider on 127.0.0.1, and page, backend and API on localhost. Cross-site, as in production. */
+export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
+  const { port = 5173, accessTokenLifetime = 60, quiet = false } = options
+  assertDevelopment(options.host, process.env.NODE_ENV)
+  const page = buildPage(folder())
+  const app = createLoopbackServer('localhost', port)
+  const providerServer = createLoopbackServer('127.0.0.1', 0)
+  try {
+    await Promise.all([app.open(), providerServer.open()])
+    const resource = `${app.origin}/api`
+    const client_id = 'fieldnotes'
+    const client_secret = secret()
+    const provider = await createProvider(providerServer, {
+      appName,
+      appUrl: app.origin,
+      client_id,
+      client_secret,
+      resource,
+      resourceScopes: scopes,
+      accessTokenLifetime,
+    })
+    const bff = createBff({
+      issuer: provider.issuer,
+      client_id,
+      client_secret,
+      baseUrl: app.origin,
+      cookieKeys: [secret()],
+      scope: ['openid profile email offline_access', ...scopes].join(' '),
+      resources: { [resource]: { scopes } },
+      resource,
+      loopbackCookies: true,
+      ...options.bff,
+    })
+    const notes = createNotesApi({ issuer: provider.issuer, resource })
+    const traffic: Traffic = { bff: 0, api: 0 }
+    const { refuseEarlierTokens } = notes
+    const controls = createControls({ origin: app.origin, provider, traffic, accessTokenLifetime, refuseEarlierTokens })
+
+    const toPage = servePage(await page)
+    const toBff = toNodeListener(bff)
+    const toNotes = toNodeListener(notes)
+    const toControls = toNodeListener(controls)
+    let outage = false
+
+    app.handle((request, response) => {
+      secure(response)
+      const path = request.url ?? '/'
+      if (!isForUs(request, app)) redirectToUs(request, response, app)
+      else if (path.startsWith('/bff/')) {
+        traffic.bff++
+        if (outage) response.writeHead(503, { 'Content-Type': 'text/html' }).end('<h1>503 Service Unavailable</h1>')
+        else toBff(request, response)
+      } else if (path.startsWith('/api/')) {
+        traffic.api++
+        toNotes(request, response)
+      } else if (path.startsWith('/demo/')) toControls(request, response)
+      else toPage(request, response)
+    })
+
+    if (!quiet) announce(app.origin, provider.issuer)
+    return {
+      url: app.origin,
+      issuer: provider.issuer,
+      resource,
+      person: alice,
+      provider,
+      requests: traffic,
+      refuseEarlierTokens,
+      outage(on) {
+        outage = on
+      },
+      async close() {
+        await Promise.all([app.close(), providerServer.close(), bff.close()])
+      },
+    }
+  } catch (error) {
+    await Promise.allSettled([app.close(), providerServer.close(), page])
+    throw error
+  }
+}
+
+const secret = () => randomBytes(48).toString('base64url')
+
+/** `demo/`, whether this runs as it is written or bundled. */
+function folder(): string {
+  let at = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(at, 'index.html'))) {
+    if (at === dirname(at)) throw new Error('The demo cannot find its own index.html.')
+    at = dirname(at)
+  }
+  return at
+}
+
+function announce(url: string, issuer: string): void {
+  console.log(`\n  ${appName} is open at   ${url}`)
+  console.log(`  Its provider is at       ${issuer}`)
+  console.log(`  Sign in as               ${alice.username} / ${alice.password}   (Ctrl-C ends everything)\n`)
+}

@@ -1,0 +1,93 @@
+import { Hono } from 'hono'
+import { accessToken, createGuard, type Principal } from 'sallyport/guard'
+
+export interface Note {
+  id: string
+  text: string
+  /** Epoch seconds. */
+  at: number
+}
+
+export interface NotesSettings {
+  issuer: string
+  resource: string
+}
+
+const most = { notes: 200, characters: 500 }
+
+/** The notes API: a resource server of its own, which knows the issuer and nothing of the backend. */
+export function createNotesApi({ issuer, resource }: NotesSettings) {
+  const notes = new Map<string, Note[]>()
+  const protect = createGuard({ resource, accept: [accessToken({ issuer })] })
+  let refusedBefore = 0
+
+  const of = ({ sub }: Principal): Note[] => {
+    const own = notes.get(sub) ?? welcome()
+    notes.set(sub, own)
+    return own
+  }
+
+  /** What the panel's "expire" does: as if the API had stopped trusting what was issued until then. */
+  const refuse = ({ claims }: Principal): Response | undefined =>
+    Number(claims.iat) < refusedBefore
+      ? Response.json(
+          { error: 'invalid_token' },
+          { status: 401, headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"', 'Cache-Control': 'no-store' } },
+        )
+      : undefined
+
+  const read = protect.handler({ scopes: ['notes:read'] }, (_, principal) => refuse(principal) ?? json(of(principal)))
+
+  const add = protect.handler({ scopes: ['notes:write'] }, async (request, principal) => {
+    const refused = refuse(principal)
+    if (refused) return refused
+    const body: { text?: unknown } = await request.json().catch(() => ({}))
+    const text = typeof body.text === 'string' ? body.text.trim() : ''
+    if (!text || text.length > most.characters) return json({ error: 'A note has 1 to 500 characters.' }, 400)
+    const own = of(principal)
+    if (own.length >= most.notes) return json({ error: 'That is enough notes. Delete one first.' }, 409)
+    const note = { id: crypto.randomUUID(), text, at: Math.floor(Date.now() / 1000) }
+    own.unshift(note)
+    return json(note, 201)
+  })
+
+  const remove = (id: string) =>
+    protect.handler({ scopes: ['notes:write'] }, (_, principal) => {
+      const refused = refuse(principal)
+      if (refused) return refused
+      const own = of(principal)
+      const left = own.filter((note) => note.id !== id)
+      if (left.length === own.length) return json({ error: 'This note is gone.' }, 404)
+      notes.set(principal.sub, left)
+      return new Response(null, { status: 204 })
+    })
+
+  const app = new Hono()
+    .get('/api/notes', ({ req }) => read(req.raw))
+    .post('/api/notes', ({ req }) => add(req.raw))
+    .delete('/api/notes/:id', ({ req }) => remove(req.param('id'))(req.raw))
+    .notFound(() => json({ error: 'not_found' }, 404))
+    .onError(() => json({ error: 'server_error' }, 500))
+
+  return {
+    fetch: (request: Request) => app.fetch(request),
+    /**
+     * From now on tokens issued before this second get a 401. Those of this very second are spared: a token's `iat` has
+     * no fractions, and one that young could not be renewed anyway.
+     */
+    refuseEarlierTokens() {
+      refusedBefore = Math.floor(Date.now() / 1000)
+    },
+  }
+}
+
+const json = (body: unknown, status = 200) =>
+  Response.json(body, { status, headers: { 'Cache-Control': 'no-store, private' } })
+
+const welcome = (): Note[] => [
+  {
+    id: crypto.randomUUID(),
+    text: 'Every note here was fetched with an access token that exists in this tab’s memory only.',
+    at: Math.floor(Date.now() / 1000),
+  },
+]

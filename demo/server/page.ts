@@ -1,0 +1,69 @@
+import type { RequestListener } from 'node:http'
+import { brotliCompressSync, constants } from 'node:zlib'
+import { build } from 'vite'
+import { pagePolicy, secure } from './headers.js'
+
+interface File {
+  type: string
+  plain: Buffer
+  brotli: Buffer
+  immutable: boolean
+}
+
+const types: Record<string, string> = {
+  html: 'text/html; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  svg: 'image/svg+xml',
+}
+
+const compress = (body: Buffer) => brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } })
+
+/** Builds the page as it would be for production, into memory: no inline script, so that the strict policy holds. */
+export async function buildPage(root: string): Promise<ReadonlyMap<string, File>> {
+  const result = await build({
+    root,
+    configFile: false,
+    logLevel: 'error',
+    publicDir: false,
+    build: { write: false, target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  })
+  const outputs = [result].flat().flatMap((one) => ('output' in one ? one.output : []))
+  return new Map(
+    outputs.map((file): [string, File] => {
+      const plain = Buffer.from(file.type === 'chunk' ? file.code : file.source)
+      const type = types[file.fileName.split('.').at(-1) ?? ''] ?? 'application/octet-stream'
+      const immutable = file.fileName.startsWith('assets/')
+      return [`/${file.fileName}`, { type, plain, brotli: compress(plain), immutable }]
+    }),
+  )
+}
+
+/** Serves exactly the files that were built: a path is looked up, never joined to a folder. */
+export function servePage(files: ReadonlyMap<string, File>): RequestListener {
+  return (request, response) => {
+    secure(response, pagePolicy)
+    const path = request.url?.replace(/[?#].*$/, '') ?? '/'
+    // `/callback` is the page too: the provider sends people there with a code, which the page takes out of the URL.
+    const file = files.get(path === '/' || path === '/callback' ? '/index.html' : path)
+    if (!file || path === '/index.html') {
+      response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' }).end('There is nothing here.')
+      return
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.writeHead(405, { Allow: 'GET, HEAD' }).end()
+      return
+    }
+    const brotli = /\bbr\b/.test(`${request.headers['accept-encoding']}`)
+    const body = brotli ? file.brotli : file.plain
+    response.writeHead(200, {
+      'Content-Type': file.type,
+      'Content-Length': body.length,
+      // The page itself holds nothing about anybody; it may be kept, but not used without asking.
+      'Cache-Control': file.immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
+      Vary: 'Accept-Encoding',
+      ...(brotli && { 'Content-Encoding': 'br' }),
+    })
+    response.end(request.method === 'HEAD' ? undefined : body)
+  }
+}

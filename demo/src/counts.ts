@@ -1,0 +1,28 @@
+import { type DemoState, readState } from './controls.js'
+import { setText } from './dom.js'
+
+/** Keeps the live counts live, as long as somebody can see them. */
+export function watchCounts(draw: (state: DemoState) => void): void {
+  const look = async () => {
+    if (!document.hidden) await readState().then(draw, () => {})
+    setTimeout(look, 1000)
+  }
+  look()
+}
+
+export function drawCounts({ requests, grants }: DemoState): void {
+  setText('count-bff', count(requests.bff))
+  setText('count-api', count(requests.api))
+  setText('count-sign-ins', count(grants.authorization_code))
+  setText('count-renewals', count(grants.refresh_token))
+  setText('count-bytes', `${(scriptBytes() / 1000).toFixed(1)} kB`)
+}
+
+const count = (value: number) => value.toLocaleString('en')
+
+/** What this page has loaded of script so far, as it came over the wire (brotli). */
+function scriptBytes(): number {
+  const entries = performance.getEntriesByType('resource') as PerformanceResourceTiming[]
+  const sizes = new Map(entries.map(({ name, encodedBodySize }) => [name, encodedBodySize]))
+  return [...sizes].reduce((sum, [name, size]) => (/\.js($|\?)/.test(name) ? sum + size : sum), 0)
+}

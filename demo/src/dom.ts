@@ -1,0 +1,60 @@
+/** The element with this id: `index.html` and the scripts are one piece, so a missing one is a mistake of ours. */
+export function byId<Type extends HTMLElement = HTMLElement>(id: string): Type {
+  const element = document.getElementById(id)
+  if (!element) throw new Error(`index.html has no #${id}`)
+  return element as Type
+}
+
+/** Text is always text: nothing here makes markup of a string. */
+export function setText(id: string, text: string): void {
+  const element = byId(id)
+  // An unchanged live region is not read aloud again.
+  if (element.textContent !== text) element.textContent = text
+}
+
+/** Shows an alert with `text`, or hides it without. */
+export function setNotice(id: string, text: string | undefined): void {
+  byId(id).hidden = text === undefined
+  setText(id, text ?? '')
+}
+
+/**
+ * Runs `work` once at a time. The button stays focusable while it is busy: one that is disabled loses the focus, and
+ * who uses a keyboard starts again at the top of the page.
+ */
+export function onPress(id: string, work: () => Promise<void>): void {
+  const button = byId(id)
+  button.addEventListener('click', async () => {
+    if (button.getAttribute('aria-disabled') === 'true') return
+    button.setAttribute('aria-disabled', 'true')
+    button.setAttribute('aria-busy', 'true')
+    try {
+      await work()
+    } finally {
+      button.removeAttribute('aria-disabled')
+      button.removeAttribute('aria-busy')
+    }
+  })
+}
+
+export const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${count.toLocaleString('en')} ${count === 1 ? one : many}`
+
+/** Seconds as a person says them: the two largest units. */
+export function duration(seconds: number): string {
+  const left = Math.max(0, Math.floor(seconds))
+  const units: Array<[number, string]> = [
+    [86_400, 'd'],
+    [3600, 'h'],
+    [60, 'min'],
+    [1, 's'],
+  ]
+  const first = units.findIndex(([size]) => left >= size)
+  if (first < 0) return '0 s'
+  return units
+    .slice(first, first + 2)
+    .map(([size, name], at) => [Math.floor(at ? (left % (units[first]?.[0] ?? 1)) / size : left / size), name] as const)
+    .filter(([count]) => count > 0)
+    .map(([count, name]) => `${count} ${name}`)
+    .join(' ')
+}

@@ -1,0 +1,39 @@
+import type { Issued } from '../controls.js'
+import { listenDuring } from './messages.js'
+import { type Collect, places } from './places.js'
+import { countTokens } from './recognise.js'
+
+/** What was found in one place: how many different tokens, never which. */
+export interface Finding {
+  place: string
+  found: number
+}
+
+/**
+ * Looks for tokens wherever a script of this page can look, as a script that does not belong here would. `provoke` makes
+ * the page talk to its backend and its other tabs meanwhile.
+ */
+export async function hunt(issued: readonly Issued[], provoke: () => Promise<void>): Promise<Finding[]> {
+  const findings: Finding[] = []
+  const examine = async (place: string, look: (collect: Collect) => void | Promise<void>) => {
+    const texts = new Set<string>()
+    await look((text) => {
+      if (typeof text === 'string' && text.length > 19) texts.add(text)
+    })
+    findings.push({ place, found: await countTokens(texts, issued) })
+  }
+  await examine('messages between tabs and frames', (collect) => listenDuring(provoke, collect))
+  for (const { name, look } of places) await examine(name, look)
+  return findings
+}
+
+/** What the backend gives to a script that asks exactly as the page does: the risk that this mode leaves. */
+export async function askAsThePageDoes(): Promise<{ names: string[]; seconds: number } | undefined> {
+  const response = await fetch('/bff/session', { method: 'POST', headers: { 'Sallyport-CSRF': '1' } })
+  const answer = await response.json().catch(() => undefined)
+  if (!answer?.token) return undefined
+  return {
+    names: Object.keys(answer.token).filter((name) => name.endsWith('_token')),
+    seconds: answer.token.expires_in,
+  }
+}

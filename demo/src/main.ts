@@ -1,0 +1,79 @@
+import { SallyportError, type Session } from 'sallyport'
+import { auth, lookAtToken } from './auth.js'
+import { drawCounts, watchCounts } from './counts.js'
+import { byId, onPress, setNotice, setText } from './dom.js'
+import { clearNotes, loadNotes, setUpNotes } from './notes.js'
+import { drawProvider, say, setUpPanel } from './panel.js'
+import { drawClock, hideToken, setUpSessionCard } from './session-card.js'
+import { explainError, explainSignedOut } from './words.js'
+
+const views = ['pending', 'signed-out', 'unavailable', 'signed-in'] as const
+let person: string | undefined
+
+// Back from signing out at the provider: the `state` of that request is of no use to anybody.
+if (location.pathname === '/' && /^\?state=/.test(location.search)) history.replaceState(null, '', '/')
+
+setUpNotes()
+setUpPanel()
+setUpSessionCard(say)
+watchCounts((state) => {
+  drawCounts(state)
+  drawProvider(state)
+})
+
+/** Leaves for the provider, or says why not. Coming back by the back button is no failure. */
+const leave = (going: () => Promise<void>) => async () => {
+  setNotice('notice', undefined)
+  try {
+    await going()
+  } catch (error) {
+    if (!(error instanceof SallyportError && error.code === 'cancelled')) setNotice('notice', explainError(error))
+  }
+}
+
+// A refresh token for later wants consent each time. @see OpenID Connect Core 1.0 section 11
+onPress(
+  'sign-in',
+  leave(() => auth.login({ prompt: 'consent' })),
+)
+onPress(
+  'sign-out',
+  leave(() => auth.logout()),
+)
+onPress('retry', async () => {
+  await auth.ready()
+})
+
+auth.subscribe(show)
+
+function show(session: Session): void {
+  for (const view of views) byId(view).hidden = view !== session.status
+  byId('who').hidden = session.status !== 'signed-in'
+  for (const button of document.querySelectorAll<HTMLButtonElement>('[data-needs=session]'))
+    button.disabled = session.status !== 'signed-in'
+  if (session.status === 'signed-out') setNotice('notice', explainSignedOut(session))
+  else setNotice('notice', undefined)
+
+  const here = session.status === 'signed-in' ? session.user.sub : undefined
+  if (session.status === 'signed-in') introduce(session)
+  if (here === person) return
+  person = here
+  hideToken()
+  clearNotes()
+  if (here !== undefined) arrive()
+}
+
+function introduce({ user }: Extract<Session, { status: 'signed-in' }>): void {
+  const name = user.name ?? user.preferred_username ?? user.sub
+  const words = name.split(/\s+/)
+  const initials = [words[0], words.length > 1 ? words.at(-1) : ''].map((word) => word?.[0] ?? '').join('')
+  setText('name', name)
+  setText('email', user.email ?? '')
+  setText('initials', initials.toUpperCase())
+}
+
+async function arrive(): Promise<void> {
+  await loadNotes()
+  await lookAtToken()
+  drawClock()
+}

@@ -1,0 +1,126 @@
+import { SallyportError } from 'sallyport'
+import { auth, lookAtToken } from './auth.js'
+import { byId, onPress, plural, setText } from './dom.js'
+import { explainError } from './words.js'
+
+interface Note {
+  id: string
+  text: string
+  at: number
+}
+
+const time = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+const list = byId('notes')
+
+/** Thrown with words that may be shown. */
+class Refusal extends Error {}
+
+/** One call of the notes API: the token comes and goes inside `auth.fetch`. */
+async function call<Answer>(path: string, init?: RequestInit): Promise<Answer | undefined> {
+  const response = await auth.fetch(`/api/notes${path}`, init)
+  if (response.ok) return response.status === 204 ? undefined : response.json()
+  if (response.status === 401)
+    throw new Refusal('The notes server refused the token, and there is no other one yet. Try again in a few seconds.')
+  if (response.status === 403) throw new Refusal('You did not give this app access to your notes.')
+  const { error } = response.status < 500 ? await response.json().catch(() => ({})) : {}
+  throw new Refusal(
+    typeof error === 'string' ? error : 'The notes server does not answer. Please try again in a moment.',
+  )
+}
+
+/** Says what went wrong beside the notes. `false`: it did. */
+async function attempt(work: () => Promise<void>): Promise<boolean> {
+  byId('notes-error').hidden = true
+  try {
+    await work()
+    return true
+  } catch (error) {
+    // Whoever is signed out sees that page instead.
+    if (error instanceof SallyportError && error.code === 'login_required') return false
+    setText('notes-error-text', error instanceof Refusal ? error.message : explainError(error))
+    byId('notes-error').hidden = false
+    return false
+  } finally {
+    await lookAtToken()
+  }
+}
+
+export const loadNotes = (): Promise<boolean> =>
+  attempt(async () => {
+    list.setAttribute('aria-busy', 'true')
+    try {
+      draw((await call<Note[]>('')) ?? [])
+    } finally {
+      list.removeAttribute('aria-busy')
+    }
+  })
+
+/** Forgets what belongs to a person who is no longer signed in. */
+export function clearNotes(): void {
+  list.replaceChildren()
+  setText('notes-status', '')
+  byId<HTMLFormElement>('add-note').reset()
+  byId('notes-error').hidden = true
+}
+
+function draw(notes: readonly Note[]): void {
+  list.replaceChildren(...notes.map(item))
+  count()
+}
+
+const count = () =>
+  setText(
+    'notes-status',
+    list.children.length ? plural(list.children.length, 'note') : 'No notes yet. Write the first one.',
+  )
+
+function item({ id, text, at }: Note): HTMLElement {
+  const entry = document.createElement('li')
+  const words = document.createElement('p')
+  const when = document.createElement('time')
+  const remove = document.createElement('button')
+  words.textContent = text
+  when.dateTime = new Date(at * 1000).toISOString()
+  when.textContent = time.format(at * 1000)
+  remove.type = 'button'
+  remove.textContent = 'Delete'
+  remove.setAttribute('aria-label', `Delete note: ${text.slice(0, 60)}`)
+  remove.addEventListener('click', () => removeNote(id, entry))
+  entry.append(words, when, remove)
+  return entry
+}
+
+async function removeNote(id: string, entry: HTMLElement): Promise<void> {
+  const done = await attempt(async () => {
+    await call(`/${id}`, { method: 'DELETE' })
+  })
+  if (!done) return
+  // The focus goes to the neighbour, not to the top of the page.
+  const neighbour = (entry.nextElementSibling ?? entry.previousElementSibling)?.querySelector('button')
+  entry.remove()
+  ;(neighbour ?? byId('note')).focus()
+  count()
+}
+
+export function setUpNotes(): void {
+  const input = byId<HTMLInputElement>('note')
+  onPress('notes-retry', async () => {
+    await loadNotes()
+  })
+  byId('add-note').addEventListener('submit', async (event) => {
+    event.preventDefault()
+    const text = input.value.trim()
+    if (!text) return
+    await attempt(async () => {
+      const note = await call<Note>('', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ text }),
+      })
+      if (note) list.prepend(item(note))
+      input.value = ''
+      count()
+    })
+    input.focus()
+  })
+}

@@ -1,0 +1,66 @@
+// Starts the demo: builds what is missing or out of date, then runs everything in this one process.
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`The demo needs Node 20.19 or later; this is ${process.versions.node}.`)
+  process.exit(1)
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+process.chdir(root)
+
+const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+
+/** Whether the built package is missing a file or older than anything that it is made of. */
+function isStale() {
+  const { exports } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const built = Object.values(exports).flatMap((subpath) => subpath.default ?? [])
+  const sources = readdirSync('src', { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => `${entry.parentPath ?? entry.path}/${entry.name}`)
+  return Math.min(...built.map(changed)) < Math.max(...[...sources, 'package.json', 'vite.config.ts'].map(changed))
+}
+
+try {
+  const { build } = await import('vite')
+  if (isStale()) {
+    console.log('Building sallyport …')
+    await build({ logLevel: 'error' })
+  }
+  // The servers are TypeScript, which Node 20 does not run; what they import stays outside the bundle.
+  await build({
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      ssr: './demo/server/index.ts',
+      outDir: 'demo/dist',
+      emptyOutDir: true,
+      target: 'es2023',
+      rolldownOptions: { external: /^sallyport/, output: { entryFileNames: 'server.js' } },
+    },
+  })
+  const { startDemo } = await import('./dist/server.js')
+  const { PORT: port, ACCESS_TOKEN_LIFETIME: lifetime } = process.env
+  const { host } = parseArgs({ options: { host: { type: 'string' } } }).values
+  const demo = await startDemo({
+    ...(host && { host }),
+    ...(port && { port: Number(port) }),
+    ...(lifetime && { accessTokenLifetime: Number(lifetime) }),
+  })
+  let ending = false
+  const end = async (code) => {
+    if (ending) process.exit(code || 1)
+    ending = true
+    await demo.close()
+    process.exit(code)
+  }
+  process.on('SIGINT', () => end(0))
+  process.on('SIGTERM', () => end(0))
+  process.on('SIGHUP', () => end(0))
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exit(1)
+}
