@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest'
+import { APP, bodyOf, call, ISSUER, look, refresh, signIn, world } from '../world.js'
+
+describe('signing out', () => {
+  it('[F-67] ends the session here, revokes the refresh token, and goes to the provider with the hint', async () => {
+    const { tab, as, browser } = await world()
+    await signIn(tab)
+    const answer = await bodyOf(await call(tab, '/logout'))
+    expect(answer).toEqual({ location: '/bff/logout/continue' })
+    expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()
+    expect(as.requests.revocation).toBe(1)
+    const response = await tab.navigate(`${APP}${answer.location}`)
+    expect(response.url).toMatch(new RegExp(`^${APP}/(\\?state=.*)?$`))
+    expect(browser.jar.all()).toEqual([])
+  })
+
+  it('never lets the hint through the page', async () => {
+    const { tab, bff, browser, as } = await world()
+    await signIn(tab)
+    const posted = await call(tab, '/logout')
+    const text = await posted.text()
+    for (const secret of as.issued) expect(text).not.toContain(secret)
+    const cookie = browser.jar.header(`${APP}/`) ?? ''
+    const jump = await bff.fetch(new Request(`${APP}/bff/logout/continue`, { headers: { Cookie: cookie } }))
+    expect(jump.status).toBe(303)
+    const location = new URL(jump.headers.get('location') ?? '')
+    expect(location.origin).toBe(ISSUER)
+    expect(location.searchParams.get('client_id')).toBe('notes')
+    expect(location.searchParams.get('id_token_hint')).toBeTruthy()
+    expect(location.searchParams.get('state')).toBeTruthy()
+  })
+
+  it('[B-20][B-20 twin] sends the provider only the configured way back', async () => {
+    const { tab, bff, browser } = await world()
+    await signIn(tab)
+    expect((await call(tab, '/logout', { post_logout_redirect_uri: 'https://evil.example' })).status).toBe(200)
+    const headers = { Cookie: browser.jar.header(`${APP}/`) ?? '' }
+    const jump = await bff.fetch(
+      new Request(`${APP}/bff/logout/continue?post_logout_redirect_uri=https://evil.example`, { headers }),
+    )
+    const location = new URL(jump.headers.get('location') ?? '')
+    expect(location.searchParams.get('post_logout_redirect_uri')).toBe(`${APP}/`)
+    expect(location.href).not.toContain('evil')
+  })
+
+  it('goes to the provider once, by a navigation', async () => {
+    const { tab, bff, browser } = await world()
+    await signIn(tab)
+    await call(tab, '/logout')
+    const Cookie = browser.jar.header(`${APP}/`) ?? ''
+    const jump = (headers: Record<string, string>) => bff.fetch(new Request(`${APP}/bff/logout/continue`, { headers }))
+    expect((await jump({ Cookie, 'Sec-Fetch-Mode': 'cors' })).status).toBe(403)
+    expect((await jump({ Cookie, 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'iframe' })).status).toBe(403)
+    expect((await jump({ Cookie, 'Sec-Purpose': 'prefetch' })).status).toBe(403)
+    const first = await jump({ Cookie, 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document' })
+    expect(first.headers.get('location')).toContain(ISSUER)
+    expect((await jump({})).headers.get('location')).toBe(`${APP}/`)
+    expect((await jump({ Cookie })).headers.get('location')).toBe(`${APP}/`)
+  })
+
+  it('[B-05] refuses a copied cookie after sign-out', async () => {
+    const { tab, browser } = await world()
+    await signIn(tab)
+    const copy = browser.jar.all()
+    await call(tab, '/logout')
+    for (const { name, value } of copy)
+      browser.jar.set(`${APP}/`, `${name}=${value}; Path=/; Secure; HttpOnly; SameSite=Strict`)
+    expect(await bodyOf(await call(tab, '/session'))).toEqual({
+      mode: 'token-mediating',
+      user: null,
+      expires_at: null,
+      reason: 'logged_out',
+    })
+    for (const { name, value } of copy)
+      browser.jar.set(`${APP}/`, `${name}=${value}; Path=/; Secure; HttpOnly; SameSite=Strict`)
+    expect((await bodyOf(await refresh(tab))).error).toBe('invalid_grant')
+  })
+
+  it('[B-05 twin] honours it before, and says in describe() what a restart forgets', async () => {
+    const { tab, browser, bff } = await world()
+    await signIn(tab)
+    const copy = browser.jar.all()
+    browser.jar.clear()
+    for (const { name, value } of copy)
+      browser.jar.set(`${APP}/`, `${name}=${value}; Path=/; Secure; HttpOnly; SameSite=Strict`)
+    expect((await bodyOf(await call(tab, '/session'))).user.sub).toBe('alice')
+    expect((await bff.describe()).limits.join(' ')).toContain('copied cookie')
+  })
+
+  it('[S-67][S-67 twin] is harmless without a session, and twice', async () => {
+    const { tab } = await world()
+    expect(await bodyOf(await call(tab, '/logout'))).toEqual({ location: null })
+    await signIn(tab)
+    expect((await call(tab, '/logout')).status).toBe(200)
+    expect((await call(tab, '/logout')).status).toBe(200)
+  })
+
+  it('[S-65][S-66] signs out here though the provider is out of reach', async () => {
+    const { tab, as, restart, eventTypes } = await world()
+    await signIn(tab)
+    as.fail('discovery', 'refused', 9)
+    as.fail('revocation', { status: 500 }, 9)
+    restart()
+    const answer = await bodyOf(await call(tab, '/logout'))
+    expect(answer).toEqual({ location: null, op_session: 'unknown' })
+    expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()
+    expect(eventTypes()).toContain('revocation_failed')
+  })
+
+  it('[S-65 twin] stays here when the provider has no page for it', async () => {
+    const { tab, as } = await world()
+    as.tamper.metadata = ({ end_session_endpoint: _, ...metadata }) => metadata
+    await signIn(tab)
+    expect(await bodyOf(await call(tab, '/logout'))).toEqual({ location: null })
+  })
+})
+
+describe('what leaves the backend', () => {
+  it('[C-22][C-22 twin][S-79][F-96] is never a code, a verifier, a token or a cookie: not in errors, not in events', async () => {
+    const { tab, as, events, advance, bff, client_secret, browser } = await world()
+    const answers: string[] = []
+    const keep = async (response: Response) => answers.push(await response.text())
+    as.fail('token', {
+      status: 400,
+      body: '{"error":"invalid_grant"}',
+      headers: { 'Content-Type': 'application/json' },
+    })
+    await keep(await signIn(tab))
+    as.fail('token', 'network')
+    await keep(await signIn(tab))
+    as.tamper.idToken = (claims, header) => ({ claims, header, signature: 'broken' })
+    await keep(await signIn(tab))
+    as.tamper.idToken = undefined
+    await signIn(tab)
+    const cookies = browser.jar.all().map(({ value }) => value)
+    advance(301)
+    as.fail('token', 'lost')
+    await keep(await refresh(tab))
+    advance(60)
+    await keep(await refresh(tab))
+    const said = JSON.stringify([answers, events, await bff.describe()])
+    for (const secret of [...as.issued, ...cookies, client_secret]) expect(said).not.toContain(secret)
+    expect(as.issued.length).toBeGreaterThan(3)
+  })
+})

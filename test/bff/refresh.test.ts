@@ -1,0 +1,343 @@
+import { describe, expect, it } from 'vitest'
+import { API, APP, bodyOf, call, look, refresh, signIn, world } from '../world.js'
+
+const digestOf = async (token: string) =>
+  Buffer.from(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))).toString('base64url')
+
+describe('refreshing', () => {
+  it('serves the token that there is while it is good enough', async () => {
+    const { tab, advance, as } = await world()
+    const { access_token } = await bodyOf(await signIn(tab))
+    advance(100)
+    const answer = await bodyOf(await refresh(tab))
+    expect(answer).toMatchObject({ access_token, expires_in: 200 })
+    expect(Object.keys(answer).sort()).toEqual(['access_token', 'expires_in', 'scope', 'token_type'])
+    expect(as.grants.refresh_token ?? 0).toBe(0)
+  })
+
+  it('[F-63] counts at most half of a token’s lifetime as wanted validity: no storm', async () => {
+    const { tab, advance, as } = await world({}, { accessTokenLifetime: 20 })
+    await signIn(tab)
+    advance(9)
+    await refresh(tab, { min_validity: '3600' })
+    expect(as.grants.refresh_token ?? 0).toBe(0)
+    advance(2)
+    for (let at = 0; at < 10; at++) await refresh(tab, { min_validity: '3600' })
+    expect(as.grants.refresh_token).toBe(1)
+  })
+
+  it('[B-13][B-13 twin][C-13][C-13 twin][F-51] makes one grant for a hundred callers, and all get the same token', async () => {
+    const { tab, advance, as } = await world()
+    await signIn(tab)
+    advance(290)
+    const answers = await Promise.all(Array.from({ length: 100 }, () => refresh(tab).then(bodyOf)))
+    expect(new Set(answers.map(({ access_token }) => access_token)).size).toBe(1)
+    expect(as.grants.refresh_token).toBe(1)
+    advance(290)
+    expect((await refresh(tab)).status).toBe(200)
+    expect(as.grants.refresh_token).toBe(2)
+  })
+
+  it('[F-53] finishes and keeps what it got when the caller hangs up', async () => {
+    const { tab, advance, as, bff, browser } = await world()
+    await signIn(tab)
+    advance(290)
+    const gate = as.hold('token')
+    const abort = new AbortController()
+    const headers = {
+      'Sallyport-CSRF': '1',
+      Cookie: browser.jar.header(`${APP}/`) ?? '',
+      'Content-Type': 'application/x-www-form-urlencoded',
+    }
+    const hung = bff.fetch(
+      new Request(`${APP}/bff/token`, {
+        method: 'POST',
+        headers,
+        body: 'grant_type=refresh_token',
+        signal: abort.signal,
+      }),
+    )
+    abort.abort()
+    const second = refresh(tab)
+    gate.release()
+    await hung
+    expect((await second).status).toBe(200)
+    expect(as.grants.refresh_token).toBe(1)
+  })
+
+  it('[S-24][F-61] serialises callers for different resources, and gives each its own token', async () => {
+    const { tab, as } = await world()
+    await signIn(tab, {
+      scope: 'openid offline_access notes:read notes:write other:read',
+      resource: [API, 'https://other.example.com'],
+    })
+    const [a, b] = await Promise.all([
+      refresh(tab, { resource: API, scope: 'notes:read' }).then(bodyOf),
+      refresh(tab, { resource: 'https://other.example.com', scope: 'other:read' }).then(bodyOf),
+    ])
+    expect(a.scope).toBe('notes:read')
+    expect(b.scope).toBe('other:read')
+    expect(a.access_token).not.toBe(b.access_token)
+    expect(as.grants.refresh_token).toBe(2)
+    expect((await bodyOf(await refresh(tab, { resource: API, scope: 'notes:read' }))).access_token).toBe(a.access_token)
+  })
+
+  it('[F-62] never answers with more scope than was asked for', async () => {
+    const { tab, as } = await world()
+    await signIn(tab)
+    expect((await bodyOf(await refresh(tab, { scope: 'notes:read' }))).scope).toBe('notes:read')
+    as.tamper.tokenResponse = (json) => ({ ...json, scope: 'openid notes:read notes:write' })
+    expect((await bodyOf(await refresh(tab, { scope: 'notes:write' }))).error).toBe('invalid_scope')
+    as.tamper.tokenResponse = undefined
+    // The refresh token that came with it is kept: the session goes on.
+    expect((await bodyOf(await refresh(tab, { scope: 'notes:write' }))).scope).toBe('notes:write')
+  })
+
+  it('refuses what is not configured before anything goes upstream', async () => {
+    const { tab, as } = await world()
+    await signIn(tab)
+    const before = as.requests.token
+    expect((await bodyOf(await refresh(tab, { scope: 'admin' }))).error).toBe('invalid_scope')
+    expect((await bodyOf(await refresh(tab, { resource: 'https://evil.example' }))).error).toBe('invalid_target')
+    expect((await bodyOf(await call(tab, '/session', { scope: 'admin' }))).error).toBe('invalid_scope')
+    expect(as.requests.token).toBe(before)
+    expect((await bodyOf(await look(tab, '/session'))).user.sub).toBe('alice')
+  })
+
+  it('renews a token that an API refused, but not a young one', async () => {
+    const { tab, advance, as } = await world()
+    const { access_token } = await bodyOf(await signIn(tab))
+    const refused = await digestOf(access_token)
+    advance(9)
+    expect((await bodyOf(await refresh(tab, { refused }))).access_token).toBe(access_token)
+    advance(1)
+    const renewed = await bodyOf(await refresh(tab, { refused }))
+    expect(renewed.access_token).not.toBe(access_token)
+    // A page that lags behind and still refuses the old one gets the new one.
+    expect((await bodyOf(await refresh(tab, { refused }))).access_token).toBe(renewed.access_token)
+    expect(as.grants.refresh_token).toBe(1)
+  })
+
+  it('refuses a page that shows somebody else', async () => {
+    const { tab } = await world()
+    await signIn(tab)
+    expect(await bodyOf(await refresh(tab, { sub: 'bob' }))).toMatchObject({
+      error: 'invalid_grant',
+      reason: 'user_changed',
+    })
+    expect((await refresh(tab, { sub: 'alice' })).status).toBe(200)
+  })
+
+  it.each([
+    ['500', { status: 500 }],
+    ['503 with Retry-After', { status: 503, headers: { 'Retry-After': '7' } }],
+    ['429', { status: 429, headers: { 'Retry-After': '7' } }],
+    ['408', { status: 408 }],
+    ['HTML 403', { status: 403, body: '<h1>Blocked</h1>', headers: { 'Content-Type': 'text/html' } }],
+    ['a reset', 'network' as const],
+    ['a refused connection', 'refused' as const],
+  ])('[B-15][C-18][F-58] keeps the session through %s, and says when to come back', async (_name, fault) => {
+    const { tab, advance, as, browser } = await world()
+    await signIn(tab)
+    advance(301)
+    as.fail('token', fault)
+    const before = browser.jar.header(`${APP}/`)
+    const response = await refresh(tab)
+    expect(response.status).toBe(503)
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect((await bodyOf(response)).error).toBe('temporarily_unavailable')
+    expect(browser.jar.header(`${APP}/`)).toBe(before)
+    // Nobody asks before the wait is over.
+    const asked = as.requests.token
+    await refresh(tab)
+    expect(as.requests.token).toBe(asked)
+    advance(10)
+    expect((await refresh(tab)).status).toBe(200)
+  })
+
+  it('[B-15 twin][C-18 twin][S-31] serves a token that is still good through an outage', async () => {
+    const { tab, advance, as } = await world()
+    const { access_token } = await bodyOf(await signIn(tab))
+    advance(280)
+    as.fail('token', { status: 500 }, 5)
+    expect((await bodyOf(await refresh(tab))).access_token).toBe(access_token)
+  })
+
+  it('tells the page load that somebody is signed in though no token can be had', async () => {
+    const { tab, advance, as } = await world()
+    await signIn(tab)
+    advance(301)
+    as.fail('token', { status: 503, headers: { 'Retry-After': '7' } })
+    const body = await bodyOf(await call(tab, '/session'))
+    expect(body).toMatchObject({
+      user: { sub: 'alice' },
+      token_error: { error: 'temporarily_unavailable', retry_after: 7 },
+    })
+    expect(body.token).toBeUndefined()
+  })
+
+  it('[B-14][C-17][F-57][S-26] ends the session, once, when the provider has revoked it', async () => {
+    const { tab, advance, as, browser, events } = await world()
+    await signIn(tab)
+    as.revoke('alice')
+    advance(301)
+    expect(await bodyOf(await refresh(tab))).toMatchObject({ error: 'invalid_grant', reason: 'revoked' })
+    expect(browser.jar.all()).toEqual([])
+    expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()
+    expect(events.filter(({ type }) => type === 'signed_out')).toHaveLength(1)
+    expect(as.requests.token).toBe(2)
+  })
+
+  it('[B-14 twin][C-17 twin] goes on when it has not', async () => {
+    const { tab, advance } = await world()
+    await signIn(tab)
+    advance(301)
+    expect((await refresh(tab)).status).toBe(200)
+  })
+
+  it('says “lost”, not “revoked”, when an answer never came and the provider had rotated', async () => {
+    const { tab, advance, as } = await world()
+    await signIn(tab)
+    advance(301)
+    as.fail('token', 'lost')
+    expect((await refresh(tab)).status).toBe(503)
+    advance(10)
+    expect(await bodyOf(await refresh(tab))).toMatchObject({ error: 'invalid_grant', reason: 'refresh_lost' })
+  })
+
+  it('[F-59] keeps the session and calls the operator when the client is refused', async () => {
+    const { tab, advance, as, eventTypes } = await world()
+    await signIn(tab)
+    advance(301)
+    as.fail('token', {
+      status: 401,
+      body: '{"error":"invalid_client"}',
+      headers: { 'Content-Type': 'application/json' },
+    })
+    const response = await refresh(tab)
+    expect(response.status).toBe(503)
+    expect((await bodyOf(response)).error).toBe('operator_error')
+    expect(eventTypes()).toContain('operator_error')
+    advance(60)
+    expect((await refresh(tab)).status).toBe(200)
+  })
+
+  it('[S-27][S-27 twin] tries an answer that is no answer once more, and ends only then, as rejected', async () => {
+    const { tab, advance, as } = await world()
+    await signIn(tab)
+    advance(301)
+    as.fail('token', { status: 400, body: '' }, 1)
+    expect((await refresh(tab)).status).toBe(503)
+    advance(60)
+    expect((await refresh(tab)).status).toBe(200)
+    advance(301)
+    as.fail('token', { status: 400, body: '' }, 2)
+    expect((await refresh(tab)).status).toBe(503)
+    advance(60)
+    expect(await bodyOf(await refresh(tab))).toMatchObject({ error: 'invalid_grant', reason: 'refresh_rejected' })
+  })
+
+  it('[S-37][S-37 twin][F-64] ends the session when the answer is about another person', async () => {
+    const { tab, advance, as } = await world()
+    await signIn(tab)
+    advance(301)
+    expect((await refresh(tab)).status).toBe(200)
+    as.tamper.idToken = (claims, header) => ({ claims: { ...claims, sub: 'mallory' }, header })
+    advance(301)
+    expect((await bodyOf(await refresh(tab))).error).toBe('invalid_grant')
+    expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()
+  })
+
+  it('[F-60] keeps the refresh token when none comes back, and records a shorter scope', async () => {
+    const { tab, advance, as } = await world({}, { leeway: 600 })
+    await signIn(tab)
+    as.tamper.tokenResponse = ({ refresh_token: _, ...json }) => ({ ...json, scope: 'openid notes:read' })
+    advance(301)
+    expect((await bodyOf(await refresh(tab))).scope).toBe('openid notes:read')
+    advance(301)
+    expect((await refresh(tab)).status).toBe(200)
+  })
+
+  it('[B-28][B-28 twin] lets a slow old cookie bring back neither an older refresh token nor a session', async () => {
+    const { tab, advance, browser, as } = await world()
+    await signIn(tab)
+    const old = browser.jar.all()
+    const restore = () => {
+      for (const { name, value } of old)
+        browser.jar.set(`${APP}/`, `${name}=${value}; Path=/; Secure; HttpOnly; SameSite=Strict`)
+    }
+    advance(301)
+    const { access_token } = await bodyOf(await refresh(tab))
+    // The answer to an older request arrives last, and its cookie replaces the newer one.
+    restore()
+    expect((await bodyOf(await refresh(tab))).access_token).toBe(access_token)
+    advance(301)
+    restore()
+    expect((await refresh(tab)).status).toBe(200)
+    expect(as.grants.refresh_token).toBe(2)
+    await call(tab, '/logout')
+    restore()
+    expect(await bodyOf(await look(tab, '/session'))).toMatchObject({ user: null, reason: 'logged_out' })
+  })
+
+  it('[S-38][S-38 twin][F-46] lets sign-out win over a refresh in flight, and revokes what that brought', async () => {
+    const { tab, advance, as } = await world()
+    await signIn(tab)
+    advance(301)
+    const gate = as.hold('token')
+    const late = refresh(tab)
+    await call(tab, '/logout')
+    gate.release()
+    expect(await bodyOf(await late)).toMatchObject({ error: 'invalid_grant', reason: 'logged_out' })
+    expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()
+    expect(as.requests.revocation).toBe(2)
+    await signIn(tab)
+    expect((await refresh(tab)).status).toBe(200)
+  })
+
+  it('[F-66] tells a second process that has lost the race so, and changes nothing', async () => {
+    const { tab, advance, browser, another, as } = await world()
+    await signIn(tab)
+    advance(301)
+    const cookie = browser.jar.header(`${APP}/`) ?? ''
+    const headers = { 'Sallyport-CSRF': '1', Cookie: cookie, 'Content-Type': 'application/x-www-form-urlencoded' }
+    const ask = () =>
+      second.fetch(new Request(`${APP}/bff/token`, { method: 'POST', headers, body: 'grant_type=refresh_token' }))
+    const second = another()
+    expect((await refresh(tab)).status).toBe(200)
+    const lost = await ask()
+    expect(lost.status).toBe(409)
+    expect(lost.headers.get('retry-after')).toBe('1')
+    expect((await bodyOf(lost)).error).toBe('refresh_race')
+    expect(lost.headers.get('set-cookie')).toBeNull()
+    // The same old cookie again: nobody has a newer one, the provider means it.
+    expect(await bodyOf(await ask())).toMatchObject({ error: 'invalid_grant', reason: 'revoked' })
+    expect(as.grants.refresh_token).toBe(1)
+  })
+
+  it('survives a restart: the cookie holds what is needed', async () => {
+    const { tab, restart, as } = await world()
+    await signIn(tab)
+    restart()
+    const body = await bodyOf(await call(tab, '/session'))
+    expect(body.user.sub).toBe('alice')
+    expect(body.token.access_token).toBeTruthy()
+    expect(as.grants.refresh_token).toBe(1)
+  })
+
+  it('leaves a provider alone that keeps failing, for all sessions', async () => {
+    const { as, advance, browser, tab } = await world()
+    await signIn(tab)
+    const other = browser.newTab(`${APP}/`)
+    advance(301)
+    as.fail('token', { status: 500 }, 50)
+    for (let at = 0; at < 3; at++) {
+      await refresh(tab)
+      advance(31)
+    }
+    const asked = as.requests.token
+    await refresh(tab)
+    await refresh(other)
+    expect(as.requests.token - asked).toBeLessThanOrEqual(1)
+  })
+})
