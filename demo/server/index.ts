@@ -75,7 +75,6 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       cookieKeys: [secret()],
       scope: ['openid profile email offline_access', ...scopes].join(' '),
       resources: { [resource]: { scopes } },
-      resource,
       loopbackCookies: true,
       ...options.bff,
     })
@@ -127,7 +126,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   }
 }
 
-const secret = () => randomBytes(48).toString('base64url')
+const secret = () => randomBytes(48).toString('hex')
 
 /** `demo/`, whether this runs as it is written or bundled. */
 function folder(): string {

@@ -12,9 +12,11 @@ export function setText(id: string, text: string): void {
   if (element.textContent !== text) element.textContent = text
 }
 
-/** Shows an alert with `text`, or hides it without. */
-export function setNotice(id: string, text: string | undefined): void {
-  byId(id).hidden = text === undefined
+/** Shows an alert with `text`, or hides it without. `plain`: nothing went wrong. */
+export function setNotice(id: string, text: string | undefined, kind: 'plain' | 'bad' = 'bad'): void {
+  const notice = byId(id)
+  notice.hidden = text === undefined
+  notice.dataset.kind = kind
   setText(id, text ?? '')
 }
 

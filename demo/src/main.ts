@@ -51,7 +51,10 @@ function show(session: Session): void {
   byId('who').hidden = session.status !== 'signed-in'
   for (const button of document.querySelectorAll<HTMLButtonElement>('[data-needs=session]'))
     button.disabled = session.status !== 'signed-in'
-  if (session.status === 'signed-out') setNotice('notice', explainSignedOut(session))
+  for (const hint of document.querySelectorAll<HTMLElement>('[data-hint=signed-out]'))
+    hint.hidden = session.status !== 'signed-out'
+  if (session.status === 'signed-out')
+    setNotice('notice', explainSignedOut(session), session.reason === 'callback_failed' ? 'bad' : 'plain')
   else setNotice('notice', undefined)
 
   const here = session.status === 'signed-in' ? session.user.sub : undefined

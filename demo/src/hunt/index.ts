@@ -1,12 +1,11 @@
 import type { Issued } from '../controls.js'
 import { listenDuring } from './messages.js'
 import { type Collect, places } from './places.js'
-import { countTokens } from './recognise.js'
+import { type Found, recognise } from './recognise.js'
 
-/** What was found in one place: how many different tokens, never which. */
-export interface Finding {
+/** What was found in one place: how much, never what. */
+export interface Finding extends Found {
   place: string
-  found: number
 }
 
 /**
@@ -20,7 +19,7 @@ export async function hunt(issued: readonly Issued[], provoke: () => Promise<voi
     await look((text) => {
       if (typeof text === 'string' && text.length > 19) texts.add(text)
     })
-    findings.push({ place, found: await countTokens(texts, issued) })
+    findings.push({ place, ...(await recognise(texts, issued)) })
   }
   await examine('messages between tabs and frames', (collect) => listenDuring(provoke, collect))
   for (const { name, look } of places) await examine(name, look)

@@ -76,7 +76,10 @@ function walkWindow(collect: Collect): void {
     for (const key of safely(() => Reflect.ownKeys(thing as object)) ?? []) {
       if (typeof key === 'string') collect(key)
       else collect(key.description)
-      add(safely(() => (thing as Record<PropertyKey, unknown>)[key]))
+      const value = safely(() => (thing as Record<PropertyKey, unknown>)[key])
+      // A promise that a prototype's getter gives is rejected: nobody is to hear of that.
+      if (value instanceof Promise) value.catch(() => {})
+      add(value)
     }
   }
 }

@@ -8,23 +8,33 @@ const stretch = /[\w.~-]{20,}/g
 /** Hashes that are tried at most: a page full of long words must not keep a visitor waiting. */
 const most = 60_000
 
+/** What some texts hold: how many different ones of each. */
+export interface Found {
+  tokens: number
+  /** Authorization codes, which are worth nothing once they are redeemed. */
+  codes: number
+}
+
 /**
- * How many different tokens `texts` hold: by their look, and exactly. The page is not told what was issued, only the
- * digests: so every piece that is as long as something issued is hashed and compared.
+ * Finds tokens by their look, and everything issued exactly. The page is not told what was issued, only the digests: so
+ * every piece that is as long as something issued is hashed and compared.
  */
-export async function countTokens(texts: ReadonlySet<string>, issued: readonly Issued[]): Promise<number> {
-  const found = new Set<string>()
-  const digests = new Set(issued.map(({ sha256 }) => sha256))
+export async function recognise(texts: ReadonlySet<string>, issued: readonly Issued[]): Promise<Found> {
+  const found = { tokens: new Set<string>(), codes: new Set<string>() }
+  const kinds = new Map(issued.map(({ sha256, kind }) => [sha256, kind]))
   const lengths = [...new Set(issued.map(({ length }) => length))]
   const pieces = new Set<string>()
   for (const text of texts) {
-    for (const [token] of text.matchAll(tokenLike)) found.add(token)
+    for (const [token] of text.matchAll(tokenLike)) found.tokens.add(token)
     for (const [run] of text.matchAll(stretch))
       for (const length of lengths)
         for (let at = 0; at + length <= run.length && pieces.size < most; at++) pieces.add(run.slice(at, at + length))
   }
-  for (const piece of pieces) if (digests.has(await sha256(piece))) found.add(piece)
-  return found.size
+  for (const piece of pieces) {
+    const kind = kinds.get(await sha256(piece))
+    if (kind) found[kind === 'code' ? 'codes' : 'tokens'].add(piece)
+  }
+  return { tokens: found.tokens.size, codes: found.codes.size }
 }
 
 async function sha256(text: string): Promise<string> {

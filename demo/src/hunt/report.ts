@@ -1,29 +1,37 @@
 import { readIssued } from '../controls.js'
 import { byId, plural, setText } from '../dom.js'
-import { askAsThePageDoes, hunt } from './index.js'
+import { askAsThePageDoes, type Finding, hunt } from './index.js'
 
-/** Hunts, and says what came of it: place by place, and in one sentence. */
+/** Hunts, and says what came of it: place by place, and in a few sentences. */
 export async function report(provoke: () => Promise<void>): Promise<void> {
   const issued = await readIssued()
   const findings = await hunt(issued, provoke)
   const residual = await askAsThePageDoes()
-  const found = findings.filter((finding) => finding.found > 0)
   const list = byId('places')
-  list.replaceChildren(
-    ...findings.map(({ place, found }) =>
-      row(place, found ? plural(found, 'token') : 'nothing', found ? 'bad' : 'good'),
-    ),
-    ...(residual ? [row('asking the backend as the page does', residual.names.join(', '), 'known')] : []),
-  )
-  const known = `the ${plural(issued.length, 'code or token', 'codes and tokens')} that the provider has issued`
-  const lying = found.length
-    ? `Found something in ${plural(found.length, 'place')}: ${found.map(({ place }) => place).join('; ')}.`
-    : `None of ${known} lies anywhere in ${findings.length} kinds of places.`
-  const asking = residual
-    ? ` What remains in this mode: a script that asks as the page does gets an access token, good for ${residual.seconds} s; never a refresh token, never an ID Token.`
-    : ''
-  setText('happened', lying + asking)
+  list.replaceChildren(...findings.map(line))
+  if (residual) list.append(row('asking the backend as the page does', residual.names.join(', '), 'known'))
+
+  const bad = findings.filter(({ tokens }) => tokens > 0).map(({ place }) => place)
+  const sentences = [
+    bad.length
+      ? `There are tokens in ${plural(bad.length, 'place')}: ${bad.join('; ')}.`
+      : `${plural(issued.length, 'code or token was', 'codes and tokens were')} issued so far, and no token lies in any of ${findings.length} kinds of places.`,
+  ]
+  if (findings.some(({ codes }) => codes > 0))
+    sentences.push(
+      'The browser remembers the address that a sign-in came back with until the page is reloaded; its code is spent.',
+    )
+  if (residual)
+    sentences.push(
+      `What this mode leaves: a script that asks as the page does gets an access token, good for ${residual.seconds} s. Never a refresh token, never an ID Token.`,
+    )
+  setText('happened', sentences.join(' '))
   list.hidden = false
+}
+
+function line({ place, tokens, codes }: Finding): HTMLElement {
+  if (tokens) return row(place, plural(tokens, 'token'), 'bad')
+  return codes ? row(place, plural(codes, 'spent code'), 'known') : row(place, 'nothing', 'good')
 }
 
 function row(place: string, result: string, kind: 'good' | 'bad' | 'known'): HTMLElement {
