@@ -25,6 +25,7 @@ function isStale() {
 }
 
 try {
+  const { NODE_ENV } = process.env
   const { build } = await import('vite')
   if (isStale()) {
     console.log('Building sallyport …')
@@ -42,6 +43,8 @@ try {
       rolldownOptions: { external: /^sallyport/, output: { entryFileNames: 'server.js' } },
     },
   })
+  // A build says `production` for the whole process; the demo refuses to start there.
+  if (NODE_ENV === undefined) delete process.env.NODE_ENV
   const { startDemo } = await import('./dist/server.js')
   const { PORT: port, ACCESS_TOKEN_LIFETIME: lifetime } = process.env
   const { host } = parseArgs({ options: { host: { type: 'string' } } }).values

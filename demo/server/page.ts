@@ -21,6 +21,7 @@ const compress = (body: Buffer) => brotliCompressSync(body, { params: { [constan
 
 /** Builds the page as it would be for production, into memory: no inline script, so that the strict policy holds. */
 export async function buildPage(root: string): Promise<ReadonlyMap<string, File>> {
+  const { NODE_ENV } = process.env
   const result = await build({
     root,
     configFile: false,
@@ -28,6 +29,8 @@ export async function buildPage(root: string): Promise<ReadonlyMap<string, File>
     publicDir: false,
     build: { write: false, target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   })
+  // A build says `production` for the whole process; the demo refuses to start there.
+  if (NODE_ENV === undefined) delete process.env.NODE_ENV
   const outputs = [result].flat().flatMap((one) => ('output' in one ? one.output : []))
   return new Map(
     outputs.map((file): [string, File] => {

@@ -1,6 +1,7 @@
 import { createAuth } from 'sallyport'
 
 let renewals = 0
+let strayAnswer = false
 /** Epoch seconds; of the token itself nothing is kept. */
 let tokenExpiresAt: number | undefined
 let tokenLifetime = 0
@@ -9,8 +10,16 @@ let tokenLifetime = 0
 export const auth = createAuth({
   onEvent(event) {
     if (event.type === 'token_renewed') renewals++
+    if (event.type === 'callback_failed') strayAnswer = true
   },
 })
+
+/** Whether a sign-in's answer came that led to nothing; true once. */
+export function takeStrayAnswer(): boolean {
+  const was = strayAnswer
+  strayAnswer = false
+  return was
+}
 
 /**
  * Looks at the token in memory, for the clock in the page. An API's own token is nobody else's to read: the demo looks

@@ -1,5 +1,5 @@
 import { SallyportError, type Session } from 'sallyport'
-import { auth, lookAtToken } from './auth.js'
+import { auth, lookAtToken, takeStrayAnswer } from './auth.js'
 import { drawCounts, watchCounts } from './counts.js'
 import { byId, onPress, setNotice, setText } from './dom.js'
 import { clearNotes, loadNotes, setUpNotes } from './notes.js'
@@ -53,17 +53,26 @@ function show(session: Session): void {
     button.disabled = session.status !== 'signed-in'
   for (const hint of document.querySelectorAll<HTMLElement>('[data-hint=signed-out]'))
     hint.hidden = session.status !== 'signed-out'
-  if (session.status === 'signed-out')
-    setNotice('notice', explainSignedOut(session), session.reason === 'callback_failed' ? 'bad' : 'plain')
-  else setNotice('notice', undefined)
+  explain(session)
 
   const here = session.status === 'signed-in' ? session.user.sub : undefined
   if (session.status === 'signed-in') introduce(session)
   if (here === person) return
+  if (here === undefined && session.status === 'signed-out')
+    say('This tab is signed out, and the token left its memory in the same moment.')
   person = here
   hideToken()
   clearNotes()
   if (here !== undefined) arrive()
+}
+
+function explain(session: Session): void {
+  const stray = takeStrayAnswer()
+  if (session.status === 'signed-out')
+    setNotice('notice', explainSignedOut(session), session.reason === 'callback_failed' ? 'bad' : 'plain')
+  else if (session.status === 'signed-in' && stray)
+    setNotice('notice', 'The answer of a sign-in that was not finished here was ignored. You are still signed in.')
+  else setNotice('notice', undefined)
 }
 
 function introduce({ user }: Extract<Session, { status: 'signed-in' }>): void {

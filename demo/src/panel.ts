@@ -11,7 +11,7 @@ const fresh = { minValidity: 86_400 }
 
 /** The one sentence about what just happened, and an end to the list of an earlier hunt. */
 export function say(sentence: string): void {
-  byId('places').hidden = true
+  byId('hunted').hidden = true
   setText('happened', sentence)
 }
 
@@ -75,9 +75,9 @@ async function refuseToken(): Promise<void> {
   await auth.getToken()
   for (let { wait } = await expireToken(); wait > 0; { wait } = await expireToken()) {
     say(
-      `The backend replaces no token younger than 10 seconds, so that a broken API cannot make it renew without end. ${wait} s to go …`,
+      `The backend replaces no token younger than 10 seconds, lest a broken API make it renew without end. Waiting ${plural(wait, 'second')} …`,
     )
-    await new Promise((resolve) => setTimeout(resolve, Math.min(wait, 1) * 1000))
+    await new Promise((resolve) => setTimeout(resolve, wait * 1000))
   }
   let shown = false
   const { api, renewals } = await measure(async () => {

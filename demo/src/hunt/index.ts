@@ -21,7 +21,7 @@ export async function hunt(issued: readonly Issued[], provoke: () => Promise<voi
     })
     findings.push({ place, ...(await recognise(texts, issued)) })
   }
-  await examine('messages between tabs and frames', (collect) => listenDuring(provoke, collect))
+  await examine('messages between tabs', (collect) => listenDuring(provoke, collect))
   for (const { name, look } of places) await examine(name, look)
   return findings
 }

@@ -9,9 +9,9 @@ export interface Place {
 
 /** Everything that any script of this origin can read without asking anybody. */
 export const places: readonly Place[] = [
-  { name: 'window and all it leads to', look: walkWindow },
+  { name: 'window and what it leads to', look: walkWindow },
   {
-    name: 'the page: text, attributes, fields',
+    name: 'text, attributes, fields',
     look(collect) {
       collect(document.documentElement.outerHTML)
       for (const field of document.querySelectorAll<HTMLInputElement>('input, textarea, select, output'))
@@ -41,7 +41,7 @@ export const places: readonly Place[] = [
     },
   },
   {
-    name: 'addresses of past requests',
+    name: 'addresses of requests',
     look(collect) {
       for (const { name } of performance.getEntries()) collect(name)
     },

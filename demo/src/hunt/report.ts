@@ -9,29 +9,23 @@ export async function report(provoke: () => Promise<void>): Promise<void> {
   const residual = await askAsThePageDoes()
   const list = byId('places')
   list.replaceChildren(...findings.map(line))
-  if (residual) list.append(row('asking the backend as the page does', residual.names.join(', '), 'known'))
+  if (residual) list.append(row('asking as the page does', residual.names.join(', '), 'known'))
 
   const bad = findings.filter(({ tokens }) => tokens > 0).map(({ place }) => place)
-  const sentences = [
-    bad.length
-      ? `There are tokens in ${plural(bad.length, 'place')}: ${bad.join('; ')}.`
-      : `${plural(issued.length, 'code or token was', 'codes and tokens were')} issued so far, and no token lies in any of ${findings.length} kinds of places.`,
-  ]
-  if (findings.some(({ codes }) => codes > 0))
-    sentences.push(
-      'The browser remembers the address that a sign-in came back with until the page is reloaded; its code is spent.',
-    )
-  if (residual)
-    sentences.push(
-      `What this mode leaves: a script that asks as the page does gets an access token, good for ${residual.seconds} s. Never a refresh token, never an ID Token.`,
-    )
-  setText('happened', sentences.join(' '))
-  list.hidden = false
+  const lying = bad.length
+    ? `There are tokens in ${plural(bad.length, 'place')}: ${bad.join('; ')}.`
+    : `No token lies in any of ${findings.length} kinds of places.`
+  const asking = residual
+    ? ` What this mode leaves: a script that asks the backend as the page does gets an access token, good for ${residual.seconds} s; never a refresh token or an ID Token.`
+    : ''
+  setText('happened', lying + asking)
+  byId('hunted').hidden = false
 }
 
 function line({ place, tokens, codes }: Finding): HTMLElement {
   if (tokens) return row(place, plural(tokens, 'token'), 'bad')
-  return codes ? row(place, plural(codes, 'spent code'), 'known') : row(place, 'nothing', 'good')
+  // The browser's timing list keeps the address that a sign-in came back with; no script can take it out.
+  return codes ? row(place, `${plural(codes, 'spent code')}, until reload`, 'known') : row(place, 'nothing', 'good')
 }
 
 function row(place: string, result: string, kind: 'good' | 'bad' | 'known'): HTMLElement {
