@@ -28,6 +28,9 @@ async function call<Answer>(path: string, init?: RequestInit): Promise<Answer | 
   )
 }
 
+/** What failed last, for the button that tries again. */
+let failed: () => Promise<void> = load
+
 /** Says what went wrong beside the notes. `false`: it did. */
 async function attempt(work: () => Promise<void>): Promise<boolean> {
   byId('notes-error').hidden = true
@@ -37,6 +40,7 @@ async function attempt(work: () => Promise<void>): Promise<boolean> {
   } catch (error) {
     // Whoever is signed out sees that page instead.
     if (error instanceof SallyportError && error.code === 'login_required') return false
+    failed = work
     setText('notes-error-text', error instanceof Refusal ? error.message : explainError(error))
     byId('notes-error').hidden = false
     return false
@@ -45,15 +49,16 @@ async function attempt(work: () => Promise<void>): Promise<boolean> {
   }
 }
 
-export const loadNotes = (): Promise<boolean> =>
-  attempt(async () => {
-    list.setAttribute('aria-busy', 'true')
-    try {
-      draw((await call<Note[]>('')) ?? [])
-    } finally {
-      list.removeAttribute('aria-busy')
-    }
-  })
+export const loadNotes = (): Promise<boolean> => attempt(load)
+
+async function load(): Promise<void> {
+  list.setAttribute('aria-busy', 'true')
+  try {
+    draw((await call<Note[]>('')) ?? [])
+  } finally {
+    list.removeAttribute('aria-busy')
+  }
+}
 
 /** Forgets what belongs to a person who is no longer signed in. */
 export function clearNotes(): void {
@@ -90,37 +95,34 @@ function item({ id, text, at }: Note): HTMLElement {
   return entry
 }
 
-async function removeNote(id: string, entry: HTMLElement): Promise<void> {
-  const done = await attempt(async () => {
+const removeNote = (id: string, entry: HTMLElement) =>
+  attempt(async () => {
     await call(`/${id}`, { method: 'DELETE' })
+    // The focus goes to the neighbour, not to the top of the page.
+    const neighbour = (entry.nextElementSibling ?? entry.previousElementSibling)?.querySelector('button')
+    entry.remove()
+    ;(neighbour ?? byId('note')).focus()
+    count()
   })
-  if (!done) return
-  // The focus goes to the neighbour, not to the top of the page.
-  const neighbour = (entry.nextElementSibling ?? entry.previousElementSibling)?.querySelector('button')
-  entry.remove()
-  ;(neighbour ?? byId('note')).focus()
-  count()
-}
+
+const addNote = (text: string) =>
+  attempt(async () => {
+    const headers = { 'Content-Type': 'application/json' }
+    const note = await call<Note>('', { method: 'POST', headers, body: JSON.stringify({ text }) })
+    if (note) list.prepend(item(note))
+    byId<HTMLInputElement>('note').value = ''
+    count()
+  })
 
 export function setUpNotes(): void {
   const input = byId<HTMLInputElement>('note')
   onPress('notes-retry', async () => {
-    await loadNotes()
+    if (await attempt(failed)) input.focus()
   })
   byId('add-note').addEventListener('submit', async (event) => {
     event.preventDefault()
     const text = input.value.trim()
-    if (!text) return
-    await attempt(async () => {
-      const note = await call<Note>('', {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ text }),
-      })
-      if (note) list.prepend(item(note))
-      input.value = ''
-      count()
-    })
+    if (text) await addNote(text)
     input.focus()
   })
 }
