@@ -1,0 +1,87 @@
+import './production.js'
+import type { Auth, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
+import type { StandardClaims } from '../protocol/claims.js'
+import { SallyportError } from '../protocol/error.js'
+
+export interface TestAuthOptions<Claims> {
+  /** Who is signed in. */
+  user?: Claims
+  /** What `getToken()` resolves to. Default `test-token`. */
+  token?: string
+  /** Default: `signed-in` with a user, `signed-out` without. */
+  status?: Session<Claims>['status']
+  /** What `auth.fetch` calls, with the token attached. Default: the page's own. */
+  fetch?: typeof globalThis.fetch
+}
+
+/** What a component asked for. */
+export interface TestAuthCalls {
+  login: LoginOptions[]
+  logout: LogoutOptions[]
+  getToken: TokenOptions[]
+}
+
+export interface TestAuth<Claims> extends Auth<Claims> {
+  /** Changes what `session` says; listeners hear it. */
+  set(session: Session<Claims>): void
+  readonly calls: TestAuthCalls
+}
+
+/**
+ * An {@link Auth} to render components with: no network, no backend, no redirect. `login()` and `logout()` are recorded
+ * and change nothing by themselves; a test says what happens next with `set()`.
+ */
+export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions<Claims> = {}): TestAuth<Claims> {
+  const { user, token = 'test-token', status = user === undefined ? 'signed-out' : 'signed-in' } = options
+  const listeners = new Set<(session: Session<Claims>) => void>()
+  const calls: TestAuthCalls = { login: [], logout: [], getToken: [] }
+  let session = initial(status, user)
+
+  async function getToken(wanted: TokenOptions = {}): Promise<string> {
+    calls.getToken.push(wanted)
+    if (session.status === 'signed-in') return token
+    throw session.status === 'unavailable' ? session.error : failure('login_required', false)
+  }
+
+  return {
+    get session() {
+      return session
+    },
+    calls,
+    set(next) {
+      session = next
+      for (const listener of listeners) listener(session)
+    },
+    subscribe(listener) {
+      const entry = (current: Session<Claims>) => listener(current)
+      listeners.add(entry)
+      entry(session)
+      return () => void listeners.delete(entry)
+    },
+    ready: async () => session,
+    async login(login = {}) {
+      calls.login.push(login)
+    },
+    async logout(logout = {}) {
+      calls.logout.push(logout)
+    },
+    getToken,
+    async fetch(input, init) {
+      const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined))
+      headers.set('Authorization', `Bearer ${await getToken()}`)
+      return (options.fetch ?? globalThis.fetch)(input, { ...init, headers })
+    },
+    close: () => listeners.clear(),
+  }
+}
+
+const failure = (code: string, retryable: boolean) => new SallyportError(code, `createTestAuth: ${code}`, { retryable })
+
+function initial<Claims>(status: Session<Claims>['status'], user: Claims | undefined): Session<Claims> {
+  if (status === 'signed-in') {
+    if (user === undefined) throw new TypeError('createTestAuth: "status" is "signed-in", so "user" is needed')
+    return { status, user, expiresAt: null }
+  }
+  if (status === 'signed-out') return { status, reason: 'none' }
+  return status === 'unavailable' ? { status, error: failure('backend_unavailable', true) } : { status }
+}

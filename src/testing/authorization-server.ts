@@ -1,0 +1,194 @@
+import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
+import { authorize } from './authorize.js'
+import { createFaults, type EndpointName, type Fault } from './faults.js'
+import { type Claims, createKeys } from './keys.js'
+import type { MockClient, MockUser, ProviderState, Tamper } from './provider-state.js'
+import { json, oauthError, revoke, token } from './token.js'
+
+export interface MockAuthorizationServerOptions {
+  issuer: string
+  clients: readonly MockClient[]
+  users: readonly MockUser[]
+  /** The clock, epoch seconds. Default: the system's. */
+  now?: () => number
+  /** Seconds. Default 300. */
+  accessTokenLifetime?: number
+  /** Seconds in which a spent refresh token may be used again. Default 0: its reuse revokes the family. */
+  leeway?: number
+}
+
+export interface MockAuthorizationServer {
+  readonly issuer: string
+  /** Answers a request as the provider would: the `fetch` option of `createBff` and `accessToken`. Binds to no network. */
+  fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
+  /** msw request handlers over `fetch`; needs msw. Registers nothing by itself. */
+  handlers(): Promise<import('msw').RequestHandler[]>
+  /** Who is signed in at the provider from now on. */
+  signIn(sub: string): void
+  signOut(): void
+  /** The next authorization request is refused. */
+  deny(error?: string, error_description?: string): void
+  fail(endpoint: EndpointName, fault: Fault, times?: number): void
+  /** Requests to the endpoint wait until `release()`. */
+  hold(endpoint: EndpointName): { release(): void }
+  rotateKeys(): Promise<void>
+  /** Revokes all refresh tokens of a person. */
+  revoke(sub: string): void
+  readonly tamper: Tamper
+  /** How often each endpoint was asked. */
+  readonly requests: Record<EndpointName, number>
+  /** Successful grants. */
+  readonly grants: { authorization_code: number; refresh_token: number }
+  /** Every code and token issued so far. */
+  readonly issued: readonly string[]
+}
+
+const paths: Record<string, EndpointName> = {
+  '/.well-known/openid-configuration': 'discovery',
+  '/.well-known/oauth-authorization-server': 'discovery',
+  '/jwks': 'jwks',
+  '/authorize': 'authorize',
+  '/token': 'token',
+  '/userinfo': 'userinfo',
+  '/revoke': 'revocation',
+  '/end-session': 'end_session',
+}
+
+/**
+ * A make-believe OpenID provider that refuses what a strict real one would: wrong verifiers, used codes, foreign redirect
+ * URIs, reused refresh tokens. Real signatures, with keys made at random for each; a clock of its own; switches for
+ * trouble. People sign in by `signIn(sub)`: there is no form.
+ *
+ * Not there: client registration, PAR, DPoP, introspection, more than one person signed in at a time.
+ */
+export async function mockAuthorizationServer(
+  options: MockAuthorizationServerOptions,
+): Promise<MockAuthorizationServer> {
+  const { issuer } = options
+  const state: ProviderState = {
+    issuer,
+    clients: options.clients,
+    users: options.users,
+    keys: await createKeys(),
+    now: options.now ?? (() => Date.now() / 1000),
+    accessTokenLifetime: options.accessTokenLifetime ?? 300,
+    leeway: options.leeway ?? 0,
+    codes: new Map(),
+    refreshTokens: new Map(),
+    revokedFamilies: new Set(),
+    tamper: {},
+    signedIn: undefined,
+    denial: undefined,
+    grants: { authorization_code: 0, refresh_token: 0 },
+    issued: [],
+  }
+  const faults = createFaults()
+  const requests = { discovery: 0, jwks: 0, authorize: 0, token: 0, userinfo: 0, revocation: 0, end_session: 0 }
+
+  async function respond(endpoint: EndpointName, request: Request): Promise<Response> {
+    const url = new URL(request.url)
+    const method = endpoint === 'token' || endpoint === 'revocation' ? 'POST' : 'GET'
+    if (request.method !== method) return new Response(null, { status: 405, headers: { Allow: method } })
+    switch (endpoint) {
+      case 'discovery':
+        return json(state.tamper.metadata?.(metadata(issuer)) ?? metadata(issuer))
+      case 'jwks':
+        return json(state.keys.jwks())
+      case 'authorize':
+        return authorize(state, url)
+      case 'token':
+        return token(state, request)
+      case 'userinfo':
+        return userinfo(state, request)
+      case 'revocation':
+        return revoke(state, request)
+      case 'end_session':
+        return endSession(state, url)
+    }
+  }
+
+  const self: MockAuthorizationServer = {
+    issuer,
+    async fetch(input, init) {
+      const request = new Request(input, init)
+      const endpoint = paths[new URL(request.url).href.slice(issuer.replace(/\/$/, '').length).replace(/[?#].*/, '')]
+      if (!request.url.startsWith(issuer) || !endpoint) return new Response(null, { status: 404 })
+      requests[endpoint]++
+      return faults.run(endpoint, () => respond(endpoint, request))
+    },
+    handlers: async () => (await import('./handlers.js')).mswHandlers(self),
+    signIn(sub) {
+      if (!state.users.some((user) => user.sub === sub))
+        throw new TypeError(`signIn: there is no user "${sub}" in "users"`)
+      state.signedIn = { sub, sid: crypto.randomUUID(), auth_time: Math.floor(state.now()) }
+    },
+    signOut() {
+      state.signedIn = undefined
+    },
+    deny(error = 'access_denied', error_description) {
+      state.denial = { error, ...(error_description !== undefined && { error_description }) }
+    },
+    fail: faults.fail,
+    hold: faults.hold,
+    rotateKeys: () => state.keys.rotate(),
+    revoke(sub) {
+      for (const grant of state.refreshTokens.values()) if (grant.sub === sub) state.revokedFamilies.add(grant.family)
+    },
+    tamper: state.tamper,
+    requests,
+    grants: state.grants,
+    issued: state.issued,
+  }
+  return self
+}
+
+function metadata(issuer: string): Claims {
+  const at = (path: string) => issuer.replace(/\/$/, '') + path
+  return {
+    issuer,
+    authorization_endpoint: at('/authorize'),
+    token_endpoint: at('/token'),
+    jwks_uri: at('/jwks'),
+    userinfo_endpoint: at('/userinfo'),
+    revocation_endpoint: at('/revoke'),
+    end_session_endpoint: at('/end-session'),
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: ['authorization_code', 'refresh_token'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['RS256', 'ES256'],
+    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+    code_challenge_methods_supported: ['S256'],
+    authorization_response_iss_parameter_supported: true,
+  }
+}
+
+async function userinfo(state: ProviderState, request: Request): Promise<Response> {
+  const [scheme, bearer = ''] = (request.headers.get('authorization') ?? '').split(' ')
+  const keys = createLocalJWKSet(state.keys.jwks())
+  const verified =
+    scheme?.toLowerCase() === 'bearer' &&
+    (await jwtVerify(bearer, keys, { issuer: state.issuer, currentDate: new Date(state.now() * 1000) }).catch(
+      () => undefined,
+    ))
+  if (!verified) return oauthError('invalid_token', 'the access token cannot be used', 401)
+  const claims: Claims = { ...state.users.find((user) => user.sub === verified.payload.sub) }
+  return json(state.tamper.userinfo?.(claims) ?? claims)
+}
+
+/** @see OpenID Connect RP-Initiated Logout 1.0 section 2 */
+function endSession(state: ProviderState, url: URL): Response {
+  const query = url.searchParams
+  const hint = query.get('id_token_hint')
+  const client_id = query.get('client_id') ?? (hint === null ? undefined : decodeJwt(hint).aud)
+  const client = state.clients.find((candidate) => candidate.client_id === client_id)
+  const target = query.get('post_logout_redirect_uri')
+  if (target !== null && !client?.post_logout_redirect_uris?.includes(target))
+    return oauthError('invalid_request', 'the post_logout_redirect_uri is not registered')
+  state.signedIn = undefined
+  if (target === null) return new Response('Signed out', { status: 200 })
+  const location = new URL(target)
+  const sent = query.get('state')
+  if (sent !== null) location.searchParams.set('state', sent)
+  return new Response(null, { status: 302, headers: { Location: location.href } })
+}

@@ -1,0 +1,79 @@
+import { issue, type ProviderState, randomText } from './provider-state.js'
+
+/**
+ * The authorization endpoint. Without a client and a redirect URI that belong together nobody is sent anywhere; with
+ * them every fault is an error response there. @see RFC 6749 section 4.1.2.1
+ */
+export async function authorize(state: ProviderState, url: URL): Promise<Response> {
+  const query = url.searchParams
+  const client = state.clients.find(({ client_id }) => client_id === query.get('client_id'))
+  const redirect_uri = query.get('redirect_uri') ?? ''
+  if (!client) return page(400, 'The client is not known.')
+  if (!client.redirect_uris.includes(redirect_uri)) return page(400, 'The redirect_uri is not registered.')
+
+  const respond = (parameters: Record<string, string>): Response => {
+    const response = new URLSearchParams(parameters)
+    const sent = query.get('state')
+    if (sent !== null) response.set('state', sent)
+    response.set('iss', state.issuer)
+    const target = new URL(redirect_uri)
+    const final = state.tamper.authorizationResponse?.(response) ?? response
+    target.search = [target.search.slice(1), final.toString()].filter(Boolean).join('&')
+    return new Response(null, { status: 302, headers: { Location: target.href } })
+  }
+  const refuse = (error: string, error_description: string) => respond({ error, error_description })
+
+  for (const name of new Set(query.keys()))
+    if (name !== 'resource' && query.getAll(name).length > 1) return refuse('invalid_request', `${name} is repeated`)
+  if (query.get('response_type') !== 'code') return refuse('unsupported_response_type', 'response_type is code')
+  const code_challenge = query.get('code_challenge') ?? ''
+  if (query.get('code_challenge_method') !== 'S256') return refuse('invalid_request', 'code_challenge_method is S256')
+  if (!/^[\w-]{43}$/.test(code_challenge)) return refuse('invalid_request', 'code_challenge is required')
+  const scope = query.get('scope') ?? ''
+  if (!scope.split(' ').includes('openid')) return refuse('invalid_scope', 'scope includes openid')
+  const resource = query.getAll('resource')
+  if (resource.some((item) => !URL.canParse(item) || item.includes('#')))
+    return refuse('invalid_target', 'resource is an absolute URI')
+
+  const { denial } = state
+  state.denial = undefined
+  if (denial)
+    return respond({
+      error: denial.error,
+      ...(denial.error_description !== undefined && { error_description: denial.error_description }),
+    })
+  const person = state.signedIn
+  if (!person)
+    return query.get('prompt') === 'none' ? refuse('login_required', 'nobody is signed in') : page(200, 'Sign in')
+  const max_age = query.get('max_age')
+  // With a person at hand who authenticates when asked to.
+  if (query.get('prompt') === 'login' || (max_age !== null && state.now() - person.auth_time > Number(max_age))) {
+    if (query.get('prompt') === 'none') return refuse('login_required', 'the authentication is too old')
+    person.auth_time = Math.floor(state.now())
+  }
+  const nonce = query.get('nonce')
+  const acr = query.get('acr_values')?.split(' ')[0]
+  const code = issue(state, randomText())
+  state.codes.set(code, {
+    client_id: client.client_id,
+    redirect_uri,
+    code_challenge,
+    scope,
+    resource,
+    sub: person.sub,
+    sid: person.sid,
+    auth_time: person.auth_time,
+    family: randomText(),
+    expires: state.now() + 60,
+    used: false,
+    ...(nonce !== null && { nonce }),
+    ...(acr !== undefined && { acr }),
+  })
+  return respond({ code })
+}
+
+const page = (status: number, text: string): Response =>
+  new Response(`<!doctype html><title>${text}</title><p>${text}</p>`, {
+    status,
+    headers: { 'Content-Type': 'text/html' },
+  })

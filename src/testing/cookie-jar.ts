@@ -1,0 +1,137 @@
+export interface StoredCookie {
+  name: string
+  value: string
+  domain: string
+  hostOnly: boolean
+  path: string
+  secure: boolean
+  httpOnly: boolean
+  sameSite: 'Strict' | 'Lax' | 'None'
+  /** Epoch seconds; `Infinity` for a cookie that ends with the browser. */
+  expires: number
+}
+
+/** How a request came about, as far as cookies care. */
+export interface CookieContext {
+  /** The request, and everything that led to it, stayed on one site. */
+  sameSite: boolean
+  /** A top-level navigation by a safe method. */
+  navigation: boolean
+}
+
+export interface CookieJar {
+  /** Takes a `Set-Cookie` header as an answer from `url` would bring it. Returns whether it was kept. */
+  set(url: string, header: string, context?: CookieContext): boolean
+  /** The `Cookie` header of a request to `url`; `undefined` if there is none. */
+  header(url: string, context?: CookieContext): string | undefined
+  /** What a script at `url` sees in `document.cookie`. */
+  script(url: string): string
+  all(): StoredCookie[]
+  clear(): void
+}
+
+/**
+ * A cookie jar with a browser's rules: HttpOnly, Secure, SameSite (Lax unless said otherwise), Path, Domain, host-only,
+ * Max-Age before Expires, and the name prefixes. Ports of one host share cookies, as they do.
+ *
+ * Not there: public suffixes, limits of number, partitions.
+ *
+ * @see draft-ietf-httpbis-layered-cookies
+ */
+export function createCookieJar(now: () => number): CookieJar {
+  let cookies: StoredCookie[] = []
+  const own: CookieContext = { sameSite: true, navigation: false }
+  const live = () => {
+    cookies = cookies.filter(({ expires }) => expires > now())
+    return cookies
+  }
+  const matching = (url: URL, { sameSite, navigation }: CookieContext) =>
+    live().filter(
+      (cookie) =>
+        (cookie.hostOnly ? url.hostname === cookie.domain : within(url.hostname, cookie.domain)) &&
+        pathMatches(url.pathname, cookie.path) &&
+        (!cookie.secure || trustworthy(url)) &&
+        (sameSite || cookie.sameSite === 'None' || (cookie.sameSite === 'Lax' && navigation)),
+    )
+
+  return {
+    set(address, header, context = own) {
+      const url = new URL(address)
+      const cookie = parse(header, url, now())
+      if (!cookie || !admissible(cookie, url, header)) return false
+      // Another site's subrequest sets nothing that only this site's requests carry.
+      if (!context.sameSite && !context.navigation && cookie.sameSite !== 'None') return false
+      const others = live().filter(
+        (old) => !(old.name === cookie.name && old.domain === cookie.domain && old.path === cookie.path),
+      )
+      // A new value keeps its place: the order of a Cookie header is the order of creation.
+      cookies = cookie.expires > now() ? [...others, cookie] : others
+      return true
+    },
+    header(address, context = own) {
+      const found = matching(new URL(address), context)
+      return found.length ? found.map(({ name, value }) => `${name}=${value}`).join('; ') : undefined
+    },
+    script: (address) =>
+      matching(new URL(address), own)
+        .filter(({ httpOnly }) => !httpOnly)
+        .map(({ name, value }) => `${name}=${value}`)
+        .join('; '),
+    all: () => live().map((cookie) => ({ ...cookie })),
+    clear() {
+      cookies = []
+    },
+  }
+}
+
+/** https:, or loopback: where Chromium and Firefox keep Secure cookies. */
+const trustworthy = (url: URL): boolean =>
+  url.protocol === 'https:' || /^(localhost|.+\.localhost|127\..+|\[::1\])$/.test(url.hostname)
+
+const within = (host: string, domain: string): boolean => host === domain || host.endsWith(`.${domain}`)
+
+const pathMatches = (path: string, prefix: string): boolean =>
+  path === prefix || (path.startsWith(prefix) && (prefix.endsWith('/') || path[prefix.length] === '/'))
+
+function parse(header: string, url: URL, now: number): StoredCookie | undefined {
+  const [pair = '', ...attributes] = header.split(';')
+  const at = pair.indexOf('=')
+  if (at < 1) return undefined
+  const found = new Map(
+    attributes.map((attribute) => {
+      const [name = '', ...value] = attribute.split('=')
+      return [name.trim().toLowerCase(), value.join('=').trim()] as const
+    }),
+  )
+  const maxAge = found.get('max-age')
+  const expires = found.get('expires')
+  const domain = found.get('domain')?.replace(/^\./, '').toLowerCase()
+  const sameSite = found.get('samesite')?.toLowerCase()
+  return {
+    name: pair.slice(0, at).trim(),
+    value: pair.slice(at + 1).trim(),
+    domain: domain || url.hostname,
+    hostOnly: !domain,
+    path: found.get('path')?.startsWith('/') ? (found.get('path') ?? '/') : url.pathname.replace(/\/[^/]*$/, '') || '/',
+    secure: found.has('secure'),
+    httpOnly: found.has('httponly'),
+    sameSite: sameSite === 'strict' ? 'Strict' : sameSite === 'none' ? 'None' : 'Lax',
+    expires:
+      maxAge !== undefined && /^-?\d+$/.test(maxAge)
+        ? now + Number(maxAge)
+        : expires
+          ? Date.parse(expires) / 1000
+          : Number.POSITIVE_INFINITY,
+  }
+}
+
+/** Whether a browser would keep it at all. */
+function admissible(cookie: StoredCookie, url: URL, header: string): boolean {
+  const name = cookie.name.toLowerCase()
+  if (header.length > 4096 || !within(url.hostname, cookie.domain)) return false
+  if (cookie.secure && !trustworthy(url)) return false
+  if (cookie.sameSite === 'None' && !cookie.secure) return false
+  if (name.startsWith('__secure-') && !cookie.secure) return false
+  if (name.startsWith('__host-') && !(cookie.secure && cookie.hostOnly && cookie.path === '/')) return false
+  return !(name.startsWith('__host-http-') && !cookie.httpOnly)
+}

@@ -1,0 +1,53 @@
+/** The endpoints that can be put out of order. */
+export type EndpointName = 'discovery' | 'jwks' | 'authorize' | 'token' | 'userinfo' | 'revocation' | 'end_session'
+
+/**
+ * What goes wrong. `network`: the connection is reset before the request is read. `refused`: nothing listens.
+ * `lost`: the request takes effect, and the connection is reset before the answer.
+ */
+export type Fault = { status: number; body?: string; headers?: Record<string, string> } | 'network' | 'refused' | 'lost'
+
+export interface Faults {
+  fail(endpoint: EndpointName, fault: Fault, times?: number): void
+  hold(endpoint: EndpointName): { release(): void }
+  /** Runs a request under whatever has been ordered for its endpoint. */
+  run(endpoint: EndpointName, answer: () => Promise<Response>): Promise<Response>
+}
+
+/** Switches for trouble, by endpoint, in the order in which they were set. */
+export function createFaults(): Faults {
+  const waiting = new Map<EndpointName, Fault[]>()
+  const gates = new Map<EndpointName, Promise<void>>()
+
+  return {
+    fail(endpoint, fault, times = 1) {
+      waiting.set(endpoint, [...(waiting.get(endpoint) ?? []), ...Array.from({ length: times }, () => fault)])
+    },
+    hold(endpoint) {
+      let release = () => {}
+      const gate = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      gates.set(endpoint, gate)
+      return {
+        release() {
+          if (gates.get(endpoint) === gate) gates.delete(endpoint)
+          release()
+        },
+      }
+    },
+    async run(endpoint, answer) {
+      await gates.get(endpoint)
+      const fault = waiting.get(endpoint)?.shift()
+      if (fault === undefined) return answer()
+      if (fault === 'lost') await answer()
+      if (fault === 'network' || fault === 'lost') throw broken('ECONNRESET')
+      if (fault === 'refused') throw broken('ECONNREFUSED')
+      return new Response(fault.body ?? null, { status: fault.status, headers: fault.headers ?? {} })
+    },
+  }
+}
+
+/** As the platform's `fetch` rejects. */
+const broken = (code: string): TypeError =>
+  new TypeError('fetch failed', { cause: Object.assign(new Error(code), { code }) })

@@ -1,0 +1,12 @@
+import './production.js'
+
+export {
+  type MockAuthorizationServer,
+  type MockAuthorizationServerOptions,
+  mockAuthorizationServer,
+} from './authorization-server.js'
+export { type MockBrowser, type MockTab, mockBrowser } from './browser.js'
+export type { CookieJar, StoredCookie } from './cookie-jar.js'
+export type { EndpointName, Fault } from './faults.js'
+export type { Claims, Header, Tampered } from './keys.js'
+export type { MockClient, MockUser, Tamper } from './provider-state.js'

@@ -1,0 +1,73 @@
+import { CompactSign, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
+
+export type Claims = Record<string, unknown>
+export type Header = { alg: string; kid?: string; typ?: string; [name: string]: unknown }
+
+/** What a test wants a token to look like; without `signature` it is signed as its header says. */
+export interface Tampered {
+  claims: Claims
+  header: Header
+  signature?: 'broken' | 'none' | 'hs256-with-public-key' | 'other-key'
+}
+
+interface Pair {
+  kid: string
+  alg: 'RS256' | 'ES256'
+  privateKey: CryptoKey
+  publicJwk: JWK
+}
+
+/** Signing keys of one authorization server: made at random, gone with it. */
+export interface Keys {
+  jwks(): { keys: JWK[] }
+  sign(token: Tampered): Promise<string>
+  rotate(): Promise<void>
+}
+
+async function makePair(alg: Pair['alg']): Promise<Pair> {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
+  const kid = crypto.randomUUID()
+  return { kid, alg, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
+}
+
+export async function createKeys(): Promise<Keys> {
+  const make = () => Promise.all([makePair('RS256'), makePair('ES256')])
+  let pairs = await make()
+  const stranger = await makePair('RS256')
+
+  return {
+    jwks: () => ({ keys: pairs.map(({ publicJwk }) => publicJwk) }),
+    async rotate() {
+      pairs = await make()
+    },
+    async sign({ claims, header, signature }) {
+      const pair = pairs.find(({ alg }) => alg === header.alg) ?? pairs[0]
+      if (!pair) throw new Error('no keys')
+      if (signature === 'none') return `${encode(header)}.${encode(claims)}.`
+      if (signature === 'hs256-with-public-key') {
+        const secret = new TextEncoder().encode(JSON.stringify(pair.publicJwk))
+        const key = await importJWK({ kty: 'oct', k: base64url(secret), alg: 'HS256' })
+        return new SignJWT(claims).setProtectedHeader({ ...header, alg: 'HS256' }).sign(key)
+      }
+      const signer = signature === 'other-key' ? stranger : pair
+      const payload = new TextEncoder().encode(JSON.stringify(claims))
+      const jws = await new CompactSign(payload)
+        .setProtectedHeader({ ...header, alg: signer.alg, kid: pair.kid })
+        .sign(signer.privateKey)
+      return signature === 'broken' ? jws.slice(0, -6) + (jws.endsWith('AAAAAA') ? 'BBBBBA' : 'AAAAAA') : jws
+    },
+  }
+}
+
+const encode = (value: unknown): string => base64url(new TextEncoder().encode(JSON.stringify(value)))
+
+export function base64url(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '')
+}
+
+export async function sha256(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
+}

@@ -1,0 +1,80 @@
+import type { Claims, Header, Keys, Tampered } from './keys.js'
+
+export interface MockClient {
+  client_id: string
+  client_secret: string
+  redirect_uris: readonly string[]
+  post_logout_redirect_uris?: readonly string[]
+}
+
+export interface MockUser {
+  sub: string
+  [claim: string]: unknown
+}
+
+/** What has been promised for a code or a refresh token. */
+export interface Grant {
+  client_id: string
+  sub: string
+  sid: string
+  scope: string
+  resource: string[]
+  nonce?: string
+  acr?: string
+  auth_time: number
+  /** All refresh tokens that came from one sign-in. */
+  family: string
+}
+
+export interface Code extends Grant {
+  redirect_uri: string
+  code_challenge: string
+  expires: number
+  used: boolean
+}
+
+export interface RefreshToken extends Grant {
+  /** When it was spent, epoch seconds. */
+  spent?: number
+}
+
+/** Changes that a test makes to what the provider says; unset them with `undefined`. */
+export interface Tamper {
+  idToken?: ((claims: Claims, header: Header) => Tampered) | undefined
+  tokenResponse?: ((json: Claims) => Claims) | undefined
+  authorizationResponse?: ((parameters: URLSearchParams) => URLSearchParams) | undefined
+  metadata?: ((json: Claims) => Claims) | undefined
+  userinfo?: ((claims: Claims) => Claims) | undefined
+}
+
+/** Everything that one make-believe provider knows. */
+export interface ProviderState {
+  issuer: string
+  clients: readonly MockClient[]
+  users: readonly MockUser[]
+  keys: Keys
+  now(): number
+  accessTokenLifetime: number
+  /** Seconds in which a spent refresh token may be used again; 0 is strict. */
+  leeway: number
+  codes: Map<string, Code>
+  refreshTokens: Map<string, RefreshToken>
+  revokedFamilies: Set<string>
+  tamper: Tamper
+  signedIn: { sub: string; sid: string; auth_time: number } | undefined
+  denial: { error: string; error_description?: string } | undefined
+  grants: { authorization_code: number; refresh_token: number }
+  /** Every code and token issued, so that a test can look for them where they must not be. */
+  issued: string[]
+}
+
+export function issue<Text extends string>(state: ProviderState, secret: Text): Text {
+  state.issued.push(secret)
+  return secret
+}
+
+/** 256 random bits. */
+export const randomText = (): string =>
+  crypto.randomUUID().replaceAll('-', '') + crypto.randomUUID().replaceAll('-', '')
+
+export const scopesOf = (scope: string): string[] => scope.split(' ').filter(Boolean)
