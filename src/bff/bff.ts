@@ -98,15 +98,19 @@ export function createBff(options: BffOptions): Bff {
     return allowOrigin(request, refusalAnswer(refusal), settings)
   }
 
+  function wrongMethod(request: Request): Response {
+    const { pathname } = new URL(request.url)
+    const allowed = endpoints.flatMap(({ method, path }) => (basePath + path === pathname ? [method] : []))
+    const answer = refused(new Refusal(allowed.length ? 'method_not_allowed' : 'not_found'), request)
+    if (allowed.length) answer.headers.set('Allow', allowed.join(', '))
+    return answer
+  }
+
   const app = new Hono().basePath(basePath)
   for (const endpoint of endpoints) app.on(endpoint.method, endpoint.path, (context) => run(endpoint, context.req.raw))
   for (const path of new Set(endpoints.map((endpoint) => endpoint.path)))
     app.all(path, ({ req: { raw: request } }) => {
-      if (request.method === 'OPTIONS') return answerPreflight(request, settings)
-      const answer = refused(new Refusal('method_not_allowed'), request)
-      const allowed = endpoints.flatMap((endpoint) => (endpoint.path === path ? [endpoint.method] : []))
-      answer.headers.set('Allow', allowed.join(', '))
-      return answer
+      return request.method === 'OPTIONS' ? answerPreflight(request, settings) : wrongMethod(request)
     })
   app.notFound((context) => refused(new Refusal('not_found'), context.req.raw))
   app.onError((error, context) => refused(error, context.req.raw))
@@ -127,7 +131,7 @@ export function createBff(options: BffOptions): Bff {
   }
 
   function headless(request: Request): Response {
-    const { status, headers } = refused(new Refusal('method_not_allowed'), request)
+    const { status, headers } = wrongMethod(request)
     return new Response(null, { status, headers })
   }
 }

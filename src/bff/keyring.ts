@@ -4,9 +4,9 @@ import { type Settings, weakness } from './options.js'
 
 /** Seals and opens by purpose, with keys that may come from a secret manager. */
 export interface Keyring {
-  seal(purpose: string, content: unknown): Promise<string>
-  /** The content and whether an older key sealed it; `undefined` for anything else, junk included. */
-  open<Content>(purpose: string, sealed: string): Promise<{ content: Content; stale: boolean } | undefined>
+  seal(purpose: string, plaintext: string): Promise<string>
+  /** The text and whether an older key sealed it; `undefined` for anything else, junk included. */
+  open(purpose: string, sealed: string): Promise<Opened | undefined>
   /** The public names of the keys, first the one that seals. */
   ids(): Promise<string[]>
 }
@@ -54,11 +54,18 @@ export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieK
   }
 
   return {
-    seal: async (purpose, content) => (await sealer(purpose)).seal(JSON.stringify(content)),
-    async open<Content>(purpose: string, sealed: string) {
-      const opened: Opened | undefined = await (await sealer(purpose)).open(sealed)
-      return opened && { content: JSON.parse(opened.plaintext) as Content, stale: opened.stale }
-    },
+    seal: async (purpose, plaintext) => (await sealer(purpose)).seal(plaintext),
+    open: async (purpose, sealed) => (await sealer(purpose)).open(sealed),
     ids: async () => Promise.all((await current()).map((key) => keyId(key))),
   }
+}
+
+/** Opens what was sealed as JSON. Only this backend can have sealed it: its shape is believed. */
+export async function openJson<Content>(
+  keyring: Keyring,
+  purpose: string,
+  sealed: string,
+): Promise<Content | undefined> {
+  const opened = await keyring.open(purpose, sealed)
+  return opened && (JSON.parse(opened.plaintext) as Content)
 }

@@ -2,7 +2,7 @@ import { randomId } from '../crypto/hash.js'
 import { json, redirect } from './answers.js'
 import type { CookieJar } from './cookie-jar.js'
 import { shortId } from './events.js'
-import type { Keyring } from './keyring.js'
+import { type Keyring, openJson } from './keyring.js'
 import type { Parts } from './token.js'
 
 /** What goes to the provider's end-session page. The hint stays here; only `id` travels. */
@@ -19,7 +19,7 @@ export type Logout = ReturnType<typeof createLogout>
 /** Sign-out: here first and in any case, then the refresh token, then the provider's own session. */
 export function createLogout({ settings, provider, sessions, transactions }: Parts, jar: CookieJar, keyring: Keyring) {
   const { now, basePath, client_id, post_logout_redirect_uri, emit } = settings
-  const hints = new Map<string, { hint: string | undefined; at: number }>()
+  const hints = new Map<string, { hint: string | undefined; at: number; used: boolean }>()
 
   return {
     /** `POST /logout`. Answers 200 with or without a session. */
@@ -38,8 +38,8 @@ export function createLogout({ settings, provider, sessions, transactions }: Par
         return json({ location: null, ...(reachable === undefined && { op_session: 'unknown' }) }, cookies)
       const id = randomId()
       for (const [old, { at }] of hints) if (now() - at > LIFETIME) hints.delete(old)
-      hints.set(id, { hint: id_token, at: now() })
-      const sealed = await keyring.seal('logout', { id, at: now() } satisfies Continuation)
+      hints.set(id, { hint: id_token, at: now(), used: false })
+      const sealed = await keyring.seal('logout', JSON.stringify({ id, at: now() } satisfies Continuation))
       return json({ location: `${basePath}/logout/continue` }, [...cookies, jar.set(jar.logout, sealed, LIFETIME)])
     },
 
@@ -47,11 +47,12 @@ export function createLogout({ settings, provider, sessions, transactions }: Par
     async continue(request: Request): Promise<Response> {
       const [value, ...more] = jar.values(request, jar.logout)
       const cookies = value === undefined ? [] : [jar.expire(jar.logout)]
-      const sealed = value === undefined || more.length ? undefined : await keyring.open<Continuation>('logout', value)
-      const known = sealed && hints.get(sealed.content.id)
-      // Used, too old, or begun in another process: there is nothing to do at the provider for this request.
-      if (!sealed || now() - sealed.content.at > LIFETIME) return redirect(post_logout_redirect_uri, cookies)
-      hints.delete(sealed.content.id)
+      const sealed =
+        value === undefined || more.length ? undefined : await openJson<Continuation>(keyring, 'logout', value)
+      const known = sealed && hints.get(sealed.id)
+      // Used or too old. One that another process has begun goes on, without a hint.
+      if (!sealed || known?.used || now() - sealed.at > LIFETIME) return redirect(post_logout_redirect_uri, cookies)
+      if (known) known.used = true
       const url = await provider
         .endSessionUrl({
           client_id,

@@ -6,15 +6,27 @@ import type { SessionRecord } from './sessions.js'
 
 /** Characters of one cookie's value. With name and attributes a browser's limit of 4,096 is kept. */
 const PART = 3500
-/** Characters of plaintext that seal to at most that. */
-const PLAIN = 2500
+/** Bytes of plaintext that seal to at most that. */
+const PLAIN = 2450
 
-/** One part of a sealed session: which, of how many, of which generation. */
+/** One part of a sealed session: which, of how many, of which generation. Written `1/2/7/…`: JSON in JSON would grow. */
 interface Part {
-  part: 1 | 2
-  of: 1 | 2
+  part: number
+  of: number
   generation: number
   text: string
+}
+
+function readPart(plaintext: string): Part {
+  const [part, of, generation] = plaintext.split('/', 3)
+  const text = plaintext.slice(`${part}/${of}/${generation}/`.length)
+  return { part: Number(part), of: Number(of), generation: Number(generation), text }
+}
+
+/** Splits where a part is full, never within a character. */
+function split(text: string): string[] {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(PLAIN))
+  return read === text.length ? [text] : [text.slice(0, read), text.slice(read)]
 }
 
 /** What was found in the cookies of a request. */
@@ -31,8 +43,8 @@ export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit)
       emit({ type: 'cookie_refused', detail: 'duplicate' })
       return 'bad'
     }
-    const opened = await keyring.open<Part>('session', value)
-    if (opened) return { part: opened.content, stale: opened.stale }
+    const opened = await keyring.open('session', value)
+    if (opened) return { part: readPart(opened.plaintext), stale: opened.stale }
     emit({ type: 'cookie_refused', detail: 'unreadable' })
     return 'bad'
   }
@@ -66,11 +78,9 @@ export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit)
     async seal(record: SessionRecord, maxAge: number): Promise<string[]> {
       const text = JSON.stringify(record)
       const { generation } = record
-      const texts = text.length <= PLAIN ? [text] : [text.slice(0, PLAIN), text.slice(PLAIN)]
+      const texts = split(text)
       const sealed = await Promise.all(
-        texts.map((piece, at) =>
-          keyring.seal('session', { part: at + 1, of: texts.length, generation, text: piece } as Part),
-        ),
+        texts.map((piece, at) => keyring.seal('session', `${at + 1}/${texts.length}/${generation}/${piece}`)),
       )
       if (sealed.some((value) => value.length > PART)) throw tooLarge(record)
       const [first = '', second] = sealed

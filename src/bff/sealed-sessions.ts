@@ -2,13 +2,16 @@ import { randomId } from '../crypto/hash.js'
 import type { SignedOutReason } from '../protocol/session.js'
 import type { CookieJar } from './cookie-jar.js'
 import { shortId } from './events.js'
-import type { Keyring } from './keyring.js'
+import { type Keyring, openJson } from './keyring.js'
 import { createSessionMemory, type Remembered } from './memory.js'
 import type { Settings } from './options.js'
 import type { Provider } from './provider.js'
 import { createBreaker, createRefresher } from './refresh.js'
 import { createSealedCookie } from './sealed-cookie.js'
 import type { Absence, Presence, SessionRecord, Sessions } from './sessions.js'
+
+/** Seconds that cookies outlive their session: the page can be told that it has expired, and its token be revoked. */
+const REMEMBRANCE = 86_400
 
 /** In a cookie of its own, so that sliding it does not write the session. */
 interface Idle {
@@ -38,7 +41,7 @@ export function createSealedSessions(
 
   function bury(record: SessionRecord, reason: SignedOutReason): Remembered | undefined {
     const remembered = memory.get(record.id)
-    memory.bury(record.id, reason, record.expires)
+    memory.bury(record.id, reason, record.expires + REMEMBRANCE)
     emit({ type: 'signed_out', sub: record.sub, session: shortId(record.id), reason })
     return remembered
   }
@@ -53,12 +56,13 @@ export function createSealedSessions(
     const values = jar.values(request, jar.idle)
     const [value] = values
     if (value === undefined || values.length > 1) return undefined
-    const idle = (await keyring.open<Idle>('idle', value))?.content
+    const idle = await openJson<Idle>(keyring, 'idle', value)
     return idle?.id === id ? idle : undefined
   }
 
   async function idleCookie(id: string, expires: number): Promise<string> {
-    return jar.set(jar.idle, await keyring.seal('idle', { id, at: now() } satisfies Idle), expires - now())
+    const sealed = await keyring.seal('idle', JSON.stringify({ id, at: now() } satisfies Idle))
+    return jar.set(jar.idle, sealed, expires - now() + REMEMBRANCE)
   }
 
   /** The session has run out: its refresh token is of no more use to anybody. */
@@ -72,7 +76,7 @@ export function createSealedSessions(
     if (!(await provider.revoke(refresh_token))) emit({ type: 'revocation_failed', session: shortId(id) })
   }
 
-  const sealed = (record: SessionRecord) => cookie.seal(record, record.expires - now())
+  const sealed = (record: SessionRecord) => cookie.seal(record, record.expires - now() + REMEMBRANCE)
 
   return {
     async read(request, touch = true) {

@@ -3,7 +3,7 @@ import { calculateCodeChallenge, isCodeChallenge, isCodeVerifier } from '../prot
 import type { CookieJar } from './cookie-jar.js'
 import { Refusal } from './errors.js'
 import { type Form, one, required, seconds } from './form.js'
-import type { Keyring } from './keyring.js'
+import { type Keyring, openJson } from './keyring.js'
 import type { Settings } from './options.js'
 import { allowedTarget } from './wanted.js'
 
@@ -69,7 +69,7 @@ export async function examineRequest(
     'state and nonce are 16 to 256 unreserved characters.',
   )
   const target = allowedTarget(form, settings)
-  const scope = target.scope || settings.scope
+  const scope = one(form, 'scope') ?? settings.scope
   demand(scope.split(' ').includes('openid'), 'scope includes openid.')
   const resource = target.resource.length ? target.resource : [...settings.defaultResource]
   const max_age = seconds(form, 'max_age')
@@ -108,7 +108,7 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
     const values = jar.values(request, name)
     const [value] = values
     if (value === undefined || values.length > 1) return undefined
-    const transaction = (await keyring.open<Transaction>('transaction', value))?.content
+    const transaction = await openJson<Transaction>(keyring, 'transaction', value)
     return transaction && now() - transaction.at <= LIFETIME && nameOf(transaction.state) === name
       ? transaction
       : undefined
@@ -122,7 +122,7 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
       )
       live.sort((a, b) => b.at - a.at)
       const surplus = live.filter(({ at }, position) => at === 0 || position >= LIVE - 1)
-      const value = await keyring.seal('transaction', transaction)
+      const value = await keyring.seal('transaction', JSON.stringify(transaction))
       return [...surplus.map(({ name }) => jar.expire(name)), jar.set(nameOf(transaction.state), value, LIFETIME)]
     },
 
@@ -145,10 +145,13 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
         throw new Refusal('invalid_grant', {
           description: 'This browser did not begin the sign-in that the state belongs to.',
         })
-      const transaction = await open(request, name)
-      if (!transaction || !equalInConstantTime(transaction.state, digest))
-        throw new Refusal('state_mismatch', { cookies })
+      // At once, before anything is waited for: of two that come together one is the second.
       used.set(digest, now())
+      const transaction = await open(request, name)
+      if (!transaction || !equalInConstantTime(transaction.state, digest)) {
+        used.delete(digest)
+        throw new Refusal('state_mismatch', { cookies })
+      }
       if (
         !isCodeVerifier(code_verifier) ||
         (await calculateCodeChallenge(code_verifier)) !== transaction.code_challenge

@@ -33,7 +33,7 @@ async function makePair(alg: Pair['alg']): Promise<Pair> {
 export async function createKeys(): Promise<Keys> {
   const make = () => Promise.all([makePair('RS256'), makePair('ES256')])
   let pairs = await make()
-  const stranger = await makePair('RS256')
+  let stranger: Promise<Pair> | undefined
 
   return {
     jwks: () => ({ keys: pairs.map(({ publicJwk }) => publicJwk) }),
@@ -49,7 +49,8 @@ export async function createKeys(): Promise<Keys> {
         const key = await importJWK({ kty: 'oct', k: base64url(secret), alg: 'HS256' })
         return new SignJWT(claims).setProtectedHeader({ ...header, alg: 'HS256' }).sign(key)
       }
-      const signer = signature === 'other-key' ? stranger : pair
+      if (signature === 'other-key') stranger ??= makePair('RS256')
+      const signer = signature === 'other-key' && stranger ? await stranger : pair
       const payload = new TextEncoder().encode(JSON.stringify(claims))
       const jws = await new CompactSign(payload)
         .setProtectedHeader({ ...header, alg: signer.alg, kid: pair.kid })

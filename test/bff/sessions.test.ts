@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { APP, bodyOf, call, look, randomKey, refresh, signIn, world } from '../world.js'
+import { APP, begin, bodyOf, call, look, randomKey, refresh, signIn, world } from '../world.js'
 
 const SESSION = '__Host-Http-sallyport'
 const who = async (tab: Parameters<typeof look>[0]) => bodyOf(await look(tab, '/session'))
@@ -46,7 +46,7 @@ describe('session cookies', () => {
     ['not base64url', () => '....'],
     ['empty', () => ''],
     ['of another shape', () => 'a.b.c.d.e.f'],
-    ['15 kB long', () => 'a'.repeat(15_000)],
+    ['as long as a cookie can be', () => 'a'.repeat(4000)],
     ['with a header of its own', (value) => `eyJhbGciOiJub25lIn0.${value.split('.').slice(1).join('.')}`],
   ]
   it.each(junk)('[B-12][F-34] mean “signed out” when %s, without an error and cleared', async (_name, change) => {
@@ -147,7 +147,7 @@ describe('session cookies', () => {
     const { tab, browser, advance } = await world({}, { users: [{ sub: 'alice', name: 'x'.repeat(3000) }] })
     await signIn(tab)
     const old = browser.jar.all().find(({ name }) => name === `${SESSION}-2`)
-    advance(200)
+    advance(301)
     await refresh(tab)
     expect((await who(tab)).user.sub).toBe('alice')
     browser.jar.set(`${APP}/`, `${old?.name}=${old?.value}; Path=/; Secure; HttpOnly; SameSite=Strict`)
@@ -351,7 +351,7 @@ describe('the options', () => {
 
   it('refuse a weak key from a secret manager when it comes, and keep its words to themselves', async () => {
     const { tab, events } = await world({ cookieKeys: [async () => 'hunter2'] })
-    const response = await signIn(tab)
+    const { response } = await begin(tab)
     expect(response.status).toBe(503)
     expect(JSON.stringify([await response.text(), events])).not.toContain('hunter2')
   })
