@@ -1,0 +1,185 @@
+import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
+import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
+import { guardErrors } from './errors.js'
+import { createIssuerKeys, KeysUnavailable } from './issuer-keys.js'
+
+export interface AccessTokenOptions {
+  /** Compared character for character with `iss`. */
+  issuer: string
+  /**
+   * `rfc9068` (default): `typ` is `at+jwt`, and `sub`, `client_id`, `iat`, `jti` are there. `jwt`: for issuers whose access
+   * tokens are plain JWTs (Keycloak, Entra, Okta); `typ` is `JWT` or absent, and what looks like an ID, refresh or logout
+   * token is refused.
+   */
+  profile?: 'rfc9068' | 'jwt'
+  /** Default `RS256`, `PS256`, `ES256`, `EdDSA`. What a token's header says never widens it. */
+  algs?: readonly string[]
+  /** Where the keys are; default: what the issuer's metadata says. */
+  jwksUri?: string
+  /** The claim that names the tenant. Default `tenant`. */
+  tenantClaim?: string
+  fetch?: typeof globalThis.fetch
+  /** Seconds that clocks may differ. Default 30. */
+  clockTolerance?: number
+  /** Seconds between two fetches that unknown keys may cause. Default 30. */
+  cooldown?: number
+  /** Seconds that fetched keys are used. Default 600. */
+  maxAge?: number
+  /** Seconds to wait for the issuer. Default 5. */
+  timeout?: number
+}
+
+/** Characters. A longer token is refused before anything is computed. */
+const LIMIT = 16_384
+
+/**
+ * Accepts JWT access tokens in `Authorization: Bearer`, of one issuer, with algorithm, issuer, audience and type fixed by
+ * configuration. Signature before claims. Keys that cannot be had are 503, never a token accepted unverified.
+ *
+ * A token that is bound to a key (`cnf`) is refused as a plain Bearer: the binding cannot be dropped. Proofs of possession
+ * (DPoP, mutual TLS) are not accepted in this release.
+ *
+ * Not checked: revocation; a token is good until it expires.
+ *
+ * @throws TypeError naming the option
+ * @see RFC 9068 section 4, RFC 8725
+ */
+export function accessToken(options: AccessTokenOptions): Authenticator {
+  const { issuer, profile = 'rfc9068', clockTolerance = 30, tenantClaim = 'tenant' } = options
+  const algs = options.algs ?? ['RS256', 'PS256', 'ES256', 'EdDSA']
+  examine(options, algs)
+  let keys: ReturnType<typeof createIssuerKeys> | undefined
+
+  return {
+    method: 'access_token',
+    explicit: true,
+    challenge: { scheme: 'Bearer' },
+    claims: (request) => bearer(request) !== undefined,
+
+    async verify(request, { resource, now }): Promise<Verdict> {
+      const token = bearer(request) ?? ''
+      const flaw = structuralFlaw(token, algs, profile)
+      if (flaw) return refused(flaw)
+      keys ??= createIssuerKeys({
+        issuer,
+        jwksUri: options.jwksUri,
+        fetch: options.fetch ?? globalThis.fetch,
+        cooldown: options.cooldown ?? 30,
+        maxAge: options.maxAge ?? 600,
+        timeout: options.timeout ?? 5,
+        now,
+      })
+      try {
+        const { payload } = await jwtVerify(token, keys, {
+          algorithms: [...algs],
+          issuer,
+          audience: resource,
+          clockTolerance,
+          currentDate: new Date(now() * 1000),
+          requiredClaims: ['exp', ...(profile === 'rfc9068' ? ['sub', 'client_id', 'iat', 'jti'] : ['sub'])],
+        })
+        const claim = claimFlaw(payload, profile, now() + clockTolerance)
+        return claim ? refused(claim) : { ok: true, principal: principalOf(payload, tenantClaim) }
+      } catch (error) {
+        if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError))
+          return {
+            ok: false,
+            status: 503,
+            error: 'keys_unavailable',
+            error_description: guardErrors.keys_unavailable,
+            retryAfter: 5,
+            detail: 'keys',
+          }
+        return refused(error.code)
+      }
+    },
+  }
+}
+
+function examine({ issuer, profile, jwksUri }: AccessTokenOptions, algs: readonly string[]): void {
+  const misuse = (option: string, remedy: string) => {
+    throw new TypeError(`accessToken: "${option}" ${remedy}`)
+  }
+  for (const [option, text] of [
+    ['issuer', issuer],
+    ['jwksUri', jwksUri ?? issuer],
+  ] as const) {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    const local = url && /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
+    if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && local))
+      misuse(option, 'must be an https: URL (http: on loopback only)')
+  }
+  if (!algs.length || algs.some((alg) => !/^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)$/.test(alg)))
+    misuse('algs', 'must be asymmetric signature algorithms like RS256')
+  if (profile !== undefined && profile !== 'rfc9068' && profile !== 'jwt') misuse('profile', 'is "rfc9068" or "jwt"')
+}
+
+/** The token behind `Bearer`, in any case; `undefined` for every other scheme. @see RFC 6750 section 2.1 */
+function bearer(request: Request): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(request.headers.get('authorization') ?? '')?.[1]
+}
+
+const headerMembers = new Set(['alg', 'kid', 'typ', 'x5t', 'x5t#S256', 'cty', 'rh', 'nonce'])
+
+/** What is wrong with a token before anything is computed; the word is for the operator's event alone. */
+function structuralFlaw(token: string, algs: readonly string[], profile: 'rfc9068' | 'jwt'): string | undefined {
+  if (token.length > LIMIT) return 'too long'
+  if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) return 'not a signed JWT'
+  let header: ReturnType<typeof decodeProtectedHeader>
+  try {
+    header = decodeProtectedHeader(token)
+  } catch {
+    return 'header'
+  }
+  // `jku`, `jwk`, `x5u`, `x5c` would let a token name its own key; `crit`, `zip`, `b64`, `enc` change what is signed.
+  const unknown = Object.keys(header).find((name) => !headerMembers.has(name))
+  if (unknown !== undefined) return 'header member'
+  if (typeof header.alg !== 'string' || !algs.includes(header.alg)) return 'alg'
+  const typ = typeof header.typ === 'string' ? header.typ.toLowerCase().replace(/^application\//, '') : header.typ
+  if (profile === 'rfc9068') return typ === 'at+jwt' ? undefined : 'typ'
+  return typ === undefined || typ === 'jwt' || typ === 'at+jwt' ? undefined : 'typ'
+}
+
+/** Members that other kinds of JWT of the same issuer have. */
+const foreign = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events']
+
+function claimFlaw(claims: JWTPayload, profile: 'rfc9068' | 'jwt', latest: number): string | undefined {
+  if (claims.cnf !== undefined) return 'bound token without its proof'
+  if (claims.iat !== undefined && !(Number.isFinite(claims.iat) && claims.iat <= latest)) return 'iat'
+  if (!Number.isFinite(claims.exp)) return 'exp'
+  if (typeof claims.sub !== 'string' || !claims.sub) return 'sub'
+  if (profile === 'rfc9068') return typeof claims.client_id === 'string' && claims.client_id ? undefined : 'client_id'
+  if (foreign.some((name) => claims[name] !== undefined)) return 'another kind of token'
+  // Keycloak's `typ` claim tells its refresh and ID tokens from access tokens.
+  return claims.typ === undefined || claims.typ === 'Bearer' ? undefined : 'typ claim'
+}
+
+function principalOf(claims: JWTPayload, tenantClaim: string): Principal {
+  const { iss, sub = '', exp, client_id, azp } = claims
+  const client = client_id ?? azp
+  const tenant = claims[tenantClaim]
+  const scope = claims.scope ?? claims.scp
+  const scopes = Array.isArray(scope)
+    ? scope.filter((item) => typeof item === 'string')
+    : typeof scope === 'string'
+      ? scope.split(' ').filter(Boolean)
+      : []
+  return {
+    method: 'access_token',
+    sub,
+    scopes,
+    claims,
+    ...(iss !== undefined && { iss }),
+    ...(typeof client === 'string' && { client_id: client }),
+    ...(typeof tenant === 'string' && { tenant }),
+    ...(exp !== undefined && { expiresAt: exp }),
+  }
+}
+
+const refused = (detail: string): Verdict => ({
+  ok: false,
+  status: 401,
+  error: 'invalid_token',
+  error_description: guardErrors.invalid_token,
+  detail,
+})

@@ -1,0 +1,37 @@
+import { formatChallenge } from '../protocol/challenge.js'
+import type { Authenticator, Verdict } from '../protocol/principal.js'
+
+export type Refused = Extract<Verdict, { ok: false }>
+
+/** One challenge per scheme that is accepted here. @see RFC 9110 section 11.6.1 */
+function challenges(
+  accept: readonly Authenticator[],
+  parameters: (scheme: string) => Record<string, string | undefined>,
+): string[] {
+  const schemes = new Map(
+    accept.flatMap(({ challenge }) => (challenge ? [[challenge.scheme, challenge] as const] : [])),
+  )
+  return [...schemes.values()].map(({ scheme, parameters: own }) =>
+    formatChallenge(scheme, { ...own, ...parameters(scheme) }),
+  )
+}
+
+/**
+ * The answer to a refused request, ready to send. A caller without credentials is told what is accepted and nothing
+ * else; one whose credential was refused is told the code, never the reason.
+ *
+ * @see RFC 6750 section 3
+ */
+export function refusalResponse(refused: Refused, accept: readonly Authenticator[], judge?: Authenticator): Response {
+  const { status, error, error_description, retryAfter } = refused
+  const response = new Response(JSON.stringify({ error, error_description }), {
+    status,
+    headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
+  })
+  if (retryAfter !== undefined) response.headers.set('Retry-After', `${Math.ceil(retryAfter)}`)
+  if (status !== 401 && status !== 403 && status !== 400) return response
+  const said = error === 'missing_credentials' ? {} : { error, error_description, ...refused.challenge }
+  const concerned = judge ? [judge] : accept
+  for (const challenge of challenges(concerned, () => said)) response.headers.append('WWW-Authenticate', challenge)
+  return response
+}

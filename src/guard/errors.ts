@@ -1,0 +1,11 @@
+/** The `error` of a refusal, code → what the caller is told. One text per code: a refusal never says which check failed. */
+export const guardErrors = {
+  invalid_request: 'Send exactly one credential, in a header.',
+  missing_credentials: 'This resource needs a credential.',
+  invalid_token: 'The access token cannot be used here.',
+  insufficient_scope: 'The credential lacks a scope that this needs.',
+  tenant_mismatch: 'The credential belongs to another tenant.',
+  keys_unavailable: 'The credential cannot be checked now.',
+} as const
+
+export type GuardErrorCode = keyof typeof guardErrors

@@ -1,0 +1,137 @@
+import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
+import { missingScopes } from '../protocol/scope.js'
+import { type Now, systemNow } from '../protocol/time.js'
+import { type Refused, refusalResponse } from './answers.js'
+import { type GuardErrorCode, guardErrors } from './errors.js'
+
+export interface GuardOptions {
+  /** The resource indicator of this API: what an access token's audience must be. @see RFC 8707 section 2 */
+  resource: string
+  /** The credentials that are accepted. The guard knows no kinds; each brings its own judgement. */
+  accept: readonly Authenticator[]
+  onEvent?: (event: GuardEvent) => void
+  now?: Now
+}
+
+/** What a route needs of a caller. */
+export interface Needs {
+  /** All of these. */
+  scopes?: readonly string[]
+  /** The tenant that the object belongs to. */
+  tenant?: string
+}
+
+/** What happened. Holds no credential; `detail` says why, which callers are never told. */
+export type GuardEvent =
+  | { type: 'accepted'; method: Principal['method']; sub: string }
+  | { type: 'refused'; status: number; error: string; method?: Principal['method']; detail?: string }
+
+export type Outcome = { ok: true; principal: Principal } | { ok: false; response: Response }
+
+export interface Guard {
+  (request: Request, needs?: Needs): Promise<Outcome>
+  /** The form that cannot be forgotten: the handler runs only for a caller who may. */
+  handler(
+    needs: Needs,
+    answer: (request: Request, principal: Principal) => Response | Promise<Response>,
+  ): (request: Request) => Promise<Response>
+}
+
+/**
+ * Who calls, and may they? One guard for every kind of caller of one API.
+ *
+ * No credential: 401 with every challenge that is accepted here. A refused one: 401 `invalid_token`, one body for every
+ * cause. Too little scope: 403 `insufficient_scope`, naming all that is missing. Another tenant: 403 `tenant_mismatch`.
+ * Two explicit credentials: 400. What cannot be checked now: 503 with `Retry-After`. A guard that cannot decide says no.
+ *
+ * Looked at are headers, never the query or the body. Not checked: rates, and what the handler does with the principal.
+ *
+ * @throws TypeError naming the option, when there is no `resource` or nothing to accept
+ * @see RFC 6750 sections 2 and 3
+ */
+export function createGuard({ resource, accept, onEvent, now = systemNow }: GuardOptions): Guard {
+  if (!URL.canParse(resource) || resource.includes('#'))
+    throw new TypeError(
+      'createGuard: "resource" must be an absolute URI without a fragment, the audience of this API’s tokens',
+    )
+  if (!Array.isArray(accept) || !accept.length)
+    throw new TypeError(
+      'createGuard: "accept" is empty; name what is accepted, for example accept: [accessToken({ issuer })]',
+    )
+
+  const emit = (event: GuardEvent) => {
+    try {
+      onEvent?.(event)
+    } catch {}
+  }
+
+  async function judge(request: Request): Promise<{ verdict: Verdict; authenticator?: Authenticator }> {
+    const carried = accept.filter((authenticator) => authenticator.claims(request))
+    const explicit = carried.filter((authenticator) => authenticator.explicit)
+    if (explicit.length > 1 || ambiguous(request)) return { verdict: refusal(400, 'invalid_request') }
+    // A header that nobody here accepts is still a credential: what rides along does not stand in for it.
+    const foreign = !explicit.length && request.headers.has('authorization')
+    const authenticator = explicit[0] ?? (foreign ? undefined : carried[0])
+    if (!authenticator)
+      return { verdict: foreign ? refusal(401, 'invalid_token', 'scheme') : refusal(401, 'missing_credentials') }
+    try {
+      return { verdict: await authenticator.verify(request, { resource, now }), authenticator }
+    } catch {
+      return { verdict: { ...refusal(503, 'keys_unavailable', 'authenticator threw'), retryAfter: 5 }, authenticator }
+    }
+  }
+
+  const protect = async (request: Request, needs: Needs = {}): Promise<Outcome> => {
+    const { verdict, authenticator } = await judge(request)
+    const final = verdict.ok ? weigh(verdict.principal, needs) : verdict
+    if (final.ok) {
+      emit({ type: 'accepted', method: final.principal.method, sub: final.principal.sub })
+      return final
+    }
+    const { status, error, detail } = final
+    emit({
+      type: 'refused',
+      status,
+      error,
+      ...(authenticator && { method: authenticator.method }),
+      ...(detail !== undefined && { detail }),
+    })
+    return { ok: false, response: refusalResponse(final, accept, authenticator) }
+  }
+
+  return Object.assign(protect, {
+    handler:
+      (needs: Needs, answer: (request: Request, principal: Principal) => Response | Promise<Response>) =>
+      async (request: Request): Promise<Response> => {
+        const outcome = await protect(request, needs)
+        return outcome.ok ? answer(request, outcome.principal) : outcome.response
+      },
+  })
+}
+
+/** Two values of one header arrive joined by a comma; a key and an authorization are two credentials. */
+function ambiguous({ headers }: Request): boolean {
+  const authorization = headers.get('authorization')
+  return (authorization !== null && headers.has('x-api-key')) || (authorization?.includes(',') ?? false)
+}
+
+/** What the caller may, held against what the route needs: asked only once it is known who calls. */
+function weigh(principal: Principal, { scopes = [], tenant }: Needs): Verdict {
+  const missing = missingScopes(scopes, principal.scopes)
+  if (missing.length)
+    return {
+      ...refusal(403, 'insufficient_scope'),
+      challenge: { scope: [...scopes].join(' ') },
+      detail: `missing ${missing.join(' ')}`,
+    }
+  if (tenant !== undefined && principal.tenant !== tenant) return refusal(403, 'tenant_mismatch')
+  return { ok: true, principal }
+}
+
+const refusal = (status: Refused['status'], error: GuardErrorCode, detail?: string): Refused => ({
+  ok: false,
+  status,
+  error,
+  error_description: guardErrors[error],
+  ...(detail !== undefined && { detail }),
+})

@@ -1,0 +1,5 @@
+export { type Peer, withPeer } from '../protocol/peer.js'
+export type { AuthenticationContext, Authenticator, Principal, Verdict } from '../protocol/principal.js'
+export { type AccessTokenOptions, accessToken } from './access-token.js'
+export type { GuardErrorCode } from './errors.js'
+export { createGuard, type Guard, type GuardEvent, type GuardOptions, type Needs, type Outcome } from './guard.js'

@@ -1,0 +1,89 @@
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
+import type { Now } from '../protocol/time.js'
+
+export interface IssuerKeysOptions {
+  issuer: string
+  jwksUri: string | undefined
+  fetch: typeof globalThis.fetch
+  /** Seconds between two fetches that unknown keys may cause. */
+  cooldown: number
+  /** Seconds that keys are used after they were fetched, also while the issuer cannot be reached. */
+  maxAge: number
+  timeout: number
+  now: Now
+}
+
+/** The issuer's keys cannot be had: this is not the token's fault. */
+export class KeysUnavailable extends Error {}
+
+/**
+ * The keys of an issuer, found through its metadata (RFC 8414, OpenID Connect Discovery) unless `jwksUri` says where
+ * they are. An unknown `kid` makes them be fetched again, once per cool-down however many such tokens come. Keys that
+ * are too old are fetched again; while that fails nothing is verified with them.
+ */
+export function createIssuerKeys(options: IssuerKeysOptions): JWTVerifyGetKey {
+  const { issuer, jwksUri, fetch, cooldown, maxAge, timeout, now } = options
+  let found: { keys: ReturnType<typeof createRemoteJWKSet>; at: number } | undefined
+  let finding: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined
+  let failedAt = Number.NEGATIVE_INFINITY
+
+  async function discover(): Promise<string> {
+    if (jwksUri !== undefined) return jwksUri
+    const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, {
+      signal: AbortSignal.timeout(timeout * 1000),
+      redirect: 'manual',
+    })
+    const metadata: unknown = response.ok ? await response.json() : undefined
+    const { issuer: named, jwks_uri } = (metadata ?? {}) as Record<string, unknown>
+    // Character for character: RFC 8414 section 3.3.
+    if (named !== issuer || typeof jwks_uri !== 'string') throw new KeysUnavailable('metadata')
+    return jwks_uri
+  }
+
+  async function find() {
+    const uri = new URL(await discover())
+    const keys = createRemoteJWKSet(uri, {
+      cooldownDuration: cooldown * 1000,
+      // Age is judged here, by the clock that was handed in.
+      cacheMaxAge: Number.POSITIVE_INFINITY,
+      timeoutDuration: timeout * 1000,
+      [customFetch]: fetch,
+    })
+    await keys.reload()
+    found = { keys, at: now() }
+    return keys
+  }
+
+  /** One search at a time; after a failure none for a cool-down. */
+  async function renewed() {
+    if (!finding) {
+      if (now() - failedAt < cooldown) throw new KeysUnavailable('cooling down')
+      finding = find()
+        .catch((error) => {
+          failedAt = now()
+          throw error
+        })
+        .finally(() => {
+          finding = undefined
+        })
+    }
+    return finding
+  }
+
+  return async (header, token) => {
+    let keys = found?.keys
+    if (!keys || !found || now() - found.at >= maxAge) {
+      try {
+        keys = await renewed()
+      } catch (cause) {
+        throw new KeysUnavailable('jwks', { cause })
+      }
+    }
+    try {
+      return await keys(header, token)
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error
+      throw new KeysUnavailable('jwks', { cause: error })
+    }
+  }
+}
