@@ -5,7 +5,7 @@ const loopback = new Set(['localhost', '127.0.0.1', '::1', '[::1]'])
 /** Refuses what would let strangers meet seeded people and keys made for an afternoon. */
 export function assertDevelopment(host: string | undefined, environment: string | undefined): void {
   if (host !== undefined && !loopback.has(host))
-    throw new Error(`The demo listens on loopback only: HOST=${host} is refused, leave it out.`)
+    throw new Error(`The demo listens on loopback only: the host ${host} is refused, leave it out.`)
   if (environment === 'production')
     throw new Error('The demo refuses to run with NODE_ENV=production: it has a seeded person with a printed password.')
 }

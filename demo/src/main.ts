@@ -1,5 +1,5 @@
 import { SallyportError, type Session } from 'sallyport'
-import { auth, lookAtToken, takeStrayAnswer } from './auth.js'
+import { auth, takeStrayAnswer } from './auth.js'
 import { drawCounts, watchCounts } from './counts.js'
 import { byId, onPress, setNotice, setText } from './dom.js'
 import { clearNotes, loadNotes, setUpNotes } from './notes.js'
@@ -86,6 +86,5 @@ function introduce({ user }: Extract<Session, { status: 'signed-in' }>): void {
 
 async function arrive(): Promise<void> {
   await loadNotes()
-  await lookAtToken()
   drawClock()
 }
