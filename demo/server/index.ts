@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type BffOptions, createBff } from 'sallyport/bff'
 import { toNodeListener } from 'sallyport/node'
 import { createControls, type Traffic } from './controls.js'
+import { demoFolder } from './folder.js'
 import { secure } from './headers.js'
 import { assertDevelopment, createLoopbackServer, isForUs, redirectToUs } from './loopback.js'
 import { createNotesApi } from './notes.js'
@@ -50,7 +48,7 @@ const scopes = ['notes:read', 'notes:write']
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const { port = 5173, accessTokenLifetime = 60, quiet = false } = options
   assertDevelopment(options.host, process.env.NODE_ENV)
-  const page = buildPage(folder())
+  const page = buildPage(demoFolder())
   const app = createLoopbackServer('localhost', port)
   const providerServer = createLoopbackServer('127.0.0.1', 0)
   try {
@@ -127,16 +125,6 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
 }
 
 const secret = () => randomBytes(48).toString('hex')
-
-/** `demo/`, whether this runs as it is written or bundled. */
-function folder(): string {
-  let at = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(at, 'index.html'))) {
-    if (at === dirname(at)) throw new Error('The demo cannot find its own index.html.')
-    at = dirname(at)
-  }
-  return at
-}
 
 function announce(url: string, issuer: string): void {
   console.log(`\n  ${appName} is open at   ${url}`)

@@ -1,7 +1,9 @@
-import css from './pages.css?raw'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { demoFolder } from '../folder.js'
 import { alice } from './people.js'
 
-export const stylesheet = css
+export const stylesheet = readFileSync(join(demoFolder(), 'server/provider/pages.css'), 'utf8')
 
 /** HTML that has been escaped, or was written here. */
 class Markup {
