@@ -40,14 +40,14 @@ export default defineConfig({
           environment: 'node',
           include: ['test/{protocol,crypto,bff,guard,node,testing}/**/*.test.ts', 'test/*.test.ts'],
           exclude: ['test/package.test.ts', 'test/size.test.ts'],
+          testTimeout: 20_000,
         },
       },
       {
         extends: true,
         test: {
           name: 'page',
-          environment: 'happy-dom',
-          environmentOptions: { happyDOM: { url: 'https://app.example.com/' } },
+          environment: './test/client/environment.ts',
           include: ['test/client/**/*.test.ts'],
         },
       },
