@@ -246,8 +246,7 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     }),
     login: (login = {}) => leave(() => loadSignIn().then(({ beginSignIn }) => beginSignIn(login, ports))),
     logout({ local } = {}) {
-      end('logged_out')
-      return leave(async () => {
+      const left = leave(async () => {
         const answer = await ask('/logout', {})
         if (!answer.ok) {
           settled = false
@@ -259,6 +258,9 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
         const next = answer.body?.location
         return next && !local ? new URL(`${next}`, backend).href : undefined
       })
+      // In this tick; after leaving has begun, so that a guard of the app that signs in again waits for it.
+      end('logged_out')
+      return left
     },
     close() {
       listening?.abort()

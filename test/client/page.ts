@@ -70,6 +70,7 @@ export async function signInThrough(it: World, tab: Tab, options: AuthOptions = 
   const { url } = await tab.navigate(await departure())
   before.auth.close()
   assigned.length = 0
+  vi.mocked(location.assign).mockClear()
   goTo(url)
   const after = load(tab, options, it)
   await after.auth.ready()

@@ -336,12 +336,16 @@ describe('getToken()', () => {
     const { it, tab } = await signedIn()
     const deadline = new AbortController()
     let hanging = false
+    let hangs = 0
     const { auth } = load(
       tab,
       {
         fetch: (input, init) =>
           hanging
-            ? new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason)))
+            ? new Promise((_, reject) => {
+                hangs++
+                init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))
+              })
             : tab.fetch(input, init),
       },
       it,
@@ -351,6 +355,7 @@ describe('getToken()', () => {
     vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(deadline.signal)
     hanging = true
     const token = auth.getToken()
+    await vi.waitFor(() => expect(hangs).toBe(1))
     deadline.abort(new DOMException('late', 'TimeoutError'))
     await expect(token).rejects.toMatchObject({ code: 'refresh_unavailable', retryable: true })
     hanging = false
