@@ -185,9 +185,12 @@ function seconds(option: string, value: number, least = 1): number {
   return value
 }
 
-/** Values that stand in documentation, or could. */
+/** Words of values that stand in documentation. */
 const sample =
-  /(change.?me|your|example|sample|secret|password|passw0rd|insecure|default|placeholder|123456|abcdef|qwerty)/i
+  /change.?me|your|example|sample|secret|password|insecure|default|placeholder|123456|abcdef|qwerty|key|here/gi
+
+/** Whether such words make up a quarter of a text: a short one turns up in a random text by chance. */
+const looksLikeSample = (value: string): boolean => (value.match(sample) ?? []).join('').length >= value.length / 4
 
 function secret(option: string, value: unknown, length: number): void {
   if (typeof value === 'function') return
@@ -200,7 +203,7 @@ function secret(option: string, value: unknown, length: number): void {
 export function weakness(value: string, length: number): string | undefined {
   if (value.length < length)
     return `is shorter than ${length} characters; make one: node -p "crypto.randomBytes(32).toString('base64url')"`
-  if (length > 1 && (new Set(value).size < 10 || sample.test(value)))
+  if (length > 1 && (new Set(value).size < 10 || looksLikeSample(value)))
     return `looks like a sample; make one: node -p "crypto.randomBytes(32).toString('base64url')"`
   return undefined
 }

@@ -49,7 +49,9 @@ export async function redeemCode(
       obtained: now,
       lifetime: tokens.expires_in ?? UNSAID_LIFETIME,
     }
-    const claims = await visibleClaims(tokens.claims, tokens.access_token, settings, provider)
+    // A token for an API is none for UserInfo.
+    const forUserinfo = resource.length ? undefined : tokens.access_token
+    const claims = await visibleClaims(tokens.claims, forUserinfo, settings, provider)
     const { sub, sid } = tokens.claims
     const end = now + settings.absoluteTimeout
     const presence = await sessions.create(
@@ -87,16 +89,17 @@ export const tokenAnswer = ({ access_token, scope, obtained, lifetime }: AccessT
 
 /**
  * The claims that the configuration lets through, from the ID Token; from UserInfo those that it lacks, where the
- * provider has one. @throws Refusal `subject_mismatch`
+ * provider has one and the token is not for an API (RFC 8707). @throws Refusal `subject_mismatch`
  */
 async function visibleClaims(
   idToken: Readonly<Record<string, unknown>> & { sub: string },
-  access_token: string,
+  access_token: string | undefined,
   settings: Settings,
   provider: Provider,
 ): Promise<Record<string, unknown>> {
   const lacking = settings.claims.some((claim) => idToken[claim] === undefined)
-  const userinfo = lacking ? await provider.userinfo(access_token, idToken.sub) : undefined
+  const userinfo =
+    lacking && access_token !== undefined ? await provider.userinfo(access_token, idToken.sub) : undefined
   const visible: Record<string, unknown> = { sub: idToken.sub }
   for (const claim of settings.claims) {
     const value = idToken[claim] ?? userinfo?.[claim]

@@ -90,6 +90,15 @@ describe('beginning a sign-in', () => {
 })
 
 describe('redeeming a code', () => {
+  /** The token is then for UserInfo, and not for an API. */
+  const noApis = { resources: {} }
+
+  it('leaves UserInfo alone where the token is for an API', async () => {
+    const { tab, as } = await world()
+    expect((await signIn(tab)).status).toBe(200)
+    expect(as.requests.userinfo).toBe(0)
+  })
+
   it('answers with a token, the person and the end of the session, and nothing more', async () => {
     const { tab, as, now } = await world()
     const response = await signIn(tab)
@@ -244,7 +253,7 @@ describe('redeeming a code', () => {
   })
 
   it('[C-09] refuses UserInfo of another subject, and merges nothing', async () => {
-    const { tab, as, browser } = await world()
+    const { tab, as, browser } = await world(noApis)
     as.tamper.userinfo = (claims) => ({ ...claims, sub: 'mallory' })
     const response = await signIn(tab)
     expect(response.status).toBe(400)
@@ -253,13 +262,13 @@ describe('redeeming a code', () => {
   })
 
   it('[C-09 twin] takes from UserInfo what the ID Token lacks', async () => {
-    const { tab, as } = await world()
+    const { tab, as } = await world(noApis)
     as.tamper.idToken = ({ name: _, ...claims }, header) => ({ claims, header })
     expect((await bodyOf(await signIn(tab))).user.name).toBe('Alice Adams')
   })
 
   it('signs in without UserInfo when that is out of order', async () => {
-    const { tab, as, eventTypes } = await world()
+    const { tab, as, eventTypes } = await world(noApis)
     as.fail('userinfo', { status: 500 })
     expect((await bodyOf(await signIn(tab))).user.sub).toBe('alice')
     expect(eventTypes()).toContain('userinfo_failed')
