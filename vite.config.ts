@@ -32,6 +32,7 @@ export default defineConfig({
     })),
   },
   test: {
+    reporters: ['default', './test/cases-reporter.ts'],
     projects: [
       {
         extends: true,
