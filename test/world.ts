@@ -1,5 +1,5 @@
 import { type BffEvent, type BffOptions, createBff } from 'sallyport/bff'
-import { mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
+import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
 import { calculateCodeChallenge, generateCodeVerifier } from '../src/protocol/pkce.js'
 
 export const APP = 'https://app.example.com'
@@ -12,6 +12,8 @@ export const randomKey = () => Buffer.from(crypto.getRandomValues(new Uint8Array
 export type World = Awaited<ReturnType<typeof world>>
 export type Tab = ReturnType<World['browser']['newTab']>
 
+const keys = await generateKeys()
+
 /** A provider, a backend before it, and a browser before that; one clock, standing still. */
 export async function world(options: Partial<BffOptions> = {}, provider: Record<string, unknown> = {}) {
   let time = 1_790_000_000
@@ -20,6 +22,7 @@ export async function world(options: Partial<BffOptions> = {}, provider: Record<
   const as = await mockAuthorizationServer({
     issuer: ISSUER,
     now,
+    keys,
     clients: [
       {
         client_id: 'notes',

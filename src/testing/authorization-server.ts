@@ -1,7 +1,7 @@
 import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { authorize } from './authorize.js'
 import { createFaults, type EndpointName, type Fault } from './faults.js'
-import { type Claims, createKeys } from './keys.js'
+import { type Claims, createKeys, type SigningKey } from './keys.js'
 import type { MockClient, MockUser, ProviderState, Tamper } from './provider-state.js'
 import { json, oauthError, revoke, token } from './token.js'
 
@@ -15,6 +15,8 @@ export interface MockAuthorizationServerOptions {
   accessTokenLifetime?: number
   /** Seconds in which a spent refresh token may be used again. Default 0: its reuse revokes the family. */
   leeway?: number
+  /** Default: new ones. @see generateKeys */
+  keys?: readonly SigningKey[]
 }
 
 export interface MockAuthorizationServer {
@@ -69,7 +71,7 @@ export async function mockAuthorizationServer(
     issuer,
     clients: options.clients,
     users: options.users,
-    keys: await createKeys(),
+    keys: await createKeys(options.keys),
     now: options.now ?? (() => Date.now() / 1000),
     accessTokenLifetime: options.accessTokenLifetime ?? 300,
     leeway: options.leeway ?? 0,

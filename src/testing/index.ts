@@ -8,5 +8,5 @@ export {
 export { type MockBrowser, type MockTab, mockBrowser } from './browser.js'
 export type { CookieJar, StoredCookie } from './cookie-jar.js'
 export type { EndpointName, Fault } from './faults.js'
-export type { Claims, Header, Tampered } from './keys.js'
+export { type Claims, generateKeys, type Header, type SigningKey, type Tampered } from './keys.js'
 export type { MockClient, MockUser, Tamper } from './provider-state.js'

@@ -10,7 +10,8 @@ export interface Tampered {
   signature?: 'broken' | 'none' | 'hs256-with-public-key' | 'other-key'
 }
 
-interface Pair {
+/** A signing key and its public half. */
+export interface SigningKey {
   kid: string
   alg: 'RS256' | 'ES256'
   privateKey: CryptoKey
@@ -24,21 +25,26 @@ export interface Keys {
   rotate(): Promise<void>
 }
 
-async function makePair(alg: Pair['alg']): Promise<Pair> {
+async function makePair(alg: SigningKey['alg']): Promise<SigningKey> {
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
   const kid = crypto.randomUUID()
   return { kid, alg, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
 }
 
-export async function createKeys(): Promise<Keys> {
-  const make = () => Promise.all([makePair('RS256'), makePair('ES256')])
-  let pairs = await make()
-  let stranger: Promise<Pair> | undefined
+/**
+ * New keys, RS256 and ES256. A server makes its own; hand the same ones to several where a test file makes many servers,
+ * since an RSA key takes a tenth of a second.
+ */
+export const generateKeys = (): Promise<readonly SigningKey[]> => Promise.all([makePair('RS256'), makePair('ES256')])
+
+export async function createKeys(initial?: readonly SigningKey[]): Promise<Keys> {
+  let pairs = initial ?? (await generateKeys())
+  let stranger: Promise<SigningKey> | undefined
 
   return {
     jwks: () => ({ keys: pairs.map(({ publicJwk }) => publicJwk) }),
     async rotate() {
-      pairs = await make()
+      pairs = await generateKeys()
     },
     async sign({ claims, header, signature }) {
       const pair = pairs.find(({ alg }) => alg === header.alg) ?? pairs[0]

@@ -293,6 +293,11 @@ describe('signing in by redirect', () => {
     expect(await load(it.tab, {}, it).auth.ready()).toMatchObject({ error: { code: 'state_mismatch' } })
   })
 
+  it('[S-17 twin] takes a record as it was left', async () => {
+    const { auth } = await signedIn()
+    expect(auth.session.status).toBe('signed-in')
+  })
+
   it('refuses a record that is older than ten minutes by its own clock', async () => {
     const it = await world()
     const before = load(it.tab, {}, it)

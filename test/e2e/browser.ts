@@ -42,7 +42,9 @@ export function ensureBrowser(): string {
     const installed = findBrowser()
     if (installed) return installed
   }
-  throw new Error('The browser tests need Chromium or Chrome. Install it (Debian, Ubuntu: sudo apt-get install chromium), or set CHROMIUM to its path.')
+  throw new Error(
+    'The browser tests need Chromium or Chrome. Install it (Debian, Ubuntu: sudo apt-get install chromium), or set CHROMIUM to its path.',
+  )
 }
 
 /** Starts it headless, with a fresh profile, quiet towards the network, and with its back-forward cache. */
