@@ -37,9 +37,9 @@ export default class CasesReporter implements Reporter {
       console.log(`\n${faults.length} cases are not shown: ${faults.map((finding) => finding.case.id).join(', ')}`)
       process.exitCode = 1
     }
-    const failed =
-      titles.filter(({ passed }) => !passed).length +
-      modules.filter((module) => module.state() === 'failed' && module.errors().length > 0).length
-    console.log(`\n${titles.length - titles.filter(({ passed }) => !passed).length} passed, ${failed} failed`)
+    const count = (state: string) => tests.filter((test) => test.result().state === state).length
+    // A file that could not even be loaded has no tests, and has failed all the same.
+    const broken = modules.filter((module) => module.errors().length > 0).length
+    console.log(`\n${count('passed')} passed, ${count('failed') + broken} failed`)
   }
 }

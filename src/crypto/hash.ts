@@ -1,11 +1,11 @@
 import { encodeBase64url } from '../protocol/base64url.js'
-import { primitives } from './primitives.js'
+import { platform } from './platform.js'
 
 const encoder = new TextEncoder()
 
 /** SHA-256 of the UTF-8 bytes of `text`, as base64url (43 characters). */
 export async function sha256(text: string): Promise<string> {
-  return encodeBase64url(await primitives.sha256(encoder.encode(text)))
+  return encodeBase64url(await platform.sha256(encoder.encode(text)))
 }
 
 /**

@@ -1,6 +1,3 @@
-import { nodePrimitives } from './node.js'
-import { webPrimitives } from './web.js'
-
 /** The few operations that both halves implement; keys and nonces are raw bytes. */
 export interface Primitives {
   sha256(data: Uint8Array<ArrayBuffer>): MaybePromise<Uint8Array<ArrayBuffer>>
@@ -27,6 +24,3 @@ export interface Primitives {
 export type MaybePromise<T> = T | Promise<T>
 /** Opaque: only the half that made it can use it. */
 export type Key = { readonly __key: unique symbol } | CryptoKey
-
-/** node:crypto where there is one (10 to 40 times faster there for cookie-sized data), Web Crypto elsewhere. */
-export const primitives: Primitives = nodePrimitives() ?? webPrimitives

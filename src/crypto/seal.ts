@@ -1,5 +1,6 @@
 import { decodeBase64url, encodeBase64url } from '../protocol/base64url.js'
-import { type Key, type Primitives, primitives as platform } from './primitives.js'
+import { platform } from './platform.js'
+import type { Key, Primitives } from './primitives.js'
 
 /** Longer than anything of ours can be; refused before any work is done. */
 const MAX_SEALED_LENGTH = 16_384

@@ -1,11 +1,10 @@
 import { http, type RequestHandler } from 'msw'
-import type { MockAuthorizationServer } from './authorization-server.js'
 
 /**
  * msw request handlers for everything under the provider's issuer: `setupServer(...(await as.handlers()))`. A fault that
  * breaks the connection breaks it here too.
  */
-export function mswHandlers(as: MockAuthorizationServer): RequestHandler[] {
+export function mswHandlers(as: { issuer: string; fetch(request: Request): Promise<Response> }): RequestHandler[] {
   const answer = async ({ request }: { request: Request }) => {
     try {
       return await as.fetch(request)

@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { leaksOf, pageReaches, type Tree } from './borders.js'
+
+const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).map(
+  (file) => `src/${file.replaceAll('\\', '/')}`,
+)
+const src: Tree = Object.fromEntries(
+  files.flatMap((file) => (file.endsWith('.ts') ? [[file, readFileSync(file, 'utf8')]] : [])),
+)
+
+describe('the arrows between folders', () => {
+  it('point inward, and every library has one home', () => {
+    expect(Object.keys(src).length).toBeGreaterThan(50)
+    expect(leaksOf(src)).toEqual([])
+  })
+
+  it('lead from the page’s entry to nothing of the server', () => {
+    expect(pageReaches(src, 'src/client/index.ts')).toEqual([])
+    expect(pageReaches(src, 'src/testing/auth.ts')).toEqual([])
+  })
+
+  it.each<[name: string, words: string, tree: Tree]>([
+    [
+      'a sibling',
+      'client may not lean on bff',
+      { 'src/client/a.ts': "import { b } from '../bff/b.js'", 'src/bff/b.ts': 'export const b = 1' },
+    ],
+    [
+      'a type of a sibling',
+      'guard may not lean on bff',
+      { 'src/guard/a.ts': "import type { B } from '../bff/b.js'", 'src/bff/b.ts': 'export type B = 1' },
+    ],
+    [
+      'a rim',
+      'bff may not lean on node',
+      { 'src/bff/a.ts': "export * from '../node/b.js'", 'src/node/b.ts': 'export const b = 1' },
+    ],
+    [
+      'anything from protocol',
+      'protocol may not lean on crypto',
+      { 'src/protocol/a.ts': "import '../crypto/b.js'", 'src/crypto/b.ts': '' },
+    ],
+    ['a library away from home', 'its home is', { 'src/client/a.ts': "import { jwtVerify } from 'jose'" }],
+    [
+      'oidc-client-ts in another file',
+      'its home is',
+      { 'src/client/a.ts': "const x = () => import('oidc-client-ts')" },
+    ],
+    ['an unknown library', 'no folder may', { 'src/bff/a.ts': "import 'left-pad'" }],
+    ['node: off the rim', 'only src/node/ may', { 'src/crypto/a.ts': "import 'node:crypto'" }],
+    ['a file that is not there', 'no such file', { 'src/client/a.ts': "import './b.js'" }],
+    ['a ring', 'import ring', { 'src/bff/a.ts': "import './b.js'", 'src/bff/b.ts': "import type { A } from './a.js'" }],
+    ['an index in protocol', 'no index', { 'src/protocol/index.ts': '' }],
+    [
+      'oidc-client-ts at once',
+      'first load',
+      { 'src/client/index.ts': "import './oidc.js'", 'src/client/oidc.ts': "import 'oidc-client-ts'" },
+    ],
+    ['a file of 301 lines', '300', { 'src/bff/a.ts': '\n'.repeat(301) }],
+  ])('are seen to be broken by %s', (_name, words, tree) => {
+    expect(leaksOf(tree).join('\n')).toContain(words)
+  })
+
+  it('are seen to be broken by a server word behind a lazy import, with the chain', () => {
+    const tree = {
+      'src/client/index.ts': "const load = () => import('./lazy.js')",
+      'src/client/lazy.ts': "import '../protocol/c.js'",
+      'src/protocol/c.ts': "import '../crypto/hash.js'",
+      'src/crypto/hash.ts': '',
+    }
+    expect(pageReaches(tree, 'src/client/index.ts')).toEqual([
+      'src/client/index.ts → src/client/lazy.ts → src/protocol/c.ts → src/crypto/hash.ts',
+    ])
+  })
+})
+
+/** Lines that ask the environment, in what is shipped. The kit asks once, to refuse production. */
+const asksEnvironment = (tree: Tree): string[] =>
+  Object.entries(tree).flatMap(([file, text]) =>
+    file !== 'src/testing/production.ts' && /\bprocess\.env\b|import\.meta\.env|\.env\b/.test(text) ? [file] : [],
+  )
+
+describe('switches', () => {
+  it('[T-03] cannot be set in the environment: nothing that is shipped reads it', () => {
+    expect(asksEnvironment(src)).toEqual([])
+  })
+  it('[T-03 twin] would be seen', () => {
+    expect(asksEnvironment({ 'src/bff/a.ts': 'if (process.env.SKIP) x()' })).toEqual(['src/bff/a.ts'])
+    expect(asksEnvironment({ 'src/bff/a.ts': 'const { env } = process; env' })).toEqual([])
+  })
+})

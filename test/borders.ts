@@ -1,0 +1,133 @@
+import { posix } from 'node:path'
+import { parseSync } from 'vite'
+
+/** Files by path, `src/client/auth.ts` → text. */
+export type Tree = Readonly<Record<string, string>>
+
+export interface Edge {
+  from: string
+  /** A file of the tree, or the name of a package. */
+  to: string
+  /** How it is imported: types vanish, `lazy` is a dynamic import. */
+  kind: 'static' | 'lazy' | 'type'
+}
+
+/** Every import of every file, by a parser and not by patterns. */
+export function edgesOf(tree: Tree): Edge[] {
+  return Object.entries(tree).flatMap(([from, text]) => {
+    const { module, errors } = parseSync(from, text)
+    if (errors.length) throw new Error(`${from} does not parse: ${errors[0]?.message}`)
+    const resolve = (specifier: string) =>
+      specifier.startsWith('.')
+        ? posix.join(posix.dirname(from), specifier).replace(/\.js$/, from.endsWith('.ts') ? '.ts' : '.js')
+        : specifier
+    const edge = (specifier: string, kind: Edge['kind']): Edge => ({ from, to: resolve(specifier), kind })
+    return [
+      ...module.staticImports.map(({ moduleRequest, entries }) =>
+        edge(moduleRequest.value, entries.length && entries.every(({ isType }) => isType) ? 'type' : 'static'),
+      ),
+      ...module.staticExports.flatMap(({ entries }) =>
+        entries.flatMap(({ moduleRequest, isType }) =>
+          moduleRequest ? [edge(moduleRequest.value, isType ? 'type' : 'static')] : [],
+        ),
+      ),
+      ...module.dynamicImports.map(({ moduleRequest }) =>
+        edge(text.slice(moduleRequest.start, moduleRequest.end).replace(/^['"`]|['"`]$/g, ''), 'lazy'),
+      ),
+    ]
+  })
+}
+
+/** Which folders of src a folder may import. Itself always. */
+const arrows: Record<string, readonly string[]> = {
+  protocol: [],
+  crypto: ['protocol'],
+  store: ['protocol'],
+  client: ['protocol'],
+  bff: ['protocol', 'crypto', 'store'],
+  guard: ['protocol', 'crypto', 'store'],
+  node: ['protocol', 'bff', 'guard'],
+  testing: ['protocol', 'client', 'bff', 'guard'],
+}
+
+/** Where a package may be known: folders, or one file. */
+const homes: Record<string, readonly string[]> = {
+  'oidc-client-ts': ['src/client/oidc.ts'],
+  'openid-client': ['src/bff/provider.ts'],
+  hono: ['src/bff/'],
+  jose: ['src/guard/', 'src/testing/'],
+  '@hono/node-server': ['src/node/'],
+  msw: ['src/testing/handlers.ts'],
+}
+
+const folderOf = (file: string): string => file.split('/')[1] ?? ''
+const inTree = (to: string): boolean => to.startsWith('src/')
+
+/** What is wrong with a tree, each leak with its address. */
+export function leaksOf(tree: Tree): string[] {
+  const edges = edgesOf(tree)
+  return [
+    ...edges.flatMap(({ from, to }) => {
+      if (!inTree(to)) {
+        const name = to.startsWith('node:')
+          ? 'node:'
+          : to
+              .split('/')
+              .slice(0, to.startsWith('@') ? 2 : 1)
+              .join('/')
+        if (name === 'node:') return folderOf(from) === 'node' ? [] : [`${from} imports ${to}: only src/node/ may`]
+        const allowed = homes[name]
+        if (!allowed) return [`${from} imports ${to}: no folder may`]
+        return allowed.some((home) => from.startsWith(home))
+          ? []
+          : [`${from} imports ${to}: its home is ${allowed.join(', ')}`]
+      }
+      const [own, other] = [folderOf(from), folderOf(to)]
+      if (!(to in tree)) return [`${from} imports ${to}: there is no such file`]
+      return own === other || arrows[own]?.includes(other)
+        ? []
+        : [`${from} imports ${to}: ${own} may not lean on ${other}`]
+    }),
+    ...rings(edges),
+    ...Object.keys(tree).flatMap((file) =>
+      file === 'src/protocol/index.ts' ? [`${file}: protocol has no index`] : [],
+    ),
+    ...edges.flatMap(({ from, to, kind }) =>
+      to === 'oidc-client-ts' && kind !== 'type' && eagerly(edges, 'src/client/index.ts').has(from)
+        ? [`${from} brings oidc-client-ts into the page's first load`]
+        : [],
+    ),
+    ...Object.entries(tree).flatMap(([file, text]) => {
+      const lines = text.split('\n').length
+      return lines > 300 ? [`${file} has ${lines} lines: 300 hold more than one idea`] : []
+    }),
+  ]
+}
+
+/** What is reached from a file, by chains of imports that `follow` admits. */
+function reach(edges: readonly Edge[], entry: string, follow: (edge: Edge) => boolean): Map<string, string[]> {
+  const chains = new Map([[entry, [entry]]])
+  for (const [file, chain] of chains)
+    for (const edge of edges)
+      if (edge.from === file && follow(edge) && !chains.has(edge.to)) chains.set(edge.to, [...chain, edge.to])
+  return chains
+}
+
+const eagerly = (edges: readonly Edge[], entry: string) => reach(edges, entry, ({ kind }) => kind === 'static')
+
+/** Everything that the page's entries can ever load, types included, with the chain that leads there. */
+export function pageReaches(tree: Tree, entry: string): string[] {
+  const forbidden = /^node:|\/(crypto|bff|node|guard|store)\/|^(openid-client|hono|jose|@hono)/
+  return [...reach(edgesOf(tree), entry, () => true)].flatMap(([file, chain]) =>
+    forbidden.test(file) ? [chain.join(' → ')] : [],
+  )
+}
+
+function rings(edges: readonly Edge[]): string[] {
+  const found = new Set<string>()
+  for (const { from, to } of edges) {
+    const back = reach(edges, to, () => true).get(from)
+    if (inTree(to) && back) found.add([...new Set(back)].sort().join(' ⇄ '))
+  }
+  return [...found].map((ring) => `an import ring: ${ring}`)
+}
