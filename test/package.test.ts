@@ -1,0 +1,135 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { publint } from 'publint'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+/** What each subpath exports at run time. The surface grows on purpose: here first. */
+const exported: Record<string, readonly string[]> = {
+  sallyport: ['SallyportError', 'createAuth'],
+  'sallyport/bff': ['createBff', 'withPeer'],
+  'sallyport/guard': ['accessToken', 'createGuard', 'withPeer'],
+  'sallyport/node': ['toExpress', 'toNodeListener'],
+  'sallyport/testing': ['generateKeys', 'mockAuthorizationServer', 'mockBrowser'],
+  'sallyport/testing/auth': ['createTestAuth'],
+}
+
+let folder: string
+let tarball: string
+let contents: string[]
+
+const run = (command: string, ...args: string[]) =>
+  execFileSync(command, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NODE_ENV: '' },
+  })
+const npx = (name: string, ...args: string[]) => run(resolve('node_modules/.bin', name), ...args)
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sallyport-'))
+  const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
+    encoding: 'utf8',
+  })
+  const [{ filename, files }] = JSON.parse(packed)
+  tarball = join(folder, filename)
+  contents = files.map(({ path }: { path: string }) => path)
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }))
+  run('npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', tarball)
+})
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('the packed package', () => {
+  it('holds what is shipped and nothing else', () => {
+    expect(contents.filter((path) => !/^dist\/[\w/-]+\.(js|d\.ts)$/.test(path)).sort()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'package.json',
+    ])
+    for (const { default: file } of Object.values<{ default?: string }>(
+      JSON.parse(readFileSync('package.json', 'utf8')).exports,
+    ))
+      if (file) expect(contents).toContain(file.replace('./', ''))
+  })
+
+  it('[T-06][T-06 twin][T-07][T-07 twin] ships no key and no worker; keys are made in each run', async () => {
+    const shipped = join(folder, 'node_modules/sallyport')
+    const texts = readdirSync(shipped, { recursive: true, encoding: 'utf8' }).flatMap((file) =>
+      file.endsWith('.js') ? [readFileSync(join(shipped, file), 'utf8')] : [],
+    )
+    const suspicious = /-----BEGIN|"kty"|\beyJ[\w-]{10,}\.|serviceWorker|mockServiceWorker|setupWorker/
+    expect(texts.length).toBeGreaterThan(50)
+    for (const text of texts) expect(text).not.toMatch(suspicious)
+    expect('navigator.serviceWorker.register("/mockServiceWorker.js")').toMatch(suspicious)
+    writeFileSync(
+      join(folder, 'keys.js'),
+      "import { mockAuthorizationServer as make } from 'sallyport/testing'\n" +
+        "const as = await make({ issuer: 'https://as.example.com', clients: [], users: [] })\n" +
+        "console.log(await (await as.fetch('https://as.example.com/jwks')).text())",
+    )
+    expect(run('node', 'keys.js')).not.toBe(run('node', 'keys.js'))
+  })
+
+  it('[S-74] can be imported in Node without a browser, starts nothing, and exports what is listed', () => {
+    const names = Object.keys(exported)
+    const script = `
+      const before = process.getActiveResourcesInfo().length
+      const found = {}
+      for (const name of ${JSON.stringify(names)}) found[name] = Object.keys(await import(name)).sort()
+      const { createAuth } = await import('sallyport')
+      const auth = createAuth()
+      auth.subscribe(() => {})
+      found.ready = (await auth.ready()).status
+      found.refused = await auth.getToken().catch((error) => error.code)
+      found.started = process.getActiveResourcesInfo().length - before
+      console.log(JSON.stringify(found))`
+    expect(JSON.parse(run('node', '--input-type=module', '-e', script))).toEqual({
+      ...exported,
+      ready: 'pending',
+      refused: 'not_in_browser',
+      started: 0,
+    })
+  })
+
+  it('pleases publint and @arethetypeswrong/cli', async () => {
+    const { messages } = await publint({ pkgDir: join(folder, 'node_modules/sallyport'), strict: true })
+    expect(messages).toEqual([])
+    const report = npx('attw', tarball, '--profile', 'esm-only', '--format', 'ascii')
+    // It exits with an error for every problem that the profile does not ignore.
+    for (const name of Object.keys(exported)) expect(report).toContain(`"${name}"`)
+    expect(report).not.toMatch(/❌|🎭|👺|🐛/u)
+  })
+
+  it.each(['NodeNext', 'Bundler'])('has types under moduleResolution %s', (moduleResolution) => {
+    const uses = Object.entries(exported).map(
+      ([name, names], at) =>
+        `import { ${names.map((each) => `${each} as ${each}${at}`).join(', ')} } from '${name}'\nexport const all${at} = [${names.map((each) => `${each}${at}`).join(', ')}]`,
+    )
+    mkdirSync(join(folder, 'types'), { recursive: true })
+    writeFileSync(
+      join(folder, 'types/use.ts'),
+      `${uses.join('\n')}
+import { createAuth } from 'sallyport'
+export async function hello(): Promise<string> {
+  const session = await createAuth().ready()
+  return session.status === 'signed-in' ? (session.user.name ?? session.user.sub) : session.status
+}`,
+    )
+    const compilerOptions = {
+      strict: true,
+      noEmit: true,
+      target: 'ES2022',
+      lib: ['ES2023', 'DOM', 'DOM.Iterable'],
+      types: [],
+      skipLibCheck: true,
+      module: moduleResolution === 'NodeNext' ? 'NodeNext' : 'ESNext',
+      moduleResolution,
+    }
+    writeFileSync(join(folder, 'types/tsconfig.json'), JSON.stringify({ compilerOptions, include: ['use.ts'] }))
+    expect(npx('tsc', '-p', 'types')).toBe('')
+  })
+})

@@ -1,0 +1,102 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { brotliCompressSync, constants } from 'node:zlib'
+import { build, type Rolldown } from 'vite'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+/** Bytes, minified and brotli. */
+const EAGER = 3500
+const ALL = 15_000
+
+/**
+ * Minified bytes of each module as they were when last looked at: what grew is named by comparison. Update them
+ * together with the code that changes them.
+ */
+const known: Record<string, number> = {
+  'client/auth.js': 3900,
+  'client/back-off.js': 250,
+  'client/backend.js': 900,
+  'client/errors.js': 800,
+  'client/fetch.js': 950,
+  'client/index.js': 400,
+  'client/renewal.js': 1700,
+  'client/session.js': 350,
+  'client/tabs.js': 300,
+  'protocol/error.js': 350,
+  'protocol/time.js': 60,
+}
+
+let folder: string
+
+const brotli = (text: string) => brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sallyport-size-'))
+  const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
+    encoding: 'utf8',
+  })
+  const [{ filename }] = JSON.parse(packed)
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', join(folder, filename)], {
+    cwd: folder,
+    stdio: 'ignore',
+  })
+  writeFileSync(
+    join(folder, 'app.js'),
+    "import { createAuth } from 'sallyport'\nconst auth = createAuth()\nauth.ready().then(() => auth.getToken()).then(console.log)",
+  )
+  // Vite's own code for loading chunks is not ours: an app that has one of its own carries it anyway.
+  writeFileSync(join(folder, 'control.js'), "import('./empty.js').then(console.log)")
+  writeFileSync(join(folder, 'empty.js'), 'export const nothing = 0')
+})
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+async function weigh(entry: string) {
+  const { NODE_ENV } = process.env
+  const result = (await build({
+    root: folder,
+    configFile: false,
+    logLevel: 'silent',
+    build: { write: false, target: 'es2022', rolldownOptions: { input: join(folder, entry) } },
+  })) as Rolldown.RolldownOutput
+  // A build says `production` for the whole process.
+  process.env.NODE_ENV = NODE_ENV
+  const chunks = result.output.filter((file) => file.type === 'chunk')
+  const byName = new Map(chunks.map((chunk) => [chunk.fileName, chunk]))
+  const eager = new Set(chunks.filter((chunk) => chunk.isEntry))
+  for (const chunk of eager) for (const name of chunk.imports) eager.add(byName.get(name) ?? chunk)
+  const sum = (some: Iterable<{ code: string }>) => [...some].reduce((total, { code }) => total + brotli(code), 0)
+  const modules = [...eager].flatMap((chunk) =>
+    Object.entries(chunk.modules).map(
+      ([id, { renderedLength }]) => [id.split('/dist/').at(-1) ?? id, renderedLength] as const,
+    ),
+  )
+  return { eager: sum(eager), all: sum(chunks), modules, lazy: chunks.filter((chunk) => !eager.has(chunk)) }
+}
+
+it('a page load carries at most 3.5 kB of ours, and everything together is at most 15 kB', async () => {
+  const app = await weigh('app.js')
+  const control = await weigh('control.js')
+  const eager = app.eager - control.eager
+  const all = app.all - control.all
+  const grew = app.modules
+    .filter(([id, length]) => id in known && length > (known[id] ?? 0) * 2.2)
+    .map(([id, length]) => `${id}: ${length} (was about ${(known[id] ?? 0) * 2})`)
+  const unknown = app.modules
+    .filter(([id]) => /^(client|protocol)\//.test(id) && !(id in known))
+    .map(([id]) => `${id} is new`)
+  console.log(`Eager ${eager} bytes of ${EAGER}, everything ${all} of ${ALL} (min + brotli).`)
+  const blame = ['What grew:', ...grew, ...unknown, ...app.modules.map(([id, length]) => `  ${id} ${length}`)].join(
+    '\n',
+  )
+  expect(eager, blame).toBeLessThanOrEqual(EAGER)
+  expect(all, blame).toBeLessThanOrEqual(ALL)
+  expect(
+    app.modules.some(([id]) => id.includes('oidc')),
+    'oidc-client-ts is loaded only when somebody signs in',
+  ).toBe(false)
+  expect(app.lazy.some(({ moduleIds }) => moduleIds.some((id) => id.includes('oidc-client-ts')))).toBe(true)
+})
