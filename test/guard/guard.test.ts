@@ -1,0 +1,449 @@
+import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
+import { type Authenticator, accessToken, createGuard, type GuardEvent, type GuardOptions } from 'sallyport/guard'
+import { describe, expect, it } from 'vitest'
+import { bodyOf, ISSUER, signIn, world } from '../world.js'
+
+const API = 'https://api.example.com'
+const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
+const stranger = await generateKeyPair('RS256', { extractable: true })
+const publicJwk: JWK = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256', use: 'sig' }
+
+/** An issuer with one key, and a guard before it; the clock stands still. */
+function setUp(options: Partial<Parameters<typeof accessToken>[0]> = {}, guard: Partial<GuardOptions> = {}) {
+  let time = 1_790_000_000
+  const events: GuardEvent[] = []
+  const issuer = {
+    keys: [publicJwk] as JWK[],
+    down: false,
+    fetched: 0,
+    metadata: { issuer: ISSUER, jwks_uri: `${ISSUER}/jwks` },
+  }
+  const fetch = (async (input: RequestInfo | URL) => {
+    const { pathname } = new URL(input instanceof Request ? input.url : `${input}`)
+    if (issuer.down) throw new TypeError('fetch failed')
+    if (pathname.endsWith('openid-configuration')) return Response.json(issuer.metadata)
+    issuer.fetched++
+    return Response.json({ keys: issuer.keys })
+  }) as typeof globalThis.fetch
+  const protect = createGuard({
+    resource: API,
+    accept: [accessToken({ issuer: ISSUER, fetch, ...options })],
+    onEvent: (event) => events.push(event),
+    now: () => time,
+    ...guard,
+  })
+  const claims = () => ({
+    iss: ISSUER,
+    aud: API,
+    sub: 'alice',
+    client_id: 'notes',
+    scope: 'notes:read',
+    iat: time,
+    exp: time + 300,
+    jti: 'x',
+  })
+  return {
+    issuer,
+    events,
+    protect,
+    claims,
+    advance(seconds: number) {
+      time += seconds
+    },
+    /** A token as it should be, with changes; `undefined` takes a member out. */
+    async token(
+      changes: Record<string, unknown> = {},
+      header: Record<string, unknown> = {},
+      key: CryptoKey = privateKey,
+    ) {
+      const protectedHeader = { alg: 'RS256', typ: 'at+jwt', kid: 'one', ...header }
+      return new SignJWT(JSON.parse(JSON.stringify({ ...claims(), ...changes })))
+        .setProtectedHeader(JSON.parse(JSON.stringify(protectedHeader)))
+        .sign(key)
+    },
+  }
+}
+
+const request = (authorization?: string, init: RequestInit & { url?: string } = {}) =>
+  new Request(init.url ?? `${API}/notes`, {
+    ...init,
+    headers: {
+      ...(authorization !== undefined && { Authorization: authorization }),
+      ...(init.headers as Record<string, string>),
+    },
+  })
+
+const encode = (value: unknown) =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+
+type It = ReturnType<typeof setUp>
+
+/** What the guard says of a token, as status and error. */
+async function verdict(it: It, token: string) {
+  const outcome = await it.protect(request(`Bearer ${token}`))
+  return outcome.ok ? 200 : `${outcome.response.status} ${((await outcome.response.json()) as { error: string }).error}`
+}
+
+describe('a good access token', () => {
+  it('[J-01 twin][J-03 twin][J-04 twin][J-05 twin][J-06 twin][J-07 twin][J-09 twin][J-13 twin][J-18 twin][J-19 twin][J-20 twin] is accepted, and says who calls', async () => {
+    const it = setUp()
+    const outcome = await it.protect(request(`Bearer ${await it.token({ tenant: 'acme' })}`), {
+      scopes: ['notes:read'],
+      tenant: 'acme',
+    })
+    expect(outcome).toMatchObject({
+      ok: true,
+      principal: {
+        method: 'access_token',
+        sub: 'alice',
+        iss: ISSUER,
+        client_id: 'notes',
+        scopes: ['notes:read'],
+        tenant: 'acme',
+        expiresAt: 1_790_000_300,
+      },
+    })
+    expect(it.events).toEqual([{ type: 'accepted', method: 'access_token', sub: 'alice' }])
+  })
+})
+
+describe('a refused access token', () => {
+  const refusals: Array<[ids: string, name: string, make: (it: It) => Promise<string> | string]> = [
+    ...['none', 'None', 'nOnE', 'NONE', ''].map((alg): (typeof refusals)[number] => [
+      '[J-01]',
+      `alg ${alg || 'empty'}`,
+      (it) => `${encode({ alg, typ: 'at+jwt' })}.${encode(it.claims())}.`,
+    ]),
+    [
+      '[J-01]',
+      'alg none with a signature',
+      async (it) =>
+        `${encode({ alg: 'none', typ: 'at+jwt' })}.${encode(it.claims())}.${(await it.token()).split('.')[2]}`,
+    ],
+    [
+      '[J-02]',
+      'HS256 keyed with the public key as JWK',
+      async (it) => {
+        const key = await importJWK({ kty: 'oct', k: encode(publicJwk), alg: 'HS256' })
+        return new SignJWT(it.claims()).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: 'one' }).sign(key)
+      },
+    ],
+    [
+      '[J-02]',
+      'HS256 keyed with the modulus',
+      async (it) => {
+        const key = await importJWK({ kty: 'oct', k: publicJwk.n ?? '', alg: 'HS256' })
+        return new SignJWT(it.claims()).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' }).sign(key)
+      },
+    ],
+    ['[J-04]', 'another audience', (it) => it.token({ aud: 'https://other.example.com' })],
+    ['[J-04]', 'no audience', (it) => it.token({ aud: undefined })],
+    ['[J-04]', 'an audience with a slash too many', (it) => it.token({ aud: `${API}/` })],
+    ['[J-05]', 'another issuer', (it) => it.token({ iss: 'https://evil.example' })],
+    ['[J-05]', 'an issuer with a slash too many', (it) => it.token({ iss: `${ISSUER}/` })],
+    ['[J-05]', 'no issuer', (it) => it.token({ iss: undefined })],
+    ['[J-06]', 'one that has expired', (it) => it.token({ exp: 1_790_000_000 - 31 })],
+    ['[J-06]', 'no exp', (it) => it.token({ exp: undefined })],
+    ['[J-06]', 'exp as text', (it) => it.token({ exp: '1890000000' })],
+    ['[J-06]', 'nbf in the future', (it) => it.token({ nbf: 1_790_000_000 + 31 })],
+    ['[J-06]', 'iat in the future', (it) => it.token({ iat: 1_790_000_000 + 31 })],
+    ['[J-07]', 'an ID Token', (it) => it.token({ aud: 'notes', nonce: 'n' }, { typ: 'JWT' })],
+    ['[J-07]', 'an ID Token with our audience', (it) => it.token({ nonce: 'n', at_hash: 'h' }, { typ: undefined })],
+    ['[J-07]', 'a logout token', (it) => it.token({ events: {} }, { typ: 'logout+jwt' })],
+    ['[J-09]', 'a jku', (it) => it.token({}, { jku: 'https://evil.example/jwks' })],
+    ['[J-09]', 'an x5u', (it) => it.token({}, { x5u: 'https://evil.example/x5u' })],
+    ['[J-09]', 'an x5c', (it) => it.token({}, { x5c: ['MIIB'] })],
+    [
+      '[J-09]',
+      'a jwk of its own',
+      async (it) => it.token({}, { jwk: await exportJWK(stranger.publicKey), kid: undefined }, stranger.privateKey),
+    ],
+    [
+      '[J-13]',
+      'an unknown crit',
+      async (it) =>
+        `${encode({ alg: 'RS256', typ: 'at+jwt', kid: 'one', crit: ['exotic'], exotic: 1 })}.${(await it.token()).split('.').slice(1).join('.')}`,
+    ],
+    [
+      '[J-13]',
+      'b64: false',
+      async (it) =>
+        `${encode({ alg: 'RS256', typ: 'at+jwt', kid: 'one', crit: ['b64'], b64: false })}.${(await it.token()).split('.').slice(1).join('.')}`,
+    ],
+    ['[J-18]', '64 kB', (it) => it.token({ padding: 'x'.repeat(65_536) })],
+    [
+      '[J-18]',
+      'a payload nested deep',
+      (it) =>
+        `${encode({ alg: 'RS256', typ: 'at+jwt', kid: 'one' })}.${encode('['.repeat(9000))}.${encode('x')}${it ? '' : ''}`,
+    ],
+    [
+      '[J-19]',
+      'a JWE that wants a long derivation',
+      () => `${encode({ alg: 'PBES2-HS256+A128KW', enc: 'A128GCM', p2c: 2147483647, p2s: 'x' })}.a.b.c.d`,
+    ],
+    ['[J-19]', 'a compressed JWE', () => `${encode({ alg: 'dir', enc: 'A256GCM', zip: 'DEF' })}..a.b.c`],
+    ['', 'a signature of another key', (it) => it.token({}, {}, stranger.privateKey)],
+    ['', 'no sub', (it) => it.token({ sub: undefined })],
+    ['', 'no client_id', (it) => it.token({ client_id: undefined })],
+    ['[J-14]', 'one that is bound to a key, as plain Bearer', (it) => it.token({ cnf: { jkt: 'x' } })],
+    ['', 'junk', () => 'junk'],
+    ['', 'three dots', () => '...'],
+  ]
+
+  it.each(refusals)('%s is %s: 401 invalid_token, one body for all', async (_ids, _name, make) => {
+    const it = setUp()
+    const token = await make(it)
+    const outcome = await it.protect(request(`Bearer ${token}`))
+    if (outcome.ok) throw new Error('accepted')
+    expect(outcome.response.status).toBe(401)
+    const body = await outcome.response.text()
+    expect(JSON.parse(body)).toEqual({
+      error: 'invalid_token',
+      error_description: 'The access token cannot be used here.',
+    })
+    expect(outcome.response.headers.get('www-authenticate')).toBe(
+      'Bearer error="invalid_token", error_description="The access token cannot be used here."',
+    )
+    expect(it.issuer.fetched).toBeLessThanOrEqual(1)
+  })
+
+  it('[J-03] cannot widen the algorithms, though the key names none', async () => {
+    const { alg: _, ...anyAlg } = publicJwk
+    const it = setUp({ algs: ['PS256'] })
+    it.issuer.keys = [anyAlg]
+    expect(await verdict(it, await it.token())).toBe('401 invalid_token')
+    const wide = setUp({ algs: ['RS256'] })
+    wide.issuer.keys = [anyAlg]
+    expect(await verdict(wide, await wide.token())).toBe(200)
+  })
+
+  it('[J-20] tells the operator why, and the caller nothing: no token, no claim, no stack', async () => {
+    const it = setUp()
+    const token = await it.token({ aud: 'https://secret.example', sub: 'somebody-private' })
+    const outcome = await it.protect(request(`Bearer ${token}`))
+    if (outcome.ok) throw new Error('accepted')
+    const said = `${await outcome.response.text()}${JSON.stringify([...outcome.response.headers])}`
+    for (const secret of [token, 'secret.example', 'somebody-private', ' at ']) expect(said).not.toContain(secret)
+    expect(it.events).toMatchObject([
+      { type: 'refused', status: 401, error: 'invalid_token', detail: expect.stringMatching(/AUD|CLAIM/) },
+    ])
+    expect(JSON.stringify(it.events)).not.toContain(token)
+  })
+})
+
+describe('the headers', () => {
+  it('[J-02 twin][J-10 twin] accept Bearer in any case', async () => {
+    const it = setUp()
+    for (const scheme of ['Bearer', 'bearer', 'BEARER'])
+      expect((await it.protect(request(`${scheme} ${await it.token()}`))).ok, scheme).toBe(true)
+  })
+
+  it.each(['Basic', 'Token', 'DPoP', 'MAC', ''])('[J-10] refuse the scheme “%s”', async (scheme) => {
+    const it = setUp()
+    const outcome = await it.protect(request(`${scheme} ${await it.token()}`.trim()))
+    expect(outcome.ok ? 200 : outcome.response.status).toBe(401)
+  })
+
+  it('[J-11] tell 401 for nobody, with the challenge alone, from 403 for too little scope, naming all of it', async () => {
+    const it = setUp()
+    const nobody = await it.protect(request())
+    if (nobody.ok) throw new Error('accepted')
+    expect(nobody.response.status).toBe(401)
+    expect(nobody.response.headers.get('www-authenticate')).toBe('Bearer')
+    const little = await it.protect(request(`Bearer ${await it.token()}`), {
+      scopes: ['notes:read', 'notes:write', 'admin'],
+    })
+    if (little.ok) throw new Error('accepted')
+    expect(little.response.status).toBe(403)
+    expect(little.response.headers.get('www-authenticate')).toContain('scope="notes:read notes:write admin"')
+    expect(await bodyOf(little.response)).toMatchObject({ error: 'insufficient_scope' })
+  })
+
+  it('[J-11 twin] accept enough scope', async () => {
+    const it = setUp()
+    const token = await it.token({ scope: 'notes:read notes:write' })
+    expect((await it.protect(request(`Bearer ${token}`), { scopes: ['notes:write'] })).ok).toBe(true)
+  })
+
+  it('[J-12] do not look at the query or the body', async () => {
+    const it = setUp()
+    const token = await it.token()
+    const form = new URLSearchParams({ access_token: token })
+    for (const odd of [
+      request(undefined, { url: `${API}/notes?access_token=${token}` }),
+      request(undefined, { method: 'POST', body: form }),
+    ]) {
+      const outcome = await it.protect(odd)
+      expect(outcome.ok ? 200 : outcome.response.status).toBe(401)
+      expect(odd.bodyUsed).toBe(false)
+    }
+    expect(JSON.stringify(it.events)).not.toContain(token)
+  })
+
+  it('[J-12 twin] look at Authorization', async () => {
+    const it = setUp()
+    expect(
+      (await it.protect(request(`Bearer ${await it.token()}`, { url: `${API}/notes?access_token=junk` }))).ok,
+    ).toBe(true)
+  })
+
+  it('refuse two credentials at once', async () => {
+    const it = setUp()
+    const token = await it.token()
+    for (const two of [
+      request(`Bearer ${token}`, { headers: { 'X-API-Key': 'k' } }),
+      request(`Bearer ${token}, Bearer ${token}`),
+    ]) {
+      const outcome = await it.protect(two)
+      expect(outcome.ok ? 200 : outcome.response.status).toBe(400)
+    }
+  })
+
+  it('refuse another tenant with 403', async () => {
+    const it = setUp()
+    const outcome = await it.protect(request(`Bearer ${await it.token({ tenant: 'acme' })}`), { tenant: 'umbrella' })
+    if (outcome.ok) throw new Error('accepted')
+    expect(outcome.response.status).toBe(403)
+    expect(await bodyOf(outcome.response)).toMatchObject({ error: 'tenant_mismatch' })
+  })
+})
+
+describe('the keys', () => {
+  it('[J-08] are fetched once for a flood of unknown ones', async () => {
+    const it = setUp()
+    await verdict(it, await it.token())
+    expect(it.issuer.fetched).toBe(1)
+    const flood = await Promise.all(Array.from({ length: 200 }, (_, at) => it.token({}, { kid: `k${at}` })))
+    expect(new Set(await Promise.all(flood.map((token) => verdict(it, token))))).toEqual(new Set(['401 invalid_token']))
+    expect(it.issuer.fetched).toBeLessThanOrEqual(2)
+  })
+
+  it('[J-08 twin] are found after a rotation', async () => {
+    const it = setUp()
+    expect(await verdict(it, await it.token())).toBe(200)
+    it.issuer.keys = [{ ...(await exportJWK(stranger.publicKey)), kid: 'two', alg: 'RS256' }]
+    it.advance(601)
+    expect(await verdict(it, await it.token({}, { kid: 'two' }, stranger.privateKey))).toBe(200)
+  })
+
+  it('[J-17] are used while the issuer is down, until their age; then 503, and nothing unverified', async () => {
+    const it = setUp()
+    expect(await verdict(it, await it.token())).toBe(200)
+    it.issuer.down = true
+    it.advance(599)
+    expect(await verdict(it, await it.token())).toBe(200)
+    it.advance(2)
+    const outcome = await it.protect(request(`Bearer ${await it.token()}`))
+    if (outcome.ok) throw new Error('accepted')
+    expect(outcome.response.status).toBe(503)
+    expect(outcome.response.headers.get('retry-after')).toBe('5')
+    const cold = setUp()
+    cold.issuer.down = true
+    expect(await verdict(cold, await cold.token())).toBe('503 keys_unavailable')
+  })
+
+  it('[J-17 twin] are had again when the issuer is back', async () => {
+    const it = setUp()
+    it.issuer.down = true
+    expect(await verdict(it, await it.token())).toBe('503 keys_unavailable')
+    it.issuer.down = false
+    it.advance(31)
+    expect(await verdict(it, await it.token())).toBe(200)
+  })
+
+  it('are not taken from metadata of another issuer', async () => {
+    const it = setUp()
+    it.issuer.metadata.issuer = `${ISSUER}/`
+    expect(await verdict(it, await it.token())).toBe('503 keys_unavailable')
+  })
+})
+
+describe('the profile “jwt”', () => {
+  it('accepts the plain JWTs of issuers that write no at+jwt', async () => {
+    const it = setUp({ profile: 'jwt' })
+    for (const header of [{ typ: 'JWT' }, { typ: undefined }])
+      expect(await verdict(it, await it.token({ client_id: undefined, jti: undefined }, header))).toBe(200)
+    expect(await verdict(it, await it.token({ scope: undefined, scp: ['notes:read'] }, { typ: 'JWT' }))).toBe(200)
+  })
+
+  it.each([
+    ['an ID Token', { nonce: 'n' }, {}],
+    ['an ID Token by its hash', { at_hash: 'h' }, {}],
+    ['a logout token', { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }, {}],
+    ['a refresh token of Keycloak', { typ: 'Refresh' }, {}],
+    ['a logout token by its type', {}, { typ: 'logout+jwt' }],
+  ])('[J-07] refuses %s', async (_name, claims, header) => {
+    const it = setUp({ profile: 'jwt' })
+    expect(await verdict(it, await it.token(claims, { typ: 'JWT', ...header }))).toBe('401 invalid_token')
+  })
+})
+
+describe('a guard', () => {
+  it('[J-04] cannot be made without an audience, or with nothing to accept', () => {
+    const accept = [accessToken({ issuer: ISSUER })]
+    expect(() => createGuard({ resource: '', accept })).toThrow(/"resource"/)
+    expect(() => createGuard({ resource: API, accept: [] })).toThrow(/"accept"/)
+    expect(() => accessToken({ issuer: 'http://as.example.com' })).toThrow(/"issuer"/)
+    expect(() => accessToken({ issuer: ISSUER, algs: ['HS256'] })).toThrow(/"algs"/)
+    expect(() => accessToken({ issuer: ISSUER, algs: ['none'] })).toThrow(/"algs"/)
+  })
+
+  it('takes other credentials without knowing them; one that fails is not replaced by one that rides along', async () => {
+    const cookie: Authenticator = {
+      method: 'session_cookie',
+      explicit: false,
+      claims: ({ headers }) => headers.has('cookie'),
+      verify: async () => ({ ok: true, principal: { method: 'session_cookie', sub: 'alice', scopes: [], claims: {} } }),
+    }
+    const broken: Authenticator = {
+      ...cookie,
+      method: 'api_key',
+      explicit: true,
+      claims: ({ headers }) => headers.has('x-api-key'),
+      verify: () => Promise.reject(new Error('store')),
+    }
+    const protect = createGuard({ resource: API, accept: [accessToken({ issuer: ISSUER }), cookie, broken] })
+    const headers = { Cookie: 'session=1' }
+    expect(await protect(request(undefined, { headers }))).toMatchObject({
+      ok: true,
+      principal: { method: 'session_cookie' },
+    })
+    for (const authorization of ['Bearer junk', 'Basic eDp5'])
+      expect((await protect(request(authorization, { headers }))).ok).toBe(false)
+    const outcome = await protect(request(undefined, { headers: { 'X-API-Key': 'k' } }))
+    expect(outcome.ok ? 200 : outcome.response.status).toBe(503)
+  })
+
+  it('runs a handler only for those who may', async () => {
+    const it = setUp()
+    const handler = it.protect.handler({ scopes: ['notes:read'] }, (_request, { sub }) => Response.json({ sub }))
+    expect((await handler(request())).status).toBe(401)
+    expect(await bodyOf(await handler(request(`Bearer ${await it.token()}`)))).toEqual({ sub: 'alice' })
+  })
+
+  it('[T-08][T-08 twin] follows the clock handed in, as sessions do, and leaves the global one alone', async () => {
+    const before = Date.now
+    const it = setUp()
+    const token = await it.token()
+    expect(await verdict(it, token)).toBe(200)
+    it.advance(331)
+    expect(await verdict(it, token)).toBe('401 invalid_token')
+    const { tab, advance } = await world({ idleTimeout: 600 })
+    await signIn(tab)
+    const { look } = await import('../world.js')
+    expect((await bodyOf(await look(tab, '/session'))).user.sub).toBe('alice')
+    advance(601)
+    expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()
+    expect(Date.now).toBe(before)
+  })
+
+  it('[T-02][T-02 twin] takes the kit’s tokens for the kit’s issuer only', async () => {
+    const { tab, as, now } = await world()
+    const { access_token } = await bodyOf(await signIn(tab))
+    const production = setUp()
+    expect(await verdict(production, access_token)).toBe('401 invalid_token')
+    const ours = createGuard({ resource: API, accept: [accessToken({ issuer: ISSUER, fetch: as.fetch })], now })
+    expect((await ours(request(`Bearer ${access_token}`))).ok).toBe(true)
+  })
+})
