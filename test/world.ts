@@ -3,7 +3,8 @@ import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/te
 import { calculateCodeChallenge, generateCodeVerifier } from '../src/protocol/pkce.js'
 
 export const APP = 'https://app.example.com'
-export const ISSUER = 'https://as.example.com'
+/** On another site than the app, as in production. */
+export const ISSUER = 'https://login.example.net'
 export const API = 'https://api.example.com'
 
 /** A key that is new in every run. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, RequestError } from '@hono/node-server'
 import { withPeer } from '../protocol/peer.js'
 
 /** Anything that answers a `Request` with a `Response`: `createBff(…)`, or `{ fetch }` of your own. */
@@ -19,7 +19,8 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
     (request, env) => handler.fetch(withPeer(request, peerOf(env.incoming as IncomingMessage))),
     {
       overrideGlobalObjects: false,
-      errorHandler: () => new Response(null, { status: 500 }),
+      // Nothing of an error leaves the process; a request that cannot be one is the client's fault.
+      errorHandler: (error) => new Response(null, { status: error instanceof RequestError ? 400 : 500 }),
     },
   )
   return (incoming, outgoing) => void listener(incoming, outgoing)

@@ -19,7 +19,8 @@ export function cookieValues(header: string | null, name: string): string[] {
 /** All cookies of a `Cookie` header as pairs. Values are left as they are; nothing is percent-decoded. */
 export function parseCookies(header: string | null): Array<[name: string, value: string]> {
   if (!header) return []
-  return header.split(';').flatMap((pair) => {
+  return header.split(';').flatMap((text) => {
+    const pair = text.trim()
     const at = pair.indexOf('=')
     return at < 1 ? [] : [[pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as [string, string]]
   })

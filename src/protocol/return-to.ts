@@ -14,5 +14,5 @@ export function returnTarget(value: string | null | undefined, origin: string, f
   if (url.origin !== origin || url.username || url.password) return fallback
   const rebuilt = url.pathname + url.search + url.hash
   // `/..//host` parses to the path `//host`, which read on its own is another host.
-  return new URL(rebuilt, origin).href === url.href ? rebuilt : fallback
+  return URL.canParse(rebuilt, origin) && new URL(rebuilt, origin).href === url.href ? rebuilt : fallback
 }

@@ -53,20 +53,21 @@ export function mockBrowser({ origins, now = () => Date.now() / 1000 }: MockBrow
       const credentials = init?.credentials ?? (input instanceof Request ? input.credentials : 'same-origin')
       const withCookies = credentials === 'include' || (credentials === 'same-origin' && sameOrigin)
       asked.signal.throwIfAborted()
-      const headers = new Headers(asked.headers)
+      // As pairs: while msw intercepts, a copy of a Headers object loses what was written into it.
+      const headers = new Headers([...asked.headers])
       headers.set('Sec-Fetch-Site', siteOf(here, url))
       headers.set('Sec-Fetch-Mode', 'cors')
       headers.set('Sec-Fetch-Dest', 'empty')
       if (!sameOrigin || !['GET', 'HEAD'].includes(asked.method)) headers.set('Origin', here.origin)
       if (!sameOrigin && needsPreflight(asked)) await preflight(asked, here.origin, withCookies)
-      const request = new Request(asked, { headers })
+      const request = new Request(asked, { headers: [...headers] })
       const cookies = withCookies ? { sameSite: siteOf(here, url) !== 'cross-site', navigation: false } : undefined
       const response = await Promise.race([send(request, cookies), aborted(asked.signal)])
       if (!sameOrigin && !readable(response, here.origin, withCookies)) throw new TypeError('Failed to fetch')
       const location = response.headers.get('location')
       if (response.status >= 300 && response.status < 400 && location && (init?.redirect ?? 'follow') === 'follow') {
         const next = new URL(location, url)
-        const onward = new Headers(asked.headers)
+        const onward = new Headers([...asked.headers])
         // The Fetch standard drops it when a redirect leaves the origin.
         if (next.origin !== url.origin) onward.delete('Authorization')
         return fetch(next, { headers: onward, credentials })

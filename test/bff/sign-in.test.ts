@@ -135,6 +135,22 @@ describe('redeeming a code', () => {
     expect((await redeem(tab, begun, await follow(tab, begun))).status).toBe(200)
   })
 
+  it('[B-29][B-29 twin] accepts a code that another browser got for a sign-in begun here: the documented residual', async () => {
+    const { tab, as, bff } = await world()
+    const begun = await begin(tab)
+    // Another browser, with another person signed in at the provider, runs the provider's half.
+    const { mockBrowser } = await import('sallyport/testing')
+    as.signIn('bob')
+    const victim = mockBrowser({ origins: { [ISSUER]: as.fetch, [APP]: bff.fetch } }).newTab(`${APP}/`)
+    const callback = new URL((await victim.navigate(begun.location)).url).searchParams
+    const response = await redeem(tab, begun, callback)
+    expect(response.status).toBe(200)
+    expect((await bodyOf(response)).user.sub).toBe('bob')
+    const { readFileSync } = await import('node:fs')
+    expect(readFileSync('README.md', 'utf8')).toContain('begins a sign-in in a browser of his own')
+    expect((await bff.describe()).deviations.join(' ')).toContain('the page begins the code flow')
+  })
+
   it('[B-02] refuses a state that is not the sealed one, and clears its cookie', async () => {
     const { tab, as, browser } = await world()
     const begun = await begin(tab)

@@ -1,0 +1,111 @@
+import { createServer, request as httpRequest, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import { toExpress, toNodeListener } from 'sallyport/node'
+import { afterEach, describe, expect, it } from 'vitest'
+import { peerOf } from '../../src/protocol/peer.js'
+import { APP, bodyOf, world } from '../world.js'
+
+const closing: Array<() => void> = []
+afterEach(() => {
+  for (const close of closing.splice(0)) close()
+})
+
+async function listen(listener: RequestListener): Promise<string> {
+  const server = createServer(listener)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closing.push(() => server.close())
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+const headers = { 'Sallyport-CSRF': '1', Origin: APP }
+const post = (url: string, body = new URLSearchParams({ min_validity: '30' })) =>
+  fetch(url, { method: 'POST', headers, body })
+
+describe('toNodeListener()', () => {
+  it('serves the backend, and says who is at the other end', async () => {
+    const { bff } = await world()
+    const url = await listen(toNodeListener(bff))
+    expect(await (await fetch(`${url}/bff/health`)).json()).toEqual({ status: 'ok' })
+    expect(await bodyOf(await post(`${url}/bff/session`))).toMatchObject({ user: null, reason: 'none' })
+    expect((await post(`${url}/bff/nothing`)).status).toBe(404)
+    const seen = await listen(toNodeListener({ fetch: (request) => Response.json(peerOf(request)) }))
+    expect(await (await fetch(seen)).json()).toEqual({ address: '127.0.0.1', encrypted: false })
+  })
+
+  it('leaves the globals of the host alone', async () => {
+    const before = [globalThis.Request, globalThis.Response]
+    const { bff } = await world()
+    await fetch(await listen(toNodeListener(bff)))
+    expect([globalThis.Request, globalThis.Response]).toEqual(before)
+  })
+
+  it('answers 400 to a Host that is none, and 500 without words to a handler that throws', async () => {
+    const { bff } = await world()
+    const { port } = new URL(await listen(toNodeListener(bff)))
+    const status = await new Promise((resolve) => {
+      httpRequest({ port, host: '127.0.0.1', path: '/bff/health', headers: { Host: 'a b' } }, ({ statusCode }) =>
+        resolve(statusCode),
+      ).end()
+    })
+    expect(status).toBe(400)
+    const broken = await listen(toNodeListener({ fetch: () => Promise.reject(new Error('secret words')) }))
+    const response = await fetch(broken)
+    expect(response.status).toBe(500)
+    expect(await response.text()).not.toContain('secret')
+  })
+})
+
+describe('toExpress()', () => {
+  const mounted = async (use: (app: express.Express, middleware: ReturnType<typeof toExpress>) => void) => {
+    const { bff } = await world()
+    const app = express()
+    use(app, toExpress(bff))
+    app.use((_request: express.Request, response: express.Response) => void response.status(418).end())
+    app.use(
+      (
+        error: { code?: string; message: string },
+        _request: express.Request,
+        response: express.Response,
+        _next: express.NextFunction,
+      ) => {
+        response.status(500).json({ code: error.code, message: error.message })
+      },
+    )
+    return listen(app)
+  }
+
+  it.each<[string, Parameters<typeof mounted>[0]]>([
+    ['under its path', (app, bff) => app.use('/bff', bff)],
+    ['after urlencoded()', (app, bff) => app.use(express.urlencoded({ extended: false })).use('/bff', bff)],
+    [
+      'after urlencoded({ extended: true }) and json()',
+      (app, bff) => app.use(express.json(), express.urlencoded({ extended: true })).use('/bff', bff),
+    ],
+    ['after json() alone, which leaves forms be', (app, bff) => app.use(express.json()).use('/bff', bff)],
+    ['in a router', (app, bff) => app.use(express.Router().use('/bff', bff))],
+  ])('works %s', async (_name, use) => {
+    const url = await mounted(use)
+    expect((await fetch(`${url}/bff/health`)).status).toBe(200)
+    expect((await fetch(`${url}/else`)).status).toBe(418)
+    expect((await post(`${url}/bff/session`)).status).toBe(200)
+    // The form arrives: a parameter that is not known is refused, a resource may stand twice.
+    expect((await post(`${url}/bff/session`, new URLSearchParams({ unknown: '1' }))).status).toBe(400)
+    const twice = new URLSearchParams([
+      ['resource', 'https://api.example.com'],
+      ['resource', 'https://other.example.com'],
+    ])
+    expect((await post(`${url}/bff/session`, twice)).status).toBe(200)
+    expect((await fetch(`${url}/bff/session`, { headers })).status).toBe(200)
+  })
+
+  it('refuses a body that another parser has consumed, and names the order', async () => {
+    const url = await mounted((app, bff) => app.use(express.text({ type: '*/*' })).use('/bff', bff))
+    const response = await post(`${url}/bff/session`)
+    expect(response.status).toBe(500)
+    expect(await response.json()).toMatchObject({
+      code: 'body_already_read',
+      message: expect.stringContaining('above app.use(express.json())'),
+    })
+  })
+})

@@ -1,0 +1,292 @@
+import { decodeJwt } from 'jose'
+import { setupServer } from 'msw/node'
+import { createBff } from 'sallyport/bff'
+import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
+import { createTestAuth } from 'sallyport/testing/auth'
+import { describe, expect, it, vi } from 'vitest'
+import { calculateCodeChallenge, generateCodeVerifier } from '../../src/protocol/pkce.js'
+import { API, APP, bodyOf, formOf, ISSUER, randomKey, signIn, world } from '../world.js'
+
+describe('the kit in production', () => {
+  it.each(['../../src/testing/index.js', '../../src/testing/auth.js'])('[T-01] refuses to load: %s', async (entry) => {
+    vi.resetModules()
+    vi.stubEnv('NODE_ENV', 'production')
+    await expect(import(entry)).rejects.toThrow(/production/)
+    vi.unstubAllEnvs()
+  })
+  it.each(['../../src/testing/index.js', '../../src/testing/auth.js'])(
+    '[T-01 twin] loads in tests: %s',
+    async (entry) => {
+      vi.resetModules()
+      expect(Object.keys(await import(entry)).length).toBeGreaterThan(0)
+    },
+  )
+})
+
+describe('the provider', () => {
+  const client = { client_id: 'app', client_secret: randomKey(), redirect_uris: [`${APP}/callback`] }
+  const shared = generateKeys()
+
+  async function provider(options: { leeway?: number } = {}) {
+    let time = 1_790_000_000
+    const as = await mockAuthorizationServer({
+      issuer: ISSUER,
+      clients: [client],
+      users: [{ sub: 'alice' }],
+      keys: await shared,
+      now: () => time,
+      ...options,
+    })
+    as.signIn('alice')
+    const verifier = generateCodeVerifier()
+    const challenge = await calculateCodeChallenge(verifier)
+    const authorize = async (changes: Record<string, string | undefined> = {}) => {
+      const query = formOf({
+        client_id: 'app',
+        redirect_uri: `${APP}/callback`,
+        response_type: 'code',
+        scope: 'openid offline_access',
+        state: 's',
+        nonce: 'n',
+        code_challenge: challenge,
+        code_challenge_method: 'S256',
+        ...changes,
+      })
+      const response = await as.fetch(`${ISSUER}/authorize?${query}`)
+      return { response, back: new URL(response.headers.get('location') ?? `${APP}/`).searchParams }
+    }
+    const token = (fields: Record<string, string | undefined>, secret = client.client_secret) =>
+      as.fetch(`${ISSUER}/token`, {
+        method: 'POST',
+        body: formOf(fields),
+        headers: { Authorization: `Basic ${btoa(`app:${secret}`)}` },
+      })
+    const redeem = (code: string | null, changes: Record<string, string | undefined> = {}) =>
+      token({
+        grant_type: 'authorization_code',
+        code: code ?? '',
+        redirect_uri: `${APP}/callback`,
+        code_verifier: verifier,
+        ...changes,
+      })
+    const refresh = (refresh_token: string, changes: Record<string, string> = {}) =>
+      token({ grant_type: 'refresh_token', refresh_token, ...changes })
+    return { as, authorize, token, redeem, refresh, advance: (seconds: number) => (time += seconds) }
+  }
+
+  it.each([
+    ['a foreign redirect_uri', { redirect_uri: `${APP}/callback/x` }, undefined],
+    ['an unknown client', { client_id: 'other' }, undefined],
+    ['another response_type', { response_type: 'token' }, 'unsupported_response_type'],
+    ['plain PKCE', { code_challenge_method: 'plain' }, 'invalid_request'],
+    ['no PKCE', { code_challenge: undefined }, 'invalid_request'],
+    ['no openid', { scope: 'profile' }, 'invalid_scope'],
+    ['a resource with a fragment', { resource: `${API}#x` }, 'invalid_target'],
+  ])('[T-04] refuses %s at the authorization endpoint', async (_name, changes, error) => {
+    const { authorize, as } = await provider()
+    const { response, back } = await authorize(changes)
+    if (error === undefined) expect([response.status, response.headers.get('location')]).toEqual([400, null])
+    else expect(back.get('error')).toBe(error)
+    expect(as.issued).toEqual([])
+  })
+
+  it('[T-04] refuses a wrong verifier, a used, old or foreign code, a wrong secret, and another redirect_uri', async () => {
+    const { authorize, redeem, token, advance, as } = await provider()
+    const code = async () => (await authorize()).back.get('code')
+    const errorOf = async (response: Promise<Response>) => (await bodyOf(await response)).error
+    expect(await errorOf(redeem(await code(), { code_verifier: generateCodeVerifier() }))).toBe('invalid_grant')
+    expect(await errorOf(redeem(await code(), { redirect_uri: `${APP}/other` }))).toBe('invalid_grant')
+    expect(await errorOf(redeem('unknown'))).toBe('invalid_grant')
+    expect(await errorOf(token({ grant_type: 'password' }))).toBe('unsupported_grant_type')
+    expect(await errorOf(token({ grant_type: 'authorization_code', code: 'x' }, 'wrong'))).toBe('invalid_client')
+    const late = await code()
+    advance(61)
+    expect(await errorOf(redeem(late))).toBe('invalid_grant')
+    const used = await code()
+    const { refresh_token } = await bodyOf(await redeem(used))
+    expect(await errorOf(redeem(used))).toBe('invalid_grant')
+    // Its reuse took back what it had brought.
+    expect(await errorOf(token({ grant_type: 'refresh_token', refresh_token }))).toBe('invalid_grant')
+    expect(as.grants).toEqual({ authorization_code: 1, refresh_token: 0 })
+  })
+
+  it('[T-04] rotates refresh tokens, and revokes the family when one comes twice', async () => {
+    const { authorize, redeem, refresh } = await provider()
+    const first = await bodyOf(await redeem((await authorize()).back.get('code')))
+    const second = await bodyOf(await refresh(first.refresh_token))
+    expect(second.refresh_token).not.toBe(first.refresh_token)
+    expect((await bodyOf(await refresh(second.refresh_token, { scope: 'openid admin' }))).error).toBe('invalid_scope')
+    expect((await bodyOf(await refresh(first.refresh_token))).error).toBe('invalid_grant')
+    expect((await bodyOf(await refresh(second.refresh_token))).error).toBe('invalid_grant')
+  })
+
+  it('[T-04 twin] does what it should for a client that does what it should', async () => {
+    const { authorize, redeem, refresh } = await provider({ leeway: 10 })
+    const { back } = await authorize()
+    expect(Object.fromEntries(back)).toMatchObject({ state: 's', iss: ISSUER })
+    const tokens = await bodyOf(await redeem(back.get('code')))
+    expect(tokens).toMatchObject({ token_type: 'Bearer', expires_in: 300 })
+    expect(decodeJwt(tokens.id_token)).toMatchObject({ iss: ISSUER, aud: 'app', sub: 'alice', nonce: 'n' })
+    expect((await refresh(tokens.refresh_token)).status).toBe(200)
+    // Within the leeway it bears a second use.
+    expect((await refresh(tokens.refresh_token)).status).toBe(200)
+  })
+
+  it('[T-05][T-05 twin] opens no port: it answers requests that are handed to it', async () => {
+    const listening = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length
+    const before = listening()
+    const { as } = await provider()
+    expect((await as.fetch(`${ISSUER}/jwks`)).status).toBe(200)
+    expect(listening()).toBe(before)
+    expect((await as.fetch(`${ISSUER}/nothing`)).status).toBe(404)
+  })
+
+  it('says who cannot sign in', async () => {
+    const { as } = await provider()
+    expect(() => as.signIn('mallory')).toThrow(/"users"/)
+  })
+
+  it('is the network of a backend through msw as well, faults included', async () => {
+    const client_secret = randomKey()
+    const as = await mockAuthorizationServer({
+      issuer: ISSUER,
+      clients: [{ ...client, client_id: 'notes', client_secret }],
+      users: [{ sub: 'alice', name: 'Alice' }],
+    })
+    as.signIn('alice')
+    const server = setupServer(...(await as.handlers()))
+    server.listen({ onUnhandledRequest: 'error' })
+    try {
+      const bff = createBff({
+        issuer: ISSUER,
+        client_id: 'notes',
+        client_secret,
+        baseUrl: APP,
+        cookieKeys: [randomKey()],
+        scope: 'openid profile email offline_access notes:read notes:write',
+      })
+      const browser = mockBrowser({ origins: { [APP]: bff.fetch, [ISSUER]: as.fetch } })
+      const tab = browser.newTab(`${APP}/`)
+      expect((await bodyOf(await signIn(tab))).user.name).toBe('Alice')
+      as.fail('token', 'network')
+      expect((await signIn(tab)).status).toBe(503)
+    } finally {
+      server.close()
+    }
+  })
+})
+
+describe('the browser', () => {
+  const echo = (request: Request) => Response.json(Object.fromEntries(request.headers))
+
+  it('keeps cookies as browsers do', () => {
+    let time = 0
+    const { jar } = mockBrowser({ origins: {}, now: () => time })
+    const kept = (header: string, url = 'https://app.example.com/a/b') => jar.set(url, header)
+    expect(kept('__Host-x=1; Secure; Path=/')).toBe(true)
+    expect(kept('__Host-x=1; Path=/')).toBe(false)
+    expect(kept('__Host-x=1; Secure; Path=/a')).toBe(false)
+    expect(kept('__Host-x=1; Secure; Path=/; Domain=example.com')).toBe(false)
+    expect(kept('__Host-Http-x=1; Secure; Path=/')).toBe(false)
+    expect(kept('__Host-Http-x=1; Secure; Path=/; HttpOnly')).toBe(true)
+    expect(kept('__Secure-x=1')).toBe(false)
+    expect(kept('x=1; SameSite=None')).toBe(false)
+    expect(kept('x=1; Secure', 'http://app.example.com/')).toBe(false)
+    expect(kept('x=1; Domain=other.example')).toBe(false)
+    expect(kept('local=1; Secure; Path=/', 'http://localhost:5173/')).toBe(true)
+    jar.clear()
+    kept('a=1; Max-Age=10; Path=/')
+    kept('b=2; HttpOnly; Path=/')
+    kept('c=3; Path=/other')
+    kept('d=4; Domain=example.com; Path=/')
+    expect(jar.header('https://app.example.com/')).toBe('a=1; b=2; d=4')
+    expect(jar.header('https://www.example.com/')).toBe('d=4')
+    expect(jar.script('https://app.example.com/')).toBe('a=1; d=4')
+    time = 11
+    expect(jar.header('https://app.example.com:8443/')).toBe('b=2; d=4')
+  })
+
+  it('withholds Strict cookies from what another site began, and Lax ones from its posts and frames', async () => {
+    const { jar, newTab } = mockBrowser({
+      origins: {
+        [APP]: echo,
+        [ISSUER]: () => new Response(null, { status: 302, headers: { Location: `${APP}/bff/x` } }),
+      },
+    })
+    for (const [name, sameSite] of [
+      ['s', 'Strict'],
+      ['l', 'Lax'],
+      ['n', 'None'],
+    ])
+      jar.set(`${APP}/`, `${name}=1; Secure; Path=/; SameSite=${sameSite}`)
+    const cookies = async (response: Response) => (await bodyOf(response)).cookie
+    const home = newTab(`${APP}/`)
+    expect(await cookies(await home.fetch('/'))).toBe('s=1; l=1; n=1')
+    const back = await home.navigate(`${ISSUER}/authorize`)
+    expect(await cookies(back.response)).toBe('l=1; n=1')
+    const abroad = newTab('https://evil.example/')
+    expect(await cookies((await abroad.navigate(`${APP}/bff/x`)).response)).toBe('l=1; n=1')
+    await expect(newTab('https://evil.example/').fetch(`${APP}/`, { credentials: 'include' })).rejects.toThrow(
+      TypeError,
+    )
+  })
+
+  it('says where requests come from, and asks before it sends what is not simple', async () => {
+    const asked: string[] = []
+    const { newTab } = mockBrowser({
+      origins: {
+        'https://api.example.com': (request) => {
+          asked.push(request.method)
+          const headers = {
+            'Access-Control-Allow-Origin': request.headers.get('origin') ?? '',
+            'Access-Control-Allow-Headers': 'authorization',
+          }
+          return new Response(request.headers.get('sec-fetch-site'), { headers })
+        },
+        [APP]: echo,
+      },
+    })
+    const tab = newTab(`${APP}/x`)
+    expect(await bodyOf(await tab.fetch('/y', { method: 'POST' }))).toMatchObject({
+      origin: APP,
+      'sec-fetch-site': 'same-origin',
+      'sec-fetch-mode': 'cors',
+    })
+    const answer = await tab.fetch('https://api.example.com/', { headers: { Authorization: 'x' } })
+    expect(await answer.text()).toBe('same-site')
+    expect(asked).toEqual(['OPTIONS', 'GET'])
+    await expect(tab.fetch('https://api.example.com/', { headers: { 'X-Other': 'x' } })).rejects.toThrow(TypeError)
+    expect(asked).toEqual(['OPTIONS', 'GET', 'OPTIONS'])
+  })
+
+  it('hides HttpOnly cookies from scripts', async () => {
+    const { tab, browser } = await world()
+    await signIn(tab)
+    expect(browser.jar.all().length).toBeGreaterThan(0)
+    expect(tab.scriptCookies()).toBe('')
+  })
+})
+
+describe('createTestAuth()', () => {
+  it('is whoever a test says', async () => {
+    const fetch = vi.fn(async () => new Response())
+    const auth = createTestAuth({ user: { sub: 'alice' }, token: 't', fetch })
+    const heard: string[] = []
+    const stop = auth.subscribe(({ status }) => heard.push(status))
+    expect(await auth.getToken({ scope: 'x' })).toBe('t')
+    await auth.fetch('/api')
+    expect(new Headers((fetch.mock.calls[0] as unknown as [string, RequestInit])[1].headers).get('authorization')).toBe(
+      'Bearer t',
+    )
+    await auth.login({ returnTo: '/a' })
+    await auth.logout()
+    expect(auth.calls).toEqual({ login: [{ returnTo: '/a' }], logout: [{}], getToken: [{ scope: 'x' }, {}] })
+    auth.set({ status: 'signed-out', reason: 'expired' })
+    await expect(auth.getToken()).rejects.toMatchObject({ code: 'login_required' })
+    stop()
+    auth.set({ status: 'pending' })
+    expect(heard).toEqual(['signed-in', 'signed-out'])
+    expect(createTestAuth().session).toEqual({ status: 'signed-out', reason: 'none' })
+    expect(() => createTestAuth({ status: 'signed-in' })).toThrow(/"user"/)
+  })
+})
