@@ -1,6 +1,7 @@
 import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { authorize } from './authorize.js'
 import { createFaults, type EndpointName, type Fault } from './faults.js'
+import type { RequestHandler } from './handlers.js'
 import { type Claims, createKeys, type SigningKey } from './keys.js'
 import type { MockClient, MockUser, ProviderState, Tamper } from './provider-state.js'
 import { json, oauthError, revoke, token } from './token.js'
@@ -24,7 +25,7 @@ export interface MockAuthorizationServer {
   /** Answers a request as the provider would: the `fetch` option of `createBff` and `accessToken`. Binds to no network. */
   fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
   /** msw request handlers over `fetch`; needs msw. Registers nothing by itself. */
-  handlers(): Promise<import('msw').RequestHandler[]>
+  handlers(): Promise<RequestHandler[]>
   /** Who is signed in at the provider from now on. */
   signIn(sub: string): void
   signOut(): void

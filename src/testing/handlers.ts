@@ -1,5 +1,7 @@
 import { http, type RequestHandler } from 'msw'
 
+export type { RequestHandler }
+
 /**
  * msw request handlers for everything under the provider's issuer: `setupServer(...(await as.handlers()))`. A fault that
  * breaks the connection breaks it here too.

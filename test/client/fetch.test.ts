@@ -141,16 +141,16 @@ describe('auth.fetch()', () => {
 
   it('keeps the caller’s headers, and stops with the caller’s signal', async () => {
     const { auth, it } = await withApi()
-    const spy = vi.fn(async () => new Response())
+    const spy = vi.fn(async (_input: unknown, _init?: RequestInit) => new Response())
     const { auth: other } = load(
       it.tab,
       { fetch: (input, init) => (`${input}`.includes('/bff/') ? it.tab.fetch(input, init) : spy(input, init)) },
       it,
     )
     await other.fetch('/api', { headers: { 'X-Mine': '1' } })
-    const [, init] = spy.mock.calls[0] as unknown as [unknown, { headers: Headers }]
-    expect(init.headers.get('x-mine')).toBe('1')
-    expect(init.headers.get('authorization')).toMatch(/^Bearer /)
+    const headers = new Headers(spy.mock.calls[0]?.[1]?.headers)
+    expect(headers.get('x-mine')).toBe('1')
+    expect(headers.get('authorization')).toMatch(/^Bearer /)
     await expect(auth.fetch('/api', { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' })
   })
 

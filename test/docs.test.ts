@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const git = (...args: string[]) => execFileSync('git', args, { encoding: 'utf8' }).split('\n').filter(Boolean)
+const tracked = git('ls-files', '--cached', '--others', '--exclude-standard').filter((file) => existsSync(file))
+const pages = tracked.filter((file) => /^(README|CHANGELOG|CONTRIBUTING|SECURITY|docs\/.+)\.md$/.test(file))
+
+describe('the documents', () => {
+  it('have code that compiles against the package', () => {
+    const folder = 'node_modules/.cache/docs'
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder, { recursive: true })
+    let blocks = 0
+    for (const page of pages)
+      for (const [, code] of readFileSync(page, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm)) {
+        blocks++
+        // Each block is a module of its own.
+        writeFileSync(join(folder, `${page.replace(/\W/g, '-')}-${blocks}.ts`), `${code}\nexport {}\n`)
+      }
+    expect(blocks).toBeGreaterThan(8)
+    const compilerOptions = {
+      noEmit: true,
+      composite: false,
+      incremental: false,
+      module: 'ESNext',
+      moduleResolution: 'bundler',
+      types: ['node'],
+      skipLibCheck: true,
+      noUnusedLocals: false,
+      noUnusedParameters: false,
+    }
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ extends: '../../../tsconfig.base.json', compilerOptions, include: ['*.ts'] }),
+    )
+    const compile = () => {
+      try {
+        return execFileSync('node_modules/.bin/tsc', ['-p', folder], { encoding: 'utf8' })
+      } catch (error) {
+        return (error as { stdout: string }).stdout
+      }
+    }
+    expect(compile()).toBe('')
+    writeFileSync(join(folder, 'wrong.ts'), "import { createAuth } from 'sallyport'\ncreateAuth().signIn()\n")
+    expect(compile()).toContain('wrong.ts')
+  }, 60_000)
+
+  it('link to pages that exist', () => {
+    const broken = (page: string, text: string) =>
+      [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].flatMap(([, target = '']) =>
+        existsSync(join(dirname(page), target)) ? [] : [`${page}: ${target}`],
+      )
+    expect(pages.flatMap((page) => broken(page, readFileSync(page, 'utf8')))).toEqual([])
+    expect(broken('README.md', '[x](docs/nothing.md)')).toEqual(['README.md: docs/nothing.md'])
+  })
+})
+
+/** What must not stand in a file, by name. The expressions are written so that they do not match themselves. */
+const secrets: Record<string, RegExp> = {
+  'a private key': /-----BEGIN [A-Z ]*PRIVATE KEY/,
+  'a private JWK': /"d"\s*:\s*"[\w-]{20,}"/,
+  'a signed token': /\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{20,}/,
+  'a secret written down':
+    /(secret|password|cookie_?key|token)\w*['"]?\s*[:=]\s*['"](?=[^'"]*\d)(?=[^'"]*[A-Z])[\w+/-]{32,}['"]/i,
+  'a path of a machine': /(^|[^\w.])\/(home|root|Users|work)\/\w+/,
+  'the host of a registry': /registry\.(npmjs|yarnpkg)|deb\.debian/,
+}
+const found = (file: string, text: string) =>
+  Object.entries(secrets).flatMap(([name, pattern]) => (pattern.test(text) ? [`${file}: ${name}`] : []))
+
+describe('the repository', () => {
+  it('[D-07] holds no secret, no path of a machine and no host of a registry', () => {
+    const own = 'test/docs.test.ts'
+    expect(tracked.length).toBeGreaterThan(80)
+    expect(tracked.filter((file) => file !== own).flatMap((file) => found(file, readFileSync(file, 'utf8')))).toEqual(
+      [],
+    )
+    expect(readFileSync('package-lock.json', 'utf8')).not.toContain('"resolved"')
+  })
+
+  it('[D-07 twin] would be seen to hold one, and is not taken to by words about them', () => {
+    const digits = 'aB3'.repeat(12)
+    for (const [text, name] of [
+      ['-----BEGIN RSA PRIVATE KEY-----', 'a private key'],
+      [`{"d":"${digits}"}`, 'a private JWK'],
+      [`eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4eHh4In0.${digits}`, 'a signed token'],
+      [`client_secret: '${digits}'`, 'a secret written down'],
+      ['see /home/alice/app', 'a path of a machine'],
+      ['https://registry.npmjs.org/x', 'the host of a registry'],
+    ] as const)
+      expect(found('x', text), name).toEqual([`x: ${name}`])
+    expect(found('x', "client_secret: process.env.CLIENT_SECRET ?? ''")).toEqual([])
+    expect(readdirSync('.').length).toBeGreaterThan(0)
+  })
+})

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { bffErrors } from '../src/bff/errors.js'
+import { clientErrors } from '../src/client/errors.js'
+import { signInErrors } from '../src/client/sign-in-errors.js'
+import { guardErrors } from '../src/guard/errors.js'
+import { nodeErrors } from '../src/node/express.js'
+
+const tables = { clientErrors, signInErrors, bffErrors, guardErrors, nodeErrors }
+const codes = Object.values(tables).flatMap(Object.keys)
+
+/** The page speaks of some things under the backend's word for them; the guard shares RFC words. Nothing else is said twice. */
+const shared = [
+  'invalid_scope',
+  'invalid_target',
+  'issuer_mismatch',
+  'state_mismatch',
+  'transaction_consumed',
+  'id_token_invalid',
+  'subject_mismatch',
+  'session_too_large',
+  'invalid_request',
+]
+
+const anchors = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^### `(\w+)`$/gm)].map(([, code]) => code)
+
+describe('error codes', () => {
+  it('are unique, but for the words that two sides share', () => {
+    const twice = codes.filter((code, at) => codes.indexOf(code) !== at)
+    expect(twice.sort()).toEqual(shared.sort())
+  })
+  it('have an anchor each, and every anchor is a code', () => {
+    expect([...new Set(codes)].sort()).toEqual([...anchors].sort())
+  })
+  it('have words', () => {
+    for (const table of Object.values(tables))
+      for (const [code, entry] of Object.entries(table)) expect([entry].flat().at(-1), code).toMatch(/\w{2,} \w+/)
+  })
+})

@@ -1,0 +1,48 @@
+// Compiled by `npm run check`: every line below an `@ts-expect-error` must fail to compile, or the check fails.
+import { type Auth, createAuth, type Session } from 'sallyport'
+import { createBff } from 'sallyport/bff'
+import { accessToken, createGuard } from 'sallyport/guard'
+
+declare const session: Session
+declare const auth: Auth<{ sub: string; role: 'admin' | 'reader' }>
+
+// Claims can only be read where somebody is signed in.
+// @ts-expect-error nobody may be signed in
+export const name = session.user
+if (session.status === 'signed-out') {
+  // @ts-expect-error nobody is
+  session.user
+}
+export const narrowed = session.status === 'signed-in' ? session.user.sub : session.status
+if (session.status === 'signed-in') {
+  // @ts-expect-error a snapshot is read-only
+  session.expiresAt = 5
+  // @ts-expect-error not a claim of the standard
+  session.user.role
+}
+if (auth.session.status === 'signed-in') {
+  const { role } = auth.session.user
+  // @ts-expect-error claims of one's own are typed
+  const wrong: 'writer' = role
+  void wrong
+}
+
+// @ts-expect-error no client secret in a page
+createAuth({ client_secret: 'x' })
+// @ts-expect-error the page does not choose its provider
+createAuth({ issuer: 'https://as.example.com' })
+// @ts-expect-error not a prompt
+auth.login({ prompt: 'sometimes' })
+// @ts-expect-error there is no plain PKCE to choose
+auth.login({ code_challenge_method: 'plain' })
+// @ts-expect-error tokens are asked for, not set
+auth.getToken('token')
+
+// @ts-expect-error a backend is a confidential client
+createBff({ issuer: 'x', client_id: 'x', baseUrl: 'x', cookieKeys: ['x'] })
+// @ts-expect-error not built yet
+createBff({ issuer: 'x', client_id: 'x', client_secret: 'x', baseUrl: 'x', cookieKeys: ['x'], mode: 'proxy' })
+// @ts-expect-error an audience is needed
+createGuard({ accept: [accessToken({ issuer: 'x' })] })
+// @ts-expect-error a principal is only there where the outcome is good
+createGuard({ resource: 'x', accept: [] })(new Request('x')).then((outcome) => outcome.principal)
