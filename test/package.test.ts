@@ -37,7 +37,7 @@ beforeAll(() => {
   tarball = join(folder, filename)
   contents = files.map(({ path }: { path: string }) => path)
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }))
-  run('npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', tarball)
+  run('npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', tarball, 'msw@2')
 })
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -113,7 +113,10 @@ describe('the packed package', () => {
     writeFileSync(
       join(folder, 'types/use.ts'),
       `${uses.join('\n')}
+import { setupServer } from 'msw/node'
 import { createAuth } from 'sallyport'
+import type { MockAuthorizationServer } from 'sallyport/testing'
+export const network = async (as: MockAuthorizationServer) => setupServer(...(await as.handlers()))
 export async function hello(): Promise<string> {
   const session = await createAuth().ready()
   return session.status === 'signed-in' ? (session.user.name ?? session.user.sub) : session.status

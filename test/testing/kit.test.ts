@@ -154,7 +154,8 @@ describe('the provider', () => {
       users: [{ sub: 'alice', name: 'Alice' }],
     })
     as.signIn('alice')
-    const server = setupServer(...(await as.handlers()))
+    // msw ships its types twice, once per module format; a project reference and a test may see different ones.
+    const server = setupServer(...((await as.handlers()) as unknown as Parameters<typeof setupServer>))
     server.listen({ onUnhandledRequest: 'error' })
     try {
       const bff = createBff({
