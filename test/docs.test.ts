@@ -28,6 +28,8 @@ describe('the documents', () => {
       moduleResolution: 'bundler',
       types: ['node'],
       skipLibCheck: true,
+      // As an app has it.
+      noPropertyAccessFromIndexSignature: false,
       noUnusedLocals: false,
       noUnusedParameters: false,
     }

@@ -63,7 +63,7 @@ async function weigh(entry: string) {
     build: { write: false, target: 'es2022', rolldownOptions: { input: join(folder, entry) } },
   })) as Rolldown.RolldownOutput
   // A build says `production` for the whole process.
-  process.env.NODE_ENV = NODE_ENV
+  process.env['NODE_ENV'] = NODE_ENV
   const chunks = result.output.filter((file) => file.type === 'chunk')
   const byName = new Map(chunks.map((chunk) => [chunk.fileName, chunk]))
   const eager = new Set(chunks.filter((chunk) => chunk.isEntry))

@@ -47,7 +47,7 @@ const scopes = ['notes:read', 'notes:write']
 /** Starts everything: the provider on 127.0.0.1, and page, backend and API on localhost. Cross-site, as in production. */
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const { port = 5173, accessTokenLifetime = 60, quiet = false } = options
-  assertDevelopment(options.host, process.env.NODE_ENV)
+  assertDevelopment(options.host, process.env['NODE_ENV'])
   const page = buildPage(demoFolder())
   const app = createLoopbackServer('localhost', port)
   const providerServer = createLoopbackServer('127.0.0.1', 0)

@@ -29,7 +29,7 @@ export function createNotesApi({ issuer, resource }: NotesSettings) {
 
   /** What the panel's "expire" does: as if the API had stopped trusting what was issued until then. */
   const refuse = ({ claims }: Principal): Response | undefined =>
-    Number(claims.iat) < refusedBefore
+    Number(claims['iat']) < refusedBefore
       ? Response.json(
           { error: 'invalid_token' },
           { status: 401, headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"', 'Cache-Control': 'no-store' } },

@@ -30,7 +30,7 @@ export async function buildPage(root: string): Promise<ReadonlyMap<string, File>
     build: { write: false, target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   })
   // A build says `production` for the whole process; the demo refuses to start there.
-  if (NODE_ENV === undefined) delete process.env.NODE_ENV
+  if (NODE_ENV === undefined) delete process.env['NODE_ENV']
   const outputs = [result].flat().flatMap((one) => ('output' in one ? one.output : []))
   return new Map(
     outputs.map((file): [string, File] => {

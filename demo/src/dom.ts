@@ -16,7 +16,7 @@ export function setText(id: string, text: string): void {
 export function setNotice(id: string, text: string | undefined, kind: 'plain' | 'bad' = 'bad'): void {
   const notice = byId(id)
   notice.hidden = text === undefined
-  notice.dataset.kind = kind
+  notice.dataset['kind'] = kind
   setText(id, text ?? '')
 }
 

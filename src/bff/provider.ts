@@ -111,8 +111,21 @@ export function createProvider(settings: Settings) {
     /** Whether the metadata has been read already. */
     known: () => found?.metadata,
 
+    /**
+     * Where to send the person. Pushed first where the provider offers that: the request is then neither seen nor
+     * changed on its way, and a provider that is away is noticed before anybody is sent there. @see RFC 9126
+     *
+     * @throws Refusal
+     */
     async authorizationUrl(parameters: URLSearchParams): Promise<string> {
-      return oidc.buildAuthorizationUrl(await configuration(), parameters).href
+      const config = await configuration()
+      const { pushed_authorization_request_endpoint: push } = await metadata()
+      if (push === undefined) return oidc.buildAuthorizationUrl(config, parameters).href
+      try {
+        return (await oidc.buildAuthorizationUrlWithPAR(config, parameters)).href
+      } catch (error) {
+        throw pushRefusal(error)
+      }
     },
 
     /** @throws Refusal */
@@ -205,15 +218,28 @@ export function createProvider(settings: Settings) {
     },
   }
 
+  /** What an OAuth error says of the client or of the time, whatever was asked; `undefined` if it is about the request. */
+  function commonRefusal({ status, error }: oidc.ResponseBodyError, endpoint: string): Refusal | undefined {
+    if (status === 401 || error === 'invalid_client' || error === 'unauthorized_client') {
+      emit({ type: 'operator_error', detail: `The ${endpoint} endpoint answers ${error}` })
+      return new Refusal('operator_error')
+    }
+    return status >= 500 || status === 429 ? unavailable(endpoint) : undefined
+  }
+
+  function pushRefusal(error: unknown): Refusal {
+    if (!(error instanceof oidc.ResponseBodyError)) return unavailable('pushed authorization request')
+    const common = commonRefusal(error, 'pushed authorization request')
+    if (common) return common
+    const code = error.error === 'invalid_scope' || error.error === 'invalid_target' ? error.error : 'invalid_request'
+    return new Refusal(code, { description: `The provider refused the request: ${error.error}` })
+  }
+
   function redemptionRefusal(error: unknown): Refusal {
     if (error instanceof Refusal) return error
     if (error instanceof oidc.ResponseBodyError) {
-      const operator = error.status === 401 || error.error === 'invalid_client' || error.error === 'unauthorized_client'
-      if (operator) {
-        emit({ type: 'operator_error', detail: `The token endpoint answers ${error.error}` })
-        return new Refusal('operator_error')
-      }
-      if (error.status >= 500 || error.status === 429) return unavailable('token')
+      const common = commonRefusal(error, 'token')
+      if (common) return common
       return new Refusal('invalid_grant', { description: `The provider refused the code: ${error.error}` })
     }
     const claim = refusedClaim(error)

@@ -255,7 +255,7 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
           throw error
         }
         tabs?.postMessage({ out: 'logged_out' })
-        const next = answer.body?.location
+        const next = answer.body?.['location']
         return next && !local ? new URL(`${next}`, backend).href : undefined
       })
       // In this tick; after leaving has begun, so that a guard of the app that signs in again waits for it.

@@ -78,7 +78,7 @@ export function createRenewal({ ask, now, backOff, sub, ended, renewed }: Renewa
     // Signed out, or in as somebody else, while this was under way: whatever came back is nobody's.
     if (mine !== held) throw clientError('login_required')
     const body = answer?.body
-    if (answer?.ok && body?.access_token) {
+    if (answer?.ok && body?.['access_token']) {
       backOff.reset()
       renewed()
       return keep(key, body as unknown as TokenAnswer)

@@ -82,7 +82,7 @@ export async function beginSignIn(
   const form: Record<string, string[]> = {}
   for (const name of new Set(parameters.keys())) form[name] = parameters.getAll(name)
   const bound = await ask('/transaction', form)
-  const url = bound.body?.location
+  const url = bound.body?.['location']
   if (!bound.ok || typeof url !== 'string' || !/^https?:/.test(url)) throw failed(bound, undefined, 'login_unavailable')
   return url
 }
@@ -140,7 +140,7 @@ async function redeem<Claims>(
     iss: parameters.get('iss') ?? undefined,
     code_verifier: record.code_verifier,
   })
-  if (answer.ok && answer.body?.access_token) return answer.body as unknown as CodeAnswer<Claims>
+  if (answer.ok && answer.body?.['access_token']) return answer.body as unknown as CodeAnswer<Claims>
   return failed(answer, 'sign_in_rejected', 'sign_in_unavailable')
 }
 

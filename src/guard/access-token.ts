@@ -144,21 +144,22 @@ function structuralFlaw(token: string, algs: readonly string[], profile: 'rfc906
 const foreign = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events']
 
 function claimFlaw(claims: JWTPayload, profile: 'rfc9068' | 'jwt', latest: number): string | undefined {
-  if (claims.cnf !== undefined) return 'bound token without its proof'
+  if (claims['cnf'] !== undefined) return 'bound token without its proof'
   if (claims.iat !== undefined && !(Number.isFinite(claims.iat) && claims.iat <= latest)) return 'iat'
   if (!Number.isFinite(claims.exp)) return 'exp'
   if (typeof claims.sub !== 'string' || !claims.sub) return 'sub'
-  if (profile === 'rfc9068') return typeof claims.client_id === 'string' && claims.client_id ? undefined : 'client_id'
+  if (profile === 'rfc9068')
+    return typeof claims['client_id'] === 'string' && claims['client_id'] ? undefined : 'client_id'
   if (foreign.some((name) => claims[name] !== undefined)) return 'another kind of token'
   // Keycloak's `typ` claim tells its refresh and ID tokens from access tokens.
-  return claims.typ === undefined || claims.typ === 'Bearer' ? undefined : 'typ claim'
+  return claims['typ'] === undefined || claims['typ'] === 'Bearer' ? undefined : 'typ claim'
 }
 
 function principalOf(claims: JWTPayload, tenantClaim: string): Principal {
   const { iss, sub = '', exp, client_id, azp } = claims
   const client = client_id ?? azp
   const tenant = claims[tenantClaim]
-  const scope = claims.scope ?? claims.scp
+  const scope = claims['scope'] ?? claims['scp']
   const scopes = Array.isArray(scope)
     ? scope.filter((item) => typeof item === 'string')
     : typeof scope === 'string'

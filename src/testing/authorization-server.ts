@@ -4,7 +4,7 @@ import { createFaults, type EndpointName, type Fault } from './faults.js'
 import type { RequestHandler } from './handlers.js'
 import { type Claims, createKeys, type SigningKey } from './keys.js'
 import type { MockClient, MockUser, ProviderState, Tamper } from './provider-state.js'
-import { json, oauthError, revoke, token } from './token.js'
+import { json, oauthError, push, revoke, token } from './token.js'
 
 export interface MockAuthorizationServerOptions {
   issuer: string
@@ -16,6 +16,8 @@ export interface MockAuthorizationServerOptions {
   accessTokenLifetime?: number
   /** Seconds in which a spent refresh token may be used again. Default 0: its reuse revokes the family. */
   leeway?: number
+  /** Whether it offers pushed authorization requests (RFC 9126). Default `false`. */
+  par?: boolean
   /** Default: new ones. @see generateKeys */
   keys?: readonly SigningKey[]
 }
@@ -33,7 +35,7 @@ export interface MockAuthorizationServer {
   deny(error?: string, error_description?: string): void
   fail(endpoint: EndpointName, fault: Fault, times?: number): void
   /** Requests to the endpoint wait until `release()`. */
-  hold(endpoint: EndpointName): { release(): void }
+  delay(endpoint: EndpointName): { release(): void }
   rotateKeys(): Promise<void>
   /** Revokes all refresh tokens of a person. */
   revoke(sub: string): void
@@ -50,6 +52,7 @@ const paths: Record<string, EndpointName> = {
   '/.well-known/openid-configuration': 'discovery',
   '/.well-known/oauth-authorization-server': 'discovery',
   '/jwks': 'jwks',
+  '/par': 'push',
   '/authorize': 'authorize',
   '/token': 'token',
   '/userinfo': 'userinfo',
@@ -62,7 +65,7 @@ const paths: Record<string, EndpointName> = {
  * URIs, reused refresh tokens. Real signatures, with keys made at random for each; a clock of its own; switches for
  * trouble. People sign in by `signIn(sub)`: there is no form.
  *
- * Not there: client registration, PAR, DPoP, introspection, more than one person signed in at a time.
+ * Not there: client registration, DPoP, introspection, more than one person signed in at a time.
  */
 export async function mockAuthorizationServer(
   options: MockAuthorizationServerOptions,
@@ -77,6 +80,7 @@ export async function mockAuthorizationServer(
     accessTokenLifetime: options.accessTokenLifetime ?? 300,
     leeway: options.leeway ?? 0,
     codes: new Map(),
+    pushed: new Map(),
     refreshTokens: new Map(),
     revokedFamilies: new Set(),
     tamper: {},
@@ -86,17 +90,28 @@ export async function mockAuthorizationServer(
     issued: [],
   }
   const faults = createFaults()
-  const requests = { discovery: 0, jwks: 0, authorize: 0, token: 0, userinfo: 0, revocation: 0, end_session: 0 }
+  const requests = {
+    discovery: 0,
+    jwks: 0,
+    push: 0,
+    authorize: 0,
+    token: 0,
+    userinfo: 0,
+    revocation: 0,
+    end_session: 0,
+  }
 
   async function respond(endpoint: EndpointName, request: Request): Promise<Response> {
     const url = new URL(request.url)
-    const method = endpoint === 'token' || endpoint === 'revocation' ? 'POST' : 'GET'
+    const method = ['push', 'token', 'revocation'].includes(endpoint) ? 'POST' : 'GET'
     if (request.method !== method) return new Response(null, { status: 405, headers: { Allow: method } })
     switch (endpoint) {
       case 'discovery':
-        return json(state.tamper.metadata?.(metadata(issuer)) ?? metadata(issuer))
+        return json(state.tamper.metadata?.(metadata(issuer, options)) ?? metadata(issuer, options))
       case 'jwks':
         return json(state.keys.jwks())
+      case 'push':
+        return push(state, request)
       case 'authorize':
         return authorize(state, url)
       case 'token':
@@ -132,7 +147,7 @@ export async function mockAuthorizationServer(
       state.denial = { error, ...(error_description !== undefined && { error_description }) }
     },
     fail: faults.fail,
-    hold: faults.hold,
+    delay: faults.delay,
     rotateKeys: () => state.keys.rotate(),
     revoke(sub) {
       for (const grant of state.refreshTokens.values()) if (grant.sub === sub) state.revokedFamilies.add(grant.family)
@@ -145,11 +160,12 @@ export async function mockAuthorizationServer(
   return self
 }
 
-function metadata(issuer: string): Claims {
+function metadata(issuer: string, { par }: MockAuthorizationServerOptions): Claims {
   const at = (path: string) => issuer.replace(/\/$/, '') + path
   return {
     issuer,
     authorization_endpoint: at('/authorize'),
+    ...(par && { pushed_authorization_request_endpoint: at('/par') }),
     token_endpoint: at('/token'),
     jwks_uri: at('/jwks'),
     userinfo_endpoint: at('/userinfo'),

@@ -5,7 +5,7 @@ import { issue, type ProviderState, randomText } from './provider-state.js'
  * them every fault is an error response there. @see RFC 6749 section 4.1.2.1
  */
 export async function authorize(state: ProviderState, url: URL): Promise<Response> {
-  const query = url.searchParams
+  const query = pushedOr(state, url.searchParams)
   const client = state.clients.find(({ client_id }) => client_id === query.get('client_id'))
   const redirect_uri = query.get('redirect_uri') ?? ''
   if (!client) return page(400, 'The client is not known.')
@@ -77,3 +77,11 @@ const page = (status: number, text: string): Response =>
     status,
     headers: { 'Content-Type': 'text/html' },
   })
+
+/** The parameters of a pushed request, once; any other request as it is. @see RFC 9126 section 4 */
+function pushedOr(state: ProviderState, query: URLSearchParams): URLSearchParams {
+  const request_uri = query.get('request_uri') ?? ''
+  const pushed = state.pushed.get(request_uri)
+  state.pushed.delete(request_uri)
+  return pushed?.get('client_id') === query.get('client_id') && pushed ? pushed : query
+}

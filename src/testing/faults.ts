@@ -1,5 +1,13 @@
 /** The endpoints that can be put out of order. */
-export type EndpointName = 'discovery' | 'jwks' | 'authorize' | 'token' | 'userinfo' | 'revocation' | 'end_session'
+export type EndpointName =
+  | 'discovery'
+  | 'jwks'
+  | 'push'
+  | 'authorize'
+  | 'token'
+  | 'userinfo'
+  | 'revocation'
+  | 'end_session'
 
 /**
  * What goes wrong. `network`: the connection is reset before the request is read. `refused`: nothing listens.
@@ -9,7 +17,7 @@ export type Fault = { status: number; body?: string; headers?: Record<string, st
 
 export interface Faults {
   fail(endpoint: EndpointName, fault: Fault, times?: number): void
-  hold(endpoint: EndpointName): { release(): void }
+  delay(endpoint: EndpointName): { release(): void }
   /** Runs a request under whatever has been ordered for its endpoint. */
   run(endpoint: EndpointName, answer: () => Promise<Response>): Promise<Response>
 }
@@ -23,7 +31,7 @@ export function createFaults(): Faults {
     fail(endpoint, fault, times = 1) {
       waiting.set(endpoint, [...(waiting.get(endpoint) ?? []), ...Array.from({ length: times }, () => fault)])
     },
-    hold(endpoint) {
+    delay(endpoint) {
       let release = () => {}
       const gate = new Promise<void>((resolve) => {
         release = resolve

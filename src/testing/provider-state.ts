@@ -58,6 +58,8 @@ export interface ProviderState {
   /** Seconds in which a spent refresh token may be used again; 0 is strict. */
   leeway: number
   codes: Map<string, Code>
+  /** Pushed requests by `request_uri`, each good once. */
+  pushed: Map<string, URLSearchParams>
   refreshTokens: Map<string, RefreshToken>
   revokedFamilies: Set<string>
   tamper: Tamper

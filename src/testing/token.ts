@@ -114,7 +114,7 @@ async function answer(
     const refresh_token = issue(state, randomText())
     const { client_id, sub, sid, scope, resource, auth_time } = grant
     state.refreshTokens.set(refresh_token, { client_id, sub, sid, scope, resource, auth_time, family })
-    body.refresh_token = refresh_token
+    body['refresh_token'] = refresh_token
   }
   if (parts.idToken) {
     const person = state.users.find((user) => user.sub === sub)
@@ -134,7 +134,7 @@ async function answer(
     }
     const header = { alg: 'RS256' }
     const wanted: Tampered = state.tamper.idToken?.(claims, header) ?? { claims, header }
-    body.id_token = issue(state, await state.keys.sign(wanted))
+    body['id_token'] = issue(state, await state.keys.sign(wanted))
   }
   return json(state.tamper.tokenResponse?.(body) ?? body)
 }
@@ -147,4 +147,19 @@ export async function revoke(state: ProviderState, request: Request): Promise<Re
   const found = state.refreshTokens.get(form.get('token') ?? '')
   if (found?.client_id === client_id) state.revokedFamilies.add(found.family)
   return new Response(null, { status: 200 })
+}
+
+/** Pushed authorization requests. @see RFC 9126 section 2 */
+export async function push(state: ProviderState, request: Request): Promise<Response> {
+  const form = new URLSearchParams(await request.text())
+  const client_id = authenticate(state, request, form)
+  if (client_id === undefined) return oauthError('invalid_client', 'client authentication failed', 401)
+  const client = state.clients.find((candidate) => candidate.client_id === client_id)
+  if (!client?.redirect_uris.includes(form.get('redirect_uri') ?? ''))
+    return oauthError('invalid_request', 'the redirect_uri is not registered')
+  form.delete('client_secret')
+  form.set('client_id', client_id)
+  const request_uri = `urn:ietf:params:oauth:request_uri:${randomText()}`
+  state.pushed.set(request_uri, form)
+  return json({ request_uri, expires_in: 60 }, 201)
 }

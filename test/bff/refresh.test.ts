@@ -42,7 +42,7 @@ describe('refreshing', () => {
     const { tab, advance, as, bff, browser } = await world()
     await signIn(tab)
     advance(290)
-    const gate = as.hold('token')
+    const gate = as.delay('token')
     const abort = new AbortController()
     const headers = {
       'Sallyport-CSRF': '1',
@@ -285,7 +285,7 @@ describe('refreshing', () => {
     const { tab, advance, as } = await world()
     await signIn(tab)
     advance(301)
-    const gate = as.hold('token')
+    const gate = as.delay('token')
     const late = refresh(tab)
     await vi.waitFor(() => expect(as.requests.token).toBe(2))
     // The old refresh token cannot be revoked now, so the provider still answers with a new one.

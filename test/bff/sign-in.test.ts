@@ -89,6 +89,44 @@ describe('beginning a sign-in', () => {
   })
 })
 
+describe('a provider that offers pushed requests', () => {
+  it('is sent the request first, and the browser only a reference to it', async () => {
+    const { tab, as } = await world({}, { par: true })
+    const begun = await begin(tab)
+    const { searchParams } = new URL(begun.location)
+    expect([...searchParams.keys()].sort()).toEqual(['client_id', 'request_uri'])
+    expect(as.requests.push).toBe(1)
+    expect((await redeem(tab, begun, await follow(tab, begun))).status).toBe(200)
+  })
+
+  it.each([
+    ['is away', 'refused' as const, 'temporarily_unavailable'],
+    ['fails', { status: 500 }, 'temporarily_unavailable'],
+    [
+      'does not know the client',
+      { status: 401, body: '{"error":"invalid_client"}', headers: { 'Content-Type': 'application/json' } },
+      'operator_error',
+    ],
+    [
+      'refuses the scope',
+      { status: 400, body: '{"error":"invalid_scope"}', headers: { 'Content-Type': 'application/json' } },
+      'invalid_scope',
+    ],
+    [
+      'refuses the request',
+      { status: 400, body: '{"error":"invalid_request"}', headers: { 'Content-Type': 'application/json' } },
+      'invalid_request',
+    ],
+  ])('sends nobody anywhere when it %s', async (_name, fault, error) => {
+    const { tab, as, browser } = await world({}, { par: true })
+    as.fail('push', fault)
+    const { response } = await begin(tab)
+    expect((await bodyOf(response)).error).toBe(error)
+    expect(browser.jar.all()).toEqual([])
+    expect((await begin(tab)).response.status).toBe(200)
+  })
+})
+
 describe('redeeming a code', () => {
   /** The token is then for UserInfo, and not for an API. */
   const noApis = { resources: {} }

@@ -32,7 +32,7 @@ describe('tabs', () => {
     const { it, a, b } = await twoTabs()
     it.advance(290)
     // The first tab's request is under way when the tab goes away.
-    const gate = it.as.hold('token')
+    const gate = it.as.delay('token')
     a.auth.getToken().catch(() => {})
     await vi.waitFor(() => expect(a.asked).toHaveLength(2))
     a.auth.close()

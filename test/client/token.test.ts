@@ -10,6 +10,8 @@ async function returning(options: Parameters<typeof load>[1] = {}, ...rest: Para
   return { it, tab, ...load(tab, options, it) }
 }
 
+type Returning = Awaited<ReturnType<typeof returning>>
+
 /** The monotonic clock, advanced by hand: back-off and token age read it. */
 function holdTicks() {
   let ticks = performance.now()
@@ -134,7 +136,7 @@ describe('getToken()', () => {
   it('[S-25][S-24] asks one after another for different tokens, and drops none', async () => {
     const { auth, asked, it } = await returning()
     await auth.ready()
-    const gate = it.as.hold('token')
+    const gate = it.as.delay('token')
     const wishes = [
       auth.getToken({ scope: 'notes:read' }),
       auth.getToken({ scope: 'notes:write' }),
@@ -192,6 +194,25 @@ describe('getToken()', () => {
     expect(events.filter(({ type }) => type === 'signed_out')).toEqual([{ type: 'signed_out', reason: 'revoked' }])
     await expect(auth.getToken()).rejects.toMatchObject({ code: 'login_required' })
     expect(asked).toEqual(['/bff/session', '/bff/token'])
+  })
+
+  it.each([
+    ['expired', ({ it }: Returning) => it.advance(86_401)],
+    ['revoked', ({ it }: Returning) => it.as.revoke('alice')],
+    ['refresh_lost', ({ it }: Returning) => it.as.fail('token', 'lost')],
+    ['refresh_rejected', ({ it }: Returning) => it.as.fail('token', { status: 400, body: '' }, 2)],
+  ] as const)('says why nobody is signed in any more: %s', async (reason, happen) => {
+    const forward = holdTicks()
+    const page = await returning()
+    await page.auth.getToken()
+    page.it.advance(301)
+    happen(page)
+    for (let at = 0; at < 3; at++) {
+      await page.auth.getToken().catch(() => {})
+      page.it.advance(60)
+      forward(60)
+    }
+    expect(page.auth.session).toEqual({ status: 'signed-out', reason })
   })
 
   it('[C-17 twin][S-26 twin][C-13 twin][S-23 twin] goes on when it has not', async () => {
@@ -318,7 +339,7 @@ describe('getToken()', () => {
     const { auth, asked, it } = await returning()
     await auth.ready()
     it.advance(290)
-    const gate = it.as.hold('token')
+    const gate = it.as.delay('token')
     const abort = new AbortController()
     const mine = auth.getToken({ signal: abort.signal })
     const theirs = auth.getToken()
@@ -418,7 +439,7 @@ describe('getToken()', () => {
     const { auth, it, asked } = await returning()
     await auth.ready()
     it.advance(290)
-    const gate = it.as.hold('token')
+    const gate = it.as.delay('token')
     const late = auth.getToken()
     late.catch(() => {})
     await vi.waitFor(() => expect(asked).toHaveLength(2))

@@ -24,8 +24,8 @@ const runnable = (file: string): boolean => {
 
 /** Chromium or Chrome: `CHROMIUM`, then the PATH, then the usual places. */
 export function findBrowser(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  if (env.CHROMIUM) return runnable(env.CHROMIUM) ? env.CHROMIUM : undefined
-  const onPath = (env.PATH ?? '').split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)))
+  if (env['CHROMIUM']) return runnable(env['CHROMIUM']) ? env['CHROMIUM'] : undefined
+  const onPath = (env['PATH'] ?? '').split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)))
   return [...onPath, ...places].find(runnable)
 }
 
@@ -33,7 +33,7 @@ export function findBrowser(env: NodeJS.ProcessEnv = process.env): string | unde
 export function ensureBrowser(): string {
   const found = findBrowser()
   if (found) return found
-  if (process.env.CHROMIUM) throw new Error(`CHROMIUM names no program that can be run: ${process.env.CHROMIUM}`)
+  if (process.env['CHROMIUM']) throw new Error(`CHROMIUM names no program that can be run: ${process.env['CHROMIUM']}`)
   if (process.getuid?.() === 0 && runnable('/usr/bin/apt-get')) {
     console.log('No Chromium here: installing it with apt-get.')
     const options = { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } } as const

@@ -67,7 +67,7 @@ describe('challenges', () => {
         const [challenge, ...more] = parseChallenges(header)
         expect(more).toEqual([])
         expect(challenge?.scheme).toBe('Bearer')
-        expect(challenge?.parameters.error_description).toBe(value.replace(/[^\x20-\x7e]/g, '?'))
+        expect(challenge?.parameters['error_description']).toBe(value.replace(/[^\x20-\x7e]/g, '?'))
         expect(() => new Headers({ 'WWW-Authenticate': header })).not.toThrow()
       }),
     )

@@ -66,7 +66,7 @@ export const configuration = (
     rpInitiatedLogout: {
       enabled: true,
       logoutSource(ctx: Context, form: string) {
-        ctx.body = logoutPage(form, ctx.oidc.entities.IdTokenHint !== undefined)
+        ctx.body = logoutPage(form, ctx.oidc.entities['IdTokenHint'] !== undefined)
       },
       postLogoutSuccessSource(ctx: Context) {
         ctx.body = signedOutPage()

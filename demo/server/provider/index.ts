@@ -65,13 +65,13 @@ export async function createProvider(server: LoopbackServer, settings: ProviderS
   const note = (kind: Issued['kind'], value: unknown) => {
     if (typeof value === 'string') issued.push({ kind, value, at: Date.now() / 1000 })
   }
-  provider.on('authorization.success', (_, out) => note('code', out.code))
+  provider.on('authorization.success', (_, out) => note('code', out['code']))
   provider.on('grant.success', ({ oidc, body }) => {
     const answer = body as Record<string, unknown>
-    note('access_token', answer.access_token)
-    note('refresh_token', answer.refresh_token)
-    note('id_token', answer.id_token)
-    const type = oidc.params?.grant_type
+    note('access_token', answer['access_token'])
+    note('refresh_token', answer['refresh_token'])
+    note('id_token', answer['id_token'])
+    const type = oidc.params?.['grant_type']
     if (type === 'authorization_code' || type === 'refresh_token') grants[type]++
   })
   // The name of the error only: its message may quote the request.

@@ -47,8 +47,8 @@ async function show(
   const refusal = ports.takeRefusal()
   if (refusal) return ports.provider.interactionFinished(request, response, refusal)
   const app = ports.appName
-  if (prompt.name === 'login') return send(response, 200, loginPage({ uid, app, username: params.login_hint }))
-  const scopes = (params.scope ?? '').split(' ').filter(Boolean)
+  if (prompt.name === 'login') return send(response, 200, loginPage({ uid, app, username: params['login_hint'] }))
+  const scopes = (params['scope'] ?? '').split(' ').filter(Boolean)
   send(response, 200, consentPage({ uid, app, name: nameOf(session?.accountId), scopes }))
 }
 
@@ -78,7 +78,8 @@ async function act(
 /** Writes down what the person has agreed to, beside what was agreed before. */
 async function grant(provider: Provider, { grantId, session, params, prompt }: Interaction): Promise<string> {
   const known = grantId ? await provider.Grant.find(grantId) : undefined
-  const agreed = known ?? new provider.Grant({ accountId: session?.accountId ?? '', clientId: params.client_id ?? '' })
+  const agreed =
+    known ?? new provider.Grant({ accountId: session?.accountId ?? '', clientId: params['client_id'] ?? '' })
   const { missingOIDCScope, missingOIDCClaims, missingResourceScopes = {} } = prompt.details
   if (missingOIDCScope) agreed.addOIDCScope(missingOIDCScope.join(' '))
   if (missingOIDCClaims) agreed.addOIDCClaims(missingOIDCClaims)

@@ -31,7 +31,7 @@ function line({ place, tokens, codes }: Finding): HTMLElement {
 function row(place: string, result: string, kind: 'good' | 'bad' | 'known'): HTMLElement {
   const item = document.createElement('li')
   const outcome = document.createElement('b')
-  item.dataset.kind = kind
+  item.dataset['kind'] = kind
   outcome.textContent = result
   item.append(place, ' ', outcome)
   return item
