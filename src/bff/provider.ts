@@ -31,6 +31,8 @@ export type Provider = ReturnType<typeof createProvider>
 
 /** Seconds after which the metadata document is read again; the old one serves while that fails. */
 const METADATA_AGE = 3600
+/** Seconds until that is tried once more. */
+const METADATA_RETRY = 60
 
 /** The provider, through openid-client: the one file that knows it. Nothing is fetched until something is asked. */
 export function createProvider(settings: Settings) {
@@ -79,7 +81,11 @@ export function createProvider(settings: Settings) {
       reading = undefined
     })
     const old = found
-    return old ? reading.catch(() => old.metadata) : reading
+    if (!old) return reading
+    return reading.catch(() => {
+      old.readAt = now() - METADATA_AGE + METADATA_RETRY
+      return old.metadata
+    })
   }
 
   /** openid-client's clock is the system's plus a skew fixed at construction: a moved clock makes a new configuration. */

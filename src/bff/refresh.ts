@@ -12,6 +12,9 @@ export const UNSAID_LIFETIME = 300
 /** Seconds: a younger token is not renewed because an API refused it; the fault is then not its age. */
 const TOO_YOUNG = 10
 
+/** Tokens kept at most per session. */
+const KINDS = 16
+
 /** The same question has the same key. The session's default token has the empty one. */
 export function tokenKey({ resource, scope }: Wanted, record: SessionRecord): string {
   const plain = record.scope.split(' ').sort().join(' ')
@@ -105,6 +108,8 @@ export function createRefresher(settings: Settings, provider: Provider, breaker:
       lifetime: answer.expires_in ?? UNSAID_LIFETIME,
     }
     memory.tokens.set(key, token)
+    // A page that asks for ever other scopes fills no memory: the oldest makes room, the default one last of all.
+    for (const old of memory.tokens.keys()) if (memory.tokens.size > KINDS && old !== '') memory.tokens.delete(old)
     emit({ type: 'token_refreshed', session: shortId(record.id), resource: wanted.resource, scope })
     return { type: 'token', token }
   }

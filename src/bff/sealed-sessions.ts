@@ -87,6 +87,9 @@ export function createSealedSessions(
       if (ended) return absent(request, ended)
       const idle = await lastUse(request, id)
       if (!idle || now() > idle.at + idleTimeout || now() >= found.record.expires) return expire(request, found.record)
+      // Once more, with nothing to wait for in between: a sign-out may have come while the cookies were opened.
+      const endedSince = memory.grave(id)
+      if (endedSince) return absent(request, endedSince)
       const { record } = memory.recall(found.record)
       const due = touch && now() - idle.at >= Math.min(60, idleTimeout / 10)
       return {

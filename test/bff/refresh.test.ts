@@ -299,6 +299,42 @@ describe('refreshing', () => {
     expect((await refresh(tab)).status).toBe(200)
   })
 
+  it('[S-38][F-46] gives nothing to a request that was reading its cookies while the person signed out', async () => {
+    const { bff, browser, tab, as, advance } = await world()
+    await signIn(tab)
+    advance(301)
+    as.fail('revocation', { status: 500 }, 9)
+    const headers = {
+      'Sallyport-CSRF': '1',
+      Cookie: browser.jar.header(`${APP}/`) ?? '',
+      'Content-Type': 'application/x-www-form-urlencoded',
+    }
+    const post = (path: string, body: string) =>
+      bff.fetch(new Request(`${APP}/bff${path}`, { method: 'POST', headers, body }))
+    // In every order that the two can be read in.
+    const answers = await Promise.all([
+      post('/logout', ''),
+      ...Array.from({ length: 20 }, () => post('/token', 'grant_type=refresh_token')),
+    ])
+    const late = await post('/token', 'grant_type=refresh_token')
+    expect((await bodyOf(late)).error).toBe('invalid_grant')
+    for (const answer of answers.slice(1)) if (answer.ok) expect(as.grants.refresh_token).toBe(1)
+    expect((await bodyOf(await post('/session', ''))).user).toBeNull()
+  })
+
+  it('keeps a bounded number of kinds of token', async () => {
+    const scopes = Array.from({ length: 20 }, (_, at) => `s${at}`)
+    const { tab, as } = await world({ scope: ['openid offline_access', ...scopes].join(' '), resources: {} })
+    await signIn(tab, { scope: ['openid offline_access', ...scopes].join(' ') })
+    for (const scope of scopes) await refresh(tab, { scope })
+    expect(as.grants.refresh_token).toBe(20)
+    await refresh(tab, { scope: 's19' })
+    await refresh(tab)
+    expect(as.grants.refresh_token).toBe(20)
+    await refresh(tab, { scope: 's0' })
+    expect(as.grants.refresh_token).toBe(21)
+  })
+
   it('[F-66] tells a second process that has lost the race so, and changes nothing', async () => {
     const { tab, advance, browser, another, as } = await world()
     await signIn(tab)

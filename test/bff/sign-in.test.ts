@@ -89,6 +89,21 @@ describe('beginning a sign-in', () => {
   })
 })
 
+describe('the provider’s metadata', () => {
+  it('is read once, again after an hour, and the old one serves while that fails', async () => {
+    const { tab, as, advance } = await world()
+    for (let at = 0; at < 5; at++) await begin(tab)
+    expect(as.requests.discovery).toBe(1)
+    advance(3601)
+    as.fail('discovery', { status: 500 }, 5)
+    for (let at = 0; at < 5; at++) expect((await begin(tab)).response.status).toBe(200)
+    expect(as.requests.discovery).toBe(2)
+    advance(61)
+    await begin(tab)
+    expect(as.requests.discovery).toBe(3)
+  })
+})
+
 describe('a provider that offers pushed requests', () => {
   it('is sent the request first, and the browser only a reference to it', async () => {
     const { tab, as } = await world({}, { par: true })
