@@ -53,7 +53,7 @@ const arrows: Record<string, readonly string[]> = {
 /** Where a package may be known: folders, or one file. */
 const homes: Record<string, readonly string[]> = {
   'oidc-client-ts': ['src/client/oidc.ts'],
-  'openid-client': ['src/bff/provider.ts'],
+  'openid-client': ['src/bff/provider.ts', 'src/bff/provider-configuration.ts', 'src/bff/provider-faults.ts'],
   hono: ['src/bff/'],
   jose: ['src/guard/', 'src/testing/'],
   '@hono/node-server': ['src/node/'],

@@ -1,8 +1,10 @@
 import * as oidc from 'openid-client'
 import { Refusal } from './errors.js'
 import { acceptIdToken, refusedClaim } from './id-token.js'
-import { isLoopback, type Settings } from './options.js'
+import type { Settings } from './options.js'
 import type { ProviderAnswer } from './provider-answers.js'
+import { createProviderConfiguration } from './provider-configuration.js'
+import { answerOf } from './provider-faults.js'
 
 /** A redeemed code: what the session is made of. */
 export interface Redeemed {
@@ -29,93 +31,13 @@ export interface Redemption {
 
 export type Provider = ReturnType<typeof createProvider>
 
-/** Seconds after which the metadata document is read again; the old one serves while that fails. */
-const METADATA_AGE = 3600
-/** Seconds until that is tried once more. */
-const METADATA_RETRY = 60
-
-/** The provider, through openid-client: the one file that knows it. Nothing is fetched until something is asked. */
+/** What is asked of the provider, through openid-client. */
 export function createProvider(settings: Settings) {
-  const { issuer, client_id, clientSecret, clientAuthentication, timeout, emit, now } = settings
-  let found: { metadata: oidc.ServerMetadata; readAt: number } | undefined
-  let reading: Promise<oidc.ServerMetadata> | undefined
-  let current: { config: oidc.Configuration; skew: number; metadata: oidc.ServerMetadata } | undefined
-
-  // The secret is asked for at each request: a manager may have rotated it.
-  const authenticate: oidc.ClientAuth = async (as, client, body, headers) => {
-    const secret = typeof clientSecret === 'function' ? await clientSecret() : clientSecret
-    const method = clientAuthentication === 'client_secret_post' ? oidc.ClientSecretPost : oidc.ClientSecretBasic
-    return method(secret)(as, client, body, headers)
-  }
-  const execute = isLoopback(new URL(issuer)) ? [oidc.allowInsecureRequests] : []
-  const fetch: oidc.CustomFetch = (url, options) => settings.fetch(url, options as RequestInit)
-
-  async function read(): Promise<oidc.ServerMetadata> {
-    try {
-      const options = { execute, timeout, [oidc.customFetch]: fetch }
-      const config = await oidc.discovery(new URL(issuer), client_id, undefined, authenticate, options)
-      const metadata = config.serverMetadata()
-      // openid-client compares parsed URLs; an issuer is compared as a string (OpenID Connect Discovery 1.0 section 4.3).
-      if (metadata.issuer !== issuer) throw mismatch()
-      found = { metadata, readAt: now() }
-      return metadata
-    } catch (error) {
-      if ((error as { code?: string }).code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') throw mismatch()
-      if (error instanceof Refusal) throw error
-      emit({ type: 'provider_unavailable', detail: 'metadata' })
-      throw new Refusal('temporarily_unavailable', { cause: error })
-    }
-  }
-
-  function mismatch() {
-    emit({ type: 'operator_error', detail: 'The metadata document names another issuer than "issuer"' })
-    return new Refusal('issuer_mismatch', {
-      description: 'The provider\'s metadata document names another issuer than the backend\'s option "issuer".',
-    })
-  }
-
-  /** The metadata document, checked to be the issuer's. A failure is not remembered. */
-  async function metadata(): Promise<oidc.ServerMetadata> {
-    if (found && now() - found.readAt < METADATA_AGE) return found.metadata
-    reading ??= read().finally(() => {
-      reading = undefined
-    })
-    const old = found
-    if (!old) return reading
-    return reading.catch(() => {
-      old.readAt = now() - METADATA_AGE + METADATA_RETRY
-      return old.metadata
-    })
-  }
-
-  /** openid-client's clock is the system's plus a skew fixed at construction: a moved clock makes a new configuration. */
-  async function configuration(): Promise<oidc.Configuration> {
-    const server = await metadata()
-    const skew = Math.round(now() - Date.now() / 1000)
-    if (current?.skew === skew && current.metadata === server) return current.config
-    const algs = server.id_token_signing_alg_values_supported ?? ['RS256']
-    const allowed = algs.filter((alg) => settings.idTokenAlgs.includes(alg))
-    const config = new oidc.Configuration(
-      { ...server, id_token_signing_alg_values_supported: allowed },
-      client_id,
-      { [oidc.clockSkew]: skew, [oidc.clockTolerance]: settings.clockTolerance },
-      authenticate,
-    )
-    for (const step of execute) step(config)
-    oidc.enableNonRepudiationChecks(config)
-    config.timeout = timeout
-    config[oidc.customFetch] = fetch
-    const keys = current?.metadata === server ? oidc.getJwksCache(current.config) : undefined
-    if (keys) oidc.setJwksCache(config, keys)
-    current = { config, skew, metadata: server }
-    return config
-  }
-
+  const { issuer, emit } = settings
+  const { metadata, configuration, known } = createProviderConfiguration(settings)
   return {
     metadata,
-
-    /** Whether the metadata has been read already. */
-    known: () => found?.metadata,
+    known,
 
     /**
      * Where to send the person. Pushed first where the provider offers that: the request is then neither seen nor
@@ -277,25 +199,4 @@ function picked({ access_token, refresh_token, expires_in, scope }: oidc.TokenEn
     ...(expires_in !== undefined && { expires_in }),
     ...(scope !== undefined && { scope }),
   }
-}
-
-/** Sorts what openid-client throws into what the provider did. */
-function answerOf(error: unknown): ProviderAnswer {
-  if (error instanceof oidc.ResponseBodyError)
-    return { type: 'error', status: error.status, error: error.error, json: true, ...retryAfter(error.response) }
-  if (error instanceof oidc.WWWAuthenticateChallengeError)
-    return { type: 'error', status: error.status, json: true, ...retryAfter(error.response) }
-  const { cause } = error as { cause?: unknown }
-  // A status that is no success, without an OAuth error in a JSON body.
-  if (cause instanceof Response && !cause.ok)
-    return { type: 'error', status: cause.status, json: false, ...retryAfter(cause) }
-  for (let at: unknown = error; at instanceof Object; at = (at as { cause?: unknown }).cause)
-    if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)$/.test(`${(at as { code?: unknown }).code}`))
-      return { type: 'unreachable' }
-  return { type: 'unknown' }
-}
-
-function retryAfter({ headers }: Response): { retryAfter?: number } {
-  const text = headers.get('retry-after') ?? ''
-  return /^\d{1,6}$/.test(text) ? { retryAfter: Number(text) } : {}
 }

@@ -7,7 +7,7 @@ import { createBackend, failureOf } from './backend.js'
 import { clientError, notNow } from './errors.js'
 import { createAim, createFetch } from './fetch.js'
 import { abortable, createRenewal, formOf, keyOf, type Wanted } from './renewal.js'
-import { createSnapshot, type Isolated } from './session.js'
+import { createSnapshot, guess, type Isolated, signedIn, subOf } from './session.js'
 import { type Fact, openTabs } from './tabs.js'
 import type { Auth, AuthEvent, AuthOptions, Session, TokenOptions } from './types.js'
 
@@ -61,6 +61,8 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
   let epoch = 0
   let asking: Promise<Session<Claims>> | undefined
   let leaving: Promise<void> | undefined
+  /** Where to, once it is known. */
+  let target: string | undefined
   let comeBack: ((error: SallyportError) => void) | undefined
   let tabs: ReturnType<typeof openTabs> | undefined
   let listening: AbortController | undefined
@@ -171,7 +173,10 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
   }
 
   /** Asks again, after what is under way. */
-  const again = () => (asking ?? Promise.resolve()).then(() => who())
+  async function again() {
+    await asking
+    await who()
+  }
 
   function hear(fact: Fact) {
     const known = sub()
@@ -199,8 +204,11 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
   /** Leaves the page, once, however often it is asked; stays if there is nowhere to go. */
   function leave(prepare: () => Promise<string | undefined>): Promise<void> {
     listen()
+    // The person stayed after all ("leave this page?"): the button goes there again.
+    if (target) location.assign(target)
     leaving ??= prepare()
       .then((url) => {
+        target = url
         if (!url) return
         location.assign(url)
         return new Promise<void>((_, reject) => {
@@ -208,7 +216,7 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
         })
       })
       .finally(() => {
-        leaving = undefined
+        leaving = target = undefined
       })
     return leaving
   }
@@ -240,7 +248,7 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     fetch: createFetch({
       fetch,
       aim: createAim(options.apis ?? {}, location.origin, backend),
-      base: location.href,
+      document,
       subtle,
       getToken,
     }),
@@ -268,18 +276,4 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
       listening = undefined
     },
   }
-}
-
-const subOf = (user: unknown) => `${(user as { sub?: string }).sub}`
-
-const signedIn = <Claims>({ user, expires_at }: { user: Claims; expires_at: number }): Session<Claims> => ({
-  status: 'signed-in',
-  user,
-  expiresAt: expires_at,
-})
-
-/** What the server guessed while it rendered the page. */
-const guess = <Claims>(answer: SessionAnswer<Claims> | undefined): Session<Claims> => {
-  if (!answer) return { status: 'pending' }
-  return answer.expires_at === null ? { status: 'signed-out', reason: answer.reason } : signedIn(answer)
 }

@@ -42,7 +42,7 @@ export function createBackend(url: string, fetch: typeof globalThis.fetch): Back
       answer.cause = { status }
       const body = await response.json()
       answer.body = body
-      answer.ok = response.ok && typeof body === 'object'
+      answer.ok = response.ok
       if (body.error) answer.cause = { status, error: body.error, error_description: body.error_description }
     } catch (error) {
       answer.ok = false

@@ -11,12 +11,12 @@ export const clientErrors = {
   request_refused: 'The backend refused: see cause',
   invalid_scope: 'The backend refuses this scope',
   invalid_target: 'The backend refuses this resource',
-  token_not_available: 'In proxy mode use auth.fetch()',
+  token_not_available: 'Use auth.fetch()',
   origin_not_allowed: 'No token for this URL: see "apis"',
   chunk_unavailable: 'A script cannot be loaded now',
   cancelled: 'The page came back',
   logout_failed: 'The backend cannot be reached now: sign out again',
-  insecure_context: 'Web Crypto needs https: or localhost',
+  insecure_context: 'Serve this page by https:',
   not_in_browser: 'This needs a browser',
 } as const
 

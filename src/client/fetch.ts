@@ -27,15 +27,16 @@ const under = (url: URL, prefix: URL): boolean =>
 export interface FetchPorts {
   fetch: typeof globalThis.fetch
   aim(url: URL): Api | undefined
-  base: string
+  /** Its base URL is what `fetch` resolves against, a `<base>` element included. */
+  document: Document
   subtle: SubtleCrypto
   getToken(wanted: Wanted): Promise<string>
 }
 
-export function createFetch({ fetch, aim, base, subtle, getToken }: FetchPorts) {
+export function createFetch({ fetch, aim, document, subtle, getToken }: FetchPorts) {
   return async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
     const request = input instanceof Request ? input : undefined
-    const api = aim(new URL(request?.url ?? `${input}`, base))
+    const api = aim(new URL(request?.url ?? `${input}`, document.baseURI))
     if (!api) throw clientError('origin_not_allowed')
     const wanted: Wanted = { ...api, signal: init?.signal ?? request?.signal }
     const send = (token: string, what = input) => {

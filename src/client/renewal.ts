@@ -72,7 +72,7 @@ export function createRenewal({ ask, now, backOff, sub, ended, renewed }: Renewa
     let answer = backOff.waiting() ? undefined : await question()
     if (answer?.status === 409) {
       // Another tab's answer carries the newer cookie: it arrives within moments.
-      await new Promise((resolve) => setTimeout(resolve, 250 + 500 * Math.random()))
+      await new Promise((resolve) => setTimeout(resolve, 500 * Math.random()))
       answer = await question()
     }
     // Signed out, or in as somebody else, while this was under way: whatever came back is nobody's.

@@ -1,3 +1,4 @@
+import type { SessionAnswer } from '../protocol/session.js'
 import type { Session } from './types.js'
 
 /** Runs what belongs to the app: what it throws is reported as the app's and changes nothing here. */
@@ -22,4 +23,18 @@ export function createSnapshot<Claims>(initial: Session<Claims>, isolated: Isola
       return () => void listeners.delete(entry)
     },
   }
+}
+
+export const subOf = (user: unknown) => `${(user as { sub?: string }).sub}`
+
+export const signedIn = <Claims>({ user, expires_at }: { user: Claims; expires_at: number }): Session<Claims> => ({
+  status: 'signed-in',
+  user,
+  expiresAt: expires_at,
+})
+
+/** What the server guessed while it rendered the page. */
+export const guess = <Claims>(answer: SessionAnswer<Claims> | undefined): Session<Claims> => {
+  if (!answer) return { status: 'pending' }
+  return answer.expires_at === null ? { status: 'signed-out', reason: answer.reason } : signedIn(answer)
 }

@@ -65,6 +65,16 @@ describe('auth.fetch()', () => {
     expect(seen).toEqual([])
   })
 
+  it('[S-71] resolves relative URLs as the platform does, a <base> of another origin included', async () => {
+    const { auth, seen } = await withApi()
+    const base = document.head.appendChild(document.createElement('base'))
+    base.href = 'https://evil.example/'
+    await expect(auth.fetch('/api/notes')).rejects.toMatchObject({ code: 'origin_not_allowed' })
+    base.remove()
+    expect(seen).toEqual([])
+    expect((await auth.fetch('/api/notes')).status).toBe(200)
+  })
+
   it('[S-69 twin][S-73] replays once with another token after a 401, ten at once with one renewal', async () => {
     const { auth, it, refused, asked, seen } = await withApi()
     refused.add(await auth.getToken())

@@ -394,6 +394,17 @@ describe('signing in by redirect', () => {
     expect(location.assign).toHaveBeenCalledTimes(1)
   })
 
+  it('goes there again when the person had stayed and clicks once more', async () => {
+    const it = await world()
+    const { auth, asked } = load(it.tab, {}, it)
+    auth.login().catch(() => {})
+    const first = await departure()
+    auth.login().catch(() => {})
+    expect(location.assign).toHaveBeenCalledTimes(2)
+    expect(location.assign).toHaveBeenLastCalledWith(first)
+    expect(asked).toHaveLength(2)
+  })
+
   it('refuses protocol parameters in params, and sends the provider’s own', async () => {
     const it = await world({ authorizationParams: ['organization'] })
     const { auth } = load(it.tab, {}, it)
