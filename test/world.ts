@@ -1,5 +1,7 @@
+import { setupServer } from 'msw/node'
 import { type BffEvent, type BffOptions, createBff } from 'sallyport/bff'
 import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
+import { afterAll, afterEach } from 'vitest'
 import { calculateCodeChallenge, generateCodeVerifier } from '../src/protocol/pkce.js'
 
 export const APP = 'https://app.example.com'
@@ -14,6 +16,20 @@ export type World = Awaited<ReturnType<typeof world>>
 export type Tab = ReturnType<World['browser']['newTab']>
 
 const keys = await generateKeys()
+
+/**
+ * The network between backend and provider: msw, so that the backend's own `fetch` is what runs. In a document it comes in
+ * by the door, as `createBff({ fetch })`: there msw and the page would share one `fetch`.
+ */
+const network = typeof document === 'undefined' ? setupServer() : undefined
+network?.listen({
+  onUnhandledRequest({ url }, print) {
+    // The tests' own servers are real.
+    if (new URL(url).hostname !== '127.0.0.1') print.error()
+  },
+})
+afterEach(() => network?.resetHandlers())
+afterAll(() => network?.close())
 
 /** A provider, a backend before it, and a browser before that; one clock, standing still. */
 export async function world(options: Partial<BffOptions> = {}, provider: Record<string, unknown> = {}) {
@@ -45,6 +61,7 @@ export async function world(options: Partial<BffOptions> = {}, provider: Record<
     ...provider,
   })
   as.signIn('alice')
+  network?.use(...((await as.handlers()) as unknown as Parameters<typeof network.use>))
   const events: BffEvent[] = []
   const settings: BffOptions = {
     issuer: ISSUER,
@@ -58,7 +75,7 @@ export async function world(options: Partial<BffOptions> = {}, provider: Record<
       'https://other.example.com': { scopes: ['other:read'] },
     },
     onEvent: (event) => events.push(event),
-    fetch: as.fetch,
+    ...(!network && { fetch: as.fetch }),
     now,
     ...options,
   }

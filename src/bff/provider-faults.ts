@@ -8,8 +8,8 @@ export function answerOf(error: unknown): ProviderAnswer {
   if (error instanceof oidc.WWWAuthenticateChallengeError)
     return { type: 'error', status: error.status, json: true, ...retryAfter(error.response) }
   const { cause } = error as { cause?: unknown }
-  // A status that is no success, without an OAuth error in a JSON body.
-  if (cause instanceof Response && !cause.ok)
+  // A status that is no success, without an OAuth error in a JSON body. Status 0 is a network error's.
+  if (cause instanceof Response && cause.status >= 300)
     return { type: 'error', status: cause.status, json: false, ...retryAfter(cause) }
   for (let at: unknown = error; at instanceof Object; at = (at as { cause?: unknown }).cause)
     if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)$/.test(`${(at as { code?: unknown }).code}`))

@@ -1,6 +1,4 @@
 import { decodeJwt } from 'jose'
-import { setupServer } from 'msw/node'
-import { createBff } from 'sallyport/bff'
 import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
 import { createTestAuth } from 'sallyport/testing/auth'
 import { describe, expect, it, vi } from 'vitest'
@@ -147,33 +145,15 @@ describe('the provider', () => {
   })
 
   it('is the network of a backend through msw as well, faults included', async () => {
-    const client_secret = randomKey()
-    const as = await mockAuthorizationServer({
-      issuer: ISSUER,
-      clients: [{ ...client, client_id: 'notes', client_secret }],
-      users: [{ sub: 'alice', name: 'Alice' }],
-    })
-    as.signIn('alice')
-    // msw ships its types twice, once per module format; a project reference and a test may see different ones.
-    const server = setupServer(...((await as.handlers()) as unknown as Parameters<typeof setupServer>))
-    server.listen({ onUnhandledRequest: 'error' })
-    try {
-      const bff = createBff({
-        issuer: ISSUER,
-        client_id: 'notes',
-        client_secret,
-        baseUrl: APP,
-        cookieKeys: [randomKey()],
-        scope: 'openid profile email offline_access notes:read notes:write',
-      })
-      const browser = mockBrowser({ origins: { [APP]: bff.fetch, [ISSUER]: as.fetch } })
-      const tab = browser.newTab(`${APP}/`)
-      expect((await bodyOf(await signIn(tab))).user.name).toBe('Alice')
-      as.fail('token', 'network')
-      expect((await signIn(tab)).status).toBe(503)
-    } finally {
-      server.close()
-    }
+    const { tab, as, bff } = await world()
+    expect((await bff.describe()).provider).toBeNull()
+    expect((await bodyOf(await signIn(tab))).user.name).toBe('Alice Adams')
+    // Nothing was handed to the backend: what it fetched, msw answered.
+    expect((await fetch(`${ISSUER}/jwks`).then(bodyOf)).keys).toHaveLength(2)
+    as.fail('token', 'network')
+    expect((await signIn(tab)).status).toBe(503)
+    as.fail('jwks', 'refused')
+    await expect(fetch(`${ISSUER}/jwks`)).rejects.toThrow(TypeError)
   })
 })
 
