@@ -131,12 +131,15 @@ describe('a person at the demo', () => {
     expect(demo.requests.bff - requests).toBe(1)
   })
 
-  it('[S-45] makes one grant for ten tabs whose tokens have run out, and none of them fails', async () => {
+  it('[S-45] makes one grant for ten tabs that want a token at once, and none of them fails', async () => {
+    // Long enough that the ten of them are asked well within half of it, on a busy machine too.
+    await demo.close()
+    demo = await startDemo({ port: 0, accessTokenLifetime: 24 })
     const first = await open()
     await signIn(first)
     const tabs = [first, ...(await Promise.all(Array.from({ length: 9 }, () => open())))]
     await Promise.all(tabs.map((tab) => notes(tab).first().waitFor()))
-    await wait(6500)
+    await wait(12_500)
     const before = demo.provider.grants.refresh_token
     await Promise.all(tabs.map((tab) => button(tab, 'Ask for a token').click()))
     await vi.waitFor(async () => {
