@@ -10,9 +10,11 @@ import { readForm } from './form.js'
 import { createKeyring } from './keyring.js'
 import { createLogout } from './logout.js'
 import { type BffOptions, examine } from './options.js'
+import type { Parts } from './parts.js'
 import { createProvider } from './provider.js'
 import { createSealedSessions } from './sealed-sessions.js'
-import { answerSession, nobody, type Parts, postToken, somebody } from './token.js'
+import { answerSession, nobody, somebody } from './session.js'
+import { postToken } from './token.js'
 import { createTransactions, examineRequest, transactionParameters } from './transaction.js'
 
 export interface Bff {

@@ -3,7 +3,7 @@ import { json, redirect } from './answers.js'
 import type { CookieJar } from './cookie-jar.js'
 import { shortId } from './events.js'
 import { type Keyring, openJson } from './keyring.js'
-import type { Parts } from './token.js'
+import type { Parts } from './parts.js'
 
 /** What goes to the provider's end-session page. The hint stays here; only `id` travels. */
 interface Continuation {

@@ -3,10 +3,10 @@ import { json } from './answers.js'
 import { Refusal } from './errors.js'
 import { type Form, one, required } from './form.js'
 import type { Settings } from './options.js'
+import type { Parts } from './parts.js'
 import type { Provider } from './provider.js'
 import { UNSAID_LIFETIME } from './refresh.js'
-import type { AccessToken, Sessions } from './sessions.js'
-import type { Transactions } from './transaction.js'
+import type { AccessToken } from './sessions.js'
 
 /**
  * Redeems an authorization code that the page brings, checks the ID Token, makes a session under a new id, and answers
@@ -17,12 +17,7 @@ import type { Transactions } from './transaction.js'
 export async function redeemCode(
   request: Request,
   form: Form,
-  {
-    settings,
-    provider,
-    transactions,
-    sessions,
-  }: { settings: Settings; provider: Provider; transactions: Transactions; sessions: Sessions },
+  { settings, provider, transactions, sessions }: Parts,
 ): Promise<Response> {
   const code = required(form, 'code')
   const state = required(form, 'state')

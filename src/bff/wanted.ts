@@ -4,6 +4,9 @@ import { type Form, one, seconds } from './form.js'
 import type { Settings } from './options.js'
 import type { Wanted } from './sessions.js'
 
+/** What a form may say of the token that it wants. */
+export const wantedParameters = ['min_validity', 'resource', 'scope']
+
 /** Seconds that a token must be good for unless the page says otherwise. */
 const MIN_VALIDITY = 30
 

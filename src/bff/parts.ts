@@ -1,0 +1,12 @@
+import type { Settings } from './options.js'
+import type { Provider } from './provider.js'
+import type { Sessions } from './sessions.js'
+import type { Transactions } from './transaction.js'
+
+/** What the endpoints work with. */
+export interface Parts {
+  settings: Settings
+  provider: Provider
+  transactions: Transactions
+  sessions: Sessions
+}

@@ -1,0 +1,51 @@
+import type { SessionAnswer } from '../protocol/session.js'
+import { json } from './answers.js'
+import { readForm } from './form.js'
+import type { Settings } from './options.js'
+import type { Parts } from './parts.js'
+import type { Presence, Sessions, Wanted } from './sessions.js'
+import { tokenAnswer } from './sign-in.js'
+import { wantedParameters, wantedToken } from './wanted.js'
+
+/** `POST /session`: who is here, with the first token; and `GET /session`, without. */
+export async function answerSession(request: Request, { sessions, settings }: Parts): Promise<Response> {
+  const asksForToken = request.method === 'POST'
+  const wanted = asksForToken ? wantedToken(await readForm(request, wantedParameters), settings) : undefined
+  const touch = new URL(request.url).searchParams.get('touch') !== 'false'
+  const present = await sessions.read(request, touch)
+  if (!present.record) return json(nobody(present.reason), present.cookies)
+  if (!wanted) return json(somebody(present), await sessions.cookies(present))
+  return withToken(request, present, wanted, sessions, settings)
+}
+
+async function withToken(
+  request: Request,
+  present: Presence,
+  wanted: Wanted,
+  sessions: Sessions,
+  settings: Settings,
+): Promise<Response> {
+  const outcome = await sessions.token(present, wanted)
+  if (outcome.type === 'ended') return json(nobody(outcome.reason), sessions.clear(request))
+  const cookies = await sessions.cookies(present)
+  if (outcome.type === 'token')
+    return json({ ...somebody(present), token: tokenAnswer(outcome.token, settings.now()) }, cookies)
+  // The person is signed in all the same; the page asks again when it needs a token.
+  const retry_after = outcome.type === 'not_now' ? Math.ceil(outcome.retryAfter) : undefined
+  return json({ ...somebody(present), token_error: { error: outcome.error, retry_after } }, cookies)
+}
+
+const mode = 'token-mediating'
+
+export const nobody = (reason: Extract<SessionAnswer, { user: null }>['reason']): SessionAnswer<unknown> => ({
+  mode,
+  user: null,
+  expires_at: null,
+  reason,
+})
+
+export const somebody = ({ record, expiresAt }: Presence): SessionAnswer<Readonly<Record<string, unknown>>> => ({
+  mode,
+  user: record.claims,
+  expires_at: expiresAt,
+})
