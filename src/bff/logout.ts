@@ -28,14 +28,15 @@ export function createLogout({ settings, provider, sessions, transactions }: Par
       const cookies = [...sessions.clear(request), ...transactions.clear(request)]
       if (!present.record) return json({ location: null }, cookies)
       const { refresh_token, id_token } = await sessions.end(present.record, 'logged_out')
-      const [revoked, reachable] = await Promise.all([
-        refresh_token === undefined || provider.revoke(refresh_token),
+      const [revocation, endSession] = await Promise.all([
+        refresh_token === undefined ? 'done' : provider.revoke(refresh_token),
         provider.endSessionUrl({}).then(Boolean, () => undefined),
       ])
-      if (!revoked) emit({ type: 'revocation_failed', session: shortId(present.record.id) })
-      // Signed out here; whether the provider still knows the person cannot be said, or it has no page for it.
-      if (!reachable)
-        return json({ location: null, ...(reachable === undefined && { op_session: 'unknown' }) }, cookies)
+      if (revocation !== 'done') emit({ type: 'revocation_failed', session: shortId(present.record.id) })
+      // Signed out here; whether the provider still knows the person cannot be said, or it has no page for it. One that
+      // did not answer just now would leave the person with the browser's own error page.
+      const unknown = endSession === undefined || revocation === 'unreachable'
+      if (!endSession || unknown) return json({ location: null, ...(unknown && { op_session: 'unknown' }) }, cookies)
       const id = randomId()
       for (const [old, { at }] of hints) if (now() - at > LIFETIME) hints.delete(old)
       hints.set(id, { hint: id_token, at: now(), used: false })

@@ -128,14 +128,15 @@ export function createProvider(settings: Settings) {
       }
     },
 
-    /** Revokes a refresh token, best effort: never rejects, says whether it went well. @see RFC 7009 section 2 */
-    async revoke(refresh_token: string): Promise<boolean> {
+    /** Revokes a refresh token, best effort: never rejects, says what came of it. @see RFC 7009 section 2 */
+    async revoke(refresh_token: string): Promise<'done' | 'refused' | 'unreachable'> {
       try {
-        if (!(await metadata()).revocation_endpoint) return true
+        if (!(await metadata()).revocation_endpoint) return 'done'
         await oidc.tokenRevocation(await configuration(), refresh_token, { token_type_hint: 'refresh_token' })
-        return true
-      } catch {
-        return false
+        return 'done'
+      } catch (error) {
+        const answer = answerOf(error)
+        return answer.type === 'error' && answer.status < 500 ? 'refused' : 'unreachable'
       }
     },
 

@@ -73,7 +73,7 @@ export function createSealedSessions(
   }
 
   async function revoke(id: string, refresh_token: string): Promise<void> {
-    if (!(await provider.revoke(refresh_token))) emit({ type: 'revocation_failed', session: shortId(id) })
+    if ((await provider.revoke(refresh_token)) !== 'done') emit({ type: 'revocation_failed', session: shortId(id) })
   }
 
   const sealed = (record: SessionRecord) => cookie.seal(record, record.expires - now() + REMEMBRANCE)

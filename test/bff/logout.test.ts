@@ -107,6 +107,24 @@ describe('signing out', () => {
     expect(eventTypes()).toContain('revocation_failed')
   })
 
+  it('[S-65] sends nobody to a provider that has just not answered, and everybody to one that has, with whatever words', async () => {
+    const { tab, as, eventTypes } = await world()
+    for (const fault of ['refused', 'network', { status: 503 }] as const) {
+      await signIn(tab)
+      as.fail('revocation', fault)
+      expect(await bodyOf(await call(tab, '/logout'))).toEqual({ location: null, op_session: 'unknown' })
+      expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()
+    }
+    await signIn(tab)
+    as.fail('revocation', {
+      status: 400,
+      body: '{"error":"unsupported_token_type"}',
+      headers: { 'Content-Type': 'application/json' },
+    })
+    expect((await bodyOf(await call(tab, '/logout'))).location).toBe('/bff/logout/continue')
+    expect(eventTypes().filter((type) => type === 'revocation_failed')).toHaveLength(4)
+  })
+
   it('[S-65 twin] stays here when the provider has no page for it', async () => {
     const { tab, as } = await world()
     as.tamper.metadata = ({ end_session_endpoint: _, ...metadata }) => metadata

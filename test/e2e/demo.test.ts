@@ -208,6 +208,21 @@ describe('a person at the demo', () => {
     expect(await button(page, 'Sign out').count()).toBe(1)
   })
 
+  it('can sign out while the provider is away, and stays in the app', async () => {
+    const page = await open()
+    await signIn(page)
+    await demo.provider.stop()
+    await button(page, 'Sign out').click()
+    await page.locator('#signed-out').waitFor()
+    await page.reload()
+    await button(page, 'Sign in').waitFor()
+    expect(page.url()).toBe(`${demo.url}/`)
+    // And cannot begin to sign in there: it is said here, not by the browser's own error page.
+    await button(page, 'Sign in').click()
+    await page.locator('#notice').waitFor()
+    expect(page.url()).toBe(`${demo.url}/`)
+  })
+
   it('learns that the provider has revoked the session at the next renewal', async () => {
     const page = await open()
     await signIn(page)
