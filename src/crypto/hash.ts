@@ -1,11 +1,10 @@
-import { encodeBase64url } from '../protocol/base64url.js'
 import { platform } from './platform.js'
 
 const encoder = new TextEncoder()
 
 /** SHA-256 of the UTF-8 bytes of `text`, as base64url (43 characters). */
 export async function sha256(text: string): Promise<string> {
-  return encodeBase64url(await platform.sha256(encoder.encode(text)))
+  return platform.encode(await platform.sha256(encoder.encode(text)))
 }
 
 /**
@@ -21,4 +20,4 @@ export function equalInConstantTime(a: string, b: string): boolean {
 }
 
 /** 256 random bits as base64url (43 characters): an identifier that cannot be guessed. */
-export const randomId = (): string => encodeBase64url(crypto.getRandomValues(new Uint8Array(32)))
+export const randomId = (): string => platform.encode(crypto.getRandomValues(new Uint8Array(32)))

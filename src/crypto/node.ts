@@ -15,6 +15,16 @@ interface NodeCrypto {
   ): Cipher & { setAuthTag(tag: Bytes): void }
   createSecretKey(raw: Bytes): Key
 }
+/** The part of node:buffer that is used. */
+interface NodeBuffer {
+  Buffer: {
+    from(
+      data: string | ArrayBuffer,
+      encodingOrOffset: 'base64url' | number,
+      length?: number,
+    ): Bytes & { toString(encoding: 'base64url'): string }
+  }
+}
 interface Cipher {
   setAAD(aad: Bytes): void
   update(data: Bytes): Bytes
@@ -23,10 +33,21 @@ interface Cipher {
 
 /** The fast half, or `undefined` where there is no node:crypto. Found at run time, so bundlers for the edge see no import. */
 export function nodePrimitives(): Primitives | undefined {
-  const host = (globalThis as { process?: { getBuiltinModule?(id: string): NodeCrypto | undefined } }).process
-  const crypto = host?.getBuiltinModule?.('node:crypto')
-  if (!crypto?.createSecretKey || !crypto.hkdfSync) return undefined
+  const { process: host } = globalThis as { process?: { getBuiltinModule?(id: string): unknown } }
+  const crypto = host?.getBuiltinModule?.('node:crypto') as NodeCrypto | undefined
+  const buffer = host?.getBuiltinModule?.('node:buffer') as NodeBuffer | undefined
+  if (!crypto?.createSecretKey || !crypto.hkdfSync || !buffer) return undefined
+  const { Buffer } = buffer
   return {
+    encode: ({ buffer: whole, byteOffset, byteLength }) =>
+      Buffer.from(whole as ArrayBuffer, byteOffset, byteLength).toString('base64url'),
+    decode(text) {
+      const bytes = Buffer.from(text, 'base64url')
+      // It skips what it does not know: only what comes back the same was base64url.
+      return bytes.toString('base64url') === text
+        ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+        : undefined
+    },
     sha256: (data) => new Uint8Array(crypto.createHash('sha256').update(data).digest()),
     hkdf: (key, info) => new Uint8Array(crypto.hkdfSync('sha256', key, '', info, 32)),
     importKey: (raw) => crypto.createSecretKey(raw),

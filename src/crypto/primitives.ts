@@ -17,6 +17,9 @@ export interface Primitives {
     data: Uint8Array<ArrayBuffer>,
     aad: Uint8Array<ArrayBuffer>,
   ): MaybePromise<Uint8Array<ArrayBuffer> | undefined>
+  /** Unpadded base64url, and back; `undefined` for what is no base64url in its one spelling. @see RFC 4648 section 5 */
+  encode(bytes: Uint8Array): string
+  decode(text: string): Uint8Array<ArrayBuffer> | undefined
   /** Makes the key form that this half decrypts fastest with. */
   importKey(raw: Uint8Array<ArrayBuffer>): MaybePromise<Key>
 }

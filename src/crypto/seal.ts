@@ -1,4 +1,3 @@
-import { decodeBase64url, encodeBase64url } from '../protocol/base64url.js'
 import { platform } from './platform.js'
 import type { Key, Primitives } from './primitives.js'
 
@@ -36,7 +35,8 @@ export function createSealer(keys: readonly string[], purpose: string, primitive
       const { first } = await ring
       const iv = crypto.getRandomValues(new Uint8Array(12))
       const data = await primitives.encrypt(first.key, iv, encoder.encode(plaintext), first.aad)
-      return `${first.header}..${encodeBase64url(iv)}.${encodeBase64url(data.subarray(0, -16))}.${encodeBase64url(data.subarray(-16))}`
+      const { encode } = primitives
+      return `${first.header}..${encode(iv)}.${encode(data.subarray(0, -16))}.${encode(data.subarray(-16))}`
     },
 
     async open(sealed) {
@@ -47,9 +47,9 @@ export function createSealer(keys: readonly string[], purpose: string, primitive
       const { first, byHeader } = await ring
       // Comparing the whole header admits exactly one spelling: no other `alg`, `enc`, `zip` or `crit` gets further.
       const entry = byHeader.get(header)
-      const nonce = iv === undefined ? undefined : decodeBase64url(iv)
-      const body = ciphertext === undefined ? undefined : decodeBase64url(ciphertext)
-      const mac = tag === undefined ? undefined : decodeBase64url(tag)
+      const nonce = iv === undefined ? undefined : primitives.decode(iv)
+      const body = ciphertext === undefined ? undefined : primitives.decode(ciphertext)
+      const mac = tag === undefined ? undefined : primitives.decode(tag)
       if (!entry || nonce?.length !== 12 || !body || mac?.length !== 16) return undefined
       const data = new Uint8Array(body.length + 16)
       data.set(body)
@@ -84,11 +84,11 @@ async function deriveEntry(text: string, purpose: string, primitives: Primitives
   const secret = encoder.encode(text)
   const raw = await primitives.hkdf(secret, `sallyport ${purpose}`)
   const kid = await keyId(text, primitives)
-  const header = encodeBase64url(encoder.encode(JSON.stringify({ alg: 'dir', enc: 'A256GCM', kid })))
+  const header = primitives.encode(encoder.encode(JSON.stringify({ alg: 'dir', enc: 'A256GCM', kid })))
   return { header, aad: encoder.encode(header), key: await primitives.importKey(raw) }
 }
 
 /** The public name of a key: derived one-way, stable, safe to show in `describe()`. */
 export async function keyId(key: string, primitives: Primitives = platform): Promise<string> {
-  return encodeBase64url((await primitives.hkdf(encoder.encode(key), 'sallyport kid')).subarray(0, 6))
+  return primitives.encode((await primitives.hkdf(encoder.encode(key), 'sallyport kid')).subarray(0, 6))
 }

@@ -1,9 +1,12 @@
+import { decodeBase64url, encodeBase64url } from '../protocol/base64url.js'
 import type { Primitives } from './primitives.js'
 
 const encoder = new TextEncoder()
 
 /** The portable half: Web Crypto. @see https://www.w3.org/TR/WebCryptoAPI/ */
 export const webPrimitives: Primitives = {
+  encode: encodeBase64url,
+  decode: decodeBase64url,
   sha256: async (data) => new Uint8Array(await crypto.subtle.digest('SHA-256', data)),
 
   async hkdf(key, info) {

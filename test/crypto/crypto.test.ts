@@ -31,6 +31,18 @@ describe('the two halves', () => {
     }
   })
 
+  it('spell base64url the same, and refuse the same', () => {
+    for (const half of Object.values(halves)) {
+      for (let length = 0; length < 40; length++) {
+        const some = crypto.getRandomValues(new Uint8Array(length + 3)).subarray(3)
+        expect(half.encode(some)).toBe(webPrimitives.encode(some))
+        expect([...(half.decode(half.encode(some)) ?? [-1])]).toEqual([...some])
+      }
+      for (const bad of ['AA==', 'A', 'AB', '+/', 'A A', 'AA\n', 'ä', 'AAAAA', '.', 'AA.AA'])
+        expect(half.decode(bad), bad).toBeUndefined()
+    }
+  })
+
   it.each([
     ['node', 'web'],
     ['web', 'node'],
