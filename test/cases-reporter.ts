@@ -12,7 +12,8 @@ export default class CasesReporter implements Reporter {
     const skipped = modules.some((module) => [...module.children.allTests('skipped')].length > 0)
     const whole = ['unit', 'page', 'package', 'e2e'].every((name) => projects.has(name)) && !skipped
     const tests = modules.flatMap((module) => [...module.children.allTests()])
-    const titles = tests.map((test) => ({ title: test.fullName, passed: test.result().state === 'passed' }))
+    const run = tests.filter((test) => test.result().state !== 'skipped')
+    const titles = run.map((test) => ({ title: test.fullName, passed: test.result().state === 'passed' }))
     const found = findings(titles)
     const short = (title: string) =>
       title
