@@ -73,6 +73,9 @@ export function createRefresher(settings: Settings, provider: Provider, breaker:
       if (answer.type === 'tokens') await provider.revoke(answer.refresh_token ?? record.refresh_token)
       return { type: 'ended', reason: 'logged_out' }
     }
+    // A cookie of a newer generation has come meanwhile, from another process: what spending the older one brought, tokens
+    // or a refusal, is not stored.
+    if (memory.record !== record) return (await current(memory, wanted, key)) ?? attempt(memory, wanted, key)
     return answer.type === 'tokens' ? store(memory, answer, wanted, key) : failed(memory, answer, fallBack, left > 0)
   }
 

@@ -355,6 +355,36 @@ describe('refreshing', () => {
     expect(as.grants.refresh_token).toBe(1)
   })
 
+  it('[F-56] stores nothing that was got by spending an older generation than the one that has come meanwhile', async () => {
+    const { bff, tab, advance, browser, another, as } = await world({}, { leeway: 600 })
+    await signIn(tab)
+    advance(301)
+    const second = another()
+    const ask = (at: typeof bff, path: string, body: string) => {
+      const headers = {
+        'Sallyport-CSRF': '1',
+        Cookie: browser.jar.header(`${APP}/`) ?? '',
+        'Content-Type': 'application/x-www-form-urlencoded',
+      }
+      return at.fetch(new Request(`${APP}/bff${path}`, { method: 'POST', headers, body }))
+    }
+    // The first process has spent generation 0, and its answer is on the way.
+    const slow = as.delay('token')
+    const first = ask(bff, '/token', 'grant_type=refresh_token')
+    await vi.waitFor(() => expect(as.requests.token).toBe(2))
+    as.delay('token').release()
+    // The second process is faster: the browser has generation 1, and shows it to the first.
+    const fast = await ask(second, '/token', 'grant_type=refresh_token')
+    for (const cookie of fast.headers.getSetCookie()) browser.jar.set(`${APP}/`, cookie)
+    expect((await bodyOf(await look(tab, '/session'))).user.sub).toBe('alice')
+    slow.release()
+    expect((await first).status).toBe(200)
+    // 0 twice, and 1 once: the session goes on from there, in either process.
+    expect(as.grants.refresh_token).toBe(3)
+    advance(301)
+    expect((await refresh(tab)).status).toBe(200)
+  })
+
   it('survives a restart: the cookie holds what is needed', async () => {
     const { tab, restart, as } = await world()
     await signIn(tab)
