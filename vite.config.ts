@@ -55,6 +55,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'store',
+          environment: 'node',
+          include: ['test/store/**/*.test.ts'],
+          globalSetup: ['test/store/setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'package',
           environment: 'node',
           include: ['test/package.test.ts', 'test/size.test.ts'],

@@ -47,7 +47,7 @@ const arrows: Record<string, readonly string[]> = {
   bff: ['protocol', 'crypto', 'store'],
   guard: ['protocol', 'crypto', 'store'],
   node: ['protocol', 'bff', 'guard'],
-  testing: ['protocol', 'client', 'bff', 'guard'],
+  testing: ['protocol', 'store', 'client', 'bff', 'guard'],
 }
 
 /** Where a package may be known: folders, or one file. */

@@ -1,0 +1,177 @@
+import { type Change, type Put, type RecordId, type RecordStore, StoreError } from './contract.js'
+import { examineChanges, examineEntry, examineId, examineTtl, pageLimit } from './examine.js'
+
+/** Runs one statement with `$1` parameters. A `pg` client, pool or transaction fits as it is. */
+export type Query = (text: string, parameters: unknown[]) => Promise<{ rows: unknown[] }>
+
+export interface PostgresStoreOptions {
+  /** `(text, parameters) => pool.query(text, parameters)` */
+  query: Query
+  /**
+   * Runs `work` between `begin` and `commit` on one connection, rolls back if it rejects, and resolves to what it
+   * resolved to:
+   *
+   * ```
+   * async (work) => {
+   *   const client = await pool.connect()
+   *   try {
+   *     await client.query('begin')
+   *     const result = await work((text, parameters) => client.query(text, parameters))
+   *     await client.query('commit')
+   *     client.release()
+   *     return result
+   *   } catch (error) {
+   *     client.release(true) // closes the connection, which rolls back
+   *     throw error
+   *   }
+   * }
+   * ```
+   */
+  transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>
+  /** What the tables' names begin with; letters, digits and `_`. Default `sallyport`. */
+  prefix?: string
+}
+
+export interface PostgresStore extends RecordStore {
+  /** Makes the tables, or brings them up to this release. Safe to call at every start, by many processes at once. */
+  migrate(): Promise<void>
+  sweep(limit: number): Promise<number>
+}
+
+/**
+ * Records in PostgreSQL 13 or later, through the caller's own client. Call `migrate()` once. Times follow the server's
+ * clock. Expired records are never read; `sweep(limit)` removes them (the backend calls it now and then).
+ *
+ * The connection must use the isolation level READ COMMITTED, PostgreSQL's default.
+ */
+export function postgresStore({ query, transaction, prefix = 'sallyport' }: PostgresStoreOptions): PostgresStore {
+  if (typeof query !== 'function') throw new TypeError('postgresStore: "query" must be a function (text, parameters)')
+  if (typeof transaction !== 'function') throw new TypeError('postgresStore: "transaction" must be a function (work)')
+  if (!/^[A-Za-z_]\w{0,40}$/.test(prefix)) throw new TypeError('postgresStore: "prefix" must be letters, digits and _')
+  const records = `"${prefix}_records"`
+  const entries = `"${prefix}_index"`
+  const sql = statements(records, entries)
+
+  async function outage<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work()
+    } catch (error) {
+      // undefined_table, undefined_column
+      const { code } = error as { code?: unknown }
+      throw new StoreError(code === '42P01' || code === '42703' ? 'store_not_migrated' : 'store_unavailable', error)
+    }
+  }
+  const ask = (text: string, parameters: unknown[]) => outage(async () => (await query(text, parameters)).rows)
+
+  return {
+    async get(id) {
+      examineId(id)
+      const [row] = (await ask(sql.get, keyOf(id))) as { value: string; version: string | number }[]
+      return row && { value: row.value, version: Number(row.version) }
+    },
+
+    async write(changes) {
+      examineChanges(changes)
+      return outage(() =>
+        transaction(async (run) => {
+          const one = async (text: string, parameters: unknown[]) => (await run(text, parameters)).rows.length === 1
+          // One writer at a time in a partition: what is absent cannot appear while the others are checked.
+          await run(sql.lock, [changes[0]?.id.partition])
+          for (const change of changes)
+            if (change.ifVersion !== 'any' && !(await one(sql.isAt(change.ifVersion), holdsParameters(change))))
+              return false
+          for (const change of changes) {
+            if (change.type === 'delete') await run(sql.remove, keyOf(change.id))
+            if (change.type !== 'put') continue
+            await run(sql.put, [...keyOf(change.id), change.value, change.ttl ?? null])
+            for (const { index, value } of change.index ?? [])
+              await run(sql.addEntry, [index, value, ...keyOf(change.id), change.ttl ?? null])
+          }
+          return true
+        }),
+      )
+    },
+
+    async list(index, value, { cursor, limit } = {}) {
+      examineEntry(index, value)
+      const size = pageLimit(limit)
+      const from = cursor === undefined ? ['', '', ''] : (JSON.parse(cursor) as string[])
+      const rows = (await ask(sql.list, [index, value, ...from, size + 1])) as RecordId[]
+      const ids = rows.slice(0, size).map(({ partition, kind, id }) => ({ partition, kind, id }))
+      const last = ids.at(-1)
+      return { ids, ...(last && rows.length > size && { cursor: JSON.stringify(keyOf(last)) }) }
+    },
+
+    async consume(id, ttl) {
+      examineId(id)
+      examineTtl(ttl)
+      return (await ask(sql.consume, [...keyOf(id), ttl])).length === 1
+    },
+
+    async sweep(limit) {
+      const removed = await ask(sql.sweep, [limit])
+      await ask(sql.sweepEntries, [limit])
+      return removed.length
+    },
+
+    migrate: () =>
+      outage(() =>
+        transaction(async (run) => {
+          await run(sql.lock, [`${prefix} migrate`])
+          for (const statement of sql.schema) await run(statement, [])
+        }),
+      ),
+  }
+}
+
+const keyOf = ({ partition, kind, id }: RecordId): string[] => [partition, kind, id]
+
+const holdsParameters = ({ id, ifVersion }: Change): unknown[] =>
+  ifVersion === 'absent' ? keyOf(id) : [...keyOf(id), ifVersion]
+
+type Conditional = Exclude<Put['ifVersion'], 'any'>
+
+/** Versions come from a sequence, so that a deleted record that comes back has another one. */
+function statements(records: string, entries: string) {
+  const versions = records.replace(/_records"$/, '_versions"')
+  const named = 'partition = $1 and kind = $2 and id = $3'
+  const alive = '(expires is null or expires > clock_timestamp())'
+  const expiry = (at: number) => `clock_timestamp() + $${at}::float8 * interval '1 second'`
+  const upsert = (values: string) =>
+    `insert into ${records} as held (partition, kind, id, value, version, expires) values ($1, $2, $3, ${values})
+     on conflict (partition, kind, id) do update
+     set value = excluded.value, version = excluded.version, expires = excluded.expires`
+  return {
+    get: `select value, version from ${records} where ${named} and ${alive}`,
+    lock: 'select pg_advisory_xact_lock(hashtextextended($1, 20261124))',
+    isAt: (version: Conditional) =>
+      version === 'absent'
+        ? `select 1 where not exists (select 1 from ${records} where ${named} and ${alive})`
+        : `select 1 from ${records} where ${named} and version = $4 and ${alive}`,
+    put: upsert(`$4, nextval('${versions}'), ${expiry(5)}`),
+    remove: `delete from ${records} where ${named}`,
+    consume: `${upsert(`'', nextval('${versions}'), ${expiry(4)}`)}
+     where held.expires <= clock_timestamp() returning 1`,
+    addEntry: `insert into ${entries} as held (name, value, partition, kind, id, expires)
+     values ($1, $2, $3, $4, $5, ${expiry(6)})
+     on conflict (name, value, partition, kind, id) do update
+     set expires = case when held.expires is null or excluded.expires is null then null
+     else greatest(held.expires, excluded.expires) end`,
+    list: `select partition, kind, id from ${entries}
+     where name = $1 and value = $2 and (partition, kind, id) > ($3, $4, $5) and ${alive}
+     order by partition, kind, id limit $6`,
+    sweep: `delete from ${records} where ctid in
+     (select ctid from ${records} where expires <= clock_timestamp() limit $1 for update skip locked) returning 1`,
+    sweepEntries: `delete from ${entries} where ctid in
+     (select ctid from ${entries} where expires <= clock_timestamp() limit $1 for update skip locked)`,
+    schema: [
+      `create sequence if not exists ${versions}`,
+      `create table if not exists ${records} (partition text collate "C", kind text collate "C", id text collate "C",
+       value text not null, version bigint not null, expires timestamptz, primary key (partition, kind, id))`,
+      `create index if not exists ${records.replace(/"$/, '_expires"')} on ${records} (expires)`,
+      `create table if not exists ${entries} (name text collate "C", value text collate "C", partition text collate "C",
+       kind text collate "C", id text collate "C", expires timestamptz, primary key (name, value, partition, kind, id))`,
+      `create index if not exists ${entries.replace(/"$/, '_expires"')} on ${entries} (expires)`,
+    ],
+  }
+}

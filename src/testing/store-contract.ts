@@ -1,0 +1,263 @@
+import type { Change, Put, RecordId, RecordStore } from '../store/contract.js'
+
+export interface StoreContractCase {
+  /** A sentence about what holds. */
+  name: string
+  /** Rejects if it does not. */
+  run(): Promise<void>
+}
+
+export interface StoreContractOptions {
+  /** Lets seconds pass for the store. Default: waits. Give one that moves the clock where a store follows yours. */
+  wait?(seconds: number): Promise<void> | void
+}
+
+/**
+ * What every RecordStore must do, for authors of others: run each case with any test runner. The cases share a store;
+ * each has names of its own in it, made at random, and leaves its records there.
+ *
+ * Not covered: outages. Stop your server and see that calls reject with StoreError.
+ */
+export function recordStoreContract(
+  open: () => RecordStore | Promise<RecordStore>,
+  { wait = sleep }: StoreContractOptions = {},
+): StoreContractCase[] {
+  const check = (name: string, run: (store: RecordStore, names: Names) => Promise<void>): StoreContractCase => ({
+    name,
+    run: async () => run(await open(), uniqueNames()),
+  })
+  return [
+    check('what was put is read as it was, in any script and length', async (store, { id, put }) => {
+      for (const value of ['', ' ', '1 2', 'ünïcödé 🗝', '{"a":"\\u0000"}', 'x'.repeat(100_000)]) {
+        same(await store.write([put('text', value)]), true)
+        same((await store.get(id('text')))?.value, value)
+      }
+    }),
+    check('what was never put is undefined', async (store, { id }) => {
+      same(await store.get(id('nothing')), undefined)
+    }),
+    check('kinds, partitions and ids that could be confused are apart', async (store, { id, partition }) => {
+      const ids: RecordId[] = [
+        id('a:b'),
+        { kind: 'test:a', partition, id: 'b' },
+        { kind: 'test', partition: `${partition}:a`, id: 'b' },
+        { kind: 'test', partition, id: 'a}b{' },
+        { kind: 'test', partition: `{${partition}}`, id: 'a%3Ab' },
+      ]
+      for (const [at, one] of ids.entries())
+        await store.write([{ type: 'put', id: one, value: `${at}`, ifVersion: 'absent' }])
+      for (const [at, one] of ids.entries()) same((await store.get(one))?.value, `${at}`)
+    }),
+    check('"absent" writes once', async (store, { id, put }) => {
+      same(await store.write([put('one', 'first', 'absent')]), true)
+      same(await store.write([put('one', 'second', 'absent')]), false)
+      same((await store.get(id('one')))?.value, 'first')
+    }),
+    check('a version that has moved is refused, the one that was read is not', async (store, { id, put }) => {
+      await store.write([put('one', 'first')])
+      const read = await found(store, id('one'))
+      same(await store.write([put('one', 'second', read.version)]), true)
+      same(await store.write([put('one', 'third', read.version)]), false)
+      same((await store.get(id('one')))?.value, 'second')
+    }),
+    check('a version of a record that was never there is refused', async (store, { id, put }) => {
+      same(await store.write([put('one', 'value', 1)]), false)
+      same(await store.get(id('one')), undefined)
+    }),
+    check('a record that was deleted and put again has another version', async (store, { id, put }) => {
+      await store.write([put('one', 'first')])
+      const { version } = await found(store, id('one'))
+      same(await store.write([{ type: 'delete', id: id('one'), ifVersion: version }]), true)
+      same(await store.get(id('one')), undefined)
+      same(await store.write([put('one', 'again', 'absent')]), true)
+      same(await store.write([put('one', 'stale', version)]), false)
+    }),
+    check('deleting what is not there: "any" and "absent" may, a version may not', async (store, { id }) => {
+      same(await store.write([{ type: 'delete', id: id('one'), ifVersion: 'any' }]), true)
+      same(await store.write([{ type: 'delete', id: id('one'), ifVersion: 'absent' }]), true)
+      same(await store.write([{ type: 'delete', id: id('one'), ifVersion: 7 }]), false)
+    }),
+    check('all changes or none, wherever the condition fails', async (store, { id, put }) => {
+      await store.write([put('guard', 'old')])
+      const { version } = await found(store, id('guard'))
+      const changes = (ifVersion: number): Change[] => [
+        put('a', 'new'),
+        { type: 'check', id: id('guard'), ifVersion },
+        put('b', 'new', 'absent'),
+      ]
+      same(await store.write(changes(version + 1)), false)
+      same(await store.get(id('a')), undefined)
+      same(await store.get(id('b')), undefined)
+      same(await store.write(changes(version)), true)
+      same((await found(store, id('a'))).value, 'new')
+      same(await store.write(changes(version)), false)
+      same((await found(store, id('guard'))).version, version)
+    }),
+    check('a check for "absent" holds until it is there', async (store, { id, put }) => {
+      const changes: Change[] = [{ type: 'check', id: id('gone'), ifVersion: 'absent' }, put('a', 'new')]
+      same(await store.write(changes), true)
+      await store.write([put('gone', 'back')])
+      same(await store.write(changes), false)
+    }),
+    check('of twenty that spend one version at once, one succeeds', async (store, { id, put }) => {
+      await store.write([put('one', '0')])
+      const { version } = await found(store, id('one'))
+      const results = await Promise.all(
+        Array.from({ length: 20 }, (_, at) => store.write([put('one', `${at + 1}`, version), put('by', `${at + 1}`)])),
+      )
+      same(results.filter(Boolean).length, 1)
+      const winner = `${results.indexOf(true) + 1}`
+      same((await found(store, id('one'))).value, winner)
+      same((await found(store, id('by'))).value, winner)
+    }),
+    check('twenty that count with read and compare lose none', async (store, { id, put }) => {
+      await store.write([put('count', '0')])
+      const add = async (): Promise<void> => {
+        const { value, version } = await found(store, id('count'))
+        if (!(await store.write([put('count', `${Number(value) + 1}`, version)]))) return add()
+      }
+      await Promise.all(Array.from({ length: 20 }, add))
+      same((await found(store, id('count'))).value, '20')
+    }),
+    check('a record with a ttl goes, one without stays, one put again lives anew', async (store, { id, put }) => {
+      await store.write([
+        { ...put('short', 'value'), ttl: 0.4 },
+        put('long', 'value'),
+        { ...put('again', '1'), ttl: 0.4 },
+      ])
+      same((await found(store, id('short'))).value, 'value')
+      await store.write([{ ...put('again', '2'), ttl: 30 }])
+      await wait(0.6)
+      same(await store.get(id('short')), undefined)
+      same((await found(store, id('again'))).value, '2')
+      same((await found(store, id('long'))).value, 'value')
+    }),
+    check('an expired record is absent to a write, and its version is gone', async (store, { id, put }) => {
+      await store.write([{ ...put('one', 'value'), ttl: 0.3 }])
+      const { version } = await found(store, id('one'))
+      await wait(0.5)
+      same(await store.write([put('one', 'stale', version)]), false)
+      same(await store.write([put('one', 'new', 'absent')]), true)
+    }),
+    check('an index lists what was put under it, and nothing else', async (store, { id, put, index }) => {
+      await store.write([put('a', '1', 'any', index('color', 'red'))])
+      await store.write([put('b', '2', 'any', index('color', 'red')), put('c', '3', 'any', index('color', 'blue'))])
+      same(await listed(store, index('color', 'red')), [id('a'), id('b')])
+      same(await listed(store, index('color', 'blue')), [id('c')])
+      same(await listed(store, index('shape', 'red')), [])
+    }),
+    check('an entry outlives its record at most, and comes before it', async (store, { id, put, index }) => {
+      await store.write([{ ...put('a', '1', 'any', index('color', 'red')), ttl: 0.4 }])
+      await store.write([{ ...put('b', '1', 'any', index('color', 'red')), ttl: 0.4 }])
+      await store.write([{ ...put('b', '2', 'any', index('color', 'red')), ttl: 30 }])
+      same(await listed(store, index('color', 'red')), [id('a'), id('b')])
+      await wait(0.6)
+      same(await listed(store, index('color', 'red')), [id('b')])
+    }),
+    check('pages hold every entry once, whatever is written meanwhile', async (store, names) => {
+      const { id, put, index } = names
+      const all = Array.from({ length: 25 }, (_, at) => `m${String(at).padStart(2, '0')}`)
+      for (const one of all) await store.write([put(one, '1', 'any', index('color', 'red'))])
+      const seen: string[] = []
+      let cursor: string | undefined
+      let pages = 0
+      do {
+        const [entry] = index('color', 'red')
+        if (!entry) throw new Error('no entry')
+        const page = await store.list(entry.index, entry.value, { limit: 10, ...(cursor && { cursor }) })
+        if (page.ids.length > 10) throw new Error('a page is longer than its limit')
+        seen.push(...page.ids.map((one) => one.id))
+        cursor = page.cursor
+        pages++
+        // Everything is put again, in another order: nothing moves out of a later page.
+        for (const one of [...all].reverse()) await store.write([put(one, '2', 'any', index('color', 'red'))])
+      } while (cursor !== undefined)
+      same(
+        seen.sort(),
+        all.map((one) => id(one).id),
+      )
+      same(pages, 3)
+    }),
+    check('consume is true once, for as long as it was asked to', async (store, { id }) => {
+      const results = await Promise.all(Array.from({ length: 10 }, () => store.consume(id('once'), 0.5)))
+      same(results.filter(Boolean).length, 1)
+      same(await store.consume(id('other'), 0.5), true)
+      await wait(0.7)
+      same(await store.consume(id('once'), 0.5), true)
+    }),
+    check('misuse is a TypeError and writes nothing', async (store, { id, put, partition }) => {
+      const elsewhere = { kind: 'test', partition: `${partition}-2`, id: 'x' }
+      const wrong: Change[][] = [
+        [],
+        [put('a', '1'), { type: 'put', id: elsewhere, value: '1', ifVersion: 'any' }],
+        [put('a', '1'), put('a', '2')],
+        [{ ...put('a', '1'), ttl: 0 }],
+        [{ ...put('a', '1'), ttl: Number.NaN }],
+        [put('a', 'nul \0')],
+        [put('a', '1', 1.5)],
+        [put('a\n', '1')],
+        [put('x'.repeat(201), '1')],
+      ]
+      for (const changes of wrong) await rejects(() => store.write(changes))
+      await rejects(() => store.consume(id('a'), -1))
+      await rejects(() => store.list('color', 'red', { limit: 0 }))
+      same(await store.get(id('a')), undefined)
+    }),
+    check('what has expired is removed by sweep, where there is one', async (store, { id, put }) => {
+      await store.write([{ ...put('one', 'value'), ttl: 0.2 }])
+      await wait(0.4)
+      if (store.sweep) while ((await store.sweep(1000)) > 0);
+      same(await store.get(id('one')), undefined)
+    }),
+  ]
+}
+
+type Names = ReturnType<typeof uniqueNames>
+
+function uniqueNames() {
+  const partition = crypto.randomUUID()
+  const id = (name: string): RecordId => ({ kind: 'test', partition, id: name })
+  return {
+    partition,
+    id,
+    index: (index: string, value: string) => [{ index: `${partition} ${index}`, value }],
+    put: (name: string, value: string, ifVersion: Put['ifVersion'] = 'any', index?: Put['index']): Put => ({
+      type: 'put',
+      id: id(name),
+      value,
+      ifVersion,
+      ...(index && { index }),
+    }),
+  }
+}
+
+const sleep = (seconds: number) => new Promise<void>((resolve) => setTimeout(resolve, seconds * 1000))
+
+async function found(store: RecordStore, id: RecordId) {
+  const stored = await store.get(id)
+  if (!stored) throw new Error(`${id.id} is not there`)
+  return stored
+}
+
+async function listed(store: RecordStore, [entry]: Exclude<Put['index'], undefined>): Promise<RecordId[]> {
+  if (!entry) throw new Error('no entry')
+  const { ids } = await store.list(entry.index, entry.value)
+  return [...ids].sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+async function rejects(call: () => Promise<unknown>): Promise<void> {
+  const error = await call().then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof TypeError)) throw new Error(`a TypeError was expected, not ${error}`)
+}
+
+/** Members in any order: stored objects are made anew. */
+function same(actual: unknown, expected: unknown): void {
+  const text = (value: unknown) =>
+    JSON.stringify(value, (_, one) => (isPlain(one) ? Object.fromEntries(Object.entries(one).sort()) : one))
+  if (text(actual) !== text(expected)) throw new Error(`expected ${text(expected)}, got ${text(actual)}`)
+}
+
+const isPlain = (value: unknown): value is object => value instanceof Object && !Array.isArray(value)

@@ -1,0 +1,52 @@
+import { execFileSync } from 'node:child_process'
+import { ensureProgram, freePort } from './programs.js'
+import { createTestServer, freshFolder, type TestServer } from './server.js'
+
+const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
+
+const redis = (port: number, more: string[] = []): TestServer => {
+  const folder = freshFolder('redis')
+  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--daemonize', 'no', ...more]
+  return createTestServer('redis-server', port, folder, { program: ensureProgram('redis-server'), args })
+}
+
+/** One Redis whose every write is on disk before it is answered. */
+export async function startRedis(): Promise<TestServer> {
+  const server = redis(await freePort(), durable)
+  await server.start()
+  return server
+}
+
+/** A Redis Cluster of three nodes, each with a third of the slots. */
+export async function startRedisCluster(): Promise<{ ports: number[]; remove(): Promise<void> }> {
+  const cli = ensureProgram('redis-cli')
+  const nodes: TestServer[] = []
+  const remove = async () => {
+    await Promise.all(nodes.map((node) => node.remove()))
+  }
+  try {
+    // The nodes talk to each other on their port plus 10,000.
+    for (let at = 0; at < 3; at++)
+      nodes.push(redis(await freePort(55_000), ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000']))
+    await Promise.all(nodes.map((node) => node.start()))
+    const ports = nodes.map(({ port }) => port)
+    const addresses = ports.map((port) => `127.0.0.1:${port}`)
+    execFileSync(cli, ['--cluster', 'create', ...addresses, '--cluster-replicas', '0', '--cluster-yes'], {
+      stdio: 'pipe',
+    })
+    // Each node learns from the others that all slots are taken.
+    for (const port of ports)
+      for (
+        let tries = 0;
+        !/cluster_state:ok/.test(`${execFileSync(cli, ['-p', `${port}`, 'cluster', 'info'])}`);
+        tries++
+      ) {
+        if (tries > 100) throw new Error('the cluster did not form')
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+    return { ports, remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}

@@ -1,0 +1,72 @@
+import { Cluster as IoCluster, Redis as IoRedis } from 'ioredis'
+import pg from 'pg'
+import { createClient, createCluster } from 'redis'
+import type { RecordStore } from 'sallyport/store'
+import { type PostgresStore, postgresStore } from 'sallyport/store/postgres'
+import { redisStore } from 'sallyport/store/redis'
+
+/** A store over a client that is the caller's own, as an app would make it. */
+export interface OpenStore<Store extends RecordStore = RecordStore> {
+  store: Store
+  close(): Promise<unknown>
+}
+
+/** With the official client. */
+export async function openRedis(port: number): Promise<OpenStore> {
+  const client = createClient({ socket: { host: '127.0.0.1', port, reconnectStrategy: 50 } })
+  // Without a listener its connection errors end the process.
+  client.on('error', () => {})
+  await client.connect()
+  return { store: redisStore({ send: (args) => client.sendCommand(args) }), close: async () => client.destroy() }
+}
+
+export async function openIoRedis(port: number): Promise<OpenStore> {
+  const client = new IoRedis({ host: '127.0.0.1', port })
+  client.on('error', () => {})
+  return {
+    store: redisStore({ send: ([name = '', ...args]) => client.call(name, args) }),
+    close: async () => client.disconnect(),
+  }
+}
+
+export async function openRedisCluster(ports: readonly number[]): Promise<OpenStore> {
+  const cluster = createCluster({ rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })) })
+  cluster.on('error', () => {})
+  await cluster.connect()
+  return {
+    store: redisStore({ send: (args, key) => cluster.sendCommand(key, false, args) }),
+    close: async () => cluster.destroy(),
+  }
+}
+
+export async function openIoRedisCluster(ports: readonly number[]): Promise<OpenStore> {
+  const cluster = new IoCluster(ports.map((port) => ({ host: '127.0.0.1', port })))
+  cluster.on('error', () => {})
+  return {
+    store: redisStore({ send: ([name = '', ...args]) => cluster.call(name, args) }),
+    close: async () => cluster.disconnect(),
+  }
+}
+
+export async function openPostgres(connectionString: string): Promise<OpenStore<PostgresStore>> {
+  const pool = new pg.Pool({ connectionString, max: 5, connectionTimeoutMillis: 2000 })
+  // Without a listener an idle connection that breaks ends the process.
+  pool.on('error', () => {})
+  const store = postgresStore({
+    query: (text, parameters) => pool.query(text, parameters),
+    async transaction(work) {
+      const client = await pool.connect()
+      try {
+        await client.query('begin')
+        const result = await work((text, parameters) => client.query(text, parameters))
+        await client.query('commit')
+        client.release()
+        return result
+      } catch (error) {
+        client.release(true)
+        throw error
+      }
+    },
+  })
+  return { store, close: () => pool.end() }
+}
