@@ -128,7 +128,7 @@ export function createBff(options: BffOptions): Bff {
     },
     describe: () => describe(settings, { jar, keyring, provider, endpoints }),
     async close() {
-      sessions.close()
+      await sessions.drain()
     },
   }
 

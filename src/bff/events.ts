@@ -23,6 +23,8 @@ export type BffEvent =
   | { type: 'id_token_refused'; claim: string }
   | { type: 'userinfo_failed' }
   | { type: 'provider_unavailable'; detail: string }
+  /** The session store does not answer, or took too long; nothing is lost by it. */
+  | { type: 'store_unavailable'; detail: string }
   /** The provider refuses this client, or its metadata: somebody has to look at the configuration. */
   | { type: 'operator_error'; detail: string }
   /** Once per process: sessions end with their first access token. */

@@ -27,7 +27,7 @@ export function createLogout({ settings, provider, sessions, transactions }: Par
       const present = await sessions.read(request, false)
       const cookies = [...sessions.clear(request), ...transactions.clear(request)]
       if (!present.record) return json({ location: null }, cookies)
-      const { refresh_token, id_token } = await sessions.end(present.record, 'logged_out')
+      const { refresh_token, id_token } = await sessions.end(present, 'logged_out')
       const [revocation, endSession] = await Promise.all([
         refresh_token === undefined ? 'done' : provider.revoke(refresh_token),
         provider.endSessionUrl({}).then(Boolean, () => undefined),

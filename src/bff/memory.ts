@@ -1,31 +1,14 @@
 import type { SignedOutReason } from '../protocol/session.js'
 import type { EpochSeconds, Now } from '../protocol/time.js'
-import type { AccessToken, SessionRecord } from './sessions.js'
+import type { SessionRecord } from './record.js'
+import type { Attempt, Held, Shelf } from './shelf.js'
 
-/** What one process remembers of a session beside its sealed cookie. */
-export interface Remembered {
-  /** The newest there is: a cookie of an older generation is brought up to it. */
-  record: SessionRecord
-  /** By resource and scope. */
-  readonly tokens: Map<string, AccessToken>
-  id_token?: string
-  /** The generation was made here, not read from a cookie after a restart or from another process. */
-  ours: boolean
-  /** About the current generation's refresh token. */
-  unknown: boolean
-  refused: boolean
-  odd: number
-  /** Not before this instant is the provider asked again for this session. */
-  notBefore: EpochSeconds
-  /** The end of the queue: one refresh at a time. */
-  turn: Promise<unknown>
-}
-
-export interface SessionMemory {
-  get(id: string): Remembered | undefined
-  /** The remembered session, or a new memory of this record. */
-  recall(record: SessionRecord): Remembered
-  remember(record: SessionRecord, ours: boolean): Remembered
+/** What one process knows of sessions beside their sealed cookies. */
+export interface SessionMemory extends Shelf {
+  peek(id: string): Held | undefined
+  /** The session as remembered, brought up to this record if that is newer. */
+  recall(record: SessionRecord): Held
+  remember(held: Omit<Held, 'version'>): Held
   /** Ends: nothing brings it back until `until`, when its cookie has expired. */
   bury(id: string, reason: SignedOutReason, until: EpochSeconds): void
   grave(id: string): SignedOutReason | undefined
@@ -36,51 +19,56 @@ const LIMIT = 100_000
 /** Seconds between two sweeps. */
 const SWEEP = 60
 
-export function createSessionMemory(now: Now): SessionMemory {
-  const sessions = new Map<string, Remembered>()
+/** `ended` hears of every session that the coordinator ends. */
+export function createSessionMemory(
+  now: Now,
+  ended: (record: SessionRecord, reason: SignedOutReason) => void,
+): SessionMemory {
+  const sessions = new Map<string, { held: Held; attempt?: Attempt }>()
   const graves = new Map<string, { reason: SignedOutReason; until: EpochSeconds }>()
+  let versions = 0
   let swept = now()
 
   function sweep() {
     if (now() - swept < SWEEP) return
     swept = now()
-    for (const [id, { record }] of sessions) if (record.expires <= swept) sessions.delete(id)
+    for (const [id, { held }] of sessions) if (held.record.expires <= swept) sessions.delete(id)
     for (const [id, { until }] of graves) if (until <= swept) graves.delete(id)
   }
 
-  function remember(record: SessionRecord, ours: boolean): Remembered {
+  function remember(session: Omit<Held, 'version'>): Held {
     sweep()
-    const fresh: Remembered = {
-      record,
-      tokens: new Map(),
-      ours,
-      unknown: false,
-      refused: false,
-      odd: 0,
-      notBefore: 0,
-      turn: Promise.resolve(),
-    }
-    sessions.set(record.id, fresh)
+    const held = { ...session, version: ++versions }
+    sessions.set(held.record.id, { held })
     for (const oldest of sessions.keys()) {
       if (sessions.size <= LIMIT) break
       sessions.delete(oldest)
     }
-    return fresh
+    return held
   }
 
-  return {
-    get: (id) => sessions.get(id),
+  const current = ({ record: { id }, version }: Held) => {
+    const found = sessions.get(id)
+    return found?.held.version === version ? found : undefined
+  }
+
+  const self: SessionMemory = {
+    peek: (id) => sessions.get(id)?.held,
     remember,
     recall(record) {
       const found = sessions.get(record.id)
-      if (!found) return remember(record, false)
-      // Another process got further: what is known of the older refresh token no longer matters.
-      if (found.record.generation < record.generation)
-        Object.assign(found, { record, ours: false, unknown: false, refused: false, odd: 0, notBefore: 0 })
+      // Another process got further: what is known of the older generation no longer matters.
+      if (!found || found.held.record.generation < record.generation)
+        return remember({
+          record,
+          tokens: found?.held.tokens ?? new Map(),
+          id_token: found?.held.id_token,
+          ours: false,
+        })
       // Last in the map's order is last to be forgotten.
       sessions.delete(record.id)
       sessions.set(record.id, found)
-      return found
+      return found.held
     },
     bury(id, reason, until) {
       sweep()
@@ -88,5 +76,32 @@ export function createSessionMemory(now: Now): SessionMemory {
       graves.set(id, { reason, until })
     },
     grave: (id) => graves.get(id)?.reason,
+
+    read: async (id) => sessions.get(id)?.held ?? { ended: self.grave(id) ?? 'expired' },
+    async attempt(id) {
+      const attempt = sessions.get(id)?.attempt
+      return attempt && { attempt, version: 0 }
+    },
+    async begin(held, attempt) {
+      const found = current(held)
+      if (found) found.attempt = attempt
+      return found !== undefined
+    },
+    async note(held, attempt) {
+      const found = sessions.get(held.record.id)
+      if (found?.attempt?.id === attempt.id) found.attempt = attempt
+    },
+    async save(held, next) {
+      if (!current(held)) return false
+      remember(next)
+      return true
+    },
+    async end(held, reason) {
+      const found = sessions.get(held.record.id)
+      if (found && found.held.record.generation !== held.record.generation) return false
+      if (found) ended(found.held.record, reason)
+      return true
+    },
   }
+  return self
 }

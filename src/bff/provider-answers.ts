@@ -58,9 +58,10 @@ export function judge(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, past:
   if (answer.type === 'unreachable') return notNow('not_now')
   if (answer.type === 'unknown') return notNow('unknown')
   const { status, error, json } = answer
-  // Somebody in the way (a firewall's page), or "later".
-  if (status === 408 || status === 425 || status === 429 || status >= 500 || (status === 403 && !json))
-    return notNow('not_now')
+  // "Later", or somebody in the way (a firewall's page): it has not been processed.
+  if (status === 425 || status === 429 || status === 503 || (status === 403 && !json)) return notNow('not_now')
+  // A gateway that gave up, a server that broke: how far it had got is not known.
+  if (status === 408 || status >= 500) return notNow('unknown')
   if (status === 401 || error === 'invalid_client' || error === 'unauthorized_client')
     return { type: 'not_now', error: 'operator_error', outcome: 'refused' }
   if (error === 'invalid_scope' || error === 'invalid_target') return { type: 'refused', error }

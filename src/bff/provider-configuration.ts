@@ -6,19 +6,28 @@ import { isLoopback, type Settings } from './options.js'
 const METADATA_AGE = 3600
 /** Seconds until that is tried once more. */
 const METADATA_RETRY = 60
+/** Milliseconds for which a secret that came from a function is used. */
+const SECRET_AGE = 1000
 
 /** The provider's metadata, and openid-client's configuration made from it. Nothing is fetched until something is asked. */
 export function createProviderConfiguration(settings: Settings) {
   const { issuer, client_id, clientSecret, clientAuthentication, timeout, emit, now } = settings
   let found: { metadata: oidc.ServerMetadata; readAt: number } | undefined
   let reading: Promise<oidc.ServerMetadata> | undefined
+  let lastSecret: { value: string; at: number } | undefined
   let current: { config: oidc.Configuration; skew: number; metadata: oidc.ServerMetadata } | undefined
 
-  // The secret is asked for at each request: a manager may have rotated it.
+  /** Asked for again where it may have been rotated; good for a moment, so that asking does not delay a request. */
+  async function secret(): Promise<string> {
+    if (typeof clientSecret !== 'function') return clientSecret
+    if (!lastSecret || performance.now() - lastSecret.at > SECRET_AGE)
+      lastSecret = { value: await clientSecret(), at: performance.now() }
+    return lastSecret.value
+  }
+
   const authenticate: oidc.ClientAuth = async (as, client, body, headers) => {
-    const secret = typeof clientSecret === 'function' ? await clientSecret() : clientSecret
     const method = clientAuthentication === 'client_secret_post' ? oidc.ClientSecretPost : oidc.ClientSecretBasic
-    return method(secret)(as, client, body, headers)
+    return method(await secret())(as, client, body, headers)
   }
   const execute = isLoopback(new URL(issuer)) ? [oidc.allowInsecureRequests] : []
   const fetch: oidc.CustomFetch = (url, options) => settings.fetch(url, options as RequestInit)
@@ -87,6 +96,7 @@ export function createProviderConfiguration(settings: Settings) {
   return {
     metadata,
     configuration,
+    secret,
     /** The metadata, if it has been read already. */
     known: () => found?.metadata,
   }

@@ -34,7 +34,7 @@ export type Provider = ReturnType<typeof createProvider>
 /** What is asked of the provider, through openid-client. */
 export function createProvider(settings: Settings) {
   const { issuer, emit } = settings
-  const { metadata, configuration, known } = createProviderConfiguration(settings)
+  const { metadata, configuration, secret, known } = createProviderConfiguration(settings)
   return {
     metadata,
     known,
@@ -104,27 +104,35 @@ export function createProvider(settings: Settings) {
       }
     },
 
-    /** Spends a refresh token. Never rejects: whatever comes of it is an answer. */
-    async refresh(refresh_token: string, parameters: URLSearchParams): Promise<ProviderAnswer> {
+    /**
+     * Gets ready to spend a refresh token: metadata and client secret are at hand when the returned function is called,
+     * so that it asks at once. It never rejects: whatever comes of it is an answer. `undefined`: not now.
+     */
+    async prepareRefresh(): Promise<
+      ((refresh_token: string, parameters: URLSearchParams) => Promise<ProviderAnswer>) | undefined
+    > {
       let config: oidc.Configuration
       try {
         config = await configuration()
+        await secret()
       } catch {
-        return { type: 'unreachable' }
+        return undefined
       }
-      try {
-        const tokens = await oidc.refreshTokenGrant(config, refresh_token, parameters)
-        if (tokens.token_type !== 'bearer') throw unusable(tokens.token_type)
-        const sub = tokens.claims()?.sub
-        return {
-          type: 'tokens',
-          ...picked(tokens),
-          ...(tokens.id_token && { id_token: tokens.id_token }),
-          ...(sub && { sub }),
+      return async (refresh_token, parameters) => {
+        try {
+          const tokens = await oidc.refreshTokenGrant(config, refresh_token, parameters)
+          if (tokens.token_type !== 'bearer') throw unusable(tokens.token_type)
+          const sub = tokens.claims()?.sub
+          return {
+            type: 'tokens',
+            ...picked(tokens),
+            ...(tokens.id_token && { id_token: tokens.id_token }),
+            ...(sub && { sub }),
+          }
+        } catch (error) {
+          if (error instanceof Refusal) return { type: 'error', status: 401, error: 'invalid_client', json: true }
+          return answerOf(error)
         }
-      } catch (error) {
-        if (error instanceof Refusal) return { type: 'error', status: 401, error: 'invalid_client', json: true }
-        return answerOf(error)
       }
     },
 

@@ -2,7 +2,7 @@ import type { CookieJar } from './cookie-jar.js'
 import { Refusal } from './errors.js'
 import type { Emit } from './events.js'
 import type { Keyring } from './keyring.js'
-import type { SessionRecord } from './sessions.js'
+import type { SessionRecord } from './record.js'
 
 /** Characters of one cookie's value. With name and attributes a browser's limit of 4,096 is kept. */
 const PART = 3500

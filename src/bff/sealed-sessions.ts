@@ -1,14 +1,16 @@
 import { randomId } from '../crypto/hash.js'
 import type { SignedOutReason } from '../protocol/session.js'
 import type { CookieJar } from './cookie-jar.js'
+import { createCoordinator } from './coordinator.js'
 import { shortId } from './events.js'
 import { type Keyring, openJson } from './keyring.js'
-import { createSessionMemory, type Remembered } from './memory.js'
+import { createSessionMemory } from './memory.js'
 import type { Settings } from './options.js'
 import type { Provider } from './provider.js'
-import { createBreaker, createRefresher } from './refresh.js'
+import type { SessionRecord } from './record.js'
 import { createSealedCookie } from './sealed-cookie.js'
-import type { Absence, Presence, SessionRecord, Sessions } from './sessions.js'
+import type { Absence, Presence, Sessions } from './sessions.js'
+import type { Held } from './shelf.js'
 
 /** Seconds that cookies outlive their session: the page can be told that it has expired, and its token be revoked. */
 const REMEMBRANCE = 86_400
@@ -32,18 +34,16 @@ export function createSealedSessions(
 ): Sessions {
   const { now, emit, idleTimeout } = settings
   const cookie = createSealedCookie(jar, keyring, emit)
-  const memory = createSessionMemory(now)
-  const refresh = createRefresher(settings, provider, createBreaker(now), {
-    remembered: (id) => memory.get(id),
-    end: (record, reason) => bury(record, reason),
-  })
-  let saidNoRefreshToken = false
+  const memory = createSessionMemory(now, bury)
+  const coordinator = createCoordinator(settings, provider, memory)
+  const noRefreshToken = sayOnce(emit)
 
-  function bury(record: SessionRecord, reason: SignedOutReason): Remembered | undefined {
-    const remembered = memory.get(record.id)
+  /** Ends a session here, and hands back the newest that was known of it. */
+  function bury(record: SessionRecord, reason: SignedOutReason): Held | undefined {
+    const held = memory.peek(record.id)
     memory.bury(record.id, reason, record.expires + REMEMBRANCE)
     emit({ type: 'signed_out', sub: record.sub, session: shortId(record.id), reason })
-    return remembered
+    return held
   }
 
   const clear = (request: Request): string[] =>
@@ -78,27 +78,32 @@ export function createSealedSessions(
 
   const sealed = (record: SessionRecord) => cookie.seal(record, record.expires - now() + REMEMBRANCE)
 
+  const presence = (held: Held, rest: Omit<Presence, 'record' | 'open'>): Presence => ({
+    record: held.record,
+    open: async () => memory.peek(held.record.id) ?? held,
+    ...rest,
+  })
+
   return {
     async read(request, touch = true) {
       const found = await cookie.open(request)
       if (!found.record) return absent(request, 'none')
-      const { id, generation } = found.record
+      const { id, generation, expires } = found.record
       const ended = memory.grave(id)
       if (ended) return absent(request, ended)
       const idle = await lastUse(request, id)
-      if (!idle || now() > idle.at + idleTimeout || now() >= found.record.expires) return expire(request, found.record)
-      // Once more, with nothing to wait for in between: a sign-out may have come while the cookies were opened.
+      if (!idle || now() > idle.at + idleTimeout || now() >= expires) return expire(request, found.record)
+      const due = touch && now() - idle.at >= Math.min(60, idleTimeout / 10)
+      const cookies = due ? [await idleCookie(id, expires)] : []
+      // Once more, with nothing to wait for after it: a sign-out may have come while the cookies were opened.
       const endedSince = memory.grave(id)
       if (endedSince) return absent(request, endedSince)
-      const { record } = memory.recall(found.record)
-      const due = touch && now() - idle.at >= Math.min(60, idleTimeout / 10)
-      return {
-        record,
-        expiresAt: Math.floor(Math.min(record.expires, (due ? now() : idle.at) + idleTimeout)),
-        cookies: due ? [await idleCookie(id, record.expires)] : [],
+      return presence(memory.recall(found.record), {
+        expiresAt: Math.floor(Math.min(expires, (due ? now() : idle.at) + idleTimeout)),
+        cookies,
         // A cookie that an older key sealed is brought up to date like one of an older generation.
         cookieGeneration: found.stale ? -1 : generation,
-      }
+      })
     },
 
     async create(request, fresh, { access, id_token }) {
@@ -110,46 +115,47 @@ export function createSealedSessions(
         const newest = bury(previous.record, 'logged_out')?.record ?? previous.record
         if (newest.refresh_token !== undefined) await revoke(newest.id, newest.refresh_token)
       }
-      const remembered = memory.remember(record, true)
-      remembered.id_token = id_token
-      remembered.tokens.set('', access)
+      const held = memory.remember({ record, id_token, tokens: new Map([['', access]]), ours: true })
       emit({ type: 'signed_in', sub: record.sub, session: shortId(record.id) })
-      if (record.refresh_token === undefined && !saidNoRefreshToken) {
-        saidNoRefreshToken = true
-        emit({
-          type: 'no_refresh_token',
-          remedy: 'Add offline_access to "scope", or allow refresh tokens for this client at the provider',
-        })
-      }
-      return {
-        record,
+      if (record.refresh_token === undefined) noRefreshToken()
+      return presence(held, {
         expiresAt: Math.floor(Math.min(record.expires, now() + idleTimeout)),
         cookies,
         cookieGeneration: 0,
-      }
+      })
     },
 
-    async token({ record }, wanted) {
-      const remembered = memory.get(record.id)
-      return remembered ? refresh(remembered, wanted) : { type: 'ended', reason: memory.grave(record.id) ?? 'expired' }
+    async token(present, wanted) {
+      const { id } = present.record
+      const ended = memory.grave(id)
+      return ended ? { type: 'ended', reason: ended } : coordinator.token(await present.open(), wanted)
     },
 
-    async end(record, reason) {
-      const remembered = bury(record, reason)
-      const { refresh_token } = remembered?.record ?? record
-      return {
-        ...(refresh_token !== undefined && { refresh_token }),
-        ...(remembered?.id_token !== undefined && { id_token: remembered.id_token }),
-      }
+    async end({ record }, reason) {
+      const held = bury(record, reason)
+      return { refresh_token: (held?.record ?? record).refresh_token, id_token: held?.id_token }
     },
 
-    async cookies(presence: Presence) {
-      const newest = memory.get(presence.record.id)?.record
+    async cookies(presence) {
+      const newest = memory.peek(presence.record.id)?.record
       const behind = newest && newest.generation !== presence.cookieGeneration
       return [...presence.cookies, ...(behind ? await sealed(newest) : [])]
     },
 
     clear,
-    close() {},
+    drain: () => coordinator.drain(),
+  }
+}
+
+/** That sessions end with their first access token is said once per process: it is a matter of configuration. */
+export function sayOnce(emit: Settings['emit']): () => void {
+  let said = false
+  return () => {
+    if (said) return
+    said = true
+    emit({
+      type: 'no_refresh_token',
+      remedy: 'Add offline_access to "scope", or allow refresh tokens for this client at the provider',
+    })
   }
 }

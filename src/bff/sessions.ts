@@ -1,35 +1,7 @@
 import type { SignedOutReason } from '../protocol/session.js'
 import type { EpochSeconds } from '../protocol/time.js'
-
-/** A session as it is kept: in a sealed cookie now, in a store where there is one. */
-export interface SessionRecord {
-  /** 256 random bits. Never leaves the server but sealed. */
-  readonly id: string
-  /** Counts the refresh tokens of this session: spending the one of generation g makes g + 1. */
-  readonly generation: number
-  readonly iss: string
-  readonly sub: string
-  /** The provider's own session. @see OpenID Connect Front-Channel Logout 1.0 section 3 */
-  readonly sid?: string
-  /** What the page may see; nothing else of the ID Token is kept. */
-  readonly claims: Readonly<Record<string, unknown>>
-  readonly refresh_token?: string
-  /** As granted, and for which resources: the session's default token. */
-  readonly scope: string
-  readonly resource: readonly string[]
-  readonly created: EpochSeconds
-  /** The absolute end. */
-  readonly expires: EpochSeconds
-}
-
-/** An access token in the memory of this process. */
-export interface AccessToken {
-  readonly access_token: string
-  readonly scope: string
-  readonly obtained: EpochSeconds
-  /** Seconds that it was good for when it came. */
-  readonly lifetime: number
-}
+import type { AccessToken, NewSession, SessionRecord, TokenOutcome, Wanted } from './record.js'
+import type { Held } from './shelf.js'
 
 /** A session that a request came with. */
 export interface Presence {
@@ -40,6 +12,8 @@ export interface Presence {
   readonly cookies: readonly string[]
   /** The generation in the request's cookie: the answer brings the current one if they differ. */
   readonly cookieGeneration: number
+  /** With its tokens. */
+  open(): Promise<Held>
 }
 
 /** No session, and why; the cookies clear what is left of one. */
@@ -49,46 +23,63 @@ export interface Absence {
   readonly cookies: readonly string[]
 }
 
-/** The wall between endpoints and where sessions live. Sealed cookies are one side of it; stores will be another. */
+/** What a browser is told of one of its person's sessions. */
+export interface Device {
+  /** Names the session to `DELETE /sessions/:id`; of no use as a cookie. */
+  readonly id: string
+  readonly current: boolean
+  readonly created: EpochSeconds
+  readonly last_used: EpochSeconds
+  readonly expires_at: EpochSeconds
+  /** The browser that signed in, as it called itself; at most 256 characters. */
+  readonly user_agent: string
+}
+
+/** Whose sessions: a person's, or those of one session at the provider. */
+export interface Whose {
+  readonly sub?: string | undefined
+  readonly sid?: string | undefined
+}
+
+/** What only sessions in a store can do. */
+export interface Directory {
+  /** A page of a person's live sessions. `cursor` leads to the next one. */
+  list(presence: Presence, cursor: string | undefined): Promise<{ sessions: Device[]; cursor?: string | undefined }>
+  /** Ends one of the person's sessions; `undefined` if it is none of theirs. */
+  end(presence: Presence, id: string): Promise<'current' | 'other' | undefined>
+  /**
+   * Ends them all, also those whose sign-in is still under way; later sign-ins are not touched. Resolves to how many.
+   * @throws StoreError: some may be left; call again
+   */
+  endAll(whose: Whose, reason: SignedOutReason, except?: string): Promise<number>
+}
+
+/** The wall between endpoints and where sessions live: in sealed cookies, or in a store. */
 export interface Sessions {
+  readonly directory?: Directory
   /** `touch: false` does not slide the idle limit. */
   read(request: Request, touch?: boolean): Promise<Presence | Absence>
   /** Makes a session under a new id; ends the one that this browser had. */
-  create(request: Request, record: Omit<SessionRecord, 'id' | 'generation'>, tokens: SignInTokens): Promise<Presence>
+  create(request: Request, session: NewSession, tokens: SignInTokens): Promise<Presence>
   /** The current token of a session, or a newer one. */
   token(presence: Presence, wanted: Wanted): Promise<TokenOutcome>
   /** Ends a session. Resolves to what is left to do for it at the provider. */
-  end(record: SessionRecord, reason: SignedOutReason): Promise<{ refresh_token?: string; id_token?: string }>
+  end(presence: Presence, reason: SignedOutReason): Promise<Leftover>
   /** The cookies that bring the browser up to date with the session as it is now. */
   cookies(presence: Presence): Promise<readonly string[]>
   /** Cookies that clear everything. */
   clear(request: Request): readonly string[]
-  close(): void
+  /** Begins no more refreshes; resolves when those under way are done and stored. */
+  drain(): Promise<void>
+}
+
+/** What the provider is to hear of when a session has ended. */
+export interface Leftover {
+  refresh_token?: string | undefined
+  id_token?: string | undefined
 }
 
 export interface SignInTokens {
   access: AccessToken
   id_token: string
 }
-
-/** Which token a page asks for. */
-export interface Wanted {
-  /** Sorted; empty for the session's default. */
-  resource: readonly string[]
-  /** Sorted tokens joined by a space; empty for what the resource's default is. */
-  scope: string
-  /** Seconds; at most half of a token's lifetime counts. */
-  minValidity: number
-  /** SHA-256 of a token that an API refused, base64url. */
-  refused?: string | undefined
-}
-
-/** What became of a wish for a token. */
-export type TokenOutcome =
-  | { type: 'token'; token: AccessToken }
-  /** The session is over. */
-  | { type: 'ended'; reason: SignedOutReason }
-  /** Not now; the session is kept. `retryAfter` in seconds. */
-  | { type: 'not_now'; error: 'temporarily_unavailable' | 'operator_error' | 'refresh_race'; retryAfter: number }
-  /** The provider refuses this scope or resource; the session is kept. */
-  | { type: 'refused'; error: 'invalid_scope' | 'invalid_target' }

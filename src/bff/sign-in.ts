@@ -5,8 +5,8 @@ import { type Form, one, required } from './form.js'
 import type { Settings } from './options.js'
 import type { Parts } from './parts.js'
 import type { Provider } from './provider.js'
-import { UNSAID_LIFETIME } from './refresh.js'
-import type { AccessToken } from './sessions.js'
+import type { AccessToken } from './record.js'
+import { UNSAID_LIFETIME } from './tokens.js'
 
 /**
  * Redeems an authorization code that the page brings, checks the ID Token, makes a session under a new id, and answers

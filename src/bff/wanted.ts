@@ -2,7 +2,7 @@ import { missingScopes, parseScope } from '../protocol/scope.js'
 import { Refusal } from './errors.js'
 import { type Form, one, seconds } from './form.js'
 import type { Settings } from './options.js'
-import type { Wanted } from './sessions.js'
+import type { Wanted } from './record.js'
 
 /** What a form may say of the token that it wants. */
 export const wantedParameters = ['min_validity', 'resource', 'scope']
