@@ -55,7 +55,7 @@ const homes: Record<string, readonly string[]> = {
   'oidc-client-ts': ['src/client/oidc.ts'],
   'openid-client': ['src/bff/provider.ts', 'src/bff/provider-configuration.ts', 'src/bff/provider-faults.ts'],
   hono: ['src/bff/'],
-  jose: ['src/guard/', 'src/testing/'],
+  jose: ['src/guard/', 'src/testing/', 'src/bff/logout-token.ts'],
   '@hono/node-server': ['src/node/'],
   msw: ['src/testing/handlers.ts'],
 }

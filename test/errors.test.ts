@@ -5,8 +5,9 @@ import { clientErrors } from '../src/client/errors.js'
 import { signInErrors } from '../src/client/sign-in-errors.js'
 import { guardErrors } from '../src/guard/errors.js'
 import { nodeErrors } from '../src/node/express.js'
+import { storeErrors } from '../src/store/contract.js'
 
-const tables = { clientErrors, signInErrors, bffErrors, guardErrors, nodeErrors }
+const tables = { clientErrors, signInErrors, bffErrors, guardErrors, nodeErrors, storeErrors }
 const codes = Object.values(tables).flatMap(Object.keys)
 
 /** The page speaks of some things under the backend's word for them; the guard shares RFC words. Nothing else is said twice. */

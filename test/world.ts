@@ -1,5 +1,6 @@
 import { setupServer } from 'msw/node'
 import { type BffEvent, type BffOptions, createBff } from 'sallyport/bff'
+import { memoryStore, type RecordStore } from 'sallyport/store'
 import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
 import { afterAll, afterEach } from 'vitest'
 import { calculateCodeChallenge, generateCodeVerifier } from '../src/protocol/pkce.js'
@@ -31,8 +32,21 @@ network?.listen({
 afterEach(() => network?.resetHandlers())
 afterAll(() => network?.close())
 
+/** The two homes of sessions that one process can have: what is promised of both is tested with both. */
+export const homes = [
+  ['sealed cookies', (options = {}, provider = {}) => world(options, provider)],
+  ['a store', (options = {}, provider = {}) => stored(options, provider)],
+] as const satisfies readonly (readonly [string, typeof world])[]
+
+export type WorldOptions = Omit<Partial<BffOptions>, 'store'> & { store?: RecordStore | 'memory' }
+
+/** With sessions in a store: all processes of this world share it. */
+export function stored(options: WorldOptions = {}, provider: Record<string, unknown> = {}) {
+  return world({ ...options, store: 'memory' as const }, provider)
+}
+
 /** A provider, a backend before it, and a browser before that; one clock, standing still. */
-export async function world(options: Partial<BffOptions> = {}, provider: Record<string, unknown> = {}) {
+export async function world({ store, ...options }: WorldOptions = {}, provider: Record<string, unknown> = {}) {
   let time = 1_790_000_000
   const now = () => time
   const client_secret = randomKey()
@@ -77,6 +91,7 @@ export async function world(options: Partial<BffOptions> = {}, provider: Record<
     onEvent: (event) => events.push(event),
     ...(!network && { fetch: as.fetch }),
     now,
+    ...(store && { store: store === 'memory' ? memoryStore({ now }) : store }),
     ...options,
   }
   const open = (changes: Partial<BffOptions> = {}) => createBff({ ...settings, ...changes })

@@ -1,19 +1,26 @@
 import { Hono } from 'hono'
 import type { SessionAnswer } from '../protocol/session.js'
+import { StoreError } from '../store/contract.js'
+import { memoryStore } from '../store/memory.js'
 import { json, refusalAnswer } from './answers.js'
+import { createBackground } from './background.js'
 import { createCookieJar } from './cookie-jar.js'
 import { allowOrigin, answerPreflight, requireNavigation, requireOwnPage } from './csrf.js'
 import { type Description, describe } from './describe.js'
+import { createDevices } from './devices.js'
 import type { Endpoint } from './endpoint.js'
-import { Refusal } from './errors.js'
+import { Refusal, type RefusalDetails } from './errors.js'
 import { readForm } from './form.js'
 import { createKeyring } from './keyring.js'
 import { createLogout } from './logout.js'
 import { type BffOptions, examine } from './options.js'
 import type { Parts } from './parts.js'
 import { createProvider } from './provider.js'
+import { createProviderLogout } from './provider-logout.js'
 import { createSealedSessions } from './sealed-sessions.js'
 import { answerSession, nobody, somebody } from './session.js'
+import type { Directory } from './sessions.js'
+import { createStoreSessions } from './store-sessions.js'
 import { postToken } from './token.js'
 import { createTransactions, examineRequest, transactionParameters } from './transaction.js'
 
@@ -28,6 +35,17 @@ export interface Bff {
   getSession(request: Request): Promise<SessionAnswer<Readonly<Record<string, unknown>>> | undefined>
   /** What is in force: cookies, endpoints, key ids, the provider's capabilities, limits and deviations. */
   describe(): Promise<Description>
+  /**
+   * Ends all sessions of a person, for administrators: also one whose sign-in is under way, not later ones. Their refresh
+   * tokens are revoked afterwards. Needs a `store`. Resolves to how many ended.
+   *
+   * @throws StoreError when the store is out of reach: some may be left, call again
+   */
+  endSessions(whose: { sub: string }): Promise<number>
+  /**
+   * Before the process stops: `/health` says `draining`, no refresh is begun any more, those under way finish and are
+   * stored. Sessions can still be read. Stop listening when it resolves.
+   */
   close(): Promise<void>
 }
 
@@ -35,9 +53,10 @@ export interface Bff {
  * The backend behind a page: signs people in as a confidential client, keeps refresh tokens and ID Tokens, hands the
  * page short-lived access tokens. `Request` in, `Response` out.
  *
- * Sessions are sealed into cookies. That needs nothing beside this process, and has limits: a copied cookie is refused
- * after sign-out by this process only; a second process can lose a refresh race; there is no session list and no
- * back-channel logout. `describe()` prints them.
+ * With a `store`, sessions live there: any number of processes are one backend, people see and end their sessions, the
+ * provider signs people out. Without, they are sealed into cookies. That needs nothing beside this process, and has
+ * limits: a copied cookie is refused after sign-out by this process only; a second process can lose a refresh race; there
+ * is no session list and no back-channel logout. `describe()` prints them.
  *
  * Not checked: that TLS ends where `baseUrl` says.
  *
@@ -50,10 +69,15 @@ export function createBff(options: BffOptions): Bff {
   const jar = createCookieJar(settings)
   const keyring = createKeyring(settings)
   const provider = createProvider(settings)
-  const transactions = createTransactions(settings, jar, keyring)
-  const sessions = createSealedSessions(settings, jar, keyring, provider)
-  const parts: Parts = { settings, provider, transactions, sessions }
+  const background = createBackground()
+  const store = settings.store ?? memoryStore(settings)
+  const transactions = createTransactions(settings, jar, keyring, store)
+  const sessions = settings.store
+    ? createStoreSessions(settings, settings.store, jar, keyring, provider, background)
+    : createSealedSessions(settings, jar, keyring, provider)
+  const parts: Parts = { settings, provider, transactions, sessions, store }
   const logout = createLogout(parts, jar, keyring)
+  let draining = false
 
   const endpoints: readonly Endpoint[] = [
     { method: 'POST', path: '/session', answer: (request) => answerSession(request, parts) },
@@ -63,8 +87,27 @@ export function createBff(options: BffOptions): Bff {
     { method: 'POST', path: '/token', answer: (request) => postToken(request, parts) },
     { method: 'POST', path: '/logout', answer: (request) => logout.post(request) },
     { method: 'GET', path: '/logout/continue', exempt: 'navigation', answer: (request) => logout.continue(request) },
-    { method: 'GET', path: '/health', exempt: 'public', answer: async () => json({ status: 'ok' }) },
+    { method: 'GET', path: '/health', exempt: 'public', answer: health },
+    ...(sessions.directory ? withDirectory(sessions.directory) : []),
   ]
+
+  /** What only a backend with a store offers. */
+  function withDirectory(directory: Directory): Endpoint[] {
+    const devices = createDevices(parts, directory)
+    const signOut = createProviderLogout(parts, directory)
+    return [
+      { method: 'GET', path: '/sessions', answer: devices.list },
+      { method: 'DELETE', path: '/sessions/:id', answer: devices.end },
+      { method: 'POST', path: '/backchannel-logout', exempt: 'provider', answer: signOut.backChannel },
+      { method: 'GET', path: '/frontchannel-logout', exempt: 'provider', answer: signOut.frontChannel },
+    ]
+  }
+
+  /** For a load balancer. Asks nobody: what is known of the store is what the last requests met. */
+  async function health(): Promise<Response> {
+    const status = draining ? 'draining' : settings.store?.lost() ? 'store_unavailable' : 'ok'
+    return json({ status }, [], status === 'ok' ? 200 : 503)
+  }
 
   /** What the page needs to make its authorization request, beside the issuer's own words. */
   async function metadata(): Promise<Response> {
@@ -94,32 +137,43 @@ export function createBff(options: BffOptions): Bff {
 
   function refused(error: unknown, request: Request): Response {
     const path = new URL(request.url).pathname
-    const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable')
-    if (!(error instanceof Refusal)) emit({ type: 'operator_error', detail: `${(error as Error)?.name} in ${path}` })
+    const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable', outage(error, path))
     emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
     return allowOrigin(request, refusalAnswer(refusal), settings)
   }
 
-  function wrongMethod(request: Request): Response {
-    const { pathname } = new URL(request.url)
-    const allowed = endpoints.flatMap(({ method, path }) => (basePath + path === pathname ? [method] : []))
-    const answer = refused(new Refusal(allowed.length ? 'method_not_allowed' : 'not_found'), request)
-    if (allowed.length) answer.headers.set('Allow', allowed.join(', '))
+  /** What an error that is no answer yet is to the caller: a store that is away, or a fault of ours. */
+  function outage(error: unknown, path: string): RefusalDetails {
+    if (error instanceof StoreError) {
+      if (error.code === 'store_not_migrated') emit({ type: 'operator_error', detail: error.message })
+      return { description: 'The session store cannot be reached. The session is kept.' }
+    }
+    emit({ type: 'operator_error', detail: `${(error as Error)?.name} in ${path}` })
+    return {}
+  }
+
+  function wrongMethod(request: Request, path: string): Response {
+    const allowed = endpoints.filter((endpoint) => endpoint.path === path).map(({ method }) => method)
+    const answer = refused(new Refusal('method_not_allowed'), request)
+    answer.headers.set('Allow', allowed.join(', '))
     return answer
   }
 
   const app = new Hono().basePath(basePath)
-  for (const endpoint of endpoints) app.on(endpoint.method, endpoint.path, (context) => run(endpoint, context.req.raw))
+  for (const endpoint of endpoints)
+    app.on(endpoint.method, endpoint.path, ({ req: { raw: request } }) =>
+      // Hono answers HEAD with GET's handlers; here GET may touch state, so HEAD is a method of its own.
+      request.method === 'HEAD' ? wrongMethod(request, endpoint.path) : run(endpoint, request),
+    )
   for (const path of new Set(endpoints.map((endpoint) => endpoint.path)))
     app.all(path, ({ req: { raw: request } }) => {
-      return request.method === 'OPTIONS' ? answerPreflight(request, settings) : wrongMethod(request)
+      return request.method === 'OPTIONS' ? answerPreflight(request, settings) : wrongMethod(request, path)
     })
   app.notFound((context) => refused(new Refusal('not_found'), context.req.raw))
   app.onError((error, context) => refused(error, context.req.raw))
 
   return {
-    // Hono answers HEAD with GET's handlers; here GET may touch state, so HEAD is a method of its own.
-    fetch: async (request) => (request.method === 'HEAD' ? headless(request) : app.fetch(request)),
+    fetch: async (request) => app.fetch(request),
     async getSession(request) {
       const present = await sessions.read(request, false)
       if (present.record) return somebody(present)
@@ -127,13 +181,14 @@ export function createBff(options: BffOptions): Bff {
       return site === 'same-origin' || site === 'none' ? (nobody(present.reason) as SessionAnswer<never>) : undefined
     },
     describe: () => describe(settings, { jar, keyring, provider, endpoints }),
-    async close() {
-      await sessions.drain()
+    async endSessions({ sub }) {
+      if (!sessions.directory) throw new TypeError('endSessions: the backend needs a "store" to know its sessions')
+      return sessions.directory.endAll({ sub }, true)
     },
-  }
-
-  function headless(request: Request): Response {
-    const { status, headers } = wrongMethod(request)
-    return new Response(null, { status, headers })
+    async close() {
+      draining = true
+      await sessions.drain()
+      await background.drain(settings.timeout)
+    },
   }
 }

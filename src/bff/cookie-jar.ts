@@ -12,6 +12,8 @@ export interface CookieJar {
   readonly transaction: string
   set(name: string, value: string, maxAge: number): string
   expire(name: string): string
+  /** What clears the session cookies that were sent. */
+  clear(request: Request): string[]
   /** Every value sent under exactly this name. */
   values(request: Request, name: string): string[]
   /** The names of the transaction cookies sent. */
@@ -35,14 +37,19 @@ export function createCookieJar({ name, origin, loopbackCookies }: Settings): Co
   const of = (cookie: string) => (cookie === logout ? lax : attributes)
   const transaction = `${session}-tx.`
   const values = (request: Request, cookie: string) => cookieValues(request.headers.get('cookie'), cookie)
+  const part = `${session}-2`
+  const idle = `${session}-idle`
+  const expire = (cookie: string) => serializeCookie(cookie, '', { ...of(cookie), maxAge: 0 })
   return {
     session,
-    part: `${session}-2`,
-    idle: `${session}-idle`,
+    part,
+    idle,
     logout,
     transaction,
     set: (cookie, value, maxAge) => serializeCookie(cookie, value, { ...of(cookie), maxAge }),
-    expire: (cookie) => serializeCookie(cookie, '', { ...of(cookie), maxAge: 0 }),
+    expire,
+    clear: (request) =>
+      [session, part, idle].flatMap((cookie) => (values(request, cookie).length ? [expire(cookie)] : [])),
     values,
     transactions: (request) => [
       ...new Set(

@@ -57,7 +57,7 @@ export function answerPreflight(request: Request, settings: Settings): Response 
   const response = new Response(null, { status: allowed ? 204 : 403 })
   response.headers.set('Vary', 'Origin')
   if (!allowed) return response
-  response.headers.set('Access-Control-Allow-Methods', 'GET, POST')
+  response.headers.set('Access-Control-Allow-Methods', 'GET, POST, DELETE')
   response.headers.set('Access-Control-Allow-Headers', 'Sallyport-CSRF, Content-Type')
   response.headers.set('Access-Control-Max-Age', '600')
   return allowOrigin(request, response, settings)

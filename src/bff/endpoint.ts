@@ -1,8 +1,11 @@
 /** One line of the table of endpoints. */
 export interface Endpoint {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'DELETE'
   path: string
-  /** Without the CSRF rules: a navigation with rules of its own, or nothing that depends on anybody. */
-  exempt?: 'navigation' | 'public'
+  /**
+   * Without the CSRF rules: a navigation with rules of its own, a message of the provider that carries its own proof, or
+   * nothing that depends on anybody.
+   */
+  exempt?: 'navigation' | 'provider' | 'public'
   answer(request: Request): Promise<Response>
 }

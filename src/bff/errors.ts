@@ -14,6 +14,7 @@ export const bffErrors = {
   id_token_invalid: [400, 'The ID Token was refused.'],
   subject_mismatch: [400, 'UserInfo speaks of another subject than the ID Token.'],
   session_too_large: [400, 'The session does not fit into two cookies of 3.5 kB.'],
+  session_expired: [401, 'Nobody is signed in.'],
   csrf_required: [403, 'The header Sallyport-CSRF: 1 and a request from the configured origin are required.'],
   not_found: [404, 'There is no such endpoint.'],
   method_not_allowed: [405, 'This endpoint does not answer to this method.'],

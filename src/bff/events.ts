@@ -18,6 +18,8 @@ export type BffEvent =
       error?: string
     }
   | { type: 'revocation_failed'; session: string }
+  /** The provider has signed somebody out, over this channel; so many sessions ended. */
+  | { type: 'provider_logout'; channel: 'back' | 'front'; sessions: number }
   | { type: 'request_refused'; error: BffErrorCode; method: string; path: string; detail?: string }
   | { type: 'cookie_refused'; detail: 'duplicate' | 'unreadable' | 'parts' }
   | { type: 'id_token_refused'; claim: string }
@@ -43,3 +45,16 @@ export const isolate =
 
 /** What an event may say of a session id. */
 export const shortId = (id: string): string => id.slice(0, 8)
+
+/** That sessions end with their first access token is said once per process: it is a matter of configuration. */
+export function noRefreshTokenOnce(emit: Emit): () => void {
+  let said = false
+  return () => {
+    if (said) return
+    said = true
+    emit({
+      type: 'no_refresh_token',
+      remedy: 'Add offline_access to "scope", or allow refresh tokens for this client at the provider',
+    })
+  }
+}

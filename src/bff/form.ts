@@ -12,13 +12,14 @@ export type Form = Map<string, string[]>
  *
  * @throws Refusal `unsupported_media_type`, `request_too_large`, `invalid_request`
  */
-export async function readForm(request: Request, known: readonly string[]): Promise<Form> {
+export async function readForm(request: Request, known: readonly string[] | 'any'): Promise<Form> {
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   const text = await readText(request)
   if (text && type !== 'application/x-www-form-urlencoded') throw new Refusal('unsupported_media_type')
   const form: Form = new Map()
   for (const [name, value] of new URLSearchParams(text)) {
-    if (!known.includes(name)) throw new Refusal('invalid_request', { description: 'A parameter is not known here.' })
+    if (known !== 'any' && !known.includes(name))
+      throw new Refusal('invalid_request', { description: 'A parameter is not known here.' })
     if (!value) continue
     const values = form.get(name) ?? []
     if (values.length && name !== 'resource')

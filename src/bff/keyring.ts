@@ -1,3 +1,4 @@
+import { platform } from '../crypto/platform.js'
 import { createSealer, keyId, type Opened } from '../crypto/seal.js'
 import { Refusal } from './errors.js'
 import { type Settings, weakness } from './options.js'
@@ -10,6 +11,9 @@ export interface Keyring {
   /** The public names of the keys, first the one that seals. */
   ids(): Promise<string[]>
 }
+
+/** Characters of a record's tokens, which come from our own store: sixteen of the longest there are. */
+const RECORD = 1_048_576
 
 /** Seconds after which keys from a function are asked for again: a rotation is noticed within that time. */
 const REREAD = 300
@@ -47,7 +51,7 @@ export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieK
     const values = await current()
     let found = sealers.get(purpose)
     if (!found) {
-      found = createSealer(values, purpose)
+      found = createSealer(values, purpose, platform, purpose === 'record' ? RECORD : undefined)
       sealers.set(purpose, found)
     }
     return found

@@ -1,7 +1,9 @@
 import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import type { RecordStore } from '../store/contract.js'
 import { type BffEvent, type Emit, isolate } from './events.js'
+import { type WatchedStore, watchStore } from './watched-store.js'
 
 export interface BffOptions {
   /** The provider, exactly as its metadata document spells it: `https://login.example.com/realms/acme`. */
@@ -17,6 +19,11 @@ export interface BffOptions {
   basePath?: string
   /** Separates the cookies of several apps on one host. Letters, digits, `-` and `_`. Default `sallyport`. */
   name?: string
+  /**
+   * Where sessions live: `redisStore(…)`, `postgresStore(…)`, or `memoryStore()` for a single process. Default: in sealed
+   * cookies, which one process can serve, without a list of sessions and without sign-out by the provider.
+   */
+  store?: RecordStore
   /** At least one text of 32 characters or more, made by a random generator. The first seals, all open. */
   cookieKeys: readonly Secret[]
   /** Default `token-mediating`; `proxy` is not built yet. */
@@ -63,6 +70,7 @@ export interface Settings {
   basePath: string
   name: string
   cookieKeys: readonly Secret[]
+  store: WatchedStore | undefined
   scope: string
   scopes: readonly string[]
   resources: Readonly<Record<string, { scopes: readonly string[] }>>
@@ -107,6 +115,11 @@ export function examine(options: BffOptions): Settings {
   secret('client_secret', options.client_secret, 1)
   if (!Array.isArray(options.cookieKeys) || !options.cookieKeys.length) misuse('cookieKeys', 'needs at least one key')
   for (const key of options.cookieKeys) secret('cookieKeys', key, 32)
+  const { store } = options
+  for (const method of ['get', 'write', 'list', 'consume'] as const)
+    if (store && typeof store[method] !== 'function')
+      misuse('store', `has no function ${method}; make one with redisStore, postgresStore or memoryStore`)
+  const emit = isolate(options.onEvent)
   const scope = options.scope ?? 'openid profile email'
   const scopes = parseScope(scope)
   if (!scopes?.includes('openid')) misuse('scope', 'must be space-separated and include openid')
@@ -137,6 +150,7 @@ export function examine(options: BffOptions): Settings {
     basePath,
     name,
     cookieKeys: options.cookieKeys,
+    store: store && watchStore(store, { emit }),
     scope,
     scopes: scopes ?? [],
     resources,
@@ -152,7 +166,7 @@ export function examine(options: BffOptions): Settings {
     clockTolerance: seconds('clockTolerance', options.clockTolerance ?? 30, 0),
     timeout: seconds('timeout', options.timeout ?? 10),
     loopbackCookies,
-    emit: isolate(options.onEvent),
+    emit,
     fetch: options.fetch ?? globalThis.fetch,
     now: options.now ?? systemNow,
   }

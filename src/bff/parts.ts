@@ -1,3 +1,4 @@
+import type { RecordStore } from '../store/contract.js'
 import type { Settings } from './options.js'
 import type { Provider } from './provider.js'
 import type { Sessions } from './sessions.js'
@@ -9,4 +10,6 @@ export interface Parts {
   provider: Provider
   transactions: Transactions
   sessions: Sessions
+  /** What must be known once: spent transactions, logout tokens. The session store, or this process's memory. */
+  store: RecordStore
 }

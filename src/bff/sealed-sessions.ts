@@ -2,18 +2,16 @@ import { randomId } from '../crypto/hash.js'
 import type { SignedOutReason } from '../protocol/session.js'
 import type { CookieJar } from './cookie-jar.js'
 import { createCoordinator } from './coordinator.js'
-import { shortId } from './events.js'
+import { noRefreshTokenOnce, shortId } from './events.js'
 import { type Keyring, openJson } from './keyring.js'
 import { createSessionMemory } from './memory.js'
 import type { Settings } from './options.js'
 import type { Provider } from './provider.js'
 import type { SessionRecord } from './record.js'
+import { REMEMBRANCE } from './record.js'
 import { createSealedCookie } from './sealed-cookie.js'
 import type { Absence, Presence, Sessions } from './sessions.js'
 import type { Held } from './shelf.js'
-
-/** Seconds that cookies outlive their session: the page can be told that it has expired, and its token be revoked. */
-const REMEMBRANCE = 86_400
 
 /** In a cookie of its own, so that sliding it does not write the session. */
 interface Idle {
@@ -36,7 +34,7 @@ export function createSealedSessions(
   const cookie = createSealedCookie(jar, keyring, emit)
   const memory = createSessionMemory(now, bury)
   const coordinator = createCoordinator(settings, provider, memory)
-  const noRefreshToken = sayOnce(emit)
+  const noRefreshToken = noRefreshTokenOnce(emit)
 
   /** Ends a session here, and hands back the newest that was known of it. */
   function bury(record: SessionRecord, reason: SignedOutReason): Held | undefined {
@@ -46,10 +44,7 @@ export function createSealedSessions(
     return held
   }
 
-  const clear = (request: Request): string[] =>
-    [jar.session, jar.part, jar.idle].flatMap((name) => (jar.values(request, name).length ? [jar.expire(name)] : []))
-
-  const absent = (request: Request, reason: SignedOutReason): Absence => ({ reason, cookies: clear(request) })
+  const absent = (request: Request, reason: SignedOutReason): Absence => ({ reason, cookies: jar.clear(request) })
 
   /** The instant of the last use; a cookie that is missing or another session's is as good as none. */
   async function lastUse(request: Request, id: string): Promise<Idle | undefined> {
@@ -142,20 +137,7 @@ export function createSealedSessions(
       return [...presence.cookies, ...(behind ? await sealed(newest) : [])]
     },
 
-    clear,
+    clear: jar.clear,
     drain: () => coordinator.drain(),
-  }
-}
-
-/** That sessions end with their first access token is said once per process: it is a matter of configuration. */
-export function sayOnce(emit: Settings['emit']): () => void {
-  let said = false
-  return () => {
-    if (said) return
-    said = true
-    emit({
-      type: 'no_refresh_token',
-      remedy: 'Add offline_access to "scope", or allow refresh tokens for this client at the provider',
-    })
   }
 }

@@ -47,11 +47,14 @@ export interface Directory {
   list(presence: Presence, cursor: string | undefined): Promise<{ sessions: Device[]; cursor?: string | undefined }>
   /** Ends one of the person's sessions; `undefined` if it is none of theirs. */
   end(presence: Presence, id: string): Promise<'current' | 'other' | undefined>
+  /** Ends all of the person's sessions but this one. */
+  endOthers(presence: Presence): Promise<number>
   /**
    * Ends them all, also those whose sign-in is still under way; later sign-ins are not touched. Resolves to how many.
+   * `revokeTokens`: afterwards their refresh tokens are revoked, unless it was the provider that ended them.
    * @throws StoreError: some may be left; call again
    */
-  endAll(whose: Whose, reason: SignedOutReason, except?: string): Promise<number>
+  endAll(whose: Whose, revokeTokens?: boolean): Promise<number>
 }
 
 /** The wall between endpoints and where sessions live: in sealed cookies, or in a store. */

@@ -1,10 +1,12 @@
 import { equalInConstantTime, sha256 } from '../crypto/hash.js'
 import { calculateCodeChallenge, isCodeChallenge, isCodeVerifier } from '../protocol/pkce.js'
+import type { RecordStore } from '../store/contract.js'
 import type { CookieJar } from './cookie-jar.js'
 import { Refusal } from './errors.js'
 import { type Form, one, required, seconds } from './form.js'
 import { type Keyring, openJson } from './keyring.js'
 import type { Settings } from './options.js'
+import { recordOf } from './stored-session.js'
 import { allowedTarget } from './wanted.js'
 
 /** What a sign-in was begun with, bound to this browser by a sealed cookie. */
@@ -99,9 +101,8 @@ export async function examineRequest(
 
 export type Transactions = ReturnType<typeof createTransactions>
 
-/** Keeps transactions in cookies of the browser that began them, one per `state`; each is good once. */
-export function createTransactions({ now }: Settings, jar: CookieJar, keyring: Keyring) {
-  const used = new Map<string, number>()
+/** Keeps transactions in cookies of the browser that began them, one per `state`; the store knows which are spent. */
+export function createTransactions({ now }: Settings, jar: CookieJar, keyring: Keyring, store: RecordStore) {
   const nameOf = (stateDigest: string) => `${jar.transaction}${stateDigest.slice(0, 16)}`
 
   async function open(request: Request, name: string): Promise<Transaction | undefined> {
@@ -138,20 +139,19 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
     ): Promise<{ transaction: Transaction; cookies: string[] }> {
       const digest = await sha256(state)
       const name = nameOf(digest)
-      for (const [spent, at] of used) if (now() - at > LIFETIME) used.delete(spent)
+      const spent = recordOf('transaction', digest)
       const cookies = jar.values(request, name).length ? [jar.expire(name)] : []
-      if (used.has(digest)) throw new Refusal('transaction_consumed', { cookies })
-      if (!cookies.length)
+      if (!cookies.length) {
+        if (await store.get(spent)) throw new Refusal('transaction_consumed')
         throw new Refusal('invalid_grant', {
           description: 'This browser did not begin the sign-in that the state belongs to.',
         })
-      // At once, before anything is waited for: of two that come together one is the second.
-      used.set(digest, now())
-      const transaction = await open(request, name)
-      if (!transaction || !equalInConstantTime(transaction.state, digest)) {
-        used.delete(digest)
-        throw new Refusal('state_mismatch', { cookies })
       }
+      const transaction = await open(request, name)
+      if (!transaction || !equalInConstantTime(transaction.state, digest))
+        throw new Refusal((await store.get(spent)) ? 'transaction_consumed' : 'state_mismatch', { cookies })
+      // Of two that come together, to whichever process, one is the second.
+      if (!(await store.consume(spent, LIFETIME))) throw new Refusal('transaction_consumed', { cookies })
       if (
         !isCodeVerifier(code_verifier) ||
         (await calculateCodeChallenge(code_verifier)) !== transaction.code_challenge

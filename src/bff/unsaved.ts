@@ -1,5 +1,6 @@
 import { StoreError } from '../store/contract.js'
 import type { Settings } from './options.js'
+import { within } from './within.js'
 
 /** Milliseconds between two tries to store a result. */
 const SOONEST = 100
@@ -53,22 +54,5 @@ export function createUnsaved({ emit }: Pick<Settings, 'emit'>) {
       closing = true
       await Promise.all(held.values())
     },
-  }
-}
-
-/** What comes first: the promise's result, or `otherwise` after so many seconds. */
-export async function within<Result, Otherwise>(
-  promise: Promise<Result>,
-  seconds: number,
-  otherwise: Otherwise,
-): Promise<Result | Otherwise> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<Otherwise>((resolve) => {
-    timer = setTimeout(() => resolve(otherwise), seconds * 1000)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,8 +1,8 @@
 import { platform } from './platform.js'
 import type { Key, Primitives } from './primitives.js'
 
-/** Longer than anything of ours can be; refused before any work is done. */
-const MAX_SEALED_LENGTH = 16_384
+/** Characters, longer than any cookie of ours can be; refused before any work is done. */
+const LIMIT = 16_384
 
 /** What opened, and whether it should be sealed again because it was not sealed with the first key. */
 export interface Opened {
@@ -23,11 +23,18 @@ export interface Sealer {
  * Each purpose has its own key, derived by HKDF-SHA-256 with the purpose as `info`: what was sealed for one purpose
  * does not open for another. Keys are texts of at least 32 characters (checked by the caller).
  *
+ * What is longer than `limit` characters does not open.
+ *
  * Not checked: age. What must expire says so in its plaintext.
  *
  * @see RFC 7516 section 3.1, RFC 7518 sections 4.5 and 5.3, RFC 5869
  */
-export function createSealer(keys: readonly string[], purpose: string, primitives: Primitives = platform): Sealer {
+export function createSealer(
+  keys: readonly string[],
+  purpose: string,
+  primitives: Primitives = platform,
+  limit = LIMIT,
+): Sealer {
   let ring: Promise<Ring> | undefined
   return {
     async seal(plaintext) {
@@ -40,7 +47,7 @@ export function createSealer(keys: readonly string[], purpose: string, primitive
     },
 
     async open(sealed) {
-      if (sealed.length > MAX_SEALED_LENGTH) return undefined
+      if (sealed.length > limit) return undefined
       const [header = '', encryptedKey, iv, ciphertext, tag, ...rest] = sealed.split('.')
       if (encryptedKey !== '' || rest.length) return undefined
       ring ??= deriveRing(keys, purpose, primitives)

@@ -2,7 +2,8 @@ import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { authorize } from './authorize.js'
 import { createFaults, type EndpointName, type Fault } from './faults.js'
 import type { RequestHandler } from './handlers.js'
-import { type Claims, createKeys, type SigningKey } from './keys.js'
+import { type Claims, createKeys, type Header, type SigningKey, type Tampered } from './keys.js'
+import { logoutToken } from './logout-token.js'
 import type { MockClient, MockUser, ProviderState, Tamper } from './provider-state.js'
 import { json, oauthError, push, revoke, token } from './token.js'
 
@@ -39,6 +40,15 @@ export interface MockAuthorizationServer {
   rotateKeys(): Promise<void>
   /** Revokes all refresh tokens of a person. */
   revoke(sub: string): void
+  /**
+   * A logout token for a client, as back-channel logout posts it; `tamper` makes it wrong.
+   * @see OpenID Connect Back-Channel Logout 1.0 section 2.4
+   */
+  logoutToken(
+    client_id: string,
+    whose: { sub?: string; sid?: string },
+    tamper?: (claims: Claims, header: Header) => Tampered,
+  ): Promise<string>
   readonly tamper: Tamper
   /** How often each endpoint was asked. */
   readonly requests: Record<EndpointName, number>
@@ -152,6 +162,7 @@ export async function mockAuthorizationServer(
     revoke(sub) {
       for (const grant of state.refreshTokens.values()) if (grant.sub === sub) state.revokedFamilies.add(grant.family)
     },
+    logoutToken: (client_id, whose, tamper) => logoutToken(state, client_id, whose, tamper),
     tamper: state.tamper,
     requests,
     grants: state.grants,
@@ -179,6 +190,10 @@ function metadata(issuer: string, { par }: MockAuthorizationServerOptions): Clai
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
+    frontchannel_logout_supported: true,
+    frontchannel_logout_session_supported: true,
   }
 }
 

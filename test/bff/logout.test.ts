@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { APP, bodyOf, call, ISSUER, look, refresh, signIn, world } from '../world.js'
+import { APP, bodyOf, call, homes, ISSUER, look, refresh, signIn } from '../world.js'
 
-describe('signing out', () => {
+describe.each(homes)('signing out, with %s', (_home, world) => {
   it('[F-67] ends the session here, revokes the refresh token, and goes to the provider with the hint', async () => {
     const { tab, as, browser } = await world()
     await signIn(tab)
@@ -133,7 +133,7 @@ describe('signing out', () => {
   })
 })
 
-describe('what leaves the backend', () => {
+describe.each(homes)('what leaves the backend, with %s', (_home, world) => {
   it('[C-22][C-22 twin][S-79][F-96] is never a code, a verifier, a token or a cookie: not in errors, not in events', async () => {
     const { tab, as, events, advance, bff, client_secret, browser } = await world()
     const answers: string[] = []

@@ -1,0 +1,101 @@
+import type { RecordStore } from '../store/contract.js'
+import type { Idle } from './idle.js'
+import { type NotBefore, providerSessionKey, subjectKey } from './not-before.js'
+import type { Settings } from './options.js'
+import type { SessionRecord } from './record.js'
+import type { Device, Directory, Whose } from './sessions.js'
+import type { StoreShelf } from './store-shelf.js'
+import type { Live, SessionRecords } from './stored-session.js'
+
+/** Index entries that are worked on at a time. */
+const BATCH = 100
+
+interface DirectoryPorts {
+  settings: Settings
+  store: RecordStore
+  records: SessionRecords
+  shelf: StoreShelf
+  idle: Idle
+  notBefore: NotBefore
+  revoke(live: Live): void
+}
+
+/** Finds sessions by person, and by their session at the provider. Entries may be stale: the record decides. */
+export function createDirectory({
+  settings,
+  store,
+  records,
+  shelf,
+  idle,
+  notBefore,
+  revoke,
+}: DirectoryPorts): Directory {
+  const { issuer, now, idleTimeout } = settings
+
+  async function device(record: SessionRecord, current: string): Promise<Device | undefined> {
+    const last_used = await idle.exactly(record)
+    const expires_at = Math.floor(Math.min(record.expires, last_used + idleTimeout))
+    if (now() >= expires_at) return undefined
+    const { id, created, user_agent = '' } = record
+    return {
+      id,
+      current: id === current,
+      created: Math.floor(created),
+      last_used: Math.floor(last_used),
+      expires_at,
+      user_agent,
+    }
+  }
+
+  const page = (index: string, value: string, cursor: string | undefined) =>
+    store.list(index, value, { limit: BATCH, ...(cursor !== undefined && { cursor }) })
+
+  async function endAll({ sub, sid }: Whose, revokeTokens = false, except?: string): Promise<number> {
+    // First: a sign-in that is under way now finds this when its session is written.
+    await notBefore.stamp({ sub, sid })
+    const theirs = ({ record }: Live) =>
+      record.id !== except && (sid === undefined || record.sid === sid) && (sub === undefined || record.sub === sub)
+    const [index, value] =
+      sid === undefined
+        ? (['session-sub', await subjectKey(issuer, sub ?? '')] as const)
+        : (['session-sid', await providerSessionKey(issuer, sid)] as const)
+    let count = 0
+    let cursor: string | undefined
+    do {
+      const next = await page(index, value, cursor)
+      const ended = await Promise.all(next.ids.map(({ id }) => shelf.bury(id, 'revoked', theirs)))
+      for (const live of ended) {
+        if (!live) continue
+        count++
+        if (revokeTokens) revoke(live)
+      }
+      cursor = next.cursor
+    } while (cursor !== undefined)
+    return count
+  }
+
+  return {
+    async list({ record: own }, from) {
+      const { ids, cursor } = await page('session-sub', await subjectKey(own.iss, own.sub), from)
+      const found = await Promise.all(
+        ids.map(async ({ id }) => {
+          const live = await records.load(id)
+          return live && !('ended' in live) && live.record.sub === own.sub ? device(live.record, own.id) : undefined
+        }),
+      )
+      const sessions = found.filter((one) => one !== undefined).sort((a, b) => b.last_used - a.last_used)
+      return { sessions, cursor }
+    },
+
+    async end({ record: own }, id) {
+      const ended = await shelf.bury(id, 'revoked', ({ record }) => record.iss === own.iss && record.sub === own.sub)
+      if (!ended) return undefined
+      revoke(ended)
+      return id === own.id ? 'current' : 'other'
+    },
+
+    endOthers: ({ record }) => endAll({ sub: record.sub }, true, record.id),
+
+    endAll,
+  }
+}

@@ -1,0 +1,65 @@
+import type { RecordStore } from '../store/contract.js'
+import type { Settings } from './options.js'
+import { REMEMBRANCE, type SessionRecord } from './record.js'
+import { recordOf } from './stored-session.js'
+
+/** Sessions whose last use this process remembers at most. */
+const LIMIT = 100_000
+
+export type Idle = ReturnType<typeof createIdle>
+
+/**
+ * When sessions were last used. A use is a record of its own, written at most once a minute by each process, and blindly:
+ * it conflicts with nothing. It is read only where what is known without it would end the session, or where the exact
+ * instant matters; so a session check reads one record.
+ */
+export function createIdle(store: RecordStore, { now, idleTimeout, emit }: Settings) {
+  const remembered = new Map<string, number>()
+  /** Seconds between two writes. */
+  const step = Math.min(60, idleTimeout / 10)
+
+  function remember(id: string, at: number): void {
+    remembered.delete(id)
+    remembered.set(id, at)
+    for (const oldest of remembered.keys()) {
+      if (remembered.size <= LIMIT) break
+      remembered.delete(oldest)
+    }
+  }
+
+  async function written(id: string): Promise<number> {
+    const stored = await store.get(recordOf('idle', id))
+    return Number(stored?.value ?? 0)
+  }
+
+  const known = (id: string): number => remembered.get(id) ?? 0
+
+  const knownOf = ({ id, touched, created }: SessionRecord): number => Math.max(touched ?? created, known(id))
+
+  return {
+    known,
+    forget: (id: string) => void remembered.delete(id),
+
+    /** The last use as far as anybody knows. */
+    exactly: async (record: SessionRecord): Promise<number> => Math.max(knownOf(record), await written(record.id)),
+
+    /** The last use, this one included if it counts (`touch`); `undefined` when it was too long ago. */
+    async lastUse(record: SessionRecord, touch: boolean): Promise<number | undefined> {
+      const { id } = record
+      const instant = now()
+      let last = knownOf(record)
+      if (!touch || instant > last + idleTimeout) last = Math.max(last, await written(id))
+      if (instant > last + idleTimeout) return undefined
+      if (!touch || instant - last < step) return last
+      try {
+        const ttl = idleTimeout + REMEMBRANCE
+        await store.write([{ type: 'put', id: recordOf('idle', id), value: `${instant}`, ifVersion: 'any', ttl }])
+        remember(id, instant)
+      } catch {
+        // The session can be read: that its use cannot be written down is no reason to turn anybody away.
+        emit({ type: 'store_unavailable', detail: 'a use of a session could not be written' })
+      }
+      return instant
+    },
+  }
+}

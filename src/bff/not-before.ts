@@ -1,0 +1,44 @@
+import { sha256 } from '../crypto/hash.js'
+import type { RecordStore } from '../store/contract.js'
+import type { Settings } from './options.js'
+import { REMEMBRANCE, type SessionRecord } from './record.js'
+import type { Whose } from './sessions.js'
+import { recordOf } from './stored-session.js'
+
+/** Under what a person's sessions are found, and those of one session at the provider. */
+export const subjectKey = (iss: string, sub: string): Promise<string> => sha256(`sub ${iss} ${sub}`)
+export const providerSessionKey = (iss: string, sid: string): Promise<string> => sha256(`sid ${iss} ${sid}`)
+
+export type NotBefore = ReturnType<typeof createNotBefore>
+
+/**
+ * Stamps that say: sessions of this person, or of this session at the provider, that began until now are over. They catch
+ * the sign-in that is under way while all sessions are ended, and are read at sign-in and refresh only.
+ */
+export function createNotBefore(store: RecordStore, { now, issuer, absoluteTimeout }: Settings) {
+  const keysOf = ({ sub, sid }: Whose) =>
+    Promise.all([
+      ...(sub === undefined ? [] : [subjectKey(issuer, sub)]),
+      ...(sid === undefined ? [] : [providerSessionKey(issuer, sid)]),
+    ])
+
+  return {
+    /** Of a session at the provider where one is named, else of the person: never more than was said. */
+    async stamp({ sub, sid }: Whose): Promise<void> {
+      const keys = await keysOf(sid === undefined ? { sub } : { sid })
+      for (const key of keys) {
+        const id = recordOf('not-before', key)
+        const ttl = absoluteTimeout + REMEMBRANCE
+        await store.write([{ type: 'put', id, value: `${now()}`, ifVersion: 'any', ttl }])
+      }
+    },
+
+    /** Whether a session is over by a stamp. */
+    async covers({ sub, sid, created }: Pick<SessionRecord, 'sub' | 'sid' | 'created'>): Promise<boolean> {
+      const stamps = await Promise.all(
+        (await keysOf({ sub, sid })).map((key) => store.get(recordOf('not-before', key))),
+      )
+      return stamps.some((stamp) => stamp !== undefined && created <= Number(stamp.value))
+    },
+  }
+}

@@ -1,0 +1,50 @@
+import { sha256 } from '../crypto/hash.js'
+import { json } from './answers.js'
+import { Refusal } from './errors.js'
+import { readForm, required } from './form.js'
+import { createLogoutTokenVerifier } from './logout-token.js'
+import type { Parts } from './parts.js'
+import type { Directory } from './sessions.js'
+import { recordOf } from './stored-session.js'
+
+/** Sign-out that the provider begins. Neither endpoint looks at a cookie: the request may come from anywhere. */
+export function createProviderLogout({ settings, provider, store }: Parts, directory: Directory) {
+  const { issuer, emit } = settings
+  const verify = createLogoutTokenVerifier(settings, provider)
+
+  return {
+    /**
+     * `POST /backchannel-logout`: 200 when the sessions are gone, 400 for a token that is refused, 503 when something is
+     * out of reach and the provider is to try again. @see OpenID Connect Back-Channel Logout 1.0 sections 2.5 to 2.8
+     */
+    async backChannel(request: Request): Promise<Response> {
+      const { whose, jti, lifetime } = await verify(required(await readForm(request, ['logout_token']), 'logout_token'))
+      const shown = recordOf('logout-token', await sha256(`${issuer} ${jti}`))
+      // Marked when it has been done, not before: one that failed midway may come again.
+      if (await store.get(shown))
+        throw new Refusal('invalid_request', { description: 'The logout token was used before.' })
+      const count = await directory.endAll(whose)
+      await store.consume(shown, lifetime)
+      emit({ type: 'provider_logout', channel: 'back', sessions: count })
+      return json({})
+    },
+
+    /**
+     * `GET /frontchannel-logout`, in an iframe of the provider's page: ends the sessions of exactly this `sid`, which only
+     * the provider and this backend know. @see OpenID Connect Front-Channel Logout 1.0 section 2
+     */
+    async frontChannel(request: Request): Promise<Response> {
+      const { searchParams } = new URL(request.url)
+      const [iss, ...issuers] = searchParams.getAll('iss')
+      const [sid, ...sids] = searchParams.getAll('sid')
+      if (!iss || !sid || issuers.length || sids.length)
+        throw new Refusal('invalid_request', { description: 'iss and sid are required, once each.' })
+      if (iss !== issuer) throw new Refusal('issuer_mismatch')
+      const count = await directory.endAll({ sid })
+      emit({ type: 'provider_logout', channel: 'front', sessions: count })
+      const response = json({})
+      response.headers.set('Content-Security-Policy', `default-src 'none'; frame-ancestors ${new URL(issuer).origin}`)
+      return response
+    },
+  }
+}

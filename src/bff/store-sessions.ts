@@ -1,0 +1,168 @@
+import { randomId, sha256 } from '../crypto/hash.js'
+import type { SignedOutReason } from '../protocol/session.js'
+import type { Background } from './background.js'
+import type { CookieJar } from './cookie-jar.js'
+import { createCoordinator } from './coordinator.js'
+import { createDirectory } from './directory.js'
+import { Refusal } from './errors.js'
+import { noRefreshTokenOnce, shortId } from './events.js'
+import { createIdle } from './idle.js'
+import type { Keyring } from './keyring.js'
+import { createNotBefore, providerSessionKey, subjectKey } from './not-before.js'
+import type { Settings } from './options.js'
+import type { Provider } from './provider.js'
+import { REMEMBRANCE, type SessionRecord } from './record.js'
+import type { Absence, Leftover, Presence, Sessions } from './sessions.js'
+import { createStoreShelf } from './store-shelf.js'
+import { createSessionRecords, type Live } from './stored-session.js'
+import type { WatchedStore } from './watched-store.js'
+
+/** Seconds between two looks for what has expired, where the store does not look itself. */
+const SWEEP = 60
+/** Characters of a browser's name for itself that are kept. */
+const USER_AGENT = 256
+
+/**
+ * Sessions in a store. The cookie holds 256 random bits and nothing else; the store knows their digest only, and the
+ * session's tokens sealed with the cookie keys. All processes over one store are one backend.
+ */
+export function createStoreSessions(
+  settings: Settings,
+  store: WatchedStore,
+  jar: CookieJar,
+  keyring: Keyring,
+  provider: Provider,
+  background: Background,
+): Sessions {
+  const { now, emit, idleTimeout } = settings
+  const records = createSessionRecords(store, keyring, settings)
+  const notBefore = createNotBefore(store, settings)
+  const idle = createIdle(store, settings)
+  const shelf = createStoreShelf({
+    store,
+    records,
+    notBefore,
+    touched: idle.known,
+    ended(record, reason) {
+      idle.forget(record.id)
+      emit({ type: 'signed_out', sub: record.sub, session: shortId(record.id), reason })
+    },
+  })
+  const coordinator = createCoordinator(settings, provider, shelf)
+  const noRefreshToken = noRefreshTokenOnce(emit)
+  let swept = now()
+
+  const absent = (request: Request, reason: SignedOutReason): Absence => ({ reason, cookies: jar.clear(request) })
+
+  const present = (live: Live, expiresAt: number, cookies: readonly string[] = []): Presence => ({
+    record: live.record,
+    expiresAt,
+    cookies,
+    cookieGeneration: 0,
+    open: () => records.open(live),
+  })
+
+  /** The id of the session that a request came with: the digest of its cookie. */
+  async function idOf(request: Request): Promise<string | undefined> {
+    const values = jar.values(request, jar.session)
+    const [secret] = values
+    if (secret === undefined) return undefined
+    if (values.length === 1 && /^[\w-]{43}$/.test(secret)) return sha256(secret)
+    emit({ type: 'cookie_refused', detail: values.length > 1 ? 'duplicate' : 'unreadable' })
+    return undefined
+  }
+
+  async function leftover(live: Live): Promise<Leftover> {
+    const { record, id_token } = await records.open(live)
+    return { refresh_token: record.refresh_token, id_token }
+  }
+
+  /** Revokes what an ended session leaves at the provider; nobody waits for it. */
+  function revoke(live: Live): void {
+    background.run(async () => {
+      const { refresh_token } = await leftover(live)
+      if (refresh_token !== undefined && (await provider.revoke(refresh_token)) !== 'done')
+        emit({ type: 'revocation_failed', session: shortId(live.record.id) })
+    })
+  }
+
+  async function expire(request: Request, { record }: Live): Promise<Absence> {
+    const ended = await shelf.bury(record.id, 'expired')
+    if (ended) revoke(ended)
+    return absent(request, 'expired')
+  }
+
+  async function indexOf({ iss, sub, sid }: SessionRecord) {
+    const person = { index: 'session-sub', value: await subjectKey(iss, sub) }
+    return sid === undefined ? [person] : [person, { index: 'session-sid', value: await providerSessionKey(iss, sid) }]
+  }
+
+  function sweep(): void {
+    if (now() - swept < SWEEP) return
+    swept = now()
+    background.run(async () => {
+      await store.sweep?.(1000)
+    })
+  }
+
+  return {
+    directory: createDirectory({ settings, store, records, shelf, idle, notBefore, revoke }),
+
+    async read(request, touch = true) {
+      const id = await idOf(request)
+      const live = id === undefined ? undefined : await records.load(id)
+      if (!live) return absent(request, 'none')
+      if ('ended' in live) return absent(request, live.ended)
+      const last = await idle.lastUse(live.record, touch)
+      if (last === undefined || now() >= live.record.expires) return expire(request, live)
+      return present(live, Math.floor(Math.min(live.record.expires, last + idleTimeout)))
+    },
+
+    async create(request, fresh, { access, id_token }) {
+      const previous = await idOf(request)
+      const secret = randomId()
+      const record: SessionRecord = {
+        ...fresh,
+        id: await sha256(secret),
+        generation: 0,
+        touched: now(),
+        user_agent: (request.headers.get('user-agent') ?? '').slice(0, USER_AGENT),
+      }
+      const held = { record, id_token, tokens: new Map([['', access]]), ours: true }
+      if (!(await store.write([await records.put(held, 'absent', await indexOf(record))])))
+        throw new Error('a random id was taken')
+      // After the session is there to be found: whoever ends all of a person's sessions has either found it or is found here.
+      if (await notBefore.covers(record)) {
+        const ended = await shelf.bury(record.id, 'revoked')
+        if (ended) revoke(ended)
+        throw new Refusal('invalid_grant', { reason: 'revoked' })
+      }
+      emit({ type: 'signed_in', sub: record.sub, session: shortId(record.id) })
+      const replaced = previous === undefined ? undefined : await shelf.bury(previous, 'logged_out')
+      if (replaced) revoke(replaced)
+      if (record.refresh_token === undefined) noRefreshToken()
+      sweep()
+      const expiresAt = Math.floor(Math.min(record.expires, now() + idleTimeout))
+      const cookie = jar.set(jar.session, secret, record.expires - now() + REMEMBRANCE)
+      const surplus = [jar.part, jar.idle].filter((name) => jar.values(request, name).length).map(jar.expire)
+      return {
+        record,
+        expiresAt,
+        cookies: [cookie, ...surplus],
+        cookieGeneration: 0,
+        open: async () => ({ ...held, version: 0 }),
+      }
+    },
+
+    token: async (presence, wanted) => coordinator.token(await presence.open(), wanted),
+
+    async end({ record }, reason) {
+      const live = await shelf.bury(record.id, reason)
+      return live ? leftover(live) : {}
+    },
+
+    cookies: async ({ cookies }) => cookies,
+    clear: jar.clear,
+    drain: () => coordinator.drain(),
+  }
+}

@@ -1,0 +1,94 @@
+import type { SignedOutReason } from '../protocol/session.js'
+import type { RecordStore } from '../store/contract.js'
+import type { NotBefore } from './not-before.js'
+import type { SessionRecord } from './record.js'
+import type { Attempt, Held, Shelf } from './shelf.js'
+import { type Live, recordOf, type SessionRecords } from './stored-session.js'
+
+/** What the shelf needs of the sessions that it is a part of. */
+export interface ShelfPorts {
+  store: RecordStore
+  records: SessionRecords
+  notBefore: NotBefore
+  /** The last use of a session that this process knows of. */
+  touched(id: string): number
+  /** Hears of every session that is ended here. */
+  ended(record: SessionRecord, reason: SignedOutReason): void
+}
+
+export interface StoreShelf extends Shelf {
+  /** Ends a session whatever its generation. Resolves to what it was; `undefined` if somebody else has ended it. */
+  bury(id: string, reason: SignedOutReason, only?: (live: Live) => boolean): Promise<Live | undefined>
+}
+
+/** Sessions and attempts in a store: what the refresh coordinators of many processes agree by. */
+export function createStoreShelf({ store, records, notBefore, touched, ended }: ShelfPorts): StoreShelf {
+  async function bury(id: string, reason: SignedOutReason, only: (live: Live) => boolean = () => true) {
+    for (;;) {
+      const found = await records.load(id)
+      if (!found || 'ended' in found || !only(found)) return undefined
+      if (!(await store.write(records.bury(found, reason)))) continue
+      ended(found.record, reason)
+      return found
+    }
+  }
+
+  const attemptOf = (id: string) => recordOf('attempt', id)
+
+  async function attempt(id: string) {
+    const stored = await store.get(attemptOf(id))
+    return stored && { attempt: JSON.parse(stored.value) as Attempt, version: stored.version }
+  }
+
+  const put = (held: Held, value: Attempt, ifVersion: number | 'absent') => ({
+    type: 'put' as const,
+    id: attemptOf(held.record.id),
+    value: JSON.stringify(value),
+    ifVersion,
+    ttl: records.ttlOf(held.record.expires),
+  })
+
+  return {
+    bury,
+    attempt,
+
+    async read(id) {
+      const found = await records.load(id)
+      if (!found) return { ended: 'expired' }
+      return 'ended' in found ? found : records.open(found)
+    },
+
+    async begin(held, mine, over) {
+      // A sign-in that a "sign out everywhere" has overtaken ends here at the latest.
+      if (await notBefore.covers(held.record)) {
+        await bury(held.record.id, 'revoked')
+        return false
+      }
+      return store.write([records.check(held), put(held, mine, over ?? 'absent')])
+    },
+
+    async note(held, mine) {
+      const found = await attempt(held.record.id)
+      if (found?.attempt.id === mine.id) await store.write([put(held, mine, found.version)])
+    },
+
+    async save(held, next) {
+      const known = touched(held.record.id)
+      const record = { ...next.record, touched: Math.max(next.record.touched ?? 0, known) }
+      return store.write([
+        await records.put({ ...next, record }, held.version),
+        { type: 'delete', id: attemptOf(record.id), ifVersion: 'any' },
+      ])
+    },
+
+    async end(held, reason) {
+      const { id, generation } = held.record
+      let moved = false
+      await bury(id, reason, ({ record }) => {
+        moved = record.generation !== generation
+        return !moved
+      })
+      return !moved
+    },
+  }
+}

@@ -1,0 +1,115 @@
+import type { SignedOutReason } from '../protocol/session.js'
+import type { Change, Put, RecordId, RecordStore } from '../store/contract.js'
+import { type Keyring, openJson } from './keyring.js'
+import type { Settings } from './options.js'
+import { type AccessToken, REMEMBRANCE, type SessionRecord } from './record.js'
+import type { Held } from './shelf.js'
+
+/** A live session as its record says it, tokens still sealed. */
+export interface Live {
+  readonly record: SessionRecord
+  readonly sealed: string
+  readonly version: number
+}
+
+/** What is left of an ended one. */
+export interface Tombstone {
+  readonly ended: SignedOutReason
+  readonly generation: number
+}
+
+/** What only this backend can open: bound to kind and id, so that no record's tokens can be put into another's. */
+interface Sealed {
+  readonly of: string
+  readonly refresh_token?: string | undefined
+  readonly id_token?: string | undefined
+  readonly tokens: readonly (readonly [string, AccessToken])[]
+}
+
+/** All records of one session lie in one partition, which its id begins with. */
+export const recordOf = (kind: string, id: string): RecordId => ({ kind, partition: id.slice(0, 8), id })
+
+const session = (id: string) => recordOf('session', id)
+const boundTo = (id: string) => `session ${id}`
+
+/** Sessions as records of a store: what stands where, and in which form. */
+export function createSessionRecords(
+  store: RecordStore,
+  keyring: Keyring,
+  { now, emit }: Pick<Settings, 'now' | 'emit'>,
+) {
+  const ttlOf = (expires: number) => Math.max(1, expires - now()) + REMEMBRANCE
+
+  async function seal({ record, id_token, tokens }: Omit<Held, 'version'>): Promise<string> {
+    const { id, refresh_token } = record
+    const content: Sealed = { of: boundTo(id), refresh_token, id_token, tokens: [...tokens] }
+    return keyring.seal('record', JSON.stringify(content))
+  }
+
+  return {
+    async load(id: string): Promise<Live | Tombstone | undefined> {
+      const stored = await store.get(session(id))
+      if (!stored) return undefined
+      const parsed = parse(stored.value)
+      if (!parsed) {
+        emit({ type: 'operator_error', detail: 'A session record cannot be read; it is taken for none' })
+        return undefined
+      }
+      if ('ended' in parsed) return parsed
+      const { sealed, ...record } = parsed
+      return { record: { ...record, id }, sealed, version: stored.version }
+    },
+
+    /** A session whose tokens cannot be opened, since their key is retired, is one that cannot be renewed. */
+    async open({ record, sealed, version }: Live): Promise<Held> {
+      const content = await openJson<Sealed>(keyring, 'record', sealed)
+      const own = content?.of === boundTo(record.id) ? content : undefined
+      if (!own)
+        emit({ type: 'operator_error', detail: 'The tokens of a session cannot be opened: is their key retired?' })
+      const { refresh_token, id_token, tokens } = own ?? { tokens: [] }
+      return {
+        record: { ...record, ...(refresh_token !== undefined && { refresh_token }) },
+        tokens: new Map(tokens),
+        id_token,
+        ours: true,
+        version,
+      }
+    },
+
+    async put(held: Omit<Held, 'version'>, ifVersion: Put['ifVersion'], index?: Put['index']): Promise<Put> {
+      const { id, refresh_token: _, ...record } = held.record
+      const value = JSON.stringify({ ...record, sealed: await seal(held) })
+      return { type: 'put', id: session(id), value, ifVersion, ttl: ttlOf(record.expires), ...(index && { index }) }
+    },
+
+    /** What replaces a session: nothing in it is secret, and nothing brings the session back before its cookie is gone. */
+    bury({ record, version }: Live, reason: SignedOutReason): Change[] {
+      const { id, generation, expires } = record
+      const tombstone: Tombstone = { ended: reason, generation }
+      return [
+        { type: 'put', id: session(id), value: JSON.stringify(tombstone), ifVersion: version, ttl: ttlOf(expires) },
+        { type: 'delete', id: recordOf('attempt', id), ifVersion: 'any' },
+        { type: 'delete', id: recordOf('idle', id), ifVersion: 'any' },
+      ]
+    },
+
+    check: ({ record, version }: Held): Change => ({ type: 'check', id: session(record.id), ifVersion: version }),
+
+    ttlOf,
+  }
+}
+
+export type SessionRecords = ReturnType<typeof createSessionRecords>
+
+type Written = (Omit<SessionRecord, 'id'> & { sealed: string }) | Tombstone
+
+/** Only this backend writes these records; what is not even JSON is somebody else's, or garbage. */
+function parse(value: string): Written | undefined {
+  try {
+    const parsed = JSON.parse(value) as Partial<Record<string, unknown>>
+    const known = typeof parsed['ended'] === 'string' || typeof parsed['sealed'] === 'string'
+    return known && typeof parsed['generation'] === 'number' ? (parsed as unknown as Written) : undefined
+  } catch {
+    return undefined
+  }
+}

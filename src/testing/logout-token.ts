@@ -1,0 +1,22 @@
+import type { Claims, Header, Tampered } from './keys.js'
+import { issue, type ProviderState } from './provider-state.js'
+
+/** A logout token as this provider would post it, or one that a test has made wrong. */
+export async function logoutToken(
+  state: ProviderState,
+  client_id: string,
+  whose: { sub?: string; sid?: string },
+  tamper: (claims: Claims, header: Header) => Tampered = (claims, header) => ({ claims, header }),
+): Promise<string> {
+  const iat = Math.floor(state.now())
+  const claims = {
+    iss: state.issuer,
+    aud: client_id,
+    iat,
+    exp: iat + 120,
+    jti: crypto.randomUUID(),
+    events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+    ...whose,
+  }
+  return issue(state, await state.keys.sign(tamper(claims, { alg: 'RS256', typ: 'logout+jwt' })))
+}
