@@ -1,5 +1,5 @@
 import { setupServer } from 'msw/node'
-import { type BffEvent, type BffOptions, createBff } from 'sallyport/bff'
+import { type Bff, type BffEvent, type BffOptions, createBff } from 'sallyport/bff'
 import { memoryStore, type RecordStore } from 'sallyport/store'
 import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
 import { afterAll, afterEach } from 'vitest'
@@ -29,7 +29,13 @@ network?.listen({
     if (new URL(url).hostname !== '127.0.0.1') print.error()
   },
 })
-afterEach(() => network?.resetHandlers())
+/** Closed after each test: what they do in the background belongs to it. */
+let opened: Bff[] = []
+afterEach(async () => {
+  await Promise.all(opened.map((bff) => bff.close()))
+  opened = []
+  network?.resetHandlers()
+})
 afterAll(() => network?.close())
 
 /** The two homes of sessions that one process can have: what is promised of both is tested with both. */
@@ -94,12 +100,18 @@ export async function world({ store, ...options }: WorldOptions = {}, provider: 
     ...(store && { store: store === 'memory' ? memoryStore({ now }) : store }),
     ...options,
   }
-  const open = (changes: Partial<BffOptions> = {}) => createBff({ ...settings, ...changes })
+  const open = (changes: Partial<BffOptions> = {}) => {
+    const bff = createBff({ ...settings, ...changes })
+    opened.push(bff)
+    return bff
+  }
   const served = { bff: open() }
-  const browser = mockBrowser({
-    now,
-    origins: { [APP]: (request) => served.bff.fetch(request), [ISSUER]: (request) => as.fetch(request) },
-  })
+  const newBrowser = () =>
+    mockBrowser({
+      now,
+      origins: { [APP]: (request) => served.bff.fetch(request), [ISSUER]: (request) => as.fetch(request) },
+    })
+  const browser = newBrowser()
   return {
     as,
     now,
@@ -110,6 +122,8 @@ export async function world({ store, ...options }: WorldOptions = {}, provider: 
       return served.bff
     },
     tab: browser.newTab(`${APP}/`),
+    /** A tab of another browser, with a jar of its own. */
+    device: () => newBrowser().newTab(`${APP}/`),
     /** Seconds. */
     advance(seconds: number) {
       time += seconds

@@ -15,6 +15,8 @@ export interface Description {
   cookies: readonly { name: string; attributes: string }[]
   /** The first seals. */
   cookieKeyIds: readonly string[]
+  /** Where sessions live. */
+  sessions: 'store' | 'sealed cookies'
   idleTimeout: number
   absoluteTimeout: number
   claims: readonly string[]
@@ -56,11 +58,17 @@ export async function describe(
     client_id: settings.client_id,
     clientAuthentication: settings.clientAuthentication,
     endpoints: endpoints.map(({ method, path, exempt }) => ({ method, path: settings.basePath + path, csrf: !exempt })),
-    cookies: [jar.session, jar.part, jar.idle, `${jar.transaction}<state>`, jar.logout].map((name) => ({
+    cookies: [
+      jar.session,
+      ...(settings.store ? [] : [jar.part, jar.idle]),
+      `${jar.transaction}<state>`,
+      jar.logout,
+    ].map((name) => ({
       name,
       attributes: attributes(name),
     })),
     cookieKeyIds: await keyring.ids(),
+    sessions: settings.store ? 'store' : 'sealed cookies',
     idleTimeout: settings.idleTimeout,
     absoluteTimeout: settings.absoluteTimeout,
     claims: settings.claims,
@@ -75,12 +83,9 @@ export async function describe(
           pkceS256: metadata.code_challenge_methods_supported?.includes('S256') === true,
         }
       : null,
-    limits: [
-      'Sessions are sealed cookies: a copied cookie is refused after sign-out by this process only, and not after its restart.',
-      'A second process can lose a refresh race (409 refresh_race; the page asks again).',
-      'There is no list of sessions, no back-channel logout and no front-channel logout.',
-      'After a restart, sign-out sends the provider client_id without id_token_hint.',
-    ],
+    limits: settings.store
+      ? ['A session that the store loses is signed out: keep what it writes on disk.']
+      : sealedLimits,
     deviations: [
       'RFC 10017 section 6.2.1: the page begins the code flow; each sign-in is bound to the browser that began it.',
       'RFC 10017 section 6.2.4.4 prefers a full BFF: here access tokens reach the page, in memory.',
@@ -90,3 +95,10 @@ export async function describe(
     ],
   }
 }
+
+const sealedLimits = [
+  'Sessions are sealed cookies: a copied cookie is refused after sign-out by this process only, and not after its restart.',
+  'A second process can lose a refresh race (409 refresh_race; the page asks again).',
+  'There is no list of sessions, no back-channel logout and no front-channel logout.',
+  'After a restart, sign-out sends the provider client_id without id_token_hint.',
+]

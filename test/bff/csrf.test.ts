@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { APP, bodyOf, call, formOf, look, signIn, world } from '../world.js'
+// With a store: there are all endpoints.
+import { APP, bodyOf, call, formOf, look, world as sealed, signIn, stored as world } from '../world.js'
 
 /** A request as it reaches the backend, headers by hand: what a browser would add is what each test is about. */
 const raw = (
@@ -13,20 +14,24 @@ const raw = (
   })
 
 const posts = ['/session', '/transaction', '/token', '/logout']
-const gets = ['/session', '/.well-known/openid-configuration']
+const gets = ['/session', '/.well-known/openid-configuration', '/sessions']
+const deletes = [`/sessions/${'x'.repeat(43)}`]
 const own = { 'Sallyport-CSRF': '1', 'Sec-Fetch-Site': 'same-origin', Origin: APP }
 
 describe('the CSRF rules, on every endpoint', () => {
   it('are those of the table that describe() prints: nothing else is exempt', async () => {
-    const { bff } = await world()
-    const { endpoints } = await bff.describe()
-    expect(endpoints.filter(({ csrf }) => !csrf).map(({ method, path }) => `${method} ${path}`)).toEqual([
-      'GET /bff/logout/continue',
-      'GET /bff/health',
-    ])
-    for (const { method, path, csrf } of endpoints) {
-      const response = await bff.fetch(new Request(APP + path, { method }))
-      expect(response.status === 403, `${method} ${path}`).toBe(csrf)
+    const always = ['GET /bff/logout/continue', 'GET /bff/health']
+    const byProvider = ['POST /bff/backchannel-logout', 'GET /bff/frontchannel-logout']
+    for (const [{ bff }, exempt] of [
+      [await sealed(), always],
+      [await world(), [...always, ...byProvider]],
+    ] as const) {
+      const { endpoints } = await bff.describe()
+      expect(endpoints.filter(({ csrf }) => !csrf).map(({ method, path }) => `${method} ${path}`)).toEqual(exempt)
+      for (const { method, path, csrf } of endpoints) {
+        const response = await bff.fetch(new Request(APP + path, { method }))
+        expect(response.status === 403, `${method} ${path}`).toBe(csrf)
+      }
     }
   })
 
@@ -51,10 +56,13 @@ describe('the CSRF rules, on every endpoint', () => {
       expect(as.requests.token ?? 0).toBe(0)
       expect(eventTypes()).toEqual(['request_refused'])
     })
-    it.each(gets)('[B-08] refuses GET %s', async (path) => {
-      const { bff } = await world()
-      expect((await bff.fetch(raw(path, { method: 'GET', headers }))).status).toBe(403)
-    })
+    it.each([...gets.map((path) => ['GET', path] as const), ...deletes.map((path) => ['DELETE', path] as const)])(
+      '[B-08] refuses %s %s',
+      async (method, path) => {
+        const { bff } = await world()
+        expect((await bff.fetch(raw(path, { method, headers }))).status).toBe(403)
+      },
+    )
   })
 
   it.each([...posts.map((path) => ['POST', path] as const), ...gets.map((path) => ['GET', path] as const)])(
@@ -194,7 +202,7 @@ describe('the CSRF rules, on every endpoint', () => {
 
   it('does not know other paths', async () => {
     const { bff } = await world()
-    for (const path of ['/api/notes', '/login', '/callback', '/session/', '/sessions', '//session'])
+    for (const path of ['/api/notes', '/login', '/callback', '/session/', '//session'])
       expect((await bff.fetch(raw(path, { headers: own }))).status, path).toBe(404)
   })
 })

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { generateCodeVerifier } from '../../src/protocol/pkce.js'
-import { API, APP, begin, bodyOf, call, follow, ISSUER, look, redeem, signIn, world } from '../world.js'
+import { API, APP, begin, bodyOf, call, follow, homes, ISSUER, look, redeem, signIn } from '../world.js'
 
-describe('beginning a sign-in', () => {
+describe.each(homes)('beginning a sign-in, with %s', (_home, world) => {
   it('binds the request to this browser and answers where to go', async () => {
     const { tab, browser } = await world()
     const { response, location, fields } = await begin(tab, { prompt: 'login', login_hint: 'alice', max_age: '60' })
@@ -89,7 +89,7 @@ describe('beginning a sign-in', () => {
   })
 })
 
-describe('the provider’s metadata', () => {
+describe.each(homes)('the provider’s metadata, with %s', (_home, world) => {
   it('is read once, again after an hour, and the old one serves while that fails', async () => {
     const { tab, as, advance } = await world()
     for (let at = 0; at < 5; at++) await begin(tab)
@@ -104,7 +104,7 @@ describe('the provider’s metadata', () => {
   })
 })
 
-describe('a provider that offers pushed requests', () => {
+describe.each(homes)('a provider that offers pushed requests, with %s', (_home, world) => {
   it('is sent the request first, and the browser only a reference to it', async () => {
     const { tab, as } = await world({}, { par: true })
     const begun = await begin(tab)
@@ -142,7 +142,7 @@ describe('a provider that offers pushed requests', () => {
   })
 })
 
-describe('redeeming a code', () => {
+describe.each(homes)('redeeming a code, with %s', (_home, world) => {
   /** The token is then for UserInfo, and not for an API. */
   const noApis = { resources: {} }
 
@@ -376,7 +376,7 @@ describe('redeeming a code', () => {
   })
 })
 
-describe('the ID Token', () => {
+describe.each(homes)('the ID Token, with %s', (_home, world) => {
   type Tamper = NonNullable<Awaited<ReturnType<typeof world>>['as']['tamper']['idToken']>
   const changed =
     (changes: Record<string, unknown>): Tamper =>

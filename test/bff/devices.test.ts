@@ -1,0 +1,200 @@
+import { describe, expect, it, vi } from 'vitest'
+import { APP, begin, bodyOf, call, follow, look, redeem, refresh, signIn, stored, type Tab, world } from '../world.js'
+
+const remove = (tab: Tab, id: string) =>
+  tab.fetch(`${APP}/bff/sessions/${id}`, {
+    method: 'DELETE',
+    headers: { 'Sallyport-CSRF': '1' },
+    credentials: 'include',
+  })
+const who = async (tab: Tab) => bodyOf(await look(tab, '/session'))
+
+interface Listed {
+  id: string
+  current: boolean
+  created: number
+  last_used: number
+  user_agent: string
+}
+const list = async (tab: Tab): Promise<Listed[]> => (await bodyOf(await look(tab, '/sessions'))).sessions
+
+/** One person in two browsers. */
+async function twoDevices() {
+  const here = await stored()
+  await signIn(here.tab)
+  const there = here.device()
+  await signIn(there)
+  return { ...here, there }
+}
+
+describe('a person’s devices', () => {
+  it('[F-49] are listed with browser and last use, without a token or anything that opens a session', async () => {
+    const { tab, there, advance, as, browser, now } = await twoDevices()
+    advance(120)
+    await who(there)
+    const text = await (await look(tab, '/sessions')).text()
+    const { sessions } = JSON.parse(text) as { sessions: Listed[] }
+    expect(sessions).toHaveLength(2)
+    expect(sessions.map(({ current }) => current).sort()).toEqual([false, true])
+    for (const session of sessions) {
+      expect(Object.keys(session).sort()).toEqual(['created', 'current', 'expires_at', 'id', 'last_used', 'user_agent'])
+      expect(session.last_used).toBe(now())
+      expect(session.created).toBe(now() - 120)
+    }
+    for (const secret of as.issued) expect(text).not.toContain(secret)
+    for (const { value } of browser.jar.all()) expect(text).not.toContain(value)
+  })
+
+  it('[F-49] end one by one: that browser is signed out on its next call, and its refresh token is revoked', async () => {
+    const { tab, there, as } = await twoDevices()
+    const [other] = (await list(tab)).filter(({ current }) => !current)
+    expect((await remove(tab, other?.id ?? '')).status).toBe(200)
+    expect(await who(there)).toMatchObject({ user: null, reason: 'revoked' })
+    expect((await bodyOf(await refresh(there))).error).toBe('invalid_grant')
+    expect((await who(tab)).user.sub).toBe('alice')
+    await vi.waitFor(() => expect(as.requests.revocation).toBe(1))
+    expect(await list(tab)).toHaveLength(1)
+  })
+
+  it('[F-49] are nobody else’s: another person’s session is not found and goes on', async () => {
+    const { tab, as, device } = await stored()
+    await signIn(tab)
+    as.signIn('bob')
+    const bob = device()
+    await signIn(bob)
+    const [his] = await list(bob)
+    const answers = [await remove(tab, his?.id ?? ''), await remove(tab, 'x'.repeat(43)), await remove(tab, 'short')]
+    for (const answer of answers) {
+      expect(answer.status).toBe(404)
+      expect((await bodyOf(answer)).error).toBe('not_found')
+    }
+    expect((await who(bob)).user.sub).toBe('bob')
+    expect(await list(tab)).toHaveLength(1)
+  })
+
+  it('can be this one: its cookies go with it', async () => {
+    const { tab, browser } = await stored()
+    await signIn(tab)
+    const [own] = await list(tab)
+    expect((await remove(tab, own?.id ?? '')).status).toBe(200)
+    expect(browser.jar.all()).toEqual([])
+    expect((await who(tab)).user).toBeNull()
+  })
+
+  it('need a session to be asked about, and a store', async () => {
+    const { tab } = await stored()
+    const nobody = await look(tab, '/sessions')
+    expect(nobody.status).toBe(401)
+    expect(await bodyOf(nobody)).toMatchObject({ error: 'session_expired', reason: 'none' })
+    expect((await remove(tab, 'x'.repeat(43))).status).toBe(401)
+    const without = await world()
+    await signIn(without.tab)
+    expect((await look(without.tab, '/sessions')).status).toBe(404)
+  })
+
+  it('leave out what has expired, and come in pages', async () => {
+    const { tab, advance, device } = await stored({ idleTimeout: 600 })
+    const others: Tab[] = []
+    for (let at = 0; at < 3; at++) {
+      const other = device()
+      await signIn(other)
+      others.push(other)
+    }
+    advance(601)
+    for (let at = 0; at < 120; at++) await signIn(at === 0 ? tab : device())
+    let count = 0
+    let cursor: string | undefined
+    let pages = 0
+    do {
+      const query = cursor === undefined ? '' : `?cursor=${encodeURIComponent(cursor)}`
+      const answer = await bodyOf(await look(tab, `/sessions${query}`))
+      count += answer.sessions.length
+      cursor = answer.cursor
+      pages++
+    } while (cursor !== undefined)
+    expect(count).toBe(120)
+    expect(pages).toBe(2)
+  })
+})
+
+describe('signing out everywhere', () => {
+  it('ends every session of the person, goes to the provider from this one, and leaves other people alone', async () => {
+    const { tab, there, as, device } = await twoDevices()
+    as.signIn('bob')
+    const bob = device()
+    await signIn(bob)
+    expect(await bodyOf(await call(tab, '/logout', { everywhere: 'true' }))).toEqual({
+      location: '/bff/logout/continue',
+    })
+    expect(await who(tab)).toMatchObject({ user: null })
+    expect(await who(there)).toMatchObject({ user: null, reason: 'revoked' })
+    expect((await who(bob)).user.sub).toBe('bob')
+    await vi.waitFor(() => expect(as.requests.revocation).toBe(2))
+  })
+
+  it('leaves later sign-ins alone', async () => {
+    const { tab, there, advance } = await twoDevices()
+    await call(tab, '/logout', { everywhere: 'true' })
+    advance(1)
+    await signIn(there)
+    advance(301)
+    expect((await refresh(there)).status).toBe(200)
+  })
+
+  it('is refused without a store, and leaves this session as it is', async () => {
+    const { tab } = await world()
+    await signIn(tab)
+    const answer = await call(tab, '/logout', { everywhere: 'true' })
+    expect(answer.status).toBe(400)
+    expect((await bodyOf(answer)).error_description).toContain('"store"')
+    expect((await who(tab)).user.sub).toBe('alice')
+  })
+})
+
+describe('an administrator', () => {
+  it('[B-25] ends all sessions of a subject: each is refused on its next call', async () => {
+    const { tab, there, bff, device, as } = await twoDevices()
+    as.signIn('bob')
+    const bob = device()
+    await signIn(bob)
+    expect(await bff.endSessions({ sub: 'alice' })).toBe(2)
+    for (const ended of [tab, there]) {
+      const answer = await look(ended, '/sessions')
+      expect(answer.status).toBe(401)
+      expect(await bodyOf(answer)).toMatchObject({ error: 'session_expired', reason: 'revoked' })
+    }
+    expect((await bodyOf(await refresh(there))).error).toBe('invalid_grant')
+    expect((await who(bob)).user.sub).toBe('bob')
+    expect(await bff.endSessions({ sub: 'alice' })).toBe(0)
+  })
+
+  it('[B-25 twin] leaves those who sign in afterwards alone', async () => {
+    const { tab, bff, advance } = await stored()
+    await signIn(tab)
+    await bff.endSessions({ sub: 'alice' })
+    advance(1)
+    await signIn(tab)
+    advance(301)
+    expect((await refresh(tab)).status).toBe(200)
+  })
+
+  it('[B-25] ends a sign-in that is under way, before its session is there', async () => {
+    const { tab, bff, as, browser } = await stored()
+    const begun = await begin(tab)
+    const callback = await follow(tab, begun)
+    const gate = as.delay('token')
+    const redeeming = redeem(tab, begun, callback)
+    await vi.waitFor(() => expect(as.requests.token).toBe(1))
+    expect(await bff.endSessions({ sub: 'alice' })).toBe(0)
+    gate.release()
+    const answer = await redeeming
+    expect(answer.status).toBe(400)
+    expect(await bodyOf(answer)).toMatchObject({ error: 'invalid_grant', reason: 'revoked' })
+    expect(browser.jar.all()).toEqual([])
+  })
+
+  it('needs a store', async () => {
+    const { bff } = await world()
+    await expect(bff.endSessions({ sub: 'alice' })).rejects.toThrow(/"store"/)
+  })
+})
