@@ -1,0 +1,103 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import type { BffEvent } from 'sallyport/bff'
+import { build } from 'vite'
+import config from '../../vite.config.js'
+import type { WorkerCall, WorkerMessage, WorkerOptions } from './worker.js'
+
+let built: Promise<unknown> | undefined
+
+/** The worker as a script that Node 20 can run, made from the sources as they are. */
+const buildWorker = () => {
+  built ??= build({
+    configFile: false,
+    logLevel: 'error',
+    resolve: { alias: config.resolve?.alias ?? [] },
+    build: {
+      ssr: 'test/store/worker.ts',
+      outDir: 'test-results/worker',
+      emptyOutDir: false,
+      target: 'es2023',
+      rolldownOptions: { external: /^(?!sallyport)[\w@]/, output: { entryFileNames: 'worker.js' } },
+    },
+  })
+  return built
+}
+
+/** One process of the backend. */
+export interface Backend {
+  readonly name: string
+  readonly url: string
+  readonly alive: boolean
+  readonly events: BffEvent[]
+  call(call: WorkerCall): Promise<void>
+  /** A crash: nothing is finished. */
+  kill(): Promise<void>
+}
+
+export type BackendsOptions = Omit<WorkerOptions, 'name' | 'client_secret' | 'cookieKey' | 'timeout'> & {
+  client_secret: string
+  timeout?: number
+}
+
+/** Processes over one store that are one backend. */
+export function createBackends({ timeout = 2, ...options }: BackendsOptions) {
+  const cookieKey = randomBytes(32).toString('base64url')
+  const backends: Backend[] = []
+  let offset = 0
+
+  async function start(): Promise<Backend> {
+    await buildWorker()
+    const name = `w${backends.length}`
+    const child = fork('test-results/worker/worker.js', [JSON.stringify({ ...options, name, cookieKey, timeout })])
+    const events: BffEvent[] = []
+    const waiting: (() => void)[] = []
+    const port = await new Promise<number>((resolve, reject) => {
+      child.once('exit', (code) => reject(new Error(`the backend process ended with ${code}`)))
+      child.on('message', (message: WorkerMessage) => {
+        if (message.type === 'ready') resolve(message.port)
+        if (message.type === 'event') events.push(message.event)
+        if (message.type === 'done') waiting.shift()?.()
+      })
+    })
+    const backend: Backend = {
+      name,
+      url: `http://127.0.0.1:${port}`,
+      get alive() {
+        return child.exitCode === null && child.signalCode === null
+      },
+      events,
+      call: (call) =>
+        new Promise((resolve) => {
+          waiting.push(resolve)
+          child.send(call)
+        }),
+      kill: () => killed(child),
+    }
+    backends.push(backend)
+    if (offset) await backend.call({ type: 'advance', seconds: offset })
+    return backend
+  }
+
+  return {
+    start,
+    all: () => backends.filter(({ alive }) => alive),
+    events: () => backends.flatMap(({ events }) => events),
+    async advance(seconds: number) {
+      offset += seconds
+      await Promise.all(backends.filter(({ alive }) => alive).map((one) => one.call({ type: 'advance', seconds })))
+    },
+    async remove() {
+      await Promise.all(backends.map((backend) => backend.kill()))
+    },
+  }
+}
+
+export type Backends = ReturnType<typeof createBackends>
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGKILL')
+  await gone
+}
