@@ -13,6 +13,7 @@ import type { Settings } from './options.js'
 import type { Provider } from './provider.js'
 import { REMEMBRANCE, type SessionRecord } from './record.js'
 import type { Absence, Leftover, Presence, Sessions } from './sessions.js'
+import type { Held } from './shelf.js'
 import { createStoreShelf } from './store-shelf.js'
 import { createSessionRecords, type Live } from './stored-session.js'
 import type { WatchedStore } from './watched-store.js'
@@ -78,11 +79,11 @@ export function createStoreSessions(
   }
 
   /** Revokes what an ended session leaves at the provider; nobody waits for it. */
-  function revoke(live: Live): void {
+  function revoke(ended: Live | Pick<Held, 'record'>): void {
     background.run(async () => {
-      const { refresh_token } = await leftover(live)
+      const { refresh_token } = 'sealed' in ended ? await leftover(ended) : ended.record
       if (refresh_token !== undefined && (await provider.revoke(refresh_token)) !== 'done')
-        emit({ type: 'revocation_failed', session: shortId(live.record.id) })
+        emit({ type: 'revocation_failed', session: shortId(ended.record.id) })
     })
   }
 
@@ -129,8 +130,14 @@ export function createStoreSessions(
         user_agent: (request.headers.get('user-agent') ?? '').slice(0, USER_AGENT),
       }
       const held = { record, id_token, tokens: new Map([['', access]]), ours: true }
-      if (!(await store.write([await records.put(held, 'absent', await indexOf(record))])))
-        throw new Error('a random id was taken')
+      try {
+        if (!(await store.write([await records.put(held, 'absent', await indexOf(record))])))
+          throw new Error('a random id was taken')
+      } catch (error) {
+        // Nobody is signed in: what the provider gave for it is of no use to anybody.
+        revoke(held)
+        throw error
+      }
       // After the session is there to be found: whoever ends all of a person's sessions has either found it or is found here.
       if (await notBefore.covers(record)) {
         const ended = await shelf.bury(record.id, 'revoked')

@@ -106,8 +106,8 @@ type Written = (Omit<SessionRecord, 'id'> & { sealed: string }) | Tombstone
 /** Only this backend writes these records; what is not even JSON is somebody else's, or garbage. */
 function parse(value: string): Written | undefined {
   try {
-    const parsed = JSON.parse(value) as Partial<Record<string, unknown>>
-    const known = typeof parsed['ended'] === 'string' || typeof parsed['sealed'] === 'string'
+    const parsed = JSON.parse(value) as Partial<Record<string, unknown>> | null
+    const known = typeof parsed?.['ended'] === 'string' || typeof parsed?.['sealed'] === 'string'
     return known && typeof parsed['generation'] === 'number' ? (parsed as unknown as Written) : undefined
   } catch {
     return undefined

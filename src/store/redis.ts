@@ -70,7 +70,8 @@ export function redisStore({ send, prefix = 'sallyport:' }: RedisStoreOptions): 
       const text = `${reply}`
       const end = text.indexOf(' ')
       const version = Number(text.slice(0, end))
-      if (end < 1 || !Number.isSafeInteger(version)) throw new StoreError('store_unavailable', 'not a record')
+      // Not written by a store: handed on as it is, at a version that no write can match.
+      if (end < 1 || !Number.isSafeInteger(version)) return { version: -1, value: text }
       return { version, value: text.slice(end + 1) }
     },
 

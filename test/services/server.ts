@@ -10,6 +10,9 @@ export interface TestServer {
   start(): Promise<void>
   /** Ends the process and waits for it; the data stays. `SIGKILL` is a crash. */
   stop(signal?: NodeJS.Signals): Promise<void>
+  /** It hangs: connections stay open, nothing is answered. */
+  pause(): void
+  resume(): void
   /** Ends it for good. */
   remove(): Promise<void>
 }
@@ -42,6 +45,7 @@ export function createTestServer(
   return {
     port,
     async start() {
+      if (child) return
       const { program, args, ...user } = command
       let output = ''
       const started = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], ...user })
@@ -60,6 +64,8 @@ export function createTestServer(
       throw new Error(`${name} did not start on port ${port}:\n${output}`)
     },
     stop,
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
     async remove() {
       await stop('SIGKILL')
       rmSync(folder, { recursive: true, force: true })

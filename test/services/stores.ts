@@ -12,12 +12,19 @@ export interface OpenStore<Store extends RecordStore = RecordStore> {
 }
 
 /** With the official client. */
-export async function openRedis(port: number): Promise<OpenStore> {
-  const client = createClient({ socket: { host: '127.0.0.1', port, reconnectStrategy: 50 } })
+export async function openRedis(port: number, prefix = 'sallyport:'): Promise<OpenStore> {
+  // What cannot be sent now must not be sent later, when nobody waits for it any more.
+  const client = createClient({
+    disableOfflineQueue: true,
+    socket: { host: '127.0.0.1', port, reconnectStrategy: 50 },
+  })
   // Without a listener its connection errors end the process.
   client.on('error', () => {})
   await client.connect()
-  return { store: redisStore({ send: (args) => client.sendCommand(args) }), close: async () => client.destroy() }
+  return {
+    store: redisStore({ prefix, send: (args) => client.sendCommand(args) }),
+    close: async () => client.destroy(),
+  }
 }
 
 export async function openIoRedis(port: number): Promise<OpenStore> {
