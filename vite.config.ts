@@ -33,14 +33,15 @@ export default defineConfig({
   },
   test: {
     reporters: ['default', './test/cases-reporter.ts'],
+    maxWorkers: 2,
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
           environment: 'node',
-          include: ['test/{protocol,crypto,bff,guard,node,testing}/**/*.test.ts', 'test/*.test.ts'],
-          exclude: ['test/package.test.ts', 'test/size.test.ts'],
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/{client,store,e2e}/**', 'test/package.test.ts', 'test/size.test.ts'],
           testTimeout: 20_000,
         },
       },
@@ -59,6 +60,9 @@ export default defineConfig({
           environment: 'node',
           include: ['test/store/**/*.test.ts'],
           globalSetup: ['test/store/setup.ts'],
+          // They mostly wait: for processes that die, and for those who take over from them.
+          maxWorkers: 4,
+          sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -81,6 +85,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/e2e/browser-setup.ts'],
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

@@ -10,7 +10,7 @@ export default class CasesReporter implements Reporter {
     // All projects, nothing left out: then every case must be shown.
     const projects = new Set(modules.map((module) => module.project.name))
     const skipped = modules.some((module) => [...module.children.allTests('skipped')].length > 0)
-    const whole = ['unit', 'page', 'package', 'e2e'].every((name) => projects.has(name)) && !skipped
+    const whole = ['unit', 'page', 'store', 'package', 'e2e'].every((name) => projects.has(name)) && !skipped
     const tests = modules.flatMap((module) => [...module.children.allTests()])
     const run = tests.filter((test) => test.result().state !== 'skipped')
     const titles = run.map((test) => ({ title: test.fullName, passed: test.result().state === 'passed' }))

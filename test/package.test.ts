@@ -11,7 +11,10 @@ const exported: Record<string, readonly string[]> = {
   'sallyport/bff': ['createBff', 'withPeer'],
   'sallyport/guard': ['accessToken', 'createGuard', 'withPeer'],
   'sallyport/node': ['toExpress', 'toNodeListener'],
-  'sallyport/testing': ['generateKeys', 'mockAuthorizationServer', 'mockBrowser'],
+  'sallyport/store': ['StoreError', 'memoryStore'],
+  'sallyport/store/redis': ['redisStore'],
+  'sallyport/store/postgres': ['postgresStore'],
+  'sallyport/testing': ['generateKeys', 'mockAuthorizationServer', 'mockBrowser', 'recordStoreContract'],
   'sallyport/testing/auth': ['createTestAuth'],
 }
 

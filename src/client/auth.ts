@@ -81,10 +81,10 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
 
   function enter(answer: { user: Claims; expires_at: number }) {
     const was = sub()
-    if (settled && was !== undefined && was !== subOf(answer.user)) return end('user_changed')
+    if (settled && was && was !== subOf(answer.user)) return end('user_changed')
     settled = true
     snapshot.set(signedIn(answer))
-    if (was === undefined) emit({ type: 'signed_in' })
+    if (!was) emit({ type: 'signed_in' })
   }
 
   function end(reason: SignedOutReason, tell?: boolean, error?: SallyportError) {
@@ -93,7 +93,7 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     settled = true
     renewal.clear()
     snapshot.set({ status: 'signed-out', reason, ...(error && { error }) })
-    if (was === undefined) return
+    if (!was) return
     emit({ type: 'signed_out', reason })
     if (tell) tabs?.postMessage({ out: reason })
   }
@@ -103,10 +103,11 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
   }
 
   /** Asks who is here; the first token rides along. What goes wrong leaves what is known as it is. */
-  async function who(first: TokenOptions = {}, failure?: SallyportError) {
+  async function who(first?: TokenOptions, failure?: SallyportError) {
     if (backOff.waiting()) return
     const mine = epoch
-    const answer = await ask('/session', formOf(first))
+    // Only a look, without `first`: it brings no token and keeps no session alive.
+    const answer = await ask(first ? '/session' : '/session?touch=false', first && formOf(first))
     if (mine !== epoch) return
     const body = answer.body as SessionAnswer<Claims> | undefined
     if (!answer.ok || body?.expires_at === undefined) {
@@ -117,7 +118,7 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     backOff.reset()
     mode = body.mode
     if (body.expires_at === null) return failure ? end('callback_failed', false, failure) : end(body.reason, true)
-    if (body.token) renewal.keep(keyOf(first), body.token)
+    if (first && body.token) renewal.keep(keyOf(first), body.token)
     enter(body)
   }
 
@@ -140,7 +141,7 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
       isolated(onReturn ?? returnByPopState, returnTo),
   }
 
-  async function begin(first?: TokenOptions): Promise<Session<Claims>> {
+  async function begin(first: TokenOptions = {}): Promise<Session<Claims>> {
     const { pathname, search, hash } = location
     if (location.origin + pathname === redirect_uri && /[?&]state=/.test(search)) {
       callbacks.set(backend, { search })
@@ -175,12 +176,12 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
   /** Asks again, after what is under way. */
   async function again() {
     await asking
-    await who()
+    await who({})
   }
 
   function hear(fact: Fact) {
     const known = sub()
-    if (known === undefined) fact.in && again()
+    if (!known) fact.in && again()
     else if (fact.out) end(fact.out)
     else if (known !== fact.in) end('user_changed')
   }
@@ -191,7 +192,11 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
       // A page from the back-forward cache remembers; the backend knows.
       comeBack?.(clientError('cancelled'))
       again()
-    } else if (snapshot.get().status === 'unavailable' && !document.hidden) ready()
+    } else if (persisted === undefined && !document.hidden) {
+      // The backend may have ended the session while nobody looked.
+      if (sub()) who()
+      else if (snapshot.get().status === 'unavailable') ready()
+    }
   }
 
   function listen() {

@@ -6,7 +6,6 @@ export const pageLimit = (limit = 100): number => {
   return Math.min(limit, 1000)
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
 const unusable = /[\u0000-\u001f\u007f]/
 
 /** For engines: what no engine could store is refused alike by all, before anything is written. */

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { chownSync } from 'node:fs'
 import { join } from 'node:path'
+import pg from 'pg'
 import { ensureProgram, freePort } from './programs.js'
 import { createTestServer, freshFolder, type TestServer } from './server.js'
 
@@ -23,9 +24,23 @@ export async function startPostgres(): Promise<TestServer> {
   execFileSync(initdb, options, { cwd: folder, stdio: 'pipe', ...owner })
   const port = await freePort()
   const args = ['-D', data, '-p', `${port}`, '-h', '127.0.0.1', '-k', folder]
-  const server = createTestServer('postgres', port, folder, { program, args, ...owner })
+  const server = createTestServer('postgres', port, folder, { program, args, ...owner }, () => answers(port))
   await server.start()
   return server
 }
 
 export const postgresUrl = (port: number): string => `postgres://sallyport@127.0.0.1:${port}/postgres`
+
+async function answers(port: number): Promise<boolean> {
+  const client = new pg.Client({ connectionString: postgresUrl(port), connectionTimeoutMillis: 1000 })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.query('select 1')
+    return true
+  } catch {
+    return false
+  } finally {
+    await client.end().catch(() => {})
+  }
+}

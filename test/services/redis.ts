@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { connect } from 'node:net'
 import { ensureProgram, freePort } from './programs.js'
 import { createTestServer, freshFolder, type TestServer } from './server.js'
 
@@ -7,7 +8,9 @@ const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
 const redis = (port: number, more: string[] = []): TestServer => {
   const folder = freshFolder('redis')
   const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--daemonize', 'no', ...more]
-  return createTestServer('redis-server', port, folder, { program: ensureProgram('redis-server'), args })
+  return createTestServer('redis-server', port, folder, { program: ensureProgram('redis-server'), args }, () =>
+    answers(port),
+  )
 }
 
 /** One Redis whose every write is on disk before it is answered. */
@@ -50,3 +53,16 @@ export async function startRedisCluster(): Promise<{ ports: number[]; remove(): 
     throw error
   }
 }
+
+/** Redis says `LOADING` while it reads what it had written. */
+const answers = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'))
+    const done = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('data', (reply) => done(`${reply}`.startsWith('+PONG')))
+    socket.once('error', () => done(false))
+    socket.once('close', () => done(false))
+  })

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -29,6 +28,8 @@ export function createTestServer(
   port: number,
   folder: string,
   command: { program: string; args: string[]; uid?: number; gid?: number },
+  /** Whether it answers questions yet: one that still reads its data listens already. */
+  ready: () => Promise<boolean>,
 ): TestServer {
   let child: ChildProcess | undefined
 
@@ -57,7 +58,7 @@ export function createTestServer(
         })
       for (let tries = 0; tries < 200; tries++) {
         if (started.exitCode !== null) break
-        if (await answers(port)) return
+        if (await ready()) return
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
       await stop('SIGKILL')
@@ -72,13 +73,3 @@ export function createTestServer(
     },
   }
 }
-
-const answers = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })

@@ -1,0 +1,14 @@
+import { type Case, holds, refuses } from './case.js'
+
+/** The demo: the threat model’s D. */
+export const demoCases: readonly Case[] = [
+  refuses('D-01', 'the demo off loopback'),
+  refuses('D-02', 'the demo in production'),
+  holds('D-03', 'security headers on every page'),
+  holds(
+    'D-04',
+    'a script in the page reaches no refresh token and no cookie; the access token is the documented residual',
+  ),
+  refuses('D-07', 'secrets in the repository'),
+  holds('D-08', 'secrets in the demo’s output'),
+]
