@@ -61,7 +61,7 @@ export default defineConfig({
           include: ['test/store/**/*.test.ts'],
           globalSetup: ['test/store/setup.ts'],
           // They mostly wait: for processes that die, and for those who take over from them.
-          maxWorkers: 4,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 120_000,

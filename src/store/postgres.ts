@@ -26,6 +26,9 @@ export interface PostgresStoreOptions {
    *   }
    * }
    * ```
+   *
+   * With `pg`, listen for errors on the pool and on each client (`pool.on('connect', (client) => client.on('error', …))`):
+   * a connection that breaks without a listener ends the process.
    */
   transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>
   /** What the tables' names begin with; letters, digits and `_`. Default `sallyport`. */

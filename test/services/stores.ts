@@ -57,8 +57,9 @@ export async function openIoRedisCluster(ports: readonly number[]): Promise<Open
 
 export async function openPostgres(connectionString: string): Promise<OpenStore<PostgresStore>> {
   const pool = new pg.Pool({ connectionString, max: 5, connectionTimeoutMillis: 2000 })
-  // Without a listener an idle connection that breaks ends the process.
+  // Without a listener a connection that breaks ends the process: the pool hears the idle ones, each client its own.
   pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
   const store = postgresStore({
     query: (text, parameters) => pool.query(text, parameters),
     async transaction(work) {

@@ -185,15 +185,17 @@ export function torture(engine: 'redis' | 'postgres'): void {
         const person = await open({ leeway })
         provider.trouble('lost')
         await expire()
-        provider.onRefresh(() => {
-          provider.onRefresh(() => provider.trouble(undefined))
-        })
-        for (const answer of await everybody(person)) expect(answer?.status).toBe(503)
-        provider.trouble(undefined)
+        // The one that comes in first is lost, and no other.
+        provider.onRefresh(() => provider.trouble(undefined))
+        const outcome = leeway
+          ? { access_token: expect.any(String) }
+          : { error: 'invalid_grant', reason: 'refresh_lost' }
+        const notNow = { error: 'temporarily_unavailable' }
+        const answers = await everybody(person)
+        for (const answer of answers) expect(answer?.body).toMatchObject(answer?.status === 503 ? notNow : outcome)
         await backends.advance(40)
-        const answer = await persist(person)
-        if (leeway) expect(answer.status).toBe(200)
-        else expect(answer.body).toMatchObject({ error: 'invalid_grant', reason: 'refresh_lost' })
+        const final = answers.find((answer) => answer?.status !== 503) ?? (await persist(person))
+        expect(final.body).toMatchObject(outcome)
         expect(provider.mostAttempts()).toBe(2)
       })
 
