@@ -1,3 +1,4 @@
+import type { Answer } from '../protocol/answer.js'
 import { bffErrors, type Refusal } from './errors.js'
 
 /**
@@ -10,30 +11,39 @@ const headers = {
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
 }
+const jsonHeaders = { ...headers, 'Content-Type': 'application/json' }
 
-function withCookies(response: Response, cookies: readonly string[] = []): Response {
-  // The last word on a cookie is the only one: no answer sets one name twice (RFC 6265 section 4.1.1).
-  const byName = new Map(cookies.map((cookie) => [cookie.slice(0, cookie.indexOf('=')), cookie]))
-  for (const cookie of byName.values()) response.headers.append('Set-Cookie', cookie)
-  return response
+/** The last word on a cookie is the only one: no answer sets one name twice (RFC 6265 section 4.1.1). */
+function lastOfEach(cookies: readonly string[]): readonly string[] {
+  if (cookies.length < 2) return cookies
+  return [...new Map(cookies.map((cookie) => [cookie.slice(0, cookie.indexOf('=')), cookie])).values()]
 }
 
-export function json(body: unknown, cookies?: readonly string[], status = 200): Response {
-  const response = new Response(JSON.stringify(body), {
-    status,
-    headers: { ...headers, 'Content-Type': 'application/json' },
-  })
-  return withCookies(response, cookies)
-}
+export const json = (body: unknown, cookies: readonly string[] = [], status = 200): Answer => ({
+  status,
+  headers: jsonHeaders,
+  cookies: lastOfEach(cookies),
+  body: JSON.stringify(body),
+})
 
-export const redirect = (location: string, cookies?: readonly string[]): Response =>
-  withCookies(new Response(null, { status: 303, headers: { ...headers, Location: location } }), cookies)
+export const redirect = (location: string, cookies: readonly string[] = []): Answer => ({
+  status: 303,
+  headers: { ...headers, Location: location },
+  cookies: lastOfEach(cookies),
+  body: null,
+})
+
+/** The same answer with more headers. */
+export const withHeaders = (answer: Answer, more: Readonly<Record<string, string>>): Answer => ({
+  ...answer,
+  headers: { ...answer.headers, ...more },
+})
 
 /** An error answer in RFC 6749 section 5.2's shape. Says what a caller may know and nothing else. */
-export function refusalAnswer({ code, message, details }: Refusal): Response {
+export function refusalAnswer({ code, message, details }: Refusal): Answer {
   const { reason, claim, retryAfter, cookies } = details
   const [status] = bffErrors[code]
-  const response = json({ error: code, error_description: message, reason, claim }, cookies, status)
-  if (status === 503 || status === 409) response.headers.set('Retry-After', `${Math.ceil(retryAfter ?? 1)}`)
-  return response
+  const answer = json({ error: code, error_description: message, reason, claim }, cookies, status)
+  if (status !== 503 && status !== 409) return answer
+  return withHeaders(answer, { 'Retry-After': `${Math.ceil(retryAfter ?? 1)}` })
 }

@@ -1,15 +1,12 @@
-import { Hono } from 'hono'
+import { type Answer, toResponse, withAnswers } from '../protocol/answer.js'
 import type { SessionAnswer } from '../protocol/session.js'
-import { StoreError } from '../store/contract.js'
 import { memoryStore } from '../store/memory.js'
-import { json, refusalAnswer } from './answers.js'
+import { json } from './answers.js'
 import { createBackground } from './background.js'
 import { createCookieJar } from './cookie-jar.js'
-import { allowOrigin, answerPreflight, requireNavigation, requireOwnPage } from './csrf.js'
 import { type Description, describe } from './describe.js'
 import { createDevices } from './devices.js'
 import type { Endpoint } from './endpoint.js'
-import { Refusal, type RefusalDetails } from './errors.js'
 import { readForm } from './form.js'
 import { createKeyring } from './keyring.js'
 import { createLogout } from './logout.js'
@@ -17,6 +14,7 @@ import { type BffOptions, examine } from './options.js'
 import type { Parts } from './parts.js'
 import { createProvider } from './provider.js'
 import { createProviderLogout } from './provider-logout.js'
+import { createRouter } from './router.js'
 import { createSealedSessions } from './sealed-sessions.js'
 import { answerSession, nobody, somebody } from './session.js'
 import type { Directory } from './sessions.js'
@@ -65,7 +63,6 @@ export interface Bff {
  */
 export function createBff(options: BffOptions): Bff {
   const settings = examine(options)
-  const { basePath, emit } = settings
   const jar = createCookieJar(settings)
   const keyring = createKeyring(settings)
   const provider = createProvider(settings)
@@ -104,13 +101,13 @@ export function createBff(options: BffOptions): Bff {
   }
 
   /** For a load balancer. Asks nobody: what is known of the store is what the last requests met. */
-  async function health(): Promise<Response> {
+  async function health(): Promise<Answer> {
     const status = draining ? 'draining' : settings.store?.lost() ? 'store_unavailable' : 'ok'
     return json({ status }, [], status === 'ok' ? 200 : 503)
   }
 
   /** What the page needs to make its authorization request, beside the issuer's own words. */
-  async function metadata(): Promise<Response> {
+  async function metadata(): Promise<Answer> {
     const { client_id, scope, redirect_uris, authorizationParams } = settings
     return json({
       ...(await provider.metadata()),
@@ -122,58 +119,16 @@ export function createBff(options: BffOptions): Bff {
     })
   }
 
-  async function transaction(request: Request): Promise<Response> {
+  async function transaction(request: Request): Promise<Answer> {
     const form = await readForm(request, transactionParameters(settings))
     const { transaction: bound, request: authorization } = await examineRequest(form, settings)
     const location = await provider.authorizationUrl(authorization)
     return json({ location }, await transactions.begin(request, bound))
   }
 
-  async function run(endpoint: Endpoint, request: Request): Promise<Response> {
-    if (!endpoint.exempt) requireOwnPage(request, settings)
-    if (endpoint.exempt === 'navigation') requireNavigation(request)
-    return allowOrigin(request, await endpoint.answer(request), settings)
-  }
-
-  function refused(error: unknown, request: Request): Response {
-    const path = new URL(request.url).pathname
-    const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable', outage(error, path))
-    emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
-    return allowOrigin(request, refusalAnswer(refusal), settings)
-  }
-
-  /** What an error that is no answer yet is to the caller: a store that is away, or a fault of ours. */
-  function outage(error: unknown, path: string): RefusalDetails {
-    if (error instanceof StoreError) {
-      if (error.code === 'store_not_migrated') emit({ type: 'operator_error', detail: error.message })
-      return { description: 'The session store cannot be reached. The session is kept.' }
-    }
-    emit({ type: 'operator_error', detail: `${(error as Error)?.name} in ${path}` })
-    return {}
-  }
-
-  function wrongMethod(request: Request, path: string): Response {
-    const allowed = endpoints.filter((endpoint) => endpoint.path === path).map(({ method }) => method)
-    const answer = refused(new Refusal('method_not_allowed'), request)
-    answer.headers.set('Allow', allowed.join(', '))
-    return answer
-  }
-
-  const app = new Hono().basePath(basePath)
-  for (const endpoint of endpoints)
-    app.on(endpoint.method, endpoint.path, ({ req: { raw: request } }) =>
-      // Hono answers HEAD with GET's handlers; here GET may touch state, so HEAD is a method of its own.
-      request.method === 'HEAD' ? wrongMethod(request, endpoint.path) : run(endpoint, request),
-    )
-  for (const path of new Set(endpoints.map((endpoint) => endpoint.path)))
-    app.all(path, ({ req: { raw: request } }) => {
-      return request.method === 'OPTIONS' ? answerPreflight(request, settings) : wrongMethod(request, path)
-    })
-  app.notFound((context) => refused(new Refusal('not_found'), context.req.raw))
-  app.onError((error, context) => refused(error, context.req.raw))
-
-  return {
-    fetch: async (request) => app.fetch(request),
+  const answer = createRouter(endpoints, settings)
+  const bff: Bff = {
+    fetch: async (request) => toResponse(await answer(request)),
     async getSession(request) {
       const present = await sessions.read(request, false)
       if (present.record) return somebody(present)
@@ -191,4 +146,5 @@ export function createBff(options: BffOptions): Bff {
       await background.drain(settings.timeout)
     },
   }
+  return withAnswers(bff, answer)
 }

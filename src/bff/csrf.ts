@@ -1,3 +1,5 @@
+import type { Answer } from '../protocol/answer.js'
+import { withHeaders } from './answers.js'
 import { Refusal } from './errors.js'
 import type { Settings } from './options.js'
 
@@ -41,24 +43,26 @@ export function requireNavigation(request: Request): void {
  * Answers for pages on `allowedOrigins`: CORS with credentials for exactly them. Everybody else gets no CORS header at
  * all, reflected or not. @see https://fetch.spec.whatwg.org/#http-cors-protocol
  */
-export function allowOrigin(request: Request, response: Response, { allowedOrigins }: Settings): Response {
+export function allowOrigin(request: Request, answer: Answer, { allowedOrigins }: Settings): Answer {
+  if (!allowedOrigins.length) return answer
   const origin = request.headers.get('origin')
-  if (origin === null || !allowedOrigins.includes(origin)) return response
-  response.headers.set('Access-Control-Allow-Origin', origin)
-  response.headers.set('Access-Control-Allow-Credentials', 'true')
-  response.headers.set('Access-Control-Expose-Headers', 'Retry-After')
-  response.headers.append('Vary', 'Origin')
-  return response
+  if (origin === null || !allowedOrigins.includes(origin)) return answer
+  return withHeaders(answer, {
+    'Access-Control-Allow-Origin': origin,
+    'Access-Control-Allow-Credentials': 'true',
+    'Access-Control-Expose-Headers': 'Retry-After',
+    Vary: 'Cookie, Origin',
+  })
 }
 
 /** Answers a preflight itself. Nothing is run, whatever it asks for. */
-export function answerPreflight(request: Request, settings: Settings): Response {
-  const allowed = settings.allowedOrigins.includes(request.headers.get('origin') ?? '')
-  const response = new Response(null, { status: allowed ? 204 : 403 })
-  response.headers.set('Vary', 'Origin')
-  if (!allowed) return response
-  response.headers.set('Access-Control-Allow-Methods', 'GET, POST, DELETE')
-  response.headers.set('Access-Control-Allow-Headers', 'Sallyport-CSRF, Content-Type')
-  response.headers.set('Access-Control-Max-Age', '600')
-  return allowOrigin(request, response, settings)
+export function answerPreflight(request: Request, settings: Settings): Answer {
+  const refused: Answer = { status: 403, headers: { Vary: 'Origin' }, cookies: [], body: null }
+  if (!settings.allowedOrigins.includes(request.headers.get('origin') ?? '')) return refused
+  const headers = {
+    'Access-Control-Allow-Methods': 'GET, POST, DELETE',
+    'Access-Control-Allow-Headers': 'Sallyport-CSRF, Content-Type',
+    'Access-Control-Max-Age': '600',
+  }
+  return allowOrigin(request, { ...refused, status: 204, headers }, settings)
 }

@@ -1,3 +1,4 @@
+import type { Answer } from '../protocol/answer.js'
 import { json } from './answers.js'
 import { Refusal } from './errors.js'
 import type { Parts } from './parts.js'
@@ -13,7 +14,7 @@ export function createDevices({ sessions }: Parts, directory: Directory) {
 
   return {
     /** `GET /sessions?cursor=`: those that are alive, the last used first. */
-    async list(request: Request): Promise<Response> {
+    async list(request: Request): Promise<Answer> {
       const { searchParams } = new URL(request.url)
       const own = await present(request, true)
       const { sessions: found, cursor } = await directory.list(own, searchParams.get('cursor') ?? undefined)
@@ -21,7 +22,7 @@ export function createDevices({ sessions }: Parts, directory: Directory) {
     },
 
     /** `DELETE /sessions/:id`. Another person's session is as unknown as one that never was. */
-    async end(request: Request): Promise<Response> {
+    async end(request: Request): Promise<Answer> {
       const own = await present(request, true)
       const id = new URL(request.url).pathname.split('/').at(-1) ?? ''
       const ended = /^[\w-]{43}$/.test(id) ? await directory.end(own, id) : undefined

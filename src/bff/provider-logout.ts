@@ -1,5 +1,6 @@
 import { sha256 } from '../crypto/hash.js'
-import { json } from './answers.js'
+import type { Answer } from '../protocol/answer.js'
+import { json, withHeaders } from './answers.js'
 import { Refusal } from './errors.js'
 import { readForm, required } from './form.js'
 import { createLogoutTokenVerifier } from './logout-token.js'
@@ -17,7 +18,7 @@ export function createProviderLogout({ settings, provider, store }: Parts, direc
      * `POST /backchannel-logout`: 200 when the sessions are gone, 400 for a token that is refused, 503 when something is
      * out of reach and the provider is to try again. @see OpenID Connect Back-Channel Logout 1.0 sections 2.5 to 2.8
      */
-    async backChannel(request: Request): Promise<Response> {
+    async backChannel(request: Request): Promise<Answer> {
       const { whose, jti, lifetime } = await verify(required(await readForm(request, ['logout_token']), 'logout_token'))
       const shown = recordOf('logout-token', await sha256(`${issuer} ${jti}`))
       // Marked when it has been done, not before: one that failed midway may come again.
@@ -33,7 +34,7 @@ export function createProviderLogout({ settings, provider, store }: Parts, direc
      * `GET /frontchannel-logout`, in an iframe of the provider's page: ends the sessions of exactly this `sid`, which only
      * the provider and this backend know. @see OpenID Connect Front-Channel Logout 1.0 section 2
      */
-    async frontChannel(request: Request): Promise<Response> {
+    async frontChannel(request: Request): Promise<Answer> {
       const { searchParams } = new URL(request.url)
       const [iss, ...issuers] = searchParams.getAll('iss')
       const [sid, ...sids] = searchParams.getAll('sid')
@@ -42,9 +43,8 @@ export function createProviderLogout({ settings, provider, store }: Parts, direc
       if (iss !== issuer) throw new Refusal('issuer_mismatch')
       const count = await directory.endAll({ sid })
       emit({ type: 'provider_logout', channel: 'front', sessions: count })
-      const response = json({})
-      response.headers.set('Content-Security-Policy', `default-src 'none'; frame-ancestors ${new URL(issuer).origin}`)
-      return response
+      const framedBy = `default-src 'none'; frame-ancestors ${new URL(issuer).origin}`
+      return withHeaders(json({}), { 'Content-Security-Policy': framedBy })
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { Answer } from '../protocol/answer.js'
 import type { SessionAnswer } from '../protocol/session.js'
 import { json } from './answers.js'
 import { readForm } from './form.js'
@@ -9,7 +10,7 @@ import { tokenAnswer } from './sign-in.js'
 import { wantedParameters, wantedToken } from './wanted.js'
 
 /** `POST /session`: who is here, with the first token; and `GET /session`, without. */
-export async function answerSession(request: Request, { sessions, settings }: Parts): Promise<Response> {
+export async function answerSession(request: Request, { sessions, settings }: Parts): Promise<Answer> {
   const asksForToken = request.method === 'POST'
   const wanted = asksForToken ? wantedToken(await readForm(request, wantedParameters), settings) : undefined
   const touch = new URL(request.url).searchParams.get('touch') !== 'false'
@@ -25,7 +26,7 @@ async function withToken(
   wanted: Wanted,
   sessions: Sessions,
   settings: Settings,
-): Promise<Response> {
+): Promise<Answer> {
   const outcome = await sessions.token(present, wanted)
   if (outcome.type === 'ended') return json(nobody(outcome.reason), sessions.clear(request))
   const cookies = await sessions.cookies(present)

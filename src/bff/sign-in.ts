@@ -1,3 +1,4 @@
+import type { Answer } from '../protocol/answer.js'
 import type { CodeAnswer } from '../protocol/session.js'
 import { json } from './answers.js'
 import { Refusal } from './errors.js'
@@ -18,7 +19,7 @@ export async function redeemCode(
   request: Request,
   form: Form,
   { settings, provider, transactions, sessions }: Parts,
-): Promise<Response> {
+): Promise<Answer> {
   const code = required(form, 'code')
   const state = required(form, 'state')
   const code_verifier = required(form, 'code_verifier')

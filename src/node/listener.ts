@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { getRequestListener, RequestError } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { type Answer, answersOf } from '../protocol/answer.js'
 import { withPeer } from '../protocol/peer.js'
 
 /** Anything that answers a `Request` with a `Response`: `createBff(…)`, or `{ fetch }` of your own. */
@@ -15,8 +17,14 @@ export interface Handler {
  * Not read: forwarding headers. A `Host` that no URL can have is answered 400.
  */
 export function toNodeListener(handler: Handler): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  const answer = answersOf(handler)
   const listener = getRequestListener(
-    (request, env) => handler.fetch(withPeer(request, peerOf(env.incoming as IncomingMessage))),
+    async (request, env) => {
+      const asked = withPeer(request, peerOf(env.incoming as IncomingMessage))
+      if (!answer) return handler.fetch(asked)
+      write(await answer(asked), env.outgoing as ServerResponse)
+      return RESPONSE_ALREADY_SENT
+    },
     {
       overrideGlobalObjects: false,
       // Nothing of an error leaves the process; a request that cannot be one is the client's fault.
@@ -24,6 +32,16 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
     },
   )
   return (incoming, outgoing) => void listener(incoming, outgoing)
+}
+
+/** A `Response` costs more than all else in the answer to a session check: what is known as plain data is written so. */
+function write({ status, headers, cookies, body }: Answer, outgoing: ServerResponse): void {
+  outgoing.writeHead(status, {
+    ...headers,
+    ...(cookies.length && { 'Set-Cookie': cookies as string[] }),
+    ...(body !== null && { 'Content-Length': Buffer.byteLength(body) }),
+  })
+  outgoing.end(body)
 }
 
 /** What only the socket knows. */

@@ -1,0 +1,73 @@
+import { RegExpRouter } from 'hono/router/reg-exp-router'
+import type { Answer } from '../protocol/answer.js'
+import { StoreError } from '../store/contract.js'
+import { refusalAnswer, withHeaders } from './answers.js'
+import { allowOrigin, answerPreflight, requireNavigation, requireOwnPage } from './csrf.js'
+import type { Endpoint } from './endpoint.js'
+import { Refusal, type RefusalDetails } from './errors.js'
+import type { Settings } from './options.js'
+
+/**
+ * Brings a request to its endpoint, if the rules for who may call let it, and makes an answer of whatever is thrown. HEAD
+ * is a method of its own: GET may touch state here.
+ */
+export function createRouter(
+  endpoints: readonly Endpoint[],
+  settings: Settings,
+): (request: Request) => Promise<Answer> {
+  const { basePath, emit } = settings
+
+  async function run(endpoint: Endpoint, request: Request): Promise<Answer> {
+    if (!endpoint.exempt) requireOwnPage(request, settings)
+    if (endpoint.exempt === 'navigation') requireNavigation(request)
+    return allowOrigin(request, await endpoint.answer(request), settings)
+  }
+
+  /** A path that there is, by a method that it does not know. */
+  function otherwise(request: Request, path: string, allowed: string): Answer {
+    if (request.method === 'OPTIONS') return answerPreflight(request, settings)
+    return withHeaders(refused(new Refusal('method_not_allowed'), request, path), { Allow: allowed })
+  }
+
+  function refused(error: unknown, request: Request, path: string): Answer {
+    const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable', outage(error, path))
+    emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
+    return allowOrigin(request, refusalAnswer(refusal), settings)
+  }
+
+  /** What an error that is no answer yet is to the caller: a store that is away, or a fault of ours. */
+  function outage(error: unknown, path: string): RefusalDetails {
+    if (error instanceof StoreError) {
+      if (error.code === 'store_not_migrated') emit({ type: 'operator_error', detail: error.message })
+      return { description: 'The session store cannot be reached. The session is kept.' }
+    }
+    emit({ type: 'operator_error', detail: `${(error as Error)?.name} in ${path}` })
+    return {}
+  }
+
+  const router = new RegExpRouter<(request: Request, path: string) => Answer | Promise<Answer>>()
+  for (const endpoint of endpoints)
+    router.add(endpoint.method, basePath + endpoint.path, (request) => run(endpoint, request))
+  for (const path of new Set(endpoints.map((endpoint) => endpoint.path))) {
+    const allowed = endpoints.flatMap((endpoint) => (endpoint.path === path ? [endpoint.method] : [])).join(', ')
+    router.add('ALL', basePath + path, (request, asked) => otherwise(request, asked, allowed))
+  }
+
+  return async (request) => {
+    const path = pathOf(request.url)
+    try {
+      const route = router.match(request.method, path)[0][0]?.[0]
+      if (!route) throw new Refusal('not_found')
+      return await route(request, path)
+    } catch (error) {
+      return refused(error, request, path)
+    }
+  }
+}
+
+/** The path of a request's URL, as it stands there. */
+function pathOf(url: string): string {
+  const from = url.indexOf('/', url.indexOf('//') + 2)
+  const to = url.slice(from).search(/[?#]/)
+  return to < 0 ? url.slice(from) : url.slice(from, from + to)
+}

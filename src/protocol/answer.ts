@@ -1,0 +1,27 @@
+/** What a handler answers before it has the form of any runtime: plain data, which a rim writes without a `Response`. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** Whole `Set-Cookie` values. */
+  readonly cookies: readonly string[]
+  readonly body: string | null
+}
+
+type Answering = (request: Request) => Promise<Answer>
+
+const answering = new WeakMap<object, Answering>()
+
+/** Ties to a handler how it answers without making a `Response`, and returns the same handler. */
+export function withAnswers<Handler extends object>(handler: Handler, answer: Answering): Handler {
+  answering.set(handler, answer)
+  return handler
+}
+
+/** How a handler answers without making a `Response`, if it can. */
+export const answersOf = (handler: object): Answering | undefined => answering.get(handler)
+
+export function toResponse({ status, headers, cookies, body }: Answer): Response {
+  const response = new Response(body, { status, headers })
+  for (const cookie of cookies) response.headers.append('Set-Cookie', cookie)
+  return response
+}
