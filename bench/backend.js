@@ -85,7 +85,6 @@ const { listener, cookies } = kind === 'bare' ? bare() : await backend(kind, Num
 const server = createServer(listener)
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port, cookies }))
 process.on('message', () => {
-  globalThis.gc?.()
   process.send({ cpu: process.cpuUsage(), memory: process.memoryUsage() })
 })
 process.on('disconnect', () => process.exit())

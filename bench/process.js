@@ -1,7 +1,8 @@
 // Server processes for measurements, and load on them.
 import { fork, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { Agent, createServer, request } from 'node:http'
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -56,41 +57,65 @@ const freePort = () =>
     })
   })
 
-/** Sends so many requests over so many connections; resolves to the time each took, in milliseconds, sorted. */
+/**
+ * Sends so many requests over so many connections, one at a time on each; resolves to the time each took, in milliseconds,
+ * sorted. By hand over sockets, so that it is the server that has too much to do: a client that is busier than the server
+ * makes its writes look cheap.
+ */
 export async function load({ port, cookies }, { method, path = '/bff/session', requests, connections = 16 }) {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections })
+  const messages = cookies.map((cookie) => Buffer.from(message(method, path, cookie), 'latin1'))
   const times = []
   let next = 0
-  const one = (at) =>
+  const connection = () =>
     new Promise((resolve, reject) => {
-      const headers = { Cookie: cookies[at % cookies.length], 'Sallyport-CSRF': '1', ...browser }
-      const begun = performance.now()
-      request({ port, host: '127.0.0.1', path, method, headers, agent }, (response) => {
-        if (response.statusCode !== 200) reject(new Error(`${response.statusCode}`))
-        response.resume().on('end', () => {
-          times.push(performance.now() - begun)
-          resolve()
-        })
+      const socket = connect(port, '127.0.0.1').setNoDelay()
+      let begun = 0
+      let missing = 0
+      const ask = () => {
+        const at = next++
+        if (at >= requests) return socket.end(resolve)
+        begun = performance.now()
+        return socket.write(messages[at % messages.length])
+      }
+      socket.on('connect', ask).on('error', reject)
+      socket.on('data', (data) => {
+        missing = missing > 0 ? missing - data.length : lengthOf(data) - data.length
+        if (Number.isNaN(missing)) return reject(new Error(data.toString('latin1', 0, 200)))
+        if (missing > 0) return undefined
+        times.push(performance.now() - begun)
+        return ask()
       })
-        .on('error', reject)
-        .end()
     })
-  const worker = async () => {
-    for (let at = next++; at < requests; at = next++) await one(at)
-  }
-  await Promise.all(Array.from({ length: connections }, worker))
-  agent.destroy()
+  let done = false
+  const spin = () => done || setImmediate(spin)
+  spin()
+  await Promise.all(Array.from({ length: connections }, connection))
+  done = true
   return times.sort((a, b) => a - b)
 }
 
-/** What a browser sends beside. */
-const browser = {
-  Accept: '*/*',
-  'Accept-Encoding': 'gzip, deflate, br',
-  'Accept-Language': 'en-GB,en;q=0.9',
-  Referer: 'https://app.example.com/notes',
-  'Sec-Fetch-Dest': 'empty',
-  'Sec-Fetch-Mode': 'cors',
-  'Sec-Fetch-Site': 'same-origin',
-  'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+/** Bytes of a 200 answer whose head is all there; NaN for any other. */
+function lengthOf(data) {
+  const head = data.indexOf('\r\n\r\n')
+  const [, length] = /^HTTP\/1.1 200 .*\r\nContent-Length: (\d+)/is.exec(data.toString('latin1', 0, head)) ?? []
+  return head + 4 + Number(length)
 }
+
+/** A request as a browser sends it. */
+const message = (method, path, cookie) =>
+  [
+    `${method} ${path} HTTP/1.1`,
+    'Host: app.example.com',
+    ...(method === 'POST' ? ['Content-Length: 0', 'Origin: https://app.example.com'] : []),
+    'Sallyport-CSRF: 1',
+    'Accept: */*',
+    'Accept-Encoding: gzip, deflate, br',
+    'Accept-Language: en-GB,en;q=0.9',
+    'Referer: https://app.example.com/notes',
+    'Sec-Fetch-Dest: empty',
+    'Sec-Fetch-Mode: cors',
+    'Sec-Fetch-Site: same-origin',
+    'User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+    `Cookie: ${cookie}`,
+    '\r\n',
+  ].join('\r\n')

@@ -17,6 +17,7 @@ export async function readForm(request: Request, known: readonly string[] | 'any
   const text = await readText(request)
   if (text && type !== 'application/x-www-form-urlencoded') throw new Refusal('unsupported_media_type')
   const form: Form = new Map()
+  if (!text) return form
   for (const [name, value] of new URLSearchParams(text)) {
     if (known !== 'any' && !known.includes(name))
       throw new Refusal('invalid_request', { description: 'A parameter is not known here.' })
@@ -29,10 +30,20 @@ export async function readForm(request: Request, known: readonly string[] | 'any
   return form
 }
 
-/** Stops reading at the limit, whatever `Content-Length` says. */
+/**
+ * A body of a stated length is read as one piece: servers deliver no more than was stated (RFC 9112 section 6.3). Any other
+ * is read as a stream, to stop at the limit.
+ */
 async function readText(request: Request): Promise<string> {
   const tooLarge = () => new Refusal('request_too_large')
-  if (Number(request.headers.get('content-length')) > LIMIT) throw tooLarge()
+  const stated = request.headers.get('content-length')
+  if (stated === '0') return ''
+  if (Number(stated) > LIMIT) throw tooLarge()
+  if (stated !== null) {
+    const text = await request.text()
+    if (text.length > LIMIT) throw tooLarge()
+    return text
+  }
   if (!request.body) return ''
   const decoder = new TextDecoder()
   const reader = request.body.getReader()

@@ -1,4 +1,5 @@
 import type { RecordStore } from '../store/contract.js'
+import { createBounded } from './bounded.js'
 import type { Settings } from './options.js'
 import { REMEMBRANCE, type SessionRecord } from './record.js'
 import { recordOf } from './stored-session.js'
@@ -14,18 +15,9 @@ export type Idle = ReturnType<typeof createIdle>
  * instant matters; so a session check reads one record.
  */
 export function createIdle(store: RecordStore, { now, idleTimeout, emit }: Settings) {
-  const remembered = new Map<string, number>()
+  const remembered = createBounded<number>(LIMIT)
   /** Seconds between two writes. */
   const step = Math.min(60, idleTimeout / 10)
-
-  function remember(id: string, at: number): void {
-    remembered.delete(id)
-    remembered.set(id, at)
-    for (const oldest of remembered.keys()) {
-      if (remembered.size <= LIMIT) break
-      remembered.delete(oldest)
-    }
-  }
 
   async function written(id: string): Promise<number> {
     const stored = await store.get(recordOf('idle', id))
@@ -38,7 +30,7 @@ export function createIdle(store: RecordStore, { now, idleTimeout, emit }: Setti
 
   return {
     known,
-    forget: (id: string) => void remembered.delete(id),
+    forget: (id: string) => remembered.delete(id),
 
     /** The last use as far as anybody knows. */
     exactly: async (record: SessionRecord): Promise<number> => Math.max(knownOf(record), await written(record.id)),
@@ -54,7 +46,7 @@ export function createIdle(store: RecordStore, { now, idleTimeout, emit }: Setti
       try {
         const ttl = idleTimeout + REMEMBRANCE
         await store.write([{ type: 'put', id: recordOf('idle', id), value: `${instant}`, ifVersion: 'any', ttl }])
-        remember(id, instant)
+        remembered.set(id, instant)
       } catch {
         // The session can be read: that its use cannot be written down is no reason to turn anybody away.
         emit({ type: 'store_unavailable', detail: 'a use of a session could not be written' })

@@ -1,12 +1,16 @@
 import { platform } from '../crypto/platform.js'
-import { createSealer, keyId, type Opened } from '../crypto/seal.js'
+import { createSealer, keyId, type Opened, type Sealer } from '../crypto/seal.js'
+import { type Bounded, createBounded } from './bounded.js'
 import { Refusal } from './errors.js'
 import { type Settings, weakness } from './options.js'
 
 /** Seals and opens by purpose, with keys that may come from a secret manager. */
 export interface Keyring {
   seal(purpose: string, plaintext: string): Promise<string>
-  /** The text and whether an older key sealed it; `undefined` for anything else, junk included. */
+  /**
+   * The text and whether an older key sealed it; `undefined` for anything else, junk included. The same object while it is
+   * remembered: a cookie comes again with every request.
+   */
   open(purpose: string, sealed: string): Promise<Opened | undefined>
   /** The public names of the keys, first the one that seals. */
   ids(): Promise<string[]>
@@ -15,6 +19,11 @@ export interface Keyring {
 /** Characters of a record's tokens, which come from our own store: sixteen of the longest there are. */
 const RECORD = 1_048_576
 
+/** Characters, sealed and opened, that are remembered at most for each purpose. */
+const REMEMBERED = 16_777_216
+/** Characters of a sealed text's tag: 128 bits as base64url. */
+const TAG = 22
+
 /** Seconds after which keys from a function are asked for again: a rotation is noticed within that time. */
 const REREAD = 300
 
@@ -22,12 +31,12 @@ export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieK
   const dynamic = cookieKeys.some((key) => typeof key === 'function')
   let keys: Promise<string[]> | undefined
   let readAt = 0
-  let sealers = new Map<string, ReturnType<typeof createSealer>>()
+  let purposes = new Map<string, Purpose>()
 
   function current(): Promise<string[]> {
     if (!keys || (dynamic && now() - readAt > REREAD)) {
       readAt = now()
-      sealers = new Map()
+      purposes = new Map()
       const reading = Promise.all(cookieKeys.map(async (key) => (typeof key === 'function' ? key() : key))).then(
         examined,
       )
@@ -47,22 +56,39 @@ export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieK
     throw new Refusal('operator_error', { description: 'A cookie key cannot be used.' })
   }
 
-  async function sealer(purpose: string) {
+  async function of(purpose: string): Promise<Purpose> {
     const values = await current()
-    let found = sealers.get(purpose)
+    let found = purposes.get(purpose)
     if (!found) {
-      found = createSealer(values, purpose, platform, purpose === 'record' ? RECORD : undefined)
-      sealers.set(purpose, found)
+      const sealer = createSealer(values, purpose, platform, purpose === 'record' ? RECORD : undefined)
+      found = { sealer, remembered: createBounded(REMEMBERED) }
+      purposes.set(purpose, found)
     }
     return found
   }
 
   return {
-    seal: async (purpose, plaintext) => (await sealer(purpose)).seal(plaintext),
-    open: async (purpose, sealed) => (await sealer(purpose)).open(sealed),
+    seal: async (purpose, plaintext) => (await of(purpose)).sealer.seal(plaintext),
+    async open(purpose, sealed) {
+      const { sealer, remembered } = await of(purpose)
+      // By its end, the tag, which is cheaper to look up than the whole; the whole decides.
+      const tag = sealed.slice(-TAG)
+      const known = remembered.get(tag)
+      if (known?.sealed === sealed) return known.opened
+      const opened = await sealer.open(sealed)
+      if (opened) remembered.set(tag, { sealed, opened }, sealed.length + opened.plaintext.length)
+      return opened
+    },
     ids: async () => Promise.all((await current()).map((key) => keyId(key))),
   }
 }
+
+interface Purpose {
+  sealer: Sealer
+  remembered: Bounded<{ sealed: string; opened: Opened }>
+}
+
+const parsed = new WeakMap<Opened, unknown>()
 
 /** Opens what was sealed as JSON. Only this backend can have sealed it: its shape is believed. */
 export async function openJson<Content>(
@@ -71,5 +97,15 @@ export async function openJson<Content>(
   sealed: string,
 ): Promise<Content | undefined> {
   const opened = await keyring.open(purpose, sealed)
-  return opened && (JSON.parse(opened.plaintext) as Content)
+  return opened && (parseOnce(opened, () => JSON.parse(opened.plaintext)) as Content)
+}
+
+/** What was opened, parsed once for as long as it is remembered: nobody may change it. */
+export function parseOnce<Content>(opened: Opened, parse: () => Content): Content {
+  let content = parsed.get(opened) as Content | undefined
+  if (content === undefined) {
+    content = parse()
+    parsed.set(opened, content)
+  }
+  return content
 }

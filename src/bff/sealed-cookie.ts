@@ -1,7 +1,7 @@
 import type { CookieJar } from './cookie-jar.js'
 import { Refusal } from './errors.js'
 import type { Emit } from './events.js'
-import type { Keyring } from './keyring.js'
+import { type Keyring, parseOnce } from './keyring.js'
 import type { SessionRecord } from './record.js'
 
 /** Characters of one cookie's value. With name and attributes a browser's limit of 4,096 is kept. */
@@ -15,12 +15,15 @@ interface Part {
   of: number
   generation: number
   text: string
+  /** Where this part is the only one. */
+  record?: SessionRecord
 }
 
 function readPart(plaintext: string): Part {
   const [part, of, generation] = plaintext.split('/', 3)
   const text = plaintext.slice(`${part}/${of}/${generation}/`.length)
-  return { part: Number(part), of: Number(of), generation: Number(generation), text }
+  const numbers = { part: Number(part), of: Number(of), generation: Number(generation) }
+  return numbers.of === 1 ? { ...numbers, text, record: JSON.parse(text) as SessionRecord } : { ...numbers, text }
 }
 
 /** Splits where a part is full, never within a character. */
@@ -44,7 +47,7 @@ export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit)
       return 'bad'
     }
     const opened = await keyring.open('session', value)
-    if (opened) return { part: readPart(opened.plaintext), stale: opened.stale }
+    if (opened) return { part: parseOnce(opened, () => readPart(opened.plaintext)), stale: opened.stale }
     emit({ type: 'cookie_refused', detail: 'unreadable' })
     return 'bad'
   }
@@ -55,10 +58,9 @@ export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit)
       const first = await openPart(request, jar.session)
       if (first === 'none') return { present: jar.values(request, jar.part).length > 0 }
       if (first === 'bad') return { present: true }
-      const { of, generation, part } = first.part
+      const { of, generation, part, record } = first.part
       if (part !== 1) return { present: true }
-      if (of === 1 && jar.values(request, jar.part).length === 0)
-        return { record: JSON.parse(first.part.text) as SessionRecord, stale: first.stale }
+      if (record && jar.values(request, jar.part).length === 0) return { record, stale: first.stale }
       const second = of === 2 ? await openPart(request, jar.part) : 'bad'
       if (second === 'none' || second === 'bad' || second.part.part !== 2 || second.part.generation !== generation) {
         emit({ type: 'cookie_refused', detail: 'parts' })

@@ -13,7 +13,8 @@ import { wantedParameters, wantedToken } from './wanted.js'
 export async function answerSession(request: Request, { sessions, settings }: Parts): Promise<Answer> {
   const asksForToken = request.method === 'POST'
   const wanted = asksForToken ? wantedToken(await readForm(request, wantedParameters), settings) : undefined
-  const touch = new URL(request.url).searchParams.get('touch') !== 'false'
+  // Parsed only where there is a query: this is the call that everybody makes.
+  const touch = !request.url.includes('?') || new URL(request.url).searchParams.get('touch') !== 'false'
   const present = await sessions.read(request, touch)
   if (!present.record) return json(nobody(present.reason), present.cookies)
   if (!wanted) return json(somebody(present), await sessions.cookies(present))

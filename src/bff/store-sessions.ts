@@ -1,6 +1,7 @@
 import { randomId, sha256 } from '../crypto/hash.js'
 import type { SignedOutReason } from '../protocol/session.js'
 import type { Background } from './background.js'
+import { createBounded } from './bounded.js'
 import type { CookieJar } from './cookie-jar.js'
 import { createCoordinator } from './coordinator.js'
 import { createDirectory } from './directory.js'
@@ -22,6 +23,8 @@ import type { WatchedStore } from './watched-store.js'
 const SWEEP = 60
 /** Characters of a browser's name for itself that are kept. */
 const USER_AGENT = 256
+/** Digests of cookies that are remembered at most. */
+const DIGESTS = 20_000
 
 /**
  * Sessions in a store. The cookie holds 256 random bits and nothing else; the store knows their digest only, and the
@@ -51,6 +54,7 @@ export function createStoreSessions(
   })
   const coordinator = createCoordinator(settings, provider, shelf)
   const noRefreshToken = noRefreshTokenOnce(emit)
+  const digests = createBounded<string>(DIGESTS)
   let swept = now()
 
   const absent = (request: Request, reason: SignedOutReason): Absence => ({ reason, cookies: jar.clear(request) })
@@ -68,7 +72,13 @@ export function createStoreSessions(
     const values = jar.values(request, jar.session)
     const [secret] = values
     if (secret === undefined) return undefined
-    if (values.length === 1 && /^[\w-]{43}$/.test(secret)) return sha256(secret)
+    if (values.length === 1 && /^[\w-]{43}$/.test(secret)) {
+      const known = digests.get(secret)
+      if (known) return known
+      const id = await sha256(secret)
+      digests.set(secret, id)
+      return id
+    }
     emit({ type: 'cookie_refused', detail: values.length > 1 ? 'duplicate' : 'unreadable' })
     return undefined
   }

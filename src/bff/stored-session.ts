@@ -1,5 +1,6 @@
 import type { SignedOutReason } from '../protocol/session.js'
 import type { Change, Put, RecordId, RecordStore } from '../store/contract.js'
+import { createBounded } from './bounded.js'
 import { type Keyring, openJson } from './keyring.js'
 import type { Settings } from './options.js'
 import { type AccessToken, REMEMBRANCE, type SessionRecord } from './record.js'
@@ -26,6 +27,9 @@ interface Sealed {
   readonly tokens: readonly (readonly [string, AccessToken])[]
 }
 
+/** Characters of records that are remembered, parsed, at most. */
+const REMEMBERED = 16_777_216
+
 /** All records of one session lie in one partition, which its id begins with. */
 export const recordOf = (kind: string, id: string): RecordId => ({ kind, partition: id.slice(0, 8), id })
 
@@ -38,6 +42,7 @@ export function createSessionRecords(
   keyring: Keyring,
   { now, emit }: Pick<Settings, 'now' | 'emit'>,
 ) {
+  const remembered = createBounded<{ value: string; live: Live }>(REMEMBERED)
   const ttlOf = (expires: number) => Math.max(1, expires - now()) + REMEMBRANCE
 
   async function seal({ record, id_token, tokens }: Omit<Held, 'version'>): Promise<string> {
@@ -50,6 +55,8 @@ export function createSessionRecords(
     async load(id: string): Promise<Live | Tombstone | undefined> {
       const stored = await store.get(session(id))
       if (!stored) return undefined
+      const known = remembered.get(id)
+      if (known?.value === stored.value && known.live.version === stored.version) return known.live
       const parsed = parse(stored.value)
       if (!parsed) {
         emit({ type: 'operator_error', detail: 'A session record cannot be read; it is taken for none' })
@@ -57,7 +64,9 @@ export function createSessionRecords(
       }
       if ('ended' in parsed) return parsed
       const { sealed, ...record } = parsed
-      return { record: { ...record, id }, sealed, version: stored.version }
+      const live: Live = { record: { ...record, id }, sealed, version: stored.version }
+      remembered.set(id, { value: stored.value, live }, stored.value.length * 2)
+      return live
     },
 
     /** A session whose tokens cannot be opened, since their key is retired, is one that cannot be renewed. */

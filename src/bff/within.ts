@@ -1,16 +1,10 @@
 /** What comes first: the promise's result, or `otherwise` after so many seconds. */
-export async function within<Result, Otherwise>(
+export const within = <Result, Otherwise>(
   promise: Promise<Result>,
   seconds: number,
   otherwise: Otherwise,
-): Promise<Result | Otherwise> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<Otherwise>((resolve) => {
-    timer = setTimeout(() => resolve(otherwise), seconds * 1000)
+): Promise<Result | Otherwise> =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000, otherwise)
+    promise.then(resolve, reject).finally(() => clearTimeout(timer))
   })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}

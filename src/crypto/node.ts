@@ -4,7 +4,7 @@ type Bytes = Uint8Array<ArrayBuffer>
 
 /** The part of node:crypto that is used, structurally: no Node types are reachable from here. */
 interface NodeCrypto {
-  createHash(algorithm: 'sha256'): { update(data: Bytes): { digest(): Bytes } }
+  hash(algorithm: 'sha256', data: string, encoding: 'base64url'): string
   hkdfSync(digest: 'sha256', key: Bytes, salt: string, info: string, length: number): ArrayBuffer
   createCipheriv(algorithm: 'aes-256-gcm', key: Key, iv: Bytes): Cipher & { getAuthTag(): Bytes }
   createDecipheriv(
@@ -36,7 +36,7 @@ export function nodePrimitives(): Primitives | undefined {
   const { process: host } = globalThis as { process?: { getBuiltinModule?(id: string): unknown } }
   const crypto = host?.getBuiltinModule?.('node:crypto') as NodeCrypto | undefined
   const buffer = host?.getBuiltinModule?.('node:buffer') as NodeBuffer | undefined
-  if (!crypto?.createSecretKey || !crypto.hkdfSync || !buffer) return undefined
+  if (!crypto?.createSecretKey || !crypto.hkdfSync || !crypto.hash || !buffer) return undefined
   const { Buffer } = buffer
   return {
     encode: ({ buffer: whole, byteOffset, byteLength }) =>
@@ -48,7 +48,7 @@ export function nodePrimitives(): Primitives | undefined {
         ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
         : undefined
     },
-    sha256: (data) => new Uint8Array(crypto.createHash('sha256').update(data).digest()),
+    sha256: (text) => crypto.hash('sha256', text, 'base64url'),
     hkdf: (key, info) => new Uint8Array(crypto.hkdfSync('sha256', key, '', info, 32)),
     importKey: (raw) => crypto.createSecretKey(raw),
 

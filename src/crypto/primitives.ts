@@ -1,6 +1,7 @@
 /** The few operations that both halves implement; keys and nonces are raw bytes. */
 export interface Primitives {
-  sha256(data: Uint8Array<ArrayBuffer>): MaybePromise<Uint8Array<ArrayBuffer>>
+  /** Of the UTF-8 bytes, as base64url. */
+  sha256(text: string): MaybePromise<string>
   /** HKDF-SHA-256 with an empty salt, 32 bytes. @see RFC 5869 */
   hkdf(key: Uint8Array<ArrayBuffer>, info: string): MaybePromise<Uint8Array<ArrayBuffer>>
   /** AES-256-GCM; the 16-byte tag stands behind the ciphertext. */

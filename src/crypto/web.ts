@@ -7,7 +7,7 @@ const encoder = new TextEncoder()
 export const webPrimitives: Primitives = {
   encode: encodeBase64url,
   decode: decodeBase64url,
-  sha256: async (data) => new Uint8Array(await crypto.subtle.digest('SHA-256', data)),
+  sha256: async (text) => encodeBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', encoder.encode(text)))),
 
   async hkdf(key, info) {
     const base = await crypto.subtle.importKey('raw', key, 'HKDF', false, ['deriveBits'])

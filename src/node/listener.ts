@@ -23,6 +23,8 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
       const asked = withPeer(request, peerOf(env.incoming as IncomingMessage))
       if (!answer) return handler.fetch(asked)
       write(await answer(asked), env.outgoing as ServerResponse)
+      // Nothing was sent, so there is nothing to clean up after.
+      if (env.incoming.headers['content-length'] === '0') env.incoming.resume()
       return RESPONSE_ALREADY_SENT
     },
     {
@@ -36,12 +38,14 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
 
 /** A `Response` costs more than all else in the answer to a session check: what is known as plain data is written so. */
 function write({ status, headers, cookies, body }: Answer, outgoing: ServerResponse): void {
-  outgoing.writeHead(status, {
-    ...headers,
-    ...(cookies.length && { 'Set-Cookie': cookies as string[] }),
-    ...(body !== null && { 'Content-Length': Buffer.byteLength(body) }),
-  })
-  outgoing.end(body)
+  const length = body === null ? 0 : Buffer.byteLength(body)
+  const lines: (string | number)[] = []
+  for (const name in headers) lines.push(name, headers[name] ?? '')
+  for (const cookie of cookies) lines.push('Set-Cookie', cookie)
+  if (body !== null) lines.push('Content-Length', length)
+  outgoing.writeHead(status, lines)
+  // What is ASCII throughout is copied rather than encoded.
+  outgoing.end(body, body?.length === length ? 'latin1' : 'utf8')
 }
 
 /** What only the socket knows. */

@@ -13,7 +13,17 @@ export interface CookieAttributes {
  * @see RFC 6265 section 5.4 (servers should not rely on the order)
  */
 export function cookieValues(header: string | null, name: string): string[] {
-  return parseCookies(header).flatMap(([found, value]) => (found === name ? [value] : []))
+  const values: string[] = []
+  if (!header?.includes(name)) return values
+  for (let from = 0; from <= header.length; ) {
+    const semicolon = header.indexOf(';', from)
+    const to = semicolon < 0 ? header.length : semicolon
+    const equals = header.indexOf('=', from)
+    if (equals >= 0 && equals < to && header.slice(from, equals).trim() === name)
+      values.push(header.slice(equals + 1, to).trim())
+    from = to + 1
+  }
+  return values
 }
 
 /** All cookies of a `Cookie` header as pairs. Values are left as they are; nothing is percent-decoded. */

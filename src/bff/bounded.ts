@@ -1,0 +1,42 @@
+/** A map of bounded size that forgets what was asked for least recently. */
+export interface Bounded<Value> {
+  get(key: string): Value | undefined
+  /** `size` in the unit of the limit. */
+  set(key: string, value: Value, size?: number): void
+  delete(key: string): void
+}
+
+/**
+ * Two halves: what is asked for moves into the young one; when that is full it becomes the old one, and what was still in
+ * there is forgotten. So a hit costs one look-up, and nothing is ever sorted.
+ */
+export function createBounded<Value>(limit: number): Bounded<Value> {
+  let young = new Map<string, { value: Value; size: number }>()
+  let old = new Map<string, { value: Value; size: number }>()
+  let filled = 0
+
+  function keep(key: string, entry: { value: Value; size: number }): void {
+    filled += entry.size - (young.get(key)?.size ?? 0)
+    young.set(key, entry)
+    if (filled * 2 <= limit) return
+    old = young
+    young = new Map()
+    filled = 0
+  }
+
+  return {
+    get(key) {
+      const found = young.get(key)
+      if (found) return found.value
+      const aged = old.get(key)
+      if (aged) keep(key, aged)
+      return aged?.value
+    },
+    set: (key, value, size = 1) => keep(key, { value, size }),
+    delete(key) {
+      filled -= young.get(key)?.size ?? 0
+      young.delete(key)
+      old.delete(key)
+    },
+  }
+}
