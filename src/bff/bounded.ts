@@ -4,6 +4,8 @@ export interface Bounded<Value> {
   /** `size` in the unit of the limit. */
   set(key: string, value: Value, size?: number): void
   delete(key: string): void
+  /** Forgets what is of no more use. */
+  sweep(useless: (value: Value) => boolean): void
 }
 
 /**
@@ -37,6 +39,14 @@ export function createBounded<Value>(limit: number): Bounded<Value> {
       filled -= young.get(key)?.size ?? 0
       young.delete(key)
       old.delete(key)
+    },
+    sweep(useless) {
+      for (const half of [young, old])
+        for (const [key, { value, size }] of half)
+          if (useless(value)) {
+            half.delete(key)
+            if (half === young) filled -= size
+          }
     },
   }
 }

@@ -13,11 +13,11 @@ export type Form = Map<string, string[]>
  * @throws Refusal `unsupported_media_type`, `request_too_large`, `invalid_request`
  */
 export async function readForm(request: Request, known: readonly string[] | 'any'): Promise<Form> {
-  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
-  const text = await readText(request)
-  if (text && type !== 'application/x-www-form-urlencoded') throw new Refusal('unsupported_media_type')
   const form: Form = new Map()
+  const text = await readText(request)
   if (!text) return form
+  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/x-www-form-urlencoded') throw new Refusal('unsupported_media_type')
   for (const [name, value] of new URLSearchParams(text)) {
     if (known !== 'any' && !known.includes(name))
       throw new Refusal('invalid_request', { description: 'A parameter is not known here.' })

@@ -1,5 +1,6 @@
 import type { SignedOutReason } from '../protocol/session.js'
 import type { EpochSeconds, Now } from '../protocol/time.js'
+import { createBounded } from './bounded.js'
 import type { SessionRecord } from './record.js'
 import type { Attempt, Held, Shelf } from './shelf.js'
 
@@ -14,7 +15,7 @@ export interface SessionMemory extends Shelf {
   grave(id: string): SignedOutReason | undefined
 }
 
-/** Sessions remembered at most; beyond that the ones longest unused are forgotten, which costs them one refresh. */
+/** Sessions remembered at most: before that the ones longest unused are forgotten, which costs them one refresh. */
 const LIMIT = 100_000
 /** Seconds between two sweeps. */
 const SWEEP = 60
@@ -24,7 +25,7 @@ export function createSessionMemory(
   now: Now,
   ended: (record: SessionRecord, reason: SignedOutReason) => void,
 ): SessionMemory {
-  const sessions = new Map<string, { held: Held; attempt?: Attempt }>()
+  const sessions = createBounded<{ held: Held; attempt?: Attempt }>(LIMIT)
   const graves = new Map<string, { reason: SignedOutReason; until: EpochSeconds }>()
   let versions = 0
   let swept = now()
@@ -32,7 +33,7 @@ export function createSessionMemory(
   function sweep() {
     if (now() - swept < SWEEP) return
     swept = now()
-    for (const [id, { held }] of sessions) if (held.record.expires <= swept) sessions.delete(id)
+    sessions.sweep(({ held }) => held.record.expires <= swept)
     for (const [id, { until }] of graves) if (until <= swept) graves.delete(id)
   }
 
@@ -40,10 +41,6 @@ export function createSessionMemory(
     sweep()
     const held = { ...session, version: ++versions }
     sessions.set(held.record.id, { held })
-    for (const oldest of sessions.keys()) {
-      if (sessions.size <= LIMIT) break
-      sessions.delete(oldest)
-    }
     return held
   }
 
@@ -65,9 +62,6 @@ export function createSessionMemory(
           id_token: found?.held.id_token,
           ours: false,
         })
-      // Last in the map's order is last to be forgotten.
-      sessions.delete(record.id)
-      sessions.set(record.id, found)
       return found.held
     },
     bury(id, reason, until) {

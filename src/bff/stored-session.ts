@@ -1,10 +1,11 @@
 import type { SignedOutReason } from '../protocol/session.js'
 import type { Change, Put, RecordId, RecordStore } from '../store/contract.js'
 import { createBounded } from './bounded.js'
-import { type Keyring, openJson } from './keyring.js'
+import { type Keyring, parseOnce } from './keyring.js'
 import type { Settings } from './options.js'
 import { type AccessToken, REMEMBRANCE, type SessionRecord } from './record.js'
 import type { Held } from './shelf.js'
+import type { Tokens } from './tokens.js'
 
 /** A live session as its record says it, tokens still sealed. */
 export interface Live {
@@ -24,7 +25,14 @@ interface Sealed {
   readonly of: string
   readonly refresh_token?: string | undefined
   readonly id_token?: string | undefined
-  readonly tokens: readonly (readonly [string, AccessToken])[]
+  readonly tokens: Tokens
+}
+
+const writeSealed = (content: Sealed): string => JSON.stringify({ ...content, tokens: [...content.tokens] })
+
+function readSealed(text: string): Sealed {
+  const content = JSON.parse(text) as Sealed & { tokens: Iterable<readonly [string, AccessToken]> }
+  return { ...content, tokens: new Map(content.tokens) }
 }
 
 /** Characters of records that are remembered, parsed, at most. */
@@ -47,8 +55,7 @@ export function createSessionRecords(
 
   async function seal({ record, id_token, tokens }: Omit<Held, 'version'>): Promise<string> {
     const { id, refresh_token } = record
-    const content: Sealed = { of: boundTo(id), refresh_token, id_token, tokens: [...tokens] }
-    return keyring.seal('record', JSON.stringify(content))
+    return keyring.seal('record', writeSealed({ of: boundTo(id), refresh_token, id_token, tokens }))
   }
 
   return {
@@ -71,14 +78,15 @@ export function createSessionRecords(
 
     /** A session whose tokens cannot be opened, since their key is retired, is one that cannot be renewed. */
     async open({ record, sealed, version }: Live): Promise<Held> {
-      const content = await openJson<Sealed>(keyring, 'record', sealed)
+      const opened = await keyring.open('record', sealed)
+      const content = opened && parseOnce(opened, () => readSealed(opened.plaintext))
       const own = content?.of === boundTo(record.id) ? content : undefined
       if (!own)
         emit({ type: 'operator_error', detail: 'The tokens of a session cannot be opened: is their key retired?' })
-      const { refresh_token, id_token, tokens } = own ?? { tokens: [] }
+      const { refresh_token, id_token, tokens } = own ?? { tokens: new Map<string, AccessToken>() }
       return {
         record: { ...record, ...(refresh_token !== undefined && { refresh_token }) },
-        tokens: new Map(tokens),
+        tokens,
         id_token,
         ours: true,
         version,

@@ -26,8 +26,12 @@ export function allowedTarget(form: Form, { resources, scopes }: Settings): { re
   return { resource, scope: wanted.join(' ') }
 }
 
+/** What an empty form asks for. */
+const sessionDefault: Wanted = { resource: [], scope: '', minValidity: MIN_VALIDITY }
+
 /** Which token a form asks for. @throws Refusal */
 export function wantedToken(form: Form, settings: Settings): Wanted {
+  if (!form.size) return sessionDefault
   const refused = one(form, 'refused')
   return {
     ...allowedTarget(form, settings),
