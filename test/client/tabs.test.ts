@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
-import { signIn, world } from '../world.js'
-import { APP, assigned, load, signedIn } from './page.js'
+import { signIn, stored, world } from '../world.js'
+import { APP, assigned, load, signedIn, signInThrough } from './page.js'
 
 /** Two tabs of one browser, alice signed in in both. */
 async function twoTabs() {
@@ -92,7 +92,6 @@ describe('tabs', () => {
     const it = await world()
     const b = load(it.browser.newTab(`${APP}/`), {}, it)
     expect((await b.auth.ready()).status).toBe('signed-out')
-    const { signInThrough } = await import('./page.js')
     await signInThrough(it, it.tab)
     await vi.waitFor(() => expect(b.auth.session).toMatchObject({ status: 'signed-in', user: { sub: 'alice' } }))
   })
@@ -100,7 +99,6 @@ describe('tabs', () => {
   it('[S-52] do not go on as a person who has gone', async () => {
     const { it, b } = await twoTabs()
     it.as.signIn('bob')
-    const { signInThrough } = await import('./page.js')
     const a = await signInThrough(it, it.tab)
     expect(a.auth.session).toMatchObject({ user: { sub: 'bob' } })
     await vi.waitFor(() => expect(b.auth.session).toEqual({ status: 'signed-out', reason: 'user_changed' }))
@@ -109,7 +107,6 @@ describe('tabs', () => {
 
   it('[S-52 twin] go on when it is the same person again', async () => {
     const { it, b } = await twoTabs()
-    const { signInThrough } = await import('./page.js')
     await signInThrough(it, it.tab)
     await new Promise((resolve) => setImmediate(resolve))
     expect(b.auth.session).toMatchObject({ user: { sub: 'alice' } })
@@ -126,6 +123,84 @@ describe('tabs', () => {
     forger.close()
     expect(a.auth.session).toMatchObject({ reason: 'logged_out' })
     expect(other.auth.session.status).not.toBe('signed-out')
+  })
+})
+
+describe('a tab that comes into view', () => {
+  const comeIntoView = () => document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))
+
+  /** Alice, with sessions in a store. */
+  async function kept() {
+    const it = await stored()
+    const { auth: first } = await signInThrough(it, it.tab)
+    first.close()
+    const page = load(it.tab, {}, it)
+    await page.auth.ready()
+    page.asked.length = 0
+    return { it, page, ...page }
+  }
+
+  it('learns that its session was ended elsewhere, and asks once', async () => {
+    const { it, auth, asked, events } = await kept()
+    expect(await it.bff.endSessions({ sub: 'alice' })).toBe(1)
+    expect(auth.session.status).toBe('signed-in')
+    comeIntoView()
+    await vi.waitFor(() => expect(auth.session).toEqual({ status: 'signed-out', reason: 'revoked' }))
+    expect(asked).toEqual(['/bff/session'])
+    expect(events.filter(({ type }) => type === 'signed_out')).toEqual([{ type: 'signed_out', reason: 'revoked' }])
+    await expect(auth.getToken()).rejects.toMatchObject({ code: 'login_required' })
+    expect(asked).toHaveLength(1)
+  })
+
+  it('stays signed in otherwise, keeps its token, and keeps no session alive by looking', async () => {
+    const { it, auth, asked } = await kept()
+    const token = await auth.getToken()
+    for (let hours = 0; hours < 23; hours += 6) {
+      it.advance(6 * 3600)
+      comeIntoView()
+      await vi.waitFor(() => expect(asked).toHaveLength(hours / 6 + 1))
+    }
+    // A day without use: the looks were none.
+    it.advance(60)
+    comeIntoView()
+    await vi.waitFor(() => expect(auth.session).toEqual({ status: 'signed-out', reason: 'expired' }))
+    expect(token).toBeTruthy()
+  })
+
+  it('serves the token that it had after a look', async () => {
+    const { auth, asked } = await kept()
+    const token = await auth.getToken()
+    comeIntoView()
+    await vi.waitFor(() => expect(asked).toHaveLength(1))
+    expect(await auth.getToken()).toBe(token)
+    expect(asked).toHaveLength(1)
+  })
+
+  it('asks nothing while it is hidden, or where nobody is signed in', async () => {
+    const { auth, asked } = await kept()
+    const hidden = vi.spyOn(document, 'hidden', 'get').mockReturnValue(true)
+    comeIntoView()
+    hidden.mockRestore()
+    await auth.logout({ local: true })
+    asked.length = 0
+    comeIntoView()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(asked).toEqual([])
+  })
+
+  it('is signed out by no outage', async () => {
+    const { it, page } = await kept()
+    page.auth.close()
+    let down = false
+    const answer: typeof fetch = async (input, init) =>
+      down ? new Response('', { status: 503 }) : it.tab.fetch(input, init)
+    const { auth, events } = load(it.tab, { fetch: answer }, it)
+    await auth.ready()
+    down = true
+    comeIntoView()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(auth.session.status).toBe('signed-in')
+    expect(events.map(({ type }) => type)).not.toContain('signed_out')
   })
 })
 
