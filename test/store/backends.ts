@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import type { BffEvent } from 'sallyport/bff'
 import { build } from 'vite'
-import config from '../../vite.config.js'
+import { alias } from '../../vite.config.js'
 import type { WorkerCall, WorkerMessage, WorkerOptions } from './worker.js'
 
 let built: Promise<unknown> | undefined
@@ -12,7 +12,7 @@ const buildWorker = () => {
   built ??= build({
     configFile: false,
     logLevel: 'error',
-    resolve: { alias: config.resolve?.alias ?? [] },
+    resolve: { alias },
     build: {
       ssr: 'test/store/worker.ts',
       outDir: 'test-results/worker',

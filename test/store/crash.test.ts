@@ -5,7 +5,7 @@ import { type Backend, type Backends, createBackends } from './backends.js'
 import { createPerson, type Person } from './person.js'
 import { type Provider, startProvider } from './provider.js'
 
-const FULL = import.meta.env.MODE === 'full'
+const FULL = process.env['FULL'] === '1'
 const KILLS = FULL ? 50 : 6
 const PROCESSES = 3
 const PEOPLE = 12

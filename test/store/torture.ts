@@ -8,7 +8,7 @@ import { type Answer, createPerson, type Person } from './person.js'
 import { type Provider, startProvider } from './provider.js'
 
 /** The stated counts with `npm run test:full`, a few of each otherwise. */
-const FULL = import.meta.env.MODE === 'full'
+const FULL = process.env['FULL'] === '1'
 const PROCESSES = 4
 const CALLERS = 25
 /** Seconds: the backend's patience with the provider; a take-over waits five longer. */
