@@ -1,4 +1,5 @@
-// Starts the demo: builds what is missing or out of date, then runs everything in this one process.
+// Starts the demo: builds what is missing or out of date, then runs everything in this process, or with `--instances 2`
+// the backend in two of its own. REDIS_URL or DATABASE_URL say where sessions live.
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -36,20 +37,27 @@ try {
     configFile: false,
     logLevel: 'error',
     build: {
-      ssr: './demo/server/index.ts',
+      ssr: true,
       outDir: 'demo/dist',
       emptyOutDir: true,
       target: 'es2023',
-      rolldownOptions: { external: /^sallyport/, output: { entryFileNames: 'server.js' } },
+      rolldownOptions: {
+        input: { server: './demo/server/index.ts', instance: './demo/server/instance.ts' },
+        external: /^sallyport/,
+        output: { entryFileNames: '[name].js' },
+      },
     },
   })
   // A build says `production` for the whole process; the demo refuses to start there.
   if (NODE_ENV === undefined) delete process.env.NODE_ENV
   const { startDemo } = await import('./dist/server.js')
-  const { PORT: port, ACCESS_TOKEN_LIFETIME: lifetime } = process.env
-  const { host } = parseArgs({ options: { host: { type: 'string' } } }).values
+  const { PORT: port, ACCESS_TOKEN_LIFETIME: lifetime, REDIS_URL: redisUrl, DATABASE_URL: databaseUrl } = process.env
+  const options = { host: { type: 'string' }, instances: { type: 'string' } }
+  const { host, instances } = parseArgs({ options }).values
   const demo = await startDemo({
+    store: { redisUrl, databaseUrl },
     ...(host && { host }),
+    ...(instances && { instances: Number(instances) }),
     ...(port && { port: Number(port) }),
     ...(lifetime && { accessTokenLifetime: Number(lifetime) }),
   })

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
+import type { DemoBackend } from './backend.js'
 import type { DemoProvider } from './provider/index.js'
 
 /** How often the page has called, by who answered. */
@@ -11,6 +12,7 @@ export interface Traffic {
 export interface ControlPorts {
   origin: string
   provider: DemoProvider
+  backend: DemoBackend
   traffic: Traffic
   accessTokenLifetime: number
   refuseEarlierTokens(): void
@@ -23,11 +25,14 @@ const tooYoung = 10
  * What the panel of the page needs: counts to show and switches to throw. Same origin and a header, as for the backend,
  * so that no other page can throw them. No token leaves by here, only the digests that a hunt compares with.
  */
-export function createControls({ origin, provider, traffic, accessTokenLifetime, refuseEarlierTokens }: ControlPorts) {
+export function createControls(ports: ControlPorts) {
+  const { origin, provider, backend, traffic, accessTokenLifetime, refuseEarlierTokens } = ports
   const state = () => ({
     requests: traffic,
     grants: provider.grants,
     provider: { running: provider.running },
+    store: backend.store,
+    instances: backend.instances(),
     accessTokenLifetime,
   })
 
@@ -64,6 +69,11 @@ export function createControls({ origin, provider, traffic, accessTokenLifetime,
 
   app.post('/demo/provider/:wanted{start|stop}', async (context) => {
     await (context.req.param('wanted') === 'start' ? provider.start() : provider.stop())
+    return context.json(state())
+  })
+
+  app.post('/demo/instances/kill', async (context) => {
+    await backend.kill()
     return context.json(state())
   })
 

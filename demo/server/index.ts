@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type BffOptions, createBff } from 'sallyport/bff'
+import type { BffOptions } from 'sallyport/bff'
 import { toNodeListener } from 'sallyport/node'
+import { type DemoBackend, startBackend } from './backend.js'
 import { createControls, type Traffic } from './controls.js'
 import { demoFolder } from './folder.js'
 import { secure } from './headers.js'
@@ -9,6 +10,7 @@ import { createNotesApi } from './notes.js'
 import { buildPage, servePage } from './page.js'
 import { createProvider, type DemoProvider } from './provider/index.js'
 import { alice } from './provider/people.js'
+import type { StoreOptions } from './store.js'
 
 export interface DemoOptions {
   /** Default 5173; 0 takes a free one. */
@@ -17,6 +19,10 @@ export interface DemoOptions {
   host?: string
   /** Seconds, default 60: short, so that renewal can be watched. */
   accessTokenLifetime?: number
+  /** Where sessions live. Default: in memory, or with several instances in a Redis that is started for them. */
+  store?: StoreOptions
+  /** Processes of the backend behind the one origin, 1 to 8. Default 1: this process. */
+  instances?: number
   /** Says nothing. Default `false`: two lines once it can be opened. */
   quiet?: boolean
   /** Settings of the backend that a test wants otherwise, for example its time limits. */
@@ -38,6 +44,7 @@ export interface Demo {
   refuseEarlierTokens(): void
   /** Puts an outage between page and backend (`/bff` answers 503 with HTML, as a proxy does) or ends it. */
   outage(on: boolean): void
+  readonly backend: DemoBackend
   close(): Promise<void>
 }
 
@@ -46,11 +53,12 @@ const scopes = ['notes:read', 'notes:write']
 
 /** Starts everything: the provider on 127.0.0.1, and page, backend and API on localhost. Cross-site, as in production. */
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
-  const { port = 5173, accessTokenLifetime = 60, quiet = false } = options
+  const { port = 5173, accessTokenLifetime = 60, quiet = false, instances = 1 } = options
   assertDevelopment(options.host, process.env['NODE_ENV'])
   const page = buildPage(demoFolder())
   const app = createLoopbackServer('localhost', port)
   const providerServer = createLoopbackServer('127.0.0.1', 0)
+  let backend: DemoBackend | undefined
   try {
     await Promise.all([app.open(), providerServer.open()])
     const resource = `${app.origin}/api`
@@ -65,7 +73,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       resourceScopes: scopes,
       accessTokenLifetime,
     })
-    const bff = createBff({
+    const started = await startBackend(instances, options.store ?? {}, {
       issuer: provider.issuer,
       client_id,
       client_secret,
@@ -76,13 +84,20 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       loopbackCookies: true,
       ...options.bff,
     })
+    backend = started
     const notes = createNotesApi({ issuer: provider.issuer, resource })
     const traffic: Traffic = { bff: 0, api: 0 }
     const { refuseEarlierTokens } = notes
-    const controls = createControls({ origin: app.origin, provider, traffic, accessTokenLifetime, refuseEarlierTokens })
+    const controls = createControls({
+      origin: app.origin,
+      provider,
+      backend: started,
+      traffic,
+      accessTokenLifetime,
+      refuseEarlierTokens,
+    })
 
     const toPage = servePage(await page)
-    const toBff = toNodeListener(bff)
     const toNotes = toNodeListener(notes)
     const toControls = toNodeListener(controls)
     let outage = false
@@ -94,7 +109,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       else if (path.startsWith('/bff/')) {
         traffic.bff++
         if (outage) response.writeHead(503, { 'Content-Type': 'text/html' }).end('<h1>503 Service Unavailable</h1>')
-        else toBff(request, response)
+        else started.listener(request, response)
       } else if (path.startsWith('/api/')) {
         traffic.api++
         toNotes(request, response)
@@ -102,7 +117,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       else toPage(request, response)
     })
 
-    if (!quiet) announce(app.origin, provider.issuer)
+    if (!quiet) announce(app.origin, provider.issuer, started)
     return {
       url: app.origin,
       issuer: provider.issuer,
@@ -110,24 +125,28 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       person: alice,
       provider,
       requests: traffic,
+      backend: started,
       refuseEarlierTokens,
       outage(on) {
         outage = on
       },
       async close() {
-        await Promise.all([app.close(), providerServer.close(), bff.close()])
+        await Promise.all([app.close(), providerServer.close(), started.close()])
       },
     }
   } catch (error) {
-    await Promise.allSettled([app.close(), providerServer.close(), page])
+    await Promise.allSettled([app.close(), providerServer.close(), backend?.close(), page])
     throw error
   }
 }
 
 const secret = () => randomBytes(48).toString('hex')
 
-function announce(url: string, issuer: string): void {
+function announce(url: string, issuer: string, { store, instances }: DemoBackend): void {
+  const processes = instances().length
+  const where = processes > 1 ? `${store}, shared by ${processes} backend processes` : store
   console.log(`\n  ${appName} is open at   ${url}`)
   console.log(`  Its provider is at       ${issuer}`)
+  console.log(`  Sessions live in         ${where}`)
   console.log(`  Sign in as               ${alice.username} / ${alice.password}   (Ctrl-C ends everything)\n`)
 }

@@ -17,6 +17,9 @@ const types: Record<string, string> = {
   svg: 'image/svg+xml',
 }
 
+/** `/callback` is the page too: the provider sends people there with a code, which the page takes out of the URL. */
+const views = new Set(['/', '/callback', '/devices'])
+
 const compress = (body: Buffer) => brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } })
 
 /** Builds the page as it would be for production, into memory: no inline script, so that the strict policy holds. */
@@ -47,8 +50,7 @@ export function servePage(files: ReadonlyMap<string, File>): RequestListener {
   return (request, response) => {
     secure(response, pagePolicy)
     const path = request.url?.replace(/[?#].*$/, '') ?? '/'
-    // `/callback` is the page too: the provider sends people there with a code, which the page takes out of the URL.
-    const file = files.get(path === '/' || path === '/callback' ? '/index.html' : path)
+    const file = files.get(views.has(path) ? '/index.html' : path)
     if (!file || path === '/index.html') {
       response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' }).end('There is nothing here.')
       return

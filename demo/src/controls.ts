@@ -3,6 +3,10 @@ export interface DemoState {
   requests: { bff: number; api: number }
   grants: { authorization_code: number; refresh_token: number }
   provider: { running: boolean }
+  /** Where sessions live. */
+  store: string
+  /** The backend's processes, where there are several. */
+  instances: { requests: number; alive: boolean }[]
   /** Seconds. */
   accessTokenLifetime: number
 }
@@ -24,6 +28,9 @@ export const readState = (): Promise<DemoState> => ask('state')
 export const readIssued = (): Promise<Issued[]> => ask('issued')
 export const setProvider = (running: boolean): Promise<DemoState> =>
   ask(`provider/${running ? 'start' : 'stop'}`, 'POST')
+
+/** Ends one of several backend processes as a crash would. */
+export const killInstance = (): Promise<DemoState> => ask('instances/kill', 'POST')
 
 /** Asks the API to refuse today's tokens. `wait`: seconds until they are old enough to be renewed. */
 export const expireToken = (): Promise<{ wait: number }> => ask('expire', 'POST')

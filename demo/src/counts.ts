@@ -1,5 +1,5 @@
 import { type DemoState, readState } from './controls.js'
-import { setText } from './dom.js'
+import { byId, setText } from './dom.js'
 
 /** Keeps the live counts live, as long as somebody can see them. */
 export function watchCounts(draw: (state: DemoState) => void): void {
@@ -10,7 +10,10 @@ export function watchCounts(draw: (state: DemoState) => void): void {
   look()
 }
 
-export function drawCounts({ requests, grants }: DemoState): void {
+export function drawCounts({ requests, grants, instances }: DemoState): void {
+  byId('by-instance').hidden = byId('instances').hidden = !instances.length
+  const processes = instances.map((one) => (one.alive ? count(one.requests) : `${count(one.requests)} †`))
+  setText('count-instances', processes.join(' + '))
   setText('count-bff', count(requests.bff))
   setText('count-api', count(requests.api))
   setText('count-sign-ins', count(grants.authorization_code))

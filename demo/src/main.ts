@@ -1,6 +1,7 @@
 import { SallyportError, type Session } from 'sallyport'
 import { auth, takeStrayAnswer } from './auth.js'
 import { drawCounts, watchCounts } from './counts.js'
+import { atDevices, clearDevices, loadDevices, setUpDevices } from './devices.js'
 import { byId, onPress, setNotice, setText } from './dom.js'
 import { clearNotes, loadNotes, setUpNotes } from './notes.js'
 import { drawProvider, say, setUpPanel } from './panel.js'
@@ -14,6 +15,7 @@ let person: string | undefined
 if (location.pathname === '/' && /^\?state=/.test(location.search)) history.replaceState(null, '', '/')
 
 setUpNotes()
+setUpDevices()
 setUpPanel()
 setUpSessionCard(say)
 watchCounts((state) => {
@@ -47,7 +49,9 @@ onPress('retry', async () => {
 auth.subscribe(show)
 
 function show(session: Session): void {
-  for (const view of views) byId(view).hidden = view !== session.status
+  for (const view of views) byId(view).hidden = view !== session.status || (atDevices && view === 'signed-in')
+  byId('devices').hidden = !atDevices || session.status !== 'signed-in'
+  byId('to-devices').hidden = byId('break').hidden = atDevices
   byId('who').hidden = session.status !== 'signed-in'
   for (const button of document.querySelectorAll<HTMLButtonElement>('[data-needs=session]'))
     button.disabled = session.status !== 'signed-in'
@@ -63,6 +67,7 @@ function show(session: Session): void {
   person = here
   hideToken()
   clearNotes()
+  clearDevices()
   if (here !== undefined) arrive()
 }
 
@@ -85,6 +90,7 @@ function introduce({ user }: Extract<Session, { status: 'signed-in' }>): void {
 }
 
 async function arrive(): Promise<void> {
+  if (atDevices) return loadDevices()
   await loadNotes()
   drawClock()
 }

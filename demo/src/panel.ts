@@ -1,5 +1,5 @@
 import { auth, lookAtToken, tokenClock } from './auth.js'
-import { type DemoState, expireToken, readState, setProvider } from './controls.js'
+import { type DemoState, expireToken, killInstance, readState, setProvider } from './controls.js'
 import { drawCounts } from './counts.js'
 import { byId, onPress, plural, setText } from './dom.js'
 import { loadNotes } from './notes.js'
@@ -44,6 +44,7 @@ export function setUpPanel(): void {
   attempt('try-expire', refuseToken)
   attempt('try-provider', toggleProvider)
   attempt('try-hunt', huntForTokens)
+  attempt('try-kill', killBackend)
   byId('try-tab').addEventListener('click', () =>
     say('The second tab asks the backend one question, who is here, and has a token of its own with the answer.'),
   )
@@ -107,6 +108,18 @@ async function toggleProvider(): Promise<void> {
   )
   await lookAtToken()
   say(`The provider is stopped. You are still signed in, and ${outcome}. Only a provider that says no ends a session.`)
+}
+
+async function killBackend(): Promise<void> {
+  const { instances } = await readState()
+  if (instances.filter(({ alive }) => alive).length < 2)
+    return say('Only one process is left, and it serves everybody. Start the demo again for two.')
+  drawCounts(await killInstance())
+  const outcome = await auth.getToken(fresh).then(
+    () => 'the next token came from one that is left',
+    () => 'there is no new token yet; it is asked for again',
+  )
+  return say(`A backend process was killed. You are still signed in, and ${outcome}: sessions live in the store.`)
 }
 
 export function drawProvider({ provider }: DemoState): void {

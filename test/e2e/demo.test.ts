@@ -6,6 +6,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { type Demo, startDemo } from '../../demo/server/index.js'
 import { launchBrowser } from './browser.js'
 import { hunt, overhear, plant } from './hunt.js'
+import * as visitor from './visitor.js'
+import { button } from './visitor.js'
 
 let browser: Browser
 let demo: Demo
@@ -53,25 +55,9 @@ async function open(path = '/'): Promise<Page> {
   return page
 }
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
-
-async function toProvider(page: Page) {
-  await button(page, 'Sign in').click()
-  await page.waitForURL(`${demo.issuer}/**`)
-}
-
-async function authenticate(page: Page) {
-  await page.getByLabel('Password').fill(demo.person.password)
-  await button(page, 'Sign in').click()
-}
-
-async function signIn(page: Page) {
-  await toProvider(page)
-  await authenticate(page)
-  await button(page, 'Allow').click()
-  await page.waitForURL(`${demo.url}/**`)
-  await button(page, 'Sign out').waitFor()
-}
+const toProvider = (page: Page) => visitor.toProvider(page, demo)
+const authenticate = (page: Page) => visitor.authenticate(page, demo)
+const signIn = (page: Page) => visitor.signIn(page, demo)
 
 const at = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 

@@ -1,0 +1,63 @@
+import type { RequestListener } from 'node:http'
+import { type BffOptions, createBff } from 'sallyport/bff'
+import { toNodeListener } from 'sallyport/node'
+import { type Instances, startInstances } from './instances.js'
+import { startRedis } from './redis.js'
+import { openStore, type StoreOptions } from './store.js'
+
+/** The backend behind `/bff`: in this process, or several processes of its own. */
+export interface DemoBackend {
+  readonly listener: RequestListener
+  /** Where sessions live, in words. */
+  readonly store: string
+  /** The processes of their own; empty where it is this one. */
+  instances(): ReturnType<Instances['state']>
+  /** Ends one of several processes as a crash would. */
+  kill(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function startBackend(instances: number, where: StoreOptions, options: BffOptions): Promise<DemoBackend> {
+  if (!Number.isInteger(instances) || instances < 1 || instances > 8)
+    throw new Error('--instances is a whole number from 1 to 8.')
+  return instances === 1 ? here(where, options) : several(instances, where, options)
+}
+
+async function here(where: StoreOptions, options: BffOptions): Promise<DemoBackend> {
+  const { name, store, close } = await openStore(where)
+  const bff = createBff({ store, ...options })
+  return {
+    listener: toNodeListener(bff),
+    store: name,
+    instances: () => [],
+    async kill() {},
+    async close() {
+      await bff.close()
+      await close()
+    },
+  }
+}
+
+async function several(count: number, where: StoreOptions, options: BffOptions): Promise<DemoBackend> {
+  const own = where.redisUrl || where.databaseUrl ? undefined : await startRedis()
+  const store = own ? { redisUrl: own.url } : where
+  try {
+    // Said here, in words, rather than by each process.
+    const opened = await openStore(store)
+    await opened.close()
+    const processes = await startInstances(count, { bff: options, store })
+    return {
+      listener: processes.listener,
+      store: opened.name,
+      instances: processes.state,
+      kill: processes.kill,
+      async close() {
+        await processes.close()
+        await own?.close()
+      },
+    }
+  } catch (error) {
+    await own?.close()
+    throw error
+  }
+}

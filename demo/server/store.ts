@@ -1,0 +1,91 @@
+import pg from 'pg'
+import { createClient } from 'redis'
+import { memoryStore, type RecordStore } from 'sallyport/store'
+import { postgresStore } from 'sallyport/store/postgres'
+import { redisStore } from 'sallyport/store/redis'
+
+/** Where sessions live. */
+export interface DemoStore {
+  readonly name: 'memory' | 'Redis' | 'PostgreSQL'
+  readonly store: RecordStore
+  close(): Promise<unknown>
+}
+
+export interface StoreOptions {
+  redisUrl?: string | undefined
+  databaseUrl?: string | undefined
+}
+
+/** Seconds until a server that does not answer is given up on. */
+const patience = 5
+
+/** Opens the store of these settings; memory without any. Rejects with words that may be shown. */
+export async function openStore({ redisUrl, databaseUrl }: StoreOptions): Promise<DemoStore> {
+  if (redisUrl && databaseUrl)
+    throw new Error('REDIS_URL and DATABASE_URL are both set: the demo keeps its sessions in one place, leave one out.')
+  if (redisUrl) return named('REDIS_URL', redisUrl, openRedis)
+  if (databaseUrl) return named('DATABASE_URL', databaseUrl, openPostgres)
+  return { name: 'memory', store: memoryStore(), close: async () => {} }
+}
+
+/** Says which setting is wrong, and of its value no more than host and port: the rest may be a password. */
+async function named(setting: string, url: string, open: (url: string) => Promise<DemoStore>): Promise<DemoStore> {
+  if (!URL.canParse(url)) throw new Error(`${setting} is no URL.`)
+  try {
+    return await open(url)
+  } catch (error) {
+    const { code } = error as { code?: string }
+    throw new Error(
+      `The demo cannot use the store at ${new URL(url).host} (${code ?? 'no answer'}). Start it, or leave ${setting} out to keep sessions in memory.`,
+    )
+  }
+}
+
+async function openRedis(url: string): Promise<DemoStore> {
+  // It is not tried again before it was there once.
+  let open = false
+  const client = createClient({
+    url,
+    disableOfflineQueue: true,
+    socket: { connectTimeout: patience * 1000, reconnectStrategy: () => (open ? 200 : false) },
+  })
+  client.on('error', () => {})
+  await client.connect()
+  open = true
+  return {
+    name: 'Redis',
+    store: redisStore({ prefix: 'fieldnotes:', send: (args) => client.sendCommand(args) }),
+    close: async () => client.destroy(),
+  }
+}
+
+async function openPostgres(url: string): Promise<DemoStore> {
+  const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis: patience * 1000 })
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  const store = postgresStore({
+    prefix: 'fieldnotes',
+    query: (text, parameters) => pool.query(text, parameters),
+    async transaction(work) {
+      const client = await pool.connect()
+      try {
+        await client.query('begin')
+        const result = await work((text, parameters) => client.query(text, parameters))
+        await client.query('commit')
+        client.release()
+        return result
+      } catch (error) {
+        client.release(true)
+        throw error
+      }
+    },
+  })
+  try {
+    await pool.query('select 1')
+    await store.migrate()
+  } catch (error) {
+    await pool.end()
+    throw error
+  }
+  return { name: 'PostgreSQL', store, close: () => pool.end() }
+}

@@ -1,0 +1,126 @@
+import { auth } from './auth.js'
+import { browserName } from './browser-name.js'
+import { byId, duration, onPress, setText } from './dom.js'
+
+/** A session of this person, as `GET /bff/sessions` tells of it. Times in epoch seconds. */
+interface Device {
+  id: string
+  current: boolean
+  created: number
+  last_used: number
+  expires_at: number
+  user_agent: string
+}
+
+const headers = { 'Sallyport-CSRF': '1' }
+const ago = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+const list = byId('device-list')
+
+/** Whether this is the page with the list of devices. */
+export const atDevices = location.pathname === '/devices'
+
+export function setUpDevices(): void {
+  onPress('devices-retry', loadDevices)
+  onPress('everywhere', signOutEverywhere)
+}
+
+/** Shows where this person is signed in. */
+export async function loadDevices(): Promise<void> {
+  await attempt(async () => {
+    list.setAttribute('aria-busy', 'true')
+    const response = await fetch('/bff/sessions', { headers })
+    const { sessions } = (await read(response)) as { sessions: Device[] }
+    list.replaceChildren(...sessions.map(item))
+  })
+  list.removeAttribute('aria-busy')
+}
+
+/** For whoever is no longer signed in. */
+export function clearDevices(): void {
+  list.replaceChildren()
+  setText('devices-status', '')
+  byId('devices-error').hidden = true
+}
+
+async function attempt(work: () => Promise<void>): Promise<void> {
+  byId('devices-error').hidden = true
+  try {
+    await work()
+  } catch (error) {
+    const offline = error instanceof TypeError
+    setText('devices-error-text', offline ? 'The server cannot be reached. Are you online?' : (error as Error).message)
+    byId('devices-error').hidden = false
+  }
+}
+
+async function read(response: Response): Promise<unknown> {
+  if (response.ok) return response.json()
+  throw new Error(
+    response.status === 401
+      ? 'You are no longer signed in. Reload this page.'
+      : 'The server does not answer. You are still signed in; please try again in a moment.',
+  )
+}
+
+function item({ id, current, created, last_used, user_agent }: Device): HTMLElement {
+  const entry = document.createElement('li')
+  const name = document.createElement('p')
+  const when = document.createElement('p')
+  name.id = `device-${id}`
+  name.textContent = browserName(user_agent)
+  name.append(...(current ? [badge('This device')] : []))
+  when.className = 'small'
+  when.textContent = `Last used ${sinceNow(last_used)} · signed in ${sinceNow(created)}`
+  entry.append(name, when)
+  if (!current) entry.append(signOutButton(id, browserName(user_agent)))
+  return entry
+}
+
+function badge(text: string): HTMLElement {
+  const mark = document.createElement('span')
+  mark.className = 'badge'
+  mark.textContent = text
+  return mark
+}
+
+function signOutButton(id: string, name: string): HTMLElement {
+  const button = document.createElement('button')
+  button.type = 'button'
+  button.textContent = 'Sign out'
+  button.setAttribute('aria-describedby', `device-${id}`)
+  button.addEventListener('click', () =>
+    attempt(async () => {
+      const response = await fetch(`/bff/sessions/${id}`, { method: 'DELETE', headers })
+      // Somebody else was faster: it is signed out all the same.
+      if (response.status !== 404) await read(response)
+      await loadDevices()
+      setText(
+        'devices-status',
+        `${name} is signed out. It learns of it at its next request, or when somebody looks at it.`,
+      )
+      byId('devices-title').focus()
+    }),
+  )
+  return button
+}
+
+/** This device too: what the backend answers is where to go from here. */
+async function signOutEverywhere(): Promise<void> {
+  await attempt(async () => {
+    const body = new URLSearchParams({ everywhere: 'true' })
+    const { location: next } = (await read(await fetch('/bff/logout', { method: 'POST', headers, body }))) as {
+      location: string | null
+    }
+    // The other tabs of this browser hear of it from the SDK.
+    if (!next) await auth.logout({ local: true })
+    location.assign(next ?? '/')
+  })
+}
+
+function sinceNow(instant: number): string {
+  const seconds = Math.max(0, Math.floor(Date.now() / 1000 - instant))
+  if (seconds < 60) return 'just now'
+  if (seconds < 3600) return ago.format(-Math.floor(seconds / 60), 'minute')
+  if (seconds < 86_400) return ago.format(-Math.floor(seconds / 3600), 'hour')
+  return `${duration(seconds)} ago`
+}
