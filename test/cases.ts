@@ -1,12 +1,20 @@
 import { backendCases } from './cases/backend.js'
 import type { Case } from './cases/case.js'
 import { demoCases } from './cases/demo.js'
+import { faultCases } from './cases/faults.js'
 import { guardCases } from './cases/guard.js'
 import { kitCases } from './cases/kit.js'
 import { pageCases } from './cases/page.js'
 
 /** What must hold, from the threat model (letters) and the lists of cases. */
-export const cases: readonly Case[] = [...pageCases, ...backendCases, ...guardCases, ...kitCases, ...demoCases]
+export const cases: readonly Case[] = [
+  ...pageCases,
+  ...backendCases,
+  ...faultCases,
+  ...guardCases,
+  ...kitCases,
+  ...demoCases,
+]
 
 /** What has been found for a case. */
 export interface Finding {

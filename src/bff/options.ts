@@ -48,7 +48,7 @@ export interface BffOptions {
   idleTimeout?: number
   /** Seconds after which a session ends whatever happens. Default 604,800 (a week). */
   absoluteTimeout?: number
-  /** Seconds that clocks may differ. Default 30. */
+  /** Seconds that clocks may differ. Default 60. */
   clockTolerance?: number
   /** Seconds to wait for the provider. Default 10. */
   timeout?: number
@@ -163,7 +163,7 @@ export function examine(options: BffOptions): Settings {
     allowedOrigins: options.allowedOrigins ?? [],
     idleTimeout: seconds('idleTimeout', options.idleTimeout ?? 86_400),
     absoluteTimeout: seconds('absoluteTimeout', options.absoluteTimeout ?? 604_800),
-    clockTolerance: seconds('clockTolerance', options.clockTolerance ?? 30, 0),
+    clockTolerance: seconds('clockTolerance', options.clockTolerance ?? 60, 0),
     timeout: seconds('timeout', options.timeout ?? 10),
     loopbackCookies,
     emit,

@@ -39,6 +39,7 @@ export function createProviderConfiguration(settings: Settings) {
       const metadata = config.serverMetadata()
       // openid-client compares parsed URLs; an issuer is compared as a string (OpenID Connect Discovery 1.0 section 4.3).
       if (metadata.issuer !== issuer) throw mismatch()
+      requireTls(metadata)
       found = { metadata, readAt: now() }
       return metadata
     } catch (error) {
@@ -46,6 +47,18 @@ export function createProviderConfiguration(settings: Settings) {
       if (error instanceof Refusal) throw error
       emit({ type: 'provider_unavailable', detail: 'metadata' })
       throw new Refusal('temporarily_unavailable', { cause: error })
+    }
+  }
+
+  /** Codes, tokens and keys travel to these addresses. @see RFC 9700 section 2.6, OpenID Connect Discovery 1.0 section 3 */
+  function requireTls(metadata: oidc.ServerMetadata): void {
+    for (const [name, value] of Object.entries(metadata)) {
+      if (!/_endpoint$|^jwks_uri$/.test(name) || typeof value !== 'string') continue
+      const url = URL.canParse(value) ? new URL(value) : undefined
+      if (url?.protocol === 'https:' || (url && execute.length && isLoopback(url))) continue
+      const detail = `The metadata document's "${name}" is no https address`
+      emit({ type: 'operator_error', detail })
+      throw new Refusal('operator_error', { description: detail })
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Answer } from '../protocol/answer.js'
 import type { CodeAnswer } from '../protocol/session.js'
+import type { EpochSeconds } from '../protocol/time.js'
 import { json } from './answers.js'
 import { Refusal } from './errors.js'
 import { type Form, one, required } from './form.js'
@@ -49,7 +50,7 @@ export async function redeemCode(
     const forUserinfo = resource.length ? undefined : tokens.access_token
     const claims = await visibleClaims(tokens.claims, forUserinfo, settings, provider)
     const { sub, sid } = tokens.claims
-    const end = now + settings.absoluteTimeout
+    const end = Math.min(now + settings.absoluteTimeout, endAtProvider(tokens.claims))
     const presence = await sessions.create(
       request,
       {
@@ -73,6 +74,15 @@ export async function redeemCode(
     if (error instanceof Refusal) throw new Refusal(error.code, { ...error.details, cookies })
     throw error
   }
+}
+
+/**
+ * When the provider's own session ends, where it says so: no session of ours outlives it.
+ *
+ * @see OpenID Connect Enterprise Extensions 1.0, `session_expiry`
+ */
+function endAtProvider({ session_expiry }: Readonly<Record<string, unknown>>): EpochSeconds {
+  return typeof session_expiry === 'number' ? session_expiry : Number.POSITIVE_INFINITY
 }
 
 /** A token as the page gets it: `expires_in` is what is left. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
@@ -41,13 +41,14 @@ const TEXT = 512
 
 /** A `Response` costs more than all else in the answer to a session check: what is known as plain data is written so. */
 function write({ status, headers, cookies, body }: Answer, outgoing: ServerResponse): void {
-  const lines: (string | number)[] = []
+  const lines: (string | number | string[])[] = []
   for (const name in headers) lines.push(name, headers[name] ?? '')
-  for (const cookie of cookies) lines.push('Set-Cookie', cookie)
+  // As one entry: where a host has set headers of its own, of two entries Node keeps the last.
+  if (cookies.length) lines.push('Set-Cookie', [...cookies])
   // Node copies a text twice, a buffer not at all; below this size that is the cheaper way.
   const whole = body !== null && body.length > TEXT ? Buffer.from(body) : body
   if (whole !== null) lines.push('Content-Length', Buffer.byteLength(whole))
-  outgoing.writeHead(status, lines).end(whole)
+  outgoing.writeHead(status, lines as OutgoingHttpHeader[]).end(whole)
 }
 
 /** What only the socket knows. */

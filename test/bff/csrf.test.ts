@@ -146,7 +146,7 @@ describe('the CSRF rules, on every endpoint', () => {
     ).toBe(403)
   })
 
-  it('[B-10] keeps every answer out of shared caches', async () => {
+  it('[B-10][F-43] keeps every answer out of shared caches', async () => {
     const { tab, bff } = await world()
     const signedIn = await signIn(tab)
     const answers = [
@@ -164,7 +164,7 @@ describe('the CSRF rules, on every endpoint', () => {
     }
   })
 
-  it('[B-10 twin] shows the signed-in person their own answer, and nobody else', async () => {
+  it('[B-10 twin][F-43 twin] shows the signed-in person their own answer, and nobody else', async () => {
     const { tab, browser } = await world()
     await signIn(tab)
     expect((await bodyOf(await call(tab, '/session'))).user.sub).toBe('alice')

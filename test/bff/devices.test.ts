@@ -72,7 +72,7 @@ describe('a person’s devices', () => {
     expect(await list(tab)).toHaveLength(1)
   })
 
-  it('can be this one: its cookies go with it', async () => {
+  it('[F-49 twin] can be this one: its cookies go with it', async () => {
     const { tab, browser } = await stored()
     await signIn(tab)
     const [own] = await list(tab)

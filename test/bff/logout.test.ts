@@ -125,7 +125,7 @@ describe.each(homes)('signing out, with %s', (home, world) => {
     expect(eventTypes().filter((type) => type === 'revocation_failed')).toHaveLength(4)
   })
 
-  it('[S-65 twin] stays here when the provider has no page for it', async () => {
+  it('[S-65 twin][F-67 twin] stays here when the provider has no page for it', async () => {
     const { tab, as } = await world()
     as.tamper.metadata = ({ end_session_endpoint: _, ...metadata }) => metadata
     await signIn(tab)
@@ -134,7 +134,7 @@ describe.each(homes)('signing out, with %s', (home, world) => {
 })
 
 describe.each(homes)('what leaves the backend, with %s', (_home, world) => {
-  it('[C-22][C-22 twin][S-79][F-96] is never a code, a verifier, a token or a cookie: not in errors, not in events', async () => {
+  it('[C-22][C-22 twin][S-79][F-96][F-96 twin] is never a code, a verifier, a token or a cookie: not in errors, not in events', async () => {
     const { tab, as, events, advance, bff, client_secret, browser } = await world()
     const answers: string[] = []
     const keep = async (response: Response) => answers.push(await response.text())

@@ -54,7 +54,7 @@ async function people() {
 }
 
 describe('back-channel logout', () => {
-  it('[B-17][F-70] ends the session that the token names, and only that', async () => {
+  it('[B-17][F-70][F-72 twin] ends the session that the token names, and only that', async () => {
     const { bff, as, tab, phone, bob, sid } = await people()
     const answer = await send(bff, await as.logoutToken('notes', { sid, sub: 'alice' }))
     expect(answer.status).toBe(200)
@@ -180,7 +180,7 @@ describe('back-channel logout', () => {
     expect((await send(bff, await as.logoutToken('notes', { sid: 'never', sub: 'alice' }))).status).toBe(200)
   })
 
-  it('asks to be sent again while the provider’s keys cannot be had', async () => {
+  it('[F-73 twin] asks to be sent again while the provider’s keys cannot be had', async () => {
     const { bff, as, tab } = await stored()
     await signIn(tab)
     as.fail('jwks', { status: 500 }, 1)
@@ -190,7 +190,7 @@ describe('back-channel logout', () => {
     expect((await send(bff, token)).status).toBe(200)
   })
 
-  it('[F-75] ends the sign-in whose code has been redeemed and whose session is not written yet', async () => {
+  it('[F-75][F-75 twin] ends the sign-in whose code has been redeemed and whose session is not written yet', async () => {
     const { tab, bff, as, advance } = await stored()
     const begun = await begin(tab)
     const callback = await follow(tab, begun)
@@ -254,7 +254,7 @@ describe('back-channel logout', () => {
 })
 
 describe('front-channel logout', () => {
-  it('ends the sessions of this sid at the provider, without a cookie, and may be framed by the provider alone', async () => {
+  it('[F-68 twin] ends the sessions of this sid at the provider, without a cookie, and may be framed by the provider alone', async () => {
     const { bff, tab, phone, sid } = await people()
     const answer = await front(bff, `iss=${encodeURIComponent(ISSUER)}&sid=${sid}`)
     expect(answer.status).toBe(200)

@@ -15,7 +15,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect(as.grants.refresh_token ?? 0).toBe(0)
   })
 
-  it('[F-63] counts at most half of a token’s lifetime as wanted validity: no storm', async () => {
+  it('[F-63][F-63 twin] counts at most half of a token’s lifetime as wanted validity: no storm', async () => {
     const { tab, advance, as } = await world({}, { accessTokenLifetime: 20 })
     await signIn(tab)
     advance(9)
@@ -26,7 +26,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect(as.grants.refresh_token).toBe(1)
   })
 
-  it('[B-13][B-13 twin][C-13][C-13 twin][F-51] makes one grant for a hundred callers, and all get the same token', async () => {
+  it('[B-13][B-13 twin][C-13][C-13 twin][F-51][F-51 twin][F-52 twin][F-53 twin] makes one grant for a hundred callers, and all get the same token', async () => {
     const { tab, advance, as } = await world()
     await signIn(tab)
     advance(290)
@@ -66,7 +66,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect(as.grants.refresh_token).toBe(1)
   })
 
-  it('[S-24][F-61] serialises callers for different resources, and gives each its own token', async () => {
+  it('[S-24][F-61][F-61 twin] serialises callers for different resources, and gives each its own token', async () => {
     const { tab, as } = await world()
     await signIn(tab, {
       scope: 'openid offline_access notes:read notes:write other:read',
@@ -83,7 +83,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect((await bodyOf(await refresh(tab, { resource: API, scope: 'notes:read' }))).access_token).toBe(a.access_token)
   })
 
-  it('[F-62] never answers with more scope than was asked for', async () => {
+  it('[F-62][F-62 twin] never answers with more scope than was asked for', async () => {
     const { tab, as } = await world()
     await signIn(tab)
     expect((await bodyOf(await refresh(tab, { scope: 'notes:read' }))).scope).toBe('notes:read')
@@ -156,7 +156,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect((await refresh(tab)).status).toBe(200)
   })
 
-  it('[B-15 twin][C-18 twin][S-31] serves a token that is still good through an outage', async () => {
+  it('[B-15 twin][C-18 twin][F-58 twin][S-31] serves a token that is still good through an outage', async () => {
     const { tab, advance, as } = await world()
     const { access_token } = await bodyOf(await signIn(tab))
     advance(280)
@@ -177,7 +177,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect(body.token).toBeUndefined()
   })
 
-  it('[B-14][C-17][F-57][S-26] ends the session, once, when the provider has revoked it', async () => {
+  it('[B-14][C-17][F-57][F-56 twin][S-26] ends the session, once, when the provider has revoked it', async () => {
     const { tab, advance, as, browser, events } = await world()
     await signIn(tab)
     as.revoke('alice')
@@ -189,7 +189,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect(as.requests.token).toBe(2)
   })
 
-  it('[B-14 twin][C-17 twin] goes on when it has not', async () => {
+  it('[B-14 twin][C-17 twin][F-57 twin] goes on when it has not', async () => {
     const { tab, advance } = await world()
     await signIn(tab)
     advance(301)
@@ -206,7 +206,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect(await bodyOf(await refresh(tab))).toMatchObject({ error: 'invalid_grant', reason: 'refresh_lost' })
   })
 
-  it('[F-59] keeps the session and calls the operator when the client is refused', async () => {
+  it('[F-59][F-59 twin] keeps the session and calls the operator when the client is refused', async () => {
     const { tab, advance, as, eventTypes } = await world()
     await signIn(tab)
     advance(301)
@@ -238,7 +238,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect(await bodyOf(await refresh(tab))).toMatchObject({ error: 'invalid_grant', reason: 'refresh_rejected' })
   })
 
-  it('[S-37][S-37 twin][F-64] ends the session when the answer is about another person', async () => {
+  it('[S-37][S-37 twin][F-64][F-64 twin] ends the session when the answer is about another person', async () => {
     const { tab, advance, as } = await world()
     await signIn(tab)
     advance(301)
@@ -281,7 +281,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect(await bodyOf(await look(tab, '/session'))).toMatchObject({ user: null, reason: 'logged_out' })
   })
 
-  it('[S-38][S-38 twin][F-46] lets sign-out win over a refresh in flight, and revokes what that brought', async () => {
+  it('[S-38][S-38 twin][F-46][F-46 twin] lets sign-out win over a refresh in flight, and revokes what that brought', async () => {
     const { tab, advance, as } = await world()
     await signIn(tab)
     advance(301)

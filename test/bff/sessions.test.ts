@@ -37,6 +37,8 @@ describe('session cookies', () => {
     expect((await who(tab)).user).toEqual({ sub: 'alice', phone_number: '+1 555 0100' })
   })
 
+  const withKid = (kid: string) =>
+    Buffer.from(JSON.stringify({ alg: 'dir', enc: 'A256GCM', kid })).toString('base64url')
   const junk: Array<[string, (value: string) => string]> = [
     ['truncated', (value) => value.slice(0, -9)],
     [
@@ -47,6 +49,7 @@ describe('session cookies', () => {
     ['empty', () => ''],
     ['of another shape', () => 'a.b.c.d.e.f'],
     ['as long as a cookie can be', () => 'a'.repeat(4000)],
+    ['sealed with a key that nobody knows', (value) => `${withKid('nobody')}.${value.split('.').slice(1).join('.')}`],
     ['with a header of its own', (value) => `eyJhbGciOiJub25lIn0.${value.split('.').slice(1).join('.')}`],
   ]
   it.each(junk)('[B-12][F-34] mean “signed out” when %s, without an error and cleared', async (_name, change) => {
@@ -68,13 +71,13 @@ describe('session cookies', () => {
     expect((await who(tab)).user).toBeNull()
   })
 
-  it('[B-12 twin] mean “signed in” as they are', async () => {
+  it('[B-12 twin][F-32 twin][F-34 twin] mean “signed in” as they are', async () => {
     const { tab } = await world()
     await signIn(tab)
     expect((await who(tab)).user.sub).toBe('alice')
   })
 
-  it('[F-33] mean “signed out” when there are two of one name', async () => {
+  it('[F-33][F-33 twin] mean “signed out” when there are two of one name', async () => {
     const { tab, browser, bff, eventTypes } = await world()
     await signIn(tab)
     const header = browser.jar.header(`${APP}/`) ?? ''
@@ -87,7 +90,7 @@ describe('session cookies', () => {
     expect(eventTypes()).toContain('cookie_refused')
   })
 
-  it('[B-04][B-04 twin] have a new id at every sign-in; a planted one grants nothing', async () => {
+  it('[B-04][B-04 twin][F-44][F-44 twin] have a new id at every sign-in; a planted one grants nothing', async () => {
     const attacker = await world()
     await signIn(attacker.tab)
     const planted = attacker.browser.jar.all()
@@ -117,7 +120,7 @@ describe('session cookies', () => {
     expect(events.filter(({ type }) => type === 'signed_out')).toMatchObject([{ sub: 'alice', reason: 'logged_out' }])
   })
 
-  it('take two parts when the claims are many, and one again when they are few', async () => {
+  it('[F-36][F-36 twin][F-35 twin][F-37 twin] take two parts when the claims are many, and one again when they are few', async () => {
     const long = 'x'.repeat(3000)
     const { tab, browser, as } = await world(
       {},
@@ -174,7 +177,7 @@ describe('session cookies', () => {
     expect((await who(tab)).user.sub).toBe('alice')
   })
 
-  it('[F-94] stay good when a new key is put first, and are sealed again with it; a removed key signs out', async () => {
+  it('[F-94][F-94 twin] stay good when a new key is put first, and are sealed again with it; a removed key signs out', async () => {
     const [first, second] = [randomKey(), randomKey()]
     const { tab, browser, restart } = await world({ cookieKeys: [first] })
     await signIn(tab)
@@ -193,10 +196,12 @@ describe('session cookies', () => {
     expect((await bodyOf(response)).user).toBeNull()
   })
 
-  it('[F-41][F-42] carry the port in development, and are refused off loopback', async () => {
-    const { bff } = await world({ baseUrl: 'http://localhost:5173', loopbackCookies: true })
-    const { cookies } = await bff.describe()
-    expect(cookies[0]).toEqual({ name: 'sallyport-5173', attributes: 'Path=/; HttpOnly; SameSite=Strict' })
+  it('[F-41][F-41 twin][F-42][F-42 twin] carry the port in development, and are refused off loopback', async () => {
+    for (const port of [5173, 5174]) {
+      const { bff } = await world({ baseUrl: `http://localhost:${port}`, loopbackCookies: true })
+      const { cookies } = await bff.describe()
+      expect(cookies[0]).toEqual({ name: `sallyport-${port}`, attributes: 'Path=/; HttpOnly; SameSite=Strict' })
+    }
     await expect(world({ loopbackCookies: true })).rejects.toThrow(/loopbackCookies/)
     await expect(world({ baseUrl: 'http://app.example.com' })).rejects.toThrow(/baseUrl/)
   })
@@ -233,7 +238,7 @@ describe.each(homes)('the life of a session, with %s', (_home, world) => {
     expect(browser.jar.all()).toEqual([])
   })
 
-  it('[B-24 twin] goes on while it is used within its limits', async () => {
+  it('[B-24 twin][F-45 twin][F-48 twin] goes on while it is used within its limits', async () => {
     const { tab, advance } = await world({ idleTimeout: 3600 })
     await signIn(tab)
     for (let at = 0; at < 5; at++) {

@@ -54,7 +54,7 @@ describe.each(homes)('beginning a sign-in, with %s', (_home, world) => {
     ).toBe(200)
   })
 
-  it('keeps five sign-ins under way at most: the oldest makes room', async () => {
+  it('[F-38][F-38 twin] keeps five sign-ins under way at most: the oldest makes room', async () => {
     const { tab, browser, advance } = await world()
     const begun = []
     for (let at = 0; at < 12; at++) {
@@ -71,7 +71,7 @@ describe.each(homes)('beginning a sign-in, with %s', (_home, world) => {
     expect((await redeem(tab, oldest, await follow(tab, oldest))).status).toBe(400)
   })
 
-  it('[C-10] refuses a provider whose metadata names another issuer, before any redirect', async () => {
+  it('[C-10][F-98] refuses a provider whose metadata names another issuer, before any redirect', async () => {
     const { tab, as, eventTypes } = await world()
     as.tamper.metadata = (metadata) => ({ ...metadata, issuer: 'https://as.example.com/' })
     for (const response of [await look(tab, '/.well-known/openid-configuration'), (await begin(tab)).response]) {
@@ -81,7 +81,7 @@ describe.each(homes)('beginning a sign-in, with %s', (_home, world) => {
     expect(eventTypes()).toContain('operator_error')
   })
 
-  it('[C-10 twin][S-40] starts once the metadata is right: the failure was not remembered', async () => {
+  it('[C-10 twin][F-98 twin][S-40] starts once the metadata is right: the failure was not remembered', async () => {
     const { tab, as } = await world()
     as.fail('discovery', { status: 500 })
     expect((await begin(tab)).response.status).toBe(503)
@@ -259,7 +259,7 @@ describe.each(homes)('redeeming a code, with %s', (_home, world) => {
     expect(as.requests.token ?? 0).toBe(0)
   })
 
-  it('[F-28] refuses a transaction after ten minutes, and accepts one before', async () => {
+  it('[F-28][F-28 twin] refuses a transaction after ten minutes, and accepts one before', async () => {
     const { tab, advance, browser } = await world()
     const early = await begin(tab)
     const callback = await follow(tab, early)
@@ -416,8 +416,8 @@ describe.each(homes)('the ID Token, with %s', (_home, world) => {
     ['[C-08]', 'no iat', 'iat', without('iat')],
     ['[C-08]', 'no exp', 'exp', without('exp')],
     ['[C-08]', 'no aud', 'aud', without('aud')],
-    ['[S-9]', 'an exp that is past', 'exp', changed({ exp: now - 31 })],
-    ['[C-08]', 'an iat of the future', 'iat', changed({ iat: now + 31 })],
+    ['[S-9]', 'an exp that is past', 'exp', changed({ exp: now - 61 })],
+    ['[C-08]', 'an iat of the future', 'iat', changed({ iat: now + 61 })],
     ['[C-08]', 'an iat of long ago', 'iat', changed({ iat: now - 601 })],
     ['[C-08]', 'another at_hash', 'at_hash', changed({ at_hash: 'AAAAAAAAAAAAAAAAAAAAAA' })],
   ]
@@ -447,9 +447,9 @@ describe.each(homes)('the ID Token, with %s', (_home, world) => {
     expect((await signIn(tab)).status).toBe(200)
   })
 
-  it('bears clocks that differ by 30 seconds', async () => {
+  it('bears clocks that differ by a minute', async () => {
     const { tab, as } = await world()
-    as.tamper.idToken = (claims, header) => ({ claims: { ...claims, iat: now + 29, exp: now - 29 }, header })
+    as.tamper.idToken = (claims, header) => ({ claims: { ...claims, iat: now + 59, exp: now - 59 }, header })
     expect((await signIn(tab)).status).toBe(200)
   })
 

@@ -43,7 +43,7 @@ describe('tabs', () => {
     expect(navigator.locks ?? null).toBeNull()
   })
 
-  it('[S-50] hear of a sign-out at once, and ask nobody', async () => {
+  it('[S-50][F-69] hear of a sign-out at once, and ask nobody', async () => {
     const { a, b } = await twoTabs()
     await a.auth.logout({ local: true })
     await vi.waitFor(() => expect(b.auth.session).toEqual({ status: 'signed-out', reason: 'logged_out' }))
@@ -88,7 +88,7 @@ describe('tabs', () => {
     forger.close()
   })
 
-  it('[S-50 twin][S-51 twin] hear of a sign-in, and ask the backend who it is', async () => {
+  it('[S-50 twin][S-51 twin][F-69 twin] hear of a sign-in, and ask the backend who it is', async () => {
     const it = await world()
     const b = load(it.browser.newTab(`${APP}/`), {}, it)
     expect((await b.auth.ready()).status).toBe('signed-out')

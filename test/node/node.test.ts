@@ -4,7 +4,7 @@ import express from 'express'
 import { toExpress, toNodeListener } from 'sallyport/node'
 import { afterEach, describe, expect, it } from 'vitest'
 import { peerOf } from '../../src/protocol/peer.js'
-import { APP, bodyOf, world } from '../world.js'
+import { APP, begin, bodyOf, signIn, world } from '../world.js'
 
 const closing: Array<() => void> = []
 afterEach(() => {
@@ -31,6 +31,70 @@ describe('toNodeListener()', () => {
     expect((await post(`${url}/bff/nothing`)).status).toBe(404)
     const seen = await listen(toNodeListener({ fetch: (request) => Response.json(peerOf(request)) }))
     expect(await (await fetch(seen)).json()).toEqual({ address: '127.0.0.1', encrypted: false })
+  })
+
+  it.each([
+    ['a bare server', (listener: RequestListener): RequestListener => listener],
+    [
+      'a host with headers of its own',
+      (listener: RequestListener): RequestListener =>
+        (request, response) => {
+          response.setHeader('X-Frame-Options', 'DENY')
+          listener(request, response)
+        },
+    ],
+  ])('answers in %s what fetch() answers, header by header and byte by byte', async (_name, around) => {
+    const { bff, tab, browser, advance } = await world(
+      {},
+      { users: [{ sub: 'alice', name: `Zoë 世界 ${'x'.repeat(700)}` }] },
+    )
+    await begin(tab)
+    await signIn(tab)
+    // Idle time is due to be written: the answer sets a cookie.
+    advance(600)
+    const url = await listen(around(toNodeListener(bff)))
+    const cookie = `${browser.jar.header(`${APP}/`)}; __Host-Http-sallyport-logout=x`
+    const form = { 'Content-Type': 'application/x-www-form-urlencoded' }
+    const requests: [string, RequestInit][] = [
+      ['/session', { headers }],
+      ['/session?touch=false', { headers: { ...headers, Cookie: cookie } }],
+      ['/session', { method: 'POST', headers: { ...headers, Cookie: cookie } }],
+      ['/session', { method: 'POST', headers: { ...headers, ...form, Cookie: cookie }, body: 'scope=openid' }],
+      ['/session', { method: 'OPTIONS', headers }],
+      ['/session', { method: 'PUT', headers, body: 'x' }],
+      ['/token', { method: 'POST', headers: { ...headers, ...form }, body: 'grant_type=refresh_token' }],
+      ['/session', { method: 'POST', headers: { ...headers, ...form }, body: 'x'.repeat(20_000) }],
+      ['/logout/continue', { headers: { Cookie: cookie, 'Sec-Fetch-Mode': 'cors' } }],
+      ['/nothing', {}],
+    ]
+    for (const [path, init] of requests) {
+      const ours = await bff.fetch(new Request(`${APP}/bff${path}`, init))
+      const theirs = await fetch(`${url}/bff${path}`, init)
+      expect(theirs.status, path).toBe(ours.status)
+      for (const [name, value] of ours.headers) if (name !== 'set-cookie') expect(theirs.headers.get(name)).toBe(value)
+      const names = (response: Response) => response.headers.getSetCookie().map((line) => line.split('=')[0])
+      if (names(ours).length) expect(names(theirs)).toEqual(names(ours))
+      expect(await theirs.text()).toBe(await ours.text())
+    }
+  })
+
+  it('keeps every cookie of an answer that sets two', async () => {
+    const { bff, tab, browser } = await world()
+    await signIn(tab)
+    const url = await listen((request, response) => {
+      response.setHeader('X-Frame-Options', 'DENY')
+      toNodeListener(bff)(request, response)
+    })
+    const answer = await fetch(`${url}/bff/logout`, {
+      method: 'POST',
+      headers: { ...headers, Cookie: browser.jar.header(`${APP}/`) ?? '' },
+    })
+    expect(answer.headers.getSetCookie().map((line) => line.split('=')[0])).toEqual([
+      '__Host-Http-sallyport',
+      '__Host-Http-sallyport-idle',
+      '__Host-Http-sallyport-logout',
+    ])
+    expect(answer.headers.get('x-frame-options')).toBe('DENY')
   })
 
   it('leaves the globals of the host alone', async () => {

@@ -49,7 +49,7 @@ async function expectKept(here: World) {
 }
 
 describe('a store that is out of reach', () => {
-  it('[F-95] is a 503 with the cookie untouched, and the session goes on when it is back', async () => {
+  it('[F-95][F-95 twin] is a 503 with the cookie untouched, and the session goes on when it is back', async () => {
     const here = await world({ store: opened.store })
     await signIn(here.tab)
     await server.stop('SIGKILL')

@@ -79,7 +79,7 @@ export function torture(engine: 'redis' | 'postgres'): void {
       answers.map((answer) => (answer?.status === 200 ? answer.body.access_token : JSON.stringify(answer)))
 
     const rounds = FULL ? 100 : 5
-    it(`[F-52] makes one grant per expiry for ${PROCESSES * CALLERS} callers, and none fails, ${rounds} times in a row`, async () => {
+    it(`[F-52][F-55 twin][F-65 twin] makes one grant per expiry for ${PROCESSES * CALLERS} callers, and none fails, ${rounds} times in a row`, async () => {
       const person = await open()
       for (let round = 1; round <= rounds; round++) {
         await expire()
@@ -90,7 +90,7 @@ export function torture(engine: 'redis' | 'postgres'): void {
       expect(provider.mostAttempts()).toBe(1)
     })
 
-    it('[F-55] waits for a provider that is slow, and still makes one grant', async () => {
+    it('[F-55][F-54 twin] waits for a provider that is slow, and still makes one grant', async () => {
       const person = await open()
       provider.trouble({ slow: TIMEOUT * 1000 - 500 })
       await expire()
