@@ -1,3 +1,4 @@
+import type { Asked } from '../protocol/answer.js'
 import { type CookieAttributes, cookieValues, parseCookies, serializeCookie } from '../protocol/cookies.js'
 import type { Settings } from './options.js'
 
@@ -13,11 +14,11 @@ export interface CookieJar {
   set(name: string, value: string, maxAge: number): string
   expire(name: string): string
   /** What clears the session cookies that were sent. */
-  clear(request: Request): string[]
+  clear(request: Asked): string[]
   /** Every value sent under exactly this name. */
-  values(request: Request, name: string): string[]
+  values(request: Asked, name: string): string[]
   /** The names of the transaction cookies sent. */
-  transactions(request: Request): string[]
+  transactions(request: Asked): string[]
 }
 
 /**
@@ -36,7 +37,7 @@ export function createCookieJar({ name, origin, loopbackCookies }: Settings): Co
   const logout = `${session}-logout`
   const of = (cookie: string) => (cookie === logout ? lax : attributes)
   const transaction = `${session}-tx.`
-  const values = (request: Request, cookie: string) => cookieValues(request.headers.get('cookie'), cookie)
+  const values = (request: Asked, cookie: string) => cookieValues(request.headers.get('cookie'), cookie)
   const part = `${session}-2`
   const idle = `${session}-idle`
   const expire = (cookie: string) => serializeCookie(cookie, '', { ...of(cookie), maxAge: 0 })

@@ -1,4 +1,4 @@
-import type { Answer } from '../protocol/answer.js'
+import type { Answer, Asked } from '../protocol/answer.js'
 import { withHeaders } from './answers.js'
 import { Refusal } from './errors.js'
 import type { Settings } from './options.js'
@@ -15,7 +15,7 @@ import type { Settings } from './options.js'
  * @throws Refusal `csrf_required`
  * @see RFC 10017 section 6.1.3.3
  */
-export function requireOwnPage(request: Request, { origin: own, allowedOrigins }: Settings): void {
+export function requireOwnPage(request: Asked, { origin: own, allowedOrigins }: Settings): void {
   const origin = request.headers.get('origin')
   const site = request.headers.get('sec-fetch-site')
   const allowed = origin !== null && allowedOrigins.includes(origin)
@@ -31,7 +31,7 @@ export function requireOwnPage(request: Request, { origin: own, allowedOrigins }
 }
 
 /** A top-level navigation, as far as the browser says. For the few endpoints that people are sent to. */
-export function requireNavigation(request: Request): void {
+export function requireNavigation(request: Asked): void {
   const mode = request.headers.get('sec-fetch-mode') ?? 'navigate'
   const destination = request.headers.get('sec-fetch-dest') ?? 'document'
   const prefetch = request.headers.get('sec-purpose') ?? request.headers.get('purpose') ?? ''
@@ -43,7 +43,7 @@ export function requireNavigation(request: Request): void {
  * Answers for pages on `allowedOrigins`: CORS with credentials for exactly them. Everybody else gets no CORS header at
  * all, reflected or not. @see https://fetch.spec.whatwg.org/#http-cors-protocol
  */
-export function allowOrigin(request: Request, answer: Answer, { allowedOrigins }: Settings): Answer {
+export function allowOrigin(request: Asked, answer: Answer, { allowedOrigins }: Settings): Answer {
   if (!allowedOrigins.length) return answer
   const origin = request.headers.get('origin')
   if (origin === null || !allowedOrigins.includes(origin)) return answer
@@ -56,7 +56,7 @@ export function allowOrigin(request: Request, answer: Answer, { allowedOrigins }
 }
 
 /** Answers a preflight itself. Nothing is run, whatever it asks for. */
-export function answerPreflight(request: Request, settings: Settings): Answer {
+export function answerPreflight(request: Asked, settings: Settings): Answer {
   const refused: Answer = { status: 403, headers: { Vary: 'Origin' }, cookies: [], body: null }
   if (!settings.allowedOrigins.includes(request.headers.get('origin') ?? '')) return refused
   const headers = {

@@ -1,4 +1,4 @@
-import type { Answer } from '../protocol/answer.js'
+import type { Answer, Asked } from '../protocol/answer.js'
 import { json } from './answers.js'
 import { Refusal } from './errors.js'
 import type { Parts } from './parts.js'
@@ -6,7 +6,7 @@ import type { Directory, Presence } from './sessions.js'
 
 /** The person's own sessions: a list to look at, and an end to each. */
 export function createDevices({ sessions }: Parts, directory: Directory) {
-  async function present(request: Request, touch: boolean): Promise<Presence> {
+  async function present(request: Asked, touch: boolean): Promise<Presence> {
     const found = await sessions.read(request, touch)
     if (found.record) return found
     throw new Refusal('session_expired', { reason: found.reason, cookies: found.cookies })
@@ -14,7 +14,7 @@ export function createDevices({ sessions }: Parts, directory: Directory) {
 
   return {
     /** `GET /sessions?cursor=`: those that are alive, the last used first. */
-    async list(request: Request): Promise<Answer> {
+    async list(request: Asked): Promise<Answer> {
       const { searchParams } = new URL(request.url)
       const own = await present(request, true)
       const { sessions: found, cursor } = await directory.list(own, searchParams.get('cursor') ?? undefined)
@@ -22,7 +22,7 @@ export function createDevices({ sessions }: Parts, directory: Directory) {
     },
 
     /** `DELETE /sessions/:id`. Another person's session is as unknown as one that never was. */
-    async end(request: Request): Promise<Answer> {
+    async end(request: Asked): Promise<Answer> {
       const own = await present(request, true)
       const id = new URL(request.url).pathname.split('/').at(-1) ?? ''
       const ended = /^[\w-]{43}$/.test(id) ? await directory.end(own, id) : undefined

@@ -1,4 +1,4 @@
-import type { Answer } from '../protocol/answer.js'
+import type { Answer, Asked } from '../protocol/answer.js'
 /** One line of the table of endpoints. */
 export interface Endpoint {
   method: 'GET' | 'POST' | 'DELETE'
@@ -8,5 +8,5 @@ export interface Endpoint {
    * nothing that depends on anybody.
    */
   exempt?: 'navigation' | 'provider' | 'public'
-  answer(request: Request): Promise<Answer>
+  answer(request: Asked): Promise<Answer>
 }

@@ -1,3 +1,4 @@
+import type { Asked } from '../protocol/answer.js'
 import { Refusal } from './errors.js'
 
 /** Bytes. Nothing that a page sends here is longer. */
@@ -12,7 +13,7 @@ export type Form = Map<string, string[]>
  *
  * @throws Refusal `unsupported_media_type`, `request_too_large`, `invalid_request`
  */
-export async function readForm(request: Request, known: readonly string[] | 'any'): Promise<Form> {
+export async function readForm(request: Asked, known: readonly string[] | 'any'): Promise<Form> {
   const form: Form = new Map()
   const text = await readText(request)
   if (!text) return form
@@ -34,7 +35,7 @@ export async function readForm(request: Request, known: readonly string[] | 'any
  * A body of a stated length is read as one piece: servers deliver no more than was stated (RFC 9112 section 6.3). Any other
  * is read as a stream, to stop at the limit.
  */
-async function readText(request: Request): Promise<string> {
+async function readText(request: Asked): Promise<string> {
   const tooLarge = () => new Refusal('request_too_large')
   const stated = request.headers.get('content-length')
   if (stated === '0') return ''

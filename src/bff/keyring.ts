@@ -29,24 +29,19 @@ const REREAD = 300
 
 export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieKeys' | 'now' | 'emit'>): Keyring {
   const dynamic = cookieKeys.some((key) => typeof key === 'function')
-  let keys: Promise<string[]> | undefined
-  let readAt = 0
-  let purposes = new Map<string, Purpose>()
+  let ring: Ring | undefined
 
-  function current(): Promise<string[]> {
-    if (!keys || (dynamic && now() - readAt > REREAD)) {
-      readAt = now()
-      purposes = new Map()
-      const reading = Promise.all(cookieKeys.map(async (key) => (typeof key === 'function' ? key() : key))).then(
-        examined,
-      )
-      keys = reading
-      // A failure is not remembered: the next request asks again.
-      reading.catch(() => {
-        if (keys === reading) keys = undefined
-      })
-    }
-    return keys
+  /** The keys as of now, and what was opened with exactly them. */
+  function current(): Ring {
+    if (ring && !(dynamic && now() - ring.readAt > REREAD)) return ring
+    const reading = Promise.all(cookieKeys.map(async (key) => (typeof key === 'function' ? key() : key))).then(examined)
+    const fresh: Ring = { keys: reading, readAt: now(), purposes: new Map() }
+    ring = fresh
+    // A failure is not remembered: the next request asks again.
+    reading.catch(() => {
+      if (ring === fresh) ring = undefined
+    })
+    return fresh
   }
 
   function examined(values: string[]): string[] {
@@ -57,7 +52,8 @@ export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieK
   }
 
   async function of(purpose: string): Promise<Purpose> {
-    const values = await current()
+    const { keys, purposes } = current()
+    const values = await keys
     let found = purposes.get(purpose)
     if (!found) {
       const sealer = createSealer(values, purpose, platform, purpose === 'record' ? RECORD : undefined)
@@ -70,17 +66,23 @@ export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieK
   return {
     seal: async (purpose, plaintext) => (await of(purpose)).sealer.seal(plaintext),
     async open(purpose, sealed) {
-      const { sealer, remembered } = await of(purpose)
       // By its end, the tag, which is cheaper to look up than the whole; the whole decides.
       const tag = sealed.slice(-TAG)
-      const known = remembered.get(tag)
+      const known = current().purposes.get(purpose)?.remembered.get(tag)
       if (known?.sealed === sealed) return known.opened
+      const { sealer, remembered } = await of(purpose)
       const opened = await sealer.open(sealed)
       if (opened) remembered.set(tag, { sealed, opened }, sealed.length + opened.plaintext.length)
       return opened
     },
-    ids: async () => Promise.all((await current()).map((key) => keyId(key))),
+    ids: async () => Promise.all((await current().keys).map((key) => keyId(key))),
   }
+}
+
+interface Ring {
+  keys: Promise<string[]>
+  readAt: number
+  purposes: Map<string, Purpose>
 }
 
 interface Purpose {

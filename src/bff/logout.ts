@@ -1,5 +1,5 @@
 import { randomId } from '../crypto/hash.js'
-import type { Answer } from '../protocol/answer.js'
+import type { Answer, Asked } from '../protocol/answer.js'
 import { json, redirect } from './answers.js'
 import type { CookieJar } from './cookie-jar.js'
 import { Refusal } from './errors.js'
@@ -50,7 +50,7 @@ export function createLogout(
 
   return {
     /** `POST /logout`. Answers 200 with or without a session. `everywhere=true` ends all sessions of the person. */
-    async post(request: Request): Promise<Answer> {
+    async post(request: Asked): Promise<Answer> {
       // Whatever else is said here, nobody is kept signed in for it.
       const everywhere = one(await readForm(request, 'any'), 'everywhere') === 'true'
       const present = await sessions.read(request, false)
@@ -77,7 +77,7 @@ export function createLogout(
     },
 
     /** `GET /logout/continue`: a navigation, good once, for the browser that has just signed out. */
-    async continue(request: Request): Promise<Answer> {
+    async continue(request: Asked): Promise<Answer> {
       const [value, ...more] = jar.values(request, jar.logout)
       const cookies = value === undefined ? [] : [jar.expire(jar.logout)]
       const sealed =

@@ -1,5 +1,5 @@
 import { sha256 } from '../crypto/hash.js'
-import type { Answer } from '../protocol/answer.js'
+import type { Answer, Asked } from '../protocol/answer.js'
 import { json, withHeaders } from './answers.js'
 import { Refusal } from './errors.js'
 import { readForm, required } from './form.js'
@@ -18,7 +18,7 @@ export function createProviderLogout({ settings, provider, store }: Parts, direc
      * `POST /backchannel-logout`: 200 when the sessions are gone, 400 for a token that is refused, 503 when something is
      * out of reach and the provider is to try again. @see OpenID Connect Back-Channel Logout 1.0 sections 2.5 to 2.8
      */
-    async backChannel(request: Request): Promise<Answer> {
+    async backChannel(request: Asked): Promise<Answer> {
       const { whose, jti, lifetime } = await verify(required(await readForm(request, ['logout_token']), 'logout_token'))
       const shown = recordOf('logout-token', await sha256(`${issuer} ${jti}`))
       // Marked when it has been done, not before: one that failed midway may come again.
@@ -34,7 +34,7 @@ export function createProviderLogout({ settings, provider, store }: Parts, direc
      * `GET /frontchannel-logout`, in an iframe of the provider's page: ends the sessions of exactly this `sid`, which only
      * the provider and this backend know. @see OpenID Connect Front-Channel Logout 1.0 section 2
      */
-    async frontChannel(request: Request): Promise<Answer> {
+    async frontChannel(request: Asked): Promise<Answer> {
       const { searchParams } = new URL(request.url)
       const [iss, ...issuers] = searchParams.getAll('iss')
       const [sid, ...sids] = searchParams.getAll('sid')

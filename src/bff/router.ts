@@ -1,5 +1,5 @@
 import { RegExpRouter } from 'hono/router/reg-exp-router'
-import type { Answer } from '../protocol/answer.js'
+import type { Answer, Asked } from '../protocol/answer.js'
 import { StoreError } from '../store/contract.js'
 import { refusalAnswer, withHeaders } from './answers.js'
 import { allowOrigin, answerPreflight, requireNavigation, requireOwnPage } from './csrf.js'
@@ -11,25 +11,22 @@ import type { Settings } from './options.js'
  * Brings a request to its endpoint, if the rules for who may call let it, and makes an answer of whatever is thrown. HEAD
  * is a method of its own: GET may touch state here.
  */
-export function createRouter(
-  endpoints: readonly Endpoint[],
-  settings: Settings,
-): (request: Request) => Promise<Answer> {
+export function createRouter(endpoints: readonly Endpoint[], settings: Settings): (request: Asked) => Promise<Answer> {
   const { basePath, emit } = settings
 
-  async function run(endpoint: Endpoint, request: Request): Promise<Answer> {
+  async function run(endpoint: Endpoint, request: Asked): Promise<Answer> {
     if (!endpoint.exempt) requireOwnPage(request, settings)
     if (endpoint.exempt === 'navigation') requireNavigation(request)
     return allowOrigin(request, await endpoint.answer(request), settings)
   }
 
   /** A path that there is, by a method that it does not know. */
-  function otherwise(request: Request, path: string, allowed: string): Answer {
+  function otherwise(request: Asked, path: string, allowed: string): Answer {
     if (request.method === 'OPTIONS') return answerPreflight(request, settings)
     return withHeaders(refused(new Refusal('method_not_allowed'), request, path), { Allow: allowed })
   }
 
-  function refused(error: unknown, request: Request, path: string): Answer {
+  function refused(error: unknown, request: Asked, path: string): Answer {
     const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable', outage(error, path))
     emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
     return allowOrigin(request, refusalAnswer(refusal), settings)
@@ -45,7 +42,7 @@ export function createRouter(
     return {}
   }
 
-  const router = new RegExpRouter<(request: Request, path: string) => Answer | Promise<Answer>>()
+  const router = new RegExpRouter<(request: Asked, path: string) => Answer | Promise<Answer>>()
   for (const endpoint of endpoints)
     router.add(endpoint.method, basePath + endpoint.path, (request) => run(endpoint, request))
   for (const path of new Set(endpoints.map((endpoint) => endpoint.path))) {

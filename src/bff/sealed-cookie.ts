@@ -1,3 +1,4 @@
+import { cookieValues } from '../protocol/cookies.js'
 import type { CookieJar } from './cookie-jar.js'
 import { Refusal } from './errors.js'
 import type { Emit } from './events.js'
@@ -37,8 +38,11 @@ export type Found = { record: SessionRecord; stale: boolean } | { record?: undef
 
 /** A session record in one cookie, or at most two, sealed. */
 export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit) {
-  async function openPart(request: Request, name: string): Promise<{ part: Part; stale: boolean } | 'none' | 'bad'> {
-    const values = jar.values(request, name)
+  async function openPart(
+    header: string | null,
+    name: string,
+  ): Promise<{ part: Part; stale: boolean } | 'none' | 'bad'> {
+    const values = cookieValues(header, name)
     const [value] = values
     if (value === undefined) return 'none'
     if (values.length > 1) {
@@ -53,15 +57,16 @@ export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit)
   }
 
   return {
-    /** Opens the session of a request. A gap, a leftover or a mix of parts is no session. */
-    async open(request: Request): Promise<Found> {
-      const first = await openPart(request, jar.session)
-      if (first === 'none') return { present: jar.values(request, jar.part).length > 0 }
+    /** Opens the session in a `Cookie` header. A gap, a leftover or a mix of parts is no session. */
+    async open(header: string | null): Promise<Found> {
+      const first = await openPart(header, jar.session)
+      const alone = cookieValues(header, jar.part).length === 0
+      if (first === 'none') return { present: !alone }
       if (first === 'bad') return { present: true }
       const { of, generation, part, record } = first.part
       if (part !== 1) return { present: true }
-      if (record && jar.values(request, jar.part).length === 0) return { record, stale: first.stale }
-      const second = of === 2 ? await openPart(request, jar.part) : 'bad'
+      if (record && alone) return { record, stale: first.stale }
+      const second = of === 2 ? await openPart(header, jar.part) : 'bad'
       if (second === 'none' || second === 'bad' || second.part.part !== 2 || second.part.generation !== generation) {
         emit({ type: 'cookie_refused', detail: 'parts' })
         return { present: true }

@@ -1,4 +1,6 @@
 import { randomId } from '../crypto/hash.js'
+import type { Asked } from '../protocol/answer.js'
+import { cookieValues } from '../protocol/cookies.js'
 import type { SignedOutReason } from '../protocol/session.js'
 import type { CookieJar } from './cookie-jar.js'
 import { createCoordinator } from './coordinator.js'
@@ -44,11 +46,11 @@ export function createSealedSessions(
     return held
   }
 
-  const absent = (request: Request, reason: SignedOutReason): Absence => ({ reason, cookies: jar.clear(request) })
+  const absent = (request: Asked, reason: SignedOutReason): Absence => ({ reason, cookies: jar.clear(request) })
 
   /** The instant of the last use; a cookie that is missing or another session's is as good as none. */
-  async function lastUse(request: Request, id: string): Promise<Idle | undefined> {
-    const values = jar.values(request, jar.idle)
+  async function lastUse(header: string | null, id: string): Promise<Idle | undefined> {
+    const values = cookieValues(header, jar.idle)
     const [value] = values
     if (value === undefined || values.length > 1) return undefined
     const idle = await openJson<Idle>(keyring, 'idle', value)
@@ -61,7 +63,7 @@ export function createSealedSessions(
   }
 
   /** The session has run out: its refresh token is of no more use to anybody. */
-  async function expire(request: Request, record: SessionRecord): Promise<Absence> {
+  async function expire(request: Asked, record: SessionRecord): Promise<Absence> {
     const newest = bury(record, 'expired')?.record ?? record
     if (newest.refresh_token !== undefined) await revoke(newest.id, newest.refresh_token)
     return absent(request, 'expired')
@@ -81,12 +83,13 @@ export function createSealedSessions(
 
   return {
     async read(request, touch = true) {
-      const found = await cookie.open(request)
+      const header = request.headers.get('cookie')
+      const found = await cookie.open(header)
       if (!found.record) return absent(request, 'none')
       const { id, generation, expires } = found.record
       const ended = memory.grave(id)
       if (ended) return absent(request, ended)
-      const idle = await lastUse(request, id)
+      const idle = await lastUse(header, id)
       if (!idle || now() > idle.at + idleTimeout || now() >= expires) return expire(request, found.record)
       const due = touch && now() - idle.at >= Math.min(60, idleTimeout / 10)
       const cookies = due ? [await idleCookie(id, expires)] : []
@@ -102,7 +105,7 @@ export function createSealedSessions(
     },
 
     async create(request, fresh, { access, id_token }) {
-      const previous = await cookie.open(request)
+      const previous = await cookie.open(request.headers.get('cookie'))
       const record: SessionRecord = { ...fresh, id: randomId(), generation: 0 }
       // Sealed first: a session that does not fit ends nothing that was there.
       const cookies = [...(await sealed(record)), await idleCookie(record.id, record.expires)]

@@ -1,4 +1,4 @@
-import type { Answer } from '../protocol/answer.js'
+import type { Answer, Asked } from '../protocol/answer.js'
 import type { SessionAnswer } from '../protocol/session.js'
 import { json } from './answers.js'
 import { readForm } from './form.js'
@@ -10,7 +10,7 @@ import { tokenAnswer } from './sign-in.js'
 import { wantedParameters, wantedToken } from './wanted.js'
 
 /** `POST /session`: who is here, with the first token; and `GET /session`, without. */
-export async function answerSession(request: Request, { sessions, settings }: Parts): Promise<Answer> {
+export async function answerSession(request: Asked, { sessions, settings }: Parts): Promise<Answer> {
   const asksForToken = request.method === 'POST'
   const wanted = asksForToken ? wantedToken(await readForm(request, wantedParameters), settings) : undefined
   // Parsed only where there is a query: this is the call that everybody makes.
@@ -22,7 +22,7 @@ export async function answerSession(request: Request, { sessions, settings }: Pa
 }
 
 async function withToken(
-  request: Request,
+  request: Asked,
   present: Presence,
   wanted: Wanted,
   sessions: Sessions,

@@ -1,3 +1,4 @@
+import type { Asked } from '../protocol/answer.js'
 import type { SignedOutReason } from '../protocol/session.js'
 import type { EpochSeconds } from '../protocol/time.js'
 import type { AccessToken, NewSession, SessionRecord, TokenOutcome, Wanted } from './record.js'
@@ -61,9 +62,9 @@ export interface Directory {
 export interface Sessions {
   readonly directory?: Directory
   /** `touch: false` does not slide the idle limit. */
-  read(request: Request, touch?: boolean): Promise<Presence | Absence>
+  read(request: Asked, touch?: boolean): Promise<Presence | Absence>
   /** Makes a session under a new id; ends the one that this browser had. */
-  create(request: Request, session: NewSession, tokens: SignInTokens): Promise<Presence>
+  create(request: Asked, session: NewSession, tokens: SignInTokens): Promise<Presence>
   /** The current token of a session, or a newer one. */
   token(presence: Presence, wanted: Wanted): Promise<TokenOutcome>
   /** Ends a session. Resolves to what is left to do for it at the provider. */
@@ -71,7 +72,7 @@ export interface Sessions {
   /** The cookies that bring the browser up to date with the session as it is now. */
   cookies(presence: Presence): Promise<readonly string[]>
   /** Cookies that clear everything. */
-  clear(request: Request): readonly string[]
+  clear(request: Asked): readonly string[]
   /** Begins no more refreshes; resolves when those under way are done and stored. */
   drain(): Promise<void>
 }

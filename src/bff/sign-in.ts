@@ -1,4 +1,4 @@
-import type { Answer } from '../protocol/answer.js'
+import type { Answer, Asked } from '../protocol/answer.js'
 import type { CodeAnswer } from '../protocol/session.js'
 import type { EpochSeconds } from '../protocol/time.js'
 import { json } from './answers.js'
@@ -17,7 +17,7 @@ import { UNSAID_LIFETIME } from './tokens.js'
  * @see OpenID Connect Core 1.0 section 3.1.3, RFC 9700 section 4.5
  */
 export async function redeemCode(
-  request: Request,
+  request: Asked,
   form: Form,
   { settings, provider, transactions, sessions }: Parts,
 ): Promise<Answer> {

@@ -1,4 +1,5 @@
 import { randomId, sha256 } from '../crypto/hash.js'
+import type { Asked } from '../protocol/answer.js'
 import type { SignedOutReason } from '../protocol/session.js'
 import type { Background } from './background.js'
 import { createBounded } from './bounded.js'
@@ -57,7 +58,7 @@ export function createStoreSessions(
   const digests = createBounded<string>(DIGESTS)
   let swept = now()
 
-  const absent = (request: Request, reason: SignedOutReason): Absence => ({ reason, cookies: jar.clear(request) })
+  const absent = (request: Asked, reason: SignedOutReason): Absence => ({ reason, cookies: jar.clear(request) })
 
   const present = (live: Live, expiresAt: number, cookies: readonly string[] = []): Presence => ({
     record: live.record,
@@ -68,7 +69,7 @@ export function createStoreSessions(
   })
 
   /** The id of the session that a request came with: the digest of its cookie. */
-  async function idOf(request: Request): Promise<string | undefined> {
+  async function idOf(request: Asked): Promise<string | undefined> {
     const values = jar.values(request, jar.session)
     const [secret] = values
     if (secret === undefined) return undefined
@@ -97,7 +98,7 @@ export function createStoreSessions(
     })
   }
 
-  async function expire(request: Request, { record }: Live): Promise<Absence> {
+  async function expire(request: Asked, { record }: Live): Promise<Absence> {
     const ended = await shelf.bury(record.id, 'expired')
     if (ended) revoke(ended)
     return absent(request, 'expired')

@@ -1,4 +1,4 @@
-import type { Answer } from '../protocol/answer.js'
+import type { Answer, Asked } from '../protocol/answer.js'
 import { json } from './answers.js'
 import { Refusal } from './errors.js'
 import { one, readForm, required } from './form.js'
@@ -10,7 +10,7 @@ const codeParameters = ['grant_type', 'code', 'state', 'iss', 'code_verifier']
 const refreshParameters = ['grant_type', 'refused', 'sub', ...wantedParameters]
 
 /** `POST /token`: an authorization code for a session, or a session for its access token. RFC 6749 answers. */
-export async function postToken(request: Request, parts: Parts): Promise<Answer> {
+export async function postToken(request: Asked, parts: Parts): Promise<Answer> {
   const form = await readForm(request, [...codeParameters, ...refreshParameters])
   const grant = required(form, 'grant_type')
   if (grant === 'authorization_code') return redeemCode(request, form, parts)

@@ -1,4 +1,5 @@
 import { equalInConstantTime, sha256 } from '../crypto/hash.js'
+import type { Asked } from '../protocol/answer.js'
 import { calculateCodeChallenge, isCodeChallenge, isCodeVerifier } from '../protocol/pkce.js'
 import type { RecordStore } from '../store/contract.js'
 import type { CookieJar } from './cookie-jar.js'
@@ -105,7 +106,7 @@ export type Transactions = ReturnType<typeof createTransactions>
 export function createTransactions({ now }: Settings, jar: CookieJar, keyring: Keyring, store: RecordStore) {
   const nameOf = (stateDigest: string) => `${jar.transaction}${stateDigest.slice(0, 16)}`
 
-  async function open(request: Request, name: string): Promise<Transaction | undefined> {
+  async function open(request: Asked, name: string): Promise<Transaction | undefined> {
     const values = jar.values(request, name)
     const [value] = values
     if (value === undefined || values.length > 1) return undefined
@@ -117,7 +118,7 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
 
   return {
     /** The cookie of a new transaction; the oldest of too many, and those that cannot be read, are expired with it. */
-    async begin(request: Request, transaction: Transaction): Promise<string[]> {
+    async begin(request: Asked, transaction: Transaction): Promise<string[]> {
       const live = await Promise.all(
         jar.transactions(request).map(async (name) => ({ name, at: (await open(request, name))?.at ?? 0 })),
       )
@@ -133,7 +134,7 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
      * @throws Refusal `invalid_grant` without its cookie, `transaction_consumed`, `state_mismatch`
      */
     async take(
-      request: Request,
+      request: Asked,
       state: string,
       code_verifier: string,
     ): Promise<{ transaction: Transaction; cookies: string[] }> {
@@ -164,6 +165,6 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
     },
 
     /** Cookies that clear whatever sign-ins are under way. */
-    clear: (request: Request): string[] => jar.transactions(request).map(jar.expire),
+    clear: (request: Asked): string[] => jar.transactions(request).map(jar.expire),
   }
 }

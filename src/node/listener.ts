@@ -4,6 +4,7 @@ import { getRequestListener, RequestError } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Answer, answersOf } from '../protocol/answer.js'
 import { withPeer } from '../protocol/peer.js'
+import { bareRequest } from './bare-request.js'
 
 /** Anything that answers a `Request` with a `Response`: `createBff(…)`, or `{ fetch }` of your own. */
 export interface Handler {
@@ -23,8 +24,6 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
       const asked = withPeer(request, peerOf(env.incoming as IncomingMessage))
       if (!answer) return handler.fetch(asked)
       write(await answer(asked), env.outgoing as ServerResponse)
-      // Nothing was sent, so there is nothing to clean up after.
-      if (env.incoming.headers['content-length'] === '0') env.incoming.resume()
       return RESPONSE_ALREADY_SENT
     },
     {
@@ -33,7 +32,14 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
       errorHandler: (error) => new Response(null, { status: error instanceof RequestError ? 400 : 500 }),
     },
   )
-  return (incoming, outgoing) => void listener(incoming, outgoing)
+  return (incoming, outgoing) => {
+    const bare = answer && bareRequest(incoming)
+    if (!bare) return void listener(incoming, outgoing)
+    answer(withPeer(bare, peerOf(incoming))).then(
+      (said) => write(said, outgoing),
+      () => outgoing.writeHead(500).end(),
+    )
+  }
 }
 
 /** Characters of a body that is written as text at most. */
@@ -47,8 +53,11 @@ function write({ status, headers, cookies, body }: Answer, outgoing: ServerRespo
   if (cookies.length) lines.push('Set-Cookie', [...cookies])
   // Node copies a text twice, a buffer not at all; below this size that is the cheaper way.
   const whole = body !== null && body.length > TEXT ? Buffer.from(body) : body
-  if (whole !== null) lines.push('Content-Length', Buffer.byteLength(whole))
-  outgoing.writeHead(status, lines as OutgoingHttpHeader[]).end(whole)
+  const length = whole === null ? undefined : Buffer.byteLength(whole)
+  if (length !== undefined) lines.push('Content-Length', length)
+  outgoing.writeHead(status, lines as OutgoingHttpHeader[])
+  // What is ASCII throughout is copied rather than encoded.
+  outgoing.end(whole, length === body?.length ? 'latin1' : 'utf8')
 }
 
 /** What only the socket knows. */

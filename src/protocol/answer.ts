@@ -1,3 +1,12 @@
+/** What endpoints read of a request. A `Request` is one; a rim that needs none for it makes something lighter. */
+export interface Asked {
+  readonly method: string
+  readonly url: string
+  readonly headers: Pick<Headers, 'get'>
+  readonly body: ReadableStream<Uint8Array> | null
+  text(): Promise<string>
+}
+
 /** What a handler answers before it has the form of any runtime: plain data, which a rim writes without a `Response`. */
 export interface Answer {
   readonly status: number
@@ -7,7 +16,7 @@ export interface Answer {
   readonly body: string | null
 }
 
-type Answering = (request: Request) => Promise<Answer>
+type Answering = (request: Asked) => Promise<Answer>
 
 const answering = new WeakMap<object, Answering>()
 

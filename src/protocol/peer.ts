@@ -8,16 +8,16 @@ export interface Peer {
   certificate?: Uint8Array
 }
 
-const peers = new WeakMap<Request, Peer>()
+const peers = new WeakMap<object, Peer>()
 
 /**
  * Ties the peer of its connection to a request and returns the same request. A WeakMap rather than a second argument
  * or a header: no runtime's own second argument can be mistaken for it, and no client can send it.
  */
-export function withPeer(request: Request, peer: Peer): Request {
+export function withPeer<Asked extends object>(request: Asked, peer: Peer): Asked {
   peers.set(request, peer)
   return request
 }
 
 /** The peer that a rim tied to this request, if one did. */
-export const peerOf = (request: Request): Peer | undefined => peers.get(request)
+export const peerOf = (request: object): Peer | undefined => peers.get(request)

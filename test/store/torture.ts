@@ -199,6 +199,20 @@ export function torture(engine: 'redis' | 'postgres'): void {
         expect(provider.mostAttempts()).toBe(2)
       })
 
+    it('asks once more after one timeout, and loses no session', async () => {
+      const person = await open()
+      provider.trouble('silence')
+      await expire()
+      provider.onRefresh(() => provider.trouble(undefined))
+      const notNow = { error: 'temporarily_unavailable' }
+      for (const answer of await everybody(person))
+        expect(answer?.body).toMatchObject(answer?.status === 503 ? notNow : { access_token: expect.any(String) })
+      await backends.advance(40)
+      expect((await persist(person)).status).toBe(200)
+      expect(provider.refreshes()).toBe(1)
+      expect(provider.mostAttempts()).toBe(2)
+    })
+
     it('loses no session to a provider that is silent for ten minutes and returns without having rotated', async () => {
       const person = await open()
       provider.trouble('silence')
