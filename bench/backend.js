@@ -23,7 +23,7 @@ const stores = {
   sealed: () => undefined,
   memory: () => memoryStore(),
   async redis(port) {
-    const client = await createClient({ url: `redis://127.0.0.1:${port}` }).connect()
+    const client = await createClient({ url: `redis://127.0.0.1:${port}`, commandOptions: { timeout: 0 } }).connect()
     return redisStore({ send: (args) => client.sendCommand(args) })
   },
 }

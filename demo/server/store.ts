@@ -47,6 +47,7 @@ async function openRedis(url: string): Promise<DemoStore> {
   const client = createClient({
     url,
     disableOfflineQueue: true,
+    commandOptions: { timeout: 0 },
     socket: { connectTimeout: patience * 1000, reconnectStrategy: () => (open ? 200 : false) },
   })
   client.on('error', () => {})

@@ -16,6 +16,7 @@ export async function openRedis(port: number, prefix = 'sallyport:'): Promise<Op
   // What cannot be sent now must not be sent later, when nobody waits for it any more.
   const client = createClient({
     disableOfflineQueue: true,
+    commandOptions: { timeout: 0 },
     socket: { host: '127.0.0.1', port, reconnectStrategy: 50 },
   })
   // Without a listener its connection errors end the process.
