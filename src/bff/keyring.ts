@@ -21,6 +21,8 @@ const RECORD = 1_048_576
 
 /** Characters, sealed and opened, that are remembered at most for each purpose. */
 const REMEMBERED = 16_777_216
+/** What comes again with every request; everything else is opened once. */
+const recurring = new Set(['session', 'idle', 'record'])
 /** Characters of a sealed text's tag: 128 bits as base64url. */
 const TAG = 22
 
@@ -72,7 +74,8 @@ export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieK
       if (known?.sealed === sealed) return known.opened
       const { sealer, remembered } = await of(purpose)
       const opened = await sealer.open(sealed)
-      if (opened) remembered.set(tag, { sealed, opened }, sealed.length + opened.plaintext.length)
+      if (opened && recurring.has(purpose))
+        remembered.set(tag, { sealed, opened }, sealed.length + opened.plaintext.length)
       return opened
     },
     ids: async () => Promise.all((await current().keys).map((key) => keyId(key))),

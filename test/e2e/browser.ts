@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
+import { ensure, runnable } from '../services/programs.js'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome']
 const places = [
@@ -13,15 +12,6 @@ const places = [
   'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
 ]
 
-const runnable = (file: string): boolean => {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** Chromium or Chrome: `CHROMIUM`, then the PATH, then the usual places. */
 export function findBrowser(env: NodeJS.ProcessEnv = process.env): string | undefined {
   if (env['CHROMIUM']) return runnable(env['CHROMIUM']) ? env['CHROMIUM'] : undefined
@@ -31,18 +21,11 @@ export function findBrowser(env: NodeJS.ProcessEnv = process.env): string | unde
 
 /** Finds a browser; as root on Debian installs one; elsewhere says what to do. */
 export function ensureBrowser(): string {
-  const found = findBrowser()
-  if (found) return found
-  if (process.env['CHROMIUM']) throw new Error(`CHROMIUM names no program that can be run: ${process.env['CHROMIUM']}`)
-  if (process.getuid?.() === 0 && runnable('/usr/bin/apt-get')) {
-    console.log('No Chromium here: installing it with apt-get.')
-    const options = { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } } as const
-    execFileSync('apt-get', ['update', '-qq'], options)
-    execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], options)
-    const installed = findBrowser()
-    if (installed) return installed
-  }
-  throw new Error(
+  const { CHROMIUM } = process.env
+  if (CHROMIUM && !runnable(CHROMIUM)) throw new Error(`CHROMIUM names no program that can be run: ${CHROMIUM}`)
+  return ensure(
+    findBrowser,
+    'chromium',
     'The browser tests need Chromium or Chrome. Install it (Debian, Ubuntu: sudo apt-get install chromium), or set CHROMIUM to its path.',
   )
 }

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 
-const runnable = (file: string): boolean => {
+export const runnable = (file: string): boolean => {
   try {
     accessSync(file, constants.X_OK)
     return true
@@ -35,21 +35,28 @@ const packages: Record<string, string> = {
  * started: tests run servers of their own.
  */
 export function ensureProgram(program: string): string {
-  const found = find(program)
-  if (found) return found
   const name = packages[program] ?? program
+  return ensure(
+    () => find(program),
+    name,
+    `These tests need ${program}. Install it (Debian, Ubuntu: sudo apt-get install ${name}).`,
+  )
+}
+
+/** What `look` finds, at once or after the Debian package has been installed. */
+export function ensure(look: () => string | undefined, name: string, remedy: string): string {
+  const found = look()
+  if (found) return found
   if (process.getuid?.() === 0 && runnable('/usr/bin/apt-get')) {
-    console.log(`No ${program} here: installing ${name} with apt-get.`)
-    const options = {
-      stdio: 'inherit',
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
-    } as const
+    console.log(`Installing ${name} with apt-get.`)
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+    const options = { stdio: 'inherit', env } as const
     execFileSync('apt-get', ['update', '-qq'], options)
     execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options)
-    const installed = find(program)
+    const installed = look()
     if (installed) return installed
   }
-  throw new Error(`These tests need ${program}. Install it (Debian, Ubuntu: sudo apt-get install ${name}).`)
+  throw new Error(remedy)
 }
 
 /** A port of 127.0.0.1 that nobody listens on now. `below`: the most it may be. */
