@@ -17,6 +17,7 @@ const shared = [
   'issuer_mismatch',
   'state_mismatch',
   'transaction_consumed',
+  'authorization_error',
   'id_token_invalid',
   'subject_mismatch',
   'session_too_large',

@@ -64,7 +64,7 @@ export async function world({ store, ...options }: WorldOptions = {}, provider: 
       {
         client_id: 'notes',
         client_secret,
-        redirect_uris: [`${APP}/callback`],
+        redirect_uris: [`${APP}/callback`, `${APP}/bff/callback`],
         post_logout_redirect_uris: [`${APP}/`],
       },
     ],

@@ -9,6 +9,7 @@ import { createDevices } from './devices.js'
 import type { Endpoint } from './endpoint.js'
 import { readForm } from './form.js'
 import { createKeyring } from './keyring.js'
+import { createLogin } from './login.js'
 import { createLogout } from './logout.js'
 import { type BffOptions, examine } from './options.js'
 import type { Parts } from './parts.js'
@@ -80,13 +81,33 @@ export function createBff(options: BffOptions): Bff {
     { method: 'POST', path: '/session', answer: (request) => answerSession(request, parts) },
     { method: 'GET', path: '/session', answer: (request) => answerSession(request, parts) },
     { method: 'GET', path: '/.well-known/openid-configuration', answer: metadata },
-    { method: 'POST', path: '/transaction', answer: transaction },
-    { method: 'POST', path: '/token', answer: (request) => postToken(request, parts) },
+    ...(settings.mode === 'proxy' ? ownFlow() : pagesFlow()),
     { method: 'POST', path: '/logout', answer: (request) => logout.post(request) },
     { method: 'GET', path: '/logout/continue', exempt: 'navigation', answer: (request) => logout.continue(request) },
     { method: 'GET', path: '/health', exempt: 'public', answer: health },
     ...(sessions.directory ? withDirectory(sessions.directory) : []),
   ]
+
+  /** Sign-in as the page begins and finishes it. */
+  function pagesFlow(): Endpoint[] {
+    return [
+      { method: 'POST', path: '/transaction', answer: transaction },
+      { method: 'POST', path: '/token', answer: (request) => postToken(request, parts) },
+    ]
+  }
+
+  /** Sign-in as the backend begins and finishes it, by navigations. */
+  function ownFlow(): Endpoint[] {
+    const { login, loginByForm, callback, callbackByForm } = createLogin(parts)
+    const form = settings.response_mode === 'form_post'
+    return [
+      { method: 'GET', path: '/login', exempt: 'navigation', refusal: 'page', answer: login },
+      { method: 'POST', path: '/login', exempt: 'navigation', refusal: 'page', answer: loginByForm },
+      form
+        ? { method: 'POST', path: '/callback', exempt: 'navigation', refusal: 'page', answer: callbackByForm }
+        : { method: 'GET', path: '/callback', exempt: 'navigation', refusal: 'page', answer: callback },
+    ]
+  }
 
   /** What only a backend with a store offers. */
   function withDirectory(directory: Directory): Endpoint[] {
@@ -111,7 +132,7 @@ export function createBff(options: BffOptions): Bff {
     const { client_id, scope, redirect_uris, authorizationParams } = settings
     return json({
       ...(await provider.metadata()),
-      mode: 'token-mediating',
+      mode: settings.mode,
       client_id,
       scope,
       redirect_uris,
@@ -131,9 +152,11 @@ export function createBff(options: BffOptions): Bff {
     fetch: async (request) => toResponse(await answer(request)),
     async getSession(request) {
       const present = await sessions.read(request, false)
-      if (present.record) return somebody(present)
+      if (present.record) return somebody(present, settings.mode)
       const site = request.headers.get('sec-fetch-site') ?? 'none'
-      return site === 'same-origin' || site === 'none' ? (nobody(present.reason) as SessionAnswer<never>) : undefined
+      return site === 'same-origin' || site === 'none'
+        ? (nobody(present.reason, settings.mode) as SessionAnswer<never>)
+        : undefined
     },
     describe: () => describe(settings, { jar, keyring, provider, endpoints }),
     async endSessions({ sub }) {

@@ -28,15 +28,18 @@ export interface CookieJar {
  *
  * @see RFC 10017 section 6.1.3.2, draft-ietf-httpbis-layered-cookies (cookie name prefixes)
  */
-export function createCookieJar({ name, origin, loopbackCookies }: Settings): CookieJar {
+export function createCookieJar({ name, origin, loopbackCookies, mode, response_mode }: Settings): CookieJar {
   const { port } = new URL(origin)
   const session = loopbackCookies ? `${name}-${port || '80'}` : `__Host-Http-${name}`
   const attributes: CookieAttributes = { sameSite: 'Strict', secure: !loopbackCookies }
   // Sent by the browser on the way back from the provider, where Strict cookies are not.
   const lax: CookieAttributes = { ...attributes, sameSite: 'Lax' }
   const logout = `${session}-logout`
-  const of = (cookie: string) => (cookie === logout ? lax : attributes)
   const transaction = `${session}-tx.`
+  // Where the page redeems, Strict; where the provider sends people back to us, by a link or by a form, what that needs.
+  const returning: CookieAttributes = response_mode === 'form_post' ? { ...attributes, sameSite: 'None' } : lax
+  const transit = mode === 'proxy' ? returning : attributes
+  const of = (cookie: string) => (cookie === logout ? lax : cookie.startsWith(transaction) ? transit : attributes)
   const values = (request: Asked, cookie: string) => cookieValues(request.headers.get('cookie'), cookie)
   const part = `${session}-2`
   const idle = `${session}-idle`

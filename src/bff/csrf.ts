@@ -34,8 +34,11 @@ export function requireOwnPage(request: Asked, { origin: own, allowedOrigins }: 
 export function requireNavigation(request: Asked): void {
   const mode = request.headers.get('sec-fetch-mode') ?? 'navigate'
   const destination = request.headers.get('sec-fetch-dest') ?? 'document'
-  const prefetch = request.headers.get('sec-purpose') ?? request.headers.get('purpose') ?? ''
-  if (mode !== 'navigate' || destination !== 'document' || prefetch.includes('prefetch'))
+  const ahead = ['sec-purpose', 'purpose', 'x-moz', 'x-purpose'].some((name) =>
+    /prefetch|prerender|preview/i.test(request.headers.get(name) ?? ''),
+  )
+  const router = request.headers.get('next-router-prefetch') !== null
+  if (mode !== 'navigate' || destination !== 'document' || ahead || router)
     throw new Refusal('csrf_required', { description: 'This endpoint is for top-level navigations' })
 }
 

@@ -1,3 +1,4 @@
+import type { Mode } from '../protocol/session.js'
 import type { CookieJar } from './cookie-jar.js'
 import type { Endpoint } from './endpoint.js'
 import type { Keyring } from './keyring.js'
@@ -6,7 +7,7 @@ import type { Provider } from './provider.js'
 
 /** What is in force, for an operator to read. Holds no secret; not for strangers. */
 export interface Description {
-  mode: 'token-mediating'
+  mode: Mode
   origin: string
   issuer: string
   client_id: string
@@ -52,7 +53,7 @@ export async function describe(
       .replace(/^[^;]*; /, '')
       .replace(/; Max-Age=.*/, '')
   return {
-    mode: 'token-mediating',
+    mode: settings.mode,
     origin: settings.origin,
     issuer: settings.issuer,
     client_id: settings.client_id,
@@ -87,14 +88,18 @@ export async function describe(
       ? ['A session that the store loses is signed out: keep what it writes on disk.']
       : sealedLimits,
     deviations: [
-      'RFC 10017 section 6.2.1: the page begins the code flow; each sign-in is bound to the browser that began it.',
-      'RFC 10017 section 6.2.4.4 prefers a full BFF: here access tokens reach the page, in memory.',
+      ...(settings.mode === 'proxy' ? [] : mediating),
       ...(settings.loopbackCookies
         ? ['RFC 10017 section 6.1.3.2: loopbackCookies sets cookies without Secure and without a name prefix.']
         : []),
     ],
   }
 }
+
+const mediating = [
+  'RFC 10017 section 6.2.1: the page begins the code flow; each sign-in is bound to the browser that began it.',
+  'RFC 10017 section 6.2.4.4 prefers a full BFF: here access tokens reach the page, in memory.',
+]
 
 const sealedLimits = [
   'Sessions are sealed cookies: a copied cookie is refused after sign-out by this process only, and not after its restart.',

@@ -9,4 +9,6 @@ export interface Endpoint {
    */
   exempt?: 'navigation' | 'provider' | 'public'
   answer(request: Asked): Promise<Answer>
+  /** How a refusal looks to whoever has navigated here. Default: JSON. */
+  refusal?: 'page'
 }

@@ -4,6 +4,7 @@ import type { ErrorAnswer } from '../protocol/session.js'
 /** The `error` of every answer that is no success: status and default description. The words are RFC 6749's where it has one. */
 export const bffErrors = {
   invalid_request: [400, 'The request is missing a parameter, repeats one, or has one that is not known here.'],
+  authorization_error: [400, 'The provider did not sign anybody in.'],
   invalid_grant: [400, 'The code or the session cannot be used.'],
   invalid_scope: [400, 'This scope is not configured for the page.'],
   invalid_target: [400, 'This resource is not configured for the page.'],

@@ -8,17 +8,28 @@ const LIMIT = 16_384
 export type Form = Map<string, string[]>
 
 /**
- * Reads a form of at most 16 KiB. Unknown and repeated parameters are refused, not ignored: what was meant by them
- * cannot be known. An empty value is as good as none (RFC 6749 section 3.1).
+ * Reads a form of at most 16 KiB.
  *
  * @throws Refusal `unsupported_media_type`, `request_too_large`, `invalid_request`
  */
 export async function readForm(request: Asked, known: readonly string[] | 'any'): Promise<Form> {
-  const form: Form = new Map()
   const text = await readText(request)
-  if (!text) return form
+  if (!text) return new Map()
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/x-www-form-urlencoded') throw new Refusal('unsupported_media_type')
+  return parseForm(text, known)
+}
+
+/** The parameters of a request's query. @throws Refusal `invalid_request` */
+export const readQuery = (request: Asked, known: readonly string[] | 'any'): Form =>
+  parseForm(new URL(request.url).search, known)
+
+/**
+ * Unknown and repeated parameters are refused, not ignored: what was meant by them cannot be known. An empty value is as
+ * good as none (RFC 6749 section 3.1).
+ */
+function parseForm(text: string, known: readonly string[] | 'any'): Form {
+  const form: Form = new Map()
   for (const [name, value] of new URLSearchParams(text)) {
     if (known !== 'any' && !known.includes(name))
       throw new Refusal('invalid_request', { description: 'A parameter is not known here.' })

@@ -1,5 +1,6 @@
 import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
+import type { Mode } from '../protocol/session.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import { type BffEvent, type Emit, isolate } from './events.js'
@@ -26,13 +27,18 @@ export interface BffOptions {
   store?: RecordStore
   /** At least one text of 32 characters or more, made by a random generator. The first seals, all open. */
   cookieKeys: readonly Secret[]
-  /** Default `token-mediating`; `proxy` is not built yet. */
-  mode?: 'token-mediating'
+  /**
+   * `token-mediating` (default): the page begins sign-ins and is handed access tokens. `proxy`: the backend does both, and
+   * no token ever reaches the page. @see RFC 10017 sections 6.2 and 6.1
+   */
+  mode?: Mode
+  /** How the provider answers in proxy mode: `query` (default), or `form_post`, whose cookies are `SameSite=None`. */
+  response_mode?: 'query' | 'form_post'
   /** Space-separated: what a page may ask for, and what is asked for when it names none. Default `openid profile email`. Add `offline_access` where the provider wants it for refresh tokens. */
   scope?: string
   /** The APIs that a page may have tokens for, by resource indicator, each with its scopes. The first is the default. @see RFC 8707 */
   resources?: Readonly<Record<string, { scopes: readonly string[] }>>
-  /** Registered at the provider, character for character. Default `/callback` on `baseUrl`. */
+  /** Registered at the provider, character for character. Default `/callback` on `baseUrl`; in proxy mode `/bff/callback`, always. */
   redirect_uris?: readonly string[]
   /** Registered at the provider. Default `/` on `baseUrl`. */
   post_logout_redirect_uri?: string
@@ -68,6 +74,8 @@ export interface Settings {
   clientAuthentication: 'client_secret_basic' | 'client_secret_post'
   origin: string
   basePath: string
+  mode: Mode
+  response_mode: 'query' | 'form_post'
   name: string
   cookieKeys: readonly Secret[]
   store: WatchedStore | undefined
@@ -109,8 +117,13 @@ export function examine(options: BffOptions): Settings {
   if (!/^(\/[\w.~-]+)+$/.test(basePath)) misuse('basePath', 'must be a path like /bff, without a slash at its end')
   const name = options.name ?? 'sallyport'
   if (!/^[\w-]{1,64}$/.test(name)) misuse('name', 'must be 1 to 64 letters, digits, "-" or "_"')
-  if ((options.mode ?? 'token-mediating') !== 'token-mediating')
-    misuse('mode', 'can only be "token-mediating" in this release')
+  const mode = options.mode ?? 'token-mediating'
+  if (mode !== 'token-mediating' && mode !== 'proxy') misuse('mode', 'must be "token-mediating" or "proxy"')
+  const response_mode = options.response_mode ?? 'query'
+  if (response_mode !== 'query' && response_mode !== 'form_post')
+    misuse('response_mode', 'must be "query" or "form_post"')
+  if (response_mode === 'form_post' && (mode !== 'proxy' || loopbackCookies))
+    misuse('response_mode', 'can be "form_post" in proxy mode over https: only; its cookies are SameSite=None; Secure')
   text('client_id', options.client_id)
   secret('client_secret', options.client_secret, 1)
   if (!Array.isArray(options.cookieKeys) || !options.cookieKeys.length) misuse('cookieKeys', 'needs at least one key')
@@ -127,7 +140,10 @@ export function examine(options: BffOptions): Settings {
   for (const resource of Object.keys(resources))
     if (!URL.canParse(resource) || resource.includes('#'))
       misuse('resources', `names "${resource}"; a resource is an absolute URI without a fragment`)
-  const redirect_uris = options.redirect_uris ?? [`${origin}/callback`]
+  if (mode === 'proxy' && options.redirect_uris)
+    misuse('redirect_uris', `cannot be chosen in proxy mode; register ${origin}${basePath}/callback`)
+  const callback = mode === 'proxy' ? `${basePath}/callback` : '/callback'
+  const redirect_uris = options.redirect_uris ?? [`${origin}${callback}`]
   for (const uri of redirect_uris)
     if (
       url('redirect_uris', uri).origin !== origin &&
@@ -148,6 +164,8 @@ export function examine(options: BffOptions): Settings {
     clientAuthentication: options.clientAuthentication ?? 'client_secret_basic',
     origin,
     basePath,
+    mode,
+    response_mode,
     name,
     cookieKeys: options.cookieKeys,
     store: store && watchStore(store, { emit }),

@@ -6,6 +6,7 @@ import { allowOrigin, answerPreflight, requireNavigation, requireOwnPage } from 
 import type { Endpoint } from './endpoint.js'
 import { Refusal, type RefusalDetails } from './errors.js'
 import type { Settings } from './options.js'
+import { refusalPage } from './page.js'
 
 /**
  * Brings a request to its endpoint, if the rules for who may call let it, and makes an answer of whatever is thrown. HEAD
@@ -13,6 +14,7 @@ import type { Settings } from './options.js'
  */
 export function createRouter(endpoints: readonly Endpoint[], settings: Settings): (request: Asked) => Promise<Answer> {
   const { basePath, emit } = settings
+  const pages = new Set(endpoints.flatMap(({ path, refusal }) => (refusal ? [basePath + path] : [])))
 
   async function run(endpoint: Endpoint, request: Asked): Promise<Answer> {
     if (!endpoint.exempt) requireOwnPage(request, settings)
@@ -29,7 +31,8 @@ export function createRouter(endpoints: readonly Endpoint[], settings: Settings)
   function refused(error: unknown, request: Asked, path: string): Answer {
     const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable', outage(error, path))
     emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
-    return allowOrigin(request, refusalAnswer(refusal), settings)
+    const page = pages.has(path) && (path.endsWith('/callback') || refusal.code !== 'csrf_required')
+    return allowOrigin(request, page ? refusalPage(refusal, settings) : refusalAnswer(refusal), settings)
   }
 
   /** What an error that is no answer yet is to the caller: a store that is away, or a fault of ours. */

@@ -104,13 +104,14 @@ export function createSealedSessions(
       })
     },
 
-    async create(request, fresh, { access, id_token }) {
-      const previous = await cookie.open(request.headers.get('cookie'))
+    async create(request, fresh, { access, id_token }, began) {
+      const found = await cookie.open(request.headers.get('cookie'))
+      const previous = found.record ?? (began === undefined ? undefined : memory.peek(began)?.record)
       const record: SessionRecord = { ...fresh, id: randomId(), generation: 0 }
       // Sealed first: a session that does not fit ends nothing that was there.
       const cookies = [...(await sealed(record)), await idleCookie(record.id, record.expires)]
-      if (previous.record && !memory.grave(previous.record.id)) {
-        const newest = bury(previous.record, 'logged_out')?.record ?? previous.record
+      if (previous && !memory.grave(previous.id)) {
+        const newest = bury(previous, 'logged_out')?.record ?? previous
         if (newest.refresh_token !== undefined) await revoke(newest.id, newest.refresh_token)
       }
       const held = memory.remember({ record, id_token, tokens: new Map([['', access]]), ours: true })

@@ -1,5 +1,5 @@
 import type { Answer, Asked } from '../protocol/answer.js'
-import type { SessionAnswer } from '../protocol/session.js'
+import type { Mode, SessionAnswer, SignedOutReason } from '../protocol/session.js'
 import { json } from './answers.js'
 import { readForm } from './form.js'
 import type { Settings } from './options.js'
@@ -11,13 +11,14 @@ import { wantedParameters, wantedToken } from './wanted.js'
 
 /** `POST /session`: who is here, with the first token; and `GET /session`, without. */
 export async function answerSession(request: Asked, { sessions, settings }: Parts): Promise<Answer> {
-  const asksForToken = request.method === 'POST'
+  const { mode } = settings
+  const asksForToken = request.method === 'POST' && mode !== 'proxy'
   const wanted = asksForToken ? wantedToken(await readForm(request, wantedParameters), settings) : undefined
   // Parsed only where there is a query: this is the call that everybody makes.
   const touch = !request.url.includes('?') || new URL(request.url).searchParams.get('touch') !== 'false'
   const present = await sessions.read(request, touch)
-  if (!present.record) return json(nobody(present.reason), present.cookies)
-  if (!wanted) return json(somebody(present), await sessions.cookies(present))
+  if (!present.record) return json(nobody(present.reason, mode), present.cookies)
+  if (!wanted) return json(somebody(present, mode), await sessions.cookies(present))
   return withToken(request, present, wanted, sessions, settings)
 }
 
@@ -28,26 +29,28 @@ async function withToken(
   sessions: Sessions,
   settings: Settings,
 ): Promise<Answer> {
+  const { mode } = settings
   const outcome = await sessions.token(present, wanted)
-  if (outcome.type === 'ended') return json(nobody(outcome.reason), sessions.clear(request))
+  if (outcome.type === 'ended') return json(nobody(outcome.reason, mode), sessions.clear(request))
   const cookies = await sessions.cookies(present)
   if (outcome.type === 'token')
-    return json({ ...somebody(present), token: tokenAnswer(outcome.token, settings.now()) }, cookies)
+    return json({ ...somebody(present, mode), token: tokenAnswer(outcome.token, settings.now()) }, cookies)
   // The person is signed in all the same; the page asks again when it needs a token.
   const retry_after = outcome.type === 'not_now' ? Math.ceil(outcome.retryAfter) : undefined
-  return json({ ...somebody(present), token_error: { error: outcome.error, retry_after } }, cookies)
+  return json({ ...somebody(present, mode), token_error: { error: outcome.error, retry_after } }, cookies)
 }
 
-const mode = 'token-mediating'
-
-export const nobody = (reason: Extract<SessionAnswer, { user: null }>['reason']): SessionAnswer<unknown> => ({
+export const nobody = (reason: SignedOutReason, mode: Mode): SessionAnswer<unknown> => ({
   mode,
   user: null,
   expires_at: null,
   reason,
 })
 
-export const somebody = ({ record, expiresAt }: Presence): SessionAnswer<Readonly<Record<string, unknown>>> => ({
+export const somebody = (
+  { record, expiresAt }: Presence,
+  mode: Mode,
+): SessionAnswer<Readonly<Record<string, unknown>>> => ({
   mode,
   user: record.claims,
   expires_at: expiresAt,

@@ -63,8 +63,11 @@ export interface Sessions {
   readonly directory?: Directory
   /** `touch: false` does not slide the idle limit. */
   read(request: Asked, touch?: boolean): Promise<Presence | Absence>
-  /** Makes a session under a new id; ends the one that this browser had. */
-  create(request: Asked, session: NewSession, tokens: SignInTokens): Promise<Presence>
+  /**
+   * Makes a session under a new id; ends the one that this browser had: by its cookie, or `began` where browsers withhold
+   * that.
+   */
+  create(request: Asked, session: NewSession, tokens: SignInTokens, began?: string): Promise<Presence>
   /** The current token of a session, or a newer one. */
   token(presence: Presence, wanted: Wanted): Promise<TokenOutcome>
   /** Ends a session. Resolves to what is left to do for it at the provider. */

@@ -1,4 +1,5 @@
 import type { Answer, Asked } from '../protocol/answer.js'
+import { calculateCodeChallenge, isCodeVerifier } from '../protocol/pkce.js'
 import type { CodeAnswer } from '../protocol/session.js'
 import type { EpochSeconds } from '../protocol/time.js'
 import { json } from './answers.js'
@@ -8,72 +9,98 @@ import type { Settings } from './options.js'
 import type { Parts } from './parts.js'
 import type { Provider } from './provider.js'
 import type { AccessToken } from './record.js'
+import type { Presence } from './sessions.js'
 import { UNSAID_LIFETIME } from './tokens.js'
+import type { Transaction } from './transaction.js'
 
 /**
- * Redeems an authorization code that the page brings, checks the ID Token, makes a session under a new id, and answers
- * with the first access token and what the page may know of the person.
+ * `POST /token` with a code: redeems what the page brings, and answers with the first access token and what the page may
+ * know of the person.
  *
  * @see OpenID Connect Core 1.0 section 3.1.3, RFC 9700 section 4.5
  */
-export async function redeemCode(
-  request: Asked,
-  form: Form,
-  { settings, provider, transactions, sessions }: Parts,
-): Promise<Answer> {
+export async function redeemCode(request: Asked, form: Form, parts: Parts): Promise<Answer> {
   const code = required(form, 'code')
   const state = required(form, 'state')
   const code_verifier = required(form, 'code_verifier')
-  const { transaction, cookies } = await transactions.take(request, state, code_verifier)
-  try {
-    const { redirect_uri, nonce, max_age, acr_values, resource } = transaction
-    const iss = one(form, 'iss')
-    const tokens = await provider.redeem({
-      redirect_uri,
-      code,
-      state,
-      iss,
-      code_verifier,
-      nonce,
-      max_age,
-      acr_values,
-      resource,
-    })
-    const now = settings.now()
-    const access: AccessToken = {
-      access_token: tokens.access_token,
-      scope: tokens.scope ?? transaction.scope,
-      obtained: now,
-      lifetime: tokens.expires_in ?? UNSAID_LIFETIME,
+  const { transaction, cookies } = await parts.transactions.take(request, state)
+  return spending(cookies, async () => {
+    if (!isCodeVerifier(code_verifier) || (await calculateCodeChallenge(code_verifier)) !== transaction.code_challenge)
+      throw new Refusal('invalid_grant', { description: 'The code_verifier does not fit the code_challenge.' })
+    const response = { code, state, iss: one(form, 'iss'), code_verifier }
+    const { presence, access } = await signIn(request, transaction, response, parts)
+    const answer: CodeAnswer<unknown> = {
+      ...tokenAnswer(access, parts.settings.now()),
+      user: presence.record.claims,
+      expires_at: presence.expiresAt,
     }
-    // A token for an API is none for UserInfo.
-    const forUserinfo = resource.length ? undefined : tokens.access_token
-    const claims = await visibleClaims(tokens.claims, forUserinfo, settings, provider)
-    const { sub, sid } = tokens.claims
-    const end = Math.min(now + settings.absoluteTimeout, endAtProvider(tokens.claims))
-    const presence = await sessions.create(
-      request,
-      {
-        iss: settings.issuer,
-        sub,
-        ...(typeof sid === 'string' && { sid }),
-        claims,
-        ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),
-        scope: access.scope,
-        resource,
-        created: now,
-        // Nothing can renew it: the session ends with its token.
-        expires: tokens.refresh_token === undefined ? Math.min(end, now + access.lifetime) : end,
-      },
-      { access, id_token: tokens.id_token },
-    )
-    const answer: CodeAnswer<unknown> = { ...tokenAnswer(access, now), user: claims, expires_at: presence.expiresAt }
     return json(answer, [...cookies, ...presence.cookies])
+  })
+}
+
+/** A transaction is spent on success and on failure: its cookie goes with either. */
+export async function spending(cookies: readonly string[], work: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await work()
   } catch (error) {
-    // The transaction is spent on success and on failure.
     if (error instanceof Refusal) throw new Refusal(error.code, { ...error.details, cookies })
     throw error
   }
+}
+
+/** The authorization response, and the proof that goes with it. */
+export interface CodeResponse {
+  code: string
+  state: string
+  iss: string | undefined
+  code_verifier: string
+}
+
+/** Redeems a code, checks the ID Token, and makes a session under a new id. @throws Refusal */
+export async function signIn(
+  request: Asked,
+  { redirect_uri, nonce, max_age, acr_values, resource, scope, own }: Transaction,
+  response: CodeResponse,
+  { settings, provider, sessions }: Parts,
+): Promise<{ presence: Presence; access: AccessToken }> {
+  const tokens = await provider.redeem({ ...response, redirect_uri, nonce, max_age, acr_values, resource })
+  const now = settings.now()
+  const { sub, sid } = tokens.claims
+  const stepUp = max_age !== undefined || acr_values !== undefined
+  if (stepUp && own?.began && own.began.sub !== sub) {
+    if (tokens.refresh_token !== undefined) await provider.revoke(tokens.refresh_token)
+    throw new Refusal('subject_mismatch', {
+      description: 'Another person signed in than the one who was asked to. Their session is as it was.',
+    })
+  }
+  const access: AccessToken = {
+    access_token: tokens.access_token,
+    scope: tokens.scope ?? scope,
+    obtained: now,
+    lifetime: tokens.expires_in ?? UNSAID_LIFETIME,
+  }
+  // A token for an API is none for UserInfo.
+  const forUserinfo = resource.length ? undefined : tokens.access_token
+  const claims = await visibleClaims(tokens.claims, forUserinfo, settings, provider)
+  const end = Math.min(now + settings.absoluteTimeout, endAtProvider(tokens.claims))
+  const presence = await sessions.create(
+    request,
+    {
+      iss: settings.issuer,
+      sub,
+      ...(typeof sid === 'string' && { sid }),
+      claims,
+      ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),
+      scope: access.scope,
+      resource,
+      created: now,
+      // Nothing can renew it: the session ends with its token.
+      expires: tokens.refresh_token === undefined ? Math.min(end, now + access.lifetime) : end,
+    },
+    { access, id_token: tokens.id_token },
+    own?.began?.id,
+  )
+  return { presence, access }
 }
 
 /**

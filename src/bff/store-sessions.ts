@@ -130,8 +130,8 @@ export function createStoreSessions(
       return present(live, Math.floor(Math.min(live.record.expires, last + idleTimeout)))
     },
 
-    async create(request, fresh, { access, id_token }) {
-      const previous = await idOf(request)
+    async create(request, fresh, { access, id_token }, began) {
+      const previous = (await idOf(request)) ?? began
       const secret = randomId()
       const record: SessionRecord = {
         ...fresh,

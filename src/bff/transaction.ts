@@ -1,6 +1,6 @@
 import { equalInConstantTime, sha256 } from '../crypto/hash.js'
 import type { Asked } from '../protocol/answer.js'
-import { calculateCodeChallenge, isCodeChallenge, isCodeVerifier } from '../protocol/pkce.js'
+import { isCodeChallenge } from '../protocol/pkce.js'
 import type { RecordStore } from '../store/contract.js'
 import type { CookieJar } from './cookie-jar.js'
 import { Refusal } from './errors.js'
@@ -23,12 +23,25 @@ export interface Transaction {
   max_age?: number
   acr_values?: string
   at: number
+  /** Of a sign-in that the backend itself began. */
+  own?: OwnFlow
+}
+
+/** What a sign-in of the backend's own has beside: nothing of it ever reaches the page. */
+export interface OwnFlow {
+  code_verifier: string
+  return_to: string
+  /** The session that this browser had when it began: cookies of its are withheld on the way back. */
+  began?: { id: string; sub: string }
+  /** `prompt=none`: a refusal is no error. */
+  silent?: true
 }
 
 /** Seconds in which a sign-in is to be finished. */
 const LIFETIME = 600
-/** Sign-ins under way at most per browser; the oldest cookies make room. */
+/** Sign-ins under way at most per browser, and characters of their cookies; the oldest make room. */
 const LIVE = 5
+const ROOM = 4096
 
 /** The closed list of what a page's authorization request may say, besides `authorizationParams`. */
 const parameters =
@@ -103,7 +116,7 @@ export async function examineRequest(
 export type Transactions = ReturnType<typeof createTransactions>
 
 /** Keeps transactions in cookies of the browser that began them, one per `state`; the store knows which are spent. */
-export function createTransactions({ now }: Settings, jar: CookieJar, keyring: Keyring, store: RecordStore) {
+export function createTransactions({ now, issuer }: Settings, jar: CookieJar, keyring: Keyring, store: RecordStore) {
   const nameOf = (stateDigest: string) => `${jar.transaction}${stateDigest.slice(0, 16)}`
 
   async function open(request: Asked, name: string): Promise<Transaction | undefined> {
@@ -120,11 +133,19 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
     /** The cookie of a new transaction; the oldest of too many, and those that cannot be read, are expired with it. */
     async begin(request: Asked, transaction: Transaction): Promise<string[]> {
       const live = await Promise.all(
-        jar.transactions(request).map(async (name) => ({ name, at: (await open(request, name))?.at ?? 0 })),
+        jar.transactions(request).map(async (name) => ({
+          name,
+          at: (await open(request, name))?.at ?? 0,
+          size: jar.values(request, name).join('').length,
+        })),
       )
       live.sort((a, b) => b.at - a.at)
-      const surplus = live.filter(({ at }, position) => at === 0 || position >= LIVE - 1)
       const value = await keyring.seal('transaction', JSON.stringify(transaction))
+      let filled = value.length
+      const surplus = live.filter(({ at, size }, position) => {
+        filled += size
+        return at === 0 || position >= LIVE - 1 || filled > ROOM
+      })
       return [...surplus.map(({ name }) => jar.expire(name)), jar.set(nameOf(transaction.state), value, LIFETIME)]
     },
 
@@ -133,11 +154,7 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
      *
      * @throws Refusal `invalid_grant` without its cookie, `transaction_consumed`, `state_mismatch`
      */
-    async take(
-      request: Asked,
-      state: string,
-      code_verifier: string,
-    ): Promise<{ transaction: Transaction; cookies: string[] }> {
+    async take(request: Asked, state: string): Promise<{ transaction: Transaction; cookies: string[] }> {
       const digest = await sha256(state)
       const name = nameOf(digest)
       const spent = recordOf('transaction', digest)
@@ -151,16 +168,9 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
       const transaction = await open(request, name)
       if (!transaction || !equalInConstantTime(transaction.state, digest))
         throw new Refusal((await store.get(spent)) ? 'transaction_consumed' : 'state_mismatch', { cookies })
+      if (transaction.issuer !== issuer) throw new Refusal('issuer_mismatch', { cookies })
       // Of two that come together, to whichever process, one is the second.
       if (!(await store.consume(spent, LIFETIME))) throw new Refusal('transaction_consumed', { cookies })
-      if (
-        !isCodeVerifier(code_verifier) ||
-        (await calculateCodeChallenge(code_verifier)) !== transaction.code_challenge
-      )
-        throw new Refusal('invalid_grant', {
-          description: 'The code_verifier does not fit the code_challenge.',
-          cookies,
-        })
       return { transaction, cookies }
     },
 

@@ -183,7 +183,7 @@ function metadata(issuer: string, { par }: MockAuthorizationServerOptions): Clai
     revocation_endpoint: at('/revoke'),
     end_session_endpoint: at('/end-session'),
     response_types_supported: ['code'],
-    response_modes_supported: ['query'],
+    response_modes_supported: ['query', 'form_post'],
     grant_types_supported: ['authorization_code', 'refresh_token'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['RS256', 'ES256'],

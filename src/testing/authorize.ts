@@ -18,6 +18,7 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
     response.set('iss', state.issuer)
     const target = new URL(redirect_uri)
     const final = state.tamper.authorizationResponse?.(response) ?? response
+    if (query.get('response_mode') === 'form_post') return formPost(redirect_uri, final)
     target.search = [target.search.slice(1), final.toString()].filter(Boolean).join('&')
     return new Response(null, { status: 302, headers: { Location: target.href } })
   }
@@ -25,6 +26,8 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
 
   for (const name of new Set(query.keys()))
     if (name !== 'resource' && query.getAll(name).length > 1) return refuse('invalid_request', `${name} is repeated`)
+  if (!['query', 'form_post', null].includes(query.get('response_mode')))
+    return refuse('invalid_request', 'response_mode is query or form_post')
   if (query.get('response_type') !== 'code') return refuse('unsupported_response_type', 'response_type is code')
   const code_challenge = query.get('code_challenge') ?? ''
   if (query.get('code_challenge_method') !== 'S256') return refuse('invalid_request', 'code_challenge_method is S256')
@@ -71,6 +74,20 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
   })
   return respond({ code })
 }
+
+/** What a browser submits at once. @see OAuth 2.0 Form Post Response Mode section 2 */
+function formPost(action: string, parameters: URLSearchParams): Response {
+  const inputs = [...parameters].map(
+    ([name, value]) => `<input type="hidden" name="${name}" value="${escaped(value)}">`,
+  )
+  const form = `<form method="post" action="${escaped(action)}">${inputs.join('')}</form>`
+  return new Response(`<!doctype html><title>Submit</title><body onload="document.forms[0].submit()">${form}`, {
+    headers: { 'Content-Type': 'text/html', 'Cache-Control': 'no-store' },
+  })
+}
+
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;')
 
 const page = (status: number, text: string): Response =>
   new Response(`<!doctype html><title>${text}</title><p>${text}</p>`, {

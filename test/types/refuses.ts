@@ -40,8 +40,8 @@ auth.getToken('token')
 
 // @ts-expect-error a backend is a confidential client
 createBff({ issuer: 'x', client_id: 'x', baseUrl: 'x', cookieKeys: ['x'] })
-// @ts-expect-error not built yet
-createBff({ issuer: 'x', client_id: 'x', client_secret: 'x', baseUrl: 'x', cookieKeys: ['x'], mode: 'proxy' })
+// @ts-expect-error there are two modes
+createBff({ issuer: 'x', client_id: 'x', client_secret: 'x', baseUrl: 'x', cookieKeys: ['x'], mode: 'implicit' })
 // @ts-expect-error an audience is needed
 createGuard({ accept: [accessToken({ issuer: 'x' })] })
 // @ts-expect-error a principal is only there where the outcome is good

@@ -1,0 +1,127 @@
+import { randomId } from '../crypto/hash.js'
+import type { Answer, Asked } from '../protocol/answer.js'
+import { calculateCodeChallenge } from '../protocol/pkce.js'
+import { returnTarget } from '../protocol/return-to.js'
+import { redirect } from './answers.js'
+import { Refusal } from './errors.js'
+import { type Form, one, readForm, readQuery, required } from './form.js'
+import type { Parts } from './parts.js'
+import { signIn, spending } from './sign-in.js'
+import { examineRequest, type OwnFlow, type Transaction } from './transaction.js'
+
+/** What may be said of a sign-in, beside where to go afterwards. */
+const standard = ['prompt', 'max_age', 'acr_values', 'login_hint', 'ui_locales']
+/** What a third party may say that sends somebody here. @see OpenID Connect Core 1.0 section 4 */
+const initiation = ['iss', 'target_link_uri']
+
+/** Characters of a way back: it travels in a cookie. */
+const LONGEST = 512
+
+/** Refusals of a silent sign-in. @see OpenID Connect Core 1.0 section 3.1.2.6 */
+const silentRefusals = ['login_required', 'interaction_required', 'consent_required', 'account_selection_required']
+
+/** The backend's own code flow: no part of it is the page's. @see RFC 10017 section 6.1 */
+export function createLogin(parts: Parts) {
+  const { settings, provider, transactions, sessions } = parts
+  const { issuer, origin, basePath, emit } = settings
+
+  /** Where to go afterwards; not back into these endpoints, which would sign in or out again. */
+  function returnTo(form: Form): string {
+    const wanted = one(form, 'return_to') ?? one(form, 'target_link_uri')
+    const target = returnTarget(wanted, origin)
+    return target.length > LONGEST || `${target}/`.startsWith(`${basePath}/`) ? '/' : target
+  }
+
+  async function begin(request: Asked, form: Form): Promise<Answer> {
+    const iss = one(form, 'iss')
+    if (iss !== undefined && iss !== issuer) throw new Refusal('issuer_mismatch')
+    const present = await sessions.read(request, false)
+    const code_verifier = randomId()
+    const own: OwnFlow = {
+      code_verifier,
+      return_to: returnTo(form),
+      ...(present.record && { began: { id: present.record.id, sub: present.record.sub } }),
+      ...(one(form, 'prompt') === 'none' && { silent: true }),
+    }
+    const authorization: Form = new Map([
+      ['response_type', ['code']],
+      ['client_id', [settings.client_id]],
+      ['redirect_uri', [...settings.redirect_uris]],
+      ['state', [randomId()]],
+      ['nonce', [randomId()]],
+      ['code_challenge', [await calculateCodeChallenge(code_verifier)]],
+      ['code_challenge_method', ['S256']],
+    ])
+    if (settings.response_mode === 'form_post') authorization.set('response_mode', ['form_post'])
+    for (const [name, values] of form)
+      if (name !== 'return_to' && !initiation.includes(name)) authorization.set(name, values)
+    const { transaction, request: sent } = await examineRequest(authorization, settings)
+    const location = await provider.authorizationUrl(sent)
+    return redirect(location, await transactions.begin(request, { ...transaction, own }))
+  }
+
+  async function finish(request: Asked, form: Form): Promise<Answer> {
+    const state = required(form, 'state')
+    const taken = await transactions.take(request, state).catch(async (error) => {
+      // A reload, or the button back: who is signed in already has nothing left to do here.
+      if (!(error instanceof Refusal)) throw error
+      if (error.code === 'invalid_grant') throw new Refusal('state_mismatch', error.details)
+      const again = error.code === 'transaction_consumed' && (await sessions.read(request, false)).record
+      if (again) return undefined
+      throw error
+    })
+    if (!taken) return redirect('/')
+    const { transaction, cookies } = taken
+    return spending(cookies, async () => {
+      const { own } = transaction
+      if (!own) throw new Refusal('state_mismatch')
+      const error = one(form, 'error')
+      if (error !== undefined) return refused(error, form, own, cookies)
+      return redeem(request, form, { ...transaction, own }, cookies)
+    })
+  }
+
+  /** The provider's refusal is data: its words are shown by nobody. */
+  function refused(error: string, form: Form, own: OwnFlow, cookies: readonly string[]): Answer {
+    const iss = one(form, 'iss')
+    if (iss !== undefined && iss !== issuer) throw new Refusal('issuer_mismatch')
+    const known = /^[a-z_]{1,64}$/.test(error) ? error : 'unknown'
+    emit({ type: 'sign_in_refused', error: known })
+    if (own.silent && silentRefusals.includes(known)) return redirect(marked(own.return_to, known), cookies)
+    throw new Refusal('authorization_error', { description: `The provider answers "${known}".` })
+  }
+
+  async function redeem(
+    request: Asked,
+    form: Form,
+    transaction: Transaction & { own: OwnFlow },
+    cookies: readonly string[],
+  ): Promise<Answer> {
+    const { code_verifier, return_to } = transaction.own
+    const response = {
+      code: required(form, 'code'),
+      state: required(form, 'state'),
+      iss: one(form, 'iss'),
+      code_verifier,
+    }
+    const { presence } = await signIn(request, transaction, response, parts)
+    return redirect(return_to, [...cookies, ...presence.cookies])
+  }
+
+  const parameters = [...standard, 'return_to', ...initiation, ...settings.authorizationParams]
+  return {
+    /** `GET /login?return_to=`, and as a form, as third parties may send it. A navigation. */
+    login: async (request: Asked) => begin(request, readQuery(request, parameters)),
+    loginByForm: async (request: Asked) => begin(request, await readForm(request, parameters)),
+    /** `GET /callback`, or the provider's form. */
+    callback: async (request: Asked) => finish(request, readQuery(request, 'any')),
+    callbackByForm: async (request: Asked) => finish(request, await readForm(request, 'any')),
+  }
+}
+
+/** A silent sign-in that the provider refused: the page finds why in its own address. */
+function marked(target: string, error: string): string {
+  const url = new URL(target, 'https://page.invalid')
+  url.searchParams.set('error', error)
+  return url.pathname + url.search + url.hash
+}
