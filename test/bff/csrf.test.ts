@@ -21,10 +21,14 @@ const own = { 'Sallyport-CSRF': '1', 'Sec-Fetch-Site': 'same-origin', Origin: AP
 describe('the CSRF rules, on every endpoint', () => {
   it('are those of the table that describe() prints: nothing else is exempt', async () => {
     const always = ['GET /bff/logout/continue', 'GET /bff/health']
+    const own = ['GET /bff/login', 'POST /bff/login', 'GET /bff/callback']
+    const byForm = ['GET /bff/login', 'POST /bff/login', 'POST /bff/callback']
     const byProvider = ['POST /bff/backchannel-logout', 'GET /bff/frontchannel-logout']
     for (const [{ bff }, exempt] of [
       [await sealed(), always],
       [await world(), [...always, ...byProvider]],
+      [await sealed({ mode: 'proxy' }), [...own, ...always]],
+      [await sealed({ mode: 'proxy', response_mode: 'form_post' }), [...byForm, ...always]],
     ] as const) {
       const { endpoints } = await bff.describe()
       expect(endpoints.filter(({ csrf }) => !csrf).map(({ method, path }) => `${method} ${path}`)).toEqual(exempt)
@@ -36,12 +40,12 @@ describe('the CSRF rules, on every endpoint', () => {
   })
 
   describe.each([
-    ['without the header', { 'Sec-Fetch-Site': 'same-origin', Origin: APP }],
+    ['[F-1][F-2][F-6][F-12] without the header', { 'Sec-Fetch-Site': 'same-origin', Origin: APP }],
     ['with another value in the header', { ...own, 'Sallyport-CSRF': 'true' }],
     ['from another site', { ...own, 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' }],
-    ['from a sibling subdomain', { ...own, 'Sec-Fetch-Site': 'same-site', Origin: 'https://blog.example.com' }],
-    ['with Origin: null', { ...own, Origin: 'null' }],
-    ['with our Origin, but cross-site', { ...own, 'Sec-Fetch-Site': 'cross-site' }],
+    ['[F-3] from a sibling subdomain', { ...own, 'Sec-Fetch-Site': 'same-site', Origin: 'https://blog.example.com' }],
+    ['[F-4] with Origin: null', { ...own, Origin: 'null' }],
+    ['[F-5] with our Origin, but cross-site', { ...own, 'Sec-Fetch-Site': 'cross-site' }],
     ['from an origin that ends like ours', { 'Sallyport-CSRF': '1', Origin: 'https://evil-app.example.com' }],
     ['from our host with another scheme', { 'Sallyport-CSRF': '1', Origin: 'http://app.example.com' }],
   ])('%s', (_name, headers) => {
@@ -66,14 +70,14 @@ describe('the CSRF rules, on every endpoint', () => {
   })
 
   it.each([...posts.map((path) => ['POST', path] as const), ...gets.map((path) => ['GET', path] as const)])(
-    '[B-08 twin] lets %s %s through from our own page',
+    '[B-08 twin][F-1 twin][F-3 twin][F-4 twin][F-5 twin][F-12 twin] lets %s %s through from our own page',
     async (method, path) => {
       const { bff } = await world()
       expect((await bff.fetch(raw(path, { method, headers: own }))).status).not.toBe(403)
     },
   )
 
-  it('lets an old browser through by the header alone', async () => {
+  it('[F-6 twin] lets an old browser through by the header alone', async () => {
     const { bff } = await world()
     expect((await bff.fetch(raw('/session', { headers: { 'Sallyport-CSRF': '1' } }))).status).toBe(200)
   })
@@ -94,7 +98,7 @@ describe('the CSRF rules, on every endpoint', () => {
     expect((await bodyOf(await look(tab, '/session'))).user.sub).toBe('alice')
   })
 
-  it('[B-09 twin] signs out on POST', async () => {
+  it('[B-09 twin][F-2 twin][F-9 twin][F-11 twin] signs out on POST', async () => {
     const { tab } = await world()
     await signIn(tab)
     expect((await call(tab, '/logout')).status).toBe(200)

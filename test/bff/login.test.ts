@@ -220,7 +220,7 @@ describe.each(homes)('the backend’s own sign-in, with %s', (_home, open) => {
     expect((await who(here.tab)).user).toBeNull()
   })
 
-  it('[F-21 twin][F-22 twin][B-01 twin][F-20 twin] takes one with each once', async () => {
+  it('[F-21 twin][F-22 twin][B-01 twin][F-18 twin][F-20 twin][F-23 twin][F-24 twin] takes one with each once', async () => {
     const here = await world()
     const { url } = await begin(here)
     expect((await arrive(here, await answered(here, url))).status).toBe(303)
@@ -249,7 +249,7 @@ describe.each(homes)('the backend’s own sign-in, with %s', (_home, open) => {
     expect((await who(here.tab)).user).toBeNull()
   })
 
-  it('[F-26][F-25 twin] makes no session of an ID Token with another nonce, and one of its own', async () => {
+  it('[F-26][F-25 twin][F-26 twin] makes no session of an ID Token with another nonce, and one of its own', async () => {
     const here = await world()
     here.as.tamper.idToken = (claims, header) => ({ claims: { ...claims, nonce: 'another' }, header })
     const first = await begin(here)

@@ -30,7 +30,7 @@ describe.each(homes)('signing out, with %s', (home, world) => {
     expect(location.searchParams.get('state')).toBeTruthy()
   })
 
-  it('[B-20][B-20 twin] sends the provider only the configured way back', async () => {
+  it('[B-20][B-20 twin][F-15][F-15 twin] sends the provider only the configured way back', async () => {
     const { tab, bff, browser } = await world()
     await signIn(tab)
     expect((await call(tab, '/logout', { post_logout_redirect_uri: 'https://evil.example' })).status).toBe(200)

@@ -4,8 +4,11 @@ import { type Case, refuses } from './case.js'
 export const backendCases: readonly Case[] = [
   refuses('B-01', 'a code from a browser that began nothing'),
   refuses('B-02', 'a state that is not the sealed one'),
+  refuses('B-03', 'a transaction of another provider'),
   refuses('B-04', 'a planted session cookie'),
   refuses('B-05', 'a copied cookie after sign-out'),
+  refuses('B-06', 'hostile ways back'),
+  refuses('B-07', 'ways back that only look like ours'),
   refuses('B-08', 'requests that our own page did not make'),
   refuses('B-09', 'GET and HEAD where something would change'),
   refuses('B-10', 'answers in shared caches'),
