@@ -5,12 +5,14 @@ import { faultCases } from './cases/faults.js'
 import { guardCases } from './cases/guard.js'
 import { kitCases } from './cases/kit.js'
 import { pageCases } from './cases/page.js'
+import { proxyCases } from './cases/proxy.js'
 
 /** What must hold, from the threat model (letters) and the lists of cases. */
 export const cases: readonly Case[] = [
   ...pageCases,
   ...backendCases,
   ...faultCases,
+  ...proxyCases,
   ...guardCases,
   ...kitCases,
   ...demoCases,

@@ -5,13 +5,13 @@ import { bffErrors, type Refusal } from './errors.js'
  * What every answer carries that may depend on the session: no cache keeps it, and none that does mistakes one person's
  * for another's. @see RFC 9111 section 5.2.2.5
  */
-const headers = {
+export const sessionHeaders = {
   'Cache-Control': 'no-store, private',
   Vary: 'Cookie',
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
 }
-const jsonHeaders = { ...headers, 'Content-Type': 'application/json' }
+const jsonHeaders = { ...sessionHeaders, 'Content-Type': 'application/json' }
 
 /** The last word on a cookie is the only one: no answer sets one name twice (RFC 6265 section 4.1.1). */
 function lastOfEach(cookies: readonly string[]): readonly string[] {
@@ -28,7 +28,7 @@ export const json = (body: unknown, cookies: readonly string[] = [], status = 20
 
 export const redirect = (location: string, cookies: readonly string[] = []): Answer => ({
   status: 303,
-  headers: { ...headers, Location: location },
+  headers: { ...sessionHeaders, Location: location },
   cookies: lastOfEach(cookies),
   body: null,
 })
@@ -41,9 +41,10 @@ export const withHeaders = (answer: Answer, more: Readonly<Record<string, string
 
 /** An error answer in RFC 6749 section 5.2's shape. Says what a caller may know and nothing else. */
 export function refusalAnswer({ code, message, details }: Refusal): Answer {
-  const { reason, claim, retryAfter, cookies } = details
+  const { reason, claim, retryAfter, cookies, allow } = details
   const [status] = bffErrors[code]
   const answer = json({ error: code, error_description: message, reason, claim }, cookies, status)
+  if (allow) return withHeaders(answer, { Allow: allow.join(', ') })
   if (status !== 503 && status !== 409) return answer
   return withHeaders(answer, { 'Retry-After': `${Math.ceil(retryAfter ?? 1)}` })
 }

@@ -15,6 +15,7 @@ import { type BffOptions, examine } from './options.js'
 import type { Parts } from './parts.js'
 import { createProvider } from './provider.js'
 import { createProviderLogout } from './provider-logout.js'
+import { createProxy } from './proxy.js'
 import { createRouter } from './router.js'
 import { createSealedSessions } from './sealed-sessions.js'
 import { answerSession, nobody, somebody } from './session.js'
@@ -106,6 +107,7 @@ export function createBff(options: BffOptions): Bff {
       form
         ? { method: 'POST', path: '/callback', exempt: 'navigation', refusal: 'page', answer: callbackByForm }
         : { method: 'GET', path: '/callback', exempt: 'navigation', refusal: 'page', answer: callback },
+      ...(settings.routes.size ? [{ method: 'ALL', path: '/api/*', answer: createProxy(parts) } as const] : []),
     ]
   }
 

@@ -63,7 +63,7 @@ export function answerPreflight(request: Asked, settings: Settings): Answer {
   const refused: Answer = { status: 403, headers: { Vary: 'Origin' }, cookies: [], body: null }
   if (!settings.allowedOrigins.includes(request.headers.get('origin') ?? '')) return refused
   const headers = {
-    'Access-Control-Allow-Methods': 'GET, POST, DELETE',
+    'Access-Control-Allow-Methods': 'GET, POST, PUT, PATCH, DELETE',
     'Access-Control-Allow-Headers': 'Sallyport-CSRF, Content-Type',
     'Access-Control-Max-Age': '600',
   }

@@ -23,6 +23,8 @@ export interface Description {
   claims: readonly string[]
   scope: string
   resources: readonly string[]
+  /** What the proxy reaches, by name. */
+  routes: Readonly<Record<string, { upstream: string; methods: readonly string[]; anonymous: boolean }>>
   /** Of the provider; `null` until its metadata has been read. */
   provider: null | {
     endSession: boolean
@@ -75,6 +77,12 @@ export async function describe(
     claims: settings.claims,
     scope: settings.scope,
     resources: Object.keys(settings.resources),
+    routes: Object.fromEntries(
+      [...settings.routes].map(([name, { upstream, methods, anonymous }]) => [
+        name,
+        { upstream: upstream.href, methods, anonymous },
+      ]),
+    ),
     provider: metadata
       ? {
           endSession: metadata.end_session_endpoint !== undefined,

@@ -1,7 +1,8 @@
 import type { Answer, Asked } from '../protocol/answer.js'
 /** One line of the table of endpoints. */
 export interface Endpoint {
-  method: 'GET' | 'POST' | 'DELETE'
+  /** `ALL`: the endpoint decides. */
+  method: 'GET' | 'POST' | 'DELETE' | 'ALL'
   path: string
   /**
    * Without the CSRF rules: a navigation with rules of its own, a message of the provider that carries its own proof, or

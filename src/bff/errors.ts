@@ -22,6 +22,8 @@ export const bffErrors = {
   refresh_race: [409, 'Another process has renewed this session; ask again with the newer cookie.'],
   request_too_large: [413, 'The body is larger than 16 KiB.'],
   unsupported_media_type: [415, 'The body is to be application/x-www-form-urlencoded.'],
+  upstream_unavailable: [502, 'The API cannot be reached.'],
+  upstream_timeout: [504, 'The API takes too long.'],
   temporarily_unavailable: [503, 'The provider cannot be reached. The session is kept.'],
   operator_error: [
     503,
@@ -38,6 +40,8 @@ export interface RefusalDetails extends SallyportErrorOptions {
   claim?: string | undefined
   /** Seconds. */
   retryAfter?: number
+  /** The methods that there are. */
+  allow?: readonly string[]
   /** `Set-Cookie` values that go with the answer. */
   cookies?: readonly string[]
 }

@@ -26,6 +26,8 @@ export type BffEvent =
   | { type: 'cookie_refused'; detail: 'duplicate' | 'unreadable' | 'parts' }
   | { type: 'id_token_refused'; claim: string }
   | { type: 'userinfo_failed' }
+  /** An API behind the proxy cannot be reached, or took too long. */
+  | { type: 'upstream_failed'; route: string }
   | { type: 'provider_unavailable'; detail: string }
   /** The session store does not answer, or took too long; nothing is lost by it. */
   | { type: 'store_unavailable'; detail: string }

@@ -4,6 +4,7 @@ import type { Mode } from '../protocol/session.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import { type BffEvent, type Emit, isolate } from './events.js'
+import { examineRoutes, type Route, type RouteOptions } from './routes.js'
 import { type WatchedStore, watchStore } from './watched-store.js'
 
 export interface BffOptions {
@@ -38,6 +39,8 @@ export interface BffOptions {
   scope?: string
   /** The APIs that a page may have tokens for, by resource indicator, each with its scopes. The first is the default. @see RFC 8707 */
   resources?: Readonly<Record<string, { scopes: readonly string[] }>>
+  /** In proxy mode: the APIs that pages reach under `/bff/api/<name>/…`. Default none. */
+  routes?: Readonly<Record<string, RouteOptions>>
   /** Registered at the provider, character for character. Default `/callback` on `baseUrl`; in proxy mode `/bff/callback`, always. */
   redirect_uris?: readonly string[]
   /** Registered at the provider. Default `/` on `baseUrl`. */
@@ -61,7 +64,7 @@ export interface BffOptions {
   /** Development only: cookies that work over plain http on loopback in every browser engine. Refused off loopback. */
   loopbackCookies?: boolean
   onEvent?: (event: BffEvent) => void
-  /** The network to the provider. Default: the runtime's `fetch`. */
+  /** The network to the provider and to the APIs of `routes`. Default: the runtime's `fetch`. */
   fetch?: typeof globalThis.fetch
   now?: Now
 }
@@ -83,6 +86,7 @@ export interface Settings {
   scopes: readonly string[]
   resources: Readonly<Record<string, { scopes: readonly string[] }>>
   defaultResource: readonly string[]
+  routes: ReadonlyMap<string, Route>
   redirect_uris: readonly string[]
   post_logout_redirect_uri: string
   authorizationParams: readonly string[]
@@ -140,6 +144,13 @@ export function examine(options: BffOptions): Settings {
   for (const resource of Object.keys(resources))
     if (!URL.canParse(resource) || resource.includes('#'))
       misuse('resources', `names "${resource}"; a resource is an absolute URI without a fragment`)
+  if (options.routes && mode !== 'proxy') misuse('routes', 'needs mode: "proxy"')
+  const routes = examineRoutes(
+    options.routes ?? {},
+    resources,
+    (value) => url('routes', value),
+    (remedy) => misuse('routes', remedy),
+  )
   if (mode === 'proxy' && options.redirect_uris)
     misuse('redirect_uris', `cannot be chosen in proxy mode; register ${origin}${basePath}/callback`)
   const callback = mode === 'proxy' ? `${basePath}/callback` : '/callback'
@@ -173,6 +184,7 @@ export function examine(options: BffOptions): Settings {
     scopes: scopes ?? [],
     resources,
     defaultResource: Object.keys(resources).slice(0, 1),
+    routes,
     redirect_uris,
     post_logout_redirect_uri: options.post_logout_redirect_uri ?? postLogout,
     authorizationParams: options.authorizationParams ?? [],

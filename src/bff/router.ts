@@ -1,7 +1,7 @@
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import type { Answer, Asked } from '../protocol/answer.js'
 import { StoreError } from '../store/contract.js'
-import { refusalAnswer, withHeaders } from './answers.js'
+import { refusalAnswer } from './answers.js'
 import { allowOrigin, answerPreflight, requireNavigation, requireOwnPage } from './csrf.js'
 import type { Endpoint } from './endpoint.js'
 import { Refusal, type RefusalDetails } from './errors.js'
@@ -23,9 +23,9 @@ export function createRouter(endpoints: readonly Endpoint[], settings: Settings)
   }
 
   /** A path that there is, by a method that it does not know. */
-  function otherwise(request: Asked, path: string, allowed: string): Answer {
+  function otherwise(request: Asked, path: string, allowed: readonly string[]): Answer {
     if (request.method === 'OPTIONS') return answerPreflight(request, settings)
-    return withHeaders(refused(new Refusal('method_not_allowed'), request, path), { Allow: allowed })
+    return refused(new Refusal('method_not_allowed', { allow: allowed }), request, path)
   }
 
   function refused(error: unknown, request: Asked, path: string): Answer {
@@ -47,9 +47,11 @@ export function createRouter(endpoints: readonly Endpoint[], settings: Settings)
 
   const router = new RegExpRouter<(request: Asked, path: string) => Answer | Promise<Answer>>()
   for (const endpoint of endpoints)
-    router.add(endpoint.method, basePath + endpoint.path, (request) => run(endpoint, request))
+    router.add(endpoint.method, basePath + endpoint.path, (request) =>
+      request.method === 'OPTIONS' ? answerPreflight(request, settings) : run(endpoint, request),
+    )
   for (const path of new Set(endpoints.map((endpoint) => endpoint.path))) {
-    const allowed = endpoints.flatMap((endpoint) => (endpoint.path === path ? [endpoint.method] : [])).join(', ')
+    const allowed = endpoints.flatMap((endpoint) => (endpoint.path === path ? [endpoint.method] : []))
     router.add('ALL', basePath + path, (request, asked) => otherwise(request, asked, allowed))
   }
 

@@ -1,11 +1,14 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Asked } from '../protocol/answer.js'
 
 /**
  * A request that needs no `Request`: without a body, its target and host in the plainest spelling, so that no URL parser
  * would change them. `undefined` for any other, which goes the long way.
  */
-export function bareRequest({ method = '', url = '', headers }: IncomingMessage): Asked | undefined {
+export function bareRequest(
+  { method = '', url = '', headers }: IncomingMessage,
+  outgoing: ServerResponse,
+): Asked | undefined {
   const { host = '' } = headers
   const bodiless = method === 'GET' || (method === 'POST' && headers['content-length'] === '0')
   if (!bodiless || headers['transfer-encoding'] !== undefined || !plainTarget.test(url) || !plainHost.test(host))
@@ -21,6 +24,11 @@ export function bareRequest({ method = '', url = '', headers }: IncomingMessage)
     },
     body: null,
     text: async () => '',
+    get signal() {
+      const gone = new AbortController()
+      outgoing.once('close', () => outgoing.writableFinished || gone.abort())
+      return gone.signal
+    },
   }
 }
 

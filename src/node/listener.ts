@@ -1,9 +1,13 @@
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ReadableStream as NodeStream } from 'node:stream/web'
 import type { TLSSocket } from 'node:tls'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Answer, answersOf } from '../protocol/answer.js'
 import { withPeer } from '../protocol/peer.js'
+import { isPlainPath } from '../protocol/target.js'
 import { bareRequest } from './bare-request.js'
 
 /** Anything that answers a `Request` with a `Response`: `createBff(…)`, or `{ fetch }` of your own. */
@@ -15,7 +19,8 @@ export interface Handler {
  * A listener for `http.createServer` and the like. Ties the peer of the socket to each request; leaves the globals of
  * the host alone.
  *
- * Not read: forwarding headers. A `Host` that no URL can have is answered 400.
+ * Not read: forwarding headers. A `Host` that no URL can have is answered 400; so is, before a backend, a target that a URL
+ * parser would mend: absolute, with dot segments, encoded separators or anything else that is not plain.
  */
 export function toNodeListener(handler: Handler): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   const answer = answersOf(handler)
@@ -33,7 +38,9 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
     },
   )
   return (incoming, outgoing) => {
-    const bare = answer && bareRequest(incoming)
+    // A URL parser would mend what is judged here: what is routed must be what was sent.
+    if (answer && !isPlainTarget(incoming.url ?? '')) return void outgoing.writeHead(400).end()
+    const bare = answer && bareRequest(incoming, outgoing)
     if (!bare) return void listener(incoming, outgoing)
     answer(withPeer(bare, peerOf(incoming))).then(
       (said) => write(said, outgoing),
@@ -41,6 +48,9 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
     )
   }
 }
+
+/** In origin-form, and its path means the same to everybody. @see RFC 9112 section 3.2.1 */
+const isPlainTarget = (target: string): boolean => isPlainPath(target.replace(/\?.*$/s, ''))
 
 /** Characters of a body that is written as text at most. */
 const TEXT = 512
@@ -51,6 +61,11 @@ function write({ status, headers, cookies, body }: Answer, outgoing: ServerRespo
   for (const name in headers) lines.push(name, headers[name] ?? '')
   // As one entry: where a host has set headers of its own, of two entries Node keeps the last.
   if (cookies.length) lines.push('Set-Cookie', [...cookies])
+  if (body instanceof ReadableStream) {
+    outgoing.writeHead(status, lines as OutgoingHttpHeader[])
+    pipeline(Readable.fromWeb(body as NodeStream), outgoing).catch(() => outgoing.destroy())
+    return
+  }
   // Node copies a text twice, a buffer not at all; below this size that is the cheaper way.
   const whole = body !== null && body.length > TEXT ? Buffer.from(body) : body
   const length = whole === null ? undefined : Buffer.byteLength(whole)

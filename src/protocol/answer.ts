@@ -4,6 +4,8 @@ export interface Asked {
   readonly url: string
   readonly headers: Pick<Headers, 'get'>
   readonly body: ReadableStream<Uint8Array> | null
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal
   text(): Promise<string>
 }
 
@@ -13,7 +15,8 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>
   /** Whole `Set-Cookie` values. */
   readonly cookies: readonly string[]
-  readonly body: string | null
+  /** A stream is read at the pace of whoever asked, and cancelled when they have gone. */
+  readonly body: string | ReadableStream<Uint8Array> | null
 }
 
 type Answering = (request: Asked) => Promise<Answer>

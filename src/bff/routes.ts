@@ -1,0 +1,85 @@
+/** An API behind the proxy. Nothing in a request changes where it goes. */
+export interface RouteOptions {
+  /** Where requests go, path included: `https://api.example.com/v1` (http: on loopback only). */
+  upstream: string
+  /** Default `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`. */
+  methods?: readonly string[]
+  /** The token's resource, one of `resources`. Default: the session's own token. */
+  resource?: string
+  /** Scopes of the token, space-separated. Default: what the resource's default is. */
+  scope?: string
+  /** Nobody has to be signed in, and no token is sent. Default `false`. */
+  anonymous?: boolean
+  /** Names of further request headers that are let through, lower case. */
+  requestHeaders?: readonly string[]
+  /** Names of further answer headers that are let through, lower case. */
+  responseHeaders?: readonly string[]
+  /** Seconds until the API must have begun to answer. Default 30. */
+  timeout?: number
+  /** Bytes of a request body at most. Default 10 MiB. */
+  limit?: number
+}
+
+/** A route, examined and completed. */
+export interface Route {
+  readonly upstream: URL
+  readonly methods: readonly string[]
+  readonly resource: readonly string[]
+  readonly scope: string
+  readonly anonymous: boolean
+  readonly requestHeaders: readonly string[]
+  readonly responseHeaders: readonly string[]
+  readonly timeout: number
+  readonly limit: number
+}
+
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+const requestHeaders =
+  'accept accept-language content-type content-language if-match if-none-match if-modified-since if-unmodified-since if-range range idempotency-key prefer'.split(
+    ' ',
+  )
+const responseHeaders =
+  'content-type content-language content-disposition content-range accept-ranges etag last-modified location link retry-after www-authenticate deprecation sunset'.split(
+    ' ',
+  )
+
+/** What is never a route's to let through: credentials, addresses, what belongs to one connection or to this backend. */
+const reserved =
+  /^(cookie|set-cookie|authorization|dpop|host|origin|referer|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-length|content-encoding|forwarded|via|cache-control|vary|strict-transport-security|content-security-policy.*|proxy-.*|x-forwarded-.*|x-real-ip|x-original-.*|x-http-method.*|sec-.*|access-control-.*|cross-origin-.*|sallyport-.*|.*_.*)$/
+
+/** Examines the routes once. `misuse` names the option and throws. */
+export function examineRoutes(
+  options: Readonly<Record<string, RouteOptions>>,
+  resources: Readonly<Record<string, unknown>>,
+  upstreamUrl: (value: unknown) => URL,
+  misuse: (remedy: string) => never,
+): ReadonlyMap<string, Route> {
+  const routes = new Map<string, Route>()
+  for (const [name, route] of Object.entries(options)) {
+    if (!/^[a-z\d][a-z\d-]{0,63}$/.test(name)) misuse(`names "${name}"; a route is lower-case letters, digits and "-"`)
+    const upstream = upstreamUrl(route.upstream)
+    if (upstream.search || upstream.hash) misuse(`"${name}": "upstream" must have no query and no fragment`)
+    for (const method of route.methods ?? [])
+      if (!methods.includes(method)) misuse(`"${name}": "methods" knows ${methods.join(', ')}`)
+    if (route.resource !== undefined && !Object.hasOwn(resources, route.resource))
+      misuse(`"${name}": "resource" must be one of "resources"`)
+    for (const header of [...(route.requestHeaders ?? []), ...(route.responseHeaders ?? [])])
+      if (!/^[a-z\d-]+$/.test(header) || reserved.test(header))
+        misuse(`"${name}": the header "${header}" cannot be let through; names are lower case`)
+    const { timeout = 30, limit = 10 * 2 ** 20 } = route
+    if (!(timeout > 0) || !(limit >= 0)) misuse(`"${name}": "timeout" and "limit" must be numbers`)
+    routes.set(name, {
+      upstream,
+      methods: route.methods ?? methods,
+      resource: route.resource === undefined ? [] : [route.resource],
+      scope: (route.scope ?? '').split(' ').filter(Boolean).sort().join(' '),
+      anonymous: route.anonymous ?? false,
+      requestHeaders: [...requestHeaders, ...(route.requestHeaders ?? [])],
+      responseHeaders: [...responseHeaders, ...(route.responseHeaders ?? [])],
+      timeout,
+      limit,
+    })
+  }
+  return routes
+}

@@ -1,0 +1,30 @@
+import { absent, type Case, refuses } from './case.js'
+
+/** The proxy: the threat model’s P, and the cases of the list. */
+export const proxyCases: readonly Case[] = [
+  refuses('P-01', 'a client that chooses where a call goes'),
+  refuses('P-02', 'a path that leaves its route'),
+  refuses('P-03', 'credentials of the page'),
+  refuses('P-04', 'a call without the header, on any route'),
+  refuses('P-05', 'addresses and identities in headers'),
+  refuses('P-06', 'a method that a route does not have'),
+  refuses('P-07', 'a redirect that leaves the API'),
+  refuses('P-08', 'an API that refuses the token'),
+  refuses('P-09', 'cookies of an API'),
+  refuses('P-10', 'answers that a cache might keep'),
+  refuses('P-11', 'a private path that is made to look public'),
+  refuses('P-13', 'bodies that are too long, or have no end'),
+  refuses('F-76', 'paths that mean different things to different readers'),
+  refuses('F-77', 'a target in another form, and headers that name one'),
+  absent('F-78', 'upstreams at link-local addresses', 'upstreams are literal addresses in the configuration'),
+  refuses('F-79', 'redirects of an API'),
+  refuses('F-80', 'inbound credentials and forwarding headers'),
+  refuses('F-81', 'hop-by-hop headers, and messages of two lengths'),
+  refuses('F-82', 'cookies, CORS and security headers of an API'),
+  refuses('F-83', 'content encodings'),
+  refuses('F-84', 'queries are passed on byte for byte'),
+  refuses('F-85', 'long bodies, at the pace of the slower side'),
+  refuses('F-86', 'methods before tokens'),
+  refuses('F-87', 'one renewal after a 401'),
+  refuses('F-90', 'two people at once'),
+]

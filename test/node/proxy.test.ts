@@ -1,0 +1,210 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { toNodeListener } from 'sallyport/node'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { APP, ISSUER, type World, world } from '../world.js'
+
+const servers: Server[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections()
+    server.close()
+  }
+})
+
+async function listen(listener: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const server = createServer(listener)
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** What the API was sent, and how it answers. */
+let seen: IncomingMessage[] = []
+let answer: (request: IncomingMessage, response: ServerResponse) => void = () => {}
+let url = ''
+let cookie = ''
+
+beforeEach(async () => {
+  seen = []
+  answer = (_request, response) => response.end('ok')
+  const upstream = await listen((request, response) => {
+    seen.push(request)
+    answer(request, response)
+  })
+  const here: World = await world({
+    mode: 'proxy',
+    routes: { notes: { upstream: `${upstream}/v1`, limit: 2 ** 30 }, admin: { upstream: `${upstream}/admin` } },
+    fetch: (input, init) =>
+      new URL(input instanceof Request ? input.url : `${input}`).origin === ISSUER
+        ? here.as.fetch(input, init)
+        : fetch(input, init),
+  })
+  await here.tab.navigate(`${APP}/bff/login`)
+  cookie = here.browser.jar.header(`${APP}/`) ?? ''
+  url = await listen(toNodeListener(here.bff))
+})
+
+const headers = () => ({ 'Sallyport-CSRF': '1', Cookie: cookie })
+
+/** Writes bytes to the socket and reads the status of what comes back. */
+function raw(target: string, more: string[] = []): Promise<number> {
+  const { port } = new URL(url)
+  const lines = [`GET ${target} HTTP/1.1`, 'Host: app.example.com', 'Sallyport-CSRF: 1', `Cookie: ${cookie}`, ...more]
+  return new Promise((resolve, reject) => {
+    let text = ''
+    const socket = connect(Number(port), '127.0.0.1', () =>
+      socket.write(Buffer.from([...lines, 'Connection: close', '\r\n'].join('\r\n'), 'latin1')),
+    )
+    socket.on('data', (data) => {
+      text += data
+    })
+    socket.on('close', () => resolve(Number(text.split(' ')[1]))).on('error', reject)
+  })
+}
+
+describe('the proxy behind a socket', () => {
+  it.each([
+    '/bff/api/notes/../admin/x',
+    '/bff/api/notes/../../admin/x',
+    '/bff/api/./admin/x',
+    '/bff/api/notes/%2e%2e/admin/x',
+    '/bff/api/notes/%2E./admin/x',
+    '/bff/api/notes/..%2fadmin',
+    '/bff/api/notes/..%5cadmin',
+    '/bff/api/notes/\\admin',
+    '/bff/api//notes/x',
+    '/bff/api/notes//evil.example/x',
+    '/bff/api/notes/;/x',
+    '/bff/api/notes/a;b=c/x',
+    '/bff/api/notes/%00',
+    '/bff/api/notes/%0d%0aX:%201',
+    '/bff/api/notes/%252e%252e/admin',
+    '/bff/api/notes/%',
+    '/bff/api/notes/%zz',
+    '/bff/api/notes/\x01',
+    '/bff/api/notes/\xe9',
+    'http://evil.example/bff/api/notes/x',
+    'http://app.example.com/bff/api/notes/x',
+    'bff/api/notes/x',
+    '*',
+  ])('[F-76][F-77][P-01][P-02] answers 400 to the target %j, and calls nobody', async (target) => {
+    expect(await raw(target)).toBe(400)
+    expect(seen).toEqual([])
+  })
+
+  it('[F-76 twin][F-77 twin][P-01 twin][P-02 twin] calls the API for a plain one, as it was written', async () => {
+    const target = '/bff/api/notes/a%20b/c.d?x=%2F..%2F&y=1&y=2&z=a+b'
+    expect(await raw(target)).toBe(200)
+    expect(seen[0]?.url).toBe(target.replace('/bff/api/notes', '/v1'))
+    expect(seen[0]?.headers.host).toBe(new URL(`http://${seen[0]?.headers.host}`).host)
+    expect(seen[0]?.headers.host).not.toContain('app.example.com')
+  })
+
+  it('[F-81] lets nobody take our header away, and refuses a message of two lengths', async () => {
+    expect(await raw('/bff/api/notes/x', ['X-User: mallory', 'Connection: X-User, Authorization'])).toBe(200)
+    expect(seen[0]?.headers.authorization).toMatch(/^Bearer eyJ/)
+    expect(seen[0]?.headers['x-user']).toBeUndefined()
+    expect(await raw('/bff/api/notes/x', ['Content-Length: 3', 'Transfer-Encoding: chunked'])).toBe(400)
+    expect(seen).toHaveLength(1)
+    answer = (_request, response) => {
+      response.setHeader('Connection', 'X-Secret, close')
+      response.setHeader('X-Secret', '1')
+      response.setHeader('Keep-Alive', 'timeout=99')
+      response.end('ok')
+    }
+    const response = await fetch(`${url}/bff/api/notes/x`, { headers: headers() })
+    expect(response.headers.get('x-secret')).toBeNull()
+    expect(response.headers.get('keep-alive') ?? '').not.toContain('99')
+  })
+
+  it('[F-81 twin] carries bodies both ways', async () => {
+    answer = (request, response) => request.pipe(response)
+    for (const body of ['x', 'x'.repeat(100_000)]) {
+      const response = await fetch(`${url}/bff/api/notes/x`, { method: 'POST', headers: headers(), body })
+      expect(await response.text()).toBe(body)
+    }
+    expect(seen[0]?.headers['content-length']).toBe('1')
+  })
+
+  it('[F-85][P-13] goes at the pace of the slower side, in each direction', async () => {
+    const size = 64 * 2 ** 20
+    const chunk = new Uint8Array(65_536)
+    let received = 0
+    let written = 0
+    let read = () => {}
+    answer = (request, response) => {
+      request.pause()
+      read = () => request.on('data', (data) => (received += data.length)).resume()
+      request.on('end', () => {
+        const more = () => {
+          while (written < size) {
+            written += chunk.length
+            if (!response.write(chunk)) return response.once('drain', more)
+          }
+          return response.end()
+        }
+        more()
+      })
+    }
+    let sent = 0
+    const body = new ReadableStream({
+      pull(controller) {
+        if (sent >= size) return controller.close()
+        sent += chunk.length
+        return controller.enqueue(chunk)
+      },
+    })
+    const init = { method: 'PUT', headers: headers(), body, duplex: 'half' } as RequestInit
+    const asking = fetch(`${url}/bff/api/notes/x`, init)
+    // Nobody reads yet: what is under way lies in a few buffers, and no more is taken.
+    const still = async (count: () => number) => {
+      for (let before = -1; before !== count(); await new Promise((resolve) => setTimeout(resolve, 150)))
+        before = count()
+      return count()
+    }
+    await vi.waitFor(() => expect(seen).toHaveLength(1))
+    expect(await still(() => sent)).toBeLessThan(20 * 2 ** 20)
+    read()
+    const response = await asking
+    expect(received).toBe(size)
+    expect(await still(() => written)).toBeLessThan(20 * 2 ** 20)
+    let downloaded = 0
+    for await (const part of response.body as unknown as AsyncIterable<Uint8Array>) downloaded += part.length
+    expect(downloaded).toBe(size)
+  })
+
+  it('[F-85 twin] ends the call when the one who asked has gone, and stays up', async () => {
+    const ended = vi.fn()
+    answer = (request, response) => {
+      response.write('first')
+      request.socket.once('close', ended)
+    }
+    const gone = new AbortController()
+    const response = await fetch(`${url}/bff/api/notes/x`, { headers: headers(), signal: gone.signal })
+    await response.body?.getReader().read()
+    gone.abort()
+    await vi.waitFor(() => expect(ended).toHaveBeenCalled())
+    // Before it has begun to answer, too.
+    answer = (request) => request.socket.once('close', ended)
+    const second = new AbortController()
+    const waiting = fetch(`${url}/bff/api/notes/x`, { headers: headers(), signal: second.signal }).catch(
+      () => 'aborted',
+    )
+    await vi.waitFor(() => expect(seen).toHaveLength(2))
+    second.abort()
+    expect(await waiting).toBe('aborted')
+    await vi.waitFor(() => expect(ended).toHaveBeenCalledTimes(2))
+    answer = (_request, after) => after.end('ok')
+    expect(await (await fetch(`${url}/bff/api/notes/x`, { headers: headers() })).text()).toBe('ok')
+  })
+
+  it('breaks off an answer that the API breaks off: nobody takes half for all', async () => {
+    answer = (_request, response) => {
+      response.write('half')
+      setTimeout(() => response.destroy(), 20)
+    }
+    const response = await fetch(`${url}/bff/api/notes/x`, { headers: headers() })
+    await expect(response.text()).rejects.toThrow()
+  })
+})
