@@ -16,7 +16,7 @@ export interface Handler {
 }
 
 /**
- * A listener for `http.createServer` and the like. Ties the peer of the socket to each request; leaves the globals of
+ * A listener for `http.createServer` and the like. Ties the peer of the socket to each `Request`; leaves the globals of
  * the host alone.
  *
  * Not read: forwarding headers. A `Host` that no URL can have is answered 400; so is, before a backend, a target that a URL
@@ -42,7 +42,7 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
     if (answer && !isPlainTarget(incoming.url ?? '')) return void outgoing.writeHead(400).end()
     const bare = answer && bareRequest(incoming, outgoing)
     if (!bare) return void listener(incoming, outgoing)
-    answer(withPeer(bare, peerOf(incoming))).then(
+    answer(bare).then(
       (said) => write(said, outgoing),
       () => outgoing.writeHead(500).end(),
     )
