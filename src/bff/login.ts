@@ -76,15 +76,14 @@ export function createLogin(parts: Parts) {
       const { own } = transaction
       if (!own) throw new Refusal('state_mismatch')
       const error = one(form, 'error')
-      if (error !== undefined) return refused(error, form, own, cookies)
+      await provider.requireIssuer(one(form, 'iss'))
+      if (error !== undefined) return refused(error, own, cookies)
       return redeem(request, form, { ...transaction, own }, cookies)
     })
   }
 
   /** The provider's refusal is data: its words are shown by nobody. */
-  function refused(error: string, form: Form, own: OwnFlow, cookies: readonly string[]): Answer {
-    const iss = one(form, 'iss')
-    if (iss !== undefined && iss !== issuer) throw new Refusal('issuer_mismatch')
+  function refused(error: string, own: OwnFlow, cookies: readonly string[]): Answer {
     const known = /^[a-z_]{1,64}$/.test(error) ? error : 'unknown'
     emit({ type: 'sign_in_refused', error: known })
     if (own.silent && silentRefusals.includes(known)) return redirect(marked(own.return_to, known), cookies)

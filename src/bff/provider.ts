@@ -35,9 +35,16 @@ export type Provider = ReturnType<typeof createProvider>
 export function createProvider(settings: Settings) {
   const { issuer, emit } = settings
   const { metadata, configuration, secret, known } = createProviderConfiguration(settings)
+  /** @throws Refusal `issuer_mismatch` for a response of another issuer, or of none where it says who it is. @see RFC 9207 */
+  async function requireIssuer(iss: string | undefined): Promise<void> {
+    const { authorization_response_iss_parameter_supported: says } = await metadata()
+    if (iss === undefined ? says : iss !== issuer) throw new Refusal('issuer_mismatch')
+  }
+
   return {
     metadata,
     known,
+    requireIssuer,
 
     /**
      * Where to send the person. Pushed first where the provider offers that: the request is then neither seen nor
@@ -59,10 +66,8 @@ export function createProvider(settings: Settings) {
     /** @throws Refusal */
     async redeem(redemption: Redemption): Promise<Redeemed> {
       const config = await configuration()
-      const server = await metadata()
       const { iss } = redemption
-      if (iss === undefined ? server.authorization_response_iss_parameter_supported : iss !== issuer)
-        throw new Refusal('issuer_mismatch')
+      await requireIssuer(iss)
       const url = new URL(redemption.redirect_uri)
       url.searchParams.set('code', redemption.code)
       url.searchParams.set('state', redemption.state)

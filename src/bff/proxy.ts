@@ -1,5 +1,6 @@
 import { sha256 } from '../crypto/hash.js'
 import type { Answer, Asked } from '../protocol/answer.js'
+import { parseChallenges } from '../protocol/challenge.js'
 import { isPlainPath } from '../protocol/target.js'
 import { sessionHeaders } from './answers.js'
 import { Refusal } from './errors.js'
@@ -11,6 +12,9 @@ import type { Presence } from './sessions.js'
 
 /** Seconds that a token must be good for. */
 const MIN_VALIDITY = 30
+
+/** What an API answers is data: should a browser ever show it, nothing in it runs. */
+const policy = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
 /** Where a request goes: what was matched is exactly what is sent. */
 interface Target {
@@ -31,7 +35,8 @@ export function createProxy({ settings, sessions }: Parts) {
 
   function target(request: Asked): Target {
     const from = request.url.indexOf(prefix)
-    const [, path = '', query = ''] = /^([^?#]*)(\?[^#]*)?/.exec(request.url.slice(from + prefix.length)) ?? []
+    const asked = from < 0 ? '' : request.url.slice(from + prefix.length)
+    const [, path = '', query = ''] = /^([^?#]*)(\?[^#]*)?/.exec(asked) ?? []
     const slash = path.indexOf('/')
     const name = slash < 0 ? path : path.slice(0, slash)
     const route = routes.get(name)
@@ -39,9 +44,10 @@ export function createProxy({ settings, sessions }: Parts) {
     const rest = slash < 0 ? '' : path.slice(slash)
     if (rest && !isPlainPath(rest))
       throw new Refusal('invalid_request', { description: 'The path is not in its plain form.' })
-    const url = route.upstream.href.replace(/\/$/, '') + rest + query
+    const { href } = route.upstream
+    const url = (rest ? href.replace(/\/$/, '') + rest : href) + query
     // Were the parser to read anything else out of it, it would not be what was matched.
-    if (new URL(url).href !== url && new URL(url).href !== `${url}/`)
+    if (new URL(url).href !== url)
       throw new Refusal('invalid_request', { description: 'The path or the query is not in its plain form.' })
     return { name, route, url }
   }
@@ -92,11 +98,15 @@ export function createProxy({ settings, sessions }: Parts) {
   }
 
   function passed(answer: Response, { route, name }: Target, cookies: readonly string[]): Answer {
-    const headers: Record<string, string> = { ...sessionHeaders }
+    const headers: Record<string, string> = { ...sessionHeaders, 'Content-Security-Policy': policy }
     for (const header of route.responseHeaders) {
       const value = answer.headers.get(header)
       if (value !== null) headers[header] = value
     }
+    // Of the other schemes browsers ask people for a password, in our name.
+    const challenges = parseChallenges(headers['www-authenticate'] ?? '')
+    if (!challenges.length || challenges.some(({ scheme }) => !/^(bearer|dpop)$/i.test(scheme)))
+      delete headers['www-authenticate']
     const { location } = headers
     if (location !== undefined) {
       const here = within(location, answer.url, route.upstream, prefix + name)

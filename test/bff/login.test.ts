@@ -238,6 +238,21 @@ describe.each(homes)('the backend’s own sign-in, with %s', (_home, open) => {
     }
   })
 
+  it('[F-23] believes no refusal of another issuer, or of none', async () => {
+    for (const iss of ['https://evil.example', undefined]) {
+      const here = await world()
+      const { url } = await begin(here, '?prompt=none')
+      const callback = await answered(here, url)
+      callback.searchParams.delete('code')
+      callback.searchParams.set('error', 'login_required')
+      if (iss) callback.searchParams.set('iss', iss)
+      else callback.searchParams.delete('iss')
+      const response = await arrive(here, callback)
+      expect(response.status).toBe(400)
+      expect(await response.text()).toContain('issuer_mismatch')
+    }
+  })
+
   it('[F-25] makes no session of somebody else’s code', async () => {
     const here = await world()
     const mine = await begin(here)

@@ -100,6 +100,13 @@ describe.each(homes)('the proxy, with %s', (_home, open) => {
     expect(api.seen.map(({ url }) => url)).toEqual(paths.map((path) => path.replace('/notes', `${API}/v1`)))
   })
 
+  it('[F-84] reaches an API that is a whole origin, with a path or without', async () => {
+    const here = await world({ routes: { root: { upstream: OTHER, anonymous: true } } })
+    for (const path of ['/root?a=b', '/root', '/root/', '/root/x?c'])
+      expect((await raw(here, path, {})).status).toBe(200)
+    expect(here.api.seen.map(({ url }) => url.slice(OTHER.length))).toEqual(['/?a=b', '/', '/', '/x?c'])
+  })
+
   it('[F-77][P-01][P-05] goes nowhere else, whatever a request says', async () => {
     const here = await world()
     for (const path of ['/notes/@evil.example', '/notes/x:80', '/notes/http:evil.example'])
@@ -112,6 +119,7 @@ describe.each(homes)('the proxy, with %s', (_home, open) => {
     }
     for (const path of ['/constructor/x', '/__proto__/x', '/Notes/x', '/unknown/x', '/'])
       expect((await raw(here, path, {})).status, path).toBe(404)
+    expect((await raw(here, '', {})).status).toBe(404)
   })
 
   it('[F-77 twin][P-01 twin] goes to each route’s own API with that API’s own token', async () => {
@@ -195,16 +203,26 @@ describe.each(homes)('the proxy, with %s', (_home, open) => {
         },
       })
     const { headers } = await ask(tab, '/notes/x')
-    for (const name of [
-      'access-control-allow-origin',
-      'strict-transport-security',
-      'content-security-policy',
-      'server',
-    ])
+    for (const name of ['access-control-allow-origin', 'strict-transport-security', 'server'])
       expect(headers.get(name)).toBeNull()
+    expect(headers.get('content-security-policy')).not.toContain('script-src')
     expect(headers.get('cache-control')).toBe('no-store, private')
     expect(headers.get('vary')).toBe('Cookie')
     expect(browser.jar.all().map(({ value }) => value)).toEqual(before.map(({ value }) => value))
+  })
+
+  it('[F-82] lets no API ask people for a password in our name, and runs nothing that it answers', async () => {
+    const { tab, api } = await world()
+    const challenge = async (value: string) => {
+      api.answer = () => new Response('<script>1</script>', { status: 401, headers: { 'WWW-Authenticate': value } })
+      return ask(tab, '/notes/x')
+    }
+    for (const value of ['Basic realm="x"', 'Bearer error="invalid_token", Basic realm="x"', 'Negotiate', '"'])
+      expect((await challenge(value)).headers.get('www-authenticate'), value).toBeNull()
+    const stepUp = 'Bearer error="insufficient_user_authentication", acr_values="mfa"'
+    const answer = await challenge(stepUp)
+    expect(answer.headers.get('www-authenticate')).toBe(stepUp)
+    expect(answer.headers.get('content-security-policy')).toContain('sandbox')
   })
 
   it('[F-82 twin][P-09 twin] passes on what describes the content', async () => {
