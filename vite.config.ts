@@ -42,6 +42,7 @@ export default defineConfig(({ mode }) => ({
           environment: 'node',
           include: ['test/**/*.test.ts'],
           exclude: ['test/{client,store,e2e}/**', 'test/package.test.ts', 'test/size.test.ts'],
+          env: { FULL: mode === 'full' ? '1' : '' },
           testTimeout: 20_000,
         },
       },
