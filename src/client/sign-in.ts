@@ -52,7 +52,12 @@ export async function beginSignIn(
   const answer = await ask('/.well-known/openid-configuration')
   if (!answer.ok) throw failed(answer, undefined, 'login_unavailable')
   const { mode, issuer, authorization_endpoint, client_id, scope } = answer.body as unknown as Metadata
-  if (mode === 'proxy') return `${backend}/login?return_to=${encodeURIComponent(target)}`
+  if (mode === 'proxy') {
+    // The backend asks for what is configured there; the rest of what was asked for goes along.
+    const { scope: _, ...wishes } = { ...standard, ...params, return_to: target }
+    const said = Object.entries(wishes).flatMap(([name, value]) => (value === undefined ? [] : [[name, `${value}`]]))
+    return `${backend}/login?${new URLSearchParams(said)}`
+  }
 
   const request: SignInRequest = {
     ...standard,
