@@ -101,8 +101,8 @@ describe.each(homes)('the proxy, with %s', (_home, open) => {
   })
 
   it('[F-84] reaches an API that is a whole origin, with a path or without', async () => {
-    const here = await world({ routes: { root: { upstream: OTHER, anonymous: true } } })
-    for (const path of ['/root?a=b', '/root', '/root/', '/root/x?c'])
+    const here = await world({ routes: { whole: { upstream: OTHER, anonymous: true } } })
+    for (const path of ['/whole?a=b', '/whole', '/whole/', '/whole/x?c'])
       expect((await raw(here, path, {})).status).toBe(200)
     expect(here.api.seen.map(({ url }) => url.slice(OTHER.length))).toEqual(['/?a=b', '/', '/', '/x?c'])
   })

@@ -87,9 +87,7 @@ describe('a person at the demo', () => {
     expect(asked.filter((path) => path.startsWith('/bff'))).toEqual(['/bff/session'])
     expect(asked.filter((path) => path.includes('sign-in'))).toEqual([])
 
-    await button(page, 'Sign out').click()
-    await button(page, 'Sign in').waitFor()
-    await page.waitForURL(`${demo.url}/**`)
+    await visitor.signOut(page, demo)
     await page.reload()
     await button(page, 'Sign in').waitFor()
     expect((await context.cookies(demo.url)).filter(({ name }) => name.startsWith('sallyport'))).toEqual([])
@@ -275,10 +273,7 @@ describe('a script in the page', () => {
     await context.clearCookies({ name: 'planted' })
     await page.evaluate(() => history.replaceState(null, ''))
     await page.reload()
-    await button(page, 'Sign out').click()
-    await button(page, 'Sign in').waitFor()
-    await page.waitForURL(`${demo.url}/**`)
-    await button(page, 'Sign in').waitFor()
+    await visitor.signOut(page, demo)
     expect(await found()).toEqual([])
 
     // Of what the provider gave out, only access tokens were ever in an answer to the page.

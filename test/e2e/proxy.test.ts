@@ -4,7 +4,7 @@ import { type Demo, startDemo } from '../../demo/server/index.js'
 import { freePort } from '../services/programs.js'
 import { launchBrowser } from './browser.js'
 import { hunt, overhear } from './hunt.js'
-import { button, signIn } from './visitor.js'
+import { button, signIn, signOut } from './visitor.js'
 
 let browser: Browser
 let demo: Demo
@@ -62,8 +62,7 @@ describe('a person at a backend in proxy mode', () => {
     expect(await hunt(page, issued)).toEqual([])
     for (const text of said) for (const secret of issued) expect(text).not.toContain(secret)
 
-    await button(page, 'Sign out').click()
-    await button(page, 'Sign in').waitFor()
+    await signOut(page, demo)
     expect(await notes(page)).toMatchObject({ status: 401, body: { error: 'session_expired' } })
   })
 

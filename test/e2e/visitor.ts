@@ -27,3 +27,12 @@ export async function signIn(page: Page, place: Place): Promise<void> {
   await page.waitForURL(`${place.url}/**`)
   await button(page, 'Sign out').waitFor()
 }
+
+/** From being signed in, over the provider, back to the open demo: the page shows itself signed out before it leaves. */
+export async function signOut(page: Page, place: Place): Promise<void> {
+  const left = page.waitForURL(`${place.issuer}/**`, { waitUntil: 'commit' })
+  await button(page, 'Sign out').click()
+  await left
+  await page.waitForURL(`${place.url}/**`)
+  await button(page, 'Sign in').waitFor()
+}
