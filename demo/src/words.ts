@@ -10,7 +10,7 @@ export function explainSignedOut(session: Extract<Session, { status: 'signed-out
     case 'expired':
       return 'Your session has ended, because it was old or unused for long. Please sign in again.'
     case 'revoked':
-      return 'Your session was ended at the provider. Please sign in again.'
+      return 'Your session was ended elsewhere: on another of your devices, or at the provider. Please sign in again.'
     case 'refresh_rejected':
     case 'refresh_lost':
       return 'Your session could not be continued. Please sign in again.'

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { answersOf } from '../protocol/answer.js'
 import { SallyportError } from '../protocol/error.js'
 import { withPeer } from '../protocol/peer.js'
-import { type Handler, peerOf, toNodeListener } from './listener.js'
+import { type Handler, isPlainTarget, peerOf, toNodeListener } from './listener.js'
 
 /** What Express adds to a request, structurally: no Express types are needed to use this. */
 interface ExpressRequest extends IncomingMessage {
@@ -31,6 +32,11 @@ export function toExpress(
     // Mounted, Express shortens `url`; the endpoints know their whole path.
     const mounted = request.url
     request.url = request.originalUrl ?? mounted ?? '/'
+    if (answersOf(handler) && !isPlainTarget(request.url)) {
+      request.url = mounted
+      response.writeHead(400).end()
+      return
+    }
     const form = request.readableEnded || request.body !== undefined ? rebuilt(request) : undefined
     if (form instanceof SallyportError) {
       request.url = mounted

@@ -50,7 +50,7 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
 }
 
 /** In origin-form, and its path means the same to everybody. @see RFC 9112 section 3.2.1 */
-const isPlainTarget = (target: string): boolean => isPlainPath(target.replace(/\?.*$/s, ''))
+export const isPlainTarget = (target: string): boolean => isPlainPath(target.replace(/\?.*$/s, ''))
 
 /** Characters of a body that is written as text at most. */
 const TEXT = 512

@@ -163,6 +163,19 @@ describe('toExpress()', () => {
     expect((await fetch(`${url}/bff/session`, { headers })).status).toBe(200)
   })
 
+  it('judges the target before a URL parser mends it, also when the form was parsed before', async () => {
+    const url = await mounted((app, bff) => app.use(express.urlencoded({ extended: false })).use('/bff', bff))
+    const status = (path: string) =>
+      new Promise((resolve) => {
+        const form = { ...headers, 'Content-Type': 'application/x-www-form-urlencoded' }
+        const options = { port: new URL(url).port, host: '127.0.0.1', method: 'POST', path, headers: form }
+        httpRequest(options, ({ statusCode }) => resolve(statusCode)).end('min_validity=30')
+      })
+    for (const path of ['/bff/x/../session', '/bff/%2e/session', '/bff/x%2f../session', '/bff//session'])
+      expect(await status(path), path).toBe(400)
+    expect(await status('/bff/session')).toBe(200)
+  })
+
   it('refuses a body that another parser has consumed, and names the order', async () => {
     const url = await mounted((app, bff) => app.use(express.text({ type: '*/*' })).use('/bff', bff))
     const response = await post(`${url}/bff/session`)
