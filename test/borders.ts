@@ -57,6 +57,7 @@ const homes: Record<string, readonly string[]> = {
   hono: ['src/bff/'],
   jose: ['src/guard/', 'src/testing/', 'src/bff/logout-token.ts'],
   '@hono/node-server': ['src/node/'],
+  undici: ['src/node/upstream.ts'],
   msw: ['src/testing/handlers.ts'],
 }
 

@@ -7,11 +7,12 @@ import { createCookieJar } from './cookie-jar.js'
 import { type Description, describe } from './describe.js'
 import { createDevices } from './devices.js'
 import type { Endpoint } from './endpoint.js'
+import type { BffEvent } from './events.js'
 import { readForm } from './form.js'
 import { createKeyring } from './keyring.js'
 import { createLogin } from './login.js'
 import { createLogout } from './logout.js'
-import { type BffOptions, examine } from './options.js'
+import type { BffOptions } from './options.js'
 import type { Parts } from './parts.js'
 import { createProvider } from './provider.js'
 import { createProviderLogout } from './provider-logout.js'
@@ -20,7 +21,9 @@ import { createRouter } from './router.js'
 import { createSealedSessions } from './sealed-sessions.js'
 import { answerSession, nobody, somebody } from './session.js'
 import type { Directory } from './sessions.js'
+import { examine } from './settings.js'
 import { createStoreSessions } from './store-sessions.js'
+import { createStreams } from './streams.js'
 import { postToken } from './token.js'
 import { createTransactions, examineRequest, transactionParameters } from './transaction.js'
 
@@ -64,7 +67,8 @@ export interface Bff {
  * @see RFC 10017 section 6.2, RFC 9700
  */
 export function createBff(options: BffOptions): Bff {
-  const settings = examine(options)
+  const examined = examine(options)
+  const settings = { ...examined, emit: heard }
   const jar = createCookieJar(settings)
   const keyring = createKeyring(settings)
   const provider = createProvider(settings)
@@ -74,7 +78,8 @@ export function createBff(options: BffOptions): Bff {
   const sessions = settings.store
     ? createStoreSessions(settings, settings.store, jar, keyring, provider, background)
     : createSealedSessions(settings, jar, keyring, provider)
-  const parts: Parts = { settings, provider, transactions, sessions, store }
+  const streams = createStreams(sessions)
+  const parts: Parts = { settings, provider, transactions, sessions, streams, store }
   const logout = createLogout(parts, jar, keyring)
   let draining = false
 
@@ -88,6 +93,11 @@ export function createBff(options: BffOptions): Bff {
     { method: 'GET', path: '/health', exempt: 'public', answer: health },
     ...(sessions.directory ? withDirectory(sessions.directory) : []),
   ]
+
+  function heard(event: BffEvent): void {
+    examined.emit(event)
+    streams.heard(event)
+  }
 
   /** Sign-in as the page begins and finishes it. */
   function pagesFlow(): Endpoint[] {
@@ -107,7 +117,17 @@ export function createBff(options: BffOptions): Bff {
       form
         ? { method: 'POST', path: '/callback', exempt: 'navigation', refusal: 'page', answer: callbackByForm }
         : { method: 'GET', path: '/callback', exempt: 'navigation', refusal: 'page', answer: callback },
-      ...(settings.routes.size ? [{ method: 'ALL', path: '/api/*', answer: createProxy(parts) } as const] : []),
+      ...proxied(),
+    ]
+  }
+
+  function proxied(): Endpoint[] {
+    if (!settings.routes.size) return []
+    const answer = createProxy(parts)
+    const ofEvents = [...settings.routes].filter(([, { sse }]) => sse)
+    return [
+      ...ofEvents.map(([name]) => ({ method: 'GET', path: `/api/${name}/*`, exempt: 'stream', answer }) as const),
+      { method: 'ALL', path: '/api/*', answer },
     ]
   }
 
@@ -167,6 +187,7 @@ export function createBff(options: BffOptions): Bff {
     },
     async close() {
       draining = true
+      streams.close()
       await sessions.drain()
       await background.drain(settings.timeout)
     },

@@ -1,6 +1,6 @@
 import type { Asked } from '../protocol/answer.js'
 import { type CookieAttributes, cookieValues, parseCookies, serializeCookie } from '../protocol/cookies.js'
-import type { Settings } from './options.js'
+import type { Settings } from './settings.js'
 
 /** What the cookies of this backend are called and how they are set: one place decides. */
 export interface CookieJar {

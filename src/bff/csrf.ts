@@ -1,7 +1,7 @@
 import type { Answer, Asked } from '../protocol/answer.js'
 import { withHeaders } from './answers.js'
 import { Refusal } from './errors.js'
-import type { Settings } from './options.js'
+import type { Settings } from './settings.js'
 
 /**
  * Who may call: requests that carry `Sallyport-CSRF: 1` (a page of another site cannot send it without a preflight that
@@ -28,6 +28,12 @@ export function requireOwnPage(request: Asked, { origin: own, allowedOrigins }: 
   if (origin !== null && origin !== own && !allowed) refuse('The Origin is another')
   if (site !== null && site !== 'same-origin' && site !== 'none' && !allowed)
     refuse('The request comes from another site')
+}
+
+/** What `EventSource` asks, which can send no header of ours: the browser itself says that a page of this origin does. */
+export function isOwnStream(request: Asked, { origin: own }: Settings): boolean {
+  const origin = request.headers.get('origin')
+  return request.headers.get('sec-fetch-site') === 'same-origin' && (origin === null || origin === own)
 }
 
 /** A top-level navigation, as far as the browser says. For the few endpoints that people are sent to. */

@@ -2,8 +2,8 @@ import type { Mode } from '../protocol/session.js'
 import type { CookieJar } from './cookie-jar.js'
 import type { Endpoint } from './endpoint.js'
 import type { Keyring } from './keyring.js'
-import type { Settings } from './options.js'
 import type { Provider } from './provider.js'
+import type { Settings } from './settings.js'
 
 /** What is in force, for an operator to read. Holds no secret; not for strangers. */
 export interface Description {

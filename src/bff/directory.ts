@@ -1,9 +1,9 @@
 import type { RecordStore } from '../store/contract.js'
 import type { Idle } from './idle.js'
 import { type NotBefore, providerSessionKey, subjectKey } from './not-before.js'
-import type { Settings } from './options.js'
 import type { SessionRecord } from './record.js'
 import type { Device, Directory, Whose } from './sessions.js'
+import type { Settings } from './settings.js'
 import type { StoreShelf } from './store-shelf.js'
 import type { Live, SessionRecords } from './stored-session.js'
 

@@ -5,10 +5,10 @@ export interface Endpoint {
   method: 'GET' | 'POST' | 'DELETE' | 'ALL'
   path: string
   /**
-   * Without the CSRF rules: a navigation with rules of its own, a message of the provider that carries its own proof, or
-   * nothing that depends on anybody.
+   * Without the CSRF rules: a navigation with rules of its own, a message of the provider that carries its own proof, a
+   * stream of events, which the browser itself must call same-origin, or nothing that depends on anybody.
    */
-  exempt?: 'navigation' | 'provider' | 'public'
+  exempt?: 'navigation' | 'provider' | 'stream' | 'public'
   answer(request: Asked): Promise<Answer>
   /** How a refusal looks to whoever has navigated here. Default: JSON. */
   refusal?: 'page'

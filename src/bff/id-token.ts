@@ -1,6 +1,6 @@
 import { decodeBase64url, encodeBase64url } from '../protocol/base64url.js'
 import { Refusal } from './errors.js'
-import type { Settings } from './options.js'
+import type { Settings } from './settings.js'
 
 /** Seconds: an ID Token that was issued longer ago than this was not made for the code that has just been redeemed. */
 const ANCIENT = 600

@@ -1,7 +1,7 @@
 import type { RecordStore } from '../store/contract.js'
 import { createBounded } from './bounded.js'
-import type { Settings } from './options.js'
 import { REMEMBRANCE, type SessionRecord } from './record.js'
+import type { Settings } from './settings.js'
 import { recordOf } from './stored-session.js'
 
 /** Sessions whose last use this process remembers at most. */

@@ -2,7 +2,8 @@ import { platform } from '../crypto/platform.js'
 import { createSealer, keyId, type Opened, type Sealer } from '../crypto/seal.js'
 import { type Bounded, createBounded } from './bounded.js'
 import { Refusal } from './errors.js'
-import { type Settings, weakness } from './options.js'
+import { weakness } from './option-checks.js'
+import type { Settings } from './settings.js'
 
 /** Seals and opens by purpose, with keys that may come from a secret manager. */
 export interface Keyring {

@@ -1,8 +1,8 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose'
 import { Refusal } from './errors.js'
-import type { Settings } from './options.js'
 import type { Provider } from './provider.js'
 import type { Whose } from './sessions.js'
+import type { Settings } from './settings.js'
 
 /** Seconds: one that was issued longer ago is not believed any more, whatever its `exp` says. */
 const ANCIENT = 300

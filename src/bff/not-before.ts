@@ -1,8 +1,8 @@
 import { sha256 } from '../crypto/hash.js'
 import type { RecordStore } from '../store/contract.js'
-import type { Settings } from './options.js'
 import { REMEMBRANCE, type SessionRecord } from './record.js'
 import type { Whose } from './sessions.js'
+import type { Settings } from './settings.js'
 import { recordOf } from './stored-session.js'
 
 /** Under what a person's sessions are found, and those of one session at the provider. */

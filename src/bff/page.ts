@@ -2,7 +2,7 @@ import { html } from 'hono/html'
 import type { Answer } from '../protocol/answer.js'
 import { refusalAnswer } from './answers.js'
 import type { BffErrorCode, Refusal } from './errors.js'
-import type { Settings } from './options.js'
+import type { Settings } from './settings.js'
 
 /** A script that opened this page cannot read its address, and nothing in it runs. */
 const policy = "sandbox; default-src 'none'; frame-ancestors 'none'"

@@ -1,6 +1,7 @@
 import * as oidc from 'openid-client'
 import { Refusal } from './errors.js'
-import { isLoopback, type Settings } from './options.js'
+import { isLoopback } from './option-checks.js'
+import type { Settings } from './settings.js'
 
 /** Seconds after which the metadata document is read again; the old one serves while that fails. */
 const METADATA_AGE = 3600

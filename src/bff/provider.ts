@@ -1,10 +1,10 @@
 import * as oidc from 'openid-client'
 import { Refusal } from './errors.js'
 import { acceptIdToken, refusedClaim } from './id-token.js'
-import type { Settings } from './options.js'
 import type { ProviderAnswer } from './provider-answers.js'
 import { createProviderConfiguration } from './provider-configuration.js'
 import { answerOf } from './provider-faults.js'
+import type { Settings } from './settings.js'
 
 /** A redeemed code: what the session is made of. */
 export interface Redeemed {

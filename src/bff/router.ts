@@ -2,11 +2,11 @@ import { RegExpRouter } from 'hono/router/reg-exp-router'
 import type { Answer, Asked } from '../protocol/answer.js'
 import { StoreError } from '../store/contract.js'
 import { refusalAnswer } from './answers.js'
-import { allowOrigin, answerPreflight, requireNavigation, requireOwnPage } from './csrf.js'
+import { allowOrigin, answerPreflight, isOwnStream, requireNavigation, requireOwnPage } from './csrf.js'
 import type { Endpoint } from './endpoint.js'
 import { Refusal, type RefusalDetails } from './errors.js'
-import type { Settings } from './options.js'
 import { refusalPage } from './page.js'
+import type { Settings } from './settings.js'
 
 /**
  * Brings a request to its endpoint, if the rules for who may call let it, and makes an answer of whatever is thrown. HEAD
@@ -17,7 +17,8 @@ export function createRouter(endpoints: readonly Endpoint[], settings: Settings)
   const pages = new Set(endpoints.flatMap(({ path, refusal }) => (refusal ? [basePath + path] : [])))
 
   async function run(endpoint: Endpoint, request: Asked): Promise<Answer> {
-    if (!endpoint.exempt) requireOwnPage(request, settings)
+    if (!endpoint.exempt || (endpoint.exempt === 'stream' && !isOwnStream(request, settings)))
+      requireOwnPage(request, settings)
     if (endpoint.exempt === 'navigation') requireNavigation(request)
     return allowOrigin(request, await endpoint.answer(request), settings)
   }
@@ -42,7 +43,8 @@ export function createRouter(endpoints: readonly Endpoint[], settings: Settings)
       if (error.code === 'store_not_migrated') emit({ type: 'operator_error', detail: error.message })
       return { description: 'The session store cannot be reached. The session is kept.' }
     }
-    emit({ type: 'operator_error', detail: `${(error as Error)?.name} in ${path}` })
+    const { name } = error as Error
+    if (name !== 'AbortError') emit({ type: 'operator_error', detail: `${name} in ${path}` })
     return {}
   }
 

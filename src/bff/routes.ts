@@ -18,11 +18,20 @@ export interface RouteOptions {
   timeout?: number
   /** Bytes of a request body at most. Default 10 MiB. */
   limit?: number
+  /**
+   * `GET` answers are streams of events. `EventSource` can send no header: `Sec-Fetch-Site: same-origin` takes its place.
+   * They end with the session. Default `false`.
+   */
+  sse?: boolean
+  /** WebSockets may be opened through `bff.authorizeUpgrade`. They end with the session. Default `false`. */
+  websocket?: boolean
 }
 
 /** A route, examined and completed. */
 export interface Route {
   readonly upstream: URL
+  /** The same without a slash at its end. */
+  readonly base: string
   readonly methods: readonly string[]
   readonly resource: readonly string[]
   readonly scope: string
@@ -31,6 +40,8 @@ export interface Route {
   readonly responseHeaders: readonly string[]
   readonly timeout: number
   readonly limit: number
+  readonly sse: boolean
+  readonly websocket: boolean
 }
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
@@ -71,14 +82,17 @@ export function examineRoutes(
     if (!(timeout > 0) || !(limit >= 0)) misuse(`"${name}": "timeout" and "limit" must be numbers`)
     routes.set(name, {
       upstream,
+      base: upstream.href.replace(/\/$/, ''),
       methods: route.methods ?? methods,
       resource: route.resource === undefined ? [] : [route.resource],
       scope: (route.scope ?? '').split(' ').filter(Boolean).sort().join(' '),
       anonymous: route.anonymous ?? false,
-      requestHeaders: [...requestHeaders, ...(route.requestHeaders ?? [])],
+      requestHeaders: [...requestHeaders, ...(route.sse ? ['last-event-id'] : []), ...(route.requestHeaders ?? [])],
       responseHeaders: [...responseHeaders, ...(route.responseHeaders ?? [])],
       timeout,
       limit,
+      sse: route.sse ?? false,
+      websocket: route.websocket ?? false,
     })
   }
   return routes

@@ -7,12 +7,12 @@ import { createCoordinator } from './coordinator.js'
 import { noRefreshTokenOnce, shortId } from './events.js'
 import { type Keyring, openJson } from './keyring.js'
 import { createSessionMemory } from './memory.js'
-import type { Settings } from './options.js'
 import type { Provider } from './provider.js'
 import type { SessionRecord } from './record.js'
 import { REMEMBRANCE } from './record.js'
 import { createSealedCookie } from './sealed-cookie.js'
 import type { Absence, Presence, Sessions } from './sessions.js'
+import type { Settings } from './settings.js'
 import type { Held } from './shelf.js'
 
 /** In a cookie of its own, so that sliding it does not write the session. */

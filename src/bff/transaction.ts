@@ -6,7 +6,7 @@ import type { CookieJar } from './cookie-jar.js'
 import { Refusal } from './errors.js'
 import { type Form, one, required, seconds } from './form.js'
 import { type Keyring, openJson } from './keyring.js'
-import type { Settings } from './options.js'
+import type { Settings } from './settings.js'
 import { recordOf } from './stored-session.js'
 import { allowedTarget } from './wanted.js'
 

@@ -1,5 +1,5 @@
 import { StoreError } from '../store/contract.js'
-import type { Settings } from './options.js'
+import type { Settings } from './settings.js'
 import { within } from './within.js'
 
 /** Milliseconds between two tries to store a result. */

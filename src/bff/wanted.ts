@@ -1,8 +1,8 @@
 import { missingScopes, parseScope } from '../protocol/scope.js'
 import { Refusal } from './errors.js'
 import { type Form, one, seconds } from './form.js'
-import type { Settings } from './options.js'
 import type { Wanted } from './record.js'
+import type { Settings } from './settings.js'
 
 /** What a form may say of the token that it wants. */
 export const wantedParameters = ['min_validity', 'resource', 'scope']

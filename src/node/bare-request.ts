@@ -1,24 +1,32 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { buffer } from 'node:stream/consumers'
 import type { Asked } from '../protocol/answer.js'
+import type { Call, Reply } from '../protocol/upstream.js'
+import { callUpstream } from './upstream.js'
 
 /**
- * A request that needs no `Request`: without a body, its target and host in the plainest spelling, so that no URL parser
- * would change them. `undefined` for any other, which goes the long way.
+ * A request that needs no `Request`: its target and host in the plainest spelling, so that no URL parser would change them,
+ * and its body, if any, short and of a stated length. `undefined` for any other, which goes the long way.
  */
 export function bareRequest(incoming: IncomingMessage, outgoing: ServerResponse): Asked | undefined {
-  const { method, url = '', headers } = incoming
-  const bodiless = method === 'GET' || (method === 'POST' && headers['content-length'] === '0')
-  const plain = bodiless && headers['transfer-encoding'] === undefined
+  const { method = '', url = '', headers } = incoming
+  const plain =
+    headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= SHORT && methods.test(method)
   return plain && plainTarget.test(url) && plainHost.test(headers.host ?? '')
     ? new BareRequest(incoming, outgoing)
     : undefined
 }
 
+/** Bytes of a body that is read as one piece at most. */
+const SHORT = 65_536
+
+const methods = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/
 const plainTarget = /^(\/[\w-]+)+(\?[\w=&-]*)?$/
 const plainHost = /^[a-z\d-]+(\.[a-z\d-]+)*(:\d{1,5})?$/
 
 /** A class, since there is one for each request: nothing is made before it is asked for. */
 class BareRequest implements Asked {
+  /** It is asked for as one piece. */
   readonly body = null
   readonly #incoming: IncomingMessage
   readonly #outgoing: ServerResponse
@@ -46,12 +54,25 @@ class BareRequest implements Asked {
   }
 
   async text(): Promise<string> {
-    return ''
+    return new TextDecoder().decode(await this.arrayBuffer())
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    try {
+      const { buffer: bytes, byteOffset, length } = await buffer(this.#incoming)
+      return (bytes as ArrayBuffer).slice(byteOffset, byteOffset + length)
+    } catch {
+      throw new DOMException('The client has hung up.', 'AbortError')
+    }
   }
 
   get signal(): AbortSignal {
     const gone = new AbortController()
     this.#outgoing.once('close', () => this.#outgoing.writableFinished || gone.abort())
     return gone.signal
+  }
+
+  send(call: Call): Promise<Reply> {
+    return callUpstream(call, this.#incoming, this.#outgoing)
   }
 }

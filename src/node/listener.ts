@@ -8,7 +8,9 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Answer, answersOf } from '../protocol/answer.js'
 import { withPeer } from '../protocol/peer.js'
 import { isPlainPath } from '../protocol/target.js'
+import type { Call } from '../protocol/upstream.js'
 import { bareRequest } from './bare-request.js'
+import { callUpstream } from './upstream.js'
 
 /** Anything that answers a `Request` with a `Response`: `createBff(…)`, or `{ fetch }` of your own. */
 export interface Handler {
@@ -28,7 +30,9 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
     async (request, env) => {
       const asked = withPeer(request, peerOf(env.incoming as IncomingMessage))
       if (!answer) return handler.fetch(asked)
-      write(await answer(asked), env.outgoing as ServerResponse)
+      const [incoming, outgoing] = [env.incoming as IncomingMessage, env.outgoing as ServerResponse]
+      const send = (call: Call) => callUpstream(call, incoming, outgoing)
+      write(await answer(Object.assign(asked, { send })), outgoing)
       return RESPONSE_ALREADY_SENT
     },
     {
@@ -61,18 +65,25 @@ function write({ status, headers, cookies, body }: Answer, outgoing: ServerRespo
   for (const name in headers) lines.push(name, headers[name] ?? '')
   // As one entry: where a host has set headers of its own, of two entries Node keeps the last.
   if (cookies.length) lines.push('Set-Cookie', [...cookies])
-  if (body instanceof ReadableStream) {
-    outgoing.writeHead(status, lines as OutgoingHttpHeader[])
-    pipeline(Readable.fromWeb(body as NodeStream), outgoing).catch(() => outgoing.destroy())
-    return
+  const head = () => outgoing.writeHead(status, lines as OutgoingHttpHeader[])
+  if (body === null) {
+    head().end()
+  } else if (typeof body === 'string') {
+    // Node copies a text twice, a buffer not at all; below this size that is the cheaper way.
+    const whole = body.length > TEXT ? Buffer.from(body) : body
+    const length = Buffer.byteLength(whole)
+    lines.push('Content-Length', length)
+    // What is ASCII throughout is copied rather than encoded.
+    head().end(whole, length === body.length ? 'latin1' : 'utf8')
+  } else if (body instanceof Uint8Array) {
+    lines.push('Content-Length', body.length)
+    head().end(body)
+  } else {
+    // Events may be long in coming: whoever asked is told at once that they will.
+    head().flushHeaders()
+    const stream = body instanceof ReadableStream ? Readable.fromWeb(body as NodeStream) : (body as Readable)
+    pipeline(stream, outgoing).catch(() => outgoing.destroy())
   }
-  // Node copies a text twice, a buffer not at all; below this size that is the cheaper way.
-  const whole = body !== null && body.length > TEXT ? Buffer.from(body) : body
-  const length = whole === null ? undefined : Buffer.byteLength(whole)
-  if (length !== undefined) lines.push('Content-Length', length)
-  outgoing.writeHead(status, lines as OutgoingHttpHeader[])
-  // What is ASCII throughout is copied rather than encoded.
-  outgoing.end(whole, length === body?.length ? 'latin1' : 'utf8')
 }
 
 /** What only the socket knows. */

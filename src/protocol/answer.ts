@@ -1,3 +1,5 @@
+import type { Body, Call, Reply } from './upstream.js'
+
 /** What endpoints read of a request. A `Request` is one; a rim that needs none for it makes something lighter. */
 export interface Asked {
   readonly method: string
@@ -7,6 +9,9 @@ export interface Asked {
   /** Aborts when nobody waits for the answer any more. */
   readonly signal?: AbortSignal
   text(): Promise<string>
+  arrayBuffer(): Promise<ArrayBuffer>
+  /** Calls an API by connections of the rim's own. @throws UpstreamFailure */
+  send?(call: Call): Promise<Reply>
 }
 
 /** What a handler answers before it has the form of any runtime: plain data, which a rim writes without a `Response`. */
@@ -15,8 +20,7 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>
   /** Whole `Set-Cookie` values. */
   readonly cookies: readonly string[]
-  /** A stream is read at the pace of whoever asked, and cancelled when they have gone. */
-  readonly body: string | ReadableStream<Uint8Array> | null
+  readonly body: Body
 }
 
 type Answering = (request: Asked) => Promise<Answer>
@@ -33,7 +37,8 @@ export function withAnswers<Handler extends object>(handler: Handler, answer: An
 export const answersOf = (handler: object): Answering | undefined => answering.get(handler)
 
 export function toResponse({ status, headers, cookies, body }: Answer): Response {
-  const response = new Response(body, { status, headers })
+  // A rim's own stream only ever comes from that rim, which writes it by itself.
+  const response = new Response(body as Exclude<Body, AsyncIterable<Uint8Array>>, { status, headers })
   for (const cookie of cookies) response.headers.append('Set-Cookie', cookie)
   return response
 }

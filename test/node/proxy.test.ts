@@ -25,25 +25,31 @@ let answer: (request: IncomingMessage, response: ServerResponse) => void = () =>
 let url = ''
 let cookie = ''
 
-beforeEach(async () => {
+afterEach(() => vi.unstubAllGlobals())
+
+/** A backend whose calls to APIs go through the rim's own connections, or through the application's `fetch`. */
+async function start(through: 'connections' | 'fetch'): Promise<void> {
   seen = []
   answer = (_request, response) => response.end('ok')
   const upstream = await listen((request, response) => {
     seen.push(request)
     answer(request, response)
   })
+  const real = fetch
+  const network: typeof fetch = (input, init) =>
+    new URL(input instanceof Request ? input.url : `${input}`).origin === ISSUER
+      ? here.as.fetch(input, init)
+      : real(input, init)
+  vi.stubGlobal('fetch', network)
   const here: World = await world({
     mode: 'proxy',
     routes: { notes: { upstream: `${upstream}/v1`, limit: 2 ** 30 }, admin: { upstream: `${upstream}/admin` } },
-    fetch: (input, init) =>
-      new URL(input instanceof Request ? input.url : `${input}`).origin === ISSUER
-        ? here.as.fetch(input, init)
-        : fetch(input, init),
+    fetch: through === 'fetch' ? network : undefined,
   })
   await here.tab.navigate(`${APP}/bff/login`)
   cookie = here.browser.jar.header(`${APP}/`) ?? ''
   url = await listen(toNodeListener(here.bff))
-})
+}
 
 const headers = () => ({ 'Sallyport-CSRF': '1', Cookie: cookie })
 
@@ -63,7 +69,9 @@ function raw(target: string, more: string[] = []): Promise<number> {
   })
 }
 
-describe('the proxy behind a socket', () => {
+describe.each(['connections', 'fetch'] as const)('the proxy behind a socket, through %s', (through) => {
+  beforeEach(() => start(through))
+
   it.each([
     '/bff/api/notes/../admin/x',
     '/bff/api/notes/../../admin/x',

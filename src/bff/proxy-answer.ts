@@ -1,0 +1,48 @@
+import type { Answer } from '../protocol/answer.js'
+import { parseChallenges } from '../protocol/challenge.js'
+import type { Reply } from '../protocol/upstream.js'
+import { sessionHeaders } from './answers.js'
+import type { Target } from './proxy-target.js'
+import type { Settings } from './settings.js'
+
+/** What an API answers is data: should a browser ever show it, nothing in it runs. */
+const fixed = { ...sessionHeaders, 'Content-Security-Policy': "sandbox; default-src 'none'; frame-ancestors 'none'" }
+
+/** An API's answer as the page gets it: headers that are known to be harmless, and the body as it comes. */
+export function passedOn(
+  { status, header, body }: Reply,
+  { route, name, url }: Target,
+  cookies: readonly string[],
+  { basePath }: Settings,
+): Answer {
+  const headers: Record<string, string> = { ...fixed }
+  for (const name of route.responseHeaders) {
+    const value = header(name)
+    if (value !== undefined) headers[name] = value
+  }
+  const challenge = headers['www-authenticate']
+  // Of the other schemes browsers ask people for a password, in our name.
+  if (challenge !== undefined && !isOfTokens(challenge)) delete headers['www-authenticate']
+  const { location } = headers
+  if (location !== undefined) {
+    const here = within(location, url, route.upstream, `${basePath}/api/${name}`)
+    if (here === undefined) delete headers['location']
+    else headers['location'] = here
+  }
+  return { status, headers, cookies, body }
+}
+
+function isOfTokens(header: string): boolean {
+  const challenges = parseChallenges(header)
+  return challenges.length > 0 && challenges.every(({ scheme }) => /^(bearer|dpop)$/i.test(scheme))
+}
+
+/** A redirect that stays within the API, as the page would ask for it; `undefined` for one that leaves it. */
+function within(location: string, from: string, upstream: URL, here: string): string | undefined {
+  if (!URL.canParse(location, from)) return undefined
+  const url = new URL(location, from)
+  const base = upstream.pathname.replace(/\/$/, '')
+  if (url.origin !== upstream.origin || !`${url.pathname}/`.startsWith(`${base}/`) || url.username || url.password)
+    return undefined
+  return here + url.pathname.slice(base.length) + url.search + url.hash
+}

@@ -1,0 +1,26 @@
+import type { Asked } from '../protocol/answer.js'
+import { Refusal } from './errors.js'
+import type { Parts } from './parts.js'
+import type { Wanted } from './record.js'
+import type { Route } from './routes.js'
+import type { Presence } from './sessions.js'
+
+/** Seconds that a token must be good for. */
+const MIN_VALIDITY = 30
+
+/** The token of a session for the API behind a route. `refused` is the digest of one that the API did not take. @throws Refusal */
+export async function apiToken(
+  request: Asked,
+  present: Presence,
+  { resource, scope }: Route,
+  { sessions }: Parts,
+  refused?: string,
+): Promise<string> {
+  const wanted: Wanted = { resource: [...resource], scope, minValidity: MIN_VALIDITY, ...(refused && { refused }) }
+  const outcome = await sessions.token(present, wanted)
+  if (outcome.type === 'token') return outcome.token.access_token
+  if (outcome.type === 'ended')
+    throw new Refusal('session_expired', { reason: outcome.reason, cookies: sessions.clear(request) })
+  if (outcome.type === 'refused') throw new Refusal(outcome.error)
+  throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })
+}

@@ -1,0 +1,145 @@
+import { parseScope } from '../protocol/scope.js'
+import type { Secret } from '../protocol/secret.js'
+import type { Mode } from '../protocol/session.js'
+import { type Now, systemNow } from '../protocol/time.js'
+import { type Emit, isolate } from './events.js'
+import { isLoopback, misuse, seconds, secret, text, url } from './option-checks.js'
+import type { BffOptions } from './options.js'
+import { examineRoutes, type Route } from './routes.js'
+import { type WatchedStore, watchStore } from './watched-store.js'
+
+/** The options, examined and completed. */
+export interface Settings {
+  issuer: string
+  client_id: string
+  clientSecret: Secret
+  clientAuthentication: 'client_secret_basic' | 'client_secret_post'
+  origin: string
+  basePath: string
+  mode: Mode
+  response_mode: 'query' | 'form_post'
+  name: string
+  cookieKeys: readonly Secret[]
+  store: WatchedStore | undefined
+  scope: string
+  scopes: readonly string[]
+  resources: Readonly<Record<string, { scopes: readonly string[] }>>
+  defaultResource: readonly string[]
+  routes: ReadonlyMap<string, Route>
+  redirect_uris: readonly string[]
+  post_logout_redirect_uri: string
+  authorizationParams: readonly string[]
+  claims: readonly string[]
+  idTokenAlgs: readonly string[]
+  allowedOrigins: readonly string[]
+  idleTimeout: number
+  absoluteTimeout: number
+  clockTolerance: number
+  timeout: number
+  loopbackCookies: boolean
+  emit: Emit
+  fetch: typeof globalThis.fetch
+  /** The application brings its own network: nothing goes past it. */
+  ownFetch: boolean
+  now: Now
+}
+
+const standardClaims =
+  'sub name given_name family_name nickname preferred_username picture email email_verified locale updated_at'
+
+/** Examines the options once. @throws TypeError that names the option and the remedy */
+export function examine(options: BffOptions): Settings {
+  const base = url('baseUrl', options.baseUrl)
+  if (base.pathname !== '/' || base.search || base.hash)
+    misuse('baseUrl', 'must be an origin alone, like https://app.example.com')
+  const origin = base.origin
+  const loopbackCookies = options.loopbackCookies ?? false
+  if (loopbackCookies && (base.protocol !== 'http:' || !isLoopback(base)))
+    misuse('loopbackCookies', 'is for plain http on loopback only; remove it and use https:')
+  const issuer = url('issuer', options.issuer)
+  if (issuer.search || issuer.hash) misuse('issuer', 'must have no query and no fragment')
+  const basePath = options.basePath ?? '/bff'
+  if (!/^(\/[\w.~-]+)+$/.test(basePath)) misuse('basePath', 'must be a path like /bff, without a slash at its end')
+  const name = options.name ?? 'sallyport'
+  if (!/^[\w-]{1,64}$/.test(name)) misuse('name', 'must be 1 to 64 letters, digits, "-" or "_"')
+  const mode = options.mode ?? 'token-mediating'
+  if (mode !== 'token-mediating' && mode !== 'proxy') misuse('mode', 'must be "token-mediating" or "proxy"')
+  const response_mode = options.response_mode ?? 'query'
+  if (response_mode !== 'query' && response_mode !== 'form_post')
+    misuse('response_mode', 'must be "query" or "form_post"')
+  if (response_mode === 'form_post' && (mode !== 'proxy' || loopbackCookies))
+    misuse('response_mode', 'can be "form_post" in proxy mode over https: only; its cookies are SameSite=None; Secure')
+  text('client_id', options.client_id)
+  secret('client_secret', options.client_secret, 1)
+  if (!Array.isArray(options.cookieKeys) || !options.cookieKeys.length) misuse('cookieKeys', 'needs at least one key')
+  for (const key of options.cookieKeys) secret('cookieKeys', key, 32)
+  const { store } = options
+  for (const method of ['get', 'write', 'list', 'consume'] as const)
+    if (store && typeof store[method] !== 'function')
+      misuse('store', `has no function ${method}; make one with redisStore, postgresStore or memoryStore`)
+  const emit = isolate(options.onEvent)
+  const scope = options.scope ?? 'openid profile email'
+  const scopes = parseScope(scope)
+  if (!scopes?.includes('openid')) misuse('scope', 'must be space-separated and include openid')
+  const resources = options.resources ?? {}
+  for (const resource of Object.keys(resources))
+    if (!URL.canParse(resource) || resource.includes('#'))
+      misuse('resources', `names "${resource}"; a resource is an absolute URI without a fragment`)
+  if (options.routes && mode !== 'proxy') misuse('routes', 'needs mode: "proxy"')
+  const routes = examineRoutes(
+    options.routes ?? {},
+    resources,
+    (value) => url('routes', value),
+    (remedy) => misuse('routes', remedy),
+  )
+  if (mode === 'proxy' && options.redirect_uris)
+    misuse('redirect_uris', `cannot be chosen in proxy mode; register ${origin}${basePath}/callback`)
+  const callback = mode === 'proxy' ? `${basePath}/callback` : '/callback'
+  const redirect_uris = options.redirect_uris ?? [`${origin}${callback}`]
+  for (const uri of redirect_uris)
+    if (
+      url('redirect_uris', uri).origin !== origin &&
+      !options.allowedOrigins?.includes(url('redirect_uris', uri).origin)
+    )
+      misuse('redirect_uris', 'must lie on baseUrl or an allowed origin')
+  const idTokenAlgs = options.idTokenAlgs ?? ['RS256', 'PS256', 'ES256', 'EdDSA']
+  if (!idTokenAlgs.length || idTokenAlgs.some((alg) => !/^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/.test(alg)))
+    misuse('idTokenAlgs', 'must be asymmetric signature algorithms like RS256')
+  for (const allowed of options.allowedOrigins ?? [])
+    if (url('allowedOrigins', allowed).origin !== allowed)
+      misuse('allowedOrigins', `names "${allowed}"; write an origin like https://admin.example.com`)
+  const postLogout = url('post_logout_redirect_uri', options.post_logout_redirect_uri ?? `${origin}/`).href
+  return {
+    issuer: options.issuer,
+    client_id: options.client_id,
+    clientSecret: options.client_secret,
+    clientAuthentication: options.clientAuthentication ?? 'client_secret_basic',
+    origin,
+    basePath,
+    mode,
+    response_mode,
+    name,
+    cookieKeys: options.cookieKeys,
+    store: store && watchStore(store, { emit }),
+    scope,
+    scopes: scopes ?? [],
+    resources,
+    defaultResource: Object.keys(resources).slice(0, 1),
+    routes,
+    redirect_uris,
+    post_logout_redirect_uri: options.post_logout_redirect_uri ?? postLogout,
+    authorizationParams: options.authorizationParams ?? [],
+    claims: options.claims ?? standardClaims.split(' '),
+    idTokenAlgs,
+    allowedOrigins: options.allowedOrigins ?? [],
+    idleTimeout: seconds('idleTimeout', options.idleTimeout ?? 86_400),
+    absoluteTimeout: seconds('absoluteTimeout', options.absoluteTimeout ?? 604_800),
+    clockTolerance: seconds('clockTolerance', options.clockTolerance ?? 60, 0),
+    timeout: seconds('timeout', options.timeout ?? 10),
+    loopbackCookies,
+    emit,
+    fetch: options.fetch ?? globalThis.fetch,
+    ownFetch: options.fetch !== undefined,
+    now: options.now ?? systemNow,
+  }
+}

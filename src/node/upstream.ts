@@ -1,0 +1,94 @@
+import { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { Agent, type Dispatcher, errors, request } from 'undici'
+import { type Call, type Reply, UpstreamFailure } from '../protocol/upstream.js'
+
+/** Bytes up to which an answer of known length is read as one piece. */
+const WHOLE = 65_536
+
+/** Keep-alive connections to each API, made when the first is called. They keep no process alive. */
+let connections: Agent | undefined
+const agent = () => {
+  connections ??= new Agent({ connect: { timeout: 10_000 } })
+  return connections
+}
+
+/**
+ * Calls an API for a request that is being answered: through kept connections, at the pace of whoever reads the answer,
+ * ended when they hang up. Redirects are not followed.
+ */
+export async function callUpstream(call: Call, incoming: IncomingMessage, outgoing: ServerResponse): Promise<Reply> {
+  const { method, url, headers, body, limit, timeout, until } = call
+  const gone = new EventEmitter()
+  const hangUp = () => outgoing.writableFinished || gone.emit('abort')
+  outgoing.once('close', hangUp)
+  const end = () => gone.emit('abort')
+  until?.signal.addEventListener('abort', end)
+  const known = body === 'own' ? incoming.headers['content-length'] : undefined
+  try {
+    const answer = await request(url, {
+      dispatcher: agent(),
+      method: method as Dispatcher.HttpMethod,
+      headers: known === undefined ? headers : { ...headers, 'content-length': known },
+      signal: gone,
+      headersTimeout: timeout * 1000,
+      ...(until && { bodyTimeout: 0 }),
+      ...(body !== undefined && {
+        body: body === 'own' ? Readable.from(limited(incoming, limit), { objectMode: false }) : body,
+      }),
+    })
+    const over = () => {
+      outgoing.off('close', hangUp)
+      until?.signal.removeEventListener('abort', end)
+      until?.over()
+    }
+    return await replyOf(answer, method, over)
+  } catch (error) {
+    outgoing.off('close', hangUp)
+    throw failureOf(error, outgoing)
+  }
+}
+
+async function replyOf(
+  { statusCode: status, headers, body }: Dispatcher.ResponseData,
+  method: string,
+  over: () => void,
+): Promise<Reply> {
+  const header = (name: string) => {
+    const value = headers[name]
+    return typeof value === 'object' ? value.join(', ') : value
+  }
+  const length = method === 'HEAD' || status === 204 || status === 304 ? 0 : Number(headers['content-length'] ?? NaN)
+  if (length <= WHOLE) {
+    const bytes = new Uint8Array(await body.arrayBuffer())
+    over()
+    return { status, header, body: bytes.length ? bytes : null, discard() {} }
+  }
+  body.once('close', over)
+  return {
+    status,
+    header,
+    body,
+    discard() {
+      body.on('error', () => {}).destroy()
+    },
+  }
+}
+
+/** Passes a body on at the pace of whoever reads it, until there is too much of it. */
+async function* limited(incoming: IncomingMessage, limit: number): AsyncGenerator<Buffer> {
+  let length = 0
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > limit) throw new UpstreamFailure('too_large')
+    yield chunk
+  }
+}
+
+function failureOf(error: unknown, outgoing: ServerResponse): UpstreamFailure {
+  if (error instanceof UpstreamFailure) return error
+  if (outgoing.destroyed) return new UpstreamFailure('gone', error)
+  const late = error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError
+  return new UpstreamFailure(late ? 'timeout' : 'unavailable', error)
+}
