@@ -1,6 +1,6 @@
 // A server process to be measured: it says where it listens and which cookies are signed in, and answers `cpu`.
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:http'
+import { Agent, createServer, request } from 'node:http'
 import { createClient } from 'redis'
 import { createBff } from 'sallyport/bff'
 import { toNodeListener } from 'sallyport/node'
@@ -19,6 +19,40 @@ function bare() {
   return { listener: (_, response) => response.writeHead(200, headers).end(fixed), cookies: [''] }
 }
 
+/** An API that answers small JSON. */
+function api() {
+  const fixed = JSON.stringify({
+    notes: [
+      { id: 1, text: 'Buy milk' },
+      { id: 2, text: 'Call Bob' },
+    ],
+    next: null,
+  })
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(fixed) }
+  return { listener: (_, response) => response.writeHead(200, headers).end(fixed), cookies: [''] }
+}
+
+/** A proxy that asks nobody who is there: what Node itself costs. */
+function bareProxy(port) {
+  const agent = new Agent({ keepAlive: true })
+  const listener = (incoming, outgoing) => {
+    const options = {
+      agent,
+      port,
+      host: '127.0.0.1',
+      method: incoming.method,
+      path: incoming.url,
+      headers: incoming.headers,
+    }
+    const call = request(options, (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.headers)
+      answer.pipe(outgoing)
+    })
+    incoming.pipe(call)
+  }
+  return { listener, cookies: [''] }
+}
+
 const stores = {
   sealed: () => undefined,
   memory: () => memoryStore(),
@@ -29,17 +63,19 @@ const stores = {
 }
 
 /** A backend with so many people signed in. */
-async function backend(kind, sessions, port) {
+async function backend(kind, sessions, port, apiPort) {
   const client_secret = randomBytes(24).toString('hex')
   const as = await mockAuthorizationServer({
     issuer,
     keys: await generateKeys(),
-    clients: [{ client_id: 'notes', client_secret, redirect_uris: [`${origin}/callback`] }],
+    clients: [{ client_id: 'notes', client_secret, redirect_uris: [`${origin}/callback`, `${origin}/bff/callback`] }],
     users: [{ sub: 'alice', name: 'Alice Adams', email: 'alice@example.com' }],
     accessTokenLifetime: 3600,
   })
   as.signIn('alice')
   const store = await stores[kind](port)
+  // The backend's own network is the provider; that of the APIs is real.
+  globalThis.fetch = as.fetch
   const bff = createBff({
     issuer,
     client_id: 'notes',
@@ -47,12 +83,18 @@ async function backend(kind, sessions, port) {
     baseUrl: origin,
     cookieKeys: [randomBytes(32).toString('hex')],
     scope: 'openid profile email offline_access',
-    fetch: as.fetch,
     ...(store && { store }),
+    ...(apiPort && { mode: 'proxy', routes: { notes: { upstream: `http://127.0.0.1:${apiPort}` } } }),
   })
   const cookies = []
-  for (let at = 0; at < sessions; at++) cookies.push(await signIn(bff, as))
+  for (let at = 0; at < sessions; at++) cookies.push(await (apiPort ? signInByNavigation : signIn)(bff, as))
   return { listener: toNodeListener(bff), cookies }
+}
+
+async function signInByNavigation(bff, as) {
+  const browser = mockBrowser({ origins: { [origin]: bff.fetch, [issuer]: as.fetch } })
+  await browser.newTab(`${origin}/`).navigate(`${origin}/bff/login`)
+  return browser.jar.header(`${origin}/`)
 }
 
 async function signIn(bff, as) {
@@ -80,8 +122,9 @@ async function signIn(bff, as) {
   return browser.jar.header(`${origin}/`)
 }
 
-const [kind, sessions, port] = process.argv.slice(2)
-const { listener, cookies } = kind === 'bare' ? bare() : await backend(kind, Number(sessions), port)
+const [kind, sessions, port, apiPort] = process.argv.slice(2)
+const simple = { bare, api, 'bare-proxy': () => bareProxy(apiPort) }
+const { listener, cookies } = simple[kind]?.() ?? (await backend(kind, Number(sessions), port, Number(apiPort)))
 const server = createServer(listener)
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port, cookies }))
 process.on('message', () => {

@@ -7,13 +7,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** Starts a backend in a process of its own. `profile` is a folder for its CPU profile. */
-export async function startBackend(kind, { sessions = 1000, redisPort, profile } = {}) {
+export async function startBackend(kind, { sessions = 1000, redisPort = 0, apiPort = 0, profile } = {}) {
   const execArgv = ['--expose-gc', ...(profile ? ['--cpu-prof', '--cpu-prof-dir', profile] : [])]
-  const child = fork(new URL('backend.js', import.meta.url), [kind, sessions, redisPort], { execArgv })
+  const child = fork(new URL('backend.js', import.meta.url), [kind, sessions, redisPort, apiPort], { execArgv })
   const heard = () =>
     new Promise((resolve, reject) => {
-      child.once('message', resolve)
-      child.once('exit', (code) => reject(new Error(`the ${kind} backend ended with ${code}`)))
+      const ended = (code) => reject(new Error(`the ${kind} backend ended with ${code}`))
+      child.once('exit', ended)
+      child.once('message', (message) => {
+        child.off('exit', ended)
+        resolve(message)
+      })
     })
   const { port, cookies } = await heard()
   return {

@@ -44,7 +44,7 @@ async function start(through: 'connections' | 'fetch'): Promise<void> {
   const here: World = await world({
     mode: 'proxy',
     routes: { notes: { upstream: `${upstream}/v1`, limit: 2 ** 30 }, admin: { upstream: `${upstream}/admin` } },
-    fetch: through === 'fetch' ? network : undefined,
+    ...(through === 'fetch' && { fetch: network }),
   })
   await here.tab.navigate(`${APP}/bff/login`)
   cookie = here.browser.jar.header(`${APP}/`) ?? ''
