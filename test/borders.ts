@@ -53,11 +53,17 @@ const arrows: Record<string, readonly string[]> = {
 /** Where a package may be known: folders, or one file. */
 const homes: Record<string, readonly string[]> = {
   'oidc-client-ts': ['src/client/oidc.ts'],
-  'openid-client': ['src/bff/provider.ts', 'src/bff/provider-configuration.ts', 'src/bff/provider-faults.ts'],
+  'openid-client': [
+    'src/bff/provider.ts',
+    'src/bff/provider-configuration.ts',
+    'src/bff/provider-faults.ts',
+    'src/bff/client-authentication.ts',
+  ],
   hono: ['src/bff/'],
-  jose: ['src/guard/', 'src/testing/', 'src/bff/logout-token.ts'],
+  jose: ['src/guard/', 'src/testing/', 'src/bff/logout-token.ts', 'src/bff/provider-jwt.ts', 'src/bff/private-key.ts'],
+  dpop: ['src/bff/dpop.ts'],
   '@hono/node-server': ['src/node/'],
-  undici: ['src/node/upstream.ts'],
+  undici: ['src/node/upstream.ts', 'src/node/mutual-tls.ts'],
   msw: ['src/testing/handlers.ts'],
 }
 

@@ -1,5 +1,5 @@
 import { setupServer } from 'msw/node'
-import { type Bff, type BffEvent, type BffOptions, createBff } from 'sallyport/bff'
+import { type Bff, type BffEvent, type BffOptions, createBff, type Secret, type SiteOptions } from 'sallyport/bff'
 import { memoryStore, type RecordStore } from 'sallyport/store'
 import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
 import { afterAll, afterEach } from 'vitest'
@@ -44,7 +44,14 @@ export const homes = [
   ['a store', (options = {}, provider = {}) => stored(options, provider)],
 ] as const satisfies readonly (readonly [string, typeof world])[]
 
-export type WorldOptions = Omit<Partial<BffOptions>, 'store'> & { store?: RecordStore | 'memory' }
+export type WorldOptions = Partial<Omit<SiteOptions, 'store'>> & {
+  store?: RecordStore | 'memory'
+  issuer?: string
+  client_id?: string
+  client_secret?: Secret
+  clientAuthentication?: BffOptions['clientAuthentication']
+  clientKey?: Secret
+}
 
 /** With sessions in a store: all processes of this world share it. */
 export function stored(options: WorldOptions = {}, provider: Record<string, unknown> = {}) {
@@ -83,7 +90,7 @@ export async function world({ store, ...options }: WorldOptions = {}, provider: 
   as.signIn('alice')
   network?.use(...((await as.handlers()) as unknown as Parameters<typeof network.use>))
   const events: BffEvent[] = []
-  const settings: BffOptions = {
+  const settings = {
     issuer: ISSUER,
     client_id: 'notes',
     client_secret,
@@ -94,14 +101,14 @@ export async function world({ store, ...options }: WorldOptions = {}, provider: 
       [API]: { scopes: ['notes:read', 'notes:write'] },
       'https://other.example.com': { scopes: ['other:read'] },
     },
-    onEvent: (event) => events.push(event),
+    onEvent: (event: BffEvent) => events.push(event),
     ...(!network && { fetch: as.fetch }),
     now,
     ...(store && { store: store === 'memory' ? memoryStore({ now }) : store }),
     ...options,
   }
   const open = (changes: Partial<BffOptions> = {}) => {
-    const bff = createBff({ ...settings, ...changes })
+    const bff = createBff({ ...settings, ...changes } as BffOptions)
     opened.push(bff)
     return bff
   }

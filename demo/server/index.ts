@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { BffOptions } from 'sallyport/bff'
+import type { SiteOptions } from 'sallyport/bff'
 import { toNodeListener } from 'sallyport/node'
 import { type DemoBackend, startBackend } from './backend.js'
 import { createControls, type Traffic } from './controls.js'
@@ -26,7 +26,7 @@ export interface DemoOptions {
   /** Says nothing. Default `false`: two lines once it can be opened. */
   quiet?: boolean
   /** Settings of the backend that a test wants otherwise, for example its time limits. */
-  bff?: Partial<BffOptions>
+  bff?: Partial<SiteOptions>
 }
 
 export interface Demo {

@@ -6,6 +6,7 @@ import { createBackground } from './background.js'
 import { createCookieJar } from './cookie-jar.js'
 import { type Description, describe } from './describe.js'
 import { createDevices } from './devices.js'
+import { createDpop } from './dpop.js'
 import type { Endpoint } from './endpoint.js'
 import type { BffEvent } from './events.js'
 import { readForm } from './form.js'
@@ -14,8 +15,8 @@ import { createLogin } from './login.js'
 import { createLogout } from './logout.js'
 import type { BffOptions } from './options.js'
 import type { Parts } from './parts.js'
-import { createProvider } from './provider.js'
 import { createProviderLogout } from './provider-logout.js'
+import { createProviders } from './providers.js'
 import { createProxy } from './proxy.js'
 import { createRouter } from './router.js'
 import { createSealedSessions } from './sealed-sessions.js'
@@ -26,6 +27,7 @@ import { createStoreSessions } from './store-sessions.js'
 import { createStreams } from './streams.js'
 import { postToken } from './token.js'
 import { createTransactions, examineRequest, transactionParameters } from './transaction.js'
+import { createUpgrade, type Upgrade } from './upgrade.js'
 
 export interface Bff {
   /** Answers a request to one of the endpoints; 404 for any other. Never rejects. */
@@ -44,7 +46,13 @@ export interface Bff {
    *
    * @throws StoreError when the store is out of reach: some may be left, call again
    */
-  endSessions(whose: { sub: string }): Promise<number>
+  endSessions(whose: { sub: string; iss?: string }): Promise<number>
+  /**
+   * Decides about a request to open a WebSocket through a route with `websocket: true`, before anybody is dialled: its
+   * `Origin` is exactly ours, somebody is signed in, their token is at hand. `undefined` for a request to no route. In Node,
+   * `attachUpgrade(server, bff)` does the rest. Never rejects.
+   */
+  authorizeUpgrade(request: Request): Promise<Upgrade | undefined>
   /**
    * Before the process stops: `/health` says `draining`, no refresh is begun any more, those under way finish and are
    * stored. Sessions can still be read. Stop listening when it resolves.
@@ -71,15 +79,16 @@ export function createBff(options: BffOptions): Bff {
   const settings = { ...examined, emit: heard }
   const jar = createCookieJar(settings)
   const keyring = createKeyring(settings)
-  const provider = createProvider(settings)
+  const dpop = settings.dpopKey === undefined ? undefined : createDpop(settings.dpopKey)
+  const providers = createProviders(settings, dpop)
   const background = createBackground()
   const store = settings.store ?? memoryStore(settings)
   const transactions = createTransactions(settings, jar, keyring, store)
   const sessions = settings.store
-    ? createStoreSessions(settings, settings.store, jar, keyring, provider, background)
-    : createSealedSessions(settings, jar, keyring, provider)
+    ? createStoreSessions(settings, settings.store, jar, keyring, providers, background)
+    : createSealedSessions(settings, jar, keyring, providers)
   const streams = createStreams(sessions)
-  const parts: Parts = { settings, provider, transactions, sessions, streams, store }
+  const parts: Parts = { settings, providers, transactions, sessions, streams, dpop, store }
   const logout = createLogout(parts, jar, keyring)
   let draining = false
 
@@ -109,14 +118,11 @@ export function createBff(options: BffOptions): Bff {
 
   /** Sign-in as the backend begins and finishes it, by navigations. */
   function ownFlow(): Endpoint[] {
-    const { login, loginByForm, callback, callbackByForm } = createLogin(parts)
-    const form = settings.response_mode === 'form_post'
+    const { login, loginByForm, callbacks } = createLogin(parts)
     return [
       { method: 'GET', path: '/login', exempt: 'navigation', refusal: 'page', answer: login },
       { method: 'POST', path: '/login', exempt: 'navigation', refusal: 'page', answer: loginByForm },
-      form
-        ? { method: 'POST', path: '/callback', exempt: 'navigation', refusal: 'page', answer: callbackByForm }
-        : { method: 'GET', path: '/callback', exempt: 'navigation', refusal: 'page', answer: callback },
+      ...callbacks,
       ...proxied(),
     ]
   }
@@ -153,7 +159,7 @@ export function createBff(options: BffOptions): Bff {
   async function metadata(): Promise<Answer> {
     const { client_id, scope, redirect_uris, authorizationParams } = settings
     return json({
-      ...(await provider.metadata()),
+      ...(await providers.main.metadata()),
       mode: settings.mode,
       client_id,
       scope,
@@ -165,7 +171,7 @@ export function createBff(options: BffOptions): Bff {
   async function transaction(request: Request): Promise<Answer> {
     const form = await readForm(request, transactionParameters(settings))
     const { transaction: bound, request: authorization } = await examineRequest(form, settings)
-    const location = await provider.authorizationUrl(authorization)
+    const location = await providers.main.authorizationUrl(authorization)
     return json({ location }, await transactions.begin(request, bound))
   }
 
@@ -180,10 +186,11 @@ export function createBff(options: BffOptions): Bff {
         ? (nobody(present.reason, settings.mode) as SessionAnswer<never>)
         : undefined
     },
-    describe: () => describe(settings, { jar, keyring, provider, endpoints }),
-    async endSessions({ sub }) {
+    authorizeUpgrade: createUpgrade(parts),
+    describe: () => describe(settings, { jar, keyring, providers, endpoints }),
+    async endSessions({ sub, iss = settings.issuer }) {
       if (!sessions.directory) throw new TypeError('endSessions: the backend needs a "store" to know its sessions')
-      return sessions.directory.endAll({ sub }, true)
+      return sessions.directory.endAll({ iss, sub }, true)
     },
     async close() {
       draining = true

@@ -1,8 +1,8 @@
 import { randomId, sha256 } from '../crypto/hash.js'
 import { createBreaker } from './breaker.js'
 import { shortId } from './events.js'
-import type { Provider } from './provider.js'
 import { judge, type ProviderAnswer } from './provider-answers.js'
+import type { Providers } from './providers.js'
 import type { AccessToken, TokenOutcome, Wanted } from './record.js'
 import type { Settings } from './settings.js'
 import type { Attempt, Held, Shelf } from './shelf.js'
@@ -31,7 +31,7 @@ interface Work {
  * In this process, sessions queue: one attempt at a time per session, whoever asks for whatever, detached from any
  * caller. Those who waited find the token that the first one got. Sign-out wins over an attempt in flight.
  */
-export function createCoordinator(settings: Settings, provider: Provider, shelf: Shelf) {
+export function createCoordinator(settings: Settings, providers: Providers, shelf: Shelf) {
   const { now, emit, timeout } = settings
   const breaker = createBreaker(now)
   const turns = new Map<string, Promise<unknown>>()
@@ -61,7 +61,7 @@ export function createCoordinator(settings: Settings, provider: Provider, shelf:
       }
       const wait = Math.max(past?.notBefore ?? 0, breaker.until()) - now()
       if (draining || wait > 0) return fallBack(held, wanted, key, Math.max(wait, 1))
-      const ask = await provider.prepareRefresh()
+      const ask = await providers.of(held.record.iss)?.prepareRefresh()
       if (!ask) return fallBack(held, wanted, key, breaker.failed())
 
       const mine: Attempt = {
@@ -140,7 +140,7 @@ export function createCoordinator(settings: Settings, provider: Provider, shelf:
     const saved = await unsaved.keepSaving(id, save, timeout)
     if (saved instanceof Object) {
       // Signed out meanwhile: what has just been issued must not outlive that.
-      if (newest !== undefined) await provider.revoke(newest)
+      if (newest !== undefined) await providers.of(held.record.iss)?.revoke(newest)
       return { type: 'ended', reason: saved.ended }
     }
     if (saved === 'overtaken') return undefined

@@ -2,7 +2,7 @@ import type { Mode } from '../protocol/session.js'
 import type { CookieJar } from './cookie-jar.js'
 import type { Endpoint } from './endpoint.js'
 import type { Keyring } from './keyring.js'
-import type { Provider } from './provider.js'
+import type { Providers } from './providers.js'
 import type { Settings } from './settings.js'
 
 /** What is in force, for an operator to read. Holds no secret; not for strangers. */
@@ -44,11 +44,11 @@ export async function describe(
   {
     jar,
     keyring,
-    provider,
+    providers,
     endpoints,
-  }: { jar: CookieJar; keyring: Keyring; provider: Provider; endpoints: readonly Endpoint[] },
+  }: { jar: CookieJar; keyring: Keyring; providers: Providers; endpoints: readonly Endpoint[] },
 ): Promise<Description> {
-  const metadata = provider.known()
+  const metadata = providers.main.known()
   const attributes = (name: string) =>
     jar
       .set(name, '', 1)

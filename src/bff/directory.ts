@@ -30,7 +30,7 @@ export function createDirectory({
   notBefore,
   revoke,
 }: DirectoryPorts): Directory {
-  const { issuer, now, idleTimeout } = settings
+  const { now, idleTimeout } = settings
 
   async function device(record: SessionRecord, current: string): Promise<Device | undefined> {
     const last_used = await idle.exactly(record)
@@ -50,15 +50,18 @@ export function createDirectory({
   const page = (index: string, value: string, cursor: string | undefined) =>
     store.list(index, value, { limit: BATCH, ...(cursor !== undefined && { cursor }) })
 
-  async function endAll({ sub, sid }: Whose, revokeTokens = false, except?: string): Promise<number> {
+  async function endAll({ iss, sub, sid }: Whose, revokeTokens = false, except?: string): Promise<number> {
     // First: a sign-in that is under way now finds this when its session is written.
-    await notBefore.stamp({ sub, sid })
+    await notBefore.stamp({ iss, sub, sid })
     const theirs = ({ record }: Live) =>
-      record.id !== except && (sid === undefined || record.sid === sid) && (sub === undefined || record.sub === sub)
+      record.id !== except &&
+      record.iss === iss &&
+      (sid === undefined || record.sid === sid) &&
+      (sub === undefined || record.sub === sub)
     const [index, value] =
       sid === undefined
-        ? (['session-sub', await subjectKey(issuer, sub ?? '')] as const)
-        : (['session-sid', await providerSessionKey(issuer, sid)] as const)
+        ? (['session-sub', await subjectKey(iss, sub ?? '')] as const)
+        : (['session-sid', await providerSessionKey(iss, sid)] as const)
     let count = 0
     let cursor: string | undefined
     do {
@@ -94,7 +97,7 @@ export function createDirectory({
       return id === own.id ? 'current' : 'other'
     },
 
-    endOthers: ({ record }) => endAll({ sub: record.sub }, true, record.id),
+    endOthers: ({ record }) => endAll({ iss: record.iss, sub: record.sub }, true, record.id),
 
     endAll,
   }

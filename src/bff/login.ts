@@ -3,10 +3,13 @@ import type { Answer, Asked } from '../protocol/answer.js'
 import { calculateCodeChallenge } from '../protocol/pkce.js'
 import { returnTarget } from '../protocol/return-to.js'
 import { redirect } from './answers.js'
+import type { Endpoint } from './endpoint.js'
 import { Refusal } from './errors.js'
 import { type Form, one, readForm, readQuery, required } from './form.js'
 import type { Parts } from './parts.js'
+import type { Provider } from './provider.js'
 import { signIn, spending } from './sign-in.js'
+import { createSignedResponse } from './signed-response.js'
 import { examineRequest, type OwnFlow, type Transaction } from './transaction.js'
 
 /** What may be said of a sign-in, beside where to go afterwards. */
@@ -22,8 +25,8 @@ const silentRefusals = ['login_required', 'interaction_required', 'consent_requi
 
 /** The backend's own code flow: no part of it is the page's. @see RFC 10017 section 6.1 */
 export function createLogin(parts: Parts) {
-  const { settings, provider, transactions, sessions } = parts
-  const { issuer, origin, basePath, emit } = settings
+  const { settings: site, providers, transactions, sessions } = parts
+  const { origin, basePath, emit } = site
 
   /** Where to go afterwards; not back into these endpoints, which would sign in or out again. */
   function returnTo(form: Form): string {
@@ -34,13 +37,15 @@ export function createLogin(parts: Parts) {
 
   async function begin(request: Asked, form: Form): Promise<Answer> {
     const iss = one(form, 'iss')
-    if (iss !== undefined && iss !== issuer) throw new Refusal('issuer_mismatch')
+    const provider = iss === undefined ? providers.main : providers.of(iss)
+    if (!provider) throw new Refusal('issuer_mismatch')
+    const { settings } = provider
     const present = await sessions.read(request, false)
     const code_verifier = randomId()
     const own: OwnFlow = {
       code_verifier,
       return_to: returnTo(form),
-      ...(present.record && { began: { id: present.record.id, sub: present.record.sub } }),
+      ...(present.record && { began: { id: present.record.id, iss: present.record.iss, sub: present.record.sub } }),
       ...(one(form, 'prompt') === 'none' && { silent: true }),
     }
     const authorization: Form = new Map([
@@ -52,7 +57,7 @@ export function createLogin(parts: Parts) {
       ['code_challenge', [await calculateCodeChallenge(code_verifier)]],
       ['code_challenge_method', ['S256']],
     ])
-    if (settings.response_mode === 'form_post') authorization.set('response_mode', ['form_post'])
+    if (settings.response_mode !== 'query') authorization.set('response_mode', [settings.response_mode])
     for (const [name, values] of form)
       if (name !== 'return_to' && !initiation.includes(name)) authorization.set(name, values)
     const { transaction, request: sent } = await examineRequest(authorization, settings)
@@ -60,7 +65,7 @@ export function createLogin(parts: Parts) {
     return redirect(location, await transactions.begin(request, { ...transaction, own }))
   }
 
-  async function finish(request: Asked, form: Form): Promise<Answer> {
+  async function finish(request: Asked, form: Form, provider: Provider): Promise<Answer> {
     const state = required(form, 'state')
     const taken = await transactions.take(request, state).catch(async (error) => {
       // A reload, or the button back: who is signed in already has nothing left to do here.
@@ -75,6 +80,8 @@ export function createLogin(parts: Parts) {
     return spending(cookies, async () => {
       const { own } = transaction
       if (!own) throw new Refusal('state_mismatch')
+      // Each provider has a way back of its own: what was begun at one is not finished at another.
+      if (transaction.issuer !== provider.settings.issuer) throw new Refusal('issuer_mismatch')
       const error = one(form, 'error')
       await provider.requireIssuer(one(form, 'iss'))
       if (error !== undefined) return refused(error, own, cookies)
@@ -107,14 +114,27 @@ export function createLogin(parts: Parts) {
     return redirect(return_to, [...cookies, ...presence.cookies])
   }
 
-  const parameters = [...standard, 'return_to', ...initiation, ...settings.authorizationParams]
+  const parameters = [...standard, 'return_to', ...initiation, ...site.authorizationParams]
   return {
     /** `GET /login?return_to=`, and as a form, as third parties may send it. A navigation. */
     login: async (request: Asked) => begin(request, readQuery(request, parameters)),
     loginByForm: async (request: Asked) => begin(request, await readForm(request, parameters)),
-    /** `GET /callback`, or the provider's form. */
-    callback: async (request: Asked) => finish(request, readQuery(request, 'any')),
-    callbackByForm: async (request: Asked) => finish(request, await readForm(request, 'any')),
+    /** `GET /callback`, or the provider's form; of each provider at a path of its own. */
+    callbacks: providers.all.map((provider): Endpoint => {
+      const path = new URL(provider.settings.redirect_uris[0] ?? '').pathname.slice(basePath.length)
+      const open = site.response_mode === 'jwt' ? createSignedResponse(provider) : async (form: Form) => form
+      const byForm = site.response_mode === 'form_post'
+      return {
+        method: byForm ? 'POST' : 'GET',
+        path,
+        exempt: 'navigation',
+        refusal: 'page',
+        answer: async (request) => {
+          const form = byForm ? await readForm(request, 'any') : readQuery(request, 'any')
+          return finish(request, await open(form), provider)
+        },
+      }
+    }),
   }
 }
 

@@ -12,6 +12,7 @@ import { recordOf } from './stored-session.js'
 /** What goes to the provider's end-session page. The hint stays here; only `id` travels. */
 interface Continuation {
   id: string
+  iss: string
   at: number
 }
 
@@ -22,11 +23,11 @@ export type Logout = ReturnType<typeof createLogout>
 
 /** Sign-out: here first and in any case, then the refresh token, then the provider's own session. */
 export function createLogout(
-  { settings, provider, sessions, transactions, store }: Parts,
+  { settings, providers, sessions, transactions, store }: Parts,
   jar: CookieJar,
   keyring: Keyring,
 ) {
-  const { now, basePath, client_id, post_logout_redirect_uri, emit } = settings
+  const { now, basePath, post_logout_redirect_uri, emit } = settings
 
   const hintOf = (id: string) => recordOf('logout-hint', id)
 
@@ -61,9 +62,11 @@ export function createLogout(
       // The others first: should the store fail in between, the person is still signed in here and can try again.
       if (everywhere) await sessions.directory?.endOthers(present)
       const { refresh_token, id_token } = await sessions.end(present, 'logged_out')
+      const { iss } = present.record
+      const provider = providers.of(iss)
       const [revocation, endSession] = await Promise.all([
-        refresh_token === undefined ? 'done' : provider.revoke(refresh_token),
-        provider.endSessionUrl({}).then(Boolean, () => undefined),
+        refresh_token === undefined ? 'done' : provider?.revoke(refresh_token),
+        provider?.endSessionUrl({}).then(Boolean, () => undefined),
       ])
       if (revocation !== 'done') emit({ type: 'revocation_failed', session: shortId(present.record.id) })
       // Signed out here; whether the provider still knows the person cannot be said, or it has no page for it. One that
@@ -72,7 +75,7 @@ export function createLogout(
       if (!endSession || unknown) return json({ location: null, ...(unknown && { op_session: 'unknown' }) }, cookies)
       const id = randomId()
       if (id_token !== undefined) await remember(id, id_token)
-      const sealed = await keyring.seal('logout', JSON.stringify({ id, at: now() } satisfies Continuation))
+      const sealed = await keyring.seal('logout', JSON.stringify({ id, iss, at: now() } satisfies Continuation))
       return json({ location: `${basePath}/logout/continue` }, [...cookies, jar.set(jar.logout, sealed, LIFETIME)])
     },
 
@@ -84,9 +87,10 @@ export function createLogout(
         value === undefined || more.length ? undefined : await openJson<Continuation>(keyring, 'logout', value)
       const known = sealed && now() - sealed.at <= LIFETIME && (await use(sealed.id))
       if (!known) return redirect(post_logout_redirect_uri, cookies)
+      const provider = providers.of(sealed.iss)
       const url = await provider
-        .endSessionUrl({
-          client_id,
+        ?.endSessionUrl({
+          client_id: provider.settings.client_id,
           post_logout_redirect_uri,
           // Some providers come back only with one.
           state: randomId(),

@@ -15,17 +15,17 @@ export type NotBefore = ReturnType<typeof createNotBefore>
  * Stamps that say: sessions of this person, or of this session at the provider, that began until now are over. They catch
  * the sign-in that is under way while all sessions are ended, and are read at sign-in and refresh only.
  */
-export function createNotBefore(store: RecordStore, { now, issuer, absoluteTimeout }: Settings) {
-  const keysOf = ({ sub, sid }: Whose) =>
+export function createNotBefore(store: RecordStore, { now, absoluteTimeout }: Settings) {
+  const keysOf = ({ iss, sub, sid }: Whose) =>
     Promise.all([
-      ...(sub === undefined ? [] : [subjectKey(issuer, sub)]),
-      ...(sid === undefined ? [] : [providerSessionKey(issuer, sid)]),
+      ...(sub === undefined ? [] : [subjectKey(iss, sub)]),
+      ...(sid === undefined ? [] : [providerSessionKey(iss, sid)]),
     ])
 
   return {
     /** Of a session at the provider where one is named, else of the person: never more than was said. */
-    async stamp({ sub, sid }: Whose): Promise<void> {
-      const keys = await keysOf(sid === undefined ? { sub } : { sid })
+    async stamp({ iss, sub, sid }: Whose): Promise<void> {
+      const keys = await keysOf(sid === undefined ? { iss, sub } : { iss, sid })
       for (const key of keys) {
         const id = recordOf('not-before', key)
         const ttl = absoluteTimeout + REMEMBRANCE
@@ -34,9 +34,9 @@ export function createNotBefore(store: RecordStore, { now, issuer, absoluteTimeo
     },
 
     /** Whether a session is over by a stamp. */
-    async covers({ sub, sid, created }: Pick<SessionRecord, 'sub' | 'sid' | 'created'>): Promise<boolean> {
+    async covers({ iss, sub, sid, created }: Pick<SessionRecord, 'iss' | 'sub' | 'sid' | 'created'>): Promise<boolean> {
       const stamps = await Promise.all(
-        (await keysOf({ sub, sid })).map((key) => store.get(recordOf('not-before', key))),
+        (await keysOf({ iss, sub, sid })).map((key) => store.get(recordOf('not-before', key))),
       )
       return stamps.some((stamp) => stamp !== undefined && created <= Number(stamp.value))
     },

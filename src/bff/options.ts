@@ -2,17 +2,19 @@ import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
+import type { ClientOptions } from './client.js'
 import type { BffEvent } from './events.js'
 import type { RouteOptions } from './routes.js'
 
-export interface BffOptions {
-  /** The provider, exactly as its metadata document spells it: `https://login.example.com/realms/acme`. */
-  issuer: string
-  client_id: string
-  /** The secret, or a function that gets it from a secret manager; asked again for every request to the provider. */
-  client_secret: Secret
-  /** How the secret is sent. Default `client_secret_basic`. @see RFC 6749 section 2.3.1 */
-  clientAuthentication?: 'client_secret_basic' | 'client_secret_post'
+/** A backend: as a client of its provider, and before its pages. */
+export type BffOptions = ClientOptions & SiteOptions
+
+export interface SiteOptions {
+  /**
+   * In proxy mode: further providers. `/login?iss=<issuer>` signs in at one of them. The name stands in the redirect URI
+   * that is to be registered there, `/bff/callback/<name>`: a different one for each (RFC 9700 section 2.1). Default none.
+   */
+  issuers?: Readonly<Record<string, ClientOptions>>
   /** The origin that browsers see, `https://app.example.com`. No header of a request ever changes it. */
   baseUrl: string
   /** Where the endpoints live. Default `/bff`. */
@@ -31,8 +33,18 @@ export interface BffOptions {
    * no token ever reaches the page. @see RFC 10017 sections 6.2 and 6.1
    */
   mode?: Mode
-  /** How the provider answers in proxy mode: `query` (default), or `form_post`, whose cookies are `SameSite=None`. */
-  response_mode?: 'query' | 'form_post'
+  /**
+   * How the provider answers in proxy mode: `query` (default), `form_post`, whose cookies are `SameSite=None`, or `jwt`, a
+   * signed answer. @see JWT Secured Authorization Response Mode section 2.3
+   */
+  response_mode?: 'query' | 'form_post' | 'jwt'
+  /**
+   * In proxy mode: access tokens are bound to this private key (a JWK in JSON, like `clientKey`), and of no use to whoever
+   * steals them. All processes share it. Default: bearer tokens. @see RFC 9449
+   */
+  dpopKey?: Secret
+  /** UserInfo comes signed with this algorithm, as registered. Default: as JSON. @see OpenID Connect Core 1.0 section 5.3.2 */
+  userinfo_signed_response_alg?: string
   /** Space-separated: what a page may ask for, and what is asked for when it names none. Default `openid profile email`. Add `offline_access` where the provider wants it for refresh tokens. */
   scope?: string
   /** The APIs that a page may have tokens for, by resource indicator, each with its scopes. The first is the default. @see RFC 8707 */

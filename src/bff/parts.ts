@@ -1,5 +1,6 @@
 import type { RecordStore } from '../store/contract.js'
-import type { Provider } from './provider.js'
+import type { Dpop } from './dpop.js'
+import type { Providers } from './providers.js'
 import type { Sessions } from './sessions.js'
 import type { Settings } from './settings.js'
 import type { Streams } from './streams.js'
@@ -8,10 +9,12 @@ import type { Transactions } from './transaction.js'
 /** What the endpoints work with. */
 export interface Parts {
   settings: Settings
-  provider: Provider
+  providers: Providers
   transactions: Transactions
   sessions: Sessions
   streams: Streams
+  /** Where tokens are bound to a key of ours. */
+  dpop: Dpop | undefined
   /** What must be known once: spent transactions, logout tokens. The session store, or this process's memory. */
   store: RecordStore
 }

@@ -1,4 +1,5 @@
 import * as oidc from 'openid-client'
+import { clientAuthentication } from './client-authentication.js'
 import { Refusal } from './errors.js'
 import { isLoopback } from './option-checks.js'
 import type { Settings } from './settings.js'
@@ -12,7 +13,7 @@ const SECRET_AGE = 1000
 
 /** The provider's metadata, and openid-client's configuration made from it. Nothing is fetched until something is asked. */
 export function createProviderConfiguration(settings: Settings) {
-  const { issuer, client_id, clientSecret, clientAuthentication, timeout, emit, now } = settings
+  const { issuer, client_id, credential, timeout, emit, now } = settings
   let found: { metadata: oidc.ServerMetadata; readAt: number } | undefined
   let reading: Promise<oidc.ServerMetadata> | undefined
   let lastSecret: { value: string; at: number } | undefined
@@ -20,16 +21,13 @@ export function createProviderConfiguration(settings: Settings) {
 
   /** Asked for again where it may have been rotated; good for a moment, so that asking does not delay a request. */
   async function secret(): Promise<string> {
-    if (typeof clientSecret !== 'function') return clientSecret
+    if (typeof credential !== 'function') return credential
     if (!lastSecret || performance.now() - lastSecret.at > SECRET_AGE)
-      lastSecret = { value: await clientSecret(), at: performance.now() }
+      lastSecret = { value: await credential(), at: performance.now() }
     return lastSecret.value
   }
 
-  const authenticate: oidc.ClientAuth = async (as, client, body, headers) => {
-    const method = clientAuthentication === 'client_secret_post' ? oidc.ClientSecretPost : oidc.ClientSecretBasic
-    return method(await secret())(as, client, body, headers)
-  }
+  const authenticate = clientAuthentication(settings, secret)
   const execute = isLoopback(new URL(issuer)) ? [oidc.allowInsecureRequests] : []
   const fetch: oidc.CustomFetch = (url, options) => settings.fetch(url, options as RequestInit)
 
@@ -90,11 +88,21 @@ export function createProviderConfiguration(settings: Settings) {
     const skew = Math.round(now() - Date.now() / 1000)
     if (current?.skew === skew && current.metadata === server) return current.config
     const algs = server.id_token_signing_alg_values_supported ?? ['RS256']
+    const { userinfo_signed_response_alg: userinfoAlg } = settings
     const allowed = algs.filter((alg) => settings.idTokenAlgs.includes(alg))
     const config = new oidc.Configuration(
-      { ...server, id_token_signing_alg_values_supported: allowed },
+      {
+        ...server,
+        id_token_signing_alg_values_supported: allowed,
+        userinfo_signing_alg_values_supported: [...settings.idTokenAlgs],
+      },
       client_id,
-      { [oidc.clockSkew]: skew, [oidc.clockTolerance]: settings.clockTolerance },
+      {
+        [oidc.clockSkew]: skew,
+        [oidc.clockTolerance]: settings.clockTolerance,
+        use_mtls_endpoint_aliases: settings.clientAuthentication === 'tls_client_auth',
+        ...(userinfoAlg !== undefined && { userinfo_signed_response_alg: userinfoAlg }),
+      },
       authenticate,
     )
     for (const step of execute) step(config)

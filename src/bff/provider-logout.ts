@@ -3,15 +3,22 @@ import type { Answer, Asked } from '../protocol/answer.js'
 import { json, withHeaders } from './answers.js'
 import { Refusal } from './errors.js'
 import { readForm, required } from './form.js'
-import { createLogoutTokenVerifier } from './logout-token.js'
+import { claimedIssuer, createLogoutTokenVerifier, refusedLogout } from './logout-token.js'
 import type { Parts } from './parts.js'
 import type { Directory } from './sessions.js'
 import { recordOf } from './stored-session.js'
 
 /** Sign-out that the provider begins. Neither endpoint looks at a cookie: the request may come from anywhere. */
-export function createProviderLogout({ settings, provider, store }: Parts, directory: Directory) {
-  const { issuer, emit } = settings
-  const verify = createLogoutTokenVerifier(settings, provider)
+export function createProviderLogout({ settings, providers, store }: Parts, directory: Directory) {
+  const { emit } = settings
+  const verifiers = new Map(
+    providers.all.map((provider) => [provider.settings.issuer, createLogoutTokenVerifier(provider)]),
+  )
+  const verify = (token: string) => {
+    const verifier = verifiers.get(claimedIssuer(token))
+    if (!verifier) throw refusedLogout('iss')
+    return verifier(token)
+  }
 
   return {
     /**
@@ -20,7 +27,7 @@ export function createProviderLogout({ settings, provider, store }: Parts, direc
      */
     async backChannel(request: Asked): Promise<Answer> {
       const { whose, jti, lifetime } = await verify(required(await readForm(request, ['logout_token']), 'logout_token'))
-      const shown = recordOf('logout-token', await sha256(`${issuer} ${jti}`))
+      const shown = recordOf('logout-token', await sha256(`${whose.iss} ${jti}`))
       // Marked when it has been done, not before: one that failed midway may come again.
       if (await store.get(shown))
         throw new Refusal('invalid_request', { description: 'The logout token was used before.' })
@@ -40,10 +47,10 @@ export function createProviderLogout({ settings, provider, store }: Parts, direc
       const [sid, ...sids] = searchParams.getAll('sid')
       if (!iss || !sid || issuers.length || sids.length)
         throw new Refusal('invalid_request', { description: 'iss and sid are required, once each.' })
-      if (iss !== issuer) throw new Refusal('issuer_mismatch')
-      const count = await directory.endAll({ sid })
+      if (!providers.of(iss)) throw new Refusal('issuer_mismatch')
+      const count = await directory.endAll({ iss, sid })
       emit({ type: 'provider_logout', channel: 'front', sessions: count })
-      const framedBy = `default-src 'none'; frame-ancestors ${new URL(issuer).origin}`
+      const framedBy = `default-src 'none'; frame-ancestors ${new URL(iss).origin}`
       return withHeaders(json({}), { 'Content-Security-Policy': framedBy })
     },
   }

@@ -1,4 +1,5 @@
 import * as oidc from 'openid-client'
+import type { Dpop } from './dpop.js'
 import { Refusal } from './errors.js'
 import { acceptIdToken, refusedClaim } from './id-token.js'
 import type { ProviderAnswer } from './provider-answers.js'
@@ -32,9 +33,16 @@ export interface Redemption {
 export type Provider = ReturnType<typeof createProvider>
 
 /** What is asked of the provider, through openid-client. */
-export function createProvider(settings: Settings) {
+export function createProvider(settings: Settings, dpop: Dpop | undefined) {
   const { issuer, emit } = settings
   const { metadata, configuration, secret, known } = createProviderConfiguration(settings)
+  const tokenType = dpop ? 'dpop' : 'bearer'
+
+  /** With a proof wherever a token is asked for that is to be bound to our key. */
+  async function bound(config: oidc.Configuration): Promise<oidc.DPoPOptions> {
+    return dpop ? { DPoP: oidc.getDPoPHandle(config, await dpop.pair()) } : {}
+  }
+
   /** @throws Refusal `issuer_mismatch` for a response of another issuer, or of none where it says who it is. @see RFC 9207 */
   async function requireIssuer(iss: string | undefined): Promise<void> {
     const { authorization_response_iss_parameter_supported: says } = await metadata()
@@ -42,6 +50,8 @@ export function createProvider(settings: Settings) {
   }
 
   return {
+    /** As of this provider: its issuer, and this backend's client there. */
+    settings,
     metadata,
     known,
     requireIssuer,
@@ -57,7 +67,7 @@ export function createProvider(settings: Settings) {
       const { pushed_authorization_request_endpoint: push } = await metadata()
       if (push === undefined) return oidc.buildAuthorizationUrl(config, parameters).href
       try {
-        return (await oidc.buildAuthorizationUrlWithPAR(config, parameters)).href
+        return (await oidc.buildAuthorizationUrlWithPAR(config, parameters, await bound(config))).href
       } catch (error) {
         throw pushRefusal(error)
       }
@@ -84,8 +94,9 @@ export function createProvider(settings: Settings) {
             ...(redemption.max_age !== undefined && { maxAge: redemption.max_age }),
           },
           new URLSearchParams(redemption.resource.map((resource) => ['resource', resource])),
+          await bound(config),
         )
-        if (tokens.token_type !== 'bearer') throw unusable(tokens.token_type)
+        if (tokens.token_type !== tokenType) throw unusable(tokens.token_type)
         const claims = tokens.claims()
         const { id_token = '', access_token } = tokens
         if (!claims) throw new Refusal('id_token_invalid', { claim: 'missing' })
@@ -100,7 +111,8 @@ export function createProvider(settings: Settings) {
     async userinfo(access_token: string, sub: string): Promise<oidc.UserInfoResponse | undefined> {
       if (!(await metadata()).userinfo_endpoint) return undefined
       try {
-        return await oidc.fetchUserInfo(await configuration(), access_token, sub)
+        const config = await configuration()
+        return await oidc.fetchUserInfo(config, access_token, sub, await bound(config))
       } catch (error) {
         if ((error as { code?: string }).code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED')
           throw new Refusal('subject_mismatch')
@@ -117,16 +129,18 @@ export function createProvider(settings: Settings) {
       ((refresh_token: string, parameters: URLSearchParams) => Promise<ProviderAnswer>) | undefined
     > {
       let config: oidc.Configuration
+      let proofs: oidc.DPoPOptions
       try {
         config = await configuration()
+        proofs = await bound(config)
         await secret()
       } catch {
         return undefined
       }
       return async (refresh_token, parameters) => {
         try {
-          const tokens = await oidc.refreshTokenGrant(config, refresh_token, parameters)
-          if (tokens.token_type !== 'bearer') throw unusable(tokens.token_type)
+          const tokens = await oidc.refreshTokenGrant(config, refresh_token, parameters, proofs)
+          if (tokens.token_type !== tokenType) throw unusable(tokens.token_type)
           const sub = tokens.claims()?.sub
           return {
             type: 'tokens',
@@ -192,11 +206,18 @@ export function createProvider(settings: Settings) {
     return unavailable('token')
   }
 
-  /** A page cannot use a token that is bound to a key of ours. @see RFC 10017 section 6.2.4.3.2 */
+  /**
+   * A page cannot use a token that is bound to a key of ours, and one that should be bound is not taken unbound.
+   * @see RFC 10017 section 6.2.4.3.2, RFC 9449 section 5
+   */
   function unusable(token_type: string): Refusal {
-    emit({ type: 'operator_error', detail: `The provider issues ${token_type} tokens; a page can only use Bearer` })
+    const wanted = dpop ? 'DPoP' : 'Bearer'
+    emit({
+      type: 'operator_error',
+      detail: `The provider issues ${token_type} tokens; only ${wanted} can be used here`,
+    })
     return new Refusal('operator_error', {
-      description: 'The provider issues tokens that a page cannot use: not Bearer.',
+      description: `The provider issues tokens that cannot be used here: not ${wanted}.`,
     })
   }
 

@@ -24,3 +24,13 @@ export async function apiToken(
   if (outcome.type === 'refused') throw new Refusal(outcome.error)
   throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })
 }
+
+/** How a token is shown to an API: with a proof that it is ours, where it is bound to our key. */
+export async function apiCredentials(
+  { dpop }: Parts,
+  token: string,
+  { method, url }: { method: string; url: string },
+): Promise<Record<string, string>> {
+  if (!dpop) return { authorization: `Bearer ${token}` }
+  return { authorization: `DPoP ${token}`, dpop: await dpop.proof(method, url, token) }
+}

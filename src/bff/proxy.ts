@@ -1,5 +1,6 @@
 import { sha256 } from '../crypto/hash.js'
 import type { Answer, Asked } from '../protocol/answer.js'
+import { parseChallenges } from '../protocol/challenge.js'
 import { type Reply, type Until, UpstreamFailure } from '../protocol/upstream.js'
 import { Refusal } from './errors.js'
 import { createFetchUpstream } from './fetch-upstream.js'
@@ -7,7 +8,8 @@ import type { Parts } from './parts.js'
 import { passedOn } from './proxy-answer.js'
 import { bodyOf, tooLarge } from './proxy-body.js'
 import { type Target, targetOf } from './proxy-target.js'
-import { apiToken } from './proxy-token.js'
+import { apiCredentials, apiToken } from './proxy-token.js'
+import type { Presence } from './sessions.js'
 
 /**
  * `/api/<route>/…`: calls an API as the person who is signed in. The page never sees the token, and nothing that it sends
@@ -16,7 +18,7 @@ import { apiToken } from './proxy-token.js'
  * Not done: redirects are not followed, answers are not changed. @see RFC 10017 section 6.1.3
  */
 export function createProxy(parts: Parts) {
-  const { settings, sessions, streams } = parts
+  const { settings, sessions, streams, dpop } = parts
   const { emit } = settings
   const throughFetch = createFetchUpstream(settings.fetch)
 
@@ -24,7 +26,7 @@ export function createProxy(parts: Parts) {
     request: Asked,
     { route, url, name }: Target,
     body: Uint8Array | 'own' | undefined,
-    token: string | undefined,
+    credentials: Readonly<Record<string, string>>,
     until: Until | undefined,
   ): Promise<Reply> {
     const headers: Record<string, string> = { 'accept-encoding': 'identity' }
@@ -32,11 +34,13 @@ export function createProxy(parts: Parts) {
       const value = request.headers.get(header)
       if (value !== null) headers[header] = value
     }
-    if (token !== undefined) headers['authorization'] = `Bearer ${token}`
+    Object.assign(headers, credentials)
     const { timeout, limit } = route
     const call = { method: request.method, url, headers, body, limit, timeout, ...(until && { until }) }
     try {
-      return await (settings.ownFetch || !request.send ? throughFetch(request, call) : request.send(call))
+      const reply = await (settings.ownFetch || !request.send ? throughFetch(request, call) : request.send(call))
+      dpop?.learn(url, reply.header('dpop-nonce'))
+      return reply
     } catch (error) {
       until?.over()
       const reason = error instanceof UpstreamFailure ? error.reason : 'unavailable'
@@ -46,29 +50,42 @@ export function createProxy(parts: Parts) {
     }
   }
 
-  async function asNobody(request: Asked, target: Target): Promise<Answer> {
-    const reply = await send(request, target, await bodyOf(request, target.route.limit), undefined, undefined)
-    return passedOn(reply, target, [], settings)
+  /** What an API refuses, though it should not, is sent once more where it can be: with its nonce, then with another token. */
+  async function asSomebody(request: Asked, target: Target, present: Presence): Promise<Reply> {
+    const { route, url } = target
+    const token = await apiToken(request, present, route, parts)
+    const body = await bodyOf(request, route.limit)
+    const until = route.sse && request.method === 'GET' ? streams.follow(request, present) : undefined
+    const attempt = async (token: string) =>
+      send(request, target, body, await apiCredentials(parts, token, { method: request.method, url }), until)
+    let reply = await attempt(token)
+    if (reply.status !== 401 || body === 'own') return reply
+    if (dpop && wantsNonce(reply)) {
+      reply.discard()
+      reply = await attempt(token)
+      if (reply.status !== 401) return reply
+    }
+    const next = await apiToken(request, present, route, parts, await sha256(token)).catch(() => token)
+    if (next === token) return reply
+    reply.discard()
+    return attempt(next)
   }
 
   return async (request: Asked): Promise<Answer> => {
     const target = targetOf(request, settings)
-    const { route } = target
-    if (route.anonymous) return asNobody(request, target)
+    if (target.route.anonymous) {
+      const reply = await send(request, target, await bodyOf(request, target.route.limit), {}, undefined)
+      return passedOn(reply, target, [], settings)
+    }
     const present = await sessions.read(request)
     if (!present.record) throw new Refusal('session_expired', { reason: present.reason, cookies: present.cookies })
-    const token = await apiToken(request, present, route, parts)
-    const body = await bodyOf(request, route.limit)
-    const until = route.sse && request.method === 'GET' ? streams.follow(request, present) : undefined
-    let reply = await send(request, target, body, token, until)
-    if (reply.status === 401 && body !== 'own') {
-      // Refused though it should be good: another one, once, if there is another.
-      const next = await apiToken(request, present, route, parts, await sha256(token)).catch(() => token)
-      if (next !== token) {
-        reply.discard()
-        reply = await send(request, target, body, next, until)
-      }
-    }
+    const reply = await asSomebody(request, target, present)
     return passedOn(reply, target, await sessions.cookies(present), settings)
   }
 }
+
+/** @see RFC 9449 section 9 */
+const wantsNonce = (reply: Reply): boolean =>
+  parseChallenges(reply.header('www-authenticate') ?? '').some(
+    ({ parameters }) => parameters['error'] === 'use_dpop_nonce',
+  )

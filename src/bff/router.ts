@@ -33,7 +33,7 @@ export function createRouter(endpoints: readonly Endpoint[], settings: Settings)
     const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable', outage(error, path))
     emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
     // Whoever calls /login by script gets JSON; nobody but a browser on its way back comes to /callback.
-    const page = pages.has(path) && (path.endsWith('/callback') || refusal.code !== 'csrf_required')
+    const page = pages.has(path) && (path.startsWith(`${basePath}/callback`) || refusal.code !== 'csrf_required')
     return allowOrigin(request, page ? refusalPage(refusal, settings) : refusalAnswer(refusal), settings)
   }
 

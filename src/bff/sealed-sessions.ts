@@ -7,7 +7,7 @@ import { createCoordinator } from './coordinator.js'
 import { noRefreshTokenOnce, shortId } from './events.js'
 import { type Keyring, openJson } from './keyring.js'
 import { createSessionMemory } from './memory.js'
-import type { Provider } from './provider.js'
+import type { Providers } from './providers.js'
 import type { SessionRecord } from './record.js'
 import { REMEMBRANCE } from './record.js'
 import { createSealedCookie } from './sealed-cookie.js'
@@ -30,12 +30,12 @@ export function createSealedSessions(
   settings: Settings,
   jar: CookieJar,
   keyring: Keyring,
-  provider: Provider,
+  providers: Providers,
 ): Sessions {
   const { now, emit, idleTimeout } = settings
   const cookie = createSealedCookie(jar, keyring, emit)
   const memory = createSessionMemory(now, bury)
-  const coordinator = createCoordinator(settings, provider, memory)
+  const coordinator = createCoordinator(settings, providers, memory)
   const noRefreshToken = noRefreshTokenOnce(emit)
 
   /** Ends a session here, and hands back the newest that was known of it. */
@@ -65,12 +65,13 @@ export function createSealedSessions(
   /** The session has run out: its refresh token is of no more use to anybody. */
   async function expire(request: Asked, record: SessionRecord): Promise<Absence> {
     const newest = bury(record, 'expired')?.record ?? record
-    if (newest.refresh_token !== undefined) await revoke(newest.id, newest.refresh_token)
+    await revoke(newest)
     return absent(request, 'expired')
   }
 
-  async function revoke(id: string, refresh_token: string): Promise<void> {
-    if ((await provider.revoke(refresh_token)) !== 'done') emit({ type: 'revocation_failed', session: shortId(id) })
+  async function revoke({ id, iss, refresh_token }: SessionRecord): Promise<void> {
+    const done = refresh_token === undefined || (await providers.of(iss)?.revoke(refresh_token)) === 'done'
+    if (!done) emit({ type: 'revocation_failed', session: shortId(id) })
   }
 
   const sealed = (record: SessionRecord) => cookie.seal(record, record.expires - now() + REMEMBRANCE)
@@ -89,6 +90,7 @@ export function createSealedSessions(
       const { id, generation, expires } = found.record
       const ended = memory.grave(id)
       if (ended) return absent(request, ended)
+      if (!providers.of(found.record.iss)) return absent(request, 'revoked')
       const idle = await lastUse(header, id)
       if (!idle || now() > idle.at + idleTimeout || now() >= expires) return expire(request, found.record)
       const due = touch && now() - idle.at >= Math.min(60, idleTimeout / 10)
@@ -112,7 +114,7 @@ export function createSealedSessions(
       const cookies = [...(await sealed(record)), await idleCookie(record.id, record.expires)]
       if (previous && !memory.grave(previous.id)) {
         const newest = bury(previous, 'logged_out')?.record ?? previous
-        if (newest.refresh_token !== undefined) await revoke(newest.id, newest.refresh_token)
+        await revoke(newest)
       }
       const held = memory.remember({ record, id_token, tokens: new Map([['', access]]), ours: true })
       emit({ type: 'signed_in', sub: record.sub, session: shortId(record.id) })

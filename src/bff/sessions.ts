@@ -38,6 +38,7 @@ export interface Device {
 
 /** Whose sessions: a person's, or those of one session at the provider. */
 export interface Whose {
+  readonly iss: string
   readonly sub?: string | undefined
   readonly sid?: string | undefined
 }

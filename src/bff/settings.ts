@@ -2,22 +2,23 @@ import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import { type Client, examineClient, privateJwk } from './client.js'
 import { type Emit, isolate } from './events.js'
-import { isLoopback, misuse, seconds, secret, text, url } from './option-checks.js'
+import { isLoopback, misuse, seconds, secret, url } from './option-checks.js'
 import type { BffOptions } from './options.js'
 import { examineRoutes, type Route } from './routes.js'
 import { type WatchedStore, watchStore } from './watched-store.js'
 
 /** The options, examined and completed. */
-export interface Settings {
-  issuer: string
-  client_id: string
-  clientSecret: Secret
-  clientAuthentication: 'client_secret_basic' | 'client_secret_post'
+export interface Settings extends Client {
+  /** Further clients, by name. */
+  issuers: ReadonlyMap<string, Client>
   origin: string
   basePath: string
   mode: Mode
-  response_mode: 'query' | 'form_post'
+  response_mode: 'query' | 'form_post' | 'jwt'
+  dpopKey: Secret | undefined
+  userinfo_signed_response_alg: string | undefined
   name: string
   cookieKeys: readonly Secret[]
   store: WatchedStore | undefined
@@ -56,8 +57,6 @@ export function examine(options: BffOptions): Settings {
   const loopbackCookies = options.loopbackCookies ?? false
   if (loopbackCookies && (base.protocol !== 'http:' || !isLoopback(base)))
     misuse('loopbackCookies', 'is for plain http on loopback only; remove it and use https:')
-  const issuer = url('issuer', options.issuer)
-  if (issuer.search || issuer.hash) misuse('issuer', 'must have no query and no fragment')
   const basePath = options.basePath ?? '/bff'
   if (!/^(\/[\w.~-]+)+$/.test(basePath)) misuse('basePath', 'must be a path like /bff, without a slash at its end')
   const name = options.name ?? 'sallyport'
@@ -65,12 +64,19 @@ export function examine(options: BffOptions): Settings {
   const mode = options.mode ?? 'token-mediating'
   if (mode !== 'token-mediating' && mode !== 'proxy') misuse('mode', 'must be "token-mediating" or "proxy"')
   const response_mode = options.response_mode ?? 'query'
-  if (response_mode !== 'query' && response_mode !== 'form_post')
-    misuse('response_mode', 'must be "query" or "form_post"')
+  if (!['query', 'form_post', 'jwt'].includes(response_mode))
+    misuse('response_mode', 'must be "query", "form_post" or "jwt"')
+  if (response_mode === 'jwt' && mode !== 'proxy') misuse('response_mode', 'can be "jwt" in proxy mode only')
   if (response_mode === 'form_post' && (mode !== 'proxy' || loopbackCookies))
     misuse('response_mode', 'can be "form_post" in proxy mode over https: only; its cookies are SameSite=None; Secure')
-  text('client_id', options.client_id)
-  secret('client_secret', options.client_secret, 1)
+  const ownFetch = options.fetch !== undefined
+  const client = examineClient(options, ownFetch)
+  const issuers = examineIssuers(options, mode, ownFetch)
+  if (options.dpopKey !== undefined) {
+    if (mode !== 'proxy')
+      misuse('dpopKey', 'needs mode: "proxy"; a page cannot use tokens that are bound to a key of ours')
+    privateJwk('dpopKey', options.dpopKey)
+  }
   if (!Array.isArray(options.cookieKeys) || !options.cookieKeys.length) misuse('cookieKeys', 'needs at least one key')
   for (const key of options.cookieKeys) secret('cookieKeys', key, 32)
   const { store } = options
@@ -110,10 +116,10 @@ export function examine(options: BffOptions): Settings {
       misuse('allowedOrigins', `names "${allowed}"; write an origin like https://admin.example.com`)
   const postLogout = url('post_logout_redirect_uri', options.post_logout_redirect_uri ?? `${origin}/`).href
   return {
-    issuer: options.issuer,
-    client_id: options.client_id,
-    clientSecret: options.client_secret,
-    clientAuthentication: options.clientAuthentication ?? 'client_secret_basic',
+    ...client,
+    issuers,
+    dpopKey: options.dpopKey,
+    userinfo_signed_response_alg: options.userinfo_signed_response_alg,
     origin,
     basePath,
     mode,
@@ -139,7 +145,22 @@ export function examine(options: BffOptions): Settings {
     loopbackCookies,
     emit,
     fetch: options.fetch ?? globalThis.fetch,
-    ownFetch: options.fetch !== undefined,
+    ownFetch,
     now: options.now ?? systemNow,
   }
+}
+
+/** Further providers are told apart by their issuer, and by the name in their redirect URI. */
+function examineIssuers(options: BffOptions, mode: Mode, ownFetch: boolean): ReadonlyMap<string, Client> {
+  const issuers = new Map<string, Client>()
+  const seen = new Set([options.issuer])
+  for (const [name, more] of Object.entries(options.issuers ?? {})) {
+    if (mode !== 'proxy') misuse('issuers', 'needs mode: "proxy"')
+    if (!/^[a-z\d][a-z\d-]{0,63}$/.test(name))
+      misuse('issuers', `names "${name}"; a name is lower-case letters, digits and "-"`)
+    if (seen.has(more.issuer)) misuse('issuers', `names ${more.issuer} twice`)
+    seen.add(more.issuer)
+    issuers.set(name, examineClient(more, ownFetch))
+  }
+  return issuers
 }

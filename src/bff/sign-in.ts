@@ -59,15 +59,18 @@ export interface CodeResponse {
 /** Redeems a code, checks the ID Token, and makes a session under a new id. @throws Refusal */
 export async function signIn(
   request: Asked,
-  { redirect_uri, nonce, max_age, acr_values, resource, scope, own }: Transaction,
+  { issuer, redirect_uri, nonce, max_age, acr_values, resource, scope, own }: Transaction,
   response: CodeResponse,
-  { settings, provider, sessions }: Parts,
+  { providers, sessions }: Parts,
 ): Promise<{ presence: Presence; access: AccessToken }> {
+  const provider = providers.of(issuer)
+  if (!provider) throw new Refusal('issuer_mismatch')
+  const { settings } = provider
   const tokens = await provider.redeem({ ...response, redirect_uri, nonce, max_age, acr_values, resource })
   const now = settings.now()
   const { sub, sid } = tokens.claims
   const stepUp = max_age !== undefined || acr_values !== undefined
-  if (stepUp && own?.began && own.began.sub !== sub) {
+  if (stepUp && own?.began && (own.began.sub !== sub || own.began.iss !== issuer)) {
     if (tokens.refresh_token !== undefined) await provider.revoke(tokens.refresh_token)
     throw new Refusal('subject_mismatch', {
       description: 'Another person signed in than the one who was asked to. Their session is as it was.',
@@ -86,7 +89,7 @@ export async function signIn(
   const presence = await sessions.create(
     request,
     {
-      iss: settings.issuer,
+      iss: issuer,
       sub,
       ...(typeof sid === 'string' && { sid }),
       claims,

@@ -11,7 +11,7 @@ import { noRefreshTokenOnce, shortId } from './events.js'
 import { createIdle } from './idle.js'
 import type { Keyring } from './keyring.js'
 import { createNotBefore, providerSessionKey, subjectKey } from './not-before.js'
-import type { Provider } from './provider.js'
+import type { Providers } from './providers.js'
 import { REMEMBRANCE, type SessionRecord } from './record.js'
 import type { Absence, Leftover, Presence, Sessions } from './sessions.js'
 import type { Settings } from './settings.js'
@@ -36,7 +36,7 @@ export function createStoreSessions(
   store: WatchedStore,
   jar: CookieJar,
   keyring: Keyring,
-  provider: Provider,
+  providers: Providers,
   background: Background,
 ): Sessions {
   const { now, emit, idleTimeout } = settings
@@ -53,7 +53,7 @@ export function createStoreSessions(
       emit({ type: 'signed_out', sub: record.sub, session: shortId(record.id), reason })
     },
   })
-  const coordinator = createCoordinator(settings, provider, shelf)
+  const coordinator = createCoordinator(settings, providers, shelf)
   const noRefreshToken = noRefreshTokenOnce(emit)
   const digests = createBounded<string>(DIGESTS)
   let swept = now()
@@ -93,7 +93,8 @@ export function createStoreSessions(
   function revoke(ended: Live | Pick<Held, 'record'>): void {
     background.run(async () => {
       const { refresh_token } = 'sealed' in ended ? await leftover(ended) : ended.record
-      if (refresh_token !== undefined && (await provider.revoke(refresh_token)) !== 'done')
+      const { iss } = ended.record
+      if (refresh_token !== undefined && (await providers.of(iss)?.revoke(refresh_token)) !== 'done')
         emit({ type: 'revocation_failed', session: shortId(ended.record.id) })
     })
   }
@@ -125,6 +126,7 @@ export function createStoreSessions(
       const live = id === undefined ? undefined : await records.load(id)
       if (!live) return absent(request, 'none')
       if ('ended' in live) return absent(request, live.ended)
+      if (!providers.of(live.record.iss)) return absent(request, 'revoked')
       const last = await idle.lastUse(live.record, touch)
       if (last === undefined || now() >= live.record.expires) return expire(request, live)
       return present(live, Math.floor(Math.min(live.record.expires, last + idleTimeout)))

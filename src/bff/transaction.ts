@@ -32,7 +32,7 @@ export interface OwnFlow {
   code_verifier: string
   return_to: string
   /** The session that this browser had when it began: cookies of its are withheld on the way back. */
-  began?: { id: string; sub: string }
+  began?: { id: string; iss: string; sub: string }
   /** `prompt=none`: a refusal is no error. */
   silent?: true
 }
@@ -116,7 +116,7 @@ export async function examineRequest(
 export type Transactions = ReturnType<typeof createTransactions>
 
 /** Keeps transactions in cookies of the browser that began them, one per `state`; the store knows which are spent. */
-export function createTransactions({ now, issuer }: Settings, jar: CookieJar, keyring: Keyring, store: RecordStore) {
+export function createTransactions({ now }: Settings, jar: CookieJar, keyring: Keyring, store: RecordStore) {
   const nameOf = (stateDigest: string) => `${jar.transaction}${stateDigest.slice(0, 16)}`
 
   async function open(request: Asked, name: string): Promise<Transaction | undefined> {
@@ -168,7 +168,6 @@ export function createTransactions({ now, issuer }: Settings, jar: CookieJar, ke
       const transaction = await open(request, name)
       if (!transaction || !equalInConstantTime(transaction.state, digest))
         throw new Refusal((await store.get(spent)) ? 'transaction_consumed' : 'state_mismatch', { cookies })
-      if (transaction.issuer !== issuer) throw new Refusal('issuer_mismatch', { cookies })
       // Of two that come together, to whichever process, one is the second.
       if (!(await store.consume(spent, LIFETIME))) throw new Refusal('transaction_consumed', { cookies })
       return { transaction, cookies }

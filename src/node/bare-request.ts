@@ -11,7 +11,9 @@ import { callUpstream } from './upstream.js'
 export function bareRequest(incoming: IncomingMessage, outgoing: ServerResponse): Asked | undefined {
   const { method = '', url = '', headers } = incoming
   const plain =
-    headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= SHORT && methods.test(method)
+    headers['transfer-encoding'] === undefined &&
+    Number(headers['content-length'] ?? 0) <= SHORT &&
+    methods.test(method)
   return plain && plainTarget.test(url) && plainHost.test(headers.host ?? '')
     ? new BareRequest(incoming, outgoing)
     : undefined

@@ -1,0 +1,31 @@
+import { importJWK, type JWK } from 'jose'
+import type { Secret } from '../protocol/secret.js'
+import { Refusal } from './errors.js'
+
+/** A private key as it signs, and what the other side knows it by. */
+export interface PrivateKey {
+  readonly key: CryptoKey
+  readonly kid?: string
+  /** The public half, which a proof carries. */
+  readonly publicKey: CryptoKey
+}
+
+/** Algorithms by curve, for a JWK that does not say. */
+const usual: Readonly<Record<string, string>> = { 'P-256': 'ES256', Ed25519: 'EdDSA' }
+
+/** Reads a private key from a JWK in JSON. @throws Refusal `operator_error` that names the option */
+export async function readPrivateKey(option: string, secret: Secret): Promise<PrivateKey> {
+  try {
+    const jwk = JSON.parse(typeof secret === 'function' ? await secret() : secret) as JWK
+    const alg = jwk.alg ?? usual[`${jwk.crv}`] ?? 'RS256'
+    const { kty, crv, x, y, n, e, kid } = jwk
+    const open = Object.fromEntries(Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined))
+    return {
+      key: (await importJWK(jwk, alg)) as CryptoKey,
+      publicKey: (await importJWK({ ...open, ext: true } as JWK, alg)) as CryptoKey,
+      ...(kid !== undefined && { kid }),
+    }
+  } catch (error) {
+    throw new Refusal('operator_error', { description: `"${option}" is no private key as a JWK.`, cause: error })
+  }
+}

@@ -1,0 +1,24 @@
+import type { Dpop } from './dpop.js'
+import { createProvider, type Provider } from './provider.js'
+import type { Settings } from './settings.js'
+
+/** The providers that people sign in at. Nothing that one of them has issued is ever sent to another. */
+export interface Providers {
+  /** The one that is meant where none is named. */
+  readonly main: Provider
+  readonly all: readonly Provider[]
+  /** By issuer, compared as a string; `undefined`: not, or no more, configured. */
+  of(issuer: string): Provider | undefined
+}
+
+/** @see RFC 9700 section 4.4.2 */
+export function createProviders(settings: Settings, dpop: Dpop | undefined): Providers {
+  const main = createProvider(settings, dpop)
+  const others = [...settings.issuers].map(([name, client]) => {
+    const redirect_uris = settings.redirect_uris.map((uri) => `${uri}/${name}`)
+    return createProvider({ ...settings, ...client, redirect_uris }, dpop)
+  })
+  const all = [main, ...others]
+  const byIssuer = new Map(all.map((provider) => [provider.settings.issuer, provider]))
+  return { main, all, of: (issuer) => byIssuer.get(issuer) }
+}

@@ -1,0 +1,104 @@
+import { type IncomingMessage, type RequestOptions, request as requestHttp, type Server } from 'node:http'
+import { request as requestHttps, type Server as SecureServer } from 'node:https'
+import { type Duplex, pipeline } from 'node:stream'
+import type { Bff } from '../bff/bff.js'
+import type { Upgrade } from '../bff/upgrade.js'
+import { isPlainTarget } from './listener.js'
+
+/** What a WebSocket handshake consists of; everything else of a request stays here. @see RFC 6455 section 4.1 */
+const handshake = ['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions']
+const accepted = ['sec-websocket-accept', 'sec-websocket-protocol', 'sec-websocket-extensions']
+
+type Accepted = Upgrade & { type: 'accepted' }
+
+/**
+ * Opens the WebSockets of a server through the backend's routes: the session is checked, the API dialled with its token,
+ * and both sockets are tied together, bytes as they come. They end with the session.
+ *
+ * Upgrades that are for no route are left to the server's other listeners, and refused where there is none.
+ *
+ * Not done: frames are not read, so that nothing limits their size or rate here.
+ */
+export function attachUpgrade(server: Server | SecureServer, bff: Pick<Bff, 'authorizeUpgrade'>): void {
+  server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy())
+    open(incoming, socket, head, bff).then(
+      (mine) => mine || server.listenerCount('upgrade') > 1 || refuse(socket, 404),
+      () => refuse(socket, 500),
+    )
+  })
+}
+
+/** `false`: it is for none of the routes. */
+async function open(incoming: IncomingMessage, socket: Duplex, head: Buffer, bff: Pick<Bff, 'authorizeUpgrade'>) {
+  const asked = requestOf(incoming)
+  if (!asked) return false
+  const upgrade = await bff.authorizeUpgrade(asked)
+  if (!upgrade) return false
+  if (upgrade.type === 'refused') refuse(socket, upgrade.response.status)
+  else dial(incoming, socket, head, upgrade)
+  return true
+}
+
+/** As it was sent; `undefined` for what a URL parser would mend. */
+function requestOf({ url = '', headers }: IncomingMessage): Request | undefined {
+  const address = `http://${headers.host}${url}`
+  if (!isPlainTarget(url) || !URL.canParse(address)) return undefined
+  const pairs = Object.entries(headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : []))
+  return new Request(address, { headers: pairs as [string, string][] })
+}
+
+function dial(incoming: IncomingMessage, socket: Duplex, head: Buffer, upgrade: Accepted): void {
+  const { url, headers, timeout, signal, over } = upgrade
+  const own = Object.fromEntries(
+    handshake.flatMap((name) => {
+      const value = incoming.headers[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+  const options: RequestOptions = {
+    headers: { ...own, ...headers, connection: 'Upgrade', upgrade: 'websocket' },
+    agent: false,
+    signal,
+    timeout: timeout * 1000,
+  }
+  const call = (url.startsWith('https:') ? requestHttps : requestHttp)(url, options)
+  const hungUp = () => call.destroy()
+  const failed = (status: number) => {
+    over()
+    refuse(socket, status)
+  }
+  socket.once('close', hungUp)
+  call.once('timeout', () => call.destroy(new Error('timeout')))
+  call.once('error', (error) => failed(error.message === 'timeout' ? 504 : 502))
+  // An API that wants no socket says why by its status; its body is nobody's.
+  call.once('response', (answer) => {
+    answer.destroy()
+    failed((answer.statusCode ?? 0) >= 400 ? (answer.statusCode ?? 502) : 502)
+  })
+  call.once('upgrade', (answer, api, first) => {
+    socket.off('close', hungUp)
+    const lines = accepted.flatMap((name) => {
+      const value = answer.headers[name]
+      return value === undefined ? [] : [`${name}: ${value}`]
+    })
+    socket.write(
+      ['HTTP/1.1 101 Switching Protocols', 'connection: Upgrade', 'upgrade: websocket', ...lines, '\r\n'].join('\r\n'),
+    )
+    if (first.length) api.unshift(first)
+    if (head.length) socket.unshift(head)
+    const end = () => socket.destroy()
+    signal.addEventListener('abort', end)
+    pipeline(socket, api, socket, () => {
+      signal.removeEventListener('abort', end)
+      socket.destroy()
+      api.destroy()
+      over()
+    })
+  })
+  call.end()
+}
+
+function refuse(socket: Duplex, status: number): void {
+  socket.end(`HTTP/1.1 ${status} \r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+}
