@@ -6,6 +6,7 @@ import { Refusal } from './errors.js'
 export interface PrivateKey {
   readonly key: CryptoKey
   readonly kid?: string
+  readonly alg: string
   /** The public half, which a proof carries. */
   readonly publicKey: CryptoKey
 }
@@ -23,6 +24,7 @@ export async function readPrivateKey(option: string, secret: Secret): Promise<Pr
     return {
       key: (await importJWK(jwk, alg)) as CryptoKey,
       publicKey: (await importJWK({ ...open, ext: true } as JWK, alg)) as CryptoKey,
+      alg,
       ...(kid !== undefined && { kid }),
     }
   } catch (error) {

@@ -1,4 +1,5 @@
-import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
+import { decodeJwt } from 'jose'
+import { peerOf, withPeer } from '../protocol/peer.js'
 import { authorize } from './authorize.js'
 import { createFaults, type EndpointName, type Fault } from './faults.js'
 import type { RequestHandler } from './handlers.js'
@@ -6,6 +7,7 @@ import { type Claims, createKeys, type Header, type SigningKey, type Tampered } 
 import { logoutToken } from './logout-token.js'
 import type { MockClient, MockUser, ProviderState, Tamper } from './provider-state.js'
 import { json, oauthError, push, revoke, token } from './token.js'
+import { userinfo } from './userinfo.js'
 
 export interface MockAuthorizationServerOptions {
   issuer: string
@@ -19,6 +21,8 @@ export interface MockAuthorizationServerOptions {
   leeway?: number
   /** Whether it offers pushed authorization requests (RFC 9126). Default `false`. */
   par?: boolean
+  /** Proofs of possession have to carry this nonce (RFC 9449 section 8). Default: none. */
+  dpopNonce?: string
   /** Default: new ones. @see generateKeys */
   keys?: readonly SigningKey[]
 }
@@ -75,7 +79,7 @@ const paths: Record<string, EndpointName> = {
  * URIs, reused refresh tokens. Real signatures, with keys made at random for each; a clock of its own; switches for
  * trouble. People sign in by `signIn(sub)`: there is no form.
  *
- * Not there: client registration, DPoP, introspection, more than one person signed in at a time.
+ * Not there: client registration, introspection, more than one person signed in at a time.
  */
 export async function mockAuthorizationServer(
   options: MockAuthorizationServerOptions,
@@ -98,6 +102,8 @@ export async function mockAuthorizationServer(
     denial: undefined,
     grants: { authorization_code: 0, refresh_token: 0 },
     issued: [],
+    seen: new Set(),
+    dpopNonce: options.dpopNonce,
   }
   const faults = createFaults()
   const requests = {
@@ -139,6 +145,8 @@ export async function mockAuthorizationServer(
     issuer,
     async fetch(input, init) {
       const request = new Request(input, init)
+      const peer = input instanceof Request ? peerOf(input) : undefined
+      if (peer) withPeer(request, peer)
       const endpoint = paths[new URL(request.url).href.slice(issuer.replace(/\/$/, '').length).replace(/[?#].*/, '')]
       if (!request.url.startsWith(issuer) || !endpoint) return new Response(null, { status: 404 })
       requests[endpoint]++
@@ -183,11 +191,19 @@ function metadata(issuer: string, { par }: MockAuthorizationServerOptions): Clai
     revocation_endpoint: at('/revoke'),
     end_session_endpoint: at('/end-session'),
     response_types_supported: ['code'],
-    response_modes_supported: ['query', 'form_post'],
+    response_modes_supported: ['query', 'form_post', 'jwt'],
     grant_types_supported: ['authorization_code', 'refresh_token'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['RS256', 'ES256'],
-    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+    token_endpoint_auth_methods_supported: [
+      'client_secret_basic',
+      'client_secret_post',
+      'private_key_jwt',
+      'tls_client_auth',
+    ],
+    dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'PS256', 'RS256'],
+    authorization_signing_alg_values_supported: ['RS256', 'ES256'],
+    userinfo_signing_alg_values_supported: ['RS256', 'ES256'],
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
     backchannel_logout_supported: true,
@@ -195,19 +211,6 @@ function metadata(issuer: string, { par }: MockAuthorizationServerOptions): Clai
     frontchannel_logout_supported: true,
     frontchannel_logout_session_supported: true,
   }
-}
-
-async function userinfo(state: ProviderState, request: Request): Promise<Response> {
-  const [scheme, bearer = ''] = (request.headers.get('authorization') ?? '').split(' ')
-  const keys = createLocalJWKSet(state.keys.jwks())
-  const verified =
-    scheme?.toLowerCase() === 'bearer' &&
-    (await jwtVerify(bearer, keys, { issuer: state.issuer, currentDate: new Date(state.now() * 1000) }).catch(
-      () => undefined,
-    ))
-  if (!verified) return oauthError('invalid_token', 'the access token cannot be used', 401)
-  const claims: Claims = { ...state.users.find((user) => user.sub === verified.payload.sub) }
-  return json(state.tamper.userinfo?.(claims) ?? claims)
 }
 
 /** @see OpenID Connect RP-Initiated Logout 1.0 section 2 */

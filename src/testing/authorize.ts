@@ -11,23 +11,24 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
   if (!client) return page(400, 'The client is not known.')
   if (!client.redirect_uris.includes(redirect_uri)) return page(400, 'The redirect_uri is not registered.')
 
-  const respond = (parameters: Record<string, string>): Response => {
+  const respond = async (parameters: Record<string, string>): Promise<Response> => {
     const response = new URLSearchParams(parameters)
-    const sent = query.get('state')
-    if (sent !== null) response.set('state', sent)
+    const wanted = query.get('state')
+    if (wanted !== null) response.set('state', wanted)
     response.set('iss', state.issuer)
     const target = new URL(redirect_uri)
     const final = state.tamper.authorizationResponse?.(response) ?? response
     if (query.get('response_mode') === 'form_post') return formPost(redirect_uri, final)
-    target.search = [target.search.slice(1), final.toString()].filter(Boolean).join('&')
+    const sent = query.get('response_mode') === 'jwt' ? await signed(state, client.client_id, final) : final
+    target.search = [target.search.slice(1), sent.toString()].filter(Boolean).join('&')
     return new Response(null, { status: 302, headers: { Location: target.href } })
   }
   const refuse = (error: string, error_description: string) => respond({ error, error_description })
 
   for (const name of new Set(query.keys()))
     if (name !== 'resource' && query.getAll(name).length > 1) return refuse('invalid_request', `${name} is repeated`)
-  if (!['query', 'form_post', null].includes(query.get('response_mode')))
-    return refuse('invalid_request', 'response_mode is query or form_post')
+  if (!['query', 'form_post', 'jwt', null].includes(query.get('response_mode')))
+    return refuse('invalid_request', 'response_mode is query, form_post or jwt')
   if (query.get('response_type') !== 'code') return refuse('unsupported_response_type', 'response_type is code')
   const code_challenge = query.get('code_challenge') ?? ''
   if (query.get('code_challenge_method') !== 'S256') return refuse('invalid_request', 'code_challenge_method is S256')
@@ -73,6 +74,14 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
     ...(acr !== undefined && { acr }),
   })
   return respond({ code })
+}
+
+/** The whole answer as one JWT. @see JWT Secured Authorization Response Mode section 2.3.1 */
+async function signed(state: ProviderState, aud: string, response: URLSearchParams): Promise<URLSearchParams> {
+  const claims = { iss: state.issuer, aud, exp: Math.floor(state.now()) + 60, ...Object.fromEntries(response) }
+  const header = { alg: 'RS256' }
+  const jwt = await state.keys.sign(state.tamper.signed?.(claims, header) ?? { claims, header })
+  return new URLSearchParams({ response: jwt })
 }
 
 /** What a browser submits at once. @see OAuth 2.0 Form Post Response Mode section 2 */

@@ -1,8 +1,16 @@
+import type { JWK } from 'jose'
 import type { Claims, Header, Keys, Tampered } from './keys.js'
 
+/** A client, registered for one way to authenticate: a secret, the keys of its assertions, or a certificate. */
 export interface MockClient {
   client_id: string
-  client_secret: string
+  client_secret?: string
+  /** Public keys of `private_key_jwt`. */
+  jwks?: { keys: JWK[] }
+  /** DER: of `tls_client_auth`, compared with the one of the request's peer. */
+  certificate?: Uint8Array
+  /** UserInfo comes as a JWT. */
+  userinfo_signed_response_alg?: 'RS256' | 'ES256'
   redirect_uris: readonly string[]
   post_logout_redirect_uris?: readonly string[]
 }
@@ -45,6 +53,8 @@ export interface Tamper {
   authorizationResponse?: ((parameters: URLSearchParams) => URLSearchParams) | undefined
   metadata?: ((json: Claims) => Claims) | undefined
   userinfo?: ((claims: Claims) => Claims) | undefined
+  /** Where UserInfo or the authorization response is signed. */
+  signed?: ((claims: Claims, header: Header) => Tampered) | undefined
 }
 
 /** Everything that one make-believe provider knows. */
@@ -68,6 +78,10 @@ export interface ProviderState {
   grants: { authorization_code: number; refresh_token: number }
   /** Every code and token issued, so that a test can look for them where they must not be. */
   issued: string[]
+  /** Identifiers that are good once. */
+  seen: Set<string>
+  /** What proofs of possession have to carry; `undefined`: nothing. */
+  dpopNonce: string | undefined
 }
 
 export function issue<Text extends string>(state: ProviderState, secret: Text): Text {

@@ -1,3 +1,5 @@
+import { authenticate } from './client-authentication.js'
+import { proofOf } from './dpop.js'
 import { base64url, type Claims, sha256, type Tampered } from './keys.js'
 import { type Grant, issue, type ProviderState, randomText, scopesOf } from './provider-state.js'
 
@@ -10,38 +12,27 @@ export const json = (body: unknown, status = 200): Response =>
 export const oauthError = (error: string, error_description: string, status = 400): Response =>
   json({ error, error_description }, status)
 
-/** The client that a request authenticates as, by `client_secret_basic` or `client_secret_post`, never both. */
-export function authenticate(state: ProviderState, request: Request, form: URLSearchParams): string | undefined {
-  const [scheme, credentials = ''] = (request.headers.get('authorization') ?? '').split(' ')
-  const inForm = form.get('client_secret')
-  let client_id = form.get('client_id') ?? ''
-  let client_secret = inForm ?? ''
-  if (scheme) {
-    if (scheme.toLowerCase() !== 'basic' || inForm !== null) return undefined
-    const parts = atob(credentials)
-      .split(':')
-      .map((part) => decodeURIComponent(part.replaceAll('+', ' ')))
-    client_id = parts[0] ?? ''
-    client_secret = parts[1] ?? ''
-  }
-  return state.clients.find((client) => client.client_id === client_id && client.client_secret === client_secret)
-    ?.client_id
-}
-
 /** The token endpoint. @see RFC 6749 sections 4.1.3 and 6 */
 export async function token(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
-  const client_id = authenticate(state, request, form)
+  const client_id = await authenticate(state, request, form)
   if (client_id === undefined) return oauthError('invalid_client', 'client authentication failed', 401)
   for (const name of new Set(form.keys()))
     if (name !== 'resource' && form.getAll(name).length > 1) return oauthError('invalid_request', `${name} is repeated`)
+  const proof = await proofOf(state, request)
+  if (proof && 'error' in proof) return nonceAnswer(state, oauthError(proof.error, 'the DPoP proof is refused'))
   const grant_type = form.get('grant_type')
-  if (grant_type === 'authorization_code') return redeem(state, form, client_id)
-  if (grant_type === 'refresh_token') return refresh(state, form, client_id)
+  if (grant_type === 'authorization_code') return redeem(state, form, client_id, proof?.jkt)
+  if (grant_type === 'refresh_token') return refresh(state, form, client_id, proof?.jkt)
   return oauthError('unsupported_grant_type', 'authorization_code or refresh_token')
 }
 
-async function redeem(state: ProviderState, form: URLSearchParams, client_id: string): Promise<Response> {
+async function redeem(
+  state: ProviderState,
+  form: URLSearchParams,
+  client_id: string,
+  jkt: string | undefined,
+): Promise<Response> {
   const code = state.codes.get(form.get('code') ?? '')
   if (!code || code.client_id !== client_id) return oauthError('invalid_grant', 'the code is not known')
   if (code.used) {
@@ -58,13 +49,15 @@ async function redeem(state: ProviderState, form: URLSearchParams, client_id: st
   if (resource.some((item) => !code.resource.includes(item)))
     return oauthError('invalid_target', 'not what was authorized')
   state.grants.authorization_code++
-  return answer(state, code, code.scope, resource.length ? resource : code.resource, {
-    idToken: true,
-    refreshToken: true,
-  })
+  return answer(state, code, code.scope, resource.length ? resource : code.resource, jkt)
 }
 
-async function refresh(state: ProviderState, form: URLSearchParams, client_id: string): Promise<Response> {
+async function refresh(
+  state: ProviderState,
+  form: URLSearchParams,
+  client_id: string,
+  jkt: string | undefined,
+): Promise<Response> {
   const spent = state.refreshTokens.get(form.get('refresh_token') ?? '')
   if (!spent || spent.client_id !== client_id) return oauthError('invalid_grant', 'the refresh token is not known')
   if (spent.spent !== undefined && (state.leeway === 0 || state.now() - spent.spent > state.leeway))
@@ -78,10 +71,7 @@ async function refresh(state: ProviderState, form: URLSearchParams, client_id: s
     return oauthError('invalid_target', 'not what was authorized')
   spent.spent ??= state.now()
   state.grants.refresh_token++
-  return answer(state, spent, asked ?? spent.scope, resource.length ? resource : spent.resource, {
-    idToken: true,
-    refreshToken: true,
-  })
+  return answer(state, spent, asked ?? spent.scope, resource.length ? resource : spent.resource, jkt)
 }
 
 async function answer(
@@ -89,7 +79,7 @@ async function answer(
   grant: Grant,
   scope: string,
   resource: string[],
-  parts: { idToken: boolean; refreshToken: boolean },
+  jkt: string | undefined,
 ): Promise<Response> {
   const { client_id, sub, sid, auth_time, nonce, acr, family } = grant
   const iat = Math.floor(state.now())
@@ -106,43 +96,47 @@ async function answer(
         iat,
         exp: iat + state.accessTokenLifetime,
         jti: crypto.randomUUID(),
+        ...(jkt !== undefined && { cnf: { jkt } }),
       },
     }),
   )
-  const body: Claims = { access_token, token_type: 'Bearer', expires_in: state.accessTokenLifetime, scope }
-  if (parts.refreshToken && scopesOf(grant.scope).includes('offline_access')) {
+  const body: Claims = {
+    access_token,
+    token_type: jkt === undefined ? 'Bearer' : 'DPoP',
+    expires_in: state.accessTokenLifetime,
+    scope,
+  }
+  if (scopesOf(grant.scope).includes('offline_access')) {
     const refresh_token = issue(state, randomText())
     const { client_id, sub, sid, scope, resource, auth_time } = grant
     state.refreshTokens.set(refresh_token, { client_id, sub, sid, scope, resource, auth_time, family })
     body['refresh_token'] = refresh_token
   }
-  if (parts.idToken) {
-    const person = state.users.find((user) => user.sub === sub)
-    const at_hash = base64url((await sha256(access_token)).subarray(0, 16))
-    const claims = {
-      ...person,
-      iss: state.issuer,
-      aud: client_id,
-      sub,
-      sid,
-      auth_time,
-      iat,
-      exp: iat + 300,
-      at_hash,
-      ...(nonce !== undefined && { nonce }),
-      ...(acr !== undefined && { acr }),
-    }
-    const header = { alg: 'RS256' }
-    const wanted: Tampered = state.tamper.idToken?.(claims, header) ?? { claims, header }
-    body['id_token'] = issue(state, await state.keys.sign(wanted))
+  const person = state.users.find((user) => user.sub === sub)
+  const at_hash = base64url((await sha256(access_token)).subarray(0, 16))
+  const claims = {
+    ...person,
+    iss: state.issuer,
+    aud: client_id,
+    sub,
+    sid,
+    auth_time,
+    iat,
+    exp: iat + 300,
+    at_hash,
+    ...(nonce !== undefined && { nonce }),
+    ...(acr !== undefined && { acr }),
   }
+  const header = { alg: 'RS256' }
+  const wanted: Tampered = state.tamper.idToken?.(claims, header) ?? { claims, header }
+  body['id_token'] = issue(state, await state.keys.sign(wanted))
   return json(state.tamper.tokenResponse?.(body) ?? body)
 }
 
 /** Revocation: of the whole family; unknown tokens are nobody's business. @see RFC 7009 section 2 */
 export async function revoke(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
-  const client_id = authenticate(state, request, form)
+  const client_id = await authenticate(state, request, form)
   if (client_id === undefined) return oauthError('invalid_client', 'client authentication failed', 401)
   const found = state.refreshTokens.get(form.get('token') ?? '')
   if (found?.client_id === client_id) state.revokedFamilies.add(found.family)
@@ -152,7 +146,7 @@ export async function revoke(state: ProviderState, request: Request): Promise<Re
 /** Pushed authorization requests. @see RFC 9126 section 2 */
 export async function push(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
-  const client_id = authenticate(state, request, form)
+  const client_id = await authenticate(state, request, form)
   if (client_id === undefined) return oauthError('invalid_client', 'client authentication failed', 401)
   const client = state.clients.find((candidate) => candidate.client_id === client_id)
   if (!client?.redirect_uris.includes(form.get('redirect_uri') ?? ''))
@@ -162,4 +156,10 @@ export async function push(state: ProviderState, request: Request): Promise<Resp
   const request_uri = `urn:ietf:params:oauth:request_uri:${randomText()}`
   state.pushed.set(request_uri, form)
   return json({ request_uri, expires_in: 60 }, 201)
+}
+
+/** @see RFC 9449 section 8 */
+export function nonceAnswer({ dpopNonce }: ProviderState, response: Response): Response {
+  if (dpopNonce !== undefined) response.headers.set('DPoP-Nonce', dpopNonce)
+  return response
 }

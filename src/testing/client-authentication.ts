@@ -1,0 +1,65 @@
+import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
+import { peerOf } from '../protocol/peer.js'
+import type { MockClient, ProviderState } from './provider-state.js'
+
+/**
+ * The client that a request authenticates as, by the one method that it is registered for: a certificate, a signed
+ * assertion, or a secret by `client_secret_basic` or `client_secret_post`, never two at once.
+ */
+export async function authenticate(
+  state: ProviderState,
+  request: Request,
+  form: URLSearchParams,
+): Promise<string | undefined> {
+  const known = (client_id: string) => state.clients.find((client) => client.client_id === client_id)
+  const assertion = form.get('client_assertion')
+  const [scheme, credentials = ''] = (request.headers.get('authorization') ?? '').split(' ')
+  const inForm = form.get('client_secret')
+  if ([assertion, scheme || null, inForm].filter((proof) => proof !== null).length > 1) return undefined
+  if (assertion !== null) return asserted(state, assertion, form)
+  if (scheme) {
+    if (scheme.toLowerCase() !== 'basic') return undefined
+    const [client_id = '', client_secret] = atob(credentials)
+      .split(':')
+      .map((part) => decodeURIComponent(part.replaceAll('+', ' ')))
+    return bySecret(known(client_id), client_secret)
+  }
+  const client = known(form.get('client_id') ?? '')
+  return client?.certificate ? byCertificate(client, request) : bySecret(client, inForm ?? undefined)
+}
+
+const bySecret = (client: MockClient | undefined, client_secret: string | undefined): string | undefined =>
+  client?.client_secret !== undefined && client.client_secret === client_secret ? client.client_id : undefined
+
+/** @see RFC 8705 section 2 */
+function byCertificate({ client_id, certificate }: MockClient, request: Request): string | undefined {
+  const shown = peerOf(request)?.certificate
+  return shown && `${shown}` === `${certificate}` ? client_id : undefined
+}
+
+/** The issuer as the only `aud`, at most a minute long, good once. @see RFC 7523 section 3 */
+async function asserted(state: ProviderState, assertion: string, form: URLSearchParams): Promise<string | undefined> {
+  if (form.get('client_assertion_type') !== 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer') return undefined
+  try {
+    const { client_id, jwks } = state.clients.find(({ client_id }) => client_id === decodeJwt(assertion).iss) ?? {}
+    if (client_id === undefined || !jwks) return undefined
+    const { payload } = await jwtVerify(assertion, createLocalJWKSet(jwks), {
+      issuer: client_id,
+      subject: client_id,
+      currentDate: new Date(state.now() * 1000),
+      requiredClaims: ['exp', 'jti'],
+    })
+    const { aud, exp = 0, jti = '' } = payload
+    if (aud !== state.issuer || exp > state.now() + 60 || !isFirst(state, `assertion ${jti}`)) return undefined
+    return form.get('client_id') === null || form.get('client_id') === client_id ? client_id : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether it is here for the first time. */
+export function isFirst({ seen }: ProviderState, name: string): boolean {
+  if (seen.has(name)) return false
+  seen.add(name)
+  return true
+}

@@ -1,0 +1,39 @@
+import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
+import { isFirst } from './client-authentication.js'
+import { base64url, sha256 } from './keys.js'
+import type { ProviderState } from './provider-state.js'
+
+/** What a proof of possession is worth: the thumbprint of its key, or the error. */
+export type Proof = { jkt: string } | { error: 'invalid_dpop_proof' | 'use_dpop_nonce' }
+
+/**
+ * Checks the proof of a request, if it has one: by the key that it carries, for this method and address, now, once, with the
+ * newest nonce where nonces are demanded, and for its access token. @see RFC 9449 section 4.3
+ */
+export async function proofOf(
+  state: ProviderState,
+  request: Request,
+  access_token?: string,
+): Promise<Proof | undefined> {
+  const proof = request.headers.get('dpop')
+  if (proof === null) return undefined
+  try {
+    const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
+      typ: 'dpop+jwt',
+      algorithms: ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'],
+      requiredClaims: ['jti', 'iat'],
+    })
+    const { htm, htu, ath, nonce, jti } = payload as Record<string, unknown>
+    const wanted = access_token === undefined ? undefined : base64url(await sha256(access_token))
+    const holds =
+      htm === request.method &&
+      htu === request.url.replace(/[?#].*$/, '') &&
+      ath === wanted &&
+      isFirst(state, `proof ${jti}`)
+    if (!holds) return { error: 'invalid_dpop_proof' }
+    if (state.dpopNonce !== undefined && nonce !== state.dpopNonce) return { error: 'use_dpop_nonce' }
+    return { jkt: await calculateJwkThumbprint(protectedHeader.jwk as JWK) }
+  } catch {
+    return { error: 'invalid_dpop_proof' }
+  }
+}

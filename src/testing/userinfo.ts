@@ -1,0 +1,33 @@
+import { createLocalJWKSet, jwtVerify } from 'jose'
+import { proofOf } from './dpop.js'
+import type { Claims } from './keys.js'
+import type { ProviderState } from './provider-state.js'
+import { json, nonceAnswer, oauthError } from './token.js'
+
+/** UserInfo, signed for a client that has registered so. @see OpenID Connect Core 1.0 section 5.3 */
+export async function userinfo(state: ProviderState, request: Request): Promise<Response> {
+  const [scheme = '', token = ''] = (request.headers.get('authorization') ?? '').split(' ')
+  const keys = createLocalJWKSet(state.keys.jwks())
+  const verified = await jwtVerify(token, keys, {
+    issuer: state.issuer,
+    currentDate: new Date(state.now() * 1000),
+  }).catch(() => undefined)
+  if (!verified) return oauthError('invalid_token', 'the access token cannot be used', 401)
+  const { sub, client_id, cnf } = verified.payload as { sub?: string; client_id?: string; cnf?: { jkt?: string } }
+  const proof = await proofOf(state, request, token)
+  if (proof && 'error' in proof) {
+    const refused = oauthError(proof.error, 'the DPoP proof is refused', 401)
+    refused.headers.set('WWW-Authenticate', `DPoP error="${proof.error}"`)
+    return nonceAnswer(state, refused)
+  }
+  if (scheme.toLowerCase() !== (cnf?.jkt ? 'dpop' : 'bearer') || proof?.jkt !== cnf?.jkt)
+    return oauthError('invalid_token', 'the access token is bound to another key, or none', 401)
+  const claims: Claims = { ...state.users.find((user) => user.sub === sub) }
+  const said = state.tamper.userinfo?.(claims) ?? claims
+  const client = state.clients.find((candidate) => candidate.client_id === client_id)
+  if (!client?.userinfo_signed_response_alg) return json(said)
+  const full = { iss: state.issuer, aud: client.client_id, ...said }
+  const header = { alg: client.userinfo_signed_response_alg }
+  const jwt = await state.keys.sign(state.tamper.signed?.(full, header) ?? { claims: full, header })
+  return new Response(jwt, { headers: { 'Content-Type': 'application/jwt', 'Cache-Control': 'no-store' } })
+}
