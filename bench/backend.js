@@ -84,7 +84,7 @@ async function backend(kind, sessions, port, apiPort) {
     cookieKeys: [randomBytes(32).toString('hex')],
     scope: 'openid profile email offline_access',
     ...(store && { store }),
-    ...(apiPort && { mode: 'proxy', routes: { notes: { upstream: `http://127.0.0.1:${apiPort}` } } }),
+    ...(apiPort && { mode: 'proxy', routes: { notes: { upstream: `http://127.0.0.1:${apiPort}`, limit: 2 ** 31 } } }),
   })
   const cookies = []
   for (let at = 0; at < sessions; at++) cookies.push(await (apiPort ? signInByNavigation : signIn)(bff, as))

@@ -13,7 +13,9 @@ export const proxyCases: readonly Case[] = [
   refuses('P-09', 'cookies of an API'),
   refuses('P-10', 'answers that a cache might keep'),
   refuses('P-11', 'a private path that is made to look public'),
+  refuses('P-12', 'a WebSocket from another origin'),
   refuses('P-13', 'bodies that are too long, or have no end'),
+  refuses('F-10', 'an upgrade from another origin'),
   refuses('F-76', 'paths that mean different things to different readers'),
   refuses('F-77', 'a target in another form, and headers that name one'),
   absent('F-78', 'upstreams at link-local addresses', 'upstreams are literal addresses in the configuration'),
@@ -26,5 +28,8 @@ export const proxyCases: readonly Case[] = [
   refuses('F-85', 'long bodies, at the pace of the slower side'),
   refuses('F-86', 'methods before tokens'),
   refuses('F-87', 'one renewal after a 401'),
+  refuses('F-88', 'streams and sockets end with their session, not with its token'),
+  refuses('F-89', 'tokens that are bound to a key, and the nonces of APIs'),
   refuses('F-90', 'two people at once'),
+  refuses('F-99', 'assertions for one issuer alone'),
 ]
