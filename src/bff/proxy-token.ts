@@ -1,4 +1,3 @@
-import type { Asked } from '../protocol/answer.js'
 import { Refusal } from './errors.js'
 import type { Parts } from './parts.js'
 import type { Wanted } from './record.js'
@@ -10,7 +9,6 @@ const MIN_VALIDITY = 30
 
 /** The token of a session for the API behind a route. `refused` is the digest of one that the API did not take. @throws Refusal */
 export async function apiToken(
-  request: Asked,
   present: Presence,
   { resource, scope }: Route,
   { sessions }: Parts,
@@ -19,8 +17,7 @@ export async function apiToken(
   const wanted: Wanted = { resource: [...resource], scope, minValidity: MIN_VALIDITY, ...(refused && { refused }) }
   const outcome = await sessions.token(present, wanted)
   if (outcome.type === 'token') return outcome.token.access_token
-  if (outcome.type === 'ended')
-    throw new Refusal('session_expired', { reason: outcome.reason, cookies: sessions.clear(request) })
+  if (outcome.type === 'ended') throw new Refusal('session_expired', { reason: outcome.reason })
   if (outcome.type === 'refused') throw new Refusal(outcome.error)
   throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })
 }

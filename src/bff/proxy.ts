@@ -53,7 +53,7 @@ export function createProxy(parts: Parts) {
   /** What an API refuses, though it should not, is sent once more where it can be: with its nonce, then with another token. */
   async function asSomebody(request: Asked, target: Target, present: Presence): Promise<Reply> {
     const { route, url } = target
-    const token = await apiToken(request, present, route, parts)
+    const token = await apiToken(present, route, parts)
     const body = await bodyOf(request, route.limit)
     const until = route.sse && request.method === 'GET' ? streams.follow(request, present) : undefined
     const attempt = async (token: string) =>
@@ -65,7 +65,7 @@ export function createProxy(parts: Parts) {
       reply = await attempt(token)
       if (reply.status !== 401) return reply
     }
-    const next = await apiToken(request, present, route, parts, await sha256(token)).catch(() => token)
+    const next = await apiToken(present, route, parts, await sha256(token)).catch(() => token)
     if (next === token) return reply
     reply.discard()
     return attempt(next)
@@ -78,7 +78,8 @@ export function createProxy(parts: Parts) {
       return passedOn(reply, target, [], settings)
     }
     const present = await sessions.read(request)
-    if (!present.record) throw new Refusal('session_expired', { reason: present.reason, cookies: present.cookies })
+    // The cookie stays: the page asks /session next, and is told there why.
+    if (!present.record) throw new Refusal('session_expired', { reason: present.reason })
     const reply = await asSomebody(request, target, present)
     return passedOn(reply, target, await sessions.cookies(present), settings)
   }

@@ -46,7 +46,7 @@ export function createUpgrade(parts: Parts) {
       return { type: 'accepted', url, headers: {}, timeout, signal: new AbortController().signal, over() {} }
     const present = await sessions.read(request, false)
     if (!present.record) throw new Refusal('session_expired', { reason: present.reason })
-    const token = await apiToken(request, present, route, parts)
+    const token = await apiToken(present, route, parts)
     const headers = await apiCredentials(parts, token, { method: 'GET', url })
     const { signal, over } = streams.follow(request, present)
     return { type: 'accepted', url, headers, timeout, signal, over }

@@ -230,12 +230,13 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     const session = await ready(wanted)
     if (session.status === 'unavailable') throw session.error
     if (session.status !== 'signed-in') throw clientError('login_required')
-    if (mode === 'proxy') throw clientError('token_not_available')
+    if (mode === 'proxy') return ''
     return current(wanted) ?? renewal.renew(keyOf(wanted), wanted)
   }
   const current = (wanted: Wanted) => (settled ? renewal.current(keyOf(wanted), wanted) : undefined)
 
-  async function getToken(wanted: Wanted = {}): Promise<string> {
+  /** Empty in proxy mode. */
+  async function token(wanted: Wanted): Promise<string> {
     wanted.signal?.throwIfAborted()
     return current(wanted) ?? abortable(acquire(wanted), wanted.signal)
   }
@@ -249,13 +250,19 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
       return snapshot.subscribe(listener)
     },
     ready: () => ready(),
-    getToken,
+    async getToken(wanted = {}) {
+      const held = await token(wanted)
+      if (!held) throw clientError('token_not_available')
+      return held
+    },
     fetch: createFetch({
       fetch,
       aim: createAim(options.apis ?? {}, location.origin, backend),
+      backend,
       document,
       subtle,
-      getToken,
+      getToken: token,
+      look: () => who(),
     }),
     login: (login = {}) => leave(() => loadSignIn().then(({ beginSignIn }) => beginSignIn(login, ports))),
     logout({ local } = {}) {

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
-import { world } from '../world.js'
+import type { AuthOptions } from 'sallyport'
+import { describe, expect, it, vi } from 'vitest'
+import { API, ISSUER, world } from '../world.js'
 import { APP, departure, load, signInThrough } from './page.js'
 
 describe('a page whose backend is in proxy mode', () => {
@@ -37,5 +38,80 @@ describe('a page whose backend is in proxy mode', () => {
       organization: 'acme',
       return_to: '/x?y=1',
     })
+  })
+
+  /** A page signed in before a backend with two routes; what reaches the APIs is kept. */
+  async function withApis(apis: AuthOptions['apis'] = {}) {
+    const seen: { url: string; authorization: string | null; body: string }[] = []
+    let status = 200
+    const it = await world({
+      mode: 'proxy',
+      routes: { notes: { upstream: `${API}/v1` }, files: { upstream: 'https://files.example.com' } },
+      fetch: async (input, init) => {
+        const request = new Request(input, init)
+        if (request.url.startsWith(ISSUER)) return it.as.fetch(request)
+        seen.push({ url: request.url, authorization: request.headers.get('authorization'), body: await request.text() })
+        return new Response('answer', {
+          status,
+          headers: status === 401 ? { 'WWW-Authenticate': 'Bearer error="invalid_token"' } : {},
+        })
+      },
+    })
+    const page = await signInThrough(it, it.tab, { apis })
+    return { it, seen, answer: (next: number) => (status = next), ...page }
+  }
+
+  it('calls APIs through the backend, by the same URLs as with tokens', async () => {
+    const { auth, seen, asked } = await withApis({
+      [`${API}/v1`]: { route: 'notes' },
+      'https://files.example.com': { route: 'files' },
+    })
+    asked.length = 0
+    for (const url of [
+      `${API}/v1/a%20b?x=1&x=2`,
+      new URL(`${API}/v1`),
+      '/api/notes/own?y',
+      'https://files.example.com/f',
+    ])
+      expect(await (await auth.fetch(url)).text()).toBe('answer')
+    await auth.fetch(new Request(`${API}/v1/posted`, { method: 'POST', body: 'hello' }))
+    await auth.fetch('/api/notes/posted', { method: 'PUT', body: 'again' })
+    expect(seen.map(({ url }) => url)).toEqual([
+      `${API}/v1/a%20b?x=1&x=2`,
+      `${API}/v1`,
+      `${API}/v1/own?y`,
+      'https://files.example.com/f',
+      `${API}/v1/posted`,
+      `${API}/v1/posted`,
+    ])
+    expect(seen.map(({ body }) => body).filter(Boolean)).toEqual(['hello', 'again'])
+    for (const { authorization } of seen) expect(authorization).toMatch(/^Bearer eyJ/)
+    expect(new Set(asked.map((path) => path.replace(/^(\/bff\/api)\/.*/, '$1')))).toEqual(new Set(['/bff/api']))
+  })
+
+  it.each(['/x', '/apis/x', 'https://evil.example/x', `${API}/v2`, 'https://unrouted.example.com/x', '/bff/session'])(
+    'calls nobody for %s',
+    async (url) => {
+      const { auth, seen, asked } = await withApis({
+        [`${API}/v1`]: { route: 'notes' },
+        'https://unrouted.example.com': {},
+      })
+      asked.length = 0
+      await expect(auth.fetch(url)).rejects.toMatchObject({ code: 'origin_not_allowed' })
+      expect([...seen, ...asked]).toEqual([])
+    },
+  )
+
+  it('learns from a refusal of the backend’s that nobody is signed in, and not from one of the API’s', async () => {
+    const { it, auth, answer, asked } = await withApis()
+    asked.length = 0
+    answer(401)
+    expect((await auth.fetch('/api/notes/x')).status).toBe(401)
+    expect(asked).toEqual(['/bff/api/notes/x'])
+    expect(auth.session.status).toBe('signed-in')
+    it.advance(86_400 + 10)
+    expect((await auth.fetch('/api/notes/x')).status).toBe(401)
+    await vi.waitFor(() => expect(auth.session).toEqual({ status: 'signed-out', reason: 'expired' }))
+    await expect(auth.fetch('/api/notes/x')).rejects.toMatchObject({ code: 'login_required' })
   })
 })
