@@ -41,7 +41,7 @@ export default defineConfig(({ mode }) => ({
           name: 'unit',
           environment: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/{client,store,e2e}/**', 'test/package.test.ts', 'test/size.test.ts'],
+          exclude: ['test/{client,store,e2e}/**', 'test/{package,size,recipes}.test.ts'],
           env: { FULL: mode === 'full' ? '1' : '' },
           testTimeout: 20_000,
         },
@@ -74,7 +74,8 @@ export default defineConfig(({ mode }) => ({
         test: {
           name: 'package',
           environment: 'node',
-          include: ['test/package.test.ts', 'test/size.test.ts'],
+          include: ['test/{package,size,recipes}.test.ts'],
+          env: { FULL: mode === 'full' ? '1' : '' },
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

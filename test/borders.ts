@@ -65,6 +65,7 @@ const homes: Record<string, readonly string[]> = {
   '@hono/node-server': ['src/node/'],
   undici: ['src/node/upstream.ts', 'src/node/mutual-tls.ts'],
   msw: ['src/testing/handlers.ts'],
+  '@opentelemetry/api': ['src/bff/opentelemetry.ts'],
 }
 
 const folderOf = (file: string): string => file.split('/')[1] ?? ''

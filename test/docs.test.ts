@@ -16,8 +16,11 @@ describe('the documents', () => {
     for (const page of pages)
       for (const [, code] of readFileSync(page, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm)) {
         blocks++
-        // Each block is a module of its own.
-        writeFileSync(join(folder, `${page.replace(/\W/g, '-')}-${blocks}.ts`), `${code}\nexport {}\n`)
+        // Each block is a module of its own, by the name in its first line where it has one.
+        const [, name] = /^\/\/ (\S+)\.js\n/.exec(code ?? '') ?? []
+        const file = join(folder, `${name ?? `${page.replace(/\W/g, '-')}-${blocks}`}.ts`)
+        mkdirSync(dirname(file), { recursive: true })
+        writeFileSync(file, `${code}\nexport {}\n`)
       }
     expect(blocks).toBeGreaterThan(8)
     const compilerOptions = {
@@ -35,7 +38,7 @@ describe('the documents', () => {
     }
     writeFileSync(
       join(folder, 'tsconfig.json'),
-      JSON.stringify({ extends: '../../../tsconfig.base.json', compilerOptions, include: ['*.ts'] }),
+      JSON.stringify({ extends: '../../../tsconfig.base.json', compilerOptions, include: ['**/*.ts'] }),
     )
     const compile = () => {
       try {

@@ -9,8 +9,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 const exported: Record<string, readonly string[]> = {
   sallyport: ['SallyportError', 'createAuth'],
   'sallyport/bff': ['createBff', 'withPeer'],
+  'sallyport/bff/opentelemetry': ['openTelemetry'],
   'sallyport/guard': ['accessToken', 'createGuard', 'withPeer'],
-  'sallyport/node': ['toExpress', 'toNodeListener'],
+  'sallyport/node': ['attachUpgrade', 'mutualTls', 'toExpress', 'toNodeListener'],
   'sallyport/store': ['StoreError', 'memoryStore'],
   'sallyport/store/redis': ['redisStore'],
   'sallyport/store/postgres': ['postgresStore'],

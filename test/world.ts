@@ -4,14 +4,14 @@ import { memoryStore, type RecordStore } from 'sallyport/store'
 import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
 import { afterAll, afterEach } from 'vitest'
 import { calculateCodeChallenge, generateCodeVerifier } from '../src/protocol/pkce.js'
+import { randomKey } from './keys.js'
 
 export const APP = 'https://app.example.com'
 /** On another site than the app, as in production. */
 export const ISSUER = 'https://login.example.net'
 export const API = 'https://api.example.com'
 
-/** A key that is new in every run. */
-export const randomKey = () => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')
+export { randomKey }
 
 export type World = Awaited<ReturnType<typeof world>>
 export type Tab = ReturnType<World['browser']['newTab']>

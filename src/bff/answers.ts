@@ -1,5 +1,5 @@
 import type { Answer } from '../protocol/answer.js'
-import { bffErrors, type Refusal } from './errors.js'
+import { bffErrors, type Refusal, retryLater } from './errors.js'
 
 /**
  * What every answer carries that may depend on the session: no cache keeps it, and none that does mistakes one person's
@@ -45,6 +45,6 @@ export function refusalAnswer({ code, message, details }: Refusal): Answer {
   const [status] = bffErrors[code]
   const answer = json({ error: code, error_description: message, reason, claim }, cookies, status)
   if (allow) return withHeaders(answer, { Allow: allow.join(', ') })
-  if (status !== 503 && status !== 409) return answer
+  if (!retryLater(status)) return answer
   return withHeaders(answer, { 'Retry-After': `${Math.ceil(retryAfter ?? 1)}` })
 }

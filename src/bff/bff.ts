@@ -18,6 +18,7 @@ import type { Parts } from './parts.js'
 import { createProviderLogout } from './provider-logout.js'
 import { createProviders } from './providers.js'
 import { createProxy } from './proxy.js'
+import { createRateLimits } from './rate-limits.js'
 import { createRouter } from './router.js'
 import { createSealedSessions } from './sealed-sessions.js'
 import { answerSession, nobody, somebody } from './session.js'
@@ -88,7 +89,8 @@ export function createBff(options: BffOptions): Bff {
     ? createStoreSessions(settings, settings.store, jar, keyring, providers, background)
     : createSealedSessions(settings, jar, keyring, providers)
   const streams = createStreams(sessions)
-  const parts: Parts = { settings, providers, transactions, sessions, streams, dpop, store }
+  const limits = createRateLimits(settings.rateLimits, settings.emit)
+  const parts: Parts = { settings, providers, transactions, sessions, streams, limits, dpop, store }
   const logout = createLogout(parts, jar, keyring)
   let draining = false
 
@@ -111,8 +113,8 @@ export function createBff(options: BffOptions): Bff {
   /** Sign-in as the page begins and finishes it. */
   function pagesFlow(): Endpoint[] {
     return [
-      { method: 'POST', path: '/transaction', answer: transaction },
-      { method: 'POST', path: '/token', answer: (request) => postToken(request, parts) },
+      { method: 'POST', path: '/transaction', limited: true, answer: transaction },
+      { method: 'POST', path: '/token', limited: true, answer: (request) => postToken(request, parts) },
     ]
   }
 
@@ -120,8 +122,8 @@ export function createBff(options: BffOptions): Bff {
   function ownFlow(): Endpoint[] {
     const { login, loginByForm, callbacks } = createLogin(parts)
     return [
-      { method: 'GET', path: '/login', exempt: 'navigation', refusal: 'page', answer: login },
-      { method: 'POST', path: '/login', exempt: 'navigation', refusal: 'page', answer: loginByForm },
+      { method: 'GET', path: '/login', exempt: 'navigation', refusal: 'page', limited: true, answer: login },
+      { method: 'POST', path: '/login', exempt: 'navigation', refusal: 'page', limited: true, answer: loginByForm },
       ...callbacks,
       ...proxied(),
     ]
@@ -175,7 +177,7 @@ export function createBff(options: BffOptions): Bff {
     return json({ location }, await transactions.begin(request, bound))
   }
 
-  const answer = createRouter(endpoints, settings)
+  const answer = createRouter(endpoints, parts)
   const bff: Bff = {
     fetch: async (request) => toResponse(await answer(request)),
     async getSession(request) {

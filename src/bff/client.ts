@@ -75,7 +75,8 @@ function credentialOf(options: ClientOptions, ownFetch: boolean): Secret {
 export function privateJwk(option: string, value: unknown): void {
   if (typeof value === 'function') return
   text(option, value)
-  if (!isPrivateJwk(value)) misuse(option, 'must be a private key as a JWK in JSON: {"kty":"EC","crv":"P-256","d":…}')
+  if (!isPrivateJwk(value))
+    misuse(option, 'must be a private key as a JWK in JSON: an object with "crv" (or "n") and "d"')
 }
 
 function isPrivateJwk(value: string): boolean {

@@ -22,6 +22,7 @@ export const bffErrors = {
   refresh_race: [409, 'Another process has renewed this session; ask again with the newer cookie.'],
   request_too_large: [413, 'The body is larger than 16 KiB.'],
   unsupported_media_type: [415, 'The body is to be application/x-www-form-urlencoded.'],
+  too_many_requests: [429, 'Too many requests in a short time; ask again later.'],
   upstream_unavailable: [502, 'The API cannot be reached.'],
   upstream_timeout: [504, 'The API takes too long.'],
   temporarily_unavailable: [503, 'The provider cannot be reached. The session is kept.'],
@@ -32,6 +33,9 @@ export const bffErrors = {
 } as const
 
 export type BffErrorCode = keyof typeof bffErrors
+
+/** The statuses that say so by `Retry-After`. */
+export const retryLater = (status: number): boolean => status === 503 || status === 409 || status === 429
 
 /** What else an error answer may say. */
 export interface RefusalDetails extends SallyportErrorOptions {
@@ -52,7 +56,7 @@ export class Refusal extends SallyportError<BffErrorCode> {
 
   constructor(code: BffErrorCode, details: RefusalDetails = {}) {
     const [status, standard] = bffErrors[code]
-    super(code, details.description ?? standard, { retryable: status === 503 || status === 409, ...details })
+    super(code, details.description ?? standard, { retryable: retryLater(status), ...details })
     this.details = details
   }
 

@@ -29,6 +29,8 @@ export type BffEvent =
   /** An API behind the proxy cannot be reached, or took too long. */
   | { type: 'upstream_failed'; route: string }
   | { type: 'provider_unavailable'; detail: string }
+  /** The limiter of `rateLimits` does not answer: it is not asked, and nobody is held up. */
+  | { type: 'limiter_unavailable' }
   /** The session store does not answer, or took too long; nothing is lost by it. */
   | { type: 'store_unavailable'; detail: string }
   /** The provider refuses this client, or its metadata: somebody has to look at the configuration. */

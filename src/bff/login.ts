@@ -129,6 +129,7 @@ export function createLogin(parts: Parts) {
         path,
         exempt: 'navigation',
         refusal: 'page',
+        limited: true,
         answer: async (request) => {
           const form = byForm ? await readForm(request, 'any') : readQuery(request, 'any')
           return finish(request, await open(form), provider)

@@ -4,6 +4,7 @@ import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import type { ClientOptions } from './client.js'
 import type { BffEvent } from './events.js'
+import type { RateLimits } from './rate-limits.js'
 import type { RouteOptions } from './routes.js'
 
 /** A backend: as a client of its provider, and before its pages. */
@@ -73,6 +74,8 @@ export interface SiteOptions {
   timeout?: number
   /** Development only: cookies that work over plain http on loopback in every browser engine. Refused off loopback. */
   loopbackCookies?: boolean
+  /** Limiters of `rate-limiter-flexible`: so many requests of one address, so many calls of one person; 429 beyond. Default none. */
+  rateLimits?: RateLimits
   onEvent?: (event: BffEvent) => void
   /** The network to the provider and to the APIs of `routes`. Default: the runtime's `fetch`. */
   fetch?: typeof globalThis.fetch

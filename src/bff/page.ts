@@ -10,6 +10,7 @@ const policy = "sandbox; default-src 'none'; frame-ancestors 'none'"
 /** What a person can do about it, by what happened; starting again is the rest. */
 const sentences: Partial<Record<BffErrorCode, string>> = {
   temporarily_unavailable: 'Signing in is not possible right now. Please try again in a moment.',
+  too_many_requests: 'Signing in was tried too often in a short time. Please wait a moment, then try again.',
   operator_error: 'Signing in is not possible right now. We have been told.',
   transaction_consumed: 'This sign-in has been finished already.',
   authorization_error: 'You were not signed in.',

@@ -1,6 +1,7 @@
 import type { RecordStore } from '../store/contract.js'
 import type { Dpop } from './dpop.js'
 import type { Providers } from './providers.js'
+import type { RateLimiting } from './rate-limits.js'
 import type { Sessions } from './sessions.js'
 import type { Settings } from './settings.js'
 import type { Streams } from './streams.js'
@@ -13,6 +14,7 @@ export interface Parts {
   transactions: Transactions
   sessions: Sessions
   streams: Streams
+  limits: RateLimiting
   /** Where tokens are bound to a key of ours. */
   dpop: Dpop | undefined
   /** What must be known once: spent transactions, logout tokens. The session store, or this process's memory. */

@@ -18,7 +18,7 @@ import type { Presence } from './sessions.js'
  * Not done: redirects are not followed, answers are not changed. @see RFC 10017 section 6.1.3
  */
 export function createProxy(parts: Parts) {
-  const { settings, sessions, streams, dpop } = parts
+  const { settings, sessions, streams, limits, dpop } = parts
   const { emit } = settings
   const throughFetch = createFetchUpstream(settings.fetch)
 
@@ -74,12 +74,14 @@ export function createProxy(parts: Parts) {
   return async (request: Asked): Promise<Answer> => {
     const target = targetOf(request, settings)
     if (target.route.anonymous) {
+      await limits.byAddress(request)
       const reply = await send(request, target, await bodyOf(request, target.route.limit), {}, undefined)
       return passedOn(reply, target, [], settings)
     }
     const present = await sessions.read(request)
     // The cookie stays: the page asks /session next, and is told there why.
     if (!present.record) throw new Refusal('session_expired', { reason: present.reason })
+    await limits.byPerson(present.record)
     const reply = await asSomebody(request, target, present)
     return passedOn(reply, target, await sessions.cookies(present), settings)
   }

@@ -6,13 +6,16 @@ import { allowOrigin, answerPreflight, isOwnStream, requireNavigation, requireOw
 import type { Endpoint } from './endpoint.js'
 import { Refusal, type RefusalDetails } from './errors.js'
 import { refusalPage } from './page.js'
-import type { Settings } from './settings.js'
+import type { Parts } from './parts.js'
 
 /**
  * Brings a request to its endpoint, if the rules for who may call let it, and makes an answer of whatever is thrown. HEAD
  * is a method of its own: GET may touch state here.
  */
-export function createRouter(endpoints: readonly Endpoint[], settings: Settings): (request: Asked) => Promise<Answer> {
+export function createRouter(
+  endpoints: readonly Endpoint[],
+  { settings, limits }: Pick<Parts, 'settings' | 'limits'>,
+): (request: Asked) => Promise<Answer> {
   const { basePath, emit } = settings
   const pages = new Set(endpoints.flatMap(({ path, refusal }) => (refusal ? [basePath + path] : [])))
 
@@ -20,6 +23,7 @@ export function createRouter(endpoints: readonly Endpoint[], settings: Settings)
     if (!endpoint.exempt || (endpoint.exempt === 'stream' && !isOwnStream(request, settings)))
       requireOwnPage(request, settings)
     if (endpoint.exempt === 'navigation') requireNavigation(request)
+    if (endpoint.limited) await limits.byAddress(request)
     return allowOrigin(request, await endpoint.answer(request), settings)
   }
 

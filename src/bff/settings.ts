@@ -6,6 +6,7 @@ import { type Client, examineClient, privateJwk } from './client.js'
 import { type Emit, isolate } from './events.js'
 import { isLoopback, misuse, seconds, secret, url } from './option-checks.js'
 import type { BffOptions } from './options.js'
+import type { RateLimits } from './rate-limits.js'
 import { examineRoutes, type Route } from './routes.js'
 import { type WatchedStore, watchStore } from './watched-store.js'
 
@@ -38,6 +39,7 @@ export interface Settings extends Client {
   clockTolerance: number
   timeout: number
   loopbackCookies: boolean
+  rateLimits: RateLimits
   emit: Emit
   fetch: typeof globalThis.fetch
   /** The application brings its own network: nothing goes past it. */
@@ -83,6 +85,9 @@ export function examine(options: BffOptions): Settings {
   for (const method of ['get', 'write', 'list', 'consume'] as const)
     if (store && typeof store[method] !== 'function')
       misuse('store', `has no function ${method}; make one with redisStore, postgresStore or memoryStore`)
+  for (const of of ['address', 'person'] as const)
+    if (options.rateLimits?.[of] && typeof options.rateLimits[of].consume !== 'function')
+      misuse('rateLimits', `"${of}" has no function consume; make one with rate-limiter-flexible`)
   const emit = isolate(options.onEvent)
   const scope = options.scope ?? 'openid profile email'
   const scopes = parseScope(scope)
@@ -143,6 +148,7 @@ export function examine(options: BffOptions): Settings {
     clockTolerance: seconds('clockTolerance', options.clockTolerance ?? 60, 0),
     timeout: seconds('timeout', options.timeout ?? 10),
     loopbackCookies,
+    rateLimits: options.rateLimits ?? {},
     emit,
     fetch: options.fetch ?? globalThis.fetch,
     ownFetch,

@@ -31,7 +31,7 @@ export type Upgrade =
  * @see RFC 6455 sections 4.2.2 and 10.2
  */
 export function createUpgrade(parts: Parts) {
-  const { settings, sessions, streams } = parts
+  const { settings, sessions, streams, limits } = parts
   const { origin, emit } = settings
 
   function requireOwnSocket({ headers }: Asked): void {
@@ -42,10 +42,13 @@ export function createUpgrade(parts: Parts) {
 
   async function accept(request: Asked, { route, url }: Target): Promise<Upgrade> {
     const { timeout } = route
-    if (route.anonymous)
+    if (route.anonymous) {
+      await limits.byAddress(request)
       return { type: 'accepted', url, headers: {}, timeout, signal: new AbortController().signal, over() {} }
+    }
     const present = await sessions.read(request, false)
     if (!present.record) throw new Refusal('session_expired', { reason: present.reason })
+    await limits.byPerson(present.record)
     const token = await apiToken(present, route, parts)
     const headers = await apiCredentials(parts, token, { method: 'GET', url })
     const { signal, over } = streams.follow(request, present)

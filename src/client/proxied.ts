@@ -1,5 +1,5 @@
+import type { Aim } from './aim.js'
 import { clientError } from './errors.js'
-import type { Aim, FetchPorts } from './fetch.js'
 
 /**
  * The same call in proxy mode: no token is here, the backend attaches one. An entry of `apis` goes to its `route`, a path
@@ -10,7 +10,7 @@ export async function proxied(
   { url: prefix, api: { route } }: Aim,
   request: Request | undefined,
   init: RequestInit | undefined,
-  { fetch, backend, look }: FetchPorts,
+  { fetch, backend, look }: { fetch: typeof globalThis.fetch; backend: string; look(): void },
 ): Promise<Response> {
   const rest = url.pathname.slice(prefix.pathname.replace(/\/$/, '').length)
   if (route === undefined && (url.origin !== location.origin || !rest.startsWith('/api/')))

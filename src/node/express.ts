@@ -49,7 +49,7 @@ export function toExpress(
         : {
             fetch: (original) => {
               const copy = new Request(original.url, { method: original.method, headers: original.headers, body: form })
-              return handler.fetch(withPeer(copy, peerOf(request)))
+              return handler.fetch(withPeer(copy, () => peerOf(request)))
             },
           }
     toNodeListener(again)(request, response)

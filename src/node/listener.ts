@@ -28,7 +28,7 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
   const answer = answersOf(handler)
   const listener = getRequestListener(
     async (request, env) => {
-      const asked = withPeer(request, peerOf(env.incoming as IncomingMessage))
+      const asked = withPeer(request, () => peerOf(env.incoming as IncomingMessage))
       if (!answer) return handler.fetch(asked)
       const [incoming, outgoing] = [env.incoming as IncomingMessage, env.outgoing as ServerResponse]
       const send = (call: Call) => callUpstream(call, incoming, outgoing)
@@ -46,7 +46,7 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
     if (answer && !isPlainTarget(incoming.url ?? '')) return void outgoing.writeHead(400).end()
     const bare = answer && bareRequest(incoming, outgoing)
     if (!bare) return void listener(incoming, outgoing)
-    answer(bare).then(
+    answer(withPeer(bare, () => peerOf(incoming))).then(
       (said) => write(said, outgoing),
       () => outgoing.writeHead(500).end(),
     )

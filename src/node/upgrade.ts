@@ -3,7 +3,8 @@ import { request as requestHttps, type Server as SecureServer } from 'node:https
 import { type Duplex, pipeline } from 'node:stream'
 import type { Bff } from '../bff/bff.js'
 import type { Upgrade } from '../bff/upgrade.js'
-import { isPlainTarget } from './listener.js'
+import { withPeer } from '../protocol/peer.js'
+import { isPlainTarget, peerOf } from './listener.js'
 
 /** What a WebSocket handshake consists of; everything else of a request stays here. @see RFC 6455 section 4.1 */
 const handshake = ['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions']
@@ -41,11 +42,12 @@ async function open(incoming: IncomingMessage, socket: Duplex, head: Buffer, bff
 }
 
 /** As it was sent; `undefined` for what a URL parser would mend. */
-function requestOf({ url = '', headers }: IncomingMessage): Request | undefined {
+function requestOf(incoming: IncomingMessage): Request | undefined {
+  const { url = '', headers } = incoming
   const address = `http://${headers.host}${url}`
   if (!isPlainTarget(url) || !URL.canParse(address)) return undefined
   const pairs = Object.entries(headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : []))
-  return new Request(address, { headers: pairs as [string, string][] })
+  return withPeer(new Request(address, { headers: pairs as [string, string][] }), () => peerOf(incoming))
 }
 
 function dial(incoming: IncomingMessage, socket: Duplex, head: Buffer, upgrade: Accepted): void {

@@ -8,16 +8,20 @@ export interface Peer {
   certificate?: Uint8Array
 }
 
-const peers = new WeakMap<object, Peer>()
+const peers = new WeakMap<object, Peer | (() => Peer)>()
 
 /**
  * Ties the peer of its connection to a request and returns the same request. A WeakMap rather than a second argument
- * or a header: no runtime's own second argument can be mistaken for it, and no client can send it.
+ * or a header: no runtime's own second argument can be mistaken for it, and no client can send it. A function is called by
+ * whoever wants to know.
  */
-export function withPeer<Asked extends object>(request: Asked, peer: Peer): Asked {
+export function withPeer<Asked extends object>(request: Asked, peer: Peer | (() => Peer)): Asked {
   peers.set(request, peer)
   return request
 }
 
 /** The peer that a rim tied to this request, if one did. */
-export const peerOf = (request: object): Peer | undefined => peers.get(request)
+export function peerOf(request: object): Peer | undefined {
+  const peer = peers.get(request)
+  return typeof peer === 'function' ? peer() : peer
+}

@@ -144,7 +144,8 @@ export async function mockAuthorizationServer(
   const self: MockAuthorizationServer = {
     issuer,
     async fetch(input, init) {
-      const request = new Request(input, init)
+      // A server's own kind of Request cannot be copied everywhere.
+      const request = input instanceof Request && !init ? input : new Request(input, init)
       const peer = input instanceof Request ? peerOf(input) : undefined
       if (peer) withPeer(request, peer)
       const endpoint = paths[new URL(request.url).href.slice(issuer.replace(/\/$/, '').length).replace(/[?#].*/, '')]

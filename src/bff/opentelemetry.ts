@@ -1,0 +1,49 @@
+import { type Attributes, type Counter, type MeterProvider, metrics, trace } from '@opentelemetry/api'
+import type { BffEvent } from './events.js'
+
+export interface OpenTelemetryOptions {
+  /** Default: the global one, as it is at the first event. */
+  meterProvider?: Pick<MeterProvider, 'getMeter'>
+}
+
+/** Members that have few values. People, sessions and paths would make a time series each. */
+const few = ['error', 'outcome', 'reason', 'channel', 'route', 'claim', 'status'] as const
+
+/** What a provider may say that nobody has made up. @see RFC 6749 section 4.1.2.1, OpenID Connect Core 1.0 section 3.1.2.6 */
+const providerErrors =
+  'access_denied unauthorized_client invalid_request invalid_scope invalid_target unsupported_response_type server_error temporarily_unavailable interaction_required login_required account_selection_required consent_required invalid_grant invalid_client unmet_authentication_requirements'.split(
+    ' ',
+  )
+
+/**
+ * What `createBff({ onEvent: openTelemetry() })` needs to be seen: each event counts in `sallyport.events`, by its `type` and
+ * what has few values, and is an event of the span that is active, with the short id of the session.
+ *
+ * Nobody's `sub` is in either. Spans of requests are for the instrumentation of your server and of undici.
+ */
+export function openTelemetry({ meterProvider = metrics }: OpenTelemetryOptions = {}): (event: BffEvent) => void {
+  let counter: Counter | undefined
+  return (event) => {
+    counter ??= meterProvider
+      .getMeter('sallyport')
+      .createCounter('sallyport.events', { description: 'What the backend has done and refused', unit: '{event}' })
+    const attributes = attributesOf(event)
+    counter.add(1, { type: event.type, ...attributes })
+    trace.getActiveSpan()?.addEvent(`sallyport.${event.type}`, {
+      ...attributes,
+      ...('session' in event && { session: event.session }),
+    })
+  }
+}
+
+function attributesOf(event: BffEvent): Attributes {
+  const attributes: Attributes = {}
+  for (const name of few) {
+    const value = (event as unknown as Attributes)[name]
+    if (value !== undefined) attributes[name] = value
+  }
+  const { error } = attributes
+  if (error !== undefined && event.type !== 'request_refused' && !providerErrors.includes(`${error}`))
+    attributes['error'] = 'other'
+  return attributes
+}
