@@ -189,7 +189,7 @@ export function createBff(options: BffOptions): Bff {
         : undefined
     },
     authorizeUpgrade: createUpgrade(parts),
-    describe: () => describe(settings, { jar, keyring, providers, endpoints }),
+    describe: () => describe(parts, { jar, keyring, endpoints }),
     async endSessions({ sub, iss = settings.issuer }) {
       if (!sessions.directory) throw new TypeError('endSessions: the backend needs a "store" to know its sessions')
       return sessions.directory.endAll({ iss, sub }, true)

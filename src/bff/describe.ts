@@ -1,21 +1,25 @@
 import type { Mode } from '../protocol/session.js'
 import type { CookieJar } from './cookie-jar.js'
+import { deviationsOf } from './deviations.js'
 import type { Endpoint } from './endpoint.js'
 import type { Keyring } from './keyring.js'
-import type { Providers } from './providers.js'
-import type { Settings } from './settings.js'
+import type { Parts } from './parts.js'
+import { thumbprint } from './private-key.js'
+import type { Provider } from './provider.js'
 
 /** What is in force, for an operator to read. Holds no secret; not for strangers. */
 export interface Description {
   mode: Mode
   origin: string
-  issuer: string
-  client_id: string
-  clientAuthentication: string
-  endpoints: readonly { method: string; path: string; csrf: boolean }[]
+  /** Where people sign in, the first where none is named. */
+  providers: readonly ProviderDescription[]
+  /** `csrf`: refused without the header, or, for a stream of events, without the browser's word that the page is ours. */
+  endpoints: readonly { method: string; path: string; csrf: boolean; limited: boolean }[]
   cookies: readonly { name: string; attributes: string }[]
   /** The first seals. */
   cookieKeyIds: readonly string[]
+  /** The thumbprint of the key that access tokens are bound to. @see RFC 7638, RFC 9449 section 6 */
+  dpopKeyId?: string
   /** Where sessions live. */
   sessions: 'store' | 'sealed cookies'
   idleTimeout: number
@@ -24,31 +28,56 @@ export interface Description {
   scope: string
   resources: readonly string[]
   /** What the proxy reaches, by name. */
-  routes: Readonly<Record<string, { upstream: string; methods: readonly string[]; anonymous: boolean }>>
-  /** Of the provider; `null` until its metadata has been read. */
-  provider: null | {
+  routes: Readonly<Record<string, RouteDescription>>
+  /** What is counted. */
+  rateLimits: readonly ('address' | 'person')[]
+  /** What this configuration does not promise. */
+  limits: readonly string[]
+  /** Where this differs from what RFC 10017 describes, and why. */
+  deviations: readonly string[]
+}
+
+export interface ProviderDescription {
+  issuer: string
+  client_id: string
+  clientAuthentication: string
+  /** To be registered there, character for character. */
+  redirect_uris: readonly string[]
+  response_mode: string
+  /** What it says it can do, of what makes a difference here; `null` until its metadata has been read. */
+  capabilities: null | {
     endSession: boolean
     revocation: boolean
     userinfo: boolean
     responseIss: boolean
     pkceS256: boolean
+    pushedAuthorizationRequests: boolean
+    dpop: boolean
+    signedResponses: boolean
+    backChannelLogout: boolean
   }
-  /** What this configuration does not promise. */
-  limits: readonly string[]
-  /** Where this differs from what RFC 10017 describes. */
-  deviations: readonly string[]
+}
+
+export interface RouteDescription {
+  upstream: string
+  methods: readonly string[]
+  resource: string | null
+  scope: string
+  anonymous: boolean
+  sse: boolean
+  websocket: boolean
+  /** Seconds. */
+  timeout: number
+  /** Bytes. */
+  limit: number
+  requestHeaders: readonly string[]
+  responseHeaders: readonly string[]
 }
 
 export async function describe(
-  settings: Settings,
-  {
-    jar,
-    keyring,
-    providers,
-    endpoints,
-  }: { jar: CookieJar; keyring: Keyring; providers: Providers; endpoints: readonly Endpoint[] },
+  { settings, providers, dpop }: Parts,
+  { jar, keyring, endpoints }: { jar: CookieJar; keyring: Keyring; endpoints: readonly Endpoint[] },
 ): Promise<Description> {
-  const metadata = providers.main.known()
   const attributes = (name: string) =>
     jar
       .set(name, '', 1)
@@ -57,20 +86,21 @@ export async function describe(
   return {
     mode: settings.mode,
     origin: settings.origin,
-    issuer: settings.issuer,
-    client_id: settings.client_id,
-    clientAuthentication: settings.clientAuthentication,
-    endpoints: endpoints.map(({ method, path, exempt }) => ({ method, path: settings.basePath + path, csrf: !exempt })),
+    providers: providers.all.map(providerOf),
+    endpoints: endpoints.map(({ method, path, exempt, limited = false }) => ({
+      method,
+      path: settings.basePath + path,
+      csrf: !exempt || exempt === 'stream',
+      limited,
+    })),
     cookies: [
       jar.session,
       ...(settings.store ? [] : [jar.part, jar.idle]),
       `${jar.transaction}<state>`,
       jar.logout,
-    ].map((name) => ({
-      name,
-      attributes: attributes(name),
-    })),
+    ].map((name) => ({ name, attributes: attributes(name) })),
     cookieKeyIds: await keyring.ids(),
+    ...(dpop && { dpopKeyId: await thumbprint((await dpop.pair()).publicKey) }),
     sessions: settings.store ? 'store' : 'sealed cookies',
     idleTimeout: settings.idleTimeout,
     absoluteTimeout: settings.absoluteTimeout,
@@ -78,36 +108,43 @@ export async function describe(
     scope: settings.scope,
     resources: Object.keys(settings.resources),
     routes: Object.fromEntries(
-      [...settings.routes].map(([name, { upstream, methods, anonymous }]) => [
+      [...settings.routes].map(([name, { upstream, base: _base, resource, ...route }]) => [
         name,
-        { upstream: upstream.href, methods, anonymous },
+        { upstream: upstream.href, resource: resource[0] ?? settings.defaultResource[0] ?? null, ...route },
       ]),
     ),
-    provider: metadata
+    rateLimits: (['address', 'person'] as const).filter((by) => settings.rateLimits[by]),
+    limits: settings.store
+      ? ['A session that the store loses is signed out: keep what it writes on disk.']
+      : sealedLimits,
+    deviations: deviationsOf(settings, providers),
+  }
+}
+
+function providerOf({ settings, known }: Provider): ProviderDescription {
+  const { issuer, client_id, clientAuthentication, redirect_uris, response_mode } = settings
+  const metadata = known()
+  return {
+    issuer,
+    client_id,
+    clientAuthentication,
+    redirect_uris,
+    response_mode,
+    capabilities: metadata
       ? {
           endSession: metadata.end_session_endpoint !== undefined,
           revocation: metadata.revocation_endpoint !== undefined,
           userinfo: metadata.userinfo_endpoint !== undefined,
           responseIss: metadata.authorization_response_iss_parameter_supported === true,
           pkceS256: metadata.code_challenge_methods_supported?.includes('S256') === true,
+          pushedAuthorizationRequests: metadata.pushed_authorization_request_endpoint !== undefined,
+          dpop: metadata.dpop_signing_alg_values_supported !== undefined,
+          signedResponses: metadata.authorization_signing_alg_values_supported !== undefined,
+          backChannelLogout: metadata['backchannel_logout_supported'] === true,
         }
       : null,
-    limits: settings.store
-      ? ['A session that the store loses is signed out: keep what it writes on disk.']
-      : sealedLimits,
-    deviations: [
-      ...(settings.mode === 'proxy' ? [] : mediating),
-      ...(settings.loopbackCookies
-        ? ['RFC 10017 section 6.1.3.2: loopbackCookies sets cookies without Secure and without a name prefix.']
-        : []),
-    ],
   }
 }
-
-const mediating = [
-  'RFC 10017 section 6.2.1: the page begins the code flow; each sign-in is bound to the browser that began it.',
-  'RFC 10017 section 6.2.4.4 prefers a full BFF: here access tokens reach the page, in memory.',
-]
 
 const sealedLimits = [
   'Sessions are sealed cookies: a copied cookie is refused after sign-out by this process only, and not after its restart.',

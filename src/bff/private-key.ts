@@ -1,4 +1,4 @@
-import { importJWK, type JWK } from 'jose'
+import { calculateJwkThumbprint, exportJWK, importJWK, type JWK } from 'jose'
 import type { Secret } from '../protocol/secret.js'
 import { Refusal } from './errors.js'
 
@@ -31,3 +31,6 @@ export async function readPrivateKey(option: string, secret: Secret): Promise<Pr
     throw new Refusal('operator_error', { description: `"${option}" is no private key as a JWK.`, cause: error })
   }
 }
+
+/** What a public key is known by. @see RFC 7638 */
+export const thumbprint = async (key: CryptoKey): Promise<string> => calculateJwkThumbprint(await exportJWK(key))

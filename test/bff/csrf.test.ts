@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 // With a store: there are all endpoints.
-import { APP, bodyOf, call, formOf, look, world as sealed, signIn, stored as world } from '../world.js'
+import { API, APP, bodyOf, call, formOf, look, world as sealed, signIn, stored as world } from '../world.js'
 
 /** A request as it reaches the backend, headers by hand: what a browser would add is what each test is about. */
 const raw = (
@@ -29,6 +29,7 @@ describe('the CSRF rules, on every endpoint', () => {
       [await world(), [...always, ...byProvider]],
       [await sealed({ mode: 'proxy' }), [...own, ...always]],
       [await sealed({ mode: 'proxy', response_mode: 'form_post' }), [...byForm, ...always]],
+      [await sealed({ mode: 'proxy', routes: { feed: { upstream: API, sse: true } } }), [...own, ...always]],
     ] as const) {
       const { endpoints } = await bff.describe()
       expect(endpoints.filter(({ csrf }) => !csrf).map(({ method, path }) => `${method} ${path}`)).toEqual(exempt)

@@ -428,10 +428,16 @@ describe.each(homes)('the proxy, with %s', (_home, open) => {
 
   it('examines its routes at the start, and tells of them in describe()', async () => {
     const { bff } = await world()
-    expect((await bff.describe()).routes['other']).toEqual({
+    expect((await bff.describe()).routes['other']).toMatchObject({
       upstream: `${OTHER}/`,
       methods: ['GET'],
       anonymous: false,
+      sse: false,
+      websocket: false,
+      timeout: 30,
+      limit: 10_485_760,
+      requestHeaders: expect.arrayContaining(['content-type']),
+      responseHeaders: expect.arrayContaining(['etag']),
     })
     for (const [route, words] of [
       [{ upstream: 'http://api.example.com' }, /"routes" must be https/],

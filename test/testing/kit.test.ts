@@ -146,7 +146,7 @@ describe('the provider', () => {
 
   it('is the network of a backend through msw as well, faults included', async () => {
     const { tab, as, bff } = await world()
-    expect((await bff.describe()).provider).toBeNull()
+    expect((await bff.describe()).providers[0]?.capabilities).toBeNull()
     expect((await bodyOf(await signIn(tab))).user.name).toBe('Alice Adams')
     // Nothing was handed to the backend: what it fetched, msw answered.
     expect((await fetch(`${ISSUER}/jwks`).then(bodyOf)).keys).toHaveLength(2)
