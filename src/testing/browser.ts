@@ -32,13 +32,13 @@ export interface MockBrowser {
 export function mockBrowser({ origins, now = () => Date.now() / 1000 }: MockBrowserOptions): MockBrowser {
   const jar = createCookieJar(now)
 
-  async function send(request: Request, cookies: CookieContext | undefined): Promise<Response> {
+  async function send(request: Request, cookies: CookieContext | undefined, kept = cookies): Promise<Response> {
     const handler = origins[new URL(request.url).origin]
     if (!handler) throw new TypeError('Failed to fetch')
     const header = cookies && jar.header(request.url, cookies)
     if (header) request.headers.set('Cookie', header)
     const response = await handler(request)
-    if (cookies) for (const cookie of response.headers.getSetCookie()) jar.set(request.url, cookie, cookies)
+    if (kept) for (const cookie of response.headers.getSetCookie()) jar.set(request.url, cookie, kept)
     return response
   }
 
@@ -95,18 +95,27 @@ export function mockBrowser({ origins, now = () => Date.now() / 1000 }: MockBrow
       let url = new URL(target, here)
       // One foreign hop anywhere in the chain makes the whole of it cross-site.
       let sameSite = siteOf(new URL(from), url) !== 'cross-site'
+      let form: Submission | undefined
       for (let hops = 0; hops < 20; hops++) {
         const headers = {
           'Sec-Fetch-Site': sameSite ? siteOf(new URL(from), url) : 'cross-site',
           'Sec-Fetch-Mode': 'navigate',
           'Sec-Fetch-Dest': 'document',
           'Sec-Fetch-User': '?1',
+          ...(form && { Origin: form.origin }),
         }
         const handler = origins[url.origin]
         if (!handler) throw new TypeError(`mockBrowser: nobody answers for ${url.origin}`)
-        const response = await send(new Request(url, { headers, redirect: 'manual' }), { sameSite, navigation: true })
-        const location = response.headers.get('location')
-        if (response.status < 300 || response.status >= 400 || !location) {
+        const init = { headers, redirect: 'manual', ...(form && { method: 'POST', body: form.body }) } as const
+        const response = await send(
+          new Request(url, init),
+          // A form from another site brings no Lax cookie; what the answer to a navigation sets is kept in any case.
+          { sameSite, navigation: form === undefined },
+          { sameSite, navigation: true },
+        )
+        form = await submitted(response, url.origin)
+        const location = form?.action ?? response.headers.get('location')
+        if (!location || (!form && (response.status < 300 || response.status >= 400))) {
           here = url
           return { url: url.href, response }
         }
@@ -134,6 +143,27 @@ export function mockBrowser({ origins, now = () => Date.now() / 1000 }: MockBrow
 
   return { jar, newTab }
 }
+
+interface Submission {
+  action: string
+  body: URLSearchParams
+  origin: string
+}
+
+/** The form that a page submits by itself as soon as it is loaded. @see OAuth 2.0 Form Post Response Mode section 4 */
+async function submitted(response: Response, origin: string): Promise<Submission | undefined> {
+  if (!response.headers.get('content-type')?.startsWith('text/html')) return undefined
+  const page = await response.clone().text()
+  const [, action] =
+    /onload="document\.forms\[0\]\.submit\(\)".*<form method="post" action="([^"]+)">/s.exec(page) ?? []
+  if (action === undefined) return undefined
+  const inputs = [...page.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)">/g)]
+  const pairs = inputs.map(([, name = '', value = '']) => [plain(name), plain(value)])
+  return { action: plain(action), body: new URLSearchParams(pairs), origin }
+}
+
+const plain = (text: string): string =>
+  text.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&')
 
 const simpleHeaders = new Set(['accept', 'accept-language', 'content-language', 'content-type'])
 

@@ -1,6 +1,7 @@
 import { CompactSign, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
 
 export type Claims = Record<string, unknown>
+/** Without a `kid`, the signing key's is put in; an empty one leaves it out. */
 export type Header = { alg: string; kid?: string; typ?: string; [name: string]: unknown }
 
 /** What a test wants a token to look like; without `signature` it is signed as its header says. */
@@ -57,9 +58,10 @@ export async function createKeys(initial?: readonly SigningKey[]): Promise<Keys>
       }
       if (signature === 'other-key') stranger ??= makePair('RS256')
       const signer = signature === 'other-key' && stranger ? await stranger : pair
+      const { kid = pair.kid, ...named } = header
       const payload = new TextEncoder().encode(JSON.stringify(claims))
       const jws = await new CompactSign(payload)
-        .setProtectedHeader({ ...header, alg: signer.alg, kid: pair.kid })
+        .setProtectedHeader({ ...named, alg: signer.alg, ...(kid && { kid }) })
         .sign(signer.privateKey)
       return signature === 'broken' ? jws.slice(0, -6) + (jws.endsWith('AAAAAA') ? 'BBBBBA' : 'AAAAAA') : jws
     },
