@@ -8,6 +8,11 @@ import type { Settings } from './settings.js'
 const METADATA_AGE = 3600
 /** Seconds until that is tried once more. */
 const METADATA_RETRY = 60
+/**
+ * Seconds that keys have to be old before openid-client reads them again for an unknown `kid`. Ours pass for that old at once:
+ * what it verifies comes from the provider itself, and a key that was just rotated fails nobody's sign-in.
+ */
+const JWKS_SETTLED = 60
 /** Milliseconds for which a secret that came from a function is used. */
 const SECRET_AGE = 1000
 
@@ -86,7 +91,9 @@ export function createProviderConfiguration(settings: Settings) {
   async function configuration(): Promise<oidc.Configuration> {
     const server = await metadata()
     const skew = Math.round(now() - Date.now() / 1000)
-    if (current?.skew === skew && current.metadata === server) return current.config
+    const keys = current?.metadata === server ? oidc.getJwksCache(current.config) : undefined
+    const young = keys && Date.now() / 1000 - keys.uat < JWKS_SETTLED
+    if (current?.skew === skew && current.metadata === server && !young) return current.config
     const algs = server.id_token_signing_alg_values_supported ?? ['RS256']
     const { userinfo_signed_response_alg: userinfoAlg } = settings
     const allowed = algs.filter((alg) => settings.idTokenAlgs.includes(alg))
@@ -109,8 +116,7 @@ export function createProviderConfiguration(settings: Settings) {
     oidc.enableNonRepudiationChecks(config)
     config.timeout = timeout
     config[oidc.customFetch] = fetch
-    const keys = current?.metadata === server ? oidc.getJwksCache(current.config) : undefined
-    if (keys) oidc.setJwksCache(config, keys)
+    if (keys) oidc.setJwksCache(config, young ? { ...keys, uat: keys.uat - JWKS_SETTLED } : keys)
     current = { config, skew, metadata: server }
     return config
   }
