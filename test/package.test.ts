@@ -41,7 +41,7 @@ beforeAll(() => {
   tarball = join(folder, filename)
   contents = files.map(({ path }: { path: string }) => path)
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }))
-  run('npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', tarball, 'msw@2')
+  run('npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', tarball, 'msw@2', '@opentelemetry/api@1')
 })
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -81,8 +81,8 @@ export function privateJwk(option: string, value: unknown): void {
 
 function isPrivateJwk(value: string): boolean {
   try {
-    const jwk: unknown = JSON.parse(value)
-    return jwk instanceof Object && 'kty' in jwk && 'd' in jwk
+    const { kty, d } = JSON.parse(value)
+    return typeof kty === 'string' && typeof d === 'string'
   } catch {
     return false
   }
