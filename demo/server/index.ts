@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { SiteOptions } from 'sallyport/bff'
+import type { BffOptions, SiteOptions } from 'sallyport/bff'
 import { toNodeListener } from 'sallyport/node'
 import { type DemoBackend, startBackend } from './backend.js'
 import { createControls, type Traffic } from './controls.js'
@@ -42,7 +42,7 @@ export interface Demo {
   readonly requests: Readonly<Traffic>
   /** Makes the notes API answer 401 to every token issued before this second. */
   refuseEarlierTokens(): void
-  /** Puts an outage between page and backend (`/bff` answers 503 with HTML, as a proxy does) or ends it. */
+  /** Puts an outage between page and backend (both backends answer 503 with HTML, as a gateway does) or ends it. */
   outage(on: boolean): void
   readonly backend: DemoBackend
   close(): Promise<void>
@@ -51,14 +51,17 @@ export interface Demo {
 const appName = 'Fieldnotes'
 const scopes = ['notes:read', 'notes:write']
 
-/** Starts everything: the provider on 127.0.0.1, and page, backend and API on localhost. Cross-site, as in production. */
+/**
+ * Starts everything: the provider on 127.0.0.1, and page, backends and API on localhost. Cross-site, as in production.
+ * One backend for each mode, `/bff` and `/proxy`: the page chooses.
+ */
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const { port = 5173, accessTokenLifetime = 60, quiet = false, instances = 1 } = options
   assertDevelopment(options.host, process.env['NODE_ENV'])
   const page = buildPage(demoFolder())
   const app = createLoopbackServer('localhost', port)
   const providerServer = createLoopbackServer('127.0.0.1', 0)
-  let backend: DemoBackend | undefined
+  const backends: DemoBackend[] = []
   try {
     await Promise.all([app.open(), providerServer.open()])
     const resource = `${app.origin}/api`
@@ -73,7 +76,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       resourceScopes: scopes,
       accessTokenLifetime,
     })
-    const started = await startBackend(instances, options.store ?? {}, {
+    const settings: BffOptions = {
       issuer: provider.issuer,
       client_id,
       client_secret,
@@ -83,8 +86,17 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       resources: { [resource]: { scopes } },
       loopbackCookies: true,
       ...options.bff,
+    }
+    const started = await startBackend(instances, options.store ?? {}, settings)
+    backends.push(started)
+    const proxy = await startBackend(1, options.store ?? {}, {
+      ...settings,
+      name: 'fieldnotes-proxy',
+      basePath: '/proxy',
+      mode: 'proxy',
+      routes: { notes: { upstream: `${resource}/notes`, resource } },
     })
-    backend = started
+    backends.push(proxy)
     const notes = createNotesApi({ issuer: provider.issuer, resource })
     const traffic: Traffic = { bff: 0, api: 0 }
     const { refuseEarlierTokens } = notes
@@ -106,10 +118,10 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       secure(response)
       const path = request.url ?? '/'
       if (!isForUs(request, app)) redirectToUs(request, response, app)
-      else if (path.startsWith('/bff/')) {
+      else if (/^\/(bff|proxy)\//.test(path)) {
         traffic.bff++
         if (outage) response.writeHead(503, { 'Content-Type': 'text/html' }).end('<h1>503 Service Unavailable</h1>')
-        else started.listener(request, response)
+        else (path.startsWith('/bff/') ? started : proxy).listener(request, response)
       } else if (path.startsWith('/api/')) {
         traffic.api++
         toNotes(request, response)
@@ -131,11 +143,11 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
         outage = on
       },
       async close() {
-        await Promise.all([app.close(), providerServer.close(), started.close()])
+        await Promise.all([app, providerServer, ...backends].map((part) => part.close()))
       },
     }
   } catch (error) {
-    await Promise.allSettled([app.close(), providerServer.close(), backend?.close(), page])
+    await Promise.allSettled([...[app, providerServer, ...backends].map((part) => part.close()), page])
     throw error
   }
 }

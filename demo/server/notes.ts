@@ -87,7 +87,7 @@ const json = (body: unknown, status = 200) =>
 const welcome = (): Note[] => [
   {
     id: crypto.randomUUID(),
-    text: 'Every note here was fetched with an access token that exists in this tab’s memory only.',
+    text: 'Every note here comes from an API that checks an access token at every call.',
     at: Math.floor(Date.now() / 1000),
   },
 ]

@@ -1,4 +1,5 @@
 import { createAuth } from 'sallyport'
+import { backend, proxied } from './mode.js'
 
 let renewals = 0
 let strayAnswer = false
@@ -6,8 +7,9 @@ let strayAnswer = false
 let tokenExpiresAt: number | undefined
 let tokenLifetime = 0
 
-/** The whole of the sign-in: the backend is at `/bff`, the provider comes back to `/callback`. */
+/** The whole of the sign-in: the backend says which mode it is in, and `auth.fetch()` does what that needs. */
 export const auth = createAuth({
+  ...(proxied && { bff: backend, apis: { [`${location.origin}/api/notes`]: { route: 'notes' } } }),
   onEvent(event) {
     if (event.type === 'token_renewed') renewals++
     if (event.type === 'callback_failed') strayAnswer = true
@@ -22,7 +24,7 @@ export function takeStrayAnswer(): boolean {
 }
 
 /**
- * Looks at the token in memory, for the clock in the page. An API's own token is nobody else's to read: the demo looks
+ * Looks at the token in memory, for the clock in the page; in proxy mode there is none. An API's own token is nobody else's to read: the demo looks
  * because it shows how time runs out, and an app has no reason to.
  */
 export async function lookAtToken(): Promise<void> {

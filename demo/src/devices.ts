@@ -1,8 +1,9 @@
 import { auth } from './auth.js'
 import { browserName } from './browser-name.js'
 import { byId, duration, onPress, setText } from './dom.js'
+import { backend } from './mode.js'
 
-/** A session of this person, as `GET /bff/sessions` tells of it. Times in epoch seconds. */
+/** A session of this person, as `GET /sessions` of the backend tells of it. Times in epoch seconds. */
 interface Device {
   id: string
   current: boolean
@@ -28,7 +29,7 @@ export function setUpDevices(): void {
 export async function loadDevices(): Promise<void> {
   await attempt(async () => {
     list.setAttribute('aria-busy', 'true')
-    const response = await fetch('/bff/sessions', { headers })
+    const response = await fetch(`${backend}/sessions`, { headers })
     const { sessions } = (await read(response)) as { sessions: Device[] }
     list.replaceChildren(...sessions.map(item))
   })
@@ -90,7 +91,7 @@ function signOutButton(id: string, name: string): HTMLElement {
   button.setAttribute('aria-describedby', `device-${id}`)
   button.addEventListener('click', () =>
     attempt(async () => {
-      const response = await fetch(`/bff/sessions/${id}`, { method: 'DELETE', headers })
+      const response = await fetch(`${backend}/sessions/${id}`, { method: 'DELETE', headers })
       // Somebody else was faster: it is signed out all the same.
       if (response.status !== 404) await read(response)
       await loadDevices()
@@ -108,7 +109,7 @@ function signOutButton(id: string, name: string): HTMLElement {
 async function signOutEverywhere(): Promise<void> {
   await attempt(async () => {
     const body = new URLSearchParams({ everywhere: 'true' })
-    const { location: next } = (await read(await fetch('/bff/logout', { method: 'POST', headers, body }))) as {
+    const { location: next } = (await read(await fetch(`${backend}/logout`, { method: 'POST', headers, body }))) as {
       location: string | null
     }
     // The other tabs of this browser hear of it from the SDK.

@@ -3,6 +3,7 @@ import { auth, takeStrayAnswer } from './auth.js'
 import { drawCounts, watchCounts } from './counts.js'
 import { atDevices, clearDevices, loadDevices, setUpDevices } from './devices.js'
 import { byId, onPress, setNotice, setText } from './dom.js'
+import { proxied, setUpMode } from './mode.js'
 import { clearNotes, loadNotes, setUpNotes } from './notes.js'
 import { drawProvider, say, setUpPanel } from './panel.js'
 import { drawClock, hideToken, setUpSessionCard } from './session-card.js'
@@ -17,6 +18,7 @@ if (location.pathname === '/' && /^\?state=/.test(location.search)) history.repl
 setUpNotes()
 setUpDevices()
 setUpPanel()
+setUpMode(say)
 setUpSessionCard(say)
 watchCounts((state) => {
   drawCounts(state)
@@ -63,7 +65,7 @@ function show(session: Session): void {
   if (session.status === 'signed-in') introduce(session)
   if (here === person) return
   if (here === undefined && session.status === 'signed-out')
-    say('This tab is signed out, and the token left its memory in the same moment.')
+    say(`This tab is signed out${proxied ? '' : ', and the token left its memory in the same moment'}.`)
   person = here
   hideToken()
   clearNotes()

@@ -2,6 +2,8 @@ import { auth, lookAtToken, tokenClock } from './auth.js'
 import { type DemoState, expireToken, killInstance, readState, setProvider } from './controls.js'
 import { drawCounts } from './counts.js'
 import { byId, onPress, plural, setText } from './dom.js'
+import { drawLeft } from './left.js'
+import { proxied } from './mode.js'
 import { loadNotes } from './notes.js'
 import { drawClock } from './session-card.js'
 import { explainError } from './words.js'
@@ -45,8 +47,11 @@ export function setUpPanel(): void {
   attempt('try-provider', toggleProvider)
   attempt('try-hunt', huntForTokens)
   attempt('try-kill', killBackend)
+  drawLeft()
   byId('try-tab').addEventListener('click', () =>
-    say('The second tab asks the backend one question, who is here, and has a token of its own with the answer.'),
+    say(
+      `The second tab asks the backend one question, who is here${proxied ? '' : ', and has a token of its own with the answer'}.`,
+    ),
   )
 }
 
@@ -73,7 +78,7 @@ async function askThousandTimes(): Promise<void> {
 
 async function refuseToken(): Promise<void> {
   // A token near its end would be renewed before the call, and there would be no refusal to see.
-  await auth.getToken()
+  if (!proxied) await auth.getToken()
   for (let { wait } = await expireToken(); wait > 0; { wait } = await expireToken()) {
     say(
       `The backend replaces no token younger than 10 seconds, lest a broken API make it renew without end. Waiting ${plural(wait, 'second')} …`,
@@ -90,7 +95,7 @@ async function refuseToken(): Promise<void> {
     say('The token was near its end and was renewed before the call, so the API saw no refused one. Try again.')
   else
     say(
-      `The API answered 401. The SDK asked for another token (${plural(renewals, 'renewal')}), sent the request once more, and here are your notes.`,
+      `The API answered 401. The ${proxied ? 'backend' : 'SDK'} asked for another token (${plural(renewals, 'renewal')}), sent the request once more, and here are your notes.`,
     )
 }
 
@@ -102,6 +107,12 @@ async function toggleProvider(): Promise<void> {
     return say('The provider is back. Nobody has to do anything: the next renewal works again.')
   if (auth.session.status !== 'signed-in')
     return say('The provider is stopped: signing in says so, and the page goes on.')
+  if (proxied) {
+    const served = await loadNotes()
+    return say(
+      `The provider is stopped. You are still signed in, and ${served ? 'the backend’s token still serves' : 'there is no token until it is back'}. Only a provider that says no ends a session.`,
+    )
+  }
   const outcome = await auth.getToken(fresh).then(
     () => `the token in memory still serves for ${plural(Math.floor(tokenClock().left ?? 0), 'second')}`,
     () => 'there is no token until it is back',
@@ -129,14 +140,10 @@ export function drawProvider({ provider }: DemoState): void {
 async function huntForTokens(): Promise<void> {
   say('Looking …')
   const { report } = await import('./hunt/report.js')
-  await report(
-    auth.session.status === 'signed-in'
-      ? () =>
-          auth.getToken(fresh).then(
-            () => {},
-            () => {},
-          )
-      : async () => {},
-  )
+  await report(async () => {
+    if (auth.session.status !== 'signed-in') return
+    await loadNotes()
+    await auth.getToken(fresh).catch(() => {})
+  })
   await lookAtToken()
 }

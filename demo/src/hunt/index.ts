@@ -25,14 +25,3 @@ export async function hunt(issued: readonly Issued[], provoke: () => Promise<voi
   for (const { name, look } of places) await examine(name, look)
   return findings
 }
-
-/** What the backend gives to a script that asks exactly as the page does: the risk that this mode leaves. */
-export async function askAsThePageDoes(): Promise<{ names: string[]; seconds: number } | undefined> {
-  const response = await fetch('/bff/session', { method: 'POST', headers: { 'Sallyport-CSRF': '1' } })
-  const answer = await response.json().catch(() => undefined)
-  if (!answer?.token) return undefined
-  return {
-    names: Object.keys(answer.token).filter((name) => name.endsWith('_token')),
-    seconds: answer.token.expires_in,
-  }
-}

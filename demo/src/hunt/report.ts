@@ -1,26 +1,33 @@
 import { readIssued } from '../controls.js'
 import { byId, plural, setText } from '../dom.js'
-import { askAsThePageDoes, type Finding, hunt } from './index.js'
+import { keepLeft } from '../left.js'
+import { type Finding, hunt } from './index.js'
+import { askAsThePageDoes, type Residual } from './residual.js'
 
-/** Hunts, and says what came of it: place by place, and in a few sentences. */
+/** Hunts, and says what came of it: place by place, in a few sentences, and as this mode's line of the table. */
 export async function report(provoke: () => Promise<void>): Promise<void> {
-  const issued = await readIssued()
-  const findings = await hunt(issued, provoke)
-  const residual = await askAsThePageDoes()
-  const list = byId('places')
-  list.replaceChildren(...findings.map(line))
-  if (residual) list.append(row('asking as the page does', residual.names.join(', '), 'known'))
-
-  const bad = findings.filter(({ tokens }) => tokens > 0).map(({ place }) => place)
+  const findings = await hunt(await readIssued(), provoke)
+  const residual = await askAsThePageDoes(readIssued)
+  const bad = findings.filter(({ tokens }) => tokens > 0)
+  byId('places').replaceChildren(...findings.map(line))
   const lying = bad.length
-    ? `There are tokens in ${plural(bad.length, 'place')}: ${bad.join('; ')}.`
+    ? `There are tokens in ${plural(bad.length, 'place')}: ${bad.map(({ place }) => place).join('; ')}.`
     : `No token lies in any of ${findings.length} kinds of places.`
-  const asking = residual
-    ? ` What this mode leaves: a script that asks the backend as the page does gets an access token, good for ${residual.seconds} s; never a refresh token or an ID Token.`
-    : ''
-  setText('happened', lying + asking)
+  setText('happened', `${lying} ${residual ? inWords(residual) : ''}`)
   byId('hunted').hidden = false
+  if (residual)
+    keepLeft([
+      bad.length ? plural(bad.length, 'place with tokens', 'places with tokens') : 'nothing',
+      residual.tokens
+        ? `${plural(residual.tokens, 'access token')}, good for ${residual.seconds} s anywhere`
+        : `no token; ${residual.calls ? 'calls, while this page is open' : 'nothing'}`,
+    ])
 }
+
+const inWords = ({ tokens, seconds, calls }: Residual): string =>
+  tokens
+    ? `What this mode leaves: a script that asks the backend as the page does gets an access token, good for ${seconds} s; never a refresh token or an ID Token.`
+    : `What this mode leaves: a script can ${calls ? 'call the API' : 'ask'} through the backend as the page does, while the page is open. It gets no token to take away.`
 
 function line({ place, tokens, codes }: Finding): HTMLElement {
   if (tokens) return row(place, plural(tokens, 'token'), 'bad')
