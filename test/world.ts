@@ -20,9 +20,10 @@ const keys = await generateKeys()
 
 /**
  * The network between backend and provider: msw, so that the backend's own `fetch` is what runs. In a document it comes in
- * by the door, as `createBff({ fetch })`: there msw and the page would share one `fetch`.
+ * by the door, as `createBff({ fetch })`: there msw and the page would share one `fetch`. So it does in runtimes for which
+ * msw has no interceptor (`test/runtimes`).
  */
-const network = typeof document === 'undefined' ? setupServer() : undefined
+const network = typeof document === 'undefined' && import.meta.env.MODE !== 'runtimes' ? setupServer() : undefined
 network?.listen({
   onUnhandledRequest({ url }, print) {
     // The tests' own servers are real.
@@ -102,7 +103,7 @@ export async function world({ store, ...options }: WorldOptions = {}, provider: 
       'https://other.example.com': { scopes: ['other:read'] },
     },
     onEvent: (event: BffEvent) => events.push(event),
-    ...(!network && { fetch: as.fetch }),
+    ...(!network && { fetch: (input: string | URL | Request, init?: RequestInit) => as.fetch(input, init) }),
     now,
     ...(store && { store: store === 'memory' ? memoryStore({ now }) : store }),
     ...options,

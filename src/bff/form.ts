@@ -52,9 +52,9 @@ async function readText(request: Asked): Promise<string> {
   if (stated === '0') return ''
   if (Number(stated) > LIMIT) throw tooLarge()
   if (stated !== null) {
-    const text = await request.text()
-    if (text.length > LIMIT) throw tooLarge()
-    return text
+    const bytes = await request.arrayBuffer()
+    if (bytes.byteLength > LIMIT) throw tooLarge()
+    return new TextDecoder().decode(bytes)
   }
   if (!request.body) return ''
   const decoder = new TextDecoder()

@@ -150,7 +150,8 @@ export function examine(options: BffOptions): Settings {
     loopbackCookies,
     rateLimits: options.rateLimits ?? {},
     emit,
-    fetch: options.fetch ?? globalThis.fetch,
+    // Called as a member, it would be refused where it looks at `this` (workerd, browsers).
+    fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
     ownFetch,
     now: options.now ?? systemNow,
   }

@@ -61,7 +61,6 @@ export function createStreams(sessions: Pick<Sessions, 'read'>) {
           url: request.url,
           headers: { get: (name) => (name === 'cookie' ? cookie : null) },
           body: null,
-          text: async () => '',
           arrayBuffer: async () => new ArrayBuffer(0),
         },
         sub,

@@ -63,7 +63,7 @@ export function accessToken(options: AccessTokenOptions): Authenticator {
       keys ??= createIssuerKeys({
         issuer,
         jwksUri: options.jwksUri,
-        fetch: options.fetch ?? globalThis.fetch,
+        fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
         cooldown: options.cooldown ?? 30,
         maxAge: options.maxAge ?? 600,
         timeout: options.timeout ?? 5,

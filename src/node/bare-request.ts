@@ -55,10 +55,6 @@ class BareRequest implements Asked {
     return typeof value === 'string' ? value : null
   }
 
-  async text(): Promise<string> {
-    return new TextDecoder().decode(await this.arrayBuffer())
-  }
-
   async arrayBuffer(): Promise<ArrayBuffer> {
     try {
       const { buffer: bytes, byteOffset, length } = await buffer(this.#incoming)

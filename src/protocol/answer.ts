@@ -8,7 +8,6 @@ export interface Asked {
   readonly body: ReadableStream<Uint8Array> | null
   /** Aborts when nobody waits for the answer any more. */
   readonly signal?: AbortSignal
-  text(): Promise<string>
   arrayBuffer(): Promise<ArrayBuffer>
   /** Calls an API by connections of the rim's own. @throws UpstreamFailure */
   send?(call: Call): Promise<Reply>

@@ -1,4 +1,4 @@
-import { exportJWK, generateKeyPair } from 'jose'
+import { decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import { generateKeys, type SigningKey } from 'sallyport/testing'
 import { describe, expect, it } from 'vitest'
 import {
@@ -319,9 +319,8 @@ describe('FAPI 2.0 Security Profile, client', () => {
           const request = new Request(input, init)
           if (request.url.startsWith(ISSUER)) return here.as.fetch(request)
           api.push(request.headers)
-          const [, payload = ''] = (request.headers.get('dpop') ?? '').split('.')
-          const proof = JSON.parse(Buffer.from(payload, 'base64url').toString() || '{}')
-          if (nonce === undefined || proof.nonce === nonce) return new Response('accounts')
+          const proof = request.headers.get('dpop')
+          if (nonce === undefined || (proof && decodeJwt(proof)['nonce'] === nonce)) return new Response('accounts')
           const headers = { 'DPoP-Nonce': nonce, 'WWW-Authenticate': `${scheme} error="use_dpop_nonce"` }
           return new Response(null, { status: 401, headers })
         },

@@ -34,7 +34,7 @@ describe('the CSRF rules, on every endpoint', () => {
       const { endpoints } = await bff.describe()
       expect(endpoints.filter(({ csrf }) => !csrf).map(({ method, path }) => `${method} ${path}`)).toEqual(exempt)
       for (const { method, path, csrf } of endpoints) {
-        const response = await bff.fetch(new Request(APP + path, { method }))
+        const response = await bff.fetch(new Request(APP + path, { method: method.replace('ALL', 'GET') }))
         expect(response.status === 403, `${method} ${path}`).toBe(csrf)
       }
     }

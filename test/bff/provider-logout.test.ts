@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { memoryStore, type RecordStore } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
+import { sha256 } from '../../src/crypto/hash.js'
 import {
   APP,
   begin,
@@ -219,7 +219,7 @@ describe('back-channel logout', () => {
       ...records,
       async get(id) {
         most = Math.max(most, ++busy)
-        await new Promise(setImmediate)
+        await new Promise((resolve) => setTimeout(resolve))
         busy--
         return records.get(id)
       },
@@ -227,7 +227,7 @@ describe('back-channel logout', () => {
     const { tab, bff, as } = await world({ store: watched })
     await signIn(tab)
     const index = 'session-sub'
-    const value = createHash('sha256').update(`sub ${ISSUER} alice`).digest('base64url')
+    const value = await sha256(`sub ${ISSUER} alice`)
     const [own] = (await records.list(index, value)).ids
     const template = own && (await records.get(own))
     expect(template?.value).toContain('"sub":"alice"')

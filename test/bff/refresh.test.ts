@@ -1,8 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
+import { sha256 } from '../../src/crypto/hash.js'
 import { API, APP, bodyOf, call, homes, look, refresh, signIn, world } from '../world.js'
-
-const digestOf = async (token: string) =>
-  Buffer.from(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))).toString('base64url')
 
 describe.each(homes)('refreshing, with %s', (home, world) => {
   it('serves the token that there is while it is good enough', async () => {
@@ -108,7 +106,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
   it('renews a token that an API refused, but not a young one', async () => {
     const { tab, advance, as } = await world()
     const { access_token } = await bodyOf(await signIn(tab))
-    const refused = await digestOf(access_token)
+    const refused = await sha256(access_token)
     advance(9)
     expect((await bodyOf(await refresh(tab, { refused }))).access_token).toBe(access_token)
     advance(1)

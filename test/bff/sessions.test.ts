@@ -1,3 +1,4 @@
+import { base64url } from 'jose'
 import { describe, expect, it, vi } from 'vitest'
 import { APP, begin, bodyOf, call, homes, look, randomKey, refresh, signIn, world } from '../world.js'
 
@@ -37,8 +38,7 @@ describe('session cookies', () => {
     expect((await who(tab)).user).toEqual({ sub: 'alice', phone_number: '+1 555 0100' })
   })
 
-  const withKid = (kid: string) =>
-    Buffer.from(JSON.stringify({ alg: 'dir', enc: 'A256GCM', kid })).toString('base64url')
+  const withKid = (kid: string) => base64url.encode(JSON.stringify({ alg: 'dir', enc: 'A256GCM', kid }))
   const junk: Array<[string, (value: string) => string]> = [
     ['truncated', (value) => value.slice(0, -9)],
     [

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import readme from '../../README.md?raw'
 import { generateCodeVerifier } from '../../src/protocol/pkce.js'
 import { API, APP, begin, bodyOf, call, follow, homes, ISSUER, look, redeem, signIn } from '../world.js'
 
@@ -199,8 +200,7 @@ describe.each(homes)('redeeming a code, with %s', (_home, world) => {
     const response = await redeem(tab, begun, callback)
     expect(response.status).toBe(200)
     expect((await bodyOf(response)).user.sub).toBe('bob')
-    const { readFileSync } = await import('node:fs')
-    expect(readFileSync('README.md', 'utf8')).toContain('begins a sign-in in a browser of his own')
+    expect(readme).toContain('begins a sign-in in a browser of his own')
     expect((await bff.describe()).deviations.join(' ')).toContain('the page begins the code flow')
   })
 
