@@ -3,11 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { bffErrors } from '../src/bff/errors.js'
 import { clientErrors } from '../src/client/errors.js'
 import { signInErrors } from '../src/client/sign-in-errors.js'
+import { stepUpErrors } from '../src/client/step-up.js'
 import { guardErrors } from '../src/guard/errors.js'
 import { nodeErrors } from '../src/node/express.js'
 import { storeErrors } from '../src/store/contract.js'
 
-const tables = { clientErrors, signInErrors, bffErrors, guardErrors, nodeErrors, storeErrors }
+const tables = { clientErrors, signInErrors, stepUpErrors, bffErrors, guardErrors, nodeErrors, storeErrors }
 const codes = Object.values(tables).flatMap(Object.keys)
 
 /** The page speaks of some things under the backend's word for them; the guard shares RFC words. Nothing else is said twice. */

@@ -7,7 +7,7 @@ import { build, type Rolldown } from 'vite'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /** Bytes, minified and brotli. */
-const EAGER = 3600
+const EAGER = 3900
 /** Of token-mediating mode: what only proxy mode loads is not counted. */
 const ALL = 15_000
 
@@ -79,7 +79,7 @@ async function weigh(entry: string) {
   return { eager: sum(eager), all: sum(mediating), modules, lazy: chunks.filter((chunk) => !eager.has(chunk)) }
 }
 
-it('a page load carries at most 3.6 kB of ours, and everything together is at most 15 kB', async () => {
+it('a page load carries at most 3.9 kB of ours, and everything together is at most 15 kB', async () => {
   const app = await weigh('app.js')
   const control = await weigh('control.js')
   const eager = app.eager - control.eager

@@ -188,7 +188,10 @@ export function createProvider(settings: Settings, dpop: Dpop | undefined) {
     const common = commonRefusal(error, 'pushed authorization request')
     if (common) return common
     const code = error.error === 'invalid_scope' || error.error === 'invalid_target' ? error.error : 'invalid_request'
-    return new Refusal(code, { description: `The provider refused the request: ${error.error}` })
+    // RFC 9126 has no word of its own for it, and it is the mistake that most begin with.
+    const unregistered = /redirect_uri/.test(`${error.error} ${error.error_description}`)
+    const what = unregistered ? 'redirect_uri is not registered, character for character' : error.error
+    return new Refusal(code, { description: `The provider refused the request: ${what}` })
   }
 
   function redemptionRefusal(error: unknown): Refusal {

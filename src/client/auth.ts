@@ -2,21 +2,18 @@ import type { StandardClaims } from '../protocol/claims.js'
 import type { SallyportError } from '../protocol/error.js'
 import type { CodeAnswer, Mode, SessionAnswer, SignedOutReason } from '../protocol/session.js'
 import { systemNow } from '../protocol/time.js'
+import { absolute } from './addresses.js'
 import { createAim } from './aim.js'
+import { arrive } from './arrival.js'
 import { createBackOff } from './back-off.js'
 import { createBackend, failureOf } from './backend.js'
+import { createDeparture } from './departure.js'
 import { clientError, notNow } from './errors.js'
 import { createFetch } from './fetch.js'
 import { abortable, createRenewal, formOf, keyOf, type Wanted } from './renewal.js'
-import { createSnapshot, guess, type Isolated, signedIn, subOf } from './session.js'
+import { createSnapshot, guess, isolated, signedIn, subOf } from './session.js'
 import { type Fact, openTabs } from './tabs.js'
-import type { Auth, AuthEvent, AuthOptions, Session, TokenOptions } from './types.js'
-
-/**
- * Authorization responses taken out of the URL, by backend, until they are done with. Shared by all instances in the
- * page: whoever mounts twice finds the first one's work. A response waits here when its chunk could not be loaded.
- */
-const callbacks = new Map<string, { search: string; work?: Promise<void> | undefined }>()
+import type { Auth, AuthEvent, AuthOptions, LoginOptions, Session, TokenOptions } from './types.js'
 
 /** Everything that only signing in needs, oidc-client-ts included: one chunk that a returning user never fetches. */
 const loadSignIn = () =>
@@ -27,24 +24,23 @@ const loadSignIn = () =>
 /** Makes the page's half, in a browser. @see createAuth for what it promises */
 export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Claims>): Auth<Claims> {
   // Read once, now: a script that replaces them later gets nothing by it.
-  const { location, history, document } = globalThis
+  const { location, document, open } = globalThis
   const subtle = globalThis.crypto?.subtle
   if (!subtle) throw clientError('insecure_context')
   const { now = systemNow, onReturn, initial } = options
   const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
-  const backend = absolute('bff', '/bff').replace(/\/$/, '')
-  const redirect_uri = absolute('redirect_uri', '/callback')
-  const ask = createBackend(backend, fetch)
+  const backend = absolute(options, 'bff', '/bff').replace(/\/$/, '')
+  const redirect_uri = absolute(options, 'redirect_uri', '/callback')
+  const trace: string[] = []
+  /** For `diagnostics()`: what happened, never what was said. */
+  const note = (text: string) => trace.push(`${now()} ${text}`) > 99 && trace.shift()
+  const ask = createBackend(backend, fetch, note)
 
-  const isolated: Isolated = (call, value) => {
-    try {
-      call?.(value)
-    } catch (error) {
-      reportError(error)
-    }
+  const emit = (event: AuthEvent) => {
+    note(event.type)
+    isolated(options.onEvent, event)
   }
-  const emit = (event: AuthEvent) => isolated(options.onEvent, event)
-  const snapshot = createSnapshot<Claims>(guess(initial), isolated)
+  const snapshot = createSnapshot<Claims>(guess(initial))
   const backOff = createBackOff()
   const renewal = createRenewal({
     ask,
@@ -61,19 +57,9 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
   /** Counts changes of person, so that an answer to an older question cannot bring a session back. */
   let epoch = 0
   let asking: Promise<Session<Claims>> | undefined
-  let leaving: Promise<void> | undefined
-  /** Where to, once it is known. */
-  let target: string | undefined
-  let comeBack: ((error: SallyportError) => void) | undefined
+  const { leave, go, cameBack } = createDeparture(location, open)
   let tabs: ReturnType<typeof openTabs> | undefined
   let listening: AbortController | undefined
-
-  function absolute(option: 'bff' | 'redirect_uri', standard: string): string {
-    const url = new URL(options[option] ?? standard, location.href)
-    if (url.search || url.hash || (option !== 'bff' && url.origin !== location.origin))
-      throw new TypeError(`createAuth: "${option}" must be a path of this origin`)
-    return url.href
-  }
 
   function sub(): string | undefined {
     const session = snapshot.get()
@@ -82,10 +68,24 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
 
   function enter(answer: { user: Claims; expires_at: number }) {
     const was = sub()
-    if (settled && was && was !== subOf(answer.user)) return end('user_changed')
+    const is = subOf(answer.user)
+    if (settled && was && was !== is) return end('user_changed')
     settled = true
     snapshot.set(signedIn(answer))
-    if (!was) emit({ type: 'signed_in' })
+    if (was !== is) emit({ type: 'signed_in' })
+  }
+
+  /** Tells the other tabs who is here, and for how long. */
+  function tell() {
+    const session = snapshot.get()
+    if (session.status === 'signed-in') tabs?.postMessage({ in: subOf(session.user), until: session.expiresAt })
+  }
+
+  /** Somebody has just signed in, perhaps another person, perhaps the same for more: what was before is of no use. */
+  function forget() {
+    epoch++
+    settled = false
+    renewal.clear()
   }
 
   function end(reason: SignedOutReason, tell?: boolean, error?: SallyportError) {
@@ -101,26 +101,35 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
 
   function unavailable(error: SallyportError) {
     if (!settled) snapshot.set({ status: 'unavailable', error })
+    return error
   }
 
-  /** Asks who is here; the first token rides along. What goes wrong leaves what is known as it is. */
-  async function who(first?: TokenOptions, failure?: SallyportError) {
-    if (backOff.waiting()) return
+  /** Asks who is here; the first token rides along. What goes wrong is the answer, and leaves what is known as it is. */
+  async function who(
+    first?: TokenOptions,
+    touch = first,
+    failure?: SallyportError,
+  ): Promise<SallyportError | undefined> {
+    if (backOff.waiting()) return notNow('backend_unavailable')
     const mine = epoch
-    // Only a look, without `first`: it brings no token and keeps no session alive.
-    const answer = await ask(first ? '/session' : '/session?touch=false', first && formOf(first))
-    if (mine !== epoch) return
+    // Only a look, without both: it brings no token and keeps no session alive.
+    const answer = await ask(touch ? '/session' : '/session?touch=false', first && formOf(first))
+    if (mine !== epoch) return undefined
     const body = answer.body as SessionAnswer<Claims> | undefined
     if (!answer.ok || body?.expires_at === undefined) {
       backOff.failed(answer.retryAfter)
-      unavailable(failureOf(answer, 'backend_unavailable'))
-      return
+      return unavailable(failureOf(answer, 'backend_unavailable'))
     }
     backOff.reset()
     mode = body.mode
-    if (body.expires_at === null) return failure ? end('callback_failed', false, failure) : end(body.reason, true)
-    if (first && body.token) renewal.keep(keyOf(first), body.token)
-    enter(body)
+    if (body.expires_at === null) {
+      if (failure) end('callback_failed', false, failure)
+      else end(body.reason, true)
+    } else {
+      if (first && body.token) renewal.keep(keyOf(first), body.token)
+      enter(body)
+    }
+    return undefined
   }
 
   const ports = {
@@ -130,37 +139,32 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     location,
     now,
     accept(answer: CodeAnswer<Claims>) {
+      forget()
       renewal.keep(keyOf({}), answer)
       enter(answer)
-      tabs?.postMessage({ in: subOf(answer.user) })
+      tell()
+    },
+    async anew() {
+      forget()
+      const failure = await who({})
+      tell()
+      return failure
     },
     refuse(error: SallyportError) {
       emit({ type: 'callback_failed', error })
-      return who({}, error)
+      return who({}, {}, error)
     },
     arrive: (returnByPopState: (returnTo: string) => void, returnTo: string) =>
       isolated(onReturn ?? returnByPopState, returnTo),
   }
 
   async function begin(first: TokenOptions = {}): Promise<Session<Claims>> {
-    const { pathname, search, hash } = location
-    if (location.origin + pathname === redirect_uri && /[?&]state=/.test(search)) {
-      callbacks.set(backend, { search })
-      // At once, before anything is loaded: the code leaves the URL and this history entry. What else stood there comes back.
-      history.replaceState(history.state, '', pathname + hash)
-    }
-    const callback = callbacks.get(backend)
-    const mine = callback && !callback.work
-    if (callback)
-      try {
-        callback.work ??= loadSignIn().then(({ finishSignIn }) => finishSignIn(callback.search, ports))
-        await callback.work
-        callbacks.delete(backend)
-      } catch (error) {
-        // The chunk did not come: the response stays here, the next call tries again.
-        callback.work = undefined
-        unavailable(error as SallyportError)
-      }
+    const mine = await arrive(
+      backend,
+      redirect_uri,
+      (search) => loadSignIn().then(({ finishSignIn }) => finishSignIn(search, ports)),
+      unavailable,
+    )
     if (!settled && !mine) await who(first)
     return snapshot.get()
   }
@@ -185,13 +189,14 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     if (!known) fact.in && again()
     else if (fact.out) end(fact.out)
     else if (known !== fact.in) end('user_changed')
+    else if (fact.until) snapshot.set({ ...snapshot.get(), expiresAt: +fact.until } as Session<Claims>)
   }
 
   function onPage({ type, persisted }: Event & { persisted?: boolean }) {
     if (type === 'online') backOff.reset()
     if (persisted) {
       // A page from the back-forward cache remembers; the backend knows.
-      comeBack?.(clientError('cancelled'))
+      cameBack()
       again()
     } else if (persisted === undefined && !document.hidden) {
       // The backend may have ended the session while nobody looked.
@@ -207,24 +212,14 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
     for (const type of ['pageshow', 'online', 'visibilitychange']) addEventListener(type, onPage, listening)
   }
 
-  /** Leaves the page, once, however often it is asked; stays if there is nowhere to go. */
-  function leave(prepare: () => Promise<string | undefined>): Promise<void> {
+  /** `begun`: the browser is about to leave. */
+  async function login(login: LoginOptions = {}, begun?: () => void): Promise<void> {
     listen()
-    // The person stayed after all ("leave this page?"): the button goes there again.
-    if (target) location.assign(target)
-    leaving ??= prepare()
-      .then((url) => {
-        target = url
-        if (!url) return
-        location.assign(url)
-        return new Promise<void>((_, reject) => {
-          comeBack = reject
-        })
-      })
-      .finally(() => {
-        leaving = target = undefined
-      })
-    return leaving
+    await go(login.popup, (popup) =>
+      loadSignIn()
+        .then(({ beginSignIn }) => beginSignIn(login, ports, popup))
+        .finally(begun),
+    )
   }
 
   async function acquire(wanted: Wanted): Promise<string> {
@@ -264,9 +259,11 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
       subtle,
       getToken: token,
       look: () => who(),
+      login,
     }),
-    login: (login = {}) => leave(() => loadSignIn().then(({ beginSignIn }) => beginSignIn(login, ports))),
+    login,
     logout({ local } = {}) {
+      listen()
       const left = leave(async () => {
         const answer = await ask('/logout', {})
         if (!answer.ok) {
@@ -283,6 +280,14 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
       end('logged_out')
       return left
     },
+    async extend() {
+      await ready()
+      const failure = sub() && (await who(undefined, {}))
+      if (failure) throw failure
+      tell()
+      return snapshot.get()
+    },
+    diagnostics: () => loadSignIn().then(({ describe }) => describe(ports, mode, snapshot.get(), trace)),
     close() {
       listening?.abort()
       tabs?.close()

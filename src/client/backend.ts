@@ -16,7 +16,7 @@ export interface Answer {
   /** Seconds, from `Retry-After`; 0 without. */
   retryAfter: number
   /** For the `cause` of an error: the server's own words, nothing of what was asked. */
-  cause: unknown
+  cause?: unknown
 }
 
 export type Backend = (path: string, form?: Form) => Promise<Answer>
@@ -25,9 +25,9 @@ export type Backend = (path: string, form?: Form) => Promise<Answer>
 const DEADLINE = 20_000
 
 /** Asks the backend. Never rejects: an outage is an answer of status 0. */
-export function createBackend(url: string, fetch: typeof globalThis.fetch): Backend {
+export function createBackend(url: string, fetch: typeof globalThis.fetch, note: (text: string) => void): Backend {
   return async (path, form) => {
-    const answer: Answer = { status: 0, ok: false, retryAfter: 0, cause: undefined }
+    const answer: Answer = { status: 0, ok: false, retryAfter: 0 }
     try {
       const response = await fetch(url + path, {
         method: form ? 'POST' : 'GET',
@@ -42,12 +42,12 @@ export function createBackend(url: string, fetch: typeof globalThis.fetch): Back
       answer.cause = { status }
       const body = await response.json()
       answer.body = body
-      answer.ok = response.ok
       if (body.error) answer.cause = { status, error: body.error, error_description: body.error_description }
+      answer.ok = response.ok
     } catch (error) {
-      answer.ok = false
       answer.cause ??= error
     }
+    note(`${path} ${answer.status} ${answer.body?.error}`)
     return answer
   }
 }

@@ -15,7 +15,7 @@ export const clientErrors = {
   origin_not_allowed: 'No token for this URL: see "apis"',
   chunk_unavailable: 'A script cannot be loaded now',
   cancelled: 'The page came back',
-  logout_failed: 'The backend cannot be reached now: sign out again',
+  logout_failed: 'The backend cannot be reached: sign out again',
   insecure_context: 'Serve this page by https:',
   not_in_browser: 'This needs a browser',
 } as const

@@ -8,11 +8,14 @@ export { SallyportError } from '../protocol/error.js'
 export type { SessionAnswer, SignedOutReason } from '../protocol/session.js'
 export type { EagerErrorCode } from './errors.js'
 export type { SignInErrorCode } from './sign-in-errors.js'
+export type { StepUpErrorCode } from './step-up.js'
 export type {
   Api,
   Auth,
   AuthEvent,
   AuthOptions,
+  AuthorizationDetail,
+  FetchOptions,
   LoginOptions,
   LogoutOptions,
   Session,
@@ -51,6 +54,8 @@ function createAbsentAuth<Claims>(): Auth<Claims> {
     logout: absent,
     getToken: absent,
     fetch: absent,
+    extend: absent,
+    diagnostics: absent,
     close() {},
   }
 }

@@ -76,7 +76,12 @@ export function createRenewal({ ask, now, backOff, sub, ended, renewed }: Renewa
       answer = await question()
     }
     // Signed out, or in as somebody else, while this was under way: whatever came back is nobody's.
-    if (mine !== held) throw clientError('login_required')
+    if (mine !== held) {
+      // Or signed in anew, for more: then there is a token already.
+      const entry = sub() && held.get(key)
+      if (entry) return entry.token
+      throw clientError('login_required')
+    }
     const body = answer?.body
     if (answer?.ok && body?.['access_token']) {
       backOff.reset()

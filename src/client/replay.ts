@@ -1,8 +1,13 @@
 import { encodeBase64url } from '../protocol/base64url.js'
+import type { FetchPorts } from './fetch-ports.js'
+import type { Wanted } from './renewal.js'
+import { stepUp } from './step-up.js'
+import type { FetchOptions } from './types.js'
 
 /**
  * Answers a 401: asks once for another token than the refused one and sends the request once more with it. When there
- * is no other token, or the second answer is a 401 as well, the caller gets that answer: no loop.
+ * is no other token, or the second answer is a 401 as well, the caller gets that answer: no loop. An API that wants another
+ * sign-in gets it, if the caller asked for that: another token of this one would not help.
  *
  * The backend is told the SHA-256 of the refused token, so that it can tell a stale page from a refused renewal.
  */
@@ -10,11 +15,16 @@ export async function replay(
   response: Response,
   refused: string,
   subtle: SubtleCrypto,
-  getAnother: (digest: string) => Promise<string>,
+  getToken: (more: Wanted) => Promise<string>,
   send: (token: string) => Promise<Response>,
+  login: FetchPorts['login'],
+  options: FetchOptions | undefined,
 ): Promise<Response> {
-  const digest = await subtle.digest('SHA-256', new TextEncoder().encode(refused))
-  const token = await getAnother(encodeBase64url(new Uint8Array(digest))).catch(() => refused)
+  const stepped = await stepUp(response, options, login, async () => send(await getToken({})))
+  if (stepped) return stepped
+  const bytes = await subtle.digest('SHA-256', new TextEncoder().encode(refused))
+  const digest = encodeBase64url(new Uint8Array(bytes))
+  const token = await getToken({ refused, digest }).catch(() => refused)
   if (token === refused) return response
   await response.body?.cancel()
   return send(token)

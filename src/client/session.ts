@@ -2,10 +2,16 @@ import type { SessionAnswer } from '../protocol/session.js'
 import type { Session } from './types.js'
 
 /** Runs what belongs to the app: what it throws is reported as the app's and changes nothing here. */
-export type Isolated = <Value>(call: ((value: Value) => void) | undefined, value: Value) => void
+export const isolated = <Value>(call: ((value: Value) => void) | undefined, value: Value): void => {
+  try {
+    call?.(value)
+  } catch (error) {
+    reportError(error)
+  }
+}
 
 /** The snapshot that apps look at, and those who listen to it. */
-export function createSnapshot<Claims>(initial: Session<Claims>, isolated: Isolated) {
+export function createSnapshot<Claims>(initial: Session<Claims>) {
   let session = initial
   const listeners = new Set<(session: Session<Claims>) => void>()
   return {

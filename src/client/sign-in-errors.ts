@@ -3,6 +3,14 @@ import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js
 /** What can go wrong while signing in, code → message. */
 export const signInErrors = {
   login_unavailable: 'Sign-in cannot start: the backend or the provider cannot be reached. Try again later.',
+  login_loop:
+    'This tab begins one sign-in after another, and each session is gone at once. See cause.last; call auth.login() from a click, or less often.',
+  popup_blocked:
+    "The browser blocked the popup. Call auth.login() in the click, before any await, or use popup: 'or-redirect'.",
+  popup_closed: 'The popup was closed before the sign-in was finished.',
+  popup_timeout: 'Nobody finished the sign-in in the popup within ten minutes.',
+  redirect_uri_unregistered:
+    'Nobody knows this redirect URI. Register it at the provider and in the backend\'s "redirect_uris", character for character:',
   storage_unavailable: 'Sign-in needs sessionStorage, and the browser refuses it or it is full.',
   state_mismatch: 'This answer belongs to no sign-in begun in this tab. Start again with auth.login().',
   transaction_expired: 'This sign-in was begun more than ten minutes ago. Start again with auth.login().',

@@ -1,112 +1,53 @@
 import type { SallyportError } from '../protocol/error.js'
 import { returnTarget } from '../protocol/return-to.js'
-import type { CodeAnswer, Mode } from '../protocol/session.js'
-import type { Now } from '../protocol/time.js'
-import { type Answer, type Backend, failureOf } from './backend.js'
-import {
-  createRequest,
-  RECORD_LIFETIME,
-  removeRecords,
-  type SignInRecord,
-  type SignInRequest,
-  takeRecord,
-} from './oidc.js'
-import { isSignInCode, type SignInErrorCode, signInError } from './sign-in-errors.js'
+import type { CodeAnswer } from '../protocol/session.js'
+import { type BeginPorts, failed, requestAuthorization } from './authorization-request.js'
+import { breakLoop, noteOutcome } from './loop.js'
+import { RECORD_LIFETIME, type SignInRecord, takeRecord } from './oidc.js'
+import { askByPopup, handOver } from './popup.js'
+import { signInError } from './sign-in-errors.js'
 import type { LoginOptions } from './types.js'
-
-/** Parameters that are the protocol's or have an option of their own; `params` is for the provider's. */
-const reserved =
-  /^(client_id|redirect_uri|response_type|response_mode|scope|state|nonce|code_challenge|code_challenge_method|request|request_uri|id_token_hint|prompt|login_hint|max_age|acr_values|ui_locales|resource|authorization_details|claims|registration|dpop_jkt|client_secret|display)$/
-
-export interface BeginPorts {
-  ask: Backend
-  backend: string
-  redirect_uri: string
-  location: Location
-  now: Now
-}
-
-/** What the metadata document says that a request needs. */
-interface Metadata {
-  mode: Mode
-  issuer: string
-  authorization_endpoint: string
-  client_id: string
-  scope: string
-}
-
-/** Makes the authorization request, has the backend bind it to this browser, and says where to go. */
-export async function beginSignIn(
-  login: LoginOptions,
-  { ask, backend, redirect_uri, location, now }: BeginPorts,
-): Promise<string> {
-  const { returnTo, authorization_details, params = {}, resource, ...standard } = login
-  const misplaced = Object.keys(params).find((name) => reserved.test(name))
-  if (misplaced)
-    throw new TypeError(
-      `auth.login: "${misplaced}" cannot be sent through "params"; it has its own place or is made for you`,
-    )
-
-  const here = location.href === redirect_uri ? '/' : location.pathname + location.search + location.hash
-  const target = returnTarget(returnTo ?? here, location.origin)
-  const answer = await ask('/.well-known/openid-configuration')
-  if (!answer.ok) throw failed(answer, undefined, 'login_unavailable')
-  const { mode, issuer, authorization_endpoint, client_id, scope } = answer.body as unknown as Metadata
-  if (mode === 'proxy') {
-    // The backend asks for what is configured there; the rest of what was asked for goes along.
-    const { scope: _, ...wishes } = { ...standard, ...params, return_to: target }
-    const said = Object.entries(wishes).flatMap(([name, value]) => (value === undefined ? [] : [[name, `${value}`]]))
-    return `${backend}/login?${new URLSearchParams(said)}`
-  }
-
-  const request: SignInRequest = {
-    ...standard,
-    issuer,
-    authorization_endpoint,
-    client_id,
-    redirect_uri,
-    scope: standard.scope ?? scope,
-    nonce: crypto.randomUUID() + crypto.randomUUID(),
-    returnTo: target,
-    at: now(),
-    params: {
-      ...params,
-      ...(authorization_details && { authorization_details: JSON.stringify(authorization_details) }),
-    },
-    ...(resource && { resource: [resource].flat() as string[] }),
-  }
-  const parameters = await createRequest(request).catch(() => {
-    // Full, perhaps of sign-ins that were never finished: make room once.
-    try {
-      removeRecords()
-    } catch {}
-    return createRequest(request).catch((cause) => {
-      throw signInError('storage_unavailable', { cause })
-    })
-  })
-  const form: Record<string, string[]> = {}
-  for (const name of new Set(parameters.keys())) form[name] = parameters.getAll(name)
-  const bound = await ask('/transaction', form)
-  const url = bound.body?.['location']
-  if (!bound.ok || typeof url !== 'string' || !/^https?:/.test(url)) throw failed(bound, undefined, 'login_unavailable')
-  return url
-}
-
-/** An answer that is no success, under our own codes where the backend names one. */
-function failed(answer: Answer, refused: SignInErrorCode | undefined, otherwise: SignInErrorCode): SallyportError {
-  const { error, claim } = answer.body ?? {}
-  const cause = claim ? { ...(answer.cause as object), claim } : answer.cause
-  if (isSignInCode(error)) return signInError(error, { cause })
-  const failure = failureOf(answer, 'backend_unavailable')
-  if (failure.retryable) return signInError(otherwise, { retryable: true, cause })
-  return refused ? signInError(refused, { cause }) : failure
-}
 
 /** What finishing needs and may do to the page's state. */
 export interface FinishPorts<Claims> extends BeginPorts {
   accept(answer: CodeAnswer<Claims>): void
-  refuse(error: SallyportError): Promise<void>
+  /** Asks who is here now, whoever was; what goes wrong is the answer. */
+  anew(): Promise<SallyportError | undefined>
+  refuse(error: SallyportError): Promise<unknown>
   arrive(returnByPopState: (returnTo: string) => void, returnTo: string): void
+}
+
+export { describe } from './diagnostics.js'
+
+/**
+ * Says where to go to sign in. A popup goes there by itself: what it comes back with is waited for and finished here, and
+ * nobody else goes anywhere.
+ */
+export async function beginSignIn<Claims>(
+  login: LoginOptions,
+  ports: FinishPorts<Claims>,
+  popup?: Window,
+): Promise<string | undefined> {
+  if (!popup) {
+    if (login.popup === true) throw signInError('popup_blocked')
+    const { url } = await requestAuthorization(login, ports)
+    breakLoop(ports.now)
+    return url
+  }
+  // In proxy mode the backend finishes it: the popup comes back with nothing but a name to call by.
+  const name = crypto.randomUUID()
+  const returnTo = `${new URL(ports.redirect_uri).pathname}?state=${name}`
+  const { url, state } = await requestAuthorization({ ...login, returnTo }, ports)
+  const search = await askByPopup(popup, url, state ?? name)
+  if (state === undefined) {
+    const failure = await ports.anew()
+    if (failure) throw failure
+    return undefined
+  }
+  const { outcome } = await judge<Claims>(search, ports)
+  if (!('access_token' in outcome)) throw outcome
+  ports.accept(outcome)
+  return undefined
 }
 
 /**
@@ -116,13 +57,29 @@ export interface FinishPorts<Claims> extends BeginPorts {
 export async function finishSignIn<Claims>(search: string, ports: FinishPorts<Claims>): Promise<void> {
   const { location } = ports
   history.replaceState(history.state, '', location.pathname + withoutResponse(search) + location.hash)
+  const { outcome, record, state } = await judge<Claims>(search, ports)
+  if (!record && state && (await handOver(search, state))) {
+    // This is a popup, and the page that opened it goes on. Should it stay open, it is a page of the app like any other.
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    await ports.anew()
+  } else if ('access_token' in outcome) {
+    noteOutcome('signed_in')
+    ports.accept(outcome)
+  } else {
+    noteOutcome(outcome.code)
+    await ports.refuse(outcome)
+  }
+  ports.arrive(returnByPopState, returnTarget(record?.returnTo, location.origin))
+}
+
+/** What an authorization response is worth. `record`: what this tab had kept of the request; each serves once. */
+async function judge<Claims>(search: string, ports: BeginPorts) {
   const parameters = new URLSearchParams(search)
   const once = ['state', 'code', 'iss', 'error'].every((name) => parameters.getAll(name).length < 2)
-  const record = once ? await takeRecord(ports.redirect_uri + search).catch(() => undefined) : undefined
+  const state = once ? (parameters.get('state') ?? '') : ''
+  const record = await takeRecord(state).catch(() => undefined)
   const outcome = record ? await redeem<Claims>(parameters, record, ports) : signInError('state_mismatch')
-  if ('access_token' in outcome) ports.accept(outcome)
-  else await ports.refuse(outcome)
-  ports.arrive(returnByPopState, returnTarget(record?.returnTo, location.origin))
+  return { outcome, record, state }
 }
 
 async function redeem<Claims>(

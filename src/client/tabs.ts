@@ -5,6 +5,8 @@ export interface Fact {
   /** The subject that has signed in. */
   in?: string
   out?: SignedOutReason
+  /** With `in`: when that session ends, for it was extended. Epoch seconds. */
+  until?: number | null
 }
 
 /**

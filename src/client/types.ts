@@ -62,6 +62,11 @@ export interface AuthOptions<Claims = StandardClaims> {
 export interface LoginOptions {
   /** A path on this origin to come back to. Default: where the person is, hash included. Anything else becomes `/`. */
   returnTo?: string
+  /**
+   * `true`: in a window of its own, and this page stays. Call `login()` in the click itself, before any `await`, or the
+   * browser blocks it. `or-redirect` leaves the page where popups are blocked. Default `false`.
+   */
+  popup?: boolean | 'or-redirect'
   prompt?: 'none' | 'login' | 'consent' | 'select_account' | 'create'
   login_hint?: string
   /** Seconds since the person last authenticated actively; 0 asks for it now. */
@@ -75,9 +80,31 @@ export interface LoginOptions {
   /** @see RFC 8707 section 2 */
   resource?: string | readonly string[]
   /** @see RFC 9396 section 2 */
-  authorization_details?: readonly Readonly<Record<string, unknown>>[]
+  authorization_details?: readonly AuthorizationDetail[]
   /** The provider's own parameters (`audience`, `organization`, …); the backend lists which a page may send. */
   params?: Readonly<Record<string, string>>
+}
+
+/** What exactly is asked for: `type` says which members there are. @see RFC 9396 section 2 */
+export interface AuthorizationDetail {
+  readonly type: string
+  /** Where it is to be used: the addresses of resource servers. */
+  readonly locations?: readonly string[]
+  readonly actions?: readonly string[]
+  readonly datatypes?: readonly string[]
+  readonly identifier?: string
+  readonly privileges?: readonly string[]
+  /** The members that this `type` defines. */
+  readonly [member: string]: unknown
+}
+
+/** How `auth.fetch()` answers an API that wants a stronger or fresher sign-in. @see RFC 9470 */
+export interface FetchOptions {
+  /**
+   * `popup` signs in again in a popup and replays the request once; `redirect` leaves the page and rejects `step_up_started`;
+   * `never` hands the API's answer to the caller. Default `never`.
+   */
+  stepUp?: 'popup' | 'redirect' | 'never'
 }
 
 export interface LogoutOptions {
@@ -110,8 +137,11 @@ export interface Auth<Claims = StandardClaims> {
    * Sends the person to the provider: authorization code flow with PKCE (S256). Never resolves; rejects `cancelled`
    * if the browser's back-forward cache brings the page back.
    *
+   * With `popup` the page stays: resolves when somebody is signed in, and rejects `popup_blocked`, `popup_closed`,
+   * `popup_timeout` (after ten minutes) or what was wrong with the provider's answer. Who was here before stays then.
+   *
    * @throws TypeError for a protocol parameter in `params`
-   * @throws SallyportError `login_unavailable`, `storage_unavailable`, `issuer_mismatch`, `invalid_scope`, `invalid_target`, `request_refused`, `chunk_unavailable`, `cancelled`
+   * @throws SallyportError `login_unavailable`, `login_loop`, `storage_unavailable`, `issuer_mismatch`, `invalid_scope`, `invalid_target`, `request_refused`, `chunk_unavailable`, `cancelled`
    */
   login(options?: LoginOptions): Promise<void>
   /**
@@ -134,9 +164,22 @@ export interface Auth<Claims = StandardClaims> {
    *
    * Not checked: whether the API is what it says it is; redirects to other origins lose the token by the Fetch standard.
    *
-   * @throws SallyportError `origin_not_allowed` and what {@link Auth.getToken} throws
+   * @throws SallyportError `origin_not_allowed`, what {@link Auth.getToken} throws, and with `stepUp` also
+   * `step_up_started`, `step_up_failed` and what {@link Auth.login} throws
    */
-  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
+  fetch(input: RequestInfo | URL, init?: RequestInit, options?: FetchOptions): Promise<Response>
+  /**
+   * Tells the backend that the person is active, so that an idle session goes on; every tab hears of its new end. At
+   * most what is left of the session's whole life can be won. Resolves to the session as it is then.
+   *
+   * @throws SallyportError `backend_unavailable`
+   */
+  extend(): Promise<Session<Claims>>
+  /**
+   * What happened here lately, as text for a bug report: requests to the backend with their status, events, settings.
+   * No token, code, cookie, claim or query is in it.
+   */
+  diagnostics(): Promise<string>
   /** Stops listening to other tabs and to the browser. Harmless when called twice; any later call listens again. */
   close(): void
 }

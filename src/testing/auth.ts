@@ -19,6 +19,8 @@ export interface TestAuthCalls {
   login: LoginOptions[]
   logout: LogoutOptions[]
   getToken: TokenOptions[]
+  /** How often. */
+  extend: number
 }
 
 export interface TestAuth<Claims> extends Auth<Claims> {
@@ -34,7 +36,7 @@ export interface TestAuth<Claims> extends Auth<Claims> {
 export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions<Claims> = {}): TestAuth<Claims> {
   const { user, token = 'test-token', status = user === undefined ? 'signed-out' : 'signed-in' } = options
   const listeners = new Set<(session: Session<Claims>) => void>()
-  const calls: TestAuthCalls = { login: [], logout: [], getToken: [] }
+  const calls: TestAuthCalls = { login: [], logout: [], getToken: [], extend: 0 }
   let session = initial(status, user)
 
   async function getToken(wanted: TokenOptions = {}): Promise<string> {
@@ -71,6 +73,11 @@ export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions
       headers.set('Authorization', `Bearer ${await getToken()}`)
       return (options.fetch ?? globalThis.fetch)(input, { ...init, headers })
     },
+    async extend() {
+      calls.extend++
+      return session
+    },
+    diagnostics: async () => 'createTestAuth: nothing happened',
     close: () => listeners.clear(),
   }
 }

@@ -1,0 +1,51 @@
+import type { BeginPorts } from './authorization-request.js'
+import type { Session } from './types.js'
+
+/** Facts about this page and what happened in it, without a token, a code, a claim or a query. */
+export async function describe(
+  { backend, redirect_uri, now }: BeginPorts,
+  mode: string | undefined,
+  session: Session<unknown>,
+  trace: readonly string[],
+): Promise<string> {
+  const error = 'error' in session ? session.error?.code : undefined
+  const reason = 'reason' in session ? session.reason : undefined
+  const facts: Record<string, unknown> = {
+    session: [session.status, reason, error].filter(Boolean).join(' '),
+    'ends in':
+      'expiresAt' in session && session.expiresAt !== null ? `${Math.round(session.expiresAt - now())} s` : '–',
+    // What a code is redeemed for says nothing of it: there is but one mode in which the page does that.
+    mode: mode ?? (session.status === 'signed-in' ? 'token-mediating' : 'not asked yet'),
+    backend,
+    'redirect_uri, to be registered at the provider character for character': redirect_uri,
+    page: location.origin + location.pathname,
+    'secure context': globalThis.isSecureContext,
+    'top-level': works(() => window.top === window.self),
+    sessionStorage: works(() => sessionStorage.length >= 0),
+    cookies: navigator.cookieEnabled,
+    online: navigator.onLine,
+    visible: document.visibilityState,
+    'cross-origin isolated': globalThis.crossOriginIsolated ?? false,
+    browser: navigator.userAgent,
+    'clock of the browser': new Date().toISOString(),
+  }
+  const lines = Object.entries(facts).map(([name, value]) => `${name}: ${value}`)
+  return ['sallyport diagnostics', ...lines, '', 'seconds ago · what', ...trace.map((line) => ago(line, now()))].join(
+    '\n',
+  )
+}
+
+/** An entry is a time and words; of the words of a server only those are shown that are a code. */
+function ago(line: string, now: number): string {
+  const [at, what = '', ...words] = line.split(' ')
+  const shown = words.filter((word) => word !== 'undefined').map((word) => (/^[\w-]{1,40}$/.test(word) ? word : '…'))
+  return [`${(now - Number(at)).toFixed(1)} ·`, what.replace(/\?.*/, ''), ...shown].join(' ')
+}
+
+function works(look: () => boolean): boolean {
+  try {
+    return look()
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,18 @@
+import type { Aim } from './aim.js'
+import type { Wanted } from './renewal.js'
+import type { LoginOptions } from './types.js'
+
+/** How `auth.fetch` gets its tokens. */
+export interface FetchPorts {
+  fetch: typeof globalThis.fetch
+  aim(url: URL): Aim | undefined
+  backend: string
+  /** Its base URL is what `fetch` resolves against, a `<base>` element included. */
+  document: Document
+  subtle: SubtleCrypto
+  /** Empty where the backend keeps it: there the call goes to its proxy. */
+  getToken(wanted: Wanted): Promise<string>
+  /** The backend has refused: perhaps nobody is signed in any more. */
+  look(): void
+  login(options: LoginOptions, begun?: () => void): Promise<void>
+}
