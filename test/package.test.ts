@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 /** What each subpath exports at run time. The surface grows on purpose: here first. */
 const exported: Record<string, readonly string[]> = {
   sallyport: ['SallyportError', 'createAuth'],
+  'sallyport/countdown': ['watchCountdown'],
   'sallyport/bff': ['createBff', 'withPeer'],
   'sallyport/bff/opentelemetry': ['openTelemetry'],
   'sallyport/guard': ['accessToken', 'createGuard', 'withPeer'],

@@ -19,6 +19,8 @@ export interface DemoOptions {
   host?: string
   /** Seconds, default 60: short, so that renewal can be watched. */
   accessTokenLifetime?: number
+  /** Seconds after a sign-in in which all notes may be deleted without another. Default 60. */
+  freshness?: number
   /** Where sessions live. Default: in memory, or with several instances in a Redis that is started for them. */
   store?: StoreOptions
   /** Processes of the backend behind the one origin, 1 to 8. Default 1: this process. */
@@ -56,7 +58,7 @@ const scopes = ['notes:read', 'notes:write']
  * One backend for each mode, `/bff` and `/proxy`: the page chooses.
  */
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
-  const { port = 5173, accessTokenLifetime = 60, quiet = false, instances = 1 } = options
+  const { port = 5173, accessTokenLifetime = 60, quiet = false, instances = 1, freshness = 60 } = options
   assertDevelopment(options.host, process.env['NODE_ENV'])
   const page = buildPage(demoFolder())
   const app = createLoopbackServer('localhost', port)
@@ -85,6 +87,8 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       scope: ['openid profile email offline_access', ...scopes].join(' '),
       resources: { [resource]: { scopes } },
       loopbackCookies: true,
+      // Short, so that the warning before it can be seen.
+      idleTimeout: 300,
       ...options.bff,
     }
     const started = await startBackend(instances, options.store ?? {}, settings)
@@ -97,7 +101,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       routes: { notes: { upstream: `${resource}/notes`, resource } },
     })
     backends.push(proxy)
-    const notes = createNotesApi({ issuer: provider.issuer, resource })
+    const notes = createNotesApi({ issuer: provider.issuer, resource, freshness })
     const traffic: Traffic = { bff: 0, api: 0 }
     const { refuseEarlierTokens } = notes
     const controls = createControls({

@@ -11,12 +11,14 @@ export interface Note {
 export interface NotesSettings {
   issuer: string
   resource: string
+  /** What cannot be undone takes a sign-in that is not older than this. Seconds. */
+  freshness: number
 }
 
 const most = { notes: 200, characters: 500 }
 
 /** The notes API: a resource server of its own, which knows the issuer and nothing of the backend. */
-export function createNotesApi({ issuer, resource }: NotesSettings) {
+export function createNotesApi({ issuer, resource, freshness }: NotesSettings) {
   const notes = new Map<string, Note[]>()
   const protect = createGuard({ resource, accept: [accessToken({ issuer })] })
   let refusedBefore = 0
@@ -51,6 +53,23 @@ export function createNotesApi({ issuer, resource }: NotesSettings) {
     return json(note, 201)
   })
 
+  const removeAll = protect.handler({ scopes: ['notes:write'] }, (_, principal) => {
+    const age = Date.now() / 1000 - Number(principal.claims['auth_time'] ?? 0)
+    if (age > freshness)
+      return Response.json(
+        { error: 'insufficient_user_authentication' },
+        {
+          status: 401,
+          headers: {
+            'WWW-Authenticate': `Bearer error="insufficient_user_authentication", max_age="${freshness}"`,
+            'Cache-Control': 'no-store',
+          },
+        },
+      )
+    notes.set(principal.sub, [])
+    return new Response(null, { status: 204 })
+  })
+
   const remove = (id: string) =>
     protect.handler({ scopes: ['notes:write'] }, (_, principal) => {
       const refused = refuse(principal)
@@ -65,6 +84,7 @@ export function createNotesApi({ issuer, resource }: NotesSettings) {
   const app = new Hono()
     .get('/api/notes', ({ req }) => read(req.raw))
     .post('/api/notes', ({ req }) => add(req.raw))
+    .delete('/api/notes', ({ req }) => removeAll(req.raw))
     .delete('/api/notes/:id', ({ req }) => remove(req.param('id'))(req.raw))
     .notFound(() => json({ error: 'not_found' }, 404))
     .onError(() => json({ error: 'server_error' }, 500))

@@ -1,5 +1,6 @@
 import { SallyportError, type Session } from 'sallyport'
 import { auth, takeStrayAnswer } from './auth.js'
+import { setUpCountdown } from './countdown.js'
 import { drawCounts, watchCounts } from './counts.js'
 import { atDevices, clearDevices, loadDevices, setUpDevices } from './devices.js'
 import { byId, onPress, setNotice, setText } from './dom.js'
@@ -20,6 +21,7 @@ setUpDevices()
 setUpPanel()
 setUpMode(say)
 setUpSessionCard(say)
+setUpCountdown()
 watchCounts((state) => {
   drawCounts(state)
   drawProvider(state)
@@ -39,6 +41,10 @@ const leave = (going: () => Promise<void>) => async () => {
 onPress(
   'sign-in',
   leave(() => auth.login({ prompt: 'consent' })),
+)
+onPress(
+  'sign-in-popup',
+  leave(() => auth.login({ prompt: 'consent', popup: true })),
 )
 onPress(
   'sign-out',

@@ -1,4 +1,4 @@
-import { SallyportError } from 'sallyport'
+import { type FetchOptions, SallyportError } from 'sallyport'
 import { auth, lookAtToken } from './auth.js'
 import { byId, onPress, plural, setText } from './dom.js'
 import { explainError } from './words.js'
@@ -16,8 +16,8 @@ const list = byId('notes')
 class Refusal extends Error {}
 
 /** One call of the notes API: the token comes and goes inside `auth.fetch`. */
-async function call<Answer>(path: string, init?: RequestInit): Promise<Answer | undefined> {
-  const response = await auth.fetch(`/api/notes${path}`, init)
+async function call<Answer>(path: string, init?: RequestInit, options?: FetchOptions): Promise<Answer | undefined> {
+  const response = await auth.fetch(`/api/notes${path}`, init, options)
   if (response.ok) return response.status === 204 ? undefined : response.json()
   if (response.status === 401)
     throw new Refusal('The notes server refused the token, and there is no other one yet. Try again in a few seconds.')
@@ -114,10 +114,22 @@ const addNote = (text: string) =>
     count()
   })
 
+/** The API wants a sign-in of the last minute for this: the SDK gets one in a popup and sends the request again. */
+const deleteAll = () =>
+  attempt(async () => {
+    await call('', { method: 'DELETE' }, { stepUp: 'popup' })
+    list.replaceChildren()
+    byId('note').focus()
+    count()
+  })
+
 export function setUpNotes(): void {
   const input = byId<HTMLInputElement>('note')
   onPress('notes-retry', async () => {
     if (await attempt(failed)) input.focus()
+  })
+  onPress('delete-all', async () => {
+    await deleteAll()
   })
   byId('add-note').addEventListener('submit', async (event) => {
     event.preventDefault()

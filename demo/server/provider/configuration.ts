@@ -48,6 +48,11 @@ export const configuration = (
   ],
   scopes: ['openid', 'offline_access', 'profile', 'email'],
   claims: claimsByScope,
+  // So that an API can ask for a fresher sign-in. @see RFC 9068 section 2.2.1, RFC 9470
+  extraTokenClaims({ oidc: { entities } }: Context) {
+    const grant = entities['AuthorizationCode'] ?? entities['RefreshToken']
+    return { auth_time: (grant as { authTime?: number } | undefined)?.authTime }
+  },
   // The ID Token carries the person's claims, as most providers' does.
   conformIdTokenClaims: false,
   findAccount,
@@ -55,6 +60,8 @@ export const configuration = (
   clientAuthMethods: ['client_secret_basic'],
   pkce: { required: () => true },
   rotateRefreshToken: () => true,
+  // A step-up does not ask for consent again; its session is to go on like the one before.
+  issueRefreshToken: () => true,
   clientBasedCORS: () => false,
   interactions: { url: (_ctx: Context, { uid }: { uid: string }) => `/interaction/${uid}` },
   features: {
