@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 const exported: Record<string, readonly string[]> = {
   sallyport: ['SallyportError', 'createAuth'],
   'sallyport/countdown': ['watchCountdown'],
+  'sallyport/browser-only': ['SallyportError', 'createBrowserAuth'],
+  'sallyport/react': ['AuthProvider', 'RequireAuth', 'useAuth', 'useUser'],
   'sallyport/bff': ['createBff', 'withPeer'],
   'sallyport/bff/opentelemetry': ['openTelemetry'],
   'sallyport/guard': ['accessToken', 'createGuard', 'withPeer'],
@@ -42,7 +44,17 @@ beforeAll(() => {
   tarball = join(folder, filename)
   contents = files.map(({ path }: { path: string }) => path)
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }))
-  run('npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', tarball, 'msw@2', '@opentelemetry/api@1')
+  run(
+    'npm',
+    'install',
+    '--no-audit',
+    '--no-fund',
+    '--ignore-scripts',
+    tarball,
+    'msw@2',
+    '@opentelemetry/api@1',
+    'react@19',
+  )
 })
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

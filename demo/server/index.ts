@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import type { BffOptions, SiteOptions } from 'sallyport/bff'
 import { toNodeListener } from 'sallyport/node'
 import { type DemoBackend, startBackend } from './backend.js'
@@ -25,6 +26,8 @@ export interface DemoOptions {
   store?: StoreOptions
   /** Processes of the backend behind the one origin, 1 to 8. Default 1: this process. */
   instances?: number
+  /** Packages that the React page is to be built with, by name: for trying another version. */
+  react?: Readonly<Record<string, string>>
   /** Says nothing. Default `false`: two lines once it can be opened. */
   quiet?: boolean
   /** Settings of the backend that a test wants otherwise, for example its time limits. */
@@ -60,7 +63,14 @@ const scopes = ['notes:read', 'notes:write']
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const { port = 5173, accessTokenLifetime = 60, quiet = false, instances = 1, freshness = 60 } = options
   assertDevelopment(options.host, process.env['NODE_ENV'])
-  const page = buildPage(demoFolder())
+  const folder = demoFolder()
+  const page = buildPage({ root: folder, base: '/', views: ['callback', 'devices'] })
+  const react = buildPage({
+    root: join(folder, 'react'),
+    base: '/react/',
+    views: ['callback'],
+    ...(options.react && { alias: options.react }),
+  })
   const app = createLoopbackServer('localhost', port)
   const providerServer = createLoopbackServer('127.0.0.1', 0)
   const backends: DemoBackend[] = []
@@ -91,7 +101,8 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       idleTimeout: 300,
       ...options.bff,
     }
-    const started = await startBackend(instances, options.store ?? {}, settings)
+    const redirect_uris = [`${app.origin}/callback`, `${app.origin}/react/callback`]
+    const started = await startBackend(instances, options.store ?? {}, { redirect_uris, ...settings })
     backends.push(started)
     const proxy = await startBackend(1, options.store ?? {}, {
       ...settings,
@@ -113,7 +124,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       refuseEarlierTokens,
     })
 
-    const toPage = servePage(await page)
+    const toPage = servePage(new Map([...(await page), ...(await react)]))
     const toNotes = toNodeListener(notes)
     const toControls = toNodeListener(controls)
     let outage = false
@@ -151,7 +162,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       },
     }
   } catch (error) {
-    await Promise.allSettled([...[app, providerServer, ...backends].map((part) => part.close()), page])
+    await Promise.allSettled([...[app, providerServer, ...backends].map((part) => part.close()), page, react])
     throw error
   }
 }

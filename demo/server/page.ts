@@ -17,16 +17,26 @@ const types: Record<string, string> = {
   svg: 'image/svg+xml',
 }
 
-/** `/callback` is the page too: the provider sends people there with a code, which the page takes out of the URL. */
-const views = new Set(['/', '/callback', '/devices'])
-
 const compress = (body: Buffer) => brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } })
 
-/** Builds the page as it would be for production, into memory: no inline script, so that the strict policy holds. */
-export async function buildPage(root: string): Promise<ReadonlyMap<string, File>> {
+export interface PageSettings {
+  /** The folder of its `index.html`. */
+  root: string
+  /** Where it is served, with slashes around. */
+  base: string
+  /** Further addresses at which the page is served: `callback`, where the provider sends people with a code. */
+  views: readonly string[]
+  /** Packages that are to be taken from elsewhere. */
+  alias?: Readonly<Record<string, string>>
+}
+
+/** Builds a page as it would be for production, into memory: no inline script, so that the strict policy holds. */
+export async function buildPage({ root, base, views, alias = {} }: PageSettings): Promise<ReadonlyMap<string, File>> {
   const { NODE_ENV } = process.env
   const result = await build({
     root,
+    base,
+    resolve: { alias },
     configFile: false,
     logLevel: 'error',
     publicDir: false,
@@ -35,14 +45,18 @@ export async function buildPage(root: string): Promise<ReadonlyMap<string, File>
   // A build says `production` for the whole process; the demo refuses to start there.
   if (NODE_ENV === undefined) delete process.env['NODE_ENV']
   const outputs = [result].flat().flatMap((one) => ('output' in one ? one.output : []))
-  return new Map(
+  const files = new Map(
     outputs.map((file): [string, File] => {
       const plain = Buffer.from(file.type === 'chunk' ? file.code : file.source)
       const type = types[file.fileName.split('.').at(-1) ?? ''] ?? 'application/octet-stream'
       const immutable = file.fileName.startsWith('assets/')
-      return [`/${file.fileName}`, { type, plain, brotli: compress(plain), immutable }]
+      return [base + file.fileName, { type, plain, brotli: compress(plain), immutable }]
     }),
   )
+  const page = files.get(`${base}index.html`)
+  files.delete(`${base}index.html`)
+  if (page) for (const view of ['', ...views]) files.set(base + view, page)
+  return files
 }
 
 /** Serves exactly the files that were built: a path is looked up, never joined to a folder. */
@@ -50,8 +64,8 @@ export function servePage(files: ReadonlyMap<string, File>): RequestListener {
   return (request, response) => {
     secure(response, pagePolicy)
     const path = request.url?.replace(/[?#].*$/, '') ?? '/'
-    const file = files.get(views.has(path) ? '/index.html' : path)
-    if (!file || path === '/index.html') {
+    const file = files.get(path)
+    if (!file) {
       response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' }).end('There is nothing here.')
       return
     }

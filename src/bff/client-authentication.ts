@@ -1,15 +1,19 @@
 import * as oidc from 'openid-client'
-import type { Client } from './client.js'
 import { type PrivateKey, readPrivateKey } from './private-key.js'
+import type { ProviderSettings } from './provider-settings.js'
 
 /** Each request to the provider carries the newest secret; an assertion names the issuer as its only `aud`. */
-export function clientAuthentication(client: Client, secret: () => Promise<string>): oidc.ClientAuth {
+export function clientAuthentication(
+  { clientAuthentication: method }: Pick<ProviderSettings, 'clientAuthentication'>,
+  secret: () => Promise<string>,
+): oidc.ClientAuth {
   const methodOf = {
     client_secret_basic: async () => oidc.ClientSecretBasic(await secret()),
     client_secret_post: async () => oidc.ClientSecretPost(await secret()),
     private_key_jwt: async () => asserting(await readPrivateKey('clientKey', await secret())),
     tls_client_auth: async () => oidc.TlsClientAuth(),
-  }[client.clientAuthentication]
+    none: async () => oidc.None(),
+  }[method]
   return async (as, metadata, body, headers) => (await methodOf())(as, metadata, body, headers)
 }
 

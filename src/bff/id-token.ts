@@ -29,7 +29,7 @@ interface Candidate {
  */
 export async function acceptIdToken(
   { claims, id_token, access_token, acr_values }: Candidate,
-  settings: Settings,
+  settings: Pick<Settings, 'client_id' | 'idTokenAlgs' | 'clockTolerance' | 'now' | 'emit'>,
 ): Promise<void> {
   const { client_id, idTokenAlgs, clockTolerance, now, emit } = settings
   const refuse = (claim: string): never => {

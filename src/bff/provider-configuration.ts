@@ -2,7 +2,7 @@ import * as oidc from 'openid-client'
 import { clientAuthentication } from './client-authentication.js'
 import { Refusal } from './errors.js'
 import { isLoopback } from './option-checks.js'
-import type { Settings } from './settings.js'
+import type { ProviderSettings } from './provider-settings.js'
 
 /** Seconds after which the metadata document is read again; the old one serves while that fails. */
 const METADATA_AGE = 3600
@@ -17,7 +17,7 @@ const JWKS_SETTLED = 60
 const SECRET_AGE = 1000
 
 /** The provider's metadata, and openid-client's configuration made from it. Nothing is fetched until something is asked. */
-export function createProviderConfiguration(settings: Settings) {
+export function createProviderConfiguration(settings: ProviderSettings) {
   const { issuer, client_id, credential, timeout, emit, now } = settings
   let found: { metadata: oidc.ServerMetadata; readAt: number } | undefined
   let reading: Promise<oidc.ServerMetadata> | undefined

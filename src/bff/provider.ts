@@ -5,6 +5,7 @@ import { acceptIdToken, refusedClaim } from './id-token.js'
 import type { ProviderAnswer } from './provider-answers.js'
 import { createProviderConfiguration } from './provider-configuration.js'
 import { answerOf } from './provider-faults.js'
+import type { ProviderSettings } from './provider-settings.js'
 import type { Settings } from './settings.js'
 
 /** A redeemed code: what the session is made of. */
@@ -30,10 +31,10 @@ export interface Redemption {
   resource: readonly string[]
 }
 
-export type Provider = ReturnType<typeof createProvider>
+export type Provider = ReturnType<typeof createProvider<Settings>>
 
 /** What is asked of the provider, through openid-client. */
-export function createProvider(settings: Settings, dpop: Dpop | undefined) {
+export function createProvider<Its extends ProviderSettings>(settings: Its, dpop: Pick<Dpop, 'pair'> | undefined) {
   const { issuer, emit } = settings
   const { metadata, configuration, secret, known } = createProviderConfiguration(settings)
   const tokenType = dpop ? 'dpop' : 'bearer'

@@ -22,7 +22,10 @@ const loadSignIn = () =>
   })
 
 /** Makes the page's half, in a browser. @see createAuth for what it promises */
-export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Claims>): Auth<Claims> {
+export function createPageAuth<Claims = StandardClaims>(
+  options: AuthOptions<Claims>,
+  openBackend = createBackend,
+): Auth<Claims> {
   // Read once, now: a script that replaces them later gets nothing by it.
   const { location, document, open } = globalThis
   const subtle = globalThis.crypto?.subtle
@@ -34,7 +37,7 @@ export function createPageAuth<Claims = StandardClaims>(options: AuthOptions<Cla
   const trace: string[] = []
   /** For `diagnostics()`: what happened, never what was said. */
   const note = (text: string) => trace.push(`${now()} ${text}`) > 99 && trace.shift()
-  const ask = createBackend(backend, fetch, note)
+  const ask = openBackend(backend, fetch, note)
 
   const emit = (event: AuthEvent) => {
     note(event.type)

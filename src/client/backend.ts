@@ -52,7 +52,7 @@ export function createBackend(url: string, fetch: typeof globalThis.fetch, note:
   }
 }
 
-function encode(form: Form): URLSearchParams {
+export function encode(form: Form): URLSearchParams {
   const parameters = new URLSearchParams()
   for (const name in form)
     for (const value of [form[name]].flat()) if (value !== undefined) parameters.append(name, `${value}`)

@@ -31,7 +31,8 @@ export function watchCountdown(
 ): () => void {
   const stopping = new AbortController()
   let told: number | undefined
-  let extendedAt = Number.NEGATIVE_INFINITY
+  // The page has just been loaded, which the backend has seen.
+  let extendedAt = performance.now()
   let askedAtEnd = false
 
   const left = (): number | undefined => {

@@ -13,9 +13,9 @@ export const clientErrors = {
   invalid_target: 'The backend refuses this resource',
   token_not_available: 'Use auth.fetch()',
   origin_not_allowed: 'No token for this URL: see "apis"',
-  chunk_unavailable: 'A script cannot be loaded now',
+  chunk_unavailable: 'A script did not load',
   cancelled: 'The page came back',
-  logout_failed: 'The backend cannot be reached: sign out again',
+  logout_failed: 'The backend cannot be reached',
   insecure_context: 'Serve this page by https:',
   not_in_browser: 'This needs a browser',
 } as const

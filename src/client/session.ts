@@ -36,7 +36,8 @@ export const subOf = (user: unknown) => `${(user as { sub?: string }).sub}`
 export const signedIn = <Claims>({ user, expires_at }: { user: Claims; expires_at: number }): Session<Claims> => ({
   status: 'signed-in',
   user,
-  expiresAt: expires_at,
+  // 0: nobody can say.
+  expiresAt: expires_at || null,
 })
 
 /** What the server guessed while it rendered the page. */

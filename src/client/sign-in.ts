@@ -69,7 +69,9 @@ export async function finishSignIn<Claims>(search: string, ports: FinishPorts<Cl
     noteOutcome(outcome.code)
     await ports.refuse(outcome)
   }
-  ports.arrive(returnByPopState, returnTarget(record?.returnTo, location.origin))
+  // Without a record: the start of the app, which is where its callback is.
+  const start = new URL('.', ports.redirect_uri).pathname
+  ports.arrive(returnByPopState, returnTarget(record?.returnTo ?? start, location.origin))
 }
 
 /** What an authorization response is worth. `record`: what this tab had kept of the request; each serves once. */

@@ -1,11 +1,12 @@
 import { decodeJwt } from 'jose'
 import { peerOf, withPeer } from '../protocol/peer.js'
 import { authorize } from './authorize.js'
+import { crossOrigin } from './cross-origin.js'
 import { createFaults, type EndpointName, type Fault } from './faults.js'
 import type { RequestHandler } from './handlers.js'
 import { type Claims, createKeys, type Header, type SigningKey, type Tampered } from './keys.js'
 import { logoutToken } from './logout-token.js'
-import type { MockClient, MockUser, ProviderState, Tamper } from './provider-state.js'
+import { isPublic, type MockClient, type MockUser, type ProviderState, type Tamper } from './provider-state.js'
 import { json, oauthError, push, revoke, token } from './token.js'
 import { userinfo } from './userinfo.js'
 
@@ -150,8 +151,12 @@ export async function mockAuthorizationServer(
       if (peer) withPeer(request, peer)
       const endpoint = paths[new URL(request.url).href.slice(issuer.replace(/\/$/, '').length).replace(/[?#].*/, '')]
       if (!request.url.startsWith(issuer) || !endpoint) return new Response(null, { status: 404 })
-      requests[endpoint]++
-      return faults.run(endpoint, () => respond(endpoint, request))
+      const answer = () => {
+        requests[endpoint]++
+        return faults.run(endpoint, () => respond(endpoint, request))
+      }
+      // The authorization endpoint is navigated to; no page has business reading it.
+      return endpoint !== 'authorize' && state.clients.some(isPublic) ? crossOrigin(request, answer) : answer()
     },
     handlers: async () => (await import('./handlers.js')).mswHandlers(self),
     signIn(sub) {
@@ -201,6 +206,7 @@ function metadata(issuer: string, { par }: MockAuthorizationServerOptions): Clai
       'client_secret_post',
       'private_key_jwt',
       'tls_client_auth',
+      'none',
     ],
     dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'PS256', 'RS256'],
     authorization_signing_alg_values_supported: ['RS256', 'ES256'],

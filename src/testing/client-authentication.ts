@@ -4,7 +4,8 @@ import type { MockClient, ProviderState } from './provider-state.js'
 
 /**
  * The client that a request authenticates as, by the one method that it is registered for: a certificate, a signed
- * assertion, or a secret by `client_secret_basic` or `client_secret_post`, never two at once.
+ * assertion, a secret by `client_secret_basic` or `client_secret_post`, never two at once; a public client by its
+ * name alone.
  */
 export async function authenticate(
   state: ProviderState,
@@ -25,6 +26,7 @@ export async function authenticate(
     return bySecret(known(client_id), client_secret)
   }
   const client = known(form.get('client_id') ?? '')
+  if (client?.token_endpoint_auth_method === 'none') return inForm === null ? client.client_id : undefined
   return client?.certificate ? byCertificate(client, request) : bySecret(client, inForm ?? undefined)
 }
 

@@ -1,10 +1,15 @@
 import type { JWK } from 'jose'
 import type { Claims, Header, Keys, Tampered } from './keys.js'
 
-/** A client, registered for one way to authenticate: a secret, the keys of its assertions, or a certificate. */
+/** A client, registered for one way to authenticate: a secret, the keys of its assertions, a certificate, or none. */
 export interface MockClient {
   client_id: string
   client_secret?: string
+  /**
+   * `none`: a public client. Pages of any origin may then ask (CORS), and its refresh tokens are bound to the key of their
+   * DPoP proof. @see RFC 9449 section 5
+   */
+  token_endpoint_auth_method?: 'none'
   /** Public keys of `private_key_jwt`. */
   jwks?: { keys: JWK[] }
   /** DER: of `tls_client_auth`, compared with the one of the request's peer. */
@@ -14,6 +19,9 @@ export interface MockClient {
   redirect_uris: readonly string[]
   post_logout_redirect_uris?: readonly string[]
 }
+
+/** Whoever knows its name can be this client. */
+export const isPublic = ({ token_endpoint_auth_method }: MockClient): boolean => token_endpoint_auth_method === 'none'
 
 export interface MockUser {
   sub: string
@@ -32,6 +40,8 @@ export interface Grant {
   auth_time: number
   /** All refresh tokens that came from one sign-in. */
   family: string
+  /** Thumbprint of the key that a public client's refresh token is bound to. */
+  jkt?: string
 }
 
 export interface Code extends Grant {

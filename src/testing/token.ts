@@ -1,7 +1,7 @@
 import { authenticate } from './client-authentication.js'
 import { proofOf } from './dpop.js'
 import { base64url, type Claims, sha256, type Tampered } from './keys.js'
-import { type Grant, issue, type ProviderState, randomText, scopesOf } from './provider-state.js'
+import { type Grant, isPublic, issue, type ProviderState, randomText, scopesOf } from './provider-state.js'
 
 export const json = (body: unknown, status = 200): Response =>
   new Response(JSON.stringify(body), {
@@ -62,6 +62,8 @@ async function refresh(
   if (!spent || spent.client_id !== client_id) return oauthError('invalid_grant', 'the refresh token is not known')
   if (spent.spent !== undefined && (state.leeway === 0 || state.now() - spent.spent > state.leeway))
     state.revokedFamilies.add(spent.family)
+  if (spent.jkt !== undefined && spent.jkt !== jkt)
+    return oauthError('invalid_grant', 'the refresh token is bound to another key')
   if (state.revokedFamilies.has(spent.family)) return oauthError('invalid_grant', 'the refresh token is revoked')
   const asked = form.get('scope')
   if (asked !== null && scopesOf(asked).some((scope) => !scopesOf(spent.scope).includes(scope)))
@@ -109,7 +111,17 @@ async function answer(
   if (scopesOf(grant.scope).includes('offline_access')) {
     const refresh_token = issue(state, randomText())
     const { client_id, sub, sid, scope, resource, auth_time } = grant
-    state.refreshTokens.set(refresh_token, { client_id, sub, sid, scope, resource, auth_time, family })
+    const unauthenticated = state.clients.some((one) => one.client_id === client_id && isPublic(one))
+    state.refreshTokens.set(refresh_token, {
+      client_id,
+      sub,
+      sid,
+      scope,
+      resource,
+      auth_time,
+      family,
+      ...(unauthenticated && jkt !== undefined && { jkt }),
+    })
     body['refresh_token'] = refresh_token
   }
   const person = state.users.find((user) => user.sub === sub)

@@ -261,7 +261,7 @@ describe('createTestAuth()', () => {
     )
     await auth.login({ returnTo: '/a' })
     await auth.logout()
-    expect(auth.calls).toEqual({ login: [{ returnTo: '/a' }], logout: [{}], getToken: [{ scope: 'x' }, {}] })
+    expect(auth.calls).toEqual({ login: [{ returnTo: '/a' }], logout: [{}], getToken: [{ scope: 'x' }, {}], extend: 0 })
     auth.set({ status: 'signed-out', reason: 'expired' })
     await expect(auth.getToken()).rejects.toMatchObject({ code: 'login_required' })
     stop()

@@ -39,8 +39,8 @@ export const configuration = (
       client_id: settings.client_id,
       client_secret: settings.client_secret,
       client_name: settings.appName,
-      // Where the page comes back to, and where the backend in proxy mode does.
-      redirect_uris: [`${settings.appUrl}/callback`, `${settings.appUrl}/proxy/callback`],
+      // Where the pages come back to, and where the backend in proxy mode does.
+      redirect_uris: ['/callback', '/react/callback', '/proxy/callback'].map((path) => settings.appUrl + path),
       post_logout_redirect_uris: [`${settings.appUrl}/`],
       grant_types: ['authorization_code', 'refresh_token'],
       id_token_signed_response_alg: 'ES256',

@@ -1,0 +1,141 @@
+import { createPageAuth } from '../client/auth.js'
+import { type Answer, type Backend, encode, type Form } from '../client/backend.js'
+import { createAuth } from '../client/index.js'
+import type { Auth, AuthOptions } from '../client/types.js'
+import type { StandardClaims } from '../protocol/claims.js'
+import { systemNow } from '../protocol/time.js'
+import type { Direct, DirectSettings } from './direct.js'
+import type { Proofs } from './proofs.js'
+
+export type { Auth, Session } from '../client/index.js'
+export { SallyportError } from '../protocol/error.js'
+
+export interface BrowserAuthOptions<Claims = StandardClaims>
+  extends Omit<AuthOptions<Claims>, 'bff' | 'initial' | 'apis'> {
+  /** The provider, character for character as its metadata says it. */
+  issuer: string
+  /** A public client: no secret, PKCE, refresh tokens rotated or bound. @see RFC 9700 section 2.2.2 */
+  client_id: string
+  /** Space-separated. Default `openid profile email`. Add `offline_access` where the provider wants it for refresh tokens. */
+  scope?: string
+  /** URL prefixes that `auth.fetch` may send tokens to, besides this origin. */
+  apis?: Readonly<Record<string, { resource?: string; scope?: string }>>
+  /**
+   * Binds tokens to a key that is made in this page and cannot be exported (RFC 9449). Default `true`; `false` for
+   * providers that do not know DPoP, whose tokens then serve whoever has copied them.
+   */
+  dpop?: boolean
+  /** Where the provider sends people after sign-out; registered there. Default `/` on this origin. */
+  post_logout_redirect_uri?: string
+  /** Signature algorithms of ID Tokens. Default RS256, PS256, ES256 and EdDSA. */
+  idTokenAlgs?: readonly string[]
+  /** Seconds by which clocks may differ. Default 60. */
+  clockTolerance?: number
+}
+
+/**
+ * Sign-in without a backend: the page itself is the OAuth client. The same `Auth` as `createAuth()` returns, with the same
+ * popups, step-up, tabs and errors; code flow with PKCE, the ID Token verified in full, refresh tokens in memory only.
+ *
+ * **What this cannot protect.** Any script that runs in the page (an injected one, a bad dependency, an extension) can do
+ * all that the page can: use the tokens through the page, and begin a sign-in of its own in a hidden frame to get tokens
+ * that no code here ever sees. No storage and no key prevents that (RFC 10017 sections 5 and 6.3). After a reload the
+ * tokens are gone, and come back only where the provider answers in a hidden frame, which browsers that withhold
+ * third-party cookies prevent for a provider of another site. With a backend (`createAuth()`), refresh tokens are out of
+ * reach of scripts and a reload asks nobody else: prefer it wherever you can run one.
+ *
+ * @throws TypeError naming the option that cannot be used
+ * @throws SallyportError `insecure_context` where Web Crypto is missing
+ * @see RFC 10017 section 6.3 (browser-based OAuth client)
+ */
+export function createBrowserAuth<Claims = StandardClaims>(options: BrowserAuthOptions<Claims>): Auth<Claims> {
+  const { issuer, client_id, post_logout_redirect_uri = '/', ...page } = options
+  if (!URL.canParse(issuer) || /[?#]/.test(issuer))
+    throw new TypeError('createBrowserAuth: "issuer" must be an https URL without query and fragment')
+  if (!client_id) throw new TypeError('createBrowserAuth: "client_id" is missing')
+  if (typeof document === 'undefined') return createAuth()
+  // A name for channels and records, and an address that gets no token.
+  const bff = `${issuer.replace(/\/$/, '')}/${encodeURIComponent(client_id)}`
+  const network = options.fetch ?? globalThis.fetch.bind(globalThis)
+
+  const settings = (): Omit<DirectSettings, 'proofs' | 'wasHere'> => ({
+    issuer,
+    client_id,
+    credential: '',
+    clientAuthentication: 'none',
+    userinfo_signed_response_alg: undefined,
+    redirect_uri: new URL(options.redirect_uri ?? '/callback', location.href).href,
+    post_logout_redirect_uri: new URL(post_logout_redirect_uri, location.href).href,
+    scope: options.scope ?? 'openid profile email',
+    idTokenAlgs: options.idTokenAlgs ?? ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
+    clockTolerance: options.clockTolerance ?? 60,
+    timeout: 10,
+    fetch: network,
+    now: options.now ?? systemNow,
+    emit: () => {},
+  })
+
+  const wasHere = rememberIn(`sallyport ${bff}`)
+  let loading: Promise<Loaded> | undefined
+  let loaded: Loaded | undefined
+
+  /** All that talks to the provider: one chunk, fetched when somebody was here before or signs in. */
+  async function load(): Promise<Loaded> {
+    loading ??= import('./direct.js').then(({ createDirect, createProofs }) => {
+      const proofs = options.dpop === false ? undefined : createProofs(network)
+      return { ...createDirect({ ...settings(), wasHere, proofs }), proofs }
+    })
+    // A chunk that did not come is asked for again.
+    loading.catch(() => {
+      loading = undefined
+    })
+    loaded = await loading
+    return loaded
+  }
+
+  async function answer(path: string, form: Form | undefined): Promise<Answer> {
+    const endpoint = path.replace(/\?.*/, '')
+    if (endpoint === '/session' && !loaded && !wasHere.get())
+      return { status: 200, ok: true, retryAfter: 0, body: { user: null, expires_at: null, reason: 'none' } }
+    try {
+      const { respond } = await load()
+      return await respond(endpoint, form && encode(form))
+    } catch (cause) {
+      return { status: 0, ok: false, retryAfter: 0, cause }
+    }
+  }
+
+  const open = (_url: string, _fetch: typeof fetch, note: (text: string) => void): Backend =>
+    async function ask(path, form) {
+      const answered = await answer(path, form)
+      note(`${path} ${answered.status} ${answered.body?.error}`)
+      return answered
+    }
+
+  return createPageAuth<Claims>(
+    // An API's call is bound to the key of this page, if there is one.
+    { ...page, bff, fetch: (input, init) => (loaded?.proofs ?? { fetch: network }).fetch(input, init) },
+    open,
+  )
+}
+
+type Loaded = Pick<Direct, 'respond'> & { proofs: Proofs | undefined }
+
+/** Whether somebody has signed in in this browser: a fact, not a credential. */
+function rememberIn(key: string): DirectSettings['wasHere'] {
+  return {
+    get() {
+      try {
+        return localStorage.getItem(key) === 'here' && window.top === window.self
+      } catch {
+        return false
+      }
+    },
+    set(here) {
+      try {
+        if (here) localStorage.setItem(key, 'here')
+        else localStorage.removeItem(key)
+      } catch {}
+    },
+  }
+}

@@ -1,0 +1,61 @@
+import * as oidc from 'openid-client'
+
+/** Milliseconds. Some providers never answer a request that may not ask anybody. */
+const DEADLINE = 6000
+
+/** The answer of a request that nobody saw, and what it is to be redeemed with. */
+export interface SilentAnswer {
+  response: URLSearchParams
+  code_verifier: string
+  nonce: string
+}
+
+/**
+ * Asks the provider who is signed in there, in a hidden frame, without asking the person (`prompt=none`). The frame comes
+ * back to `redirect_uri`, where this app's own page hands the answer over on a channel that is named by `state`.
+ *
+ * `undefined`: no answer. Most browsers withhold the provider's cookies in a frame of another site, many providers forbid
+ * to be framed, and `Content-Security-Policy: frame-ancestors` may forbid the app to frame itself.
+ *
+ * @see OpenID Connect Core 1.0 section 3.1.2.1
+ */
+export async function askSilently(
+  endpoint: string,
+  parameters: Readonly<Record<string, string>>,
+): Promise<SilentAnswer | undefined> {
+  const code_verifier = oidc.randomPKCECodeVerifier()
+  const state = oidc.randomState()
+  const nonce = oidc.randomNonce()
+  const url = new URL(endpoint)
+  const request = {
+    ...parameters,
+    response_type: 'code',
+    prompt: 'none',
+    state,
+    nonce,
+    code_challenge: await oidc.calculatePKCECodeChallenge(code_verifier),
+    code_challenge_method: 'S256',
+  }
+  for (const [name, value] of Object.entries(request)) url.searchParams.set(name, value)
+
+  const channel = new BroadcastChannel(`sallyport ${state}`)
+  const frame = document.createElement('iframe')
+  frame.hidden = true
+  frame.title = 'Sign-in'
+  try {
+    const search = await new Promise<string | undefined>((resolve) => {
+      setTimeout(resolve, DEADLINE)
+      channel.onmessage = ({ data }) => {
+        if (typeof data !== 'string' || new URLSearchParams(data).get('state') !== state) return
+        channel.postMessage(true)
+        resolve(data)
+      }
+      frame.src = url.href
+      document.body.append(frame)
+    })
+    return search === undefined ? undefined : { response: new URLSearchParams(search), code_verifier, nonce }
+  } finally {
+    channel.close()
+    frame.remove()
+  }
+}
