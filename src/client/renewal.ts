@@ -56,7 +56,7 @@ export function createRenewal({ ask, now, backOff, sub, ended, renewed }: Renewa
     const entry = held.get(key)
     if (!entry || entry.token === refused) return undefined
     // A token that had less left when it came is the best there was: half of that is then enough.
-    const need = entry.expiresIn < minValidity ? entry.expiresIn / 2 : minValidity
+    const need = entry.expiresIn <= minValidity ? entry.expiresIn / 2 : minValidity
     return left(entry) >= need ? entry.token : undefined
   }
 

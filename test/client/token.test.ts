@@ -22,6 +22,16 @@ function holdTicks() {
 }
 
 describe('a page load', () => {
+  it.each([20, 30, 31, 60])(
+    'asks for a token of %i seconds no more often than it must',
+    async (accessTokenLifetime) => {
+      const { auth, page } = await signedIn({}, {}, { accessTokenLifetime })
+      const before = page.asked.length
+      for (let at = 0; at < 20; at++) await auth.getToken()
+      expect(page.asked.length - before).toBe(0)
+    },
+  )
+
   it('of a returning user is one request, token included', async () => {
     const { auth, asked } = await returning()
     expect(await auth.getToken()).toBeTruthy()
