@@ -8,6 +8,6 @@ export function absolute(
 ): string {
   const url = new URL(options[name] ?? standard, location.href)
   if (url.search || url.hash || (name !== 'bff' && url.origin !== location.origin))
-    throw new TypeError(`createAuth: "${name}" must be a path of this origin`)
+    throw new TypeError(`createAuth: "${name}" must be a plain path`)
   return url.href
 }

@@ -8,7 +8,7 @@ import type { Api } from './types.js'
  */
 export function createAim(apis: Readonly<Record<string, Api>>, origin: string, backend: string) {
   const entries = Object.entries({ [origin]: {}, ...apis }).map(([text, api]) => {
-    if (!/^https?:\/\/[^?#@]+$/.test(text)) throw new TypeError(`createAuth: "apis": ${text} is no absolute URL`)
+    if (!/^https?:\/\/[^?#@]+$/.test(text)) throw new TypeError(`createAuth: "apis": ${text} is no URL`)
     return { url: new URL(text), api }
   })
   entries.sort((a, b) => b.url.pathname.length - a.url.pathname.length)

@@ -10,7 +10,7 @@ import { createBackend, failureOf } from './backend.js'
 import { createDeparture } from './departure.js'
 import { clientError, notNow } from './errors.js'
 import { createFetch } from './fetch.js'
-import { abortable, createRenewal, formOf, keyOf, type Wanted } from './renewal.js'
+import { abortable, createRenewal, formOf, type Wanted } from './renewal.js'
 import { createSnapshot, guess, isolated, signedIn, subOf } from './session.js'
 import { type Fact, openTabs } from './tabs.js'
 import type { Auth, AuthEvent, AuthOptions, LoginOptions, Session, TokenOptions } from './types.js'
@@ -78,13 +78,13 @@ export function createPageAuth<Claims = StandardClaims>(
     if (was !== is) emit({ type: 'signed_in' })
   }
 
-  /** Tells the other tabs who is here, and for how long. */
+  /** Tells the other tabs who is here. */
   function tell() {
-    const session = snapshot.get()
-    if (session.status === 'signed-in') tabs?.postMessage({ in: subOf(session.user), until: session.expiresAt })
+    const is = sub()
+    if (is) tabs?.postMessage({ in: is })
   }
 
-  /** Somebody has just signed in, perhaps another person, perhaps the same for more: what was before is of no use. */
+  /** Another person, nobody any more, or the same for more: what was before is of no use. */
   function forget() {
     epoch++
     settled = false
@@ -93,9 +93,8 @@ export function createPageAuth<Claims = StandardClaims>(
 
   function end(reason: SignedOutReason, tell?: boolean, error?: SallyportError) {
     const was = sub()
-    epoch++
+    forget()
     settled = true
-    renewal.clear()
     snapshot.set({ status: 'signed-out', reason, ...(error && { error }) })
     if (!was) return
     emit({ type: 'signed_out', reason })
@@ -129,7 +128,7 @@ export function createPageAuth<Claims = StandardClaims>(
       if (failure) end('callback_failed', false, failure)
       else end(body.reason, true)
     } else {
-      if (first && body.token) renewal.keep(keyOf(first), body.token)
+      if (first && body.token) renewal.keep(first, body.token)
       enter(body)
     }
     return undefined
@@ -143,7 +142,7 @@ export function createPageAuth<Claims = StandardClaims>(
     now,
     accept(answer: CodeAnswer<Claims>) {
       forget()
-      renewal.keep(keyOf({}), answer)
+      renewal.keep({}, answer)
       enter(answer)
       tell()
     },
@@ -172,9 +171,9 @@ export function createPageAuth<Claims = StandardClaims>(
     return snapshot.get()
   }
 
-  function ready(first?: TokenOptions): Promise<Session<Claims>> {
+  async function ready(first?: TokenOptions): Promise<Session<Claims>> {
     listen()
-    if (settled) return Promise.resolve(snapshot.get())
+    if (settled) return snapshot.get()
     asking ??= begin(first).finally(() => {
       asking = undefined
     })
@@ -192,7 +191,8 @@ export function createPageAuth<Claims = StandardClaims>(
     if (!known) fact.in && again()
     else if (fact.out) end(fact.out)
     else if (known !== fact.in) end('user_changed')
-    else if (fact.until) snapshot.set({ ...snapshot.get(), expiresAt: +fact.until } as Session<Claims>)
+    // Their session has a new end, perhaps; a hidden tab asks when it comes into view.
+    else if (!document.hidden) who()
   }
 
   function onPage({ type, persisted }: Event & { persisted?: boolean }) {
@@ -229,16 +229,11 @@ export function createPageAuth<Claims = StandardClaims>(
     const session = await ready(wanted)
     if (session.status === 'unavailable') throw session.error
     if (session.status !== 'signed-in') throw clientError('login_required')
-    if (mode === 'proxy') return ''
-    return current(wanted) ?? renewal.renew(keyOf(wanted), wanted)
+    return mode === 'proxy' ? '' : (renewal.current(wanted) ?? renewal.renew(wanted))
   }
-  const current = (wanted: Wanted) => (settled ? renewal.current(keyOf(wanted), wanted) : undefined)
 
   /** Empty in proxy mode. */
-  async function token(wanted: Wanted): Promise<string> {
-    wanted.signal?.throwIfAborted()
-    return current(wanted) ?? abortable(acquire(wanted), wanted.signal)
-  }
+  const token = (wanted: Wanted) => abortable(acquire(wanted), wanted.signal)
 
   return {
     get session() {
@@ -250,7 +245,8 @@ export function createPageAuth<Claims = StandardClaims>(
     },
     ready: () => ready(),
     async getToken(wanted = {}) {
-      const held = await token(wanted)
+      // Most calls end here: nothing is awaited for a token that is there.
+      const held = (!wanted.signal && renewal.current(wanted)) || (await token(wanted))
       if (!held) throw clientError('token_not_available')
       return held
     },

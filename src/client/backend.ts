@@ -34,7 +34,7 @@ export function createBackend(url: string, fetch: typeof globalThis.fetch, note:
         headers: { 'Sallyport-CSRF': '1' },
         credentials: 'include',
         signal: AbortSignal.timeout(DEADLINE),
-        ...(form && { body: encode(form) }),
+        body: form ? encode(form) : null,
       })
       const { status, headers } = response
       answer.status = status
@@ -42,7 +42,7 @@ export function createBackend(url: string, fetch: typeof globalThis.fetch, note:
       answer.cause = { status }
       const body = await response.json()
       answer.body = body
-      if (body.error) answer.cause = { status, error: body.error, error_description: body.error_description }
+      answer.cause = { status, error: body.error, error_description: body.error_description }
       answer.ok = response.ok
     } catch (error) {
       answer.cause ??= error

@@ -31,7 +31,7 @@ export function createDeparture(location: Location, open: Window['open']) {
     leave,
     /** In a popup, opened in the click, before anything is awaited: later, the browser would block it. Else leaves the page. */
     go(inPopup: unknown, begin: (popup?: Window) => Promise<string | undefined>): Promise<unknown> {
-      const popup = inPopup && !popping ? open('', '', 'popup,width=480,height=720') : null
+      const popup = inPopup && !popping ? open('', '', 'width=480,height=720') : null
       if (popup)
         popping = begin(popup).finally(() => {
           popup.close()

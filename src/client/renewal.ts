@@ -5,12 +5,11 @@ import { type Backend, failureOf } from './backend.js'
 import { clientError, notNow } from './errors.js'
 import type { TokenOptions } from './types.js'
 
-/** A token and when it came: by the clock, and by the browser's monotonic one. */
 interface Held {
   token: string
   expiresIn: number
-  at: number
-  ticks: number
+  /** By the clock of this page's tokens. */
+  end: number
 }
 
 /** What is asked for, and which token will not do. */
@@ -36,31 +35,54 @@ export interface RenewalPorts {
 /**
  * Holds the access tokens, in this closure and nowhere else, and renews them one at a time.
  *
- * No timer decides validity: the clock is read when a token is asked for. Age is the larger of what the two clocks say,
- * so that one set back does not make an old token young.
+ * No timer decides validity: the clock is read when a token is asked for. What has passed is the larger of what the two
+ * clocks say, so that one set back does not make an old token young.
  */
 export function createRenewal({ ask, now, backOff, sub, ended, renewed }: RenewalPorts) {
   let held = new Map<string, Held>()
   let flights = new Map<string, Promise<string>>()
   let last: Promise<unknown> = Promise.resolve()
 
-  const left = ({ expiresIn, at, ticks }: Held) => expiresIn - Math.max(now() - at, (performance.now() - ticks) / 1000)
+  const ticks = () => performance.now() / 1000
+  let time = 0
+  let wall = now()
+  let tick = ticks()
 
-  function keep(key: string, { access_token: token, expires_in }: TokenAnswer): string {
-    held.set(key, { token, expiresIn: +expires_in || 60, at: now(), ticks: performance.now() })
+  let read = false
+
+  /** Seconds that have passed for a token. Within one run of script none do: many who ask at once read the clocks once. */
+  function clock(): number {
+    if (read) return time
+    read = true
+    queueMicrotask(() => {
+      read = false
+    })
+    const [w, t] = [now(), ticks()]
+    time += Math.max(w - wall, t - tick)
+    wall = w
+    tick = t
+    return time
+  }
+  const left = ({ end }: Held) => end - clock()
+
+  function keep(wanted: TokenOptions, { access_token: token, expires_in }: TokenAnswer): string {
+    const expiresIn = +expires_in || 60
+    held.set(keyOf(wanted), { token, expiresIn, end: clock() + expiresIn })
     return token
   }
 
   /** The token in memory if it is good enough, without asking anybody. */
-  function current(key: string, { minValidity = 30, refused }: Wanted): string | undefined {
-    const entry = held.get(key)
+  function current(wanted: Wanted): string | undefined {
+    const { minValidity = 30, refused } = wanted
+    const entry = held.get(keyOf(wanted))
     if (!entry || entry.token === refused) return undefined
     // A token that had less left when it came is the best there was: half of that is then enough.
     const need = entry.expiresIn <= minValidity ? entry.expiresIn / 2 : minValidity
     return left(entry) >= need ? entry.token : undefined
   }
 
-  async function renew(key: string, wanted: Wanted): Promise<string> {
+  async function renew(wanted: Wanted): Promise<string> {
+    const key = keyOf(wanted)
     const mine = held
     const question = () =>
       ask('/token', {
@@ -86,7 +108,7 @@ export function createRenewal({ ask, now, backOff, sub, ended, renewed }: Renewa
     if (answer?.ok && body?.['access_token']) {
       backOff.reset()
       renewed()
-      return keep(key, body as unknown as TokenAnswer)
+      return keep(wanted, body as unknown as TokenAnswer)
     }
     if (body?.error === 'invalid_grant') {
       ended(body.reason ?? 'revoked')
@@ -110,12 +132,12 @@ export function createRenewal({ ask, now, backOff, sub, ended, renewed }: Renewa
       flights = new Map()
     },
     /** One request at a time, whoever asks for whatever; the same question is asked once. */
-    renew(key: string, wanted: Wanted): Promise<string> {
-      const name = key + wanted.digest
+    renew(wanted: Wanted): Promise<string> {
+      const name = keyOf(wanted) + wanted.digest
       const mine = flights
       let flight = mine.get(name)
       if (!flight) {
-        flight = last.then(() => current(key, wanted) ?? renew(key, wanted)).finally(() => mine.delete(name))
+        flight = last.then(() => current(wanted) ?? renew(wanted)).finally(() => mine.delete(name))
         last = flight.catch(() => {})
         mine.set(name, flight)
       }
@@ -125,7 +147,7 @@ export function createRenewal({ ask, now, backOff, sub, ended, renewed }: Renewa
 }
 
 /** What a token is for, as one text. */
-export const keyOf = ({ resource = '', scope = '' }: TokenOptions): string => `${resource} ${scope}`
+const keyOf = ({ resource = '', scope = '' }: TokenOptions): string => resource + scope && `${resource} ${scope}`
 
 /** The same for the backend, as its parameters are spelled. */
 export const formOf = ({ resource, scope, minValidity }: TokenOptions) => ({
@@ -137,6 +159,7 @@ export const formOf = ({ resource, scope, minValidity }: TokenOptions) => ({
 /** Ends this caller's wait when its signal says so; the work goes on for the others. */
 export const abortable = <Value>(work: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> =>
   new Promise((resolve, reject) => {
+    signal?.throwIfAborted()
     signal?.addEventListener('abort', () => reject(signal.reason))
     work.then(resolve, reject)
   })

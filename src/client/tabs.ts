@@ -2,11 +2,9 @@ import type { SignedOutReason } from '../protocol/session.js'
 
 /** Facts that tabs tell each other. Never a token: any script of this origin can listen. */
 export interface Fact {
-  /** The subject that has signed in. */
+  /** The subject that has signed in, or whose session goes on. */
   in?: string
   out?: SignedOutReason
-  /** With `in`: when that session ends, for it was extended. Epoch seconds. */
-  until?: number | null
 }
 
 /**

@@ -1,0 +1,16 @@
+import { createClient } from '@workos-inc/authkit-js'
+
+export function open({ base, issuer }) {
+  const { hostname, port } = new URL(issuer ?? location.origin)
+  const opening = createClient('spa', {
+    apiHostname: hostname,
+    port: Number(port),
+    redirectUri: `${location.origin}${base}callback`,
+    devMode: false,
+  })
+  return {
+    start: async () => (await opening).getUser() !== null,
+    login: async () => (await opening).signIn(),
+    getToken: async () => (await opening).getAccessToken(),
+  }
+}

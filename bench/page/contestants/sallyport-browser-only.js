@@ -1,0 +1,10 @@
+import { createBrowserAuth } from 'sallyport/browser-only'
+
+export function open({ base, issuer, scope }) {
+  const auth = createBrowserAuth({ issuer, client_id: 'spa', scope, redirect_uri: `${base}callback` })
+  return {
+    start: async () => (await auth.ready()).status === 'signed-in',
+    login: () => auth.login(),
+    getToken: () => auth.getToken(),
+  }
+}
