@@ -21,6 +21,19 @@ const listen = async (server) => {
   return server.address().port
 }
 
+/** keycloak-js looks into refresh tokens, which are JWTs there: it gets one around the provider's own. */
+const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
+const readable = (body) =>
+  body.replace(
+    /"refresh_token":"([^"]+)"/,
+    (_, token) => `"refresh_token":"${encode({ alg: 'none' })}.${encode({ token, exp: 9e9 })}.x"`,
+  )
+const opaque = (form) =>
+  form.replace(
+    /refresh_token=[\w-]+\.([\w-]+)\.x/,
+    (_, payload) => `refresh_token=${JSON.parse(Buffer.from(payload, 'base64url')).token}`,
+  )
+
 /** `pages`: files by path. */
 export async function createWorld(pages, names) {
   let skew = 0
@@ -29,8 +42,11 @@ export async function createWorld(pages, names) {
   const provider = createTlsServer({ key: pem.private, cert: pem.cert }, (request, response) =>
     answer(request, response),
   )
+  // For authkit-js: its cookies have to be of the page's own site, scheme included.
+  const plain = createServer((request, response) => answer(request, response))
   const app = createServer((request, response) => serve(request, response))
   const issuer = `https://localhost:${await listen(provider)}/`
+  const plainIssuer = `http://localhost:${await listen(plain)}/`
   const origin = `http://localhost:${await listen(app)}`
   const client_secret = secret()
   const as = await mockAuthorizationServer({
@@ -93,8 +109,8 @@ export async function createWorld(pages, names) {
     const tokens = await answered.json()
     if (tokens.refresh_token)
       response.setHeader('Set-Cookie', [
-        `refresh=${tokens.refresh_token}; Path=/user_management; Secure; HttpOnly; SameSite=None`,
-        'workos-has-session=1; Path=/; Secure; SameSite=None',
+        `refresh=${tokens.refresh_token}; Path=/user_management; HttpOnly; SameSite=Lax`,
+        'workos-has-session=1; Path=/; SameSite=Lax',
       ])
     const user = { object: 'user', id: 'alice', email: 'alice@example.com' }
     response.writeHead(answered.status, { 'Content-Type': 'application/json' })
@@ -108,14 +124,16 @@ export async function createWorld(pages, names) {
       .setHeader('Access-Control-Allow-Headers', request.headers['access-control-request-headers'] ?? '*')
       .setHeader('Access-Control-Expose-Headers', 'dpop-nonce')
     if (request.method === 'OPTIONS') return response.writeHead(204).end()
-    const url = new URL(request.url, issuer)
+    const url = new URL(issuer.slice(0, -1) + request.url)
     if (url.pathname.endsWith('/3p-cookies/step1.html')) {
       // Keycloak's question whether its cookies reach a frame.
       response.setHeader('Content-Type', 'text/html')
       return response.end("<script>parent.postMessage('supported', '*')</script>")
     }
     if (url.pathname === '/user_management/authenticate') return authenticate(request, response)
+    const keycloak = url.pathname.includes('/realms/')
     url.pathname = url.pathname
+      .replace(/^\/+/, '/')
       .replace('/realms/bench/protocol/openid-connect/auth', '/authorize')
       .replace('/realms/bench/protocol/openid-connect/token', '/token')
       .replace('/realms/bench/.well-known', '/.well-known')
@@ -127,7 +145,7 @@ export async function createWorld(pages, names) {
     const asked = new Request(url, {
       method: request.method,
       headers: Object.entries(request.headers).filter(([name]) => /^(content-type|dpop|authorization)$/.test(name)),
-      ...(request.method === 'POST' && { body: await text(request) }),
+      ...(request.method === 'POST' && { body: opaque(await text(request)) }),
     })
     const said = await as.fetch(asked)
     const location = said.headers.get('location')
@@ -141,14 +159,14 @@ export async function createWorld(pages, names) {
     response.setHeader('Content-Type', said.headers.get('content-type') ?? 'text/plain')
     const nonce = said.headers.get('dpop-nonce')
     if (nonce) response.setHeader('DPoP-Nonce', nonce)
-    return response.writeHead(said.status).end(Buffer.from(await said.arrayBuffer()))
+    const body = await said.text()
+    return response.writeHead(said.status).end(keycloak ? readable(body) : body)
   }
 
   return {
     as,
     origin,
-    issuer,
-    scope,
+    settings: { issuer, plainIssuer, scope },
     /** Seconds by which everybody's clock is ahead from now on. */
     get skew() {
       return skew
@@ -158,7 +176,7 @@ export async function createWorld(pages, names) {
     },
     async close() {
       await bff.close()
-      for (const server of [app, provider]) {
+      for (const server of [app, provider, plain]) {
         server.closeAllConnections()
         server.close()
       }

@@ -48,19 +48,14 @@ export function createRenewal({ ask, now, backOff, sub, ended, renewed }: Renewa
   let wall = now()
   let tick = ticks()
 
-  let read = false
-
-  /** Seconds that have passed for a token. Within one run of script none do: many who ask at once read the clocks once. */
+  /** Seconds that have passed for a token. The monotonic clock costs four times what the other one does: once a second. */
   function clock(): number {
-    if (read) return time
-    read = true
-    queueMicrotask(() => {
-      read = false
-    })
-    const [w, t] = [now(), ticks()]
-    time += Math.max(w - wall, t - tick)
-    wall = w
-    tick = t
+    const age = now() - wall
+    if (age >= 0 && age < 1) return time + age
+    const before = tick
+    tick = ticks()
+    wall += age
+    time += Math.max(age, tick - before)
     return time
   }
   const left = ({ end }: Held) => end - clock()

@@ -1,10 +1,11 @@
 import { createClient } from '@workos-inc/authkit-js'
 
-export function open({ base, issuer }) {
-  const { hostname, port } = new URL(issuer ?? location.origin)
+export function open({ base, plainIssuer }) {
+  const { hostname, port } = new URL(plainIssuer ?? location.origin)
   const opening = createClient('spa', {
     apiHostname: hostname,
     port: Number(port),
+    https: false,
     redirectUri: `${location.origin}${base}callback`,
     devMode: false,
   })

@@ -9,6 +9,7 @@ export function open({ base, issuer, scope }) {
     clientId: 'spa',
     scopes: (scope ?? '').split(' ').filter((one) => one !== 'openid'),
     BASE_URL: base,
+    sessionRestorationMethod: 'iframe',
   })
   return {
     start: async () => (await opening).isUserLoggedIn,
