@@ -14,11 +14,11 @@ describe('the documents', () => {
     mkdirSync(folder, { recursive: true })
     let blocks = 0
     for (const page of pages)
-      for (const [, code] of readFileSync(page, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm)) {
+      for (const [, language, code] of readFileSync(page, 'utf8').matchAll(/^```(tsx?)\n([\s\S]*?)^```$/gm)) {
         blocks++
         // Each block is a module of its own, by the name in its first line where it has one.
         const [, name] = /^\/\/ (\S+)\.js\n/.exec(code ?? '') ?? []
-        const file = join(folder, `${name ?? `${page.replace(/\W/g, '-')}-${blocks}`}.ts`)
+        const file = join(folder, `${name ?? `${page.replace(/\W/g, '-')}-${blocks}`}.${language}`)
         mkdirSync(dirname(file), { recursive: true })
         writeFileSync(file, `${code}\nexport {}\n`)
       }
@@ -30,6 +30,7 @@ describe('the documents', () => {
       module: 'ESNext',
       moduleResolution: 'bundler',
       types: ['node'],
+      jsx: 'react-jsx',
       skipLibCheck: true,
       // As an app has it.
       noPropertyAccessFromIndexSignature: false,
@@ -38,7 +39,7 @@ describe('the documents', () => {
     }
     writeFileSync(
       join(folder, 'tsconfig.json'),
-      JSON.stringify({ extends: '../../../tsconfig.base.json', compilerOptions, include: ['**/*.ts'] }),
+      JSON.stringify({ extends: '../../../tsconfig.base.json', compilerOptions, include: ['**/*.ts', '**/*.tsx'] }),
     )
     const compile = () => {
       try {

@@ -1,4 +1,4 @@
-import { absent, type Case, holds, refuses } from './case.js'
+import { type Case, holds, refuses } from './case.js'
 
 /** The page: the threat model’s C, and S, the browser SDK’s cases. */
 export const pageCases: readonly Case[] = [
@@ -59,7 +59,7 @@ export const pageCases: readonly Case[] = [
   holds('S-33', 'no expires_in: five minutes'),
   holds('S-34', 'expires_in as text'),
   holds('S-35', 'the server’s words survive'),
-  absent('S-36', 'DPoP nonce', 'no DPoP in token-mediating mode (RFC 10017 section 6.2.4.3.2)'),
+  refuses('S-36', 'a DPoP nonce is answered once (browser-only mode)'),
   refuses('S-37', 'a renewal for another person'),
   refuses('S-38', 'sign-out wins over a renewal under way'),
   refuses('S-39', 'a sign-in during sign-out waits'),

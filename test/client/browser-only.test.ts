@@ -219,7 +219,7 @@ describe('browser-only mode', () => {
     expect(auth.session).toMatchObject({ status: 'signed-out', error: { code: 'id_token_invalid', cause: { claim } } })
   })
 
-  it('renews with a rotated refresh token, once for a thousand callers, with a proof and the provider’s nonce', async () => {
+  it('[S-36 twin] renews with a rotated refresh token, once for a thousand callers, with a proof and the provider’s nonce', async () => {
     const { as, advance, signIn } = await scene({ dpopNonce: 'n-1' })
     const { auth } = await signIn()
     advance(290)
@@ -327,7 +327,7 @@ describe('browser-only mode', () => {
     expect(auth.session.status).toBe('signed-out')
   })
 
-  it('answers an API that wants a nonce, once', async () => {
+  it('[S-36] answers an API that wants a nonce, once', async () => {
     const { calls, cors, signIn, answer } = await scene()
     const { auth } = await signIn()
     answer((request) => {

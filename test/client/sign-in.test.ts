@@ -405,6 +405,31 @@ describe('signing in by redirect', () => {
     expect(asked).toHaveLength(2)
   })
 
+  it('goes straight to the sign-up form, and asks for exactly what is to be authorized', async () => {
+    const it = await world()
+    const { auth } = load(it.tab, {}, it)
+    const authorization_details = [{ type: 'payment', actions: ['initiate'], amount: { value: 100, currency: 'EUR' } }]
+    const resource = ['https://api.example.com', 'https://other.example.com']
+    auth.login({ prompt: 'create', authorization_details, resource }).catch(() => {})
+    const asked = new URL(await departure()).searchParams
+    expect(asked.get('prompt')).toBe('create')
+    expect(JSON.parse(asked.get('authorization_details') ?? '')).toEqual(authorization_details)
+    expect(asked.getAll('resource')).toEqual(resource)
+  })
+
+  it('is silent where that is asked for: nobody at the provider is a typed outcome', async () => {
+    const it = await world()
+    it.as.signOut()
+    const page = await signInThrough(it, it.tab, {}, { prompt: 'none' })
+    expect(page.auth.session).toMatchObject({
+      status: 'signed-out',
+      error: { code: 'authorization_error', cause: { error: 'login_required' } },
+    })
+    it.as.signIn('alice')
+    const again = await signInThrough(it, it.tab, {}, { prompt: 'none' })
+    expect(again.auth.session).toMatchObject({ status: 'signed-in', user: { sub: 'alice' } })
+  })
+
   it('refuses protocol parameters in params, and sends the provider’s own', async () => {
     const it = await world({ authorizationParams: ['organization'] })
     const { auth } = load(it.tab, {}, it)

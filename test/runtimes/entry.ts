@@ -42,6 +42,8 @@ async function collect(provider: RealProvider): Promise<void> {
     })
   const { describeRealNetwork } = await import('./real-network.js')
   describeRealNetwork(provider)
+  const { describeImports } = await import('./imports.js')
+  describeImports()
 }
 
 /** Runs them, one after the other. */
