@@ -48,6 +48,8 @@ const arrows: Record<string, readonly string[]> = {
   'browser-only': ['protocol', 'client', 'bff'],
   bff: ['protocol', 'crypto', 'store'],
   guard: ['protocol', 'crypto', 'store'],
+  machine: ['protocol', 'bff'],
+  keys: ['protocol', 'crypto', 'store'],
   node: ['protocol', 'bff', 'guard'],
   testing: ['protocol', 'store', 'client', 'bff', 'guard'],
 }

@@ -3,6 +3,7 @@ import type { Case } from './cases/case.js'
 import { demoCases } from './cases/demo.js'
 import { faultCases } from './cases/faults.js'
 import { guardCases } from './cases/guard.js'
+import { keyCases } from './cases/keys.js'
 import { kitCases } from './cases/kit.js'
 import { pageCases } from './cases/page.js'
 import { proxyCases } from './cases/proxy.js'
@@ -14,6 +15,7 @@ export const cases: readonly Case[] = [
   ...faultCases,
   ...proxyCases,
   ...guardCases,
+  ...keyCases,
   ...kitCases,
   ...demoCases,
 ]

@@ -14,6 +14,8 @@ const exported: Record<string, readonly string[]> = {
   'sallyport/bff': ['createBff', 'withPeer'],
   'sallyport/bff/opentelemetry': ['openTelemetry'],
   'sallyport/guard': ['accessToken', 'createGuard', 'withPeer'],
+  'sallyport/machine': ['createMachineClient'],
+  'sallyport/keys': ['apiKey', 'createApiKeys', 'parseApiKey'],
   'sallyport/node': ['attachUpgrade', 'mutualTls', 'toExpress', 'toNodeListener'],
   'sallyport/store': ['StoreError', 'memoryStore'],
   'sallyport/store/redis': ['redisStore'],

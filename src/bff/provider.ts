@@ -156,6 +156,20 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
       }
     },
 
+    /** A token of the client itself. Never rejects: whatever comes of it is an answer. @see RFC 6749 section 4.4 */
+    async clientCredentials(parameters: URLSearchParams): Promise<ProviderAnswer> {
+      try {
+        const config = await configuration()
+        const tokens = await oidc.clientCredentialsGrant(config, parameters, await bound(config))
+        if (tokens.token_type !== tokenType) throw unusable(tokens.token_type)
+        return { type: 'tokens', ...picked(tokens) }
+      } catch (error) {
+        if (error instanceof Refusal && error.code === 'temporarily_unavailable') return { type: 'unreachable' }
+        if (error instanceof Refusal) return { type: 'error', status: 401, error: error.code, json: true }
+        return answerOf(error)
+      }
+    },
+
     /** Revokes a refresh token, best effort: never rejects, says what came of it. @see RFC 7009 section 2 */
     async revoke(refresh_token: string): Promise<'done' | 'refused' | 'unreachable'> {
       try {

@@ -66,8 +66,10 @@ export function createGuard({ resource, accept, onEvent, now = systemNow }: Guar
   }
 
   async function judge(request: Request): Promise<{ verdict: Verdict; authenticator?: Authenticator }> {
-    const carried = accept.filter((authenticator) => authenticator.claims(request))
-    const explicit = carried.filter((authenticator) => authenticator.explicit)
+    const claims = accept.map((authenticator) => [authenticator, authenticator.claims(request)] as const)
+    const carried = claims.filter(([, claim]) => claim).map(([authenticator]) => authenticator)
+    const certain = claims.filter(([, claim]) => claim === 'certain').map(([authenticator]) => authenticator)
+    const explicit = certain.length ? certain : carried.filter((authenticator) => authenticator.explicit)
     if (explicit.length > 1 || ambiguous(request)) return { verdict: refusal(400, 'invalid_request') }
     // A header that nobody here accepts is still a credential: what rides along does not stand in for it.
     const foreign = !explicit.length && request.headers.has('authorization')

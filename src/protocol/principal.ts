@@ -42,8 +42,11 @@ export interface Authenticator {
   readonly explicit: boolean
   /** The scheme and parameters of the challenge for a caller without credentials; none for keys in a header of their own. */
   readonly challenge?: { scheme: string; parameters?: Readonly<Record<string, string | undefined>> }
-  /** Whether the request carries this kind of credential. Looks, does not verify. */
-  claims(request: Request): boolean
+  /**
+   * Whether the request carries this kind of credential. Looks, does not verify. `certain`: what is there can be nothing
+   * else, so nobody else judges it (a token that begins with the prefix of a key).
+   */
+  claims(request: Request): boolean | 'certain'
   /** Verifies the credential. Never throws for what a caller sent; a dependency that is out of reach is a 503 verdict. */
   verify(request: Request, context: AuthenticationContext): Promise<Verdict>
 }

@@ -58,7 +58,7 @@ export interface MockAuthorizationServer {
   /** How often each endpoint was asked. */
   readonly requests: Record<EndpointName, number>
   /** Successful grants. */
-  readonly grants: { authorization_code: number; refresh_token: number }
+  readonly grants: { authorization_code: number; refresh_token: number; client_credentials: number }
   /** Every code and token issued so far. */
   readonly issued: readonly string[]
 }
@@ -101,7 +101,7 @@ export async function mockAuthorizationServer(
     tamper: {},
     signedIn: undefined,
     denial: undefined,
-    grants: { authorization_code: 0, refresh_token: 0 },
+    grants: { authorization_code: 0, refresh_token: 0, client_credentials: 0 },
     issued: [],
     seen: new Set(),
     dpopNonce: options.dpopNonce,
@@ -198,7 +198,7 @@ function metadata(issuer: string, { par }: MockAuthorizationServerOptions): Clai
     end_session_endpoint: at('/end-session'),
     response_types_supported: ['code'],
     response_modes_supported: ['query', 'form_post', 'jwt'],
-    grant_types_supported: ['authorization_code', 'refresh_token'],
+    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['RS256', 'ES256'],
     token_endpoint_auth_methods_supported: [

@@ -85,7 +85,7 @@ export interface ProviderState {
   tamper: Tamper
   signedIn: { sub: string; sid: string; auth_time: number } | undefined
   denial: { error: string; error_description?: string } | undefined
-  grants: { authorization_code: number; refresh_token: number }
+  grants: { authorization_code: number; refresh_token: number; client_credentials: number }
   /** Every code and token issued, so that a test can look for them where they must not be. */
   issued: string[]
   /** Identifiers that are good once. */

@@ -24,7 +24,8 @@ export async function token(state: ProviderState, request: Request): Promise<Res
   const grant_type = form.get('grant_type')
   if (grant_type === 'authorization_code') return redeem(state, form, client_id, proof?.jkt)
   if (grant_type === 'refresh_token') return refresh(state, form, client_id, proof?.jkt)
-  return oauthError('unsupported_grant_type', 'authorization_code or refresh_token')
+  if (grant_type === 'client_credentials') return clientCredentials(state, form, client_id, proof?.jkt)
+  return oauthError('unsupported_grant_type', 'authorization_code, refresh_token or client_credentials')
 }
 
 async function redeem(
@@ -52,6 +53,21 @@ async function redeem(
   return answer(state, code, code.scope, resource.length ? resource : code.resource, jkt)
 }
 
+/** A token of the client itself: no person, no ID Token, no refresh token. @see RFC 6749 section 4.4 */
+async function clientCredentials(
+  state: ProviderState,
+  form: URLSearchParams,
+  client_id: string,
+  jkt: string | undefined,
+): Promise<Response> {
+  if (state.clients.some((client) => client.client_id === client_id && isPublic(client)))
+    return oauthError('unauthorized_client', 'a public client has no token of its own')
+  const resource = form.getAll('resource')
+  state.grants.client_credentials++
+  const body = await bearerOf(state, { client_id, sub: client_id }, form.get('scope') ?? '', resource, jkt)
+  return nonceAnswer(state, json(state.tamper.tokenResponse?.(body) ?? body))
+}
+
 async function refresh(
   state: ProviderState,
   form: URLSearchParams,
@@ -76,6 +92,34 @@ async function refresh(
   return answer(state, spent, asked ?? spent.scope, resource.length ? resource : spent.resource, jkt)
 }
 
+/** An access token, and what is said of it. @see RFC 9068 section 2.2 */
+async function bearerOf(
+  state: ProviderState,
+  { client_id, sub }: Pick<Grant, 'client_id' | 'sub'>,
+  scope: string,
+  resource: string[],
+  jkt: string | undefined,
+): Promise<Claims & { access_token: string }> {
+  const iat = Math.floor(state.now())
+  const claims = {
+    iss: state.issuer,
+    aud: resource.length > 1 ? resource : (resource[0] ?? client_id),
+    sub,
+    client_id,
+    scope,
+    iat,
+    exp: iat + state.accessTokenLifetime,
+    jti: crypto.randomUUID(),
+    ...(jkt !== undefined && { cnf: { jkt } }),
+  }
+  return {
+    access_token: issue(state, await state.keys.sign({ header: { alg: 'RS256', typ: 'at+jwt' }, claims })),
+    token_type: jkt === undefined ? 'Bearer' : 'DPoP',
+    expires_in: state.accessTokenLifetime,
+    scope,
+  }
+}
+
 async function answer(
   state: ProviderState,
   grant: Grant,
@@ -85,29 +129,8 @@ async function answer(
 ): Promise<Response> {
   const { client_id, sub, sid, auth_time, nonce, acr, family } = grant
   const iat = Math.floor(state.now())
-  const access_token = issue(
-    state,
-    await state.keys.sign({
-      header: { alg: 'RS256', typ: 'at+jwt' },
-      claims: {
-        iss: state.issuer,
-        aud: resource.length > 1 ? resource : (resource[0] ?? client_id),
-        sub,
-        client_id,
-        scope,
-        iat,
-        exp: iat + state.accessTokenLifetime,
-        jti: crypto.randomUUID(),
-        ...(jkt !== undefined && { cnf: { jkt } }),
-      },
-    }),
-  )
-  const body: Claims = {
-    access_token,
-    token_type: jkt === undefined ? 'Bearer' : 'DPoP',
-    expires_in: state.accessTokenLifetime,
-    scope,
-  }
+  const body = await bearerOf(state, grant, scope, resource, jkt)
+  const { access_token } = body
   if (scopesOf(grant.scope).includes('offline_access')) {
     const refresh_token = issue(state, randomText())
     const { client_id, sub, sid, scope, resource, auth_time } = grant

@@ -134,7 +134,7 @@ describe('browser-only mode', () => {
       htu: `${API}/notes`,
       ath: expect.any(String),
     })
-    expect(as.grants).toEqual({ authorization_code: 1, refresh_token: 0 })
+    expect(as.grants).toMatchObject({ authorization_code: 1, refresh_token: 0 })
   })
 
   it('keeps no token in storage, URL or history', async () => {

@@ -1,0 +1,293 @@
+import { equalInConstantTime, sha256 } from '../crypto/hash.js'
+import { systemNow } from '../protocol/time.js'
+import type { Change, Stored } from '../store/contract.js'
+import { keyError } from './errors.js'
+import type { KeyEvent } from './events.js'
+import { findKeys, newKey, parseApiKey, partitionOf } from './format.js'
+import { inNetwork, parseNetwork } from './networks.js'
+import { type ApiKeysOptions, examine } from './options.js'
+import {
+  dayOf,
+  expiryIndex,
+  idOf,
+  type KeyRecord,
+  type KeyRow,
+  ownerIndex,
+  ownerValue,
+  putRow,
+  readRow,
+  recordOf,
+  tenantIndex,
+} from './record.js'
+import { createUse } from './use.js'
+
+/** What a new key is to be. */
+export interface NewApiKey<Scope extends string> {
+  tenant: string
+  /** The person or service that it acts for. */
+  owner: string
+  /** For people, in lists. */
+  name: string
+  /** What it may, and no more. Empty is nothing. */
+  scopes: readonly Scope[]
+  /** Seconds. Default and most: `maxAge`. */
+  expiresIn?: number
+  /** Networks from which it may be used: `10.0.0.0/8`, `2001:db8::/32`, single addresses. Default: from anywhere. */
+  ips?: readonly string[]
+  metadata?: Readonly<Record<string, string>>
+}
+
+/** A key as it is shown once, and what is kept of it. */
+export interface CreatedApiKey {
+  /** Show it now: nobody can again. */
+  key: string
+  record: KeyRecord
+}
+
+/** What a verification says. `detail` is for the operator alone. */
+export type KeyVerdict =
+  | { ok: true; record: KeyRecord }
+  | { ok: false; error: 'invalid_api_key' | 'api_key_expired'; detail: string }
+
+export type ApiKeys<Scope extends string = string> = ReturnType<typeof createApiKeys<Scope>>
+
+/** Compared with where there is no key of that id, so that there is one comparison in any case. */
+const nobody = 'A'.repeat(43)
+
+/**
+ * API keys: 256 random bits each, of which only a SHA-256 is kept.
+ *
+ * A revoked key fails on the next verification in every process: nothing is cached. Rotation writes the old and the new key
+ * at once. What must hold across processes holds by the store's conditional writes.
+ *
+ * @throws TypeError naming the option
+ */
+export function createApiKeys<const Scope extends string>(options: ApiKeysOptions<Scope>) {
+  const { store, prefix, scopes, addressOf, isOwnerActive, onEvent, now = systemNow } = options
+  const { maxAge, grace: usualGrace, maxGrace } = examine(options)
+  const emit = (event: KeyEvent) => {
+    try {
+      onEvent?.(event)
+    } catch {}
+  }
+  const use = createUse(options, emit, (id, reason) => end(id, undefined, reason))
+
+  async function find(id: string, tenant?: string): Promise<{ row: KeyRow; stored: Stored } | undefined> {
+    const stored = await store.get(idOf(id))
+    const row = stored && readRow(stored)
+    // Of another tenant's key nothing is told, not even that it is there.
+    return row && (tenant === undefined || row.tenant === tenant) ? { row, stored } : undefined
+  }
+
+  async function make(wanted: Omit<KeyRow, 'id' | 'digest' | 'createdAt' | 'expiresAt'>, partition?: string) {
+    const { key, id } = newKey(prefix, partition)
+    const row: KeyRow = {
+      ...wanted,
+      id,
+      digest: await sha256(key),
+      createdAt: now(),
+      expiresAt: now() + wanted.lifetime,
+    }
+    return { key, row }
+  }
+
+  /** Ends a key, unless it has ended already. `false`: there is none. */
+  async function end(id: string, tenant: string | undefined, reason: string): Promise<boolean> {
+    for (let turn = 0; turn < 5; turn++) {
+      const found = await find(id, tenant)
+      if (!found) return false
+      if (found.row.revokedAt !== undefined) return true
+      const row = { ...found.row, revokedAt: now(), reason }
+      if (await store.write([putRow(row, found.stored.version, now())])) {
+        emit({ type: 'key_revoked', id, tenant: row.tenant, reason })
+        return true
+      }
+    }
+    throw keyError('key_conflict')
+  }
+
+  async function* under(index: string, value: string): AsyncGenerator<KeyRow> {
+    let cursor: string | undefined
+    do {
+      const page = await store.list(index, value, cursor === undefined ? {} : { cursor })
+      for (const { id } of page.ids) {
+        const found = await find(id)
+        if (found) yield found.row
+      }
+      cursor = page.cursor
+    } while (cursor !== undefined)
+  }
+
+  /** Never throws for what was presented. @throws StoreError when it cannot be said */
+  async function verify(key: string, request?: Request): Promise<KeyVerdict> {
+    const refuse = (detail: string, row?: KeyRow, error: 'invalid_api_key' | 'api_key_expired' = 'invalid_api_key') => {
+      emit({ type: 'key_refused', detail, ...(row && { id: row.id, tenant: row.tenant }) })
+      return { ok: false, error, detail } as const
+    }
+    const parsed = parseApiKey(key)
+    if (parsed?.prefix !== prefix) return refuse('shape')
+    // Found or not, there is one digest and one comparison.
+    const [found, digest] = await Promise.all([find(parsed.id), sha256(key)])
+    const row = found?.row
+    const same = equalInConstantTime(digest, row?.digest ?? nobody)
+    if (!row || !same) return refuse('unknown')
+    if (row.revokedAt !== undefined) return refuse('revoked', row)
+    if (now() >= row.expiresAt) return refuse('expired', row, 'api_key_expired')
+    if (isOwnerActive && !(await isOwnerActive({ tenant: row.tenant, owner: row.owner }))) return refuse('owner', row)
+    const address = request && addressOf?.(request)
+    if (row.ips && !(address !== undefined && row.ips.some((network) => inNetwork(address, network))))
+      return refuse('network', row)
+    if ((await use.note(row, address)) === 'revoked') return refuse('anomaly', row)
+    return { ok: true, record: recordOf(row) }
+  }
+
+  function examineWish(wish: NewApiKey<Scope>): void {
+    const misuse = (field: string, remedy: string) => {
+      throw new TypeError(`keys.create: "${field}" ${remedy}`)
+    }
+    for (const field of ['tenant', 'owner', 'name'] as const)
+      if (typeof wish[field] !== 'string' || !wish[field] || wish[field].length > 200)
+        misuse(field, 'must be a text of 1 to 200 characters')
+    const unknown = wish.scopes.find((scope) => !scopes.includes(scope))
+    if (unknown !== undefined) misuse('scopes', `names ${unknown}, which createApiKeys does not list`)
+    const { expiresIn = maxAge, ips = [], metadata = {} } = wish
+    if (!(expiresIn > 0 && expiresIn <= maxAge))
+      misuse('expiresIn', `must be more than 0 and at most ${maxAge} seconds`)
+    const odd = ips.find((network) => !parseNetwork(network))
+    if (odd !== undefined) misuse('ips', `names ${odd}, which is no address and no network`)
+    if (ips.length && !addressOf)
+      misuse('ips', 'needs createApiKeys({ addressOf }), which says where a caller comes from')
+    if (Object.values(metadata).some((value) => typeof value !== 'string' || findKeys(value, prefix).length))
+      misuse('metadata', 'must hold texts, and no keys')
+  }
+
+  return {
+    prefix,
+    verify,
+
+    /** Makes a key. @throws TypeError naming the field @throws StoreError */
+    async create(wish: NewApiKey<Scope>): Promise<CreatedApiKey> {
+      examineWish(wish)
+      const { tenant, owner, name, scopes: granted, expiresIn = maxAge, ips, metadata } = wish
+      const { key, row } = await make({
+        lineage: crypto.randomUUID(),
+        tenant,
+        owner,
+        name,
+        scopes: [...new Set(granted)],
+        lifetime: expiresIn,
+        ...(ips && { ips }),
+        ...(metadata && { metadata: { ...metadata } }),
+      })
+      if (!(await store.write([putRow(row, 'absent', now())]))) throw keyError('key_conflict')
+      emit({ type: 'key_created', id: row.id, tenant, owner })
+      return { key, record: recordOf(row) }
+    },
+
+    /**
+     * Replaces a key by one like it, in one write: the old one serves for `grace` seconds more (never longer than it would
+     * have anyway; 0 for a key that has leaked). Two at once leave one successor. With an `idempotencyKey` a repeated call
+     * names the same successor, without its key, which was shown once.
+     *
+     * @throws SallyportError `key_not_found`, `key_ended`, `key_conflict`
+     */
+    async rotate(
+      id: string,
+      { tenant, grace = usualGrace, idempotencyKey }: { tenant: string; grace?: number; idempotencyKey?: string },
+    ): Promise<{ key: string | undefined; record: KeyRecord; previous: KeyRecord }> {
+      if (!(grace >= 0 && grace <= maxGrace))
+        throw new TypeError(`keys.rotate: "grace" must be between 0 and ${maxGrace}`)
+      const found = await find(id, tenant)
+      if (!found) throw keyError('key_not_found')
+      const { row: old, stored } = found
+      if (old.replacedBy !== undefined && idempotencyKey !== undefined) {
+        const successor = await find(old.replacedBy, tenant)
+        if (successor?.row.idempotencyKey === idempotencyKey)
+          return { key: undefined, record: recordOf(successor.row), previous: recordOf(old) }
+      }
+      if (old.replacedBy !== undefined || old.revokedAt !== undefined || now() >= old.expiresAt)
+        throw keyError('key_ended')
+      const { id: _, digest: __, createdAt: ___, expiresAt: ____, idempotencyKey: _____, ...kept } = old
+      const wanted = { ...kept, ...(idempotencyKey !== undefined && { idempotencyKey }) }
+      const { key, row } = await make(wanted, partitionOf(id))
+      const previous: KeyRow = { ...old, expiresAt: Math.min(old.expiresAt, now() + grace), replacedBy: row.id }
+      const changes: Change[] = [putRow(previous, stored.version, now()), putRow(row, 'absent', now())]
+      if (!(await store.write(changes))) throw keyError('key_conflict')
+      emit({ type: 'key_rotated', id, replacedBy: row.id, tenant })
+      return { key, record: recordOf(row), previous: recordOf(previous) }
+    },
+
+    /** Ends one key, for good, on its next use in every process. @throws SallyportError `key_not_found` */
+    async revoke(id: string, { tenant, reason = 'revoked' }: { tenant: string; reason?: string }): Promise<void> {
+      if (!(await end(id, tenant, reason))) throw keyError('key_not_found')
+    },
+
+    /** Ends all keys of an owner. Resolves to how many. */
+    async revokeOwner({
+      tenant,
+      owner,
+      reason = 'owner',
+    }: {
+      tenant: string
+      owner: string
+      reason?: string
+    }): Promise<number> {
+      let ended = 0
+      for await (const row of under(ownerIndex, ownerValue(tenant, owner)))
+        if (row.revokedAt === undefined && (await end(row.id, tenant, reason))) ended++
+      return ended
+    },
+
+    /**
+     * Ends every key that a text names: a leak report, a commit, a log. By their ids, so it works for whoever holds no key;
+     * therefore not for strangers to call. Resolves to what was ended.
+     */
+    async revokeLeaked(text: string): Promise<KeyRecord[]> {
+      const ended: KeyRecord[] = []
+      for (const { id } of findKeys(text, prefix)) {
+        const found = await find(id)
+        if (found && (await end(id, undefined, 'leaked'))) ended.push(recordOf(found.row))
+      }
+      return ended
+    },
+
+    /** One key of a tenant, with its last use; `undefined` where the tenant has none of this id. */
+    async get(id: string, { tenant }: { tenant: string }) {
+      const found = await find(id, tenant)
+      return found && { ...recordOf(found.row), ...(await use.last(id)) }
+    },
+
+    /** The keys of a tenant, or of one owner there, ended ones included, a page at a time. */
+    async list({
+      tenant,
+      owner,
+      cursor,
+      limit = 100,
+    }: {
+      tenant: string
+      owner?: string
+      cursor?: string
+      limit?: number
+    }) {
+      const [index, value] = owner === undefined ? [tenantIndex, tenant] : [ownerIndex, ownerValue(tenant, owner)]
+      const page = await store.list(index, value, { limit, ...(cursor !== undefined && { cursor }) })
+      const rows = await Promise.all(page.ids.map(({ id }) => find(id, tenant)))
+      const keys = rows.flatMap((found) => (found ? [recordOf(found.row)] : []))
+      return { keys, ...(page.cursor !== undefined && { cursor: page.cursor }) }
+    },
+
+    /** Keys of all tenants that end within so many seconds and have no successor: whom to remind. */
+    async *due({ within }: { within: number }): AsyncGenerator<KeyRecord> {
+      for (let day = now(); dayOf(day) <= dayOf(now() + within); day += 86_400)
+        for await (const row of under(expiryIndex, dayOf(day)))
+          if (
+            row.revokedAt === undefined &&
+            row.replacedBy === undefined &&
+            row.expiresAt > now() &&
+            row.expiresAt <= now() + within &&
+            dayOf(row.expiresAt) === dayOf(day)
+          )
+            yield recordOf(row)
+    },
+  }
+}

@@ -1,0 +1,79 @@
+/** The shape of a key: `<prefix>_<id>_<secret><checksum>`, base62, so that a double click selects all of it. */
+const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** Characters: 62^43 is more than 2^256. */
+const SECRET = 43
+const PARTITION = 8
+const ID = 16
+const CHECKSUM = 6
+
+/** Characters. Nothing longer is a key, and nothing longer is looked at. */
+export const LONGEST = 128
+
+const shape = new RegExp(
+  `^([A-Za-z0-9_]{1,48})_([A-Za-z0-9]{${ID}})_([A-Za-z0-9]{${SECRET}})([A-Za-z0-9]{${CHECKSUM}})$`,
+)
+
+/** What can be said of a key without asking anybody: whose it claims to be. */
+export interface ParsedApiKey {
+  prefix: string
+  /** The public half: may be logged, listed, and named to revoke it. */
+  id: string
+}
+
+/**
+ * Reads a key by its shape and checksum, offline. `undefined`: this is none, or a character of it is wrong. Says nothing of
+ * whether it is known, valid or revoked.
+ */
+export function parseApiKey(text: string): ParsedApiKey | undefined {
+  if (text.length > LONGEST) return undefined
+  const [, prefix, id, , sum] = shape.exec(text) ?? []
+  if (prefix === undefined || id === undefined || sum !== checksum(text.slice(0, -CHECKSUM))) return undefined
+  return { prefix, id }
+}
+
+/** A new key. Keys of one `partition` can be written together. */
+export function newKey(prefix: string, partition = random(PARTITION)): { key: string; id: string } {
+  const id = partition + random(ID - PARTITION)
+  return { key: withChecksum(`${prefix}_${id}_${random(SECRET)}`), id }
+}
+
+export const withChecksum = (body: string): string => body + checksum(body)
+
+export const partitionOf = (id: string): string => id.slice(0, PARTITION)
+
+/** Finds what looks like a key and has the checksum of one, in whatever text it was found in. */
+export function findKeys(text: string, prefix: string): ParsedApiKey[] {
+  const length = ID + SECRET + CHECKSUM + 2
+  const found = new Map<string, ParsedApiKey>()
+  for (let at = text.indexOf(`${prefix}_`); at >= 0; at = text.indexOf(`${prefix}_`, at + 1)) {
+    const parsed = parseApiKey(text.slice(at, at + prefix.length + length))
+    if (parsed?.prefix === prefix) found.set(parsed.id, parsed)
+  }
+  return [...found.values()]
+}
+
+/** Uniform: bytes that would favour some characters are thrown away. */
+function random(length: number): string {
+  let text = ''
+  while (text.length < length)
+    for (const byte of crypto.getRandomValues(new Uint8Array(length * 2)))
+      if (byte < 248 && text.length < length) text += alphabet[byte % 62]
+  return text
+}
+
+/** CRC-32 as in ISO 3309, in base62: for typing errors and secret scanners, no protection. */
+function checksum(text: string): string {
+  let crc = 0xffffffff
+  for (let at = 0; at < text.length; at++) {
+    crc ^= text.charCodeAt(at)
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
+  }
+  let rest = (crc ^ 0xffffffff) >>> 0
+  let sum = ''
+  for (let at = 0; at < CHECKSUM; at++) {
+    sum = alphabet[rest % 62] + sum
+    rest = Math.floor(rest / 62)
+  }
+  return sum
+}

@@ -1,0 +1,7 @@
+export { apiKey } from './api-key.js'
+export { type ApiKeys, type CreatedApiKey, createApiKeys, type KeyVerdict, type NewApiKey } from './api-keys.js'
+export type { KeyErrorCode } from './errors.js'
+export type { KeyEvent } from './events.js'
+export { type ParsedApiKey, parseApiKey } from './format.js'
+export type { Anomaly, ApiKeysOptions, WatchOptions } from './options.js'
+export type { KeyRecord } from './record.js'

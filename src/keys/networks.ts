@@ -1,0 +1,48 @@
+/** An address as 16 bytes; IPv4 as the mapped IPv6 address that it also is (RFC 4291 section 2.5.5.2). */
+export function bytesOf(address: string): Uint8Array | undefined {
+  const four = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address)
+  if (four) {
+    const parts = four.slice(1).map(Number)
+    if (parts.some((part, at) => part > 255 || String(part) !== four[at + 1])) return undefined
+    return Uint8Array.from([...Array(10).fill(0), 255, 255, ...parts])
+  }
+  // The platform knows how an IPv6 address may be written.
+  if (!/^[0-9a-f:.]{2,45}$/i.test(address) || !address.includes(':') || !URL.canParse(`http://[${address}]/`))
+    return undefined
+  const [head = '', tail] = new URL(`http://[${address}]/`).hostname.slice(1, -1).split('::')
+  const groups = (text: string | undefined) => (text ? text.split(':') : [])
+  const before = groups(head)
+  const after = groups(tail)
+  const all = tail === undefined ? before : [...before, ...Array(8 - before.length - after.length).fill('0'), ...after]
+  return Uint8Array.from(all.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255]))
+}
+
+/** Whether an address lies in a network like `10.0.0.0/8`, `2001:db8::/32` or a single address. */
+export function inNetwork(address: string, network: string): boolean {
+  const parsed = parseNetwork(network)
+  const bytes = bytesOf(address)
+  if (!parsed || !bytes) return false
+  for (let bit = 0; bit < parsed.bits; bit++) {
+    const mask = 128 >> (bit & 7)
+    if (((bytes[bit >> 3] ?? 0) & mask) !== ((parsed.bytes[bit >> 3] ?? 0) & mask)) return false
+  }
+  return true
+}
+
+/** `undefined`: this is no network. */
+export function parseNetwork(text: string): { bytes: Uint8Array; bits: number } | undefined {
+  const [, address = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const bytes = bytesOf(address)
+  if (!bytes) return undefined
+  const most = address.includes(':') ? 128 : 32
+  const bits = length === undefined ? most : Number(length)
+  return bits <= most ? { bytes, bits: bits + 128 - most } : undefined
+}
+
+/** The network that a caller counts as coming from: /24 of IPv4, /64 of IPv6. */
+export function neighbourhood(address: string): string | undefined {
+  const bytes = bytesOf(address)
+  if (!bytes) return undefined
+  const mapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255
+  return [...bytes.slice(0, mapped ? 15 : 8)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}

@@ -1,0 +1,90 @@
+import type { RecordId } from '../store/contract.js'
+import type { KeyEvent } from './events.js'
+import { partitionOf } from './format.js'
+import { neighbourhood } from './networks.js'
+import type { Anomaly, ApiKeysOptions } from './options.js'
+import type { KeyRow } from './record.js'
+
+/** Seconds between two writes of a key's last use. */
+const REST = 60
+/** Keys whose use is remembered in this process at most; the longest unused make room. */
+const MOST = 10_000
+/** Seconds that a network is remembered. */
+const NETWORK_AGE = 90 * 86_400
+
+interface Seen {
+  written: number
+  /** When the present window of the burst watch began, and how many came in it. */
+  since: number
+  count: number
+}
+
+const recordOfUse = (id: string): RecordId => ({ kind: 'api-key-use', partition: partitionOf(id), id })
+
+/**
+ * How keys are used: apart from the keys, so that noting a use never brings back what a key was before somebody changed it.
+ * Writing is best effort, once a minute, and nobody waits for it.
+ */
+export function createUse(
+  { store, watch = {}, now = () => Date.now() / 1000 }: ApiKeysOptions<string>,
+  emit: (event: KeyEvent) => void,
+  revoke: (id: string, reason: string) => Promise<boolean>,
+) {
+  const seen = new Map<string, Seen>()
+
+  function touch(id: string, at: number): Seen {
+    const entry = seen.get(id) ?? { written: 0, since: at, count: 0 }
+    seen.delete(id)
+    seen.set(id, entry)
+    for (const oldest of seen.keys()) if (seen.size > MOST) seen.delete(oldest)
+    if (at - entry.written >= REST) {
+      entry.written = at
+      const value = JSON.stringify({ lastUsedAt: at })
+      store.write([{ type: 'put', id: recordOfUse(id), value, ifVersion: 'any', ttl: 400 * 86_400 }]).catch(() => {
+        entry.written = 0
+        emit({ type: 'key_use_unrecorded', id })
+      })
+    }
+    return entry
+  }
+
+  function isBurst(entry: Seen, at: number): boolean {
+    const { count, seconds } = watch.burst ?? { count: Number.POSITIVE_INFINITY, seconds: 1 }
+    if (at - entry.since >= seconds) {
+      entry.since = at
+      entry.count = 0
+    }
+    // Told once in a window, however many more come.
+    return ++entry.count === count + 1
+  }
+
+  /** The first network that a key comes from is no news. */
+  async function isNewNetwork(id: string, address: string | undefined): Promise<boolean> {
+    const network = address === undefined ? undefined : neighbourhood(address)
+    if (!watch.newNetworks || network === undefined) return false
+    const record = (name: string) => ({ kind: 'api-key-network', partition: partitionOf(id), id: `${id}.${name}` })
+    const known = !(await store.consume(record(network), NETWORK_AGE))
+    return !known && !(await store.consume(record('first'), NETWORK_AGE))
+  }
+
+  return {
+    /** Notes that a key was used. `revoked`: what was seen has ended it. */
+    async note({ id, tenant }: KeyRow, address: string | undefined): Promise<'revoked' | undefined> {
+      const entry = touch(id, now())
+      const kinds: Anomaly['kind'][] = []
+      if (isBurst(entry, now())) kinds.push('burst')
+      if (await isNewNetwork(id, address).catch(() => false)) kinds.push('new_network')
+      for (const kind of kinds) {
+        emit({ type: 'key_anomaly', id, tenant, kind })
+        if (watch.onAnomaly?.({ id, tenant, kind }) !== 'revoke') continue
+        await revoke(id, kind)
+        return 'revoked'
+      }
+      return undefined
+    },
+    async last(id: string): Promise<{ lastUsedAt?: number }> {
+      const stored = await store.get(recordOfUse(id)).catch(() => undefined)
+      return stored ? JSON.parse(stored.value) : {}
+    },
+  }
+}

@@ -1,0 +1,28 @@
+import type { Dpop } from '../bff/dpop.js'
+import type { MachineTokenOptions, Tokens } from './tokens.js'
+
+/** Calls of APIs with a token of this client. */
+export function createCalls(tokens: Tokens, dpop: Dpop | undefined, fetch: typeof globalThis.fetch) {
+  async function send(request: Request, token: string): Promise<Response> {
+    const call = new Request(request.body ? request.clone() : request)
+    call.headers.set('Authorization', `${dpop ? 'DPoP' : 'Bearer'} ${token}`)
+    if (dpop) call.headers.set('DPoP', await dpop.proof(call.method, call.url, token))
+    const response = await fetch(call)
+    const news = dpop?.learn(call.url, response.headers.get('dpop-nonce') ?? undefined)
+    const wants = response.status === 401 && /use_dpop_nonce/.test(response.headers.get('www-authenticate') ?? '')
+    // Its nonce is news: the proof is made again with it. @see RFC 9449 section 9
+    return news && wants ? send(request, token) : response
+  }
+
+  return async (input: string | URL | Request, init: RequestInit = {}, wanted: MachineTokenOptions = {}) => {
+    const stream = init.body instanceof ReadableStream
+    const request = new Request(input, init)
+    const token = await tokens.get(wanted)
+    const response = await send(request, token)
+    if (response.status !== 401 || stream) return response
+    const another = await tokens.get(wanted, token).catch(() => token)
+    if (another === token) return response
+    await response.body?.cancel()
+    return send(request, another)
+  }
+}

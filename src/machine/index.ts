@@ -1,0 +1,7 @@
+export type { MachineErrorCode } from './errors.js'
+export {
+  createMachineClient,
+  type MachineClient,
+  type MachineClientOptions,
+  type MachineTokenOptions,
+} from './machine-client.js'

@@ -1,0 +1,80 @@
+import { type ClientOptions, examineClient } from '../bff/client.js'
+import { createDpop } from '../bff/dpop.js'
+import { createProvider } from '../bff/provider.js'
+import type { Secret } from '../protocol/secret.js'
+import { systemNow } from '../protocol/time.js'
+import { createCalls } from './calls.js'
+import { createTokens, type MachineTokenOptions } from './tokens.js'
+
+export type { MachineTokenOptions }
+
+/** A service as a client of its own: how it proves which one it is, as in `createBff`. */
+export type MachineClientOptions = ClientOptions & {
+  /** Space-separated: what is asked for where a call names nothing. */
+  scope?: string
+  /** The API that is meant where a call names none. @see RFC 8707 section 2 */
+  resource?: string
+  /** Binds tokens to this private key, a JWK in JSON (RFC 9449). Default: plain bearer tokens. */
+  dpopKey?: Secret
+  /** Seconds to wait for the provider. Default 10. */
+  timeout?: number
+  /** What all requests go through, those to APIs included; `mutualTls(…)` brings a certificate. Default: the platform's. */
+  fetch?: typeof globalThis.fetch
+  now?: () => number
+}
+
+export interface MachineClient {
+  /**
+   * An access token of this client. From memory while it has 30 seconds left; one request, however many ask at once; renewed
+   * ahead of its end while the present one still serves.
+   *
+   * @throws SallyportError `token_unavailable` (retryable), `client_refused`, `request_refused`
+   */
+  getToken(options?: MachineTokenOptions): Promise<string>
+  /**
+   * `fetch` with a token, and a proof where tokens are bound. After a 401 it asks once for another token and sends the
+   * request once more, unless its body is a stream. Not checked: which hosts it is sent to; name your own APIs only.
+   *
+   * @throws what `getToken()` throws
+   */
+  fetch(input: string | URL | Request, init?: RequestInit, options?: MachineTokenOptions): Promise<Response>
+}
+
+/**
+ * A service that calls APIs as itself: the client credentials grant. There is no person in it and no refresh token; a token
+ * is asked for again when its time is over.
+ *
+ * Back-off after failures, with the provider's `Retry-After`; a token that is still good is served through an outage.
+ *
+ * @throws TypeError naming the option
+ * @see RFC 6749 section 4.4
+ */
+export function createMachineClient(options: MachineClientOptions): MachineClient {
+  const { dpopKey, timeout = 10, now = systemNow } = options
+  const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
+  const dpop = dpopKey === undefined ? undefined : createDpop(dpopKey)
+  const provider = createProvider(
+    {
+      ...examined(options),
+      timeout,
+      now,
+      fetch,
+      emit: () => {},
+      idTokenAlgs: [],
+      clockTolerance: 0,
+      userinfo_signed_response_alg: undefined,
+    },
+    dpop,
+  )
+  const tokens = createTokens(provider, { scope: options.scope, resource: options.resource }, now)
+  return { getToken: (wanted = {}) => tokens.get(wanted), fetch: createCalls(tokens, dpop, fetch) }
+}
+
+/** The same examination as the backend's, under this function's name. */
+function examined(options: MachineClientOptions) {
+  try {
+    return examineClient(options, options.fetch !== undefined)
+  } catch (error) {
+    throw new TypeError((error as Error).message.replace('createBff', 'createMachineClient'))
+  }
+}

@@ -1,0 +1,113 @@
+import type { createProvider } from '../bff/provider.js'
+import type { ProviderAnswer } from '../bff/provider-answers.js'
+import type { ProviderSettings } from '../bff/provider-settings.js'
+import { machineError } from './errors.js'
+
+export interface MachineTokenOptions {
+  /** @see RFC 8707 section 2 */
+  resource?: string | undefined
+  /** Space-separated. */
+  scope?: string | undefined
+}
+
+/** Seconds that a token must still be good for to be handed out. */
+const LEAST = 30
+/** The part of a token's life that is left when another one is asked for ahead. */
+const AHEAD = 0.2
+/** Seconds that a token is taken to be good for where the provider does not say. */
+const UNSAID = 300
+/** Different tokens at most; the longest unused make room. */
+const MOST = 100
+
+interface Held {
+  token: string
+  lifetime: number
+  until: number
+}
+
+/** How it stands with one kind of token. */
+interface Shelf {
+  held?: Held
+  asking?: Promise<Held>
+  /** Epoch seconds: the provider is left alone until then. */
+  quietUntil: number
+  failures: number
+}
+
+export type Tokens = ReturnType<typeof createTokens>
+
+/** Keeps tokens by what they are for, and asks for each once, however many want it. */
+export function createTokens(
+  provider: ReturnType<typeof createProvider<ProviderSettings>>,
+  usual: MachineTokenOptions,
+  now: () => number,
+) {
+  const shelves = new Map<string, Shelf>()
+
+  function shelfOf(key: string): Shelf {
+    const shelf = shelves.get(key) ?? { quietUntil: 0, failures: 0 }
+    shelves.delete(key)
+    shelves.set(key, shelf)
+    for (const oldest of shelves.keys()) if (shelves.size > MOST) shelves.delete(oldest)
+    return shelf
+  }
+
+  async function request(shelf: Shelf, parameters: URLSearchParams): Promise<Held> {
+    const answer = await provider.clientCredentials(parameters)
+    if (answer.type === 'tokens') {
+      shelf.failures = 0
+      const lifetime = answer.expires_in ?? UNSAID
+      shelf.held = { token: answer.access_token, lifetime, until: now() + lifetime }
+      return shelf.held
+    }
+    shelf.failures++
+    const retryAfter = 'retryAfter' in answer ? answer.retryAfter : undefined
+    shelf.quietUntil = now() + Math.min(3600, retryAfter ?? Math.min(30, 2 ** (shelf.failures - 1)))
+    throw errorOf(answer)
+  }
+
+  function ask(shelf: Shelf, { resource = usual.resource, scope = usual.scope }: MachineTokenOptions): Promise<Held> {
+    const parameters = new URLSearchParams()
+    if (scope) parameters.set('scope', scope)
+    if (resource) parameters.set('resource', resource)
+    shelf.asking ??= request(shelf, parameters).finally(() => {
+      delete shelf.asking
+    })
+    return shelf.asking
+  }
+
+  return {
+    /** `refused`: a token that an API did not take. */
+    async get(wanted: MachineTokenOptions, refused?: string): Promise<string> {
+      const shelf = shelfOf(JSON.stringify([wanted.resource ?? usual.resource, wanted.scope ?? usual.scope]))
+      const { held } = shelf
+      const left = held ? held.until - now() : 0
+      const good = held && held.token !== refused && left > 0 ? held : undefined
+      const quiet = now() < shelf.quietUntil
+      if (good && left >= Math.min(LEAST, good.lifetime / 2)) {
+        // Ahead of its end, while it still serves: nobody waits, and nobody hears of a failure.
+        if (left < good.lifetime * AHEAD && !quiet) ask(shelf, wanted).catch(() => {})
+        return good.token
+      }
+      if (quiet) {
+        if (good) return good.token
+        throw machineError('token_unavailable', { retryable: true })
+      }
+      return ask(shelf, wanted).then(
+        ({ token }) => token,
+        (error) => {
+          if (good && error.retryable && good.until > now()) return good.token
+          throw error
+        },
+      )
+    },
+  }
+}
+
+function errorOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>) {
+  if (answer.type !== 'error' || !answer.json || answer.status === 429 || answer.status >= 500)
+    return machineError('token_unavailable', { retryable: true, cause: answer })
+  const { status, error } = answer
+  const client = status === 401 || error === 'invalid_client' || error === 'unauthorized_client'
+  return machineError(client ? 'client_refused' : 'request_refused', { cause: { status, error } })
+}
