@@ -31,8 +31,8 @@ export function watchCountdown(
 ): () => void {
   const stopping = new AbortController()
   let told: number | undefined
-  // The page has just been loaded, which the backend has seen.
-  let extendedAt = performance.now()
+  // The page has just been loaded, which the backend has seen and the other tabs have not.
+  let extendedAt = performance.now() - REST.far + REST.near
   let askedAtEnd = false
 
   const left = (): number | undefined => {

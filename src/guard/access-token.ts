@@ -1,7 +1,9 @@
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
+import { checkBinding } from './binding.js'
 import { guardErrors } from './errors.js'
 import { createIssuerKeys, KeysUnavailable } from './issuer-keys.js'
+import { createProofCheck, type DpopOptions } from './proof.js'
 
 export interface AccessTokenOptions {
   /** Compared character for character with `iss`. */
@@ -27,17 +29,19 @@ export interface AccessTokenOptions {
   maxAge?: number
   /** Seconds to wait for the issuer. Default 5. */
   timeout?: number
+  /** How proofs of possession are checked, for tokens that are bound to a key. @see RFC 9449 */
+  dpop?: DpopOptions
 }
 
 /** Characters. A longer token is refused before anything is computed. */
 const LIMIT = 16_384
 
 /**
- * Accepts JWT access tokens in `Authorization: Bearer`, of one issuer, with algorithm, issuer, audience and type fixed by
+ * Accepts JWT access tokens in `Authorization: Bearer` or `DPoP`, of one issuer, with algorithm, issuer, audience and type fixed by
  * configuration. Signature before claims. Keys that cannot be had are 503, never a token accepted unverified.
  *
- * A token that is bound to a key (`cnf`) is refused as a plain Bearer: the binding cannot be dropped. Proofs of possession
- * (DPoP, mutual TLS) are not accepted in this release.
+ * A token that is bound (`cnf`) is refused without its proof: of the key by a DPoP header, once (RFC 9449), of the certificate by
+ * the connection's own (RFC 8705), which the rim ties to the request (`withPeer`). The binding cannot be dropped.
  *
  * Not checked: revocation; a token is good until it expires.
  *
@@ -49,15 +53,17 @@ export function accessToken(options: AccessTokenOptions): Authenticator {
   const algs = options.algs ?? ['RS256', 'PS256', 'ES256', 'EdDSA']
   examine(options, algs)
   let keys: ReturnType<typeof createIssuerKeys> | undefined
+  const checkProof = createProofCheck(options.dpop ?? {})
 
   return {
     method: 'access_token',
     explicit: true,
     challenge: { scheme: 'Bearer' },
-    claims: (request) => bearer(request) !== undefined,
+    issuer,
+    claims: (request) => presented(request) !== undefined,
 
     async verify(request, { resource, now }): Promise<Verdict> {
-      const token = bearer(request) ?? ''
+      const { token = '', scheme = 'bearer' } = presented(request) ?? {}
       const flaw = structuralFlaw(token, algs, profile)
       if (flaw) return refused(flaw)
       keys ??= createIssuerKeys({
@@ -79,17 +85,13 @@ export function accessToken(options: AccessTokenOptions): Authenticator {
           requiredClaims: ['exp', ...(profile === 'rfc9068' ? ['sub', 'client_id', 'iat', 'jti'] : ['sub'])],
         })
         const claim = claimFlaw(payload, profile, now() + clockTolerance)
-        return claim ? refused(claim) : { ok: true, principal: principalOf(payload, tenantClaim) }
+        if (claim) return refused(claim)
+        const binding = await checkBinding(request, token, payload['cnf'], scheme, checkProof, now)
+        if (binding === 'unknown') return unavailable('store')
+        if ('flaw' in binding) return refused(binding.flaw, binding.error)
+        return { ok: true, principal: { ...principalOf(payload, tenantClaim), ...binding } }
       } catch (error) {
-        if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError))
-          return {
-            ok: false,
-            status: 503,
-            error: 'keys_unavailable',
-            error_description: guardErrors.keys_unavailable,
-            retryAfter: 5,
-            detail: 'keys',
-          }
+        if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError)) return unavailable('keys')
         return refused(error.code)
       }
     },
@@ -114,9 +116,10 @@ function examine({ issuer, profile, jwksUri }: AccessTokenOptions, algs: readonl
   if (profile !== undefined && profile !== 'rfc9068' && profile !== 'jwt') misuse('profile', 'is "rfc9068" or "jwt"')
 }
 
-/** The token behind `Bearer`, in any case; `undefined` for every other scheme. @see RFC 6750 section 2.1 */
-function bearer(request: Request): string | undefined {
-  return /^Bearer +(\S+) *$/i.exec(request.headers.get('authorization') ?? '')?.[1]
+/** The token behind `Bearer` or `DPoP`, in any case; `undefined` for every other scheme. @see RFC 6750 section 2.1, RFC 9449 section 7.1 */
+function presented(request: Request): { token: string; scheme: 'bearer' | 'dpop' } | undefined {
+  const [, scheme = '', token] = /^(Bearer|DPoP) +(\S+) *$/i.exec(request.headers.get('authorization') ?? '') ?? []
+  return token === undefined ? undefined : { token, scheme: scheme.toLowerCase() as 'bearer' | 'dpop' }
 }
 
 const headerMembers = new Set(['alg', 'kid', 'typ', 'x5t', 'x5t#S256', 'cty', 'rh', 'nonce'])
@@ -144,7 +147,6 @@ function structuralFlaw(token: string, algs: readonly string[], profile: 'rfc906
 const foreign = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events']
 
 function claimFlaw(claims: JWTPayload, profile: 'rfc9068' | 'jwt', latest: number): string | undefined {
-  if (claims['cnf'] !== undefined) return 'bound token without its proof'
   if (claims.iat !== undefined && !(Number.isFinite(claims.iat) && claims.iat <= latest)) return 'iat'
   if (!Number.isFinite(claims.exp)) return 'exp'
   if (typeof claims.sub !== 'string' || !claims.sub) return 'sub'
@@ -177,10 +179,20 @@ function principalOf(claims: JWTPayload, tenantClaim: string): Principal {
   }
 }
 
-const refused = (detail: string): Verdict => ({
+const refused = (detail: string, error: 'invalid_token' | 'invalid_dpop_proof' = 'invalid_token'): Verdict => ({
   ok: false,
   status: 401,
-  error: 'invalid_token',
-  error_description: guardErrors.invalid_token,
+  error,
+  error_description: guardErrors[error],
+  detail,
+  ...(error === 'invalid_dpop_proof' && { scheme: 'DPoP' }),
+})
+
+const unavailable = (detail: string): Verdict => ({
+  ok: false,
+  status: 503,
+  error: 'keys_unavailable',
+  error_description: guardErrors.keys_unavailable,
+  retryAfter: 5,
   detail,
 })

@@ -22,7 +22,12 @@ function challenges(
  *
  * @see RFC 6750 section 3
  */
-export function refusalResponse(refused: Refused, accept: readonly Authenticator[], judge?: Authenticator): Response {
+export function refusalResponse(
+  refused: Refused,
+  accept: readonly Authenticator[],
+  judge?: Authenticator,
+  more: Readonly<Record<string, string>> = {},
+): Response {
   const { status, error, error_description, retryAfter } = refused
   const response = new Response(JSON.stringify({ error, error_description }), {
     status,
@@ -32,6 +37,9 @@ export function refusalResponse(refused: Refused, accept: readonly Authenticator
   if (status !== 401 && status !== 403 && status !== 400) return response
   const said = error === 'missing_credentials' ? {} : { error, error_description, ...refused.challenge }
   const concerned = judge ? [judge] : accept
-  for (const challenge of challenges(concerned, () => said)) response.headers.append('WWW-Authenticate', challenge)
+  if (refused.scheme) response.headers.append('WWW-Authenticate', formatChallenge(refused.scheme, { ...said, ...more }))
+  else
+    for (const challenge of challenges(concerned, () => ({ ...said, ...more })))
+      response.headers.append('WWW-Authenticate', challenge)
   return response
 }

@@ -1,24 +1,18 @@
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
-import { missingScopes } from '../protocol/scope.js'
 import { type Now, systemNow } from '../protocol/time.js'
-import { type Refused, refusalResponse } from './answers.js'
-import { type GuardErrorCode, guardErrors } from './errors.js'
+import { refusalResponse } from './answers.js'
+import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
+import { type Needs, type Policy, refusal, weigh } from './needs.js'
 
-export interface GuardOptions {
+export interface GuardOptions extends Policy {
   /** The resource indicator of this API: what an access token's audience must be. @see RFC 8707 section 2 */
   resource: string
   /** The credentials that are accepted. The guard knows no kinds; each brings its own judgement. */
   accept: readonly Authenticator[]
+  /** Publishes what this API is and whose tokens it takes: `metadata(request)` answers, and challenges say where. @see RFC 9728 */
+  metadata?: ResourceMetadata
   onEvent?: (event: GuardEvent) => void
   now?: Now
-}
-
-/** What a route needs of a caller. */
-export interface Needs {
-  /** All of these. */
-  scopes?: readonly string[]
-  /** The tenant that the object belongs to. */
-  tenant?: string
 }
 
 /** What happened. Holds no credential; `detail` says why, which callers are never told. */
@@ -35,13 +29,16 @@ export interface Guard {
     needs: Needs,
     answer: (request: Request, principal: Principal) => Response | Promise<Response>,
   ): (request: Request) => Promise<Response>
+  /** The metadata document, where that is what is asked for, at `/.well-known/oauth-protected-resource` with the path of `resource`. */
+  metadata(request: Request): Response | undefined
 }
 
 /**
  * Who calls, and may they? One guard for every kind of caller of one API.
  *
  * No credential: 401 with every challenge that is accepted here. A refused one: 401 `invalid_token`, one body for every
- * cause. Too little scope: 403 `insufficient_scope`, naming all that is missing. Another tenant: 403 `tenant_mismatch`.
+ * cause. Too little scope: 403 `insufficient_scope`, naming all that is missing. Another tenant: 403 `tenant_mismatch`. A
+ * sign-in that is too weak or too old: 401 `insufficient_user_authentication`, saying what would do (RFC 9470).
  * Two explicit credentials: 400. What cannot be checked now: 503 with `Retry-After`. A guard that cannot decide says no.
  *
  * Looked at are headers, never the query or the body. Not checked: rates, and what the handler does with the principal.
@@ -49,7 +46,7 @@ export interface Guard {
  * @throws TypeError naming the option, when there is no `resource` or nothing to accept
  * @see RFC 6750 sections 2 and 3
  */
-export function createGuard({ resource, accept, onEvent, now = systemNow }: GuardOptions): Guard {
+export function createGuard({ resource, accept, metadata, onEvent, now = systemNow, ...policy }: GuardOptions): Guard {
   if (!URL.canParse(resource) || resource.includes('#'))
     throw new TypeError(
       'createGuard: "resource" must be an absolute URI without a fragment, the audience of this API’s tokens',
@@ -83,9 +80,19 @@ export function createGuard({ resource, accept, onEvent, now = systemNow }: Guar
     }
   }
 
+  /** A policy that cannot decide has not said yes. */
+  async function weighed(principal: Principal, needs: Needs): Promise<Verdict> {
+    try {
+      return await weigh(principal, needs, policy, now())
+    } catch {
+      return { ...refusal(503, 'keys_unavailable', 'decide threw'), retryAfter: 5 }
+    }
+  }
+  const where: Record<string, string> = metadata ? { resource_metadata: metadataUrl(resource) } : {}
+
   const protect = async (request: Request, needs: Needs = {}): Promise<Outcome> => {
     const { verdict, authenticator } = await judge(request)
-    const final = verdict.ok ? weigh(verdict.principal, needs) : verdict
+    const final = verdict.ok ? await weighed(verdict.principal, needs) : verdict
     if (final.ok) {
       emit({ type: 'accepted', method: final.principal.method, sub: final.principal.sub })
       return final
@@ -98,10 +105,11 @@ export function createGuard({ resource, accept, onEvent, now = systemNow }: Guar
       ...(authenticator && { method: authenticator.method }),
       ...(detail !== undefined && { detail }),
     })
-    return { ok: false, response: refusalResponse(final, accept, authenticator) }
+    return { ok: false, response: refusalResponse(final, accept, authenticator, where) }
   }
 
   return Object.assign(protect, {
+    metadata: (request: Request) => (metadata ? metadataAnswer(request, resource, accept, metadata) : undefined),
     handler:
       (needs: Needs, answer: (request: Request, principal: Principal) => Response | Promise<Response>) =>
       async (request: Request): Promise<Response> => {
@@ -116,24 +124,3 @@ function ambiguous({ headers }: Request): boolean {
   const authorization = headers.get('authorization')
   return (authorization !== null && headers.has('x-api-key')) || (authorization?.includes(',') ?? false)
 }
-
-/** What the caller may, held against what the route needs: asked only once it is known who calls. */
-function weigh(principal: Principal, { scopes = [], tenant }: Needs): Verdict {
-  const missing = missingScopes(scopes, principal.scopes)
-  if (missing.length)
-    return {
-      ...refusal(403, 'insufficient_scope'),
-      challenge: { scope: [...scopes].join(' ') },
-      detail: `missing ${missing.join(' ')}`,
-    }
-  if (tenant !== undefined && principal.tenant !== tenant) return refusal(403, 'tenant_mismatch')
-  return { ok: true, principal }
-}
-
-const refusal = (status: Refused['status'], error: GuardErrorCode, detail?: string): Refused => ({
-  ok: false,
-  status,
-  error,
-  error_description: guardErrors[error],
-  ...(detail !== undefined && { detail }),
-})

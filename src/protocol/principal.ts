@@ -10,6 +10,8 @@ export interface Principal {
   client_id?: string
   scopes: readonly string[]
   tenant?: string
+  /** What the credential was bound to, and proven to be held: a key of the caller (RFC 9449), its certificate (RFC 8705). */
+  bound?: 'dpop' | 'mtls'
   /** Epoch seconds after which the credential is worth nothing. */
   expiresAt?: number
   /** The verified claims, for decisions that the guard does not make. Never the credential itself. */
@@ -27,6 +29,8 @@ export type Verdict =
       /** Further parameters of the challenge, for example `acr_values`. */
       challenge?: Readonly<Record<string, string | undefined>>
       retryAfter?: number
+      /** The scheme of the challenge, where it is not the authenticator's usual one. */
+      scheme?: string
       /** Why, for the operator's event; never sent. */
       detail?: string
     }
@@ -40,6 +44,8 @@ export interface Authenticator {
   readonly method: Principal['method']
   /** Whether the credential was put there on purpose (a header) or rides along by itself (cookie, certificate). */
   readonly explicit: boolean
+  /** Whose tokens these are, for the metadata of the resource. @see RFC 9728 */
+  readonly issuer?: string
   /** The scheme and parameters of the challenge for a caller without credentials; none for keys in a header of their own. */
   readonly challenge?: { scheme: string; parameters?: Readonly<Record<string, string | undefined>> }
   /**

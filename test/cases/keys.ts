@@ -32,5 +32,8 @@ export const keyCases: readonly Case[] = [
   holds('A-21', 'steady traffic adds up to no burst'),
   refuses('A-22', 'a key in its own metadata'),
   refuses('A-23', 'keys that are nearly right, too long or look alike'),
+  refuses('A-47', 'a bound token without its proof, or with another'),
+  holds('A-48', 'one proof twice at once passes once'),
+  refuses('A-49', 'a certificate that only a header names'),
   holds('A-24', 'names of Object’s members are names like others'),
 ]

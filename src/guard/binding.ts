@@ -1,0 +1,41 @@
+import { encodeBase64url } from '../protocol/base64url.js'
+import { peerOf } from '../protocol/peer.js'
+import type { createProofCheck } from './proof.js'
+
+/** What a token is bound to, by its `cnf`; what is there cannot be dropped. */
+export type Binding =
+  | { bound?: 'dpop' | 'mtls' }
+  | { flaw: string; error: 'invalid_token' | 'invalid_dpop_proof' }
+  | 'unknown'
+
+/**
+ * Holds a token's confirmation against what came with it: a proof for `jkt` (RFC 9449), the connection's own certificate for
+ * `x5t#S256` (RFC 8705). Both where it names both; a confirmation of another kind is refused.
+ */
+export async function checkBinding(
+  request: Request,
+  token: string,
+  cnf: unknown,
+  scheme: 'bearer' | 'dpop',
+  check: ReturnType<typeof createProofCheck>,
+  now: () => number,
+): Promise<Binding> {
+  const refused = (flaw: string, error: 'invalid_token' | 'invalid_dpop_proof' = 'invalid_token') => ({ flaw, error })
+  if (cnf === undefined) return scheme === 'dpop' ? refused('a token that is bound to nothing') : {}
+  if (typeof cnf !== 'object' || cnf === null) return refused('cnf')
+  const { jkt, 'x5t#S256': thumbprint, ...other } = cnf as Record<string, unknown>
+  if (Object.keys(other).length || (jkt === undefined && thumbprint === undefined)) return refused('cnf')
+  if (thumbprint !== undefined && (await certificateOf(request)) !== thumbprint) return refused('certificate')
+  if (jkt === undefined) return scheme === 'bearer' ? { bound: 'mtls' } : refused('a token that is bound to no key')
+  if (typeof jkt !== 'string' || scheme !== 'dpop') return refused('bound token without its proof')
+  const verdict = await check(request, token, jkt, now)
+  if (verdict.ok === 'unknown') return 'unknown'
+  return verdict.ok ? { bound: 'dpop' } : refused(verdict.detail, 'invalid_dpop_proof')
+}
+
+/** Of the certificate that this connection has shown: never of a header. */
+async function certificateOf(request: Request): Promise<string | undefined> {
+  const certificate = peerOf(request)?.certificate
+  if (!certificate) return undefined
+  return encodeBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(certificate))))
+}

@@ -1,0 +1,39 @@
+import type { Authenticator } from '../protocol/principal.js'
+
+/** What an API says about itself besides what the guard knows. @see RFC 9728 section 2 */
+export interface ResourceMetadata {
+  resource_name?: string
+  scopes_supported?: readonly string[]
+  resource_documentation?: string
+  resource_policy_uri?: string
+}
+
+const WELL_KNOWN = '/.well-known/oauth-protected-resource'
+
+/** Where the metadata of a resource is: the well-known path between host and path. @see RFC 9728 section 3.1 */
+export function metadataUrl(resource: string): string {
+  const { origin, pathname, search } = new URL(resource)
+  return origin + WELL_KNOWN + (pathname === '/' ? '' : pathname) + search
+}
+
+/** Answers a request for the metadata document; `undefined` for every other request. */
+export function metadataAnswer(
+  request: Request,
+  resource: string,
+  accept: readonly Authenticator[],
+  about: ResourceMetadata,
+): Response | undefined {
+  const asked = new URL(request.url)
+  const own = new URL(metadataUrl(resource))
+  if (asked.pathname !== own.pathname || !/^(GET|HEAD)$/.test(request.method)) return undefined
+  const authorization_servers = [...new Set(accept.flatMap(({ issuer }) => (issuer === undefined ? [] : [issuer])))]
+  const document = {
+    resource,
+    ...(authorization_servers.length && { authorization_servers }),
+    bearer_methods_supported: ['header'],
+    ...about,
+  }
+  return Response.json(document, {
+    headers: { 'Cache-Control': 'public, max-age=3600', 'Access-Control-Allow-Origin': '*' },
+  })
+}

@@ -1,0 +1,107 @@
+import type { Principal, Verdict } from '../protocol/principal.js'
+import { missingScopes } from '../protocol/scope.js'
+import type { Refused } from './answers.js'
+import { type GuardErrorCode, guardErrors } from './errors.js'
+
+/** What a route needs of a caller. */
+export interface Needs {
+  /** All of these. */
+  scopes?: readonly string[]
+  /** The tenant that the object belongs to. */
+  tenant?: string
+  /** The kinds of credential that will do. Default: all that the guard accepts. */
+  methods?: readonly Principal['method'][]
+  /** Only credentials that are bound to a key or a certificate of the caller. */
+  bound?: boolean
+  /** The person signed in by one of these. @see RFC 9470 */
+  acr?: readonly string[]
+  /** Seconds since the person authenticated, at most. @see RFC 9470 */
+  maxAge?: number
+  /** What is to be done, for `decide`. */
+  action?: Action
+}
+
+export interface Action {
+  name: string
+  resource?: { type: string; id: string; properties?: Readonly<Record<string, unknown>> }
+  context?: Readonly<Record<string, unknown>>
+}
+
+/** A question in the shape of the Authorization API. @see OpenID AuthZEN Authorization API 1.0 section 5 */
+export interface Question {
+  subject: { type: string; id: string; properties: Readonly<Record<string, unknown>> }
+  action: { name: string }
+  resource: { type: string; id: string; properties?: Readonly<Record<string, unknown>> }
+  context: Readonly<Record<string, unknown>>
+}
+
+export interface Policy {
+  /** What a scope includes: `{ 'notes:write': ['notes:read'] }`. Nothing is included that is not written here. */
+  implies?: Readonly<Record<string, readonly string[]>>
+  /** Has the last word where a route names an `action`. Asked after everything else; one that throws is 503. */
+  decide?: (question: Question) => boolean | Promise<boolean>
+}
+
+export const refusal = (status: Refused['status'], error: GuardErrorCode, detail?: string): Refused => ({
+  ok: false,
+  status,
+  error,
+  error_description: guardErrors[error],
+  ...(detail !== undefined && { detail }),
+})
+
+/** What the caller may, held against what the route needs: asked only once it is known who calls. */
+export async function weigh(
+  principal: Principal,
+  { scopes = [], tenant, methods, bound, acr, maxAge, action }: Needs,
+  { implies = {}, decide }: Policy,
+  now: number,
+): Promise<Verdict> {
+  if (methods && !methods.includes(principal.method)) return refusal(403, 'credential_not_accepted', principal.method)
+  if (bound && !principal.bound) return refusal(401, 'invalid_token', 'unbound')
+  const stale = staleness(principal, acr, maxAge, now)
+  if (stale) return stale
+  const missing = missingScopes(scopes, withImplied(principal.scopes, implies))
+  if (missing.length)
+    return {
+      ...refusal(403, 'insufficient_scope'),
+      challenge: { scope: [...scopes].join(' ') },
+      detail: `missing ${missing.join(' ')}`,
+    }
+  if (tenant !== undefined && principal.tenant !== tenant) return refusal(403, 'tenant_mismatch')
+  if (action && decide && !(await decide(questionOf(principal, action))))
+    return refusal(403, 'access_denied', action.name)
+  return { ok: true, principal }
+}
+
+/** Everything that is granted, and what that includes, however deep. */
+function withImplied(granted: readonly string[], implies: NonNullable<Policy['implies']>): string[] {
+  const all = new Set(granted)
+  for (const scope of all)
+    for (const included of Object.hasOwn(implies, scope) ? (implies[scope] ?? []) : []) all.add(included)
+  return [...all]
+}
+
+/** A sign-in that is too weak or too old, with what would do. @see RFC 9470 section 3 */
+function staleness(
+  { claims }: Principal,
+  acr: Needs['acr'],
+  maxAge: number | undefined,
+  now: number,
+): Refused | undefined {
+  const weak = acr !== undefined && !acr.includes(`${claims['acr']}`)
+  const at = claims['auth_time']
+  const old = maxAge !== undefined && !(typeof at === 'number' && now - at <= maxAge)
+  if (!weak && !old) return undefined
+  return {
+    ...refusal(401, 'insufficient_user_authentication', weak ? 'acr' : 'auth_time'),
+    challenge: { acr_values: acr?.join(' '), max_age: maxAge === undefined ? undefined : `${maxAge}` },
+  }
+}
+
+const questionOf = ({ sub, method, tenant, client_id, scopes, claims }: Principal, action: Action): Question => ({
+  subject: { type: method, id: sub, properties: { tenant, client_id, scopes, claims } },
+  action: { name: action.name },
+  resource: action.resource ?? { type: 'resource', id: '*' },
+  context: action.context ?? {},
+})

@@ -1,0 +1,77 @@
+import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
+import { sha256 } from '../crypto/hash.js'
+import { type RecordStore, StoreError } from '../store/contract.js'
+import { memoryStore } from '../store/memory.js'
+
+export interface DpopOptions {
+  /**
+   * Where proofs that were used are remembered: one for all processes of this API, or a proof serves once in each. Default: in
+   * the memory of this process.
+   */
+  store?: RecordStore
+  /** The address that the caller sees, where a proxy in front changes it. Default: the request's own. */
+  publicUrl?: (request: Request) => string
+  /** Seconds that a proof may be old, or from a clock that is ahead. Default 60. */
+  maxAge?: number
+}
+
+/** Characters. A longer proof is refused before anything is computed. */
+const LIMIT = 8192
+
+export type ProofVerdict = { ok: true } | { ok: false; detail: string } | { ok: 'unknown' }
+
+/**
+ * Proofs of possession. Each is checked in full, and only then spent: once, whoever sees it first.
+ *
+ * Not checked: nonces; what a proof is worth is bounded by its age and by being good once.
+ *
+ * @see RFC 9449 section 4.3
+ */
+export function createProofCheck({ store, publicUrl = ({ url }) => url, maxAge = 60 }: DpopOptions) {
+  let seen = store
+
+  /** @param jkt the thumbprint of the key that the token is bound to */
+  return async (request: Request, token: string, jkt: string, now: () => number): Promise<ProofVerdict> => {
+    const refused = (detail: string): ProofVerdict => ({ ok: false, detail })
+    const proof = request.headers.get('dpop') ?? ''
+    if (proof.length > LIMIT || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(proof)) return refused('no proof')
+    let claims: Record<string, unknown>
+    let jwk: JWK
+    try {
+      const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
+        typ: 'dpop+jwt',
+        algorithms: ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'],
+        currentDate: new Date(now() * 1000),
+        clockTolerance: maxAge,
+        requiredClaims: ['jti', 'iat', 'htm', 'htu', 'ath'],
+      })
+      claims = payload
+      jwk = protectedHeader.jwk as JWK
+    } catch {
+      return refused('proof')
+    }
+    const { htm, htu, ath, jti, iat } = claims
+    if ((await calculateJwkThumbprint(jwk)) !== jkt) return refused('key')
+    if (htm !== request.method) return refused('htm')
+    if (typeof htu !== 'string' || addressOf(htu) !== addressOf(publicUrl(request))) return refused('htu')
+    if (ath !== (await sha256(token))) return refused('ath')
+    if (typeof iat !== 'number' || Math.abs(now() - iat) > maxAge) return refused('iat')
+    if (typeof jti !== 'string' || !jti || jti.length > 256) return refused('jti')
+    const id = await sha256(`${jkt} ${jti}`)
+    seen ??= memoryStore({ now })
+    try {
+      const first = await seen.consume({ kind: 'dpop-proof', partition: id.slice(0, 8), id }, 2 * maxAge)
+      return first ? { ok: true } : refused('used')
+    } catch (error) {
+      if (error instanceof StoreError) return { ok: 'unknown' }
+      throw error
+    }
+  }
+}
+
+/** An address without query and fragment, as parsers spell it. `undefined`: none. */
+function addressOf(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined
+  const { origin, pathname } = new URL(text)
+  return origin + pathname
+}

@@ -1,0 +1,315 @@
+import { createHash } from 'node:crypto'
+import { generateKeyPair as generateDpopKey, generateProof, type KeyPair } from 'dpop'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+import {
+  type AccessTokenOptions,
+  accessToken,
+  createGuard,
+  type GuardEvent,
+  type GuardOptions,
+  withPeer,
+} from 'sallyport/guard'
+import { memoryStore, StoreError } from 'sallyport/store'
+import { describe, expect, it } from 'vitest'
+
+const ISSUER = 'https://login.example.net'
+const API = 'https://api.example.com'
+const URL_ = `${API}/notes`
+const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
+const publicJwk: JWK = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256' }
+const key = await generateDpopKey('ES256', { extractable: true })
+const other = await generateDpopKey('ES256')
+const jkt = await calculateJwkThumbprint(await exportJWK(key.publicKey))
+const certificate = Uint8Array.from({ length: 400 }, (_, at) => at % 251)
+const x5t = createHash('sha256').update(certificate).digest('base64url')
+
+const fetch = (async (input: RequestInfo | URL) =>
+  `${input instanceof Request ? input.url : input}`.endsWith('openid-configuration')
+    ? Response.json({ issuer: ISSUER, jwks_uri: `${ISSUER}/jwks` })
+    : Response.json({ keys: [publicJwk] })) as typeof globalThis.fetch
+
+function scene(options: Partial<AccessTokenOptions> = {}, guard: Partial<GuardOptions> = {}) {
+  let time = Math.floor(Date.now() / 1000)
+  const events: GuardEvent[] = []
+  const protect = createGuard({
+    resource: API,
+    accept: [accessToken({ issuer: ISSUER, fetch, ...options })],
+    onEvent: (event) => events.push(event),
+    now: () => time,
+    ...guard,
+  })
+  const token = (cnf: unknown, claims: Record<string, unknown> = {}) =>
+    new SignJWT(
+      JSON.parse(
+        JSON.stringify({
+          iss: ISSUER,
+          aud: API,
+          sub: 'alice',
+          client_id: 'notes',
+          scope: 'notes:read',
+          iat: time,
+          exp: time + 300,
+          jti: 'x',
+          cnf,
+          ...claims,
+        }),
+      ),
+    )
+      .setProtectedHeader({ alg: 'RS256', typ: 'at+jwt', kid: 'one' })
+      .sign(privateKey)
+  return {
+    protect,
+    events,
+    token,
+    advance: (seconds: number) => {
+      time += seconds
+    },
+    async call(authorization: string, proof?: string, needs: Parameters<typeof protect>[1] = {}, url = URL_) {
+      const request = new Request(url, {
+        headers: { Authorization: authorization, ...(proof !== undefined && { DPoP: proof }) },
+      })
+      const outcome = await protect(request, needs)
+      if (outcome.ok) return 'ok'
+      const { error } = await outcome.response.clone().json()
+      return [outcome.response.status, error, outcome.response.headers.get('www-authenticate')?.split(' ')[0]]
+    },
+  }
+}
+
+const proofOf = (token: string, { pair = key as KeyPair, htu = URL_, htm = 'GET', more = {} } = {}) =>
+  generateProof(pair, htu, htm, undefined, token, more)
+
+/** A proof as a library would not make it; unchanged it is a good one. */
+async function handmade(token: string, claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}) {
+  const payload = {
+    htm: 'GET',
+    htu: URL_,
+    jti: crypto.randomUUID(),
+    ath: createHash('sha256').update(token).digest('base64url'),
+    iat: Math.floor(Date.now() / 1000),
+    ...claims,
+  }
+  const jwk = await exportJWK(key.publicKey)
+  return new SignJWT(JSON.parse(JSON.stringify(payload)))
+    .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk, ...header })
+    .sign(key.privateKey)
+}
+
+const badProof = [401, 'invalid_dpop_proof', 'DPoP']
+const badToken = [401, 'invalid_token', 'Bearer']
+
+describe('tokens that are bound to a key', () => {
+  it('[J-14 twin][J-15 twin][A-47 twin] are taken with the proof of that key, and the principal says so', async () => {
+    const { protect, token, call } = scene()
+    const bound = await token({ jkt })
+    expect(await call(`DPoP ${bound}`, await proofOf(bound))).toBe('ok')
+    expect(await call(`DPoP ${bound}`, await handmade(bound))).toBe('ok')
+    const request = new Request(URL_, { headers: { Authorization: `dpop ${bound}`, DPoP: await proofOf(bound) } })
+    expect(await protect(request, { bound: true })).toMatchObject({
+      ok: true,
+      principal: { sub: 'alice', bound: 'dpop' },
+    })
+    expect(await call(`DPoP ${bound}`, await proofOf(bound, { htu: `${URL_}?page=1#x` }), {}, `${URL_}?page=2`)).toBe(
+      'ok',
+    )
+  })
+
+  it('[J-14][A-47] are refused as plain bearer tokens: the binding cannot be dropped', async () => {
+    const { token, call } = scene()
+    const bound = await token({ jkt })
+    expect(await call(`Bearer ${bound}`)).toEqual(badToken)
+    expect(await call(`Bearer ${bound}`, await proofOf(bound))).toEqual(badToken)
+    expect(await call(`DPoP ${bound}`)).toEqual(badProof)
+    // And a token that is bound to nothing gains nothing by the other scheme.
+    const plain = await token(undefined)
+    expect(await call(`DPoP ${plain}`, await proofOf(plain))).toEqual(badToken)
+    expect(await call(`Bearer ${plain}`)).toBe('ok')
+  })
+
+  it.each([
+    ['method', (token: string) => proofOf(token, { htm: 'POST' })],
+    ['address', (token: string) => proofOf(token, { htu: `${API}/other` })],
+    ['host', (token: string) => proofOf(token, { htu: 'https://evil.example/notes' })],
+    ['key', (token: string) => proofOf(token, { pair: other })],
+    ['token', () => proofOf('another token')],
+    ['no token at all', () => generateProof(key, URL_, 'GET')],
+    ['age', (token: string) => handmade(token, { iat: Math.floor(Date.now() / 1000) - 120 })],
+    ['clock, ahead', (token: string) => handmade(token, { iat: Math.floor(Date.now() / 1000) + 120 })],
+    ['shape, without jti', (token: string) => handmade(token, { jti: undefined })],
+    ['two of them', async (token: string) => `${await proofOf(token)}, ${await proofOf(token)}`],
+    ['length', async (token: string) => proofOf(token, { more: { padding: 'x'.repeat(9000) } })],
+    ['nonsense', async () => 'a.b.c'],
+    [
+      'kind: a private key inside',
+      async (token: string) => handmade(token, {}, { jwk: await exportJWK(key.privateKey) }),
+    ],
+    ['type', (token: string) => handmade(token, {}, { typ: 'jwt' })],
+  ])('[J-15][A-47] are refused with a proof of another %s', async (_, make) => {
+    const { token, call } = scene()
+    const bound = await token({ jkt })
+    expect(await call(`DPoP ${bound}`, await make(bound))).toEqual(badProof)
+  })
+
+  it('[J-16][A-48] are taken once with one proof, also when it comes twenty times at once, in whichever process', async () => {
+    const store = memoryStore()
+    const [here, there] = [scene({ dpop: { store } }), scene({ dpop: { store } })]
+    const bound = await here.token({ jkt })
+    const proof = await proofOf(bound)
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => (at % 2 ? here : there).call(`DPoP ${bound}`, proof)),
+    )
+    expect(answers.filter((answer) => answer === 'ok')).toHaveLength(1)
+    expect(answers.filter((answer) => answer !== 'ok')).toEqual(Array(19).fill(badProof))
+    expect(await here.call(`DPoP ${bound}`, await proofOf(bound))).toBe('ok')
+  })
+
+  it('[J-16 twin] spend no proof that was refused for another reason', async () => {
+    const { token, call } = scene()
+    const bound = await token({ jkt })
+    const proof = await proofOf(bound)
+    expect(await call(`DPoP ${bound}`, proof, {}, `${API}/other`)).toEqual(badProof)
+    expect(await call(`DPoP ${bound}`, proof)).toBe('ok')
+  })
+
+  it('are 503 while it cannot be said whether a proof is new', async () => {
+    const store = { ...memoryStore(), consume: async () => Promise.reject(new StoreError()) }
+    const { token, call } = scene({ dpop: { store } })
+    const bound = await token({ jkt })
+    expect((await call(`DPoP ${bound}`, await proofOf(bound)))[0]).toBe(503)
+  })
+
+  it('are checked against the address that the caller sees, where a proxy changes it', async () => {
+    const publicUrl = ({ url }: Request) => url.replace('http://10.0.0.7:3000', API)
+    const { token, call } = scene({ dpop: { publicUrl } })
+    const bound = await token({ jkt })
+    expect(await call(`DPoP ${bound}`, await proofOf(bound), {}, 'http://10.0.0.7:3000/notes')).toBe('ok')
+  })
+})
+
+describe('tokens that are bound to a certificate', () => {
+  it('[A-49][A-49 twin] are taken over a connection with that certificate, never by a header that says so', async () => {
+    const { protect, token } = scene()
+    const bound = await token({ 'x5t#S256': x5t })
+    const ask = (peer?: Uint8Array, headers = {}) => {
+      const request = new Request(URL_, { headers: { Authorization: `Bearer ${bound}`, ...headers } })
+      return protect(peer ? withPeer(request, { address: '192.0.2.1', encrypted: true, certificate: peer }) : request, {
+        bound: true,
+      })
+    }
+    expect(await ask(certificate)).toMatchObject({ ok: true, principal: { bound: 'mtls' } })
+    for (const refused of [
+      ask(),
+      ask(Uint8Array.of(1, 2, 3)),
+      ask(undefined, { 'Client-Cert': `:${Buffer.from(certificate).toString('base64')}:` }),
+    ])
+      expect((await refused).ok).toBe(false)
+  })
+
+  it('[A-49] are held to both where they name both, and refused where they name something else', async () => {
+    const { protect, token } = scene()
+    const both = await token({ jkt, 'x5t#S256': x5t })
+    const ask = async (text: string, scheme: string, proven: boolean, peer: boolean) => {
+      const headers = { Authorization: `${scheme} ${text}`, ...(proven && { DPoP: await proofOf(text) }) }
+      const request = new Request(URL_, { headers })
+      return (await protect(peer ? withPeer(request, { address: '::1', encrypted: true, certificate }) : request)).ok
+    }
+    expect(await ask(both, 'DPoP', true, true)).toBe(true)
+    expect(await ask(both, 'DPoP', true, false)).toBe(false)
+    expect(await ask(both, 'Bearer', false, true)).toBe(false)
+    for (const cnf of [{ kid: 'x' }, { jwk: publicJwk }, {}, { jkt, kid: 'x' }, 'x', null, { jkt: 7 }])
+      expect(await ask(await token(cnf), 'DPoP', true, true), JSON.stringify(cnf)).toBe(false)
+  })
+})
+
+describe('what a route needs', () => {
+  const ask = (needs: object, claims = {}, guard: Partial<GuardOptions> = {}) => {
+    const here = scene({}, guard)
+    return here.token(undefined, claims).then(async (token) => {
+      const outcome = await here.protect(new Request(URL_, { headers: { Authorization: `Bearer ${token}` } }), needs)
+      return outcome.ok ? 'ok' : `${outcome.response.status} ${outcome.response.headers.get('www-authenticate')}`
+    })
+  }
+  const now = Math.floor(Date.now() / 1000)
+
+  it('can be a fresher or stronger sign-in, and says which', async () => {
+    expect(await ask({ maxAge: 60 }, { auth_time: now - 30 })).toBe('ok')
+    expect(await ask({ maxAge: 60 }, { auth_time: now - 90 })).toBe(
+      '401 Bearer error="insufficient_user_authentication", error_description="This needs a stronger or fresher sign-in.", max_age="60"',
+    )
+    for (const claims of [{}, { auth_time: '1' }, { auth_time: null }])
+      expect(await ask({ maxAge: 60 }, claims)).toMatch(/^401/)
+    expect(await ask({ acr: ['phr', 'phrh'] }, { acr: 'phrh' })).toBe('ok')
+    expect(await ask({ acr: ['phr', 'phrh'] }, { acr: 'pwd' })).toMatch(/^401 .*acr_values="phr phrh"/)
+    expect(await ask({ acr: ['undefined'] })).toMatch(/^(401|ok)/)
+  })
+
+  it('can be a scope that another one includes, where that is written', async () => {
+    const implies = { 'notes:admin': ['notes:write'], 'notes:write': ['notes:read'] }
+    expect(await ask({ scopes: ['notes:read'] }, { scope: 'notes:admin' }, { implies })).toBe('ok')
+    expect(await ask({ scopes: ['notes:admin'] }, { scope: 'notes:read' }, { implies })).toMatch(/^403/)
+    expect(await ask({ scopes: ['notes:read'] }, { scope: 'notes:admin' })).toMatch(/^403/)
+    expect(await ask({ scopes: ['x'] }, { scope: 'constructor __proto__' }, { implies })).toMatch(/^403/)
+  })
+
+  it('can be a kind of credential, or one that is bound', async () => {
+    expect(await ask({ methods: ['access_token'] })).toBe('ok')
+    expect(await ask({ methods: ['api_key', 'client_certificate'] })).toMatch(/^403 .*credential_not_accepted/)
+    expect(await ask({ bound: true })).toMatch(/^401/)
+  })
+
+  it('can be what a policy says, in AuthZEN’s shape; one that cannot decide has not said yes', async () => {
+    const asked: unknown[] = []
+    const action = { name: 'delete', resource: { type: 'note', id: '7' }, context: { ip: '192.0.2.1' } }
+    const decide = (answer: () => boolean) => (question: unknown) => {
+      asked.push(question)
+      return answer()
+    }
+    expect(await ask({ action }, {}, { decide: decide(() => true) })).toBe('ok')
+    expect(asked[0]).toMatchObject({
+      subject: { type: 'access_token', id: 'alice', properties: { client_id: 'notes', scopes: ['notes:read'] } },
+      action: { name: 'delete' },
+      resource: { type: 'note', id: '7' },
+      context: { ip: '192.0.2.1' },
+    })
+    expect(await ask({ action }, {}, { decide: decide(() => false) })).toMatch(/^403/)
+    expect(
+      await ask(
+        { action },
+        {},
+        {
+          decide: () => {
+            throw new Error('down')
+          },
+        },
+      ),
+    ).toMatch(/^503/)
+    // Not asked about a caller who lacks the scope, nor where no action is named.
+    asked.length = 0
+    await ask({ action, scopes: ['notes:write'] }, {}, { decide: decide(() => true) })
+    await ask({}, {}, { decide: decide(() => true) })
+    expect(asked).toEqual([])
+  })
+})
+
+describe('the metadata of a resource', () => {
+  it('says whose tokens are taken, where RFC 9728 looks for it, and challenges point there', async () => {
+    const { protect } = scene(
+      {},
+      { resource: `${API}/v1`, metadata: { scopes_supported: ['notes:read'], resource_name: 'Notes' } },
+    )
+    const at = `${API}/.well-known/oauth-protected-resource/v1`
+    const response = protect.metadata(new Request(at))
+    expect(await response?.json()).toEqual({
+      resource: `${API}/v1`,
+      authorization_servers: [ISSUER],
+      bearer_methods_supported: ['header'],
+      scopes_supported: ['notes:read'],
+      resource_name: 'Notes',
+    })
+    const outcome = await protect(new Request(URL_))
+    expect(outcome.ok ? '' : outcome.response.headers.get('www-authenticate')).toBe(`Bearer resource_metadata="${at}"`)
+    expect(protect.metadata(new Request(`${API}/.well-known/oauth-protected-resource`))).toBeUndefined()
+    expect(protect.metadata(new Request(at, { method: 'POST' }))).toBeUndefined()
+    expect(scene().protect.metadata(new Request(at))).toBeUndefined()
+  })
+})
