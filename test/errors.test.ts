@@ -9,6 +9,7 @@ import { apiKeyRefusals, keyErrors } from '../src/keys/errors.js'
 import { machineErrors } from '../src/machine/errors.js'
 import { nodeErrors } from '../src/node/express.js'
 import { storeErrors } from '../src/store/contract.js'
+import { tokenErrors } from '../src/tokens/errors.js'
 
 const tables = {
   clientErrors,
@@ -21,6 +22,7 @@ const tables = {
   keyErrors,
   apiKeyRefusals,
   machineErrors,
+  tokenErrors,
 }
 const codes = Object.values(tables).flatMap(Object.keys)
 

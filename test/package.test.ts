@@ -15,6 +15,7 @@ const exported: Record<string, readonly string[]> = {
   'sallyport/bff/opentelemetry': ['openTelemetry'],
   'sallyport/guard': ['accessToken', 'createGuard', 'withPeer'],
   'sallyport/machine': ['createMachineClient'],
+  'sallyport/tokens': ['createTokenIssuer'],
   'sallyport/keys': ['apiKey', 'createApiKeys', 'parseApiKey'],
   'sallyport/node': ['attachUpgrade', 'mutualTls', 'toExpress', 'toNodeListener'],
   'sallyport/store': ['StoreError', 'memoryStore'],

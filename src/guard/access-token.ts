@@ -1,4 +1,12 @@
-import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
+import {
+  type CryptoKey,
+  decodeProtectedHeader,
+  errors,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
 import { checkBinding } from './binding.js'
 import { guardErrors } from './errors.js'
@@ -18,6 +26,11 @@ export interface AccessTokenOptions {
   algs?: readonly string[]
   /** Where the keys are; default: what the issuer's metadata says. */
   jwksUri?: string
+  /**
+   * Finds the key of a token, instead of asking the issuer: `createTokenIssuer(…).keys` in the same process. Rejects for a key that is
+   * not there. With it, `algs` may name HS256.
+   */
+  keys?: (header: JWTHeaderParameters) => Promise<CryptoKey | Uint8Array>
   /** The claim that names the tenant. Default `tenant`. */
   tenantClaim?: string
   fetch?: typeof globalThis.fetch
@@ -52,7 +65,7 @@ export function accessToken(options: AccessTokenOptions): Authenticator {
   const { issuer, profile = 'rfc9068', clockTolerance = 30, tenantClaim = 'tenant' } = options
   const algs = options.algs ?? ['RS256', 'PS256', 'ES256', 'EdDSA']
   examine(options, algs)
-  let keys: ReturnType<typeof createIssuerKeys> | undefined
+  let keys: AccessTokenOptions['keys'] | ReturnType<typeof createIssuerKeys>
   const checkProof = createProofCheck(options.dpop ?? {})
 
   return {
@@ -66,17 +79,19 @@ export function accessToken(options: AccessTokenOptions): Authenticator {
       const { token = '', scheme = 'bearer' } = presented(request) ?? {}
       const flaw = structuralFlaw(token, algs, profile)
       if (flaw) return refused(flaw)
-      keys ??= createIssuerKeys({
-        issuer,
-        jwksUri: options.jwksUri,
-        fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
-        cooldown: options.cooldown ?? 30,
-        maxAge: options.maxAge ?? 600,
-        timeout: options.timeout ?? 5,
-        now,
-      })
+      keys ??=
+        options.keys ??
+        createIssuerKeys({
+          issuer,
+          jwksUri: options.jwksUri,
+          fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
+          cooldown: options.cooldown ?? 30,
+          maxAge: options.maxAge ?? 600,
+          timeout: options.timeout ?? 5,
+          now,
+        })
       try {
-        const { payload } = await jwtVerify(token, keys, {
+        const { payload } = await jwtVerify(token, keys as JWTVerifyGetKey, {
           algorithms: [...algs],
           issuer,
           audience: resource,
@@ -91,6 +106,7 @@ export function accessToken(options: AccessTokenOptions): Authenticator {
         if ('flaw' in binding) return refused(binding.flaw, binding.error)
         return { ok: true, principal: { ...principalOf(payload, tenantClaim), ...binding } }
       } catch (error) {
+        if ((error as { code?: unknown }).code === 'unknown key') return refused('unknown key')
         if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError)) return unavailable('keys')
         return refused(error.code)
       }
@@ -98,7 +114,7 @@ export function accessToken(options: AccessTokenOptions): Authenticator {
   }
 }
 
-function examine({ issuer, profile, jwksUri }: AccessTokenOptions, algs: readonly string[]): void {
+function examine({ issuer, profile, jwksUri, keys }: AccessTokenOptions, algs: readonly string[]): void {
   const misuse = (option: string, remedy: string) => {
     throw new TypeError(`accessToken: "${option}" ${remedy}`)
   }
@@ -111,7 +127,8 @@ function examine({ issuer, profile, jwksUri }: AccessTokenOptions, algs: readonl
     if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && local))
       misuse(option, 'must be an https: URL (http: on loopback only)')
   }
-  if (!algs.length || algs.some((alg) => !/^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)$/.test(alg)))
+  const allowed = keys ? /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519|HS256)$/ : /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)$/
+  if (!algs.length || algs.some((alg) => !allowed.test(alg)))
     misuse('algs', 'must be asymmetric signature algorithms like RS256')
   if (profile !== undefined && profile !== 'rfc9068' && profile !== 'jwt') misuse('profile', 'is "rfc9068" or "jwt"')
 }

@@ -1,0 +1,42 @@
+/** What an access token may say besides what the issuer puts there; everything else has to be named in `disclose`. */
+const open = ['tenant', 'role', 'roles', 'auth_time', 'acr', 'amr', 'cnf', 'act', 'authorization_details'] as const
+
+/** What the issuer alone says. */
+const own = ['iss', 'aud', 'sub', 'client_id', 'iat', 'nbf', 'exp', 'jti', 'scope']
+
+export interface AccessTokenClaims {
+  tenant?: string
+  role?: string
+  roles?: readonly string[]
+  /** Epoch seconds. */
+  auth_time?: number
+  acr?: string
+  amr?: readonly string[]
+  /** What the token is bound to. @see RFC 7800 */
+  cnf?: Readonly<Record<string, string>>
+  /** Who acts for the subject. @see RFC 8693 section 4.1 */
+  act?: Readonly<Record<string, unknown>>
+  /** @see RFC 9396 */
+  authorization_details?: readonly Readonly<Record<string, unknown>>[]
+  /** Names that `disclose` lists. */
+  readonly [claim: string]: unknown
+}
+
+/**
+ * Access tokens travel: to every API, into logs, through browsers. So what they say is a closed list; e-mail, telephone,
+ * address and objects of one's own are refused unless somebody has decided that they may.
+ *
+ * @throws TypeError naming the claim
+ */
+export function examineClaims(claims: AccessTokenClaims, disclose: readonly string[]): Record<string, unknown> {
+  const kept: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(claims)) {
+    if (own.includes(name)) throw new TypeError(`tokens.issue: the claim "${name}" is the issuer's own`)
+    if (!open.some((one) => one === name) && !disclose.includes(name))
+      throw new TypeError(
+        `tokens.issue: the claim "${name}" is not disclosed; name it in "disclose" if every API may read it`,
+      )
+    if (value !== undefined) kept[name] = value
+  }
+  return kept
+}

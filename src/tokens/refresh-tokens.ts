@@ -1,0 +1,100 @@
+import { randomId, sha256 } from '../crypto/hash.js'
+import type { RecordId, RecordStore } from '../store/contract.js'
+import { tokenError } from './errors.js'
+
+/** What a sign-in was given, as long as it lasts. */
+export interface Grant {
+  sub: string
+  client_id: string
+  scopes: readonly string[]
+  claims: Readonly<Record<string, unknown>>
+}
+
+interface TokenRow {
+  grant: Grant
+  family: string
+  /** Epoch seconds. */
+  expiresAt: number
+  spent?: boolean
+}
+
+/** All that came from one sign-in lies together; a token begins with its partition. */
+const PARTITION = 8
+const idOf = async (token: string): Promise<RecordId> => ({
+  kind: 'refresh-token',
+  partition: token.slice(0, PARTITION),
+  id: await sha256(token),
+})
+const familyId = (family: string): RecordId => ({
+  kind: 'refresh-family',
+  partition: family.slice(0, PARTITION),
+  id: family,
+})
+
+/** Refresh tokens: opaque, kept as digests, good once. A token that comes a second time ends everything from its sign-in. */
+export function createRefreshTokens(
+  store: RecordStore,
+  lifetime: number,
+  now: () => number,
+  reused: (sub: string) => void,
+) {
+  const make = (family: string) => family.slice(0, PARTITION) + randomId()
+  const put = (id: RecordId, row: TokenRow, ifVersion: number | 'absent') =>
+    ({
+      type: 'put',
+      id,
+      value: JSON.stringify(row),
+      ifVersion,
+      ttl: Math.max(1, row.expiresAt - now()) + lifetime,
+    }) as const
+
+  async function end(family: string): Promise<void> {
+    await store.write([{ type: 'put', id: familyId(family), value: 'ended', ifVersion: 'any', ttl: 2 * lifetime }])
+  }
+
+  async function find(token: string) {
+    if (!/^[\w-]{51}$/.test(token)) return undefined
+    const id = await idOf(token)
+    const stored = await store.get(id)
+    return stored && { id, row: JSON.parse(stored.value) as TokenRow, version: stored.version }
+  }
+
+  return {
+    /** The first one of a sign-in. */
+    async create(grant: Grant): Promise<string> {
+      const family = randomId()
+      const token = make(family)
+      const row = { grant, family, expiresAt: now() + lifetime }
+      if (!(await store.write([put(await idOf(token), row, 'absent')]))) throw tokenError('refresh_conflict')
+      return token
+    },
+
+    /** Spends a token and makes its successor, in one write. @throws SallyportError `refresh_invalid`, `refresh_reused`, `refresh_conflict` */
+    async rotate(token: string, narrow: (grant: Grant) => Grant): Promise<{ token: string; grant: Grant }> {
+      const found = await find(token)
+      if (!found || now() >= found.row.expiresAt) throw tokenError('refresh_invalid')
+      const { id, row, version } = found
+      if (await store.get(familyId(row.family))) throw tokenError('refresh_invalid')
+      if (row.spent) {
+        await end(row.family)
+        reused(row.grant.sub)
+        throw tokenError('refresh_reused')
+      }
+      const grant = narrow(row.grant)
+      const successor = make(row.family)
+      const written = await store.write([
+        { type: 'check', id: familyId(row.family), ifVersion: 'absent' },
+        put(id, { ...row, spent: true }, version),
+        put(await idOf(successor), { grant: row.grant, family: row.family, expiresAt: now() + lifetime }, 'absent'),
+      ])
+      if (!written) throw tokenError('refresh_conflict')
+      return { token: successor, grant }
+    },
+
+    /** Ends all that came from a token's sign-in; of an unknown one nothing is said. @see RFC 7009 section 2.2 */
+    async revoke(token: string): Promise<void> {
+      const found = await find(token)
+      if (found) await end(found.row.family)
+    },
+  }
+}

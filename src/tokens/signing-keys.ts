@@ -1,0 +1,63 @@
+import { type CryptoKey, calculateJwkThumbprint, exportJWK, importJWK, type JWK, type JWTHeaderParameters } from 'jose'
+import type { Secret } from '../protocol/secret.js'
+
+/** The algorithms that tokens can be signed with. */
+export type SigningAlg = 'ES256' | 'EdDSA' | 'RS256' | 'HS256'
+
+export interface SigningKey {
+  readonly alg: SigningAlg
+  /** A private key as a JWK in JSON; for HS256 a text of 32 characters or more. Or a function that gets it. */
+  readonly key: Secret
+}
+
+/** A key as it signs and verifies, known by its RFC 7638 thumbprint. */
+export interface ReadyKey {
+  kid: string
+  alg: SigningAlg
+  sign: CryptoKey | Uint8Array
+  verify: CryptoKey | Uint8Array
+  /** The public half; a shared secret has none. */
+  publicJwk: JWK | undefined
+}
+
+const publicMembers = ['kty', 'crv', 'x', 'y', 'n', 'e'] as const
+
+/** @throws TypeError naming what is wrong with a key, never the key */
+export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKey> {
+  const text = typeof key === 'function' ? await key() : key
+  const misuse = (remedy: string): never => {
+    throw new TypeError(`createTokenIssuer: "keys": a key for ${alg} ${remedy}`)
+  }
+  if (alg === 'HS256') {
+    const bytes = new TextEncoder().encode(text)
+    // RFC 7518 section 3.2: at least as long as the hash.
+    if (bytes.length < 32) misuse('must have 32 bytes at least')
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
+    const kid = [...digest.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+    return { kid, alg, sign: bytes, verify: bytes, publicJwk: undefined }
+  }
+  try {
+    const jwk = JSON.parse(text) as JWK
+    const open = Object.fromEntries(publicMembers.flatMap((name) => (jwk[name] ? [[name, jwk[name]]] : []))) as JWK
+    const sign = (await importJWK({ ...jwk, ext: false } as JWK, alg)) as CryptoKey
+    if (!('type' in sign) || sign.type !== 'private') misuse('must be a private key as a JWK in JSON')
+    const verify = (await importJWK({ ...open, ext: true } as JWK, alg)) as CryptoKey
+    const kid = await calculateJwkThumbprint(open)
+    return { kid, alg, sign, verify, publicJwk: { ...(await exportJWK(verify)), kid, alg, use: 'sig' } }
+  } catch (error) {
+    if (error instanceof TypeError && error.message.startsWith('createTokenIssuer')) throw error
+    return misuse('must be a private key as a JWK in JSON')
+  }
+}
+
+/** Finds the key that a token names: one that is there, of exactly the algorithm that it was made for. */
+export const keyFinder = (ready: () => Promise<readonly ReadyKey[]>) => async (header: JWTHeaderParameters) => {
+  const found = (await ready()).find(({ kid, alg }) => kid === header.kid && alg === header.alg)
+  if (!found) throw new UnknownKey()
+  return found.verify
+}
+
+/** No key of ours: the token's fault, not an outage. */
+export class UnknownKey extends Error {
+  readonly code = 'unknown key'
+}

@@ -1,0 +1,161 @@
+import { type JWK, SignJWT } from 'jose'
+import { systemNow } from '../protocol/time.js'
+import type { RecordStore } from '../store/contract.js'
+import { type AccessTokenClaims, examineClaims } from './claims.js'
+import { createRefreshTokens, type Grant } from './refresh-tokens.js'
+import { keyFinder, type ReadyKey, readySigningKey, type SigningKey } from './signing-keys.js'
+
+export interface TokenIssuerOptions {
+  /** Who says so: an https URL, in `iss` of every token. */
+  issuer: string
+  /** The API that tokens are for, where a call names none. */
+  audience: string
+  /** The first signs, all verify and stand in the JWKS: put a new one last, later first, and take the old one out when its tokens are over. */
+  keys: readonly SigningKey[]
+  /** Where refresh tokens live, as digests. */
+  store: RecordStore
+  /** Seconds. Default 900. */
+  accessTokenLifetime?: number
+  /** Seconds that a refresh token may lie unused. Default seven days. */
+  refreshTokenLifetime?: number
+  /** Claims that every API may read, besides the closed list. Default none. */
+  disclose?: readonly string[]
+  onEvent?: (event: TokenIssuerEvent) => void
+  now?: () => number
+}
+
+export type TokenIssuerEvent = { type: 'refresh_reused'; sub: string }
+
+/** What a token is to say. */
+export interface NewToken {
+  sub: string
+  client_id: string
+  scopes: readonly string[]
+  /** Default: the issuer's. */
+  audience?: string
+  claims?: AccessTokenClaims
+  /** Whether a refresh token comes with it. Default `false`. */
+  refresh?: boolean
+}
+
+/** @see RFC 6749 section 5.1 */
+export interface IssuedToken {
+  access_token: string
+  token_type: 'Bearer' | 'DPoP'
+  expires_in: number
+  scope: string
+  refresh_token?: string
+}
+
+export type TokenIssuer = ReturnType<typeof createTokenIssuer>
+
+/**
+ * For services that mint their own tokens: RFC 9068 access tokens and rotated refresh tokens, for people or programs that
+ * the service itself has authenticated. It authenticates nobody.
+ *
+ * A refresh token is good once; one that comes again ends everything from its sign-in, in every process.
+ *
+ * @throws TypeError naming the option
+ */
+export function createTokenIssuer(options: TokenIssuerOptions) {
+  const { issuer, audience, store, disclose = [], onEvent, now = systemNow } = options
+  const { accessTokenLifetime = 900, refreshTokenLifetime = 604_800 } = options
+  examine(options)
+  let reading: Promise<readonly ReadyKey[]> | undefined
+  const ready = () => {
+    reading ??= Promise.all(options.keys.map(readySigningKey))
+    // A key that could not be had is asked for again.
+    reading.catch(() => {
+      reading = undefined
+    })
+    return reading
+  }
+  const refreshTokens = createRefreshTokens(store, refreshTokenLifetime, now, (sub) => {
+    try {
+      onEvent?.({ type: 'refresh_reused', sub })
+    } catch {}
+  })
+
+  async function sign({ sub, client_id, scopes, claims }: Grant, aud: string): Promise<IssuedToken> {
+    const [{ kid, alg, sign: key }] = (await ready()) as readonly [ReadyKey]
+    const iat = Math.floor(now())
+    const scope = scopes.join(' ')
+    const access_token = await new SignJWT({ ...claims, client_id, scope })
+      .setProtectedHeader({ alg, kid, typ: 'at+jwt' })
+      .setIssuer(issuer)
+      .setAudience(aud)
+      .setSubject(sub)
+      .setIssuedAt(iat)
+      .setExpirationTime(iat + accessTokenLifetime)
+      .setJti(crypto.randomUUID())
+      .sign(key)
+    const bound = (claims['cnf'] as { jkt?: string } | undefined)?.jkt !== undefined
+    return { access_token, token_type: bound ? 'DPoP' : 'Bearer', expires_in: accessTokenLifetime, scope }
+  }
+
+  return {
+    issuer,
+    /** For `accessToken({ issuer, algs, keys })` in the same process. */
+    algs: [...new Set(options.keys.map(({ alg }) => alg))],
+    /** Finds the key of a token by `kid` and `alg`. */
+    keys: keyFinder(ready),
+
+    /** @throws TypeError naming the claim or the field */
+    async issue({
+      sub,
+      client_id,
+      scopes,
+      audience: aud = audience,
+      claims = {},
+      refresh = false,
+    }: NewToken): Promise<IssuedToken> {
+      for (const [field, value] of Object.entries({ sub, client_id }))
+        if (typeof value !== 'string' || !value) throw new TypeError(`tokens.issue: "${field}" is missing`)
+      const odd = scopes.find((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))
+      if (odd !== undefined) throw new TypeError(`tokens.issue: "scopes" names ${odd}, which is no scope`)
+      const grant = { sub, client_id, scopes: [...new Set(scopes)], claims: examineClaims(claims, disclose) }
+      const issued = await sign(grant, aud)
+      return refresh ? { ...issued, refresh_token: await refreshTokens.create(grant) } : issued
+    },
+
+    /**
+     * New tokens for a refresh token, which is spent by it. `scopes` can only be fewer.
+     *
+     * @throws TypeError for scopes that were not granted
+     * @throws SallyportError `refresh_invalid`, `refresh_reused`, `refresh_conflict`
+     */
+    async refresh(
+      refresh_token: string,
+      { scopes, audience: aud = audience }: { scopes?: readonly string[]; audience?: string } = {},
+    ): Promise<IssuedToken> {
+      const { token, grant } = await refreshTokens.rotate(refresh_token, (granted) => {
+        const more = scopes?.find((scope) => !granted.scopes.includes(scope))
+        if (more !== undefined) throw new TypeError(`tokens.refresh: "scopes" names ${more}, which was not granted`)
+        return { ...granted, scopes: scopes ?? granted.scopes }
+      })
+      return { ...(await sign(grant, aud)), refresh_token: token }
+    },
+
+    /** Ends what came from this refresh token's sign-in. Access tokens serve until they expire. @see RFC 7009 */
+    revoke: (refresh_token: string): Promise<void> => refreshTokens.revoke(refresh_token),
+
+    /** The public keys, for the address that `jwks_uri` names. Shared secrets are not there. @see RFC 7517 section 5 */
+    async jwks(): Promise<{ keys: JWK[] }> {
+      return { keys: (await ready()).flatMap(({ publicJwk }) => publicJwk ?? []) }
+    },
+  }
+}
+
+function examine({ issuer, audience, keys, store }: TokenIssuerOptions): void {
+  const misuse = (option: string, remedy: string) => {
+    throw new TypeError(`createTokenIssuer: "${option}" ${remedy}`)
+  }
+  if (!URL.canParse(issuer) || !/^https?:/.test(issuer) || /[?#]/.test(issuer))
+    misuse('issuer', 'must be an https: URL without query and fragment')
+  if (typeof audience !== 'string' || !audience) misuse('audience', 'is missing: the API that tokens are for')
+  if (!keys?.length) misuse('keys', 'is empty: name at least one key to sign with')
+  const odd = keys.find(({ alg }) => !/^(ES256|EdDSA|RS256|HS256)$/.test(alg))
+  if (odd) misuse('keys', 'must be for ES256, EdDSA, RS256 or HS256')
+  if (typeof store?.get !== 'function')
+    misuse('store', 'is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all')
+}
