@@ -13,6 +13,11 @@ export interface IssuerKeysOptions {
   now: Now
 }
 
+export interface IssuerKeys extends JWTVerifyGetKey {
+  /** A number that changes whenever the keys are fetched; `undefined` while they are, or are too old to be used. */
+  generation(): number | undefined
+}
+
 /** The issuer's keys cannot be had: this is not the token's fault. */
 export class KeysUnavailable extends Error {}
 
@@ -21,11 +26,12 @@ export class KeysUnavailable extends Error {}
  * they are. An unknown `kid` makes them be fetched again, once per cool-down however many such tokens come. Keys that
  * are too old are fetched again; while that fails nothing is verified with them.
  */
-export function createIssuerKeys(options: IssuerKeysOptions): JWTVerifyGetKey {
+export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   const { issuer, jwksUri, fetch, cooldown, maxAge, timeout, now } = options
   let found: { keys: ReturnType<typeof createRemoteJWKSet>; at: number } | undefined
   let finding: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined
   let failedAt = Number.NEGATIVE_INFINITY
+  let fetches = 0
 
   async function discover(): Promise<string> {
     if (jwksUri !== undefined) return jwksUri
@@ -47,7 +53,10 @@ export function createIssuerKeys(options: IssuerKeysOptions): JWTVerifyGetKey {
       // Age is judged here, by the clock that was handed in.
       cacheMaxAge: Number.POSITIVE_INFINITY,
       timeoutDuration: timeout * 1000,
-      [customFetch]: fetch,
+      [customFetch]: (url, init) => {
+        fetches++
+        return fetch(url, init)
+      },
     })
     await keys.reload()
     found = { keys, at: now() }
@@ -70,7 +79,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): JWTVerifyGetKey {
     return finding
   }
 
-  return async (header, token) => {
+  const keyFor: JWTVerifyGetKey = async (header, token) => {
     let keys = found?.keys
     if (!keys || !found || now() - found.at >= maxAge) {
       try {
@@ -86,4 +95,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): JWTVerifyGetKey {
       throw new KeysUnavailable('jwks', { cause: error })
     }
   }
+  return Object.assign(keyFor, {
+    generation: () => (found && !found.keys.reloading && now() - found.at < maxAge ? fetches : undefined),
+  })
 }

@@ -54,14 +54,14 @@ export const refusal = (status: Refused['status'], error: GuardErrorCode, detail
 export async function weigh(
   principal: Principal,
   { scopes = [], tenant, methods, bound, acr, maxAge, action }: Needs,
-  { implies = {}, decide }: Policy,
+  { implies, decide }: Policy,
   now: number,
 ): Promise<Verdict> {
   if (methods && !methods.includes(principal.method)) return refusal(403, 'credential_not_accepted', principal.method)
   if (bound && !principal.bound) return refusal(401, 'invalid_token', 'unbound')
   const stale = staleness(principal, acr, maxAge, now)
   if (stale) return stale
-  const missing = missingScopes(scopes, withImplied(principal.scopes, implies))
+  const missing = missingScopes(scopes, implies ? withImplied(principal.scopes, implies) : principal.scopes)
   if (missing.length)
     return {
       ...refusal(403, 'insufficient_scope'),

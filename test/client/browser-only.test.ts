@@ -291,7 +291,15 @@ describe('browser-only mode', () => {
     vi.mocked(document.body.append).mockImplementation(() => {})
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const ready = load().auth.ready()
-    for (let turn = 0; turn < 100; turn++) await vi.advanceTimersByTimeAsync(200)
+    let over = false
+    ready.finally(() => {
+      over = true
+    })
+    // Real turns in between: what comes before the frame computes digests.
+    while (!over) {
+      await vi.advanceTimersByTimeAsync(200)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
     expect(await ready).toEqual({ status: 'signed-out', reason: 'none' })
   })
 

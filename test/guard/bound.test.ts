@@ -163,6 +163,17 @@ describe('tokens that are bound to a key', () => {
     expect(await here.call(`DPoP ${bound}`, await proofOf(bound))).toBe('ok')
   })
 
+  it('[J-16] are asked for a new proof each time, also once their signature is remembered', async () => {
+    const { token, call } = scene()
+    const bound = await token({ jkt })
+    for (let times = 0; times < 4; times++) {
+      const proof = await proofOf(bound)
+      expect(await call(`DPoP ${bound}`, proof)).toBe('ok')
+      expect(await call(`DPoP ${bound}`, proof)).toEqual(badProof)
+      expect(await call(`Bearer ${bound}`)).toEqual(badToken)
+    }
+  })
+
   it('[J-16 twin] spend no proof that was refused for another reason', async () => {
     const { token, call } = scene()
     const bound = await token({ jkt })

@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
 import { type Authenticator, accessToken, createGuard, type GuardEvent, type GuardOptions } from 'sallyport/guard'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { bodyOf, ISSUER, signIn, world } from '../world.js'
 
 const API = 'https://api.example.com'
@@ -356,6 +356,101 @@ describe('the keys', () => {
     const it = setUp()
     it.issuer.metadata.issuer = `${ISSUER}/`
     expect(await verdict(it, await it.token())).toBe('503 keys_unavailable')
+  })
+})
+
+describe('the memory of verified tokens', () => {
+  /** Signatures that were verified since. */
+  function counted() {
+    const verify = vi.spyOn(crypto.subtle, 'verify')
+    onTestFinished(() => verify.mockRestore())
+    return () => verify.mock.calls.length
+  }
+
+  /** A guard that has its keys, and a token that it remembers. */
+  async function remembering(claims: Record<string, unknown> = {}, options: Parameters<typeof setUp>[0] = {}) {
+    const it = setUp(options)
+    const token = await it.token(claims)
+    await verdict(it, token)
+    await verdict(it, token)
+    const verified = counted()
+    expect(await verdict(it, token)).toBe(200)
+    expect(verified()).toBe(0)
+    return { it, token, verified }
+  }
+
+  it('verifies a signature once; the second time it is the digest that is found', async () => {
+    const { it, verified } = await remembering()
+    expect(await verdict(it, await it.token({ jti: 'another' }))).toBe(200)
+    expect(verified()).toBe(1)
+  })
+
+  it('keeps no time: what is remembered expires when it says', async () => {
+    const { it, token } = await remembering({ exp: 1_790_000_100 })
+    it.advance(129)
+    expect(await verdict(it, token)).toBe(200)
+    it.advance(1)
+    expect(await verdict(it, token)).toBe('401 invalid_token')
+  })
+
+  it('keeps no scope and no tenant: each request is weighed', async () => {
+    const { it, token } = await remembering({ tenant: 'acme' })
+    const weighed = async (needs: Parameters<typeof it.protect>[1]) =>
+      (await it.protect(request(`Bearer ${token}`), needs)).ok
+    expect([await weighed({ tenant: 'acme', scopes: ['notes:read'] }), await weighed({ tenant: 'umbrella' })]).toEqual([
+      true,
+      false,
+    ])
+    expect(await weighed({ scopes: ['notes:write'] })).toBe(false)
+  })
+
+  it('[J-08] ends with the keys: a key that the issuer has taken back verifies nothing more', async () => {
+    const { it, token } = await remembering({}, { cooldown: 0 })
+    it.issuer.keys = [{ ...(await exportJWK(stranger.publicKey)), kid: 'two', alg: 'RS256' }]
+    // A token with the new key makes the keys be fetched.
+    expect(await verdict(it, await it.token({}, { kid: 'two' }, stranger.privateKey))).toBe(200)
+    expect(await verdict(it, token)).toBe('401 invalid_token')
+  })
+
+  it('[J-17] ends with the age of the keys, while the issuer is down', async () => {
+    const { it, token } = await remembering({ exp: 1_790_009_000 })
+    it.issuer.down = true
+    it.advance(599)
+    expect(await verdict(it, token)).toBe(200)
+    it.advance(2)
+    expect(await verdict(it, token)).toBe('503 keys_unavailable')
+  })
+
+  it('[J-05] is of one audience, also where one authenticator serves two guards', async () => {
+    const { it, token } = await remembering()
+    const both = accessToken({
+      issuer: ISSUER,
+      fetch: (async (input: RequestInfo | URL) =>
+        Response.json(`${input}`.endsWith('/jwks') ? { keys: it.issuer.keys } : it.issuer.metadata)) as typeof fetch,
+    })
+    const guard = (resource: string) => createGuard({ resource, accept: [both], now: () => 1_790_000_000 })
+    const [own, other] = [guard(API), guard('https://other.example.com')]
+    for (let times = 0; times < 3; times++) {
+      expect((await own(request(`Bearer ${token}`))).ok).toBe(true)
+      expect((await other(request(`Bearer ${token}`))).ok).toBe(false)
+    }
+  })
+
+  it('gives nobody claims that another request could have changed', async () => {
+    const { it, token } = await remembering({ roles: ['reader'] })
+    const outcome = await it.protect(request(`Bearer ${token}`))
+    if (!outcome.ok) throw new Error('refused')
+    expect(() => (outcome.principal.claims['roles'] as string[]).push('admin')).toThrow(TypeError)
+    expect(() => Object.assign(outcome.principal.claims, { sub: 'mallory' })).toThrow(TypeError)
+    expect(await it.protect(request(`Bearer ${token}`))).toMatchObject({ principal: { claims: { roles: ['reader'] } } })
+  })
+
+  it('is bounded: a thousand others take the place of the oldest', async () => {
+    const { it, token, verified } = await remembering()
+    for (let made = 0; made < 1000; made++) await verdict(it, await it.token({ jti: `${made}` }))
+    const before = verified()
+    await verdict(it, token)
+    expect(verified()).toBe(before + 1)
   })
 })
 
