@@ -1,4 +1,5 @@
 import { calculateJwkThumbprint, exportJWK, importJWK, type JWK } from 'jose'
+import { publicMembers } from '../protocol/jwk.js'
 import type { Secret } from '../protocol/secret.js'
 import { Refusal } from './errors.js'
 
@@ -19,11 +20,10 @@ export async function readPrivateKey(option: string, secret: Secret): Promise<Pr
   try {
     const jwk = JSON.parse(typeof secret === 'function' ? await secret() : secret) as JWK
     const alg = jwk.alg ?? usual[`${jwk.crv}`] ?? 'RS256'
-    const { kty, crv, x, y, n, e, kid } = jwk
-    const open = Object.fromEntries(Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined))
+    const { kid } = jwk
     return {
       key: (await importJWK(jwk, alg)) as CryptoKey,
-      publicKey: (await importJWK({ ...open, ext: true } as JWK, alg)) as CryptoKey,
+      publicKey: (await importJWK({ ...publicMembers(jwk), ext: true } as JWK, alg)) as CryptoKey,
       alg,
       ...(kid !== undefined && { kid }),
     }

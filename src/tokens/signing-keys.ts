@@ -1,4 +1,5 @@
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, importJWK, type JWK, type JWTHeaderParameters } from 'jose'
+import { publicMembers } from '../protocol/jwk.js'
 import type { Secret } from '../protocol/secret.js'
 
 /** The algorithms that tokens can be signed with. */
@@ -20,8 +21,6 @@ export interface ReadyKey {
   publicJwk: JWK | undefined
 }
 
-const publicMembers = ['kty', 'crv', 'x', 'y', 'n', 'e'] as const
-
 /** @throws TypeError naming what is wrong with a key, never the key */
 export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKey> {
   const text = typeof key === 'function' ? await key() : key
@@ -38,7 +37,7 @@ export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKe
   }
   try {
     const jwk = JSON.parse(text) as JWK
-    const open = Object.fromEntries(publicMembers.flatMap((name) => (jwk[name] ? [[name, jwk[name]]] : []))) as JWK
+    const open = publicMembers(jwk) as JWK
     const sign = (await importJWK({ ...jwk, ext: false } as JWK, alg)) as CryptoKey
     if (!('type' in sign) || sign.type !== 'private') misuse('must be a private key as a JWK in JSON')
     const verify = (await importJWK({ ...open, ext: true } as JWK, alg)) as CryptoKey
