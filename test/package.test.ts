@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 const exported: Record<string, readonly string[]> = {
   sallyport: ['SallyportError', 'createAuth'],
   'sallyport/countdown': ['watchCountdown'],
-  'sallyport/browser-only': ['SallyportError', 'createBrowserAuth'],
+  'sallyport/browser-only': ['SallyportError', 'createBrowserOnlyAuth'],
   'sallyport/react': ['AuthProvider', 'RequireAuth', 'useAuth', 'useUser'],
   'sallyport/bff': ['createBff', 'withPeer'],
   'sallyport/bff/opentelemetry': ['openTelemetry'],

@@ -107,7 +107,7 @@ const entries: Record<string, string> = {
     "import { watchCountdown } from 'sallyport/countdown'\nwatchCountdown(window.auth, console.log)",
   'sallyport/react': "import * as react from 'sallyport/react'\nconsole.log(react)",
   'sallyport/browser-only':
-    "import { createBrowserAuth } from 'sallyport/browser-only'\ncreateBrowserAuth(window.settings).ready().then(console.log)",
+    "import { createBrowserOnlyAuth } from 'sallyport/browser-only'\ncreateBrowserOnlyAuth(window.settings).ready().then(console.log)",
 }
 
 it('README says what each entry weighs', async () => {

@@ -10,7 +10,7 @@ import type { Proofs } from './proofs.js'
 export type { Auth, Session } from '../client/index.js'
 export { SallyportError } from '../protocol/error.js'
 
-export interface BrowserAuthOptions<Claims = StandardClaims>
+export interface BrowserOnlyAuthOptions<Claims = StandardClaims>
   extends Omit<AuthOptions<Claims>, 'bff' | 'initial' | 'apis'> {
   /** The provider, character for character as its metadata says it. */
   issuer: string
@@ -48,11 +48,11 @@ export interface BrowserAuthOptions<Claims = StandardClaims>
  * @throws SallyportError `insecure_context` where Web Crypto is missing
  * @see RFC 10017 section 6.3 (browser-based OAuth client)
  */
-export function createBrowserAuth<Claims = StandardClaims>(options: BrowserAuthOptions<Claims>): Auth<Claims> {
+export function createBrowserOnlyAuth<Claims = StandardClaims>(options: BrowserOnlyAuthOptions<Claims>): Auth<Claims> {
   const { issuer, client_id, post_logout_redirect_uri = '/', ...page } = options
   if (!URL.canParse(issuer) || /[?#]/.test(issuer))
-    throw new TypeError('createBrowserAuth: "issuer" must be an https URL without query and fragment')
-  if (!client_id) throw new TypeError('createBrowserAuth: "client_id" is missing')
+    throw new TypeError('createBrowserOnlyAuth: "issuer" must be an https URL without query and fragment')
+  if (!client_id) throw new TypeError('createBrowserOnlyAuth: "client_id" is missing')
   if (typeof document === 'undefined') return createAuth()
   // A name for channels and records, and an address that gets no token.
   const bff = `${issuer.replace(/\/$/, '')}/${encodeURIComponent(client_id)}`

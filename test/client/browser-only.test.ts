@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import type { Auth, AuthEvent } from 'sallyport'
-import { type BrowserAuthOptions, createBrowserAuth } from 'sallyport/browser-only'
+import { type BrowserOnlyAuthOptions, createBrowserOnlyAuth } from 'sallyport/browser-only'
 import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { APP, assigned, departure, goTo, ISSUER } from './page.js'
@@ -55,9 +55,9 @@ async function scene(provider: Record<string, unknown> = {}) {
     },
   })
   const tab = browser.newTab(`${APP}/`)
-  const load = (options: Partial<BrowserAuthOptions> = {}) => {
+  const load = (options: Partial<BrowserOnlyAuthOptions> = {}) => {
     const events: AuthEvent[] = []
-    const auth = createBrowserAuth({
+    const auth = createBrowserOnlyAuth({
       issuer: ISSUER,
       client_id: 'spa',
       scope: 'openid profile offline_access notes:read',
@@ -71,7 +71,7 @@ async function scene(provider: Record<string, unknown> = {}) {
     return { auth, events }
   }
   /** Signs in by redirect; the page that comes back has forgotten everything but this tab's storage. */
-  async function signIn(options: Partial<BrowserAuthOptions> = {}, login = {}) {
+  async function signIn(options: Partial<BrowserOnlyAuthOptions> = {}, login = {}) {
     const before = load(options)
     before.auth.login(login).catch(() => {})
     const { url } = await tab.navigate(await departure())
@@ -360,7 +360,7 @@ describe('browser-only mode', () => {
     ['issuer', { issuer: 'https://login.example.net?x' }],
     ['client_id', { client_id: '' }],
   ])('names the option that cannot be used: %s', async (option, wrong) => {
-    expect(() => createBrowserAuth({ issuer: ISSUER, client_id: 'spa', ...wrong })).toThrow(`"${option}"`)
+    expect(() => createBrowserOnlyAuth({ issuer: ISSUER, client_id: 'spa', ...wrong })).toThrow(`"${option}"`)
   })
 })
 

@@ -1,5 +1,5 @@
 import { createAuth } from 'sallyport'
-import { createBrowserAuth } from 'sallyport/browser-only'
+import { createBrowserOnlyAuth } from 'sallyport/browser-only'
 import { watchCountdown } from 'sallyport/countdown'
 import { describe, expect, it } from 'vitest'
 
@@ -8,7 +8,7 @@ export function describeImports(): void {
   describe('the page, imported without a browser', () => {
     it('[S-74] starts nothing: everybody is pending, and what needs a browser says so', async () => {
       const options = { issuer: 'https://login.example.net', client_id: 'spa' }
-      for (const auth of [createAuth(), createBrowserAuth(options)]) {
+      for (const auth of [createAuth(), createBrowserOnlyAuth(options)]) {
         expect(auth.session).toEqual({ status: 'pending' })
         expect(await auth.ready()).toEqual({ status: 'pending' })
         await expect(auth.getToken()).rejects.toMatchObject({ code: 'not_in_browser' })

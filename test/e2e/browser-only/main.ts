@@ -1,4 +1,4 @@
-import { type Auth, createBrowserAuth } from 'sallyport/browser-only'
+import { type Auth, createBrowserOnlyAuth } from 'sallyport/browser-only'
 
 declare global {
   interface Window {
@@ -7,7 +7,7 @@ declare global {
 }
 
 const { issuer } = await (await fetch('/settings.json')).json()
-const auth = createBrowserAuth({ issuer, client_id: 'spa', scope: 'openid profile offline_access' })
+const auth = createBrowserOnlyAuth({ issuer, client_id: 'spa', scope: 'openid profile offline_access' })
 // The test asks it; an app has no reason to put it there.
 window.auth = auth
 
