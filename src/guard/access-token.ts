@@ -1,10 +1,17 @@
-import { type CryptoKey, errors, type JWTHeaderParameters, type JWTPayload, type JWTVerifyGetKey } from 'jose'
+import {
+  type CryptoKey,
+  decodeJwt,
+  errors,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+} from 'jose'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
-import { checkBinding } from './binding.js'
+import { type BindingError, checkBinding } from './binding.js'
 import { guardErrors } from './errors.js'
 import { createIssuerKeys, KeysUnavailable } from './issuer-keys.js'
 import { createProofCheck, type DpopOptions } from './proof.js'
-import { createSignatureCheck, TokenFlaw } from './signature.js'
+import { createSignatureCheck, LONGEST, TokenFlaw } from './signature.js'
 
 export interface AccessTokenOptions {
   /** Compared character for character with `iss`. */
@@ -40,8 +47,11 @@ export interface AccessTokenOptions {
 }
 
 /**
- * Accepts JWT access tokens in `Authorization: Bearer` or `DPoP`, of one issuer, with algorithm, issuer, audience and type fixed by
+ * Accepts JWT access tokens in `Authorization: Bearer` or `DPoP`, with algorithm, issuer, audience and type fixed by
  * configuration. Signature before claims. Keys that cannot be had are 503, never a token accepted unverified.
+ *
+ * Several issuers, each with its own settings: `accessToken({ issuer: A }, { issuer: B, profile: 'jwt' })`. What a token says of
+ * its issuer chooses who verifies it, and nothing more; the keys of one never verify tokens of another.
  *
  * A token that is bound (`cnf`) is refused without its proof: of the key by a DPoP header, once (RFC 9449), of the certificate by
  * the connection's own (RFC 8705), which the rim ties to the request (`withPeer`). The binding cannot be dropped.
@@ -51,54 +61,81 @@ export interface AccessTokenOptions {
  * @throws TypeError naming the option
  * @see RFC 9068 section 4, RFC 8725
  */
-export function accessToken(options: AccessTokenOptions): Authenticator {
+export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessTokenOptions[]]): Authenticator {
+  const judges = new Map(issuers.map((options) => [options.issuer, createJudge(options)]))
+  if (judges.size < issuers.length) throw new TypeError('accessToken: "issuer" must be another one each time')
+  const [first] = judges.values()
+
+  return {
+    method: 'access_token',
+    explicit: true,
+    challenge: { scheme: 'Bearer' },
+    issuers: [...judges.keys()],
+    claims: (request) => scheme.test(request.headers.get('authorization') ?? ''),
+
+    async verify(request, { resource, now }): Promise<Verdict> {
+      const { token = '', scheme = 'bearer' } = presented(request) ?? {}
+      const judge = judges.size === 1 ? first : judges.get(issuerOf(token))
+      return judge ? judge(request, token, scheme, resource, now) : refused('issuer')
+    },
+  }
+}
+
+/** What a token says of itself: enough to choose who judges it. */
+function issuerOf(token: string): string {
+  try {
+    return token.length > LONGEST ? '' : `${decodeJwt(token).iss}`
+  } catch {
+    return ''
+  }
+}
+
+/** Judges the tokens of one issuer. */
+function createJudge(options: AccessTokenOptions) {
   const { issuer, profile = 'rfc9068', clockTolerance = 30, tenantClaim = 'tenant' } = options
   const algs = options.algs ?? ['RS256', 'PS256', 'ES256', 'EdDSA']
   examine(options, algs)
   let checkSignature: ReturnType<typeof createSignatureCheck> | undefined
   const checkProof = createProofCheck(options.dpop ?? {})
 
-  return {
-    method: 'access_token',
-    explicit: true,
-    challenge: { scheme: 'Bearer' },
-    issuer,
-    claims: (request) => scheme.test(request.headers.get('authorization') ?? ''),
-
-    async verify(request, { resource, now }): Promise<Verdict> {
-      const { token = '', scheme = 'bearer' } = presented(request) ?? {}
-      checkSignature ??= createSignatureCheck({
-        issuer,
-        algs,
-        profile,
-        clockTolerance,
-        keys:
-          (options.keys as JWTVerifyGetKey | undefined) ??
-          createIssuerKeys({
-            issuer,
-            jwksUri: options.jwksUri,
-            fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
-            cooldown: options.cooldown ?? 30,
-            maxAge: options.maxAge ?? 600,
-            timeout: options.timeout ?? 5,
-            now,
-          }),
-      })
-      try {
-        const payload = await checkSignature(token, resource, now)
-        const claim = claimFlaw(payload, profile, now(), clockTolerance)
-        if (claim) return refused(claim)
-        const binding = await checkBinding(request, token, payload['cnf'], scheme, checkProof, now)
-        if (binding === 'unknown') return unavailable('store')
-        if ('flaw' in binding) return refused(binding.flaw, binding.error)
-        return { ok: true, principal: { ...principalOf(payload, tenantClaim), ...binding } }
-      } catch (error) {
-        if (error instanceof TokenFlaw) return refused(error.message)
-        if ((error as { code?: unknown }).code === 'unknown key') return refused('unknown key')
-        if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError)) return unavailable('keys')
-        return refused(error.code)
-      }
-    },
+  return async (
+    request: Request,
+    token: string,
+    scheme: 'bearer' | 'dpop',
+    resource: string,
+    now: () => number,
+  ): Promise<Verdict> => {
+    checkSignature ??= createSignatureCheck({
+      issuer,
+      algs,
+      profile,
+      clockTolerance,
+      keys:
+        (options.keys as JWTVerifyGetKey | undefined) ??
+        createIssuerKeys({
+          issuer,
+          jwksUri: options.jwksUri,
+          fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
+          cooldown: options.cooldown ?? 30,
+          maxAge: options.maxAge ?? 600,
+          timeout: options.timeout ?? 5,
+          now,
+        }),
+    })
+    try {
+      const payload = await checkSignature(token, resource, now)
+      const claim = claimFlaw(payload, profile, now(), clockTolerance)
+      if (claim) return refused(claim)
+      const binding = await checkBinding(request, token, payload['cnf'], scheme, checkProof, now)
+      if (binding === 'unknown') return unavailable('store')
+      if ('flaw' in binding) return refused(binding.flaw, binding.error, binding.nonce)
+      return { ok: true, principal: { ...principalOf(payload, tenantClaim), ...binding } }
+    } catch (error) {
+      if (error instanceof TokenFlaw) return refused(error.message)
+      if ((error as { code?: unknown }).code === 'unknown key') return refused('unknown key')
+      if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError)) return unavailable('keys')
+      return refused(error.code)
+    }
   }
 }
 
@@ -172,13 +209,14 @@ function principalOf(claims: JWTPayload, tenantClaim: string): Principal {
   }
 }
 
-const refused = (detail: string, error: 'invalid_token' | 'invalid_dpop_proof' = 'invalid_token'): Verdict => ({
+const refused = (detail: string, error: BindingError = 'invalid_token', nonce?: string): Verdict => ({
   ok: false,
   status: 401,
   error,
   error_description: guardErrors[error],
   detail,
-  ...(error === 'invalid_dpop_proof' && { scheme: 'DPoP' }),
+  ...(error !== 'invalid_token' && { scheme: 'DPoP' }),
+  ...(nonce !== undefined && { headers: { 'DPoP-Nonce': nonce } }),
 })
 
 const unavailable = (detail: string): Verdict => ({

@@ -31,7 +31,7 @@ export function refusalResponse(
   const { status, error, error_description, retryAfter } = refused
   const response = new Response(JSON.stringify({ error, error_description }), {
     status,
-    headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
+    headers: { ...refused.headers, 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
   })
   if (retryAfter !== undefined) response.headers.set('Retry-After', `${Math.ceil(retryAfter)}`)
   if (status !== 401 && status !== 403 && status !== 400) return response

@@ -2,11 +2,10 @@ import { encodeBase64url } from '../protocol/base64url.js'
 import { peerOf } from '../protocol/peer.js'
 import type { createProofCheck } from './proof.js'
 
+export type BindingError = 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce'
+
 /** What a token is bound to, by its `cnf`; what is there cannot be dropped. */
-export type Binding =
-  | { bound?: 'dpop' | 'mtls' }
-  | { flaw: string; error: 'invalid_token' | 'invalid_dpop_proof' }
-  | 'unknown'
+export type Binding = { bound?: 'dpop' | 'mtls' } | { flaw: string; error: BindingError; nonce?: string } | 'unknown'
 
 /**
  * Holds a token's confirmation against what came with it: a proof for `jkt` (RFC 9449), the connection's own certificate for
@@ -20,7 +19,7 @@ export async function checkBinding(
   check: ReturnType<typeof createProofCheck>,
   now: () => number,
 ): Promise<Binding> {
-  const refused = (flaw: string, error: 'invalid_token' | 'invalid_dpop_proof' = 'invalid_token') => ({ flaw, error })
+  const refused = (flaw: string, error: BindingError = 'invalid_token') => ({ flaw, error })
   if (cnf === undefined) return scheme === 'dpop' ? refused('a token that is bound to nothing') : {}
   if (typeof cnf !== 'object' || cnf === null) return refused('cnf')
   const { jkt, 'x5t#S256': thumbprint, ...other } = cnf as Record<string, unknown>
@@ -30,7 +29,9 @@ export async function checkBinding(
   if (typeof jkt !== 'string' || scheme !== 'dpop') return refused('bound token without its proof')
   const verdict = await check(request, token, jkt, now)
   if (verdict.ok === 'unknown') return 'unknown'
-  return verdict.ok ? { bound: 'dpop' } : refused(verdict.detail, 'invalid_dpop_proof')
+  if (verdict.ok) return { bound: 'dpop' }
+  const { detail, nonce } = verdict
+  return nonce === undefined ? refused(detail, 'invalid_dpop_proof') : { ...refused(detail, 'use_dpop_nonce'), nonce }
 }
 
 /** Of the certificate that this connection has shown: never of a header. */

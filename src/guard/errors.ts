@@ -4,6 +4,7 @@ export const guardErrors = {
   missing_credentials: 'This resource needs a credential.',
   invalid_token: 'The access token cannot be used here.',
   invalid_dpop_proof: 'The proof of possession cannot be used here.',
+  use_dpop_nonce: 'The proof of possession needs the nonce of this answer.',
   insufficient_user_authentication: 'This needs a stronger or fresher sign-in.',
   credential_not_accepted: 'This needs another kind of credential.',
   access_denied: 'This is not allowed.',

@@ -26,7 +26,7 @@ export function metadataAnswer(
   const asked = new URL(request.url)
   const own = new URL(metadataUrl(resource))
   if (asked.pathname !== own.pathname || !/^(GET|HEAD)$/.test(request.method)) return undefined
-  const authorization_servers = [...new Set(accept.flatMap(({ issuer }) => (issuer === undefined ? [] : [issuer])))]
+  const authorization_servers = [...new Set(accept.flatMap(({ issuers = [] }) => issuers))]
   const document = {
     resource,
     ...(authorization_servers.length && { authorization_servers }),

@@ -1,5 +1,6 @@
 import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { sha256 } from '../crypto/hash.js'
+import { platform } from '../crypto/platform.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { memoryStore } from '../store/memory.js'
 
@@ -13,26 +14,44 @@ export interface DpopOptions {
   publicUrl?: (request: Request) => string
   /** Seconds that a proof may be old, or from a clock that is ahead. Default 60. */
   maxAge?: number
+  /**
+   * 32 characters or more, the same in all processes of this API: proofs then have to carry a nonce that was made with it,
+   * for five minutes, so nobody can make proofs ahead. Callers get one with the refusal `use_dpop_nonce`. Default: no nonces.
+   *
+   * @see RFC 9449 section 9
+   */
+  nonceKey?: string
 }
+
+/** Seconds that a nonce is handed out; it is taken for as long again. */
+const NONCE_LIFE = 300
 
 /** Characters. A longer proof is refused before anything is computed. */
 const LIMIT = 8192
 
-export type ProofVerdict = { ok: true } | { ok: false; detail: string } | { ok: 'unknown' }
+export type ProofVerdict = { ok: true } | { ok: false; detail: string; nonce?: string } | { ok: 'unknown' }
 
 /**
- * Proofs of possession. Each is checked in full, and only then spent: once, whoever sees it first.
+ * Proofs of possession. Each is checked in full, and only then spent: once, whoever sees it first. What a proof is worth is
+ * bounded by its age, by being good once, and by the nonce where one is asked for.
  *
- * Not checked: nonces; what a proof is worth is bounded by its age and by being good once.
- *
+ * @throws TypeError when `nonceKey` is too short
  * @see RFC 9449 section 4.3
  */
-export function createProofCheck({ store, publicUrl = ({ url }) => url, maxAge = 60 }: DpopOptions) {
+export function createProofCheck({ store, publicUrl = ({ url }) => url, maxAge = 60, nonceKey }: DpopOptions) {
+  if (nonceKey !== undefined && nonceKey.length < 32)
+    throw new TypeError('accessToken: "dpop.nonceKey" must have 32 characters at least')
   let seen = store
+
+  /** Of this stretch of time, or of the one before: nothing is kept, and every process makes the same. */
+  const nonceAt = async (key: string, seconds: number): Promise<string> =>
+    platform.encode(
+      await platform.hkdf(new TextEncoder().encode(key), `sallyport dpop nonce ${Math.floor(seconds / NONCE_LIFE)}`),
+    )
 
   /** @param jkt the thumbprint of the key that the token is bound to */
   return async (request: Request, token: string, jkt: string, now: () => number): Promise<ProofVerdict> => {
-    const refused = (detail: string): ProofVerdict => ({ ok: false, detail })
+    const refused = (detail: string) => ({ ok: false as const, detail })
     const proof = request.headers.get('dpop') ?? ''
     if (proof.length > LIMIT || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(proof)) return refused('no proof')
     let claims: Record<string, unknown>
@@ -57,6 +76,11 @@ export function createProofCheck({ store, publicUrl = ({ url }) => url, maxAge =
     if (ath !== (await sha256(token))) return refused('ath')
     if (typeof iat !== 'number' || Math.abs(now() - iat) > maxAge) return refused('iat')
     if (typeof jti !== 'string' || !jti || jti.length > 256) return refused('jti')
+    if (nonceKey !== undefined) {
+      const nonce = await nonceAt(nonceKey, now())
+      if (claims['nonce'] !== nonce && claims['nonce'] !== (await nonceAt(nonceKey, now() - NONCE_LIFE)))
+        return { ...refused('nonce'), nonce }
+    }
     const id = await sha256(`${jkt} ${jti}`)
     seen ??= memoryStore({ now })
     try {

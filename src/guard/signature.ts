@@ -14,7 +14,7 @@ export interface SignatureCheckOptions {
 export class TokenFlaw extends Error {}
 
 /** Characters. A longer token is refused before anything is computed. */
-const LONGEST = 16_384
+export const LONGEST = 16_384
 
 /** Tokens that are remembered: about 2 MB at most, and the oldest makes way. */
 const REMEMBERED = 1000

@@ -29,6 +29,8 @@ export type Verdict =
       /** Further parameters of the challenge, for example `acr_values`. */
       challenge?: Readonly<Record<string, string | undefined>>
       retryAfter?: number
+      /** Further headers of the answer. */
+      headers?: Readonly<Record<string, string>>
       /** The scheme of the challenge, where it is not the authenticator's usual one. */
       scheme?: string
       /** Why, for the operator's event; never sent. */
@@ -45,7 +47,7 @@ export interface Authenticator {
   /** Whether the credential was put there on purpose (a header) or rides along by itself (cookie, certificate). */
   readonly explicit: boolean
   /** Whose tokens these are, for the metadata of the resource. @see RFC 9728 */
-  readonly issuer?: string
+  readonly issuers?: readonly string[]
   /** The scheme and parameters of the challenge for a caller without credentials; none for keys in a header of their own. */
   readonly challenge?: { scheme: string; parameters?: Readonly<Record<string, string | undefined>> }
   /**

@@ -174,6 +174,46 @@ describe('tokens that are bound to a key', () => {
     }
   })
 
+  it('[J-16] carry the nonce of this API where it asks for one, for five to ten minutes, in every process', async () => {
+    const nonceKey = 'n'.repeat(32)
+    const [one, two] = [scene({ dpop: { nonceKey } }), scene({ dpop: { nonceKey } })]
+    const bound = await one.token({ jkt })
+    const ask = async (at: typeof one, nonce?: string) => {
+      const DPoP = await generateProof(key, URL_, 'GET', nonce, bound)
+      const outcome = await at.protect(new Request(URL_, { headers: { Authorization: `DPoP ${bound}`, DPoP } }))
+      return outcome.ok ? 'ok' : outcome.response
+    }
+    const refused = await ask(one)
+    if (refused === 'ok') throw new Error('accepted without a nonce')
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('www-authenticate')).toMatch(/^DPoP .*error="use_dpop_nonce"/)
+    expect(await refused.clone().json()).toMatchObject({ error: 'use_dpop_nonce' })
+    const nonce = refused.headers.get('dpop-nonce') ?? ''
+    expect(nonce).toMatch(/^[\w-]{43}$/)
+    expect([await ask(one, nonce), await ask(two, nonce)]).toEqual(['ok', 'ok'])
+    for (const wrong of ['', 'x'.repeat(43), `${nonce}x`]) expect(await ask(one, wrong)).toBeInstanceOf(Response)
+    const foreign = scene({ dpop: { nonceKey: 'm'.repeat(32) } })
+    expect(await ask(foreign, nonce)).toBeInstanceOf(Response)
+  })
+
+  it('[J-16] take no nonce that is older than two of its lives', async () => {
+    const it = scene({ dpop: { nonceKey: 'n'.repeat(32), maxAge: 3600 } })
+    const bound = await it.token({ jkt }, { exp: Math.floor(Date.now() / 1000) + 3600 })
+    const ask = async (nonce?: string) => {
+      const DPoP = await generateProof(key, URL_, 'GET', nonce, bound)
+      const outcome = await it.protect(new Request(URL_, { headers: { Authorization: `DPoP ${bound}`, DPoP } }))
+      return outcome.ok ? 'ok' : outcome.response.headers.get('dpop-nonce')
+    }
+    const nonce = (await ask()) ?? ''
+    it.advance(300)
+    expect(await ask(nonce)).toBe('ok')
+    it.advance(300)
+    const next = await ask(nonce)
+    expect(next).toMatch(/^[\w-]{43}$/)
+    expect(next).not.toBe(nonce)
+    expect(() => scene({ dpop: { nonceKey: 'short' } })).toThrow('accessToken: "dpop.nonceKey" must have 32')
+  })
+
   it('[J-16 twin] spend no proof that was refused for another reason', async () => {
     const { token, call } = scene()
     const bound = await token({ jkt })

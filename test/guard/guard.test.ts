@@ -359,6 +359,62 @@ describe('the keys', () => {
   })
 })
 
+describe('several issuers', () => {
+  const OTHER = 'https://other-issuer.example.net'
+
+  /** Two issuers, each with a key of its own under the same name, at one guard. */
+  async function two() {
+    const it = setUp()
+    const otherKey = { ...(await exportJWK(stranger.publicKey)), kid: 'one', alg: 'RS256' }
+    const down = new Set<string>()
+    const asked: string[] = []
+    const fetch = (async (input: RequestInfo | URL) => {
+      const { origin, pathname } = new URL(`${input}`)
+      asked.push(origin)
+      if (down.has(origin)) throw new TypeError('fetch failed')
+      if (!pathname.endsWith('/jwks')) return Response.json({ issuer: origin, jwks_uri: `${origin}/jwks` })
+      return Response.json({ keys: [origin === OTHER ? otherKey : publicJwk] })
+    }) as typeof globalThis.fetch
+    const accept = [accessToken({ issuer: ISSUER, fetch }, { issuer: OTHER, profile: 'jwt', fetch })]
+    const protect = createGuard({ resource: API, accept, metadata: {}, now: () => 1_790_000_000 })
+    return { ...it, protect, down, asked }
+  }
+
+  it('[J-04 twin] are each taken with their own keys and settings, and told apart in the principal', async () => {
+    const it = await two()
+    const outcome = await it.protect(request(`Bearer ${await it.token()}`))
+    expect(outcome).toMatchObject({ ok: true, principal: { iss: ISSUER } })
+    const plain = await it.token({ iss: OTHER, client_id: undefined }, { typ: 'JWT' }, stranger.privateKey)
+    expect(await it.protect(request(`Bearer ${plain}`))).toMatchObject({ ok: true, principal: { iss: OTHER } })
+    const document = it.protect.metadata(new Request(`${API}/.well-known/oauth-protected-resource`))
+    expect(await document?.json()).toMatchObject({ authorization_servers: [ISSUER, OTHER] })
+  })
+
+  it('[J-04] lend nobody their name: keys, profile and outage stay with the issuer that a token names', async () => {
+    const it = await two()
+    expect(await verdict(it, await it.token({}, {}, stranger.privateKey))).toBe('401 invalid_token')
+    expect(await verdict(it, await it.token({ iss: OTHER }))).toBe('401 invalid_token')
+    expect(await verdict(it, await it.token({}, { typ: 'JWT' }))).toBe('401 invalid_token')
+    it.asked.length = 0
+    for (const iss of ['https://evil.example', `${ISSUER}/`, '__proto__', undefined, 7, [ISSUER]])
+      expect(await verdict(it, await it.token({ iss }))).toBe('401 invalid_token')
+    expect(await verdict(it, 'x.y.z')).toBe('401 invalid_token')
+    expect(it.asked).toEqual([])
+  })
+
+  it('[J-17] one that is down takes no other with it', async () => {
+    const it = await two()
+    it.down.add(OTHER)
+    const other = await it.token({ iss: OTHER }, { typ: 'JWT' }, stranger.privateKey)
+    expect(await verdict(it, other)).toBe('503 keys_unavailable')
+    expect(await verdict(it, await it.token())).toBe(200)
+  })
+
+  it('are named once each', () => {
+    expect(() => accessToken({ issuer: ISSUER }, { issuer: ISSUER })).toThrow('accessToken: "issuer"')
+  })
+})
+
 describe('the memory of verified tokens', () => {
   /** Signatures that were verified since. */
   function counted() {
