@@ -1,5 +1,5 @@
+import { createBounded } from '../protocol/bounded.js'
 import type { RecordStore } from '../store/contract.js'
-import { createBounded } from './bounded.js'
 import { REMEMBRANCE, type SessionRecord } from './record.js'
 import type { Settings } from './settings.js'
 import { recordOf } from './stored-session.js'

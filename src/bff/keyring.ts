@@ -1,6 +1,6 @@
 import { platform } from '../crypto/platform.js'
 import { createSealer, keyId, type Opened, type Sealer } from '../crypto/seal.js'
-import { type Bounded, createBounded } from './bounded.js'
+import { type Bounded, createBounded } from '../protocol/bounded.js'
 import { Refusal } from './errors.js'
 import { weakness } from './option-checks.js'
 import type { Settings } from './settings.js'

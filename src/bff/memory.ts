@@ -1,6 +1,6 @@
+import { createBounded } from '../protocol/bounded.js'
 import type { SignedOutReason } from '../protocol/session.js'
 import type { EpochSeconds, Now } from '../protocol/time.js'
-import { createBounded } from './bounded.js'
 import type { SessionRecord } from './record.js'
 import type { Attempt, Held, Shelf } from './shelf.js'
 

@@ -1,6 +1,6 @@
+import { createBounded } from '../protocol/bounded.js'
 import type { SignedOutReason } from '../protocol/session.js'
 import type { Change, Put, RecordId, RecordStore } from '../store/contract.js'
-import { createBounded } from './bounded.js'
 import { type Keyring, parseOnce } from './keyring.js'
 import { type AccessToken, REMEMBRANCE, type SessionRecord } from './record.js'
 import type { Settings } from './settings.js'

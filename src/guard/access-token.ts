@@ -71,7 +71,7 @@ export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessT
     explicit: true,
     challenge: { scheme: 'Bearer' },
     issuers: [...judges.keys()],
-    claims: (request) => scheme.test(request.headers.get('authorization') ?? ''),
+    claims: (request) => carried.test(request.headers.get('authorization') ?? ''),
 
     async verify(request, { resource, now }): Promise<Verdict> {
       const { token = '', scheme = 'bearer' } = presented(request) ?? {}
@@ -158,12 +158,12 @@ function examine({ issuer, profile, jwksUri, keys }: AccessTokenOptions, algs: r
   if (profile !== undefined && profile !== 'rfc9068' && profile !== 'jwt') misuse('profile', 'is "rfc9068" or "jwt"')
 }
 
-const scheme = /^(Bearer|DPoP) +(?=\S)/i
+const carried = /^(Bearer|DPoP) +(?=\S)/i
 
 /** What stands behind `Bearer` or `DPoP`, in any case; `undefined` for every other scheme. @see RFC 6750 section 2.1, RFC 9449 section 7.1 */
 function presented(request: Request): { token: string; scheme: 'bearer' | 'dpop' } | undefined {
   const header = request.headers.get('authorization') ?? ''
-  const [before = '', name] = scheme.exec(header) ?? []
+  const [before = '', name] = carried.exec(header) ?? []
   if (name === undefined) return undefined
   return { token: header.slice(before.length).trimEnd(), scheme: name.length === 4 ? 'dpop' : 'bearer' }
 }

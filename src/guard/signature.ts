@@ -1,5 +1,6 @@
 import { decodeJwt, type JWTHeaderParameters, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { platform } from '../crypto/platform.js'
+import { createBounded } from '../protocol/bounded.js'
 
 export interface SignatureCheckOptions {
   issuer: string
@@ -16,8 +17,8 @@ export class TokenFlaw extends Error {}
 /** Characters. A longer token is refused before anything is computed. */
 export const LONGEST = 16_384
 
-/** Tokens that are remembered: about 2 MB at most, and the oldest makes way. */
-const REMEMBERED = 1000
+/** Tokens that are remembered: fewer than a thousand, about 2 MB; the longest unused make room. */
+const REMEMBERED = 998
 
 /**
  * The claims of a token whose signature, issuer and audience are right.
@@ -29,7 +30,7 @@ const REMEMBERED = 1000
  * Rejects with {@link TokenFlaw}, with an error of jose, or with what `keys` rejects with.
  */
 export function createSignatureCheck({ issuer, algs, profile, clockTolerance, keys }: SignatureCheckOptions) {
-  const remembered = new Map<string, { resource: string; generation: number; claims?: JWTPayload }>()
+  const remembered = createBounded<{ resource: string; generation: number; claims?: JWTPayload }>(REMEMBERED)
   const keyFor: JWTVerifyGetKey = async (header, token) => {
     const flaw = headerFlaw(header, profile)
     if (flaw !== undefined) throw new TokenFlaw(flaw)
@@ -55,10 +56,7 @@ export function createSignatureCheck({ issuer, algs, profile, clockTolerance, ke
       requiredClaims: ['exp', ...(profile === 'rfc9068' ? ['sub', 'client_id', 'iat', 'jti'] : ['sub'])],
     })
     if (generation === undefined || keys.generation?.() !== generation) return payload
-    remembered.delete(digest)
     remembered.set(digest, { resource, generation })
-    const [oldest] = remembered.keys()
-    if (remembered.size > REMEMBERED && oldest !== undefined) remembered.delete(oldest)
     return payload
   }
 }

@@ -1,3 +1,5 @@
+import { createBounded } from '../protocol/bounded.js'
+import { systemNow } from '../protocol/time.js'
 import type { RecordId } from '../store/contract.js'
 import type { KeyEvent } from './events.js'
 import { partitionOf } from './format.js'
@@ -26,17 +28,16 @@ const recordOfUse = (id: string): RecordId => ({ kind: 'api-key-use', partition:
  * Writing is best effort, once a minute, and nobody waits for it.
  */
 export function createUse(
-  { store, watch = {}, now = () => Date.now() / 1000 }: ApiKeysOptions<string>,
+  { store, watch = {}, now = systemNow }: ApiKeysOptions<string>,
   emit: (event: KeyEvent) => void,
   revoke: (id: string, reason: string) => Promise<boolean>,
 ) {
-  const seen = new Map<string, Seen>()
+  const seen = createBounded<Seen>(MOST)
 
   function touch(id: string, at: number): Seen {
-    const entry = seen.get(id) ?? { written: 0, since: at, count: 0 }
-    seen.delete(id)
-    seen.set(id, entry)
-    for (const oldest of seen.keys()) if (seen.size > MOST) seen.delete(oldest)
+    const known = seen.get(id)
+    const entry = known ?? { written: 0, since: at, count: 0 }
+    if (!known) seen.set(id, entry)
     if (at - entry.written >= REST) {
       entry.written = at
       const value = JSON.stringify({ lastUsedAt: at })

@@ -1,6 +1,7 @@
 import type { createProvider } from '../bff/provider.js'
 import type { ProviderAnswer } from '../bff/provider-answers.js'
 import type { ProviderSettings } from '../bff/provider-settings.js'
+import { createBounded } from '../protocol/bounded.js'
 import { machineError } from './errors.js'
 
 export interface MachineTokenOptions {
@@ -42,13 +43,13 @@ export function createTokens(
   usual: MachineTokenOptions,
   now: () => number,
 ) {
-  const shelves = new Map<string, Shelf>()
+  const shelves = createBounded<Shelf>(MOST)
 
   function shelfOf(key: string): Shelf {
-    const shelf = shelves.get(key) ?? { quietUntil: 0, failures: 0 }
-    shelves.delete(key)
+    const known = shelves.get(key)
+    if (known) return known
+    const shelf: Shelf = { quietUntil: 0, failures: 0 }
     shelves.set(key, shelf)
-    for (const oldest of shelves.keys()) if (shelves.size > MOST) shelves.delete(oldest)
     return shelf
   }
 

@@ -38,7 +38,7 @@ export function createRefreshTokens(
   now: () => number,
   reused: (sub: string) => void,
 ) {
-  const make = (family: string) => family.slice(0, PARTITION) + randomId()
+  const newToken = (family: string) => family.slice(0, PARTITION) + randomId()
   const put = (id: RecordId, row: TokenRow, ifVersion: number | 'absent') =>
     ({
       type: 'put',
@@ -63,14 +63,19 @@ export function createRefreshTokens(
     /** The first one of a sign-in. */
     async create(grant: Grant): Promise<string> {
       const family = randomId()
-      const token = make(family)
+      const token = newToken(family)
       const row = { grant, family, expiresAt: now() + lifetime }
       if (!(await store.write([put(await idOf(token), row, 'absent')]))) throw tokenError('refresh_conflict')
       return token
     },
 
-    /** Spends a token and makes its successor, in one write. @throws SallyportError `refresh_invalid`, `refresh_reused`, `refresh_conflict` */
-    async rotate(token: string, narrow: (grant: Grant) => Grant): Promise<{ token: string; grant: Grant }> {
+    /**
+     * Spends a token and makes its successor, in one write. `make` is called for a token that is good; where it fails, nothing
+     * is spent.
+     *
+     * @throws SallyportError `refresh_invalid`, `refresh_reused`, `refresh_conflict`, and what `make` throws
+     */
+    async rotate<Made>(token: string, make: (grant: Grant) => Promise<Made>): Promise<{ token: string; made: Made }> {
       const found = await find(token)
       if (!found || now() >= found.row.expiresAt) throw tokenError('refresh_invalid')
       const { id, row, version } = found
@@ -80,15 +85,15 @@ export function createRefreshTokens(
         reused(row.grant.sub)
         throw tokenError('refresh_reused')
       }
-      const grant = narrow(row.grant)
-      const successor = make(row.family)
+      const made = await make(row.grant)
+      const successor = newToken(row.family)
       const written = await store.write([
         { type: 'check', id: familyId(row.family), ifVersion: 'absent' },
         put(id, { ...row, spent: true }, version),
         put(await idOf(successor), { grant: row.grant, family: row.family, expiresAt: now() + lifetime }, 'absent'),
       ])
       if (!written) throw tokenError('refresh_conflict')
-      return { token: successor, grant }
+      return { token: successor, made }
     },
 
     /** Ends all that came from a token's sign-in; of an unknown one nothing is said. @see RFC 7009 section 2.2 */

@@ -128,12 +128,13 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
       refresh_token: string,
       { scopes, audience: aud = audience }: { scopes?: readonly string[]; audience?: string } = {},
     ): Promise<IssuedToken> {
-      const { token, grant } = await refreshTokens.rotate(refresh_token, (granted) => {
+      // Signed before the refresh token is spent: a key that cannot be had costs nobody a sign-in.
+      const { token, made } = await refreshTokens.rotate(refresh_token, (granted) => {
         const more = scopes?.find((scope) => !granted.scopes.includes(scope))
         if (more !== undefined) throw new TypeError(`tokens.refresh: "scopes" names ${more}, which was not granted`)
-        return { ...granted, scopes: scopes ?? granted.scopes }
+        return sign({ ...granted, scopes: scopes ?? granted.scopes }, aud)
       })
-      return { ...(await sign(grant, aud)), refresh_token: token }
+      return { ...made, refresh_token: token }
     },
 
     /** Ends what came from this refresh token's sign-in. Access tokens serve until they expire. @see RFC 7009 */

@@ -14,6 +14,18 @@ async function idle() {
   return { it, tab, ...page }
 }
 
+/** The same, on a network that can be left. */
+async function onTheMove() {
+  const { it, tab, auth: first } = await idle()
+  first.close()
+  const network = { away: false }
+  const fetch: typeof globalThis.fetch = (input, init) =>
+    network.away ? Promise.reject(new TypeError('offline')) : tab.fetch(input, init)
+  const { auth } = load(tab, { fetch }, it)
+  await auth.ready()
+  return { it, auth, network }
+}
+
 const expiry = ({ auth: { session } }: Pick<Page, 'auth'>) => ('expiresAt' in session ? session.expiresAt : undefined)
 
 describe('extend()', () => {
@@ -39,17 +51,9 @@ describe('extend()', () => {
   })
 
   it('rejects when the backend cannot be asked, and changes nothing', async () => {
-    const { it, tab, auth: first } = await signedIn({}, { idleTimeout: IDLE })
-    first.close()
-    let away = false
-    const { auth } = load(
-      tab,
-      { fetch: (input, init) => (away ? Promise.reject(new TypeError('offline')) : tab.fetch(input, init)) },
-      it,
-    )
-    await auth.ready()
+    const { auth, network } = await onTheMove()
     const before = auth.session
-    away = true
+    network.away = true
     await expect(auth.extend()).rejects.toMatchObject({ code: 'backend_unavailable', retryable: true })
     expect(auth.session).toBe(before)
   })
@@ -119,24 +123,16 @@ describe('watchCountdown()', () => {
   })
 
   it('[S-60] signs nobody out who is offline at 0; the next call that reaches the backend learns of it', async () => {
-    const { it, tab, auth: first } = await signedIn({}, { idleTimeout: IDLE })
-    first.close()
-    let away = false
-    const { auth } = load(
-      tab,
-      { fetch: (input, init) => (away ? Promise.reject(new TypeError('offline')) : tab.fetch(input, init)) },
-      it,
-    )
-    await auth.ready()
+    const { it, auth, network } = await onTheMove()
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
     const heard: Array<number | undefined> = []
     const stop = watchCountdown(auth, (left) => heard.push(left), { now: it.now })
-    away = true
+    network.away = true
     it.advance(IDLE + 120)
     await vi.advanceTimersByTimeAsync(5000)
     expect(heard).toEqual([0])
     expect(auth.session.status).toBe('signed-in')
-    away = false
+    network.away = false
     await vi.advanceTimersByTimeAsync(60_000)
     await expect(auth.getToken()).rejects.toMatchObject({ code: 'login_required' })
     expect(auth.session).toMatchObject({ status: 'signed-out', reason: 'expired' })

@@ -49,16 +49,21 @@ async function finishIn(popup: Page) {
   await button(popup, 'Allow').click()
 }
 
+/** The popup closes by itself, and the page that opened it has what it shows. */
+async function signInByPopup(page: Page) {
+  const [popup] = await Promise.all([page.waitForEvent('popup'), button(page, 'Sign in by popup').click()])
+  const closed = popup.waitForEvent('close')
+  await finishIn(popup)
+  await closed
+  await button(page, 'Sign out').waitFor()
+  await page.locator('#notes li').first().waitFor()
+}
+
 describe('a popup', () => {
   it('[S-61][S-62 twin] signs the page in that opened it, which never leaves, and closes by itself', async () => {
     const page = await open()
     await button(page, 'Sign in by popup').waitFor()
-    const [popup] = await Promise.all([page.waitForEvent('popup'), button(page, 'Sign in by popup').click()])
-    const closed = popup.waitForEvent('close')
-    await finishIn(popup)
-    await closed
-    await button(page, 'Sign out').waitFor()
-    await page.locator('#notes li').first().waitFor()
+    await signInByPopup(page)
     expect(await page.evaluate(() => performance.getEntriesByType('navigation').length)).toBe(1)
     expect(
       await hunt(
@@ -111,12 +116,7 @@ describe('a popup', () => {
     const page = await open()
     await button(page, 'Switch to proxy mode').click()
     await button(page, 'Switch to token-mediating mode').waitFor()
-    const [popup] = await Promise.all([page.waitForEvent('popup'), button(page, 'Sign in by popup').click()])
-    const closed = popup.waitForEvent('close')
-    await finishIn(popup)
-    await closed
-    await button(page, 'Sign out').waitFor()
-    await page.locator('#notes li').first().waitFor()
+    await signInByPopup(page)
     expect(problems).toEqual([])
   })
 })

@@ -11,8 +11,9 @@ import {
 } from 'sallyport/guard'
 import { memoryStore, StoreError } from 'sallyport/store'
 import { describe, expect, it } from 'vitest'
+import { ISSUER } from '../world.js'
+import { goodClaims } from './claims.js'
 
-const ISSUER = 'https://login.example.net'
 const API = 'https://api.example.com'
 const URL_ = `${API}/notes`
 const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
@@ -39,22 +40,7 @@ function scene(options: Partial<AccessTokenOptions> = {}, guard: Partial<GuardOp
     ...guard,
   })
   const token = (cnf: unknown, claims: Record<string, unknown> = {}) =>
-    new SignJWT(
-      JSON.parse(
-        JSON.stringify({
-          iss: ISSUER,
-          aud: API,
-          sub: 'alice',
-          client_id: 'notes',
-          scope: 'notes:read',
-          iat: time,
-          exp: time + 300,
-          jti: 'x',
-          cnf,
-          ...claims,
-        }),
-      ),
-    )
+    new SignJWT(JSON.parse(JSON.stringify({ ...goodClaims(ISSUER, API, time), cnf, ...claims })))
       .setProtectedHeader({ alg: 'RS256', typ: 'at+jwt', kid: 'one' })
       .sign(privateKey)
   return {

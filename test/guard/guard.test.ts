@@ -2,6 +2,7 @@ import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
 import { type Authenticator, accessToken, createGuard, type GuardEvent, type GuardOptions } from 'sallyport/guard'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { bodyOf, ISSUER, signIn, world } from '../world.js'
+import { goodClaims } from './claims.js'
 
 const API = 'https://api.example.com'
 const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
@@ -32,16 +33,7 @@ function setUp(options: Partial<Parameters<typeof accessToken>[0]> = {}, guard: 
     now: () => time,
     ...guard,
   })
-  const claims = () => ({
-    iss: ISSUER,
-    aud: API,
-    sub: 'alice',
-    client_id: 'notes',
-    scope: 'notes:read',
-    iat: time,
-    exp: time + 300,
-    jti: 'x',
-  })
+  const claims = () => goodClaims(ISSUER, API, time)
   return {
     issuer,
     events,

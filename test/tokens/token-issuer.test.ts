@@ -202,6 +202,20 @@ describe('refresh tokens', () => {
     expect(await tokens.refresh(`${won[0]?.refresh_token}`)).toBeTruthy()
   })
 
+  it('are not spent where the key that signs cannot be had', async () => {
+    let away = false
+    const key = async () => {
+      if (away) throw new Error('the secret manager is away')
+      return `${es256.key}`
+    }
+    const { issue, open } = scene({ keys: [{ alg: 'ES256', key }] })
+    const { refresh_token = '' } = await issue({ refresh: true })
+    away = true
+    await expect(open().refresh(refresh_token)).rejects.toThrow()
+    away = false
+    expect(await open().refresh(refresh_token)).toMatchObject({ token_type: 'Bearer' })
+  })
+
   it('end after seven days unused, and when they are revoked', async () => {
     const { issue, tokens, advance } = scene()
     const [late, gone] = [await issue({ refresh: true }), await issue({ refresh: true })]
