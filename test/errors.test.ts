@@ -9,6 +9,7 @@ import { apiKeyRefusals, keyErrors } from '../src/keys/errors.js'
 import { machineErrors } from '../src/machine/errors.js'
 import { nodeErrors } from '../src/node/express.js'
 import { storeErrors } from '../src/store/contract.js'
+import { ledgerErrors } from '../src/store/ledger.js'
 import { tokenErrors } from '../src/tokens/errors.js'
 
 const tables = {
@@ -19,6 +20,7 @@ const tables = {
   guardErrors,
   nodeErrors,
   storeErrors,
+  ledgerErrors,
   keyErrors,
   apiKeyRefusals,
   machineErrors,

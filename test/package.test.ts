@@ -18,10 +18,16 @@ const exported: Record<string, readonly string[]> = {
   'sallyport/tokens': ['createTokenIssuer'],
   'sallyport/keys': ['apiKey', 'createApiKeys', 'parseApiKey'],
   'sallyport/node': ['attachUpgrade', 'mutualTls', 'toExpress', 'toNodeListener'],
-  'sallyport/store': ['StoreError', 'memoryStore'],
-  'sallyport/store/redis': ['redisStore'],
-  'sallyport/store/postgres': ['postgresStore'],
-  'sallyport/testing': ['generateKeys', 'mockAuthorizationServer', 'mockBrowser', 'recordStoreContract'],
+  'sallyport/store': ['StoreError', 'memoryLedger', 'memoryStore'],
+  'sallyport/store/redis': ['redisLedger', 'redisStore'],
+  'sallyport/store/postgres': ['postgresLedger', 'postgresStore'],
+  'sallyport/testing': [
+    'generateKeys',
+    'ledgerContract',
+    'mockAuthorizationServer',
+    'mockBrowser',
+    'recordStoreContract',
+  ],
   'sallyport/testing/auth': ['createTestAuth'],
 }
 

@@ -43,7 +43,7 @@ export function examineTtl(ttl: number): void {
   if (!Number.isFinite(ttl) || ttl <= 0) throw new TypeError('"ttl" must be a number of seconds above 0')
 }
 
-function examineText(name: string, text: unknown): void {
+export function examineText(name: string, text: unknown): void {
   if (typeof text !== 'string' || !text || text.length > 200 || unusable.test(text))
-    throw new TypeError(`"${name}" of a record must be 1 to 200 characters without control characters`)
+    throw new TypeError(`"${name}" must be 1 to 200 characters without control characters`)
 }

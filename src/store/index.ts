@@ -10,4 +10,16 @@ export type {
   StoreErrorCode,
 } from './contract.js'
 export { StoreError } from './contract.js'
+export type {
+  Balance,
+  BudgetLine,
+  BudgetWindow,
+  Hold,
+  Ledger,
+  LedgerErrorCode,
+  Reservation,
+  Shortage,
+  Spending,
+} from './ledger.js'
 export { memoryStore } from './memory.js'
+export { memoryLedger } from './memory-ledger.js'

@@ -1,39 +1,9 @@
-import { type Change, type Put, type RecordId, type RecordStore, StoreError } from './contract.js'
+import type { Change, Put, RecordId, RecordStore } from './contract.js'
 import { examineChanges, examineEntry, examineId, examineTtl, pageLimit } from './examine.js'
+import { examinePostgres, LOCK, outage, type PostgresStoreOptions } from './postgres-sender.js'
 
-/** Runs one statement with `$1` parameters. A `pg` client, pool or transaction fits as it is. */
-export type Query = (text: string, parameters: unknown[]) => Promise<{ rows: unknown[] }>
-
-export interface PostgresStoreOptions {
-  /** `(text, parameters) => pool.query(text, parameters)` */
-  query: Query
-  /**
-   * Runs `work` between `begin` and `commit` on one connection, rolls back if it rejects, and resolves to what it
-   * resolved to:
-   *
-   * ```
-   * async (work) => {
-   *   const client = await pool.connect()
-   *   try {
-   *     await client.query('begin')
-   *     const result = await work((text, parameters) => client.query(text, parameters))
-   *     await client.query('commit')
-   *     client.release()
-   *     return result
-   *   } catch (error) {
-   *     client.release(true) // closes the connection, which rolls back
-   *     throw error
-   *   }
-   * }
-   * ```
-   *
-   * With `pg`, listen for errors on the pool and on each client (`pool.on('connect', (client) => client.on('error', …))`):
-   * a connection that breaks without a listener ends the process.
-   */
-  transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>
-  /** What the tables' names begin with; letters, digits and `_`. Default `sallyport`. */
-  prefix?: string
-}
+export { type PostgresLedger, postgresLedger } from './postgres-ledger.js'
+export type { PostgresStoreOptions, Query } from './postgres-sender.js'
 
 export interface PostgresStore extends RecordStore {
   /** Makes the tables, or brings them up to this release. Safe to call at every start, by many processes at once. */
@@ -47,23 +17,12 @@ export interface PostgresStore extends RecordStore {
  *
  * The connection must use the isolation level READ COMMITTED, PostgreSQL's default.
  */
-export function postgresStore({ query, transaction, prefix = 'sallyport' }: PostgresStoreOptions): PostgresStore {
-  if (typeof query !== 'function') throw new TypeError('postgresStore: "query" must be a function (text, parameters)')
-  if (typeof transaction !== 'function') throw new TypeError('postgresStore: "transaction" must be a function (work)')
-  if (!/^[A-Za-z_]\w{0,40}$/.test(prefix)) throw new TypeError('postgresStore: "prefix" must be letters, digits and _')
+export function postgresStore(options: PostgresStoreOptions): PostgresStore {
+  const { query, transaction, prefix } = examinePostgres('postgresStore', options)
   const records = `"${prefix}_records"`
   const entries = `"${prefix}_index"`
   const sql = statements(records, entries)
 
-  async function outage<Result>(work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work()
-    } catch (error) {
-      // undefined_table, undefined_column
-      const { code } = error as { code?: unknown }
-      throw new StoreError(code === '42P01' || code === '42703' ? 'store_not_migrated' : 'store_unavailable', error)
-    }
-  }
   const ask = (text: string, parameters: unknown[]) => outage(async () => (await query(text, parameters)).rows)
 
   return {
@@ -79,7 +38,7 @@ export function postgresStore({ query, transaction, prefix = 'sallyport' }: Post
         transaction(async (run) => {
           const one = async (text: string, parameters: unknown[]) => (await run(text, parameters)).rows.length === 1
           // One writer at a time in a partition: what is absent cannot appear while the others are checked.
-          await run(sql.lock, [changes[0]?.id.partition])
+          await run(LOCK, [changes[0]?.id.partition])
           for (const change of changes)
             if (change.ifVersion !== 'any' && !(await one(sql.isAt(change.ifVersion), holdsParameters(change))))
               return false
@@ -120,7 +79,7 @@ export function postgresStore({ query, transaction, prefix = 'sallyport' }: Post
     migrate: () =>
       outage(() =>
         transaction(async (run) => {
-          await run(sql.lock, [`${prefix} migrate`])
+          await run(LOCK, [`${prefix} migrate`])
           for (const statement of sql.schema) await run(statement, [])
         }),
       ),
@@ -146,7 +105,6 @@ function statements(records: string, entries: string) {
      set value = excluded.value, version = excluded.version, expires = excluded.expires`
   return {
     get: `select value, version from ${records} where ${named} and ${alive}`,
-    lock: 'select pg_advisory_xact_lock(hashtextextended($1, 20261124))',
     isAt: (version: Conditional) =>
       version === 'absent'
         ? `select 1 where not exists (select 1 from ${records} where ${named} and ${alive})`

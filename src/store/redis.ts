@@ -1,18 +1,9 @@
-import { type Change, type Put, type RecordId, type RecordStore, StoreError } from './contract.js'
+import type { Change, Put, RecordId, RecordStore } from './contract.js'
 import { examineChanges, examineEntry, examineId, examineTtl, pageLimit } from './examine.js'
+import { createRedisSender, escapeName, type RedisStoreOptions, type Script } from './redis-sender.js'
 
-export interface RedisStoreOptions {
-  /**
-   * Sends one command with your own client and resolves to the plain reply. `key` is what a cluster client finds the
-   * node by; clients of a single server leave it aside:
-   *
-   * - `redis`: `send: (args) => client.sendCommand(args)`, cluster: `(args, key) => cluster.sendCommand(key, false, args)`
-   * - `ioredis`: `send: ([name, ...args]) => client.call(name, args)`, for a cluster the same
-   */
-  send(args: string[], key: string): Promise<unknown>
-  /** What all keys begin with: apps that share a server are kept apart by it. Default `sallyport:`. */
-  prefix?: string
-}
+export { redisLedger } from './redis-ledger.js'
+export type { RedisStoreOptions } from './redis-sender.js'
 
 /**
  * Records in Redis 6.2 or later, Valkey, or a cluster of them, through the caller's own client. A partition is a hash tag,
@@ -21,35 +12,9 @@ export interface RedisStoreOptions {
  * Needed of the server: `maxmemory-policy noeviction`, and `appendonly yes` if sessions are to outlive its restart
  * (`appendfsync always` if not one write may be lost). Not checked: either.
  */
-export function redisStore({ send, prefix = 'sallyport:' }: RedisStoreOptions): RecordStore {
-  if (typeof send !== 'function') throw new TypeError('redisStore: "send" must be a function (args, key) => reply')
-  if (/[{}]/.test(prefix)) throw new TypeError('redisStore: "prefix" must have no braces, they mark the partition')
-
-  const tag = (partition: string) => `${prefix}{${escapeName(partition)}}`
+export function redisStore(options: RedisStoreOptions): RecordStore {
+  const { ask, run, tag, indexKey } = createRedisSender('redisStore', options)
   const keyOf = ({ partition, kind, id }: RecordId) => `${tag(partition)}:${escapeName(kind)}:${escapeName(id)}`
-  const indexKey = (index: string, value: string) => `${prefix}{${escapeName(index)}:${escapeName(value)}}:index`
-
-  async function ask(args: string[], key: string): Promise<unknown> {
-    try {
-      return await send(args, key)
-    } catch (error) {
-      throw new StoreError('store_unavailable', error)
-    }
-  }
-
-  /** Runs a script by its digest; a server that does not know it yet gets the text. */
-  async function run(script: Script, keys: string[], args: (string | number)[]): Promise<unknown> {
-    const [key = ''] = keys
-    const rest = [`${keys.length}`, ...keys, ...args.map(String)]
-    try {
-      script.digest ??= await sha1(script.text)
-      return await send(['EVALSHA', script.digest, ...rest], key)
-    } catch (error) {
-      if (!`${(error as Error | undefined)?.message}`.includes('NOSCRIPT'))
-        throw new StoreError('store_unavailable', error)
-      return ask(['EVAL', script.text, ...rest], key)
-    }
-  }
 
   async function putIndexes({ id, ttl, index = [] }: Put): Promise<void> {
     const member = JSON.stringify([id.partition, id.kind, id.id])
@@ -105,11 +70,6 @@ export function redisStore({ send, prefix = 'sallyport:' }: RedisStoreOptions): 
       return (await run(consumeOnce, [keyOf(id)], [freshVersion(), milliseconds(ttl)])) === 1
     },
   }
-}
-
-interface Script {
-  readonly text: string
-  digest?: string
 }
 
 /**
@@ -203,12 +163,3 @@ function freshVersion(): number {
 /** 0 for ever. */
 const milliseconds = (seconds: number | undefined): number =>
   seconds === undefined ? 0 : Math.max(1, Math.round(seconds * 1000))
-
-/** Nothing that a key could be misread by; most texts stay as they are. */
-const escapeName = (text: string): string => (/^[\w.~-]+$/.test(text) ? text : encodeURIComponent(text))
-
-/** Only to name a script: that is how Redis calls it. */
-async function sha1(text: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-1', new TextEncoder().encode(text)))
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
-}

@@ -1,16 +1,5 @@
 import type { Change, Put, RecordId, RecordStore } from '../store/contract.js'
-
-export interface StoreContractCase {
-  /** A sentence about what holds. */
-  name: string
-  /** Rejects if it does not. */
-  run(): Promise<void>
-}
-
-export interface StoreContractOptions {
-  /** Lets seconds pass for the store. Default: waits. Give one that moves the clock where a store follows yours. */
-  wait?(seconds: number): Promise<void> | void
-}
+import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './contract-checks.js'
 
 /**
  * What every RecordStore must do, for authors of others: run each case with any test runner. The cases share a store;
@@ -231,8 +220,6 @@ function uniqueNames() {
   }
 }
 
-const sleep = (seconds: number) => new Promise<void>((resolve) => setTimeout(resolve, seconds * 1000))
-
 async function found(store: RecordStore, id: RecordId) {
   const stored = await store.get(id)
   if (!stored) throw new Error(`${id.id} is not there`)
@@ -244,20 +231,3 @@ async function listed(store: RecordStore, [entry]: Exclude<Put['index'], undefin
   const { ids } = await store.list(entry.index, entry.value)
   return [...ids].sort((a, b) => (a.id < b.id ? -1 : 1))
 }
-
-async function rejects(call: () => Promise<unknown>): Promise<void> {
-  const error = await call().then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (!(error instanceof TypeError)) throw new Error(`a TypeError was expected, not ${error}`)
-}
-
-/** Members in any order: stored objects are made anew. */
-function same(actual: unknown, expected: unknown): void {
-  const text = (value: unknown) =>
-    JSON.stringify(value, (_, one) => (isPlain(one) ? Object.fromEntries(Object.entries(one).sort()) : one))
-  if (text(actual) !== text(expected)) throw new Error(`expected ${text(expected)}, got ${text(actual)}`)
-}
-
-const isPlain = (value: unknown): value is object => value instanceof Object && !Array.isArray(value)

@@ -1,13 +1,20 @@
 import { Cluster as IoCluster, Redis as IoRedis } from 'ioredis'
 import pg from 'pg'
 import { createClient, createCluster } from 'redis'
-import type { RecordStore } from 'sallyport/store'
-import { type PostgresStore, postgresStore } from 'sallyport/store/postgres'
-import { redisStore } from 'sallyport/store/redis'
+import type { Ledger, RecordStore } from 'sallyport/store'
+import {
+  type PostgresLedger,
+  type PostgresStore,
+  type PostgresStoreOptions,
+  postgresLedger,
+  postgresStore,
+} from 'sallyport/store/postgres'
+import { type RedisStoreOptions, redisLedger, redisStore } from 'sallyport/store/redis'
 
 /** A store over a client that is the caller's own, as an app would make it. */
-export interface OpenStore<Store extends RecordStore = RecordStore> {
+export interface OpenStore<Store extends RecordStore = RecordStore, Budgets extends Ledger = Ledger> {
   store: Store
+  ledger: Budgets
   close(): Promise<unknown>
 }
 
@@ -23,7 +30,7 @@ export async function openRedis(port: number, prefix = 'sallyport:'): Promise<Op
   client.on('error', () => {})
   await client.connect()
   return {
-    store: redisStore({ prefix, send: (args) => client.sendCommand(args) }),
+    ...onRedis({ prefix, send: (args) => client.sendCommand(args) }),
     close: async () => client.destroy(),
   }
 }
@@ -32,7 +39,7 @@ export async function openIoRedis(port: number): Promise<OpenStore> {
   const client = new IoRedis({ host: '127.0.0.1', port })
   client.on('error', () => {})
   return {
-    store: redisStore({ send: ([name = '', ...args]) => client.call(name, args) }),
+    ...onRedis({ send: ([name = '', ...args]) => client.call(name, args) }),
     close: async () => client.disconnect(),
   }
 }
@@ -42,7 +49,7 @@ export async function openRedisCluster(ports: readonly number[]): Promise<OpenSt
   cluster.on('error', () => {})
   await cluster.connect()
   return {
-    store: redisStore({ send: (args, key) => cluster.sendCommand(key, false, args) }),
+    ...onRedis({ send: (args, key) => cluster.sendCommand(key, false, args) }),
     close: async () => cluster.destroy(),
   }
 }
@@ -51,17 +58,17 @@ export async function openIoRedisCluster(ports: readonly number[]): Promise<Open
   const cluster = new IoCluster(ports.map((port) => ({ host: '127.0.0.1', port })))
   cluster.on('error', () => {})
   return {
-    store: redisStore({ send: ([name = '', ...args]) => cluster.call(name, args) }),
+    ...onRedis({ send: ([name = '', ...args]) => cluster.call(name, args) }),
     close: async () => cluster.disconnect(),
   }
 }
 
-export async function openPostgres(connectionString: string): Promise<OpenStore<PostgresStore>> {
+export async function openPostgres(connectionString: string): Promise<OpenStore<PostgresStore, PostgresLedger>> {
   const pool = new pg.Pool({ connectionString, max: 5, connectionTimeoutMillis: 2000 })
   // Without a listener a connection that breaks ends the process: the pool hears the idle ones, each client its own.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
-  const store = postgresStore({
+  const options: PostgresStoreOptions = {
     query: (text, parameters) => pool.query(text, parameters),
     async transaction(work) {
       const client = await pool.connect()
@@ -76,6 +83,8 @@ export async function openPostgres(connectionString: string): Promise<OpenStore<
         throw error
       }
     },
-  })
-  return { store, close: () => pool.end() }
+  }
+  return { store: postgresStore(options), ledger: postgresLedger(options), close: () => pool.end() }
 }
+
+const onRedis = (options: RedisStoreOptions) => ({ store: redisStore(options), ledger: redisLedger(options) })

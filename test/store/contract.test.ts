@@ -1,5 +1,5 @@
-import { memoryStore, type RecordStore } from 'sallyport/store'
-import { recordStoreContract } from 'sallyport/testing'
+import { memoryLedger, memoryStore } from 'sallyport/store'
+import { ledgerContract, recordStoreContract } from 'sallyport/testing'
 import { afterAll, describe, inject, test } from 'vitest'
 import { postgresUrl } from '../services/postgres.js'
 import {
@@ -14,14 +14,16 @@ import {
 async function migrated(): Promise<OpenStore> {
   const opened = await openPostgres(postgresUrl(inject('postgres')))
   await opened.store.migrate()
+  await opened.ledger.migrate()
   return opened
 }
 
 let time = 1_790_000_000
-const memory = memoryStore({ now: () => time })
+const now = () => time
+const memory = { store: memoryStore({ now }), ledger: memoryLedger({ now }) }
 
 const engines: Record<string, () => Promise<OpenStore>> = {
-  memory: async () => ({ store: memory, close: async () => {} }),
+  memory: async () => ({ ...memory, close: async () => {} }),
   'Redis, through redis': () => openRedis(inject('redis')),
   'Redis, through ioredis': () => openIoRedis(inject('redis')),
   'Redis Cluster, through redis': () => openRedisCluster(inject('cluster')),
@@ -31,15 +33,18 @@ const engines: Record<string, () => Promise<OpenStore>> = {
 
 for (const [engine, open] of Object.entries(engines))
   describe(`the contract, kept by ${engine}`, () => {
-    let opened: Promise<OpenStore> | undefined
-    const store = async (): Promise<RecordStore> => {
-      opened ??= open()
-      return (await opened).store
+    let opening: Promise<OpenStore> | undefined
+    const opened = () => {
+      opening ??= open()
+      return opening
     }
-    afterAll(async () => (await opened)?.close())
+    afterAll(async () => (await opening)?.close())
     const wait = (seconds: number) => {
       time += seconds
     }
-    const cases = recordStoreContract(store, engine === 'memory' ? { wait } : {})
-    for (const { name, run } of cases) test.concurrent(name, run)
+    const options = engine === 'memory' ? { wait } : {}
+    for (const { name, run } of recordStoreContract(async () => (await opened()).store, options))
+      test.concurrent(name, run)
+    for (const { name, run } of ledgerContract(async () => (await opened()).ledger, options))
+      test.concurrent(`ledger: ${name}`, run)
   })

@@ -1,0 +1,52 @@
+import { examineText, examineTtl } from './examine.js'
+import type { BudgetLine, Hold, Reservation, Spending } from './ledger.js'
+
+const subjects = /^(tenant|agent|key|user):./
+const windows: ReadonlySet<unknown> = new Set(['minute', 'day', 'month', 'total'])
+
+/** For engines: what is no amount is refused alike by all. `NaN` passes comparisons, and −5 would make budget. */
+export function examineAmount(name: string, amount: unknown): void {
+  if (!Number.isSafeInteger(amount) || (amount as number) < 0)
+    throw new TypeError(`"${name}" of a budget must be a whole number, 0 or more`)
+}
+
+export function examineSpending({ tenant, lines, amount }: Spending): void {
+  examineText('tenant', tenant)
+  examineAmount('amount', amount)
+  if (!lines.length) throw new TypeError('"lines" of a budget are empty: nothing would be counted')
+  const seen = new Set<string>()
+  for (const line of lines) {
+    examineLine(line)
+    if (line.limit !== undefined) examineAmount('limit', line.limit)
+    const name = `${line.window} ${line.subject}`
+    if (seen.has(name)) throw new TypeError(`"lines" of a budget name the ${line.window} of one subject twice`)
+    seen.add(name)
+  }
+}
+
+export function examineReservation(reservation: Reservation): void {
+  examineSpending(reservation)
+  examineText('id', reservation.id)
+  examineTtl(reservation.ttl)
+}
+
+export function examineLine({ subject, window }: Omit<BudgetLine, 'limit'>): void {
+  examineText('subject', subject)
+  if (!subjects.test(subject))
+    throw new TypeError('"subject" of a budget is "tenant:", "agent:", "key:" or "user:" and an id')
+  if (!windows.has(window)) throw new TypeError('"window" of a budget is "minute", "day", "month" or "total"')
+}
+
+/** The lines by subject, in the order in which the subjects come: what is stored together. */
+export function bySubject<Line extends { readonly subject: string }>(lines: readonly Line[]): Map<string, Line[]> {
+  const grouped = new Map<string, Line[]>()
+  for (const line of lines) grouped.set(line.subject, [...(grouped.get(line.subject) ?? []), line])
+  return grouped
+}
+
+export const holdOf = ({ tenant, id, lines, amount }: Reservation): Hold => ({
+  tenant,
+  id,
+  lines: lines.map(({ subject, window, limit }) => ({ subject, window, ...(limit !== undefined && { limit }) })),
+  amount,
+})

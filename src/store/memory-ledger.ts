@@ -1,0 +1,178 @@
+import { type Now, systemNow } from '../protocol/time.js'
+import { examineAmount, examineLine, examineReservation, examineSpending, holdOf } from './examine-ledger.js'
+import {
+  type BudgetLine,
+  HOLD_KEPT,
+  type Hold,
+  type Ledger,
+  ledgerError,
+  type Shortage,
+  type Spending,
+} from './ledger.js'
+import { isForgotten, windowAt } from './windows.js'
+
+interface Held {
+  readonly hold: Hold
+  /** Of each line, in order: the window that it was made in. */
+  readonly accounts: readonly Account[]
+  /** Epoch seconds. */
+  readonly until: number
+  state: 'open' | 'ended' | 'released' | 'settled'
+  started: boolean
+  overrun: number
+}
+
+interface Account {
+  readonly window: string
+  committed: number
+  held: number
+}
+
+/** New windows between two looks for old ones. */
+const SWEEP = 100
+
+/** Budgets in the memory of this process, by the clock that was handed in. Never rejects with a StoreError. */
+export function memoryLedger({ now = systemNow }: { now?: Now } = {}): Ledger {
+  const accounts = new Map<string, Account>()
+  const holds = new Map<string, Held>()
+  const open = new Set<Held>()
+  /** When the first of them may end: until then there is nothing to look for. */
+  let soonest = Number.POSITIVE_INFINITY
+
+  function account(tenant: string, { subject, window }: Omit<BudgetLine, 'limit'>, at: number): Account {
+    const { name } = windowAt(window, at)
+    const key = `${tenant}\n${subject}\n${name}`
+    const known = accounts.get(key)
+    if (known) return known
+    const fresh = { window: name, committed: 0, held: 0 }
+    accounts.set(key, fresh)
+    if (accounts.size % SWEEP === 0) forget(at)
+    return fresh
+  }
+
+  /** Gives back what has ended by itself; what had been started counts in full. */
+  function prune(at: number): void {
+    if (at < soonest) return
+    soonest = Number.POSITIVE_INFINITY
+    for (const held of open)
+      if (held.until <= at) close(held, 'ended', held.started ? held.hold.amount : 0)
+      else soonest = Math.min(soonest, held.until)
+  }
+
+  function close(held: Held, state: Held['state'], cost: number): void {
+    if (open.delete(held)) for (const one of held.accounts) one.held -= held.hold.amount
+    for (const one of held.accounts) one.committed += cost
+    held.state = state
+  }
+
+  function forget(at: number): void {
+    for (const [key, { window, held }] of accounts) if (!held && isForgotten(window, at)) accounts.delete(key)
+    for (const [key, { until }] of holds) if (until + HOLD_KEPT <= at) holds.delete(key)
+  }
+
+  /** The first line that has too little, if one has. */
+  function shortage({ tenant, lines, amount }: Spending, at: number): Shortage | undefined {
+    for (const line of lines) {
+      if (line.limit === undefined) continue
+      const { committed, held } = account(tenant, line, at)
+      const left = line.limit - committed - held
+      const { resetsAt } = windowAt(line.window, at)
+      if (amount > left)
+        return { ok: false, line, left: Math.max(0, left), ...(resetsAt !== undefined && { resetsAt }) }
+    }
+    return undefined
+  }
+
+  const keyOf = ({ tenant, id }: { tenant: string; id: string }) => `${tenant}\n${id}`
+
+  function find(hold: Hold): Held {
+    prune(now())
+    const held = holds.get(keyOf(hold))
+    if (!held) throw ledgerError('hold_unknown')
+    return held
+  }
+
+  return {
+    async reserve(reservation) {
+      examineReservation(reservation)
+      const at = now()
+      prune(at)
+      const known = holds.get(keyOf(reservation))
+      if (known?.state === 'open') return { ok: true, hold: known.hold }
+      if (known) throw ledgerError('hold_ended')
+      const short = shortage(reservation, at)
+      if (short) return short
+      const hold = holdOf(reservation)
+      const held: Held = {
+        hold,
+        accounts: hold.lines.map((line) => account(hold.tenant, line, at)),
+        until: at + reservation.ttl,
+        state: 'open',
+        started: false,
+        overrun: 0,
+      }
+      for (const one of held.accounts) one.held += hold.amount
+      open.add(held)
+      soonest = Math.min(soonest, held.until)
+      holds.set(keyOf(hold), held)
+      return { ok: true, hold }
+    },
+
+    async spend(spending) {
+      examineSpending(spending)
+      const at = now()
+      prune(at)
+      const short = shortage(spending, at)
+      if (short) return short
+      for (const line of spending.lines) account(spending.tenant, line, at).committed += spending.amount
+      return { ok: true }
+    },
+
+    async start(hold) {
+      const held = find(hold)
+      if (held.state !== 'open') return false
+      held.started = true
+      return true
+    },
+
+    async settle(hold, actual) {
+      examineAmount('actual', actual)
+      const held = find(hold)
+      if (held.state === 'settled') return { overrun: held.overrun }
+      const taken = held.state === 'open' || (held.state === 'ended' && held.started) ? held.hold.amount : 0
+      const charged = held.state === 'ended' && held.started ? held.hold.amount : 0
+      close(held, 'settled', actual - charged)
+      held.overrun = Math.max(
+        0,
+        ...held.hold.lines.map(({ limit = Number.POSITIVE_INFINITY }, index) => {
+          const { committed = 0, held: others = 0 } = held.accounts[index] ?? {}
+          return Math.min(actual - taken, committed + others - limit)
+        }),
+      )
+      return { overrun: held.overrun }
+    },
+
+    async release(hold) {
+      const held = find(hold)
+      if (held.state === 'open') close(held, 'released', 0)
+    },
+
+    async read(tenant, line, at = now()) {
+      examineLine(line)
+      prune(now())
+      const { name, resetsAt } = windowAt(line.window, at)
+      const { committed = 0, held = 0 } = accounts.get(`${tenant}\n${line.subject}\n${name}`) ?? {}
+      return { committed, held, ...(resetsAt !== undefined && { resetsAt }) }
+    },
+
+    async holds(tenant, subject) {
+      prune(now())
+      return [...open]
+        .filter(
+          ({ hold, started }) =>
+            !started && hold.tenant === tenant && hold.lines.some((line) => line.subject === subject),
+        )
+        .map(({ hold }) => hold)
+    },
+  }
+}

@@ -1,0 +1,57 @@
+import { StoreError } from './contract.js'
+
+/** Runs one statement with `$1` parameters. A `pg` client, pool or transaction fits as it is. */
+export type Query = (text: string, parameters: unknown[]) => Promise<{ rows: unknown[] }>
+
+export interface PostgresStoreOptions {
+  /** `(text, parameters) => pool.query(text, parameters)` */
+  query: Query
+  /**
+   * Runs `work` between `begin` and `commit` on one connection, rolls back if it rejects, and resolves to what it
+   * resolved to:
+   *
+   * ```
+   * async (work) => {
+   *   const client = await pool.connect()
+   *   try {
+   *     await client.query('begin')
+   *     const result = await work((text, parameters) => client.query(text, parameters))
+   *     await client.query('commit')
+   *     client.release()
+   *     return result
+   *   } catch (error) {
+   *     client.release(true) // closes the connection, which rolls back
+   *     throw error
+   *   }
+   * }
+   * ```
+   *
+   * With `pg`, listen for errors on the pool and on each client (`pool.on('connect', (client) => client.on('error', …))`):
+   * a connection that breaks without a listener ends the process.
+   */
+  transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>
+  /** What the tables' names begin with; letters, digits and `_`. Default `sallyport`. */
+  prefix?: string
+}
+
+/** @throws TypeError naming the option */
+export function examinePostgres(engine: string, { query, transaction, prefix = 'sallyport' }: PostgresStoreOptions) {
+  if (typeof query !== 'function') throw new TypeError(`${engine}: "query" must be a function (text, parameters)`)
+  if (typeof transaction !== 'function') throw new TypeError(`${engine}: "transaction" must be a function (work)`)
+  if (!/^[A-Za-z_]\w{0,40}$/.test(prefix)) throw new TypeError(`${engine}: "prefix" must be letters, digits and _`)
+  return { query, transaction, prefix }
+}
+
+/** Whatever the driver throws, as what it means to a caller. */
+export async function outage<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    // undefined_table, undefined_column
+    const { code } = error as { code?: unknown }
+    throw new StoreError(code === '42P01' || code === '42703' ? 'store_not_migrated' : 'store_unavailable', error)
+  }
+}
+
+/** One at a time, until the transaction ends. */
+export const LOCK = 'select pg_advisory_xact_lock(hashtextextended($1, 20261124))'

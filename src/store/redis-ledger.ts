@@ -1,0 +1,109 @@
+import { bySubject, examineAmount, examineLine, examineReservation, examineSpending, holdOf } from './examine-ledger.js'
+import {
+  type BudgetLine,
+  HOLD_KEPT,
+  type Hold,
+  type Ledger,
+  ledgerError,
+  type Shortage,
+  type Spending,
+} from './ledger.js'
+import { ledgerScripts } from './redis-ledger-scripts.js'
+import { createRedisSender, escapeName, type RedisStoreOptions } from './redis-sender.js'
+import { windowAt } from './windows.js'
+
+/**
+ * Budgets in Redis 6.2 or later, Valkey, or a cluster of them, through the caller's own client: the same `send` as for
+ * `redisStore`. Each call is one script on the node of its tenant, by the server's clock.
+ *
+ * What is lost with the server's data is lost: `appendonly yes` at least, or {@link postgresLedger} where money is counted.
+ */
+export function redisLedger(options: RedisStoreOptions): Ledger {
+  const { run, tag } = createRedisSender('redisLedger', options)
+  const scripts = ledgerScripts()
+
+  // No kind of a record is empty: keys of budgets are never those of records.
+  const holdKey = ({ tenant, id }: { tenant: string; id: string }) => `${tag(tenant)}::hold:${escapeName(id)}`
+  /** Of each subject: what its windows have come to, its holds by their end, and what each of them is. */
+  const subjectKeys = (tenant: string, subject: string) => {
+    const base = `${tag(tenant)}::budget:${escapeName(subject)}`
+    return [base, `${base}:ends`, `${base}:holds`]
+  }
+  /** The lines as the scripts take them: subjects in order, and for each how many windows, and each with its limit. */
+  function described(tenant: string, lines: readonly BudgetLine[]) {
+    const groups = [...bySubject(lines)]
+    return {
+      keys: groups.flatMap(([subject]) => subjectKeys(tenant, subject)),
+      args: groups.flatMap(([, own]) => [own.length, ...own.flatMap(({ window, limit = '' }) => [window, limit])]),
+      ordered: groups.flatMap(([, own]) => own),
+    }
+  }
+  const shortage = (ordered: readonly BudgetLine[], [, at, left, now]: number[]): Shortage => {
+    const line = ordered[(at ?? 1) - 1] as BudgetLine
+    const { resetsAt } = windowAt(line.window, (now ?? 0) / 1000)
+    return { ok: false, line, left: Math.max(0, left ?? 0), ...(resetsAt !== undefined && { resetsAt }) }
+  }
+  const numbers = (reply: unknown): number[] => (reply as unknown[]).map(Number)
+
+  async function onHold(script: 'start' | 'settle' | 'release', hold: Hold, ...first: number[]): Promise<number[]> {
+    const { keys, args } = described(hold.tenant, hold.lines)
+    const reply = numbers(await run(scripts[script], [holdKey(hold), ...keys], [hold.id, ...first, ...args]))
+    if (reply[0] === -1) throw ledgerError('hold_unknown')
+    return reply
+  }
+
+  return {
+    async reserve(reservation) {
+      examineReservation(reservation)
+      const hold = holdOf(reservation)
+      const { keys, args, ordered } = described(hold.tenant, hold.lines)
+      const first = [hold.id, hold.amount, milliseconds(reservation.ttl), HOLD_KEPT * 1000, JSON.stringify(hold.lines)]
+      const reply = numbers(await run(scripts.reserve, [holdKey(hold), ...keys], [...first, ...args]))
+      if (reply[0] === -1) throw ledgerError('hold_ended')
+      return reply[0] === 1 ? { ok: true, hold } : shortage(ordered, reply)
+    },
+
+    async spend(spending: Spending) {
+      examineSpending(spending)
+      const { keys, args, ordered } = described(spending.tenant, spending.lines)
+      const reply = numbers(await run(scripts.spend, keys, [spending.amount, ...args]))
+      return reply[0] === 1 ? { ok: true } : shortage(ordered, reply)
+    },
+
+    start: async (hold) => (await onHold('start', hold))[0] === 1,
+
+    async settle(hold, actual) {
+      examineAmount('actual', actual)
+      const [, overrun = 0] = await onHold('settle', hold, actual)
+      return { overrun }
+    },
+
+    async release(hold) {
+      await onHold('release', hold)
+    },
+
+    async read(tenant, line, at) {
+      examineLine(line)
+      const name = at === undefined ? '' : windowAt(line.window, at).name
+      const reply = numbers(await run(scripts.read, subjectKeys(tenant, line.subject), [line.window, name]))
+      const [committed = 0, held = 0, now = 0] = reply
+      const { resetsAt } = windowAt(line.window, at ?? now / 1000)
+      return { committed, held, ...(resetsAt !== undefined && { resetsAt }) }
+    },
+
+    async holds(tenant, subject) {
+      const keys = subjectKeys(tenant, subject)
+      const ids = ((await run(scripts.open, keys, [])) as unknown[]).map(String)
+      const found = await Promise.all(
+        ids.map(async (id) => {
+          const reply = await run(scripts.describe, [holdKey({ tenant, id })], [])
+          const [amount, lines] = reply as unknown[]
+          return lines ? [{ tenant, id, lines: JSON.parse(`${lines}`), amount: Number(amount) } satisfies Hold] : []
+        }),
+      )
+      return found.flat()
+    },
+  }
+}
+
+const milliseconds = (seconds: number): number => Math.max(1, Math.round(seconds * 1000))

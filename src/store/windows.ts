@@ -1,0 +1,38 @@
+import type { BudgetWindow } from './ledger.js'
+
+/** A window of a budget: its name in storage, which is another one in the next window, and its end. */
+export interface Window {
+  readonly name: string
+  readonly resetsAt?: number
+}
+
+const MINUTE = 60
+const DAY = 86_400
+
+/** Windows of each kind that are kept, the present one included. */
+export const windowsKept = { m: 120, d: 62, o: 25 } as const
+
+/** The window that an instant (epoch seconds) lies in, in UTC. Engines with a clock of their own spell names alike. */
+export function windowAt(kind: BudgetWindow, instant: number): Window {
+  switch (kind) {
+    case 'minute':
+      return { name: `m${Math.floor(instant / MINUTE)}`, resetsAt: (Math.floor(instant / MINUTE) + 1) * MINUTE }
+    case 'day':
+      return { name: `d${Math.floor(instant / DAY)}`, resetsAt: (Math.floor(instant / DAY) + 1) * DAY }
+    case 'month': {
+      const date = new Date(instant * 1000)
+      const month = date.getUTCFullYear() * 12 + date.getUTCMonth()
+      return { name: `o${month}`, resetsAt: Date.UTC(Math.floor(month / 12), (month % 12) + 1) / 1000 }
+    }
+    case 'total':
+      return { name: 't' }
+  }
+}
+
+/** Whether a window is so old that nobody reads it any more. */
+export function isForgotten(name: string, instant: number): boolean {
+  const kind = ({ m: 'minute', d: 'day', o: 'month' } as const)[name[0] ?? '']
+  if (!kind) return false
+  const present = Number(windowAt(kind, instant).name.slice(1))
+  return present - Number(name.slice(1)) >= windowsKept[name[0] as keyof typeof windowsKept]
+}
