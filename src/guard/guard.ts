@@ -80,10 +80,12 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
     }
   }
 
-  /** A policy that cannot decide has not said yes. */
-  async function weighed(principal: Principal, needs: Needs): Promise<Verdict> {
+  /** A policy or a budget that cannot decide has not said yes. */
+  async function weighed({ principal, admit }: Accepted, needs: Needs): Promise<Verdict> {
     try {
-      return await weigh(principal, needs, policy, now())
+      const verdict = await weigh(principal, needs, policy, now())
+      if (!verdict.ok) return verdict
+      return (await admit?.(needs.cost ?? 1)) ?? verdict
     } catch {
       return { ...refusal(503, 'keys_unavailable', 'decide threw'), retryAfter: 5 }
     }
@@ -92,7 +94,7 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
 
   const protect = async (request: Request, needs: Needs = {}): Promise<Outcome> => {
     const { verdict, authenticator } = await judge(request)
-    const final = verdict.ok ? await weighed(verdict.principal, needs) : verdict
+    const final = verdict.ok ? await weighed(verdict, needs) : verdict
     if (final.ok) {
       emit({ type: 'accepted', method: final.principal.method, sub: final.principal.sub })
       return final
@@ -118,6 +120,8 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
       },
   })
 }
+
+type Accepted = Extract<Verdict, { ok: true }>
 
 /** Two values of one header arrive joined by a comma; a key and an authorization are two credentials. */
 function ambiguous({ headers }: Request): boolean {

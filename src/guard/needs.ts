@@ -19,6 +19,8 @@ export interface Needs {
   maxAge?: number
   /** What is to be done, for `decide`. */
   action?: Action
+  /** How many calls this counts as, for credentials with a budget. Default 1. */
+  cost?: number
 }
 
 export interface Action {

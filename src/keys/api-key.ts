@@ -3,13 +3,15 @@ import { StoreError } from '../store/contract.js'
 import type { ApiKeys } from './api-keys.js'
 import { apiKeyRefusals } from './errors.js'
 import { findKeys } from './format.js'
+import type { KeyRecord } from './record.js'
 
 /**
  * Accepts API keys in `X-API-Key` or, beginning with their prefix, in `Authorization: Bearer`; never in the URL, where logs
  * and histories keep them: that is 400, whoever else is accepted.
  *
  * Refused keys are 403 `invalid_api_key`, one body for malformed, unknown and revoked; `api_key_expired` only once the secret
- * has matched. A store that cannot be asked is 503.
+ * has matched. A quota that is used up is 429 with `Retry-After` (none where waiting does not help); it is counted after
+ * everything else, so a call that is refused costs nothing. A store that cannot be asked is 503.
  */
 export function apiKey(keys: ApiKeys): Authenticator {
   const presented = ({ headers }: Request): string | undefined => {
@@ -20,6 +22,17 @@ export function apiKey(keys: ApiKeys): Authenticator {
   }
   const isInUrl = ({ url }: Request) =>
     url.includes('?') && findKeys(decode(url.slice(url.indexOf('?'))), keys.prefix).length > 0
+
+  async function admit(record: KeyRecord, cost: number): Promise<Refused | undefined> {
+    try {
+      const verdict = await keys.spend(record, cost)
+      if (verdict.ok) return undefined
+      const { window, retryAfter } = verdict
+      return { ...refused(429, 'quota_exceeded', window), ...(retryAfter !== undefined && { retryAfter }) }
+    } catch (error) {
+      return unavailable(error)
+    }
+  }
 
   return {
     method: 'api_key',
@@ -36,22 +49,30 @@ export function apiKey(keys: ApiKeys): Authenticator {
         return {
           ok: true,
           principal: { method: 'api_key', sub: owner, tenant, scopes, expiresAt, claims: { key_id: id, lineage } },
+          admit: (cost) => admit(verdict.record, cost),
         }
       } catch (error) {
-        if (!(error instanceof StoreError)) throw error
-        return { ...refused(503, 'keys_unavailable', 'store'), retryAfter: 5 }
+        return unavailable(error)
       }
     },
   }
 }
 
-const refused = (status: 400 | 403 | 503, error: keyof typeof apiKeyRefusals, detail: string) => ({
+type Refused = Extract<Verdict, { ok: false }>
+
+const refused = (status: 400 | 403 | 429 | 503, error: keyof typeof apiKeyRefusals, detail: string) => ({
   ok: false as const,
   status,
   error,
   error_description: apiKeyRefusals[error],
   detail,
 })
+
+/** @throws whatever is no outage */
+function unavailable(error: unknown): Refused {
+  if (!(error instanceof StoreError)) throw error
+  return { ...refused(503, 'keys_unavailable', 'store'), retryAfter: 5 }
+}
 
 function decode(query: string): string {
   try {

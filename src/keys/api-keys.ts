@@ -4,8 +4,9 @@ import type { Change, Stored } from '../store/contract.js'
 import { keyError } from './errors.js'
 import type { KeyEvent } from './events.js'
 import { findKeys, newKey, parseApiKey, partitionOf } from './format.js'
-import { inNetwork, parseNetwork } from './networks.js'
+import { inNetwork } from './networks.js'
 import { type ApiKeysOptions, examine } from './options.js'
+import { createQuotas, type QuotaVerdict } from './quota.js'
 import {
   dayOf,
   expiryIndex,
@@ -20,22 +21,7 @@ import {
   tenantIndex,
 } from './record.js'
 import { createUse } from './use.js'
-
-/** What a new key is to be. */
-export interface NewApiKey<Scope extends string> {
-  tenant: string
-  /** The person or service that it acts for. */
-  owner: string
-  /** For people, in lists. */
-  name: string
-  /** What it may, and no more. Empty is nothing. */
-  scopes: readonly Scope[]
-  /** Seconds. Default and most: `maxAge`. */
-  expiresIn?: number
-  /** Networks from which it may be used: `10.0.0.0/8`, `2001:db8::/32`, single addresses. Default: from anywhere. */
-  ips?: readonly string[]
-  metadata?: Readonly<Record<string, string>>
-}
+import { examineWish, type NewApiKey } from './wish.js'
 
 /** A key as it is shown once, and what is kept of it. */
 export interface CreatedApiKey {
@@ -63,13 +49,14 @@ const nobody = 'A'.repeat(43)
  * @throws TypeError naming the option
  */
 export function createApiKeys<const Scope extends string>(options: ApiKeysOptions<Scope>) {
-  const { store, prefix, scopes, addressOf, isOwnerActive, onEvent, now = systemNow } = options
+  const { store, prefix, ledger, addressOf, isOwnerActive, onEvent, now = systemNow } = options
   const { maxAge, grace: usualGrace, maxGrace } = examine(options)
   const emit = (event: KeyEvent) => {
     try {
       onEvent?.(event)
     } catch {}
   }
+  const quotas = createQuotas(ledger, now)
   const use = createUse(options, emit, (id, reason) => end(id, undefined, reason))
 
   async function find(id: string, tenant?: string): Promise<{ row: KeyRow; stored: Stored } | undefined> {
@@ -141,34 +128,26 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     return { ok: true, record: recordOf(row) }
   }
 
-  function examineWish(wish: NewApiKey<Scope>): void {
-    const misuse = (field: string, remedy: string) => {
-      throw new TypeError(`keys.create: "${field}" ${remedy}`)
-    }
-    for (const field of ['tenant', 'owner', 'name'] as const)
-      if (typeof wish[field] !== 'string' || !wish[field] || wish[field].length > 200)
-        misuse(field, 'must be a text of 1 to 200 characters')
-    const unknown = wish.scopes.find((scope) => !scopes.includes(scope))
-    if (unknown !== undefined) misuse('scopes', `names ${unknown}, which createApiKeys does not list`)
-    const { expiresIn = maxAge, ips = [], metadata = {} } = wish
-    if (!(expiresIn > 0 && expiresIn <= maxAge))
-      misuse('expiresIn', `must be more than 0 and at most ${maxAge} seconds`)
-    const odd = ips.find((network) => !parseNetwork(network))
-    if (odd !== undefined) misuse('ips', `names ${odd}, which is no address and no network`)
-    if (ips.length && !addressOf)
-      misuse('ips', 'needs createApiKeys({ addressOf }), which says where a caller comes from')
-    if (Object.values(metadata).some((value) => typeof value !== 'string' || findKeys(value, prefix).length))
-      misuse('metadata', 'must hold texts, and no keys')
-  }
-
   return {
     prefix,
     verify,
 
+    /**
+     * Counts a call of a key whose `record` was verified, last of all: after scopes and tenant, so that what is refused costs
+     * nothing. A guard with `apiKey(keys)` does it by itself. `cost` in calls. Keys without a quota are not counted.
+     *
+     * @throws StoreError when it cannot be counted: then the call must not go on
+     */
+    async spend(record: KeyRecord, cost = 1): Promise<QuotaVerdict> {
+      const verdict = await quotas.spend(record, cost)
+      if (!verdict.ok) emit({ type: 'key_over_quota', id: record.id, tenant: record.tenant, window: verdict.window })
+      return verdict
+    },
+
     /** Makes a key. @throws TypeError naming the field @throws StoreError */
     async create(wish: NewApiKey<Scope>): Promise<CreatedApiKey> {
-      examineWish(wish)
-      const { tenant, owner, name, scopes: granted, expiresIn = maxAge, ips, metadata } = wish
+      examineWish(wish, options, maxAge)
+      const { tenant, owner, name, scopes: granted, expiresIn = maxAge, ips, quota, metadata } = wish
       const { key, row } = await make({
         lineage: crypto.randomUUID(),
         tenant,
@@ -177,6 +156,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
         scopes: [...new Set(granted)],
         lifetime: expiresIn,
         ...(ips && { ips }),
+        ...(quota && { quota: { ...quota } }),
         ...(metadata && { metadata: { ...metadata } }),
       })
       if (!(await store.write([putRow(row, 'absent', now())]))) throw keyError('key_conflict')
@@ -255,6 +235,15 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     async get(id: string, { tenant }: { tenant: string }) {
       const found = await find(id, tenant)
       return found && { ...recordOf(found.row), ...(await use.last(id)) }
+    },
+
+    /**
+     * What a key and its successors have used of their quota, now or in the windows of another instant (`at`, epoch seconds):
+     * `{ day: { used: 12, limit: 100, resetsAt: … } }`. `undefined` where the tenant has no such key.
+     */
+    async quotaUse(id: string, { tenant, at }: { tenant: string; at?: number }) {
+      const found = await find(id, tenant)
+      return found && quotas.use(found.row, at)
     },
 
     /** The keys of a tenant, or of one owner there, ended ones included, a page at a time. */

@@ -16,5 +16,6 @@ export const apiKeyRefusals = {
   invalid_request: 'Send exactly one credential, in a header.',
   invalid_api_key: 'The API key cannot be used here.',
   api_key_expired: 'The API key has expired.',
+  quota_exceeded: 'The API key has used up its quota.',
   keys_unavailable: 'The credential cannot be checked now.',
 } as const

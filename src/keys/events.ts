@@ -1,3 +1,5 @@
+import type { BudgetWindow } from '../store/ledger.js'
+
 /** What happened to keys, for logs, metrics and alarms. Ids are public; a key is in none of these. */
 export type KeyEvent =
   | { type: 'key_created'; id: string; tenant: string; owner: string }
@@ -5,4 +7,5 @@ export type KeyEvent =
   | { type: 'key_revoked'; id: string; tenant: string; reason: string }
   | { type: 'key_refused'; id?: string; tenant?: string; detail: string }
   | { type: 'key_anomaly'; id: string; tenant: string; kind: 'burst' | 'new_network' }
+  | { type: 'key_over_quota'; id: string; tenant: string; window: BudgetWindow }
   | { type: 'key_use_unrecorded'; id: string }

@@ -1,10 +1,13 @@
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
+import type { Ledger } from '../store/ledger.js'
 import type { KeyEvent } from './events.js'
 
 export interface ApiKeysOptions<Scope extends string> {
   /** Where keys live. `memoryStore()` forgets them with the process. */
   store: RecordStore
+  /** Where calls are counted, for keys with a `quota`. Default: no key has one. */
+  ledger?: Ledger
   /** What every key begins with, for people and for secret scanners: `sp_live`, `acme_test`. Letters, digits, underscores. */
   prefix: string
   /** All scopes that a key can have. There is no wildcard: a key without scopes may nothing. */

@@ -1,5 +1,6 @@
 import type { Put, RecordId, Stored } from '../store/contract.js'
 import { partitionOf } from './format.js'
+import type { Quota } from './quota.js'
 
 /** What is known of a key. Never the key: of that there is a digest, which opens nothing. */
 export interface KeyRecord {
@@ -21,6 +22,8 @@ export interface KeyRecord {
   replacedBy?: string
   /** Networks from which it may be used; absent: from anywhere. */
   ips?: readonly string[]
+  /** Calls in each window, shared by the lineage. */
+  quota?: Quota
   metadata?: Readonly<Record<string, string>>
 }
 

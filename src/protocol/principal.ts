@@ -20,7 +20,12 @@ export interface Principal {
 
 /** What an authenticator says about a request that carries its kind of credential. */
 export type Verdict =
-  | { ok: true; principal: Principal }
+  | {
+      ok: true
+      principal: Principal
+      /** Counts the call, where credentials have budgets: asked last, when nothing else has refused. `cost` in calls. */
+      admit?: (cost: number) => Promise<Extract<Verdict, { ok: false }> | undefined>
+    }
   | {
       ok: false
       status: 400 | 401 | 403 | 429 | 503

@@ -1,0 +1,51 @@
+import { findKeys } from './format.js'
+import { parseNetwork } from './networks.js'
+import type { ApiKeysOptions } from './options.js'
+import { type Quota, quotaWindows } from './quota.js'
+
+/** What a new key is to be. */
+export interface NewApiKey<Scope extends string> {
+  tenant: string
+  /** The person or service that it acts for. */
+  owner: string
+  /** For people, in lists. */
+  name: string
+  /** What it may, and no more. Empty is nothing. */
+  scopes: readonly Scope[]
+  /** Seconds. Default and most: `maxAge`. */
+  expiresIn?: number
+  /** Networks from which it may be used: `10.0.0.0/8`, `2001:db8::/32`, single addresses. Default: from anywhere. */
+  ips?: readonly string[]
+  /** Calls: `{ minute: 60, day: 10_000 }`. Of the key and its successors together. Default: no limit. Needs `ledger`. */
+  quota?: Quota
+  metadata?: Readonly<Record<string, string>>
+}
+
+/** @throws TypeError naming the field */
+export function examineWish<Scope extends string>(
+  wish: NewApiKey<Scope>,
+  { prefix, scopes, addressOf, ledger }: ApiKeysOptions<Scope>,
+  maxAge: number,
+): void {
+  const misuse = (field: string, remedy: string) => {
+    throw new TypeError(`keys.create: "${field}" ${remedy}`)
+  }
+  for (const field of ['tenant', 'owner', 'name'] as const)
+    if (typeof wish[field] !== 'string' || !wish[field] || wish[field].length > 200)
+      misuse(field, 'must be a text of 1 to 200 characters')
+  const unknown = wish.scopes.find((scope) => !scopes.includes(scope))
+  if (unknown !== undefined) misuse('scopes', `names ${unknown}, which createApiKeys does not list`)
+  const { expiresIn = maxAge, ips = [], quota = {}, metadata = {} } = wish
+  if (!(expiresIn > 0 && expiresIn <= maxAge)) misuse('expiresIn', `must be more than 0 and at most ${maxAge} seconds`)
+  const odd = ips.find((network) => !parseNetwork(network))
+  if (odd !== undefined) misuse('ips', `names ${odd}, which is no address and no network`)
+  if (ips.length && !addressOf)
+    misuse('ips', 'needs createApiKeys({ addressOf }), which says where a caller comes from')
+  for (const [window, limit] of Object.entries(quota))
+    if (!quotaWindows.some((one) => one === window) || !Number.isSafeInteger(limit) || limit < 0)
+      misuse('quota', `must be whole numbers of calls for ${quotaWindows.join(', ')}`)
+  if (Object.keys(quota).length && !ledger)
+    misuse('quota', 'needs createApiKeys({ ledger }): memoryLedger() for one process, redisLedger(…) for all')
+  if (Object.values(metadata).some((value) => typeof value !== 'string' || findKeys(value, prefix).length))
+    misuse('metadata', 'must hold texts, and no keys')
+}
