@@ -37,8 +37,22 @@ export type KeyVerdict =
 
 export type ApiKeys<Scope extends string = string> = ReturnType<typeof createApiKeys<Scope>>
 
-/** Compared with where there is no key of that id, so that there is one comparison in any case. */
-const nobody = 'A'.repeat(43)
+/** Read and compared with where there is no key of that id, so that the time of a refusal hardly says whether there is one. */
+const nobody: Stored = {
+  value: JSON.stringify({
+    lineage: '00000000-0000-0000-0000-000000000000',
+    tenant: 'nobody',
+    owner: 'nobody',
+    name: 'nobody',
+    scopes: ['nothing'],
+    lifetime: 7_776_000,
+    id: '0'.repeat(16),
+    digest: '0'.repeat(43),
+    createdAt: 1_790_000_000.123,
+    expiresAt: 1_797_776_000.123,
+  }),
+  version: 0,
+}
 
 /**
  * API keys: 256 random bits each, of which only a SHA-256 is kept.
@@ -113,11 +127,11 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     }
     const parsed = parseApiKey(key)
     if (parsed?.prefix !== prefix) return refuse('shape')
-    // Found or not, there is one digest and one comparison.
-    const [found, digest] = await Promise.all([find(parsed.id), sha256(key)])
-    const row = found?.row
-    const same = equalInConstantTime(digest, row?.digest ?? nobody)
-    if (!row || !same) return refuse('unknown')
+    const [stored, digest] = await Promise.all([store.get(idOf(parsed.id)), sha256(key)])
+    // There or not, one row is read and one digest compared.
+    const row = readRow(stored ?? nobody)
+    const same = equalInConstantTime(digest, row.digest)
+    if (!stored || !same) return refuse('unknown')
     if (row.revokedAt !== undefined) return refuse('revoked', row)
     if (now() >= row.expiresAt) return refuse('expired', row, 'api_key_expired')
     if (isOwnerActive && !(await isOwnerActive({ tenant: row.tenant, owner: row.owner }))) return refuse('owner', row)
