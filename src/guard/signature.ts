@@ -20,17 +20,28 @@ export const LONGEST = 16_384
 /** Tokens that are remembered: fewer than a thousand, about 2 MB; the longest unused make room. */
 const REMEMBERED = 998
 
+/** Characters from the end of a token by which it may have been seen before: a hint, and no more. */
+const TAIL = 22
+
+/** Absent `digest`: seen once, and not remembered yet. */
+interface Known {
+  digest?: string
+  resource?: string
+  generation?: number
+  claims?: JWTPayload
+}
+
 /**
  * The claims of a token whose signature, issuer and audience are right.
  *
- * A token that has passed is remembered by its digest for as long as the issuer's keys are the ones it was verified with:
- * only what cannot change is left out the second time. Times, bindings, replay, tenant and scope are the caller's to
- * check, every time.
+ * A token that has passed twice is remembered by its digest for as long as the issuer's keys are the ones it was verified with:
+ * from then on only what cannot change is left out. Times, bindings, replay, tenant and scope are the caller's to check, every
+ * time. A token that comes once costs no digest.
  *
  * Rejects with {@link TokenFlaw}, with an error of jose, or with what `keys` rejects with.
  */
 export function createSignatureCheck({ issuer, algs, profile, clockTolerance, keys }: SignatureCheckOptions) {
-  const remembered = createBounded<{ resource: string; generation: number; claims?: JWTPayload }>(REMEMBERED)
+  const remembered = createBounded<Known>(REMEMBERED)
   const keyFor: JWTVerifyGetKey = async (header, token) => {
     const flaw = headerFlaw(header, profile)
     if (flaw !== undefined) throw new TokenFlaw(flaw)
@@ -40,9 +51,15 @@ export function createSignatureCheck({ issuer, algs, profile, clockTolerance, ke
   return async (token: string, resource: string, now: () => number): Promise<JWTPayload> => {
     if (token.length > LONGEST) throw new TokenFlaw('too long')
     const generation = keys.generation?.()
-    const digest = generation === undefined ? '' : await platform.sha256(token)
-    const known = remembered.get(digest)
-    if (known && known.generation === generation && known.resource === resource) {
+    const tail = token.slice(-TAIL)
+    const known = generation === undefined ? undefined : remembered.get(tail)
+    const digest = known && (await platform.sha256(token))
+    if (
+      known?.digest !== undefined &&
+      known.digest === digest &&
+      known.generation === generation &&
+      known.resource === resource
+    ) {
       known.claims ??= frozen(decodeJwt(token))
       return known.claims
     }
@@ -56,7 +73,7 @@ export function createSignatureCheck({ issuer, algs, profile, clockTolerance, ke
       requiredClaims: ['exp', ...(profile === 'rfc9068' ? ['sub', 'client_id', 'iat', 'jti'] : ['sub'])],
     })
     if (generation === undefined || keys.generation?.() !== generation) return payload
-    remembered.set(digest, { resource, generation })
+    remembered.set(tail, digest === undefined ? {} : { digest, resource, generation })
     return payload
   }
 }

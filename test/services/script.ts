@@ -73,7 +73,9 @@ export async function startRemote(entry: string, options: unknown): Promise<Remo
       new Promise((resolve, reject) => {
         const id = ++asked
         waiting.set(id, { resolve, reject })
-        child.send({ id, call, args } satisfies Question)
+        child.send({ id, call, args } satisfies Question, (error) => {
+          if (error) reject(new Error('killed'))
+        })
       }),
     kill: () => killed(child),
   }

@@ -1,0 +1,3 @@
+import { race } from './ledger-race.js'
+
+race('postgres')
