@@ -52,6 +52,7 @@ const arrows: Record<string, readonly string[]> = {
   tokens: ['protocol', 'crypto', 'store'],
   keys: ['protocol', 'crypto', 'store'],
   node: ['protocol', 'bff', 'guard'],
+  hono: ['protocol', 'guard'],
   testing: ['protocol', 'store', 'client', 'bff', 'guard'],
 }
 
@@ -65,7 +66,7 @@ const homes: Record<string, readonly string[]> = {
     'src/bff/client-authentication.ts',
     'src/browser-only/silent.ts',
   ],
-  hono: ['src/bff/'],
+  hono: ['src/bff/', 'src/hono/'],
   jose: [
     'src/tokens/',
     'src/guard/',

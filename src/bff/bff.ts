@@ -14,7 +14,7 @@ import { createKeyring } from './keyring.js'
 import { createLogin } from './login.js'
 import { createLogout } from './logout.js'
 import type { BffOptions } from './options.js'
-import type { Parts } from './parts.js'
+import { type Parts, withParts } from './parts.js'
 import { createProviderLogout } from './provider-logout.js'
 import { createProviders } from './providers.js'
 import { createProxy } from './proxy.js'
@@ -201,5 +201,5 @@ export function createBff(options: BffOptions): Bff {
       await background.drain(settings.timeout)
     },
   }
-  return withAnswers(bff, answer)
+  return withParts(withAnswers(bff, answer), parts)
 }

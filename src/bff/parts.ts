@@ -20,3 +20,14 @@ export interface Parts {
   /** What must be known once: spent transactions, logout tokens. The session store, or this process's memory. */
   store: RecordStore
 }
+
+const parts = new WeakMap<object, Parts>()
+
+/** Ties to a backend what its endpoints work with, and returns the same backend: for what belongs to it and is no endpoint. */
+export function withParts<Owner extends object>(owner: Owner, its: Parts): Owner {
+  parts.set(owner, its)
+  return owner
+}
+
+/** The parts of what `createBff()` returned; `undefined` for anything else. */
+export const partsOf = (owner: object): Parts | undefined => parts.get(owner)

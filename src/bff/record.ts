@@ -14,8 +14,11 @@ export interface SessionRecord {
   readonly sub: string
   /** The provider's own session. @see OpenID Connect Front-Channel Logout 1.0 section 3 */
   readonly sid?: string
-  /** What the page may see; nothing else of the ID Token is kept. */
+  /** What the page may see. */
   readonly claims: Readonly<Record<string, unknown>>
+  /** How and when the person signed in, where the ID Token says so; nothing else of it is kept. @see RFC 9470 */
+  readonly acr?: string
+  readonly auth_time?: EpochSeconds
   readonly refresh_token?: string
   /** As granted, and for which resources: the session's default token. */
   readonly scope: string

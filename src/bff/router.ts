@@ -4,7 +4,7 @@ import { StoreError } from '../store/contract.js'
 import { refusalAnswer } from './answers.js'
 import { allowOrigin, answerPreflight, isOwnStream, requireNavigation, requireOwnPage } from './csrf.js'
 import type { Endpoint } from './endpoint.js'
-import { Refusal, type RefusalDetails } from './errors.js'
+import { Refusal, type RefusalDetails, storeAway } from './errors.js'
 import { refusalPage } from './page.js'
 import type { Parts } from './parts.js'
 
@@ -45,7 +45,7 @@ export function createRouter(
   function outage(error: unknown, path: string): RefusalDetails {
     if (error instanceof StoreError) {
       if (error.code === 'store_not_migrated') emit({ type: 'operator_error', detail: error.message })
-      return { description: 'The session store cannot be reached. The session is kept.' }
+      return { description: storeAway }
     }
     const { name } = error as Error
     if (name !== 'AbortError') emit({ type: 'operator_error', detail: `${name} in ${path}` })

@@ -83,7 +83,7 @@ export function createSealedSessions(
   })
 
   return {
-    async read(request, touch = true) {
+    async read(request, touch = true, end = true) {
       const header = request.headers.get('cookie')
       const found = await cookie.open(header)
       if (!found.record) return absent(request, 'none')
@@ -92,7 +92,8 @@ export function createSealedSessions(
       if (ended) return absent(request, ended)
       if (!providers.of(found.record.iss)) return absent(request, 'revoked')
       const idle = await lastUse(header, id)
-      if (!idle || now() > idle.at + idleTimeout || now() >= expires) return expire(request, found.record)
+      if (!idle || now() > idle.at + idleTimeout || now() >= expires)
+        return end ? expire(request, found.record) : absent(request, 'expired')
       const due = touch && now() - idle.at >= Math.min(60, idleTimeout / 10)
       const cookies = due ? [await idleCookie(id, expires)] : []
       // Once more, with nothing to wait for after it: a sign-out may have come while the cookies were opened.

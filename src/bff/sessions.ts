@@ -62,8 +62,11 @@ export interface Directory {
 /** The wall between endpoints and where sessions live: in sealed cookies, or in a store. */
 export interface Sessions {
   readonly directory?: Directory
-  /** `touch: false` does not slide the idle limit. */
-  read(request: Asked, touch?: boolean): Promise<Presence | Absence>
+  /**
+   * `touch: false` does not slide the idle limit. `end: false` leaves a session that has run out to whoever reads it next, so
+   * that the provider need not be told now.
+   */
+  read(request: Asked, touch?: boolean, end?: boolean): Promise<Presence | Absence>
   /**
    * Makes a session under a new id; ends the one that this browser had: by its cookie, or `began` where browsers withhold
    * that.

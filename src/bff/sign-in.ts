@@ -68,7 +68,7 @@ export async function signIn(
   const { settings } = provider
   const tokens = await provider.redeem({ ...response, redirect_uri, nonce, max_age, acr_values, resource })
   const now = settings.now()
-  const { sub, sid } = tokens.claims
+  const { sub, sid, acr, auth_time } = tokens.claims
   const stepUp = max_age !== undefined || acr_values !== undefined
   if (stepUp && own?.began && (own.began.sub !== sub || own.began.iss !== issuer)) {
     if (tokens.refresh_token !== undefined) await provider.revoke(tokens.refresh_token)
@@ -93,6 +93,8 @@ export async function signIn(
       sub,
       ...(typeof sid === 'string' && { sid }),
       claims,
+      ...(typeof acr === 'string' && { acr }),
+      ...(typeof auth_time === 'number' && { auth_time }),
       ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),
       scope: access.scope,
       resource,

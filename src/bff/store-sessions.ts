@@ -121,14 +121,15 @@ export function createStoreSessions(
   return {
     directory: createDirectory({ settings, store, records, shelf, idle, notBefore, revoke }),
 
-    async read(request, touch = true) {
+    async read(request, touch = true, end = true) {
       const id = await idOf(request)
       const live = id === undefined ? undefined : await records.load(id)
       if (!live) return absent(request, 'none')
       if ('ended' in live) return absent(request, live.ended)
       if (!providers.of(live.record.iss)) return absent(request, 'revoked')
       const last = await idle.lastUse(live.record, touch)
-      if (last === undefined || now() >= live.record.expires) return expire(request, live)
+      if (last === undefined || now() >= live.record.expires)
+        return end ? expire(request, live) : absent(request, 'expired')
       return present(live, Math.floor(Math.min(live.record.expires, last + idleTimeout)))
     },
 

@@ -2,7 +2,7 @@ import type { Authenticator, Principal, Verdict } from '../protocol/principal.js
 import { type Now, systemNow } from '../protocol/time.js'
 import { refusalResponse } from './answers.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
-import { type Needs, type Policy, refusal, weigh } from './needs.js'
+import { examineNeeds, type Needs, type Policy, refusal, weigh } from './needs.js'
 
 export interface GuardOptions extends Policy {
   /** The resource indicator of this API: what an access token's audience must be. @see RFC 8707 section 2 */
@@ -43,7 +43,8 @@ export interface Guard {
  *
  * Looked at are headers, never the query or the body. Not checked: rates, and what the handler does with the principal.
  *
- * @throws TypeError naming the option, when there is no `resource` or nothing to accept
+ * @throws TypeError naming the option, when there is no `resource` or nothing to accept; naming the need of a route that is
+ *   misspelt or `undefined`, which would be none
  * @see RFC 6750 sections 2 and 3
  */
 export function createGuard({ resource, accept, metadata, onEvent, now = systemNow, ...policy }: GuardOptions): Guard {
@@ -93,6 +94,7 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
   const where: Record<string, string> = metadata ? { resource_metadata: metadataUrl(resource) } : {}
 
   const protect = async (request: Request, needs: Needs = {}): Promise<Outcome> => {
+    examineNeeds(needs)
     const { verdict, authenticator } = await judge(request)
     const final = verdict.ok ? await weighed(verdict, needs) : verdict
     if (final.ok) {
@@ -112,12 +114,13 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
 
   return Object.assign(protect, {
     metadata: (request: Request) => (metadata ? metadataAnswer(request, resource, accept, metadata) : undefined),
-    handler:
-      (needs: Needs, answer: (request: Request, principal: Principal) => Response | Promise<Response>) =>
-      async (request: Request): Promise<Response> => {
+    handler(needs: Needs, answer: (request: Request, principal: Principal) => Response | Promise<Response>) {
+      examineNeeds(needs)
+      return async (request: Request): Promise<Response> => {
         const outcome = await protect(request, needs)
         return outcome.ok ? answer(request, outcome.principal) : outcome.response
-      },
+      }
+    },
   })
 }
 

@@ -6,3 +6,4 @@ export { createGuard, type Guard, type GuardEvent, type GuardOptions, type Outco
 export type { ResourceMetadata } from './metadata.js'
 export type { Action, Needs, Policy, Question } from './needs.js'
 export type { DpopOptions } from './proof.js'
+export type { RouteNeeds } from './route-needs.js'

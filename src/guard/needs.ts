@@ -23,6 +23,37 @@ export interface Needs {
   cost?: number
 }
 
+/** What is looked for in a request may not be there; {@link examineNeeds} says so. */
+export type FoundNeeds = { readonly [Name in keyof Needs]: Needs[Name] | undefined }
+
+const names: Readonly<Record<keyof Needs, true>> = {
+  scopes: true,
+  tenant: true,
+  methods: true,
+  bound: true,
+  acr: true,
+  maxAge: true,
+  action: true,
+  cost: true,
+}
+
+/**
+ * A need that is misspelt (`scope`), or that has no value (`tenant: params.tenat`), would be none at all and let everybody in.
+ *
+ * @throws TypeError naming it
+ */
+export function examineNeeds(needs: FoundNeeds): Needs {
+  for (const name in needs) {
+    if (!Object.hasOwn(names, name))
+      throw new TypeError(`guard: "${name}" is none of a route's needs: ${Object.keys(names).join(', ')}`)
+    if (needs[name as keyof Needs] === undefined)
+      throw new TypeError(`guard: "${name}" of this route's needs is undefined`)
+  }
+  const { cost = 1 } = needs
+  if (!Number.isSafeInteger(cost) || cost < 0) throw new TypeError('guard: "cost" must be a whole number of calls')
+  return needs as Needs
+}
+
 export interface Action {
   name: string
   resource?: { type: string; id: string; properties?: Readonly<Record<string, unknown>> }

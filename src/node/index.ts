@@ -1,4 +1,13 @@
 export { toExpress } from './express.js'
+export {
+  type ExpressGuard,
+  type ExpressMiddleware,
+  type FastifyGuard,
+  type FastifyHook,
+  principalOf,
+  toExpressGuard,
+  toFastifyGuard,
+} from './guards.js'
 export { type Handler, toNodeListener } from './listener.js'
 export { type MutualTlsOptions, mutualTls } from './mutual-tls.js'
 export { attachUpgrade } from './upgrade.js'

@@ -2,11 +2,10 @@ import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:h
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream as NodeStream } from 'node:stream/web'
-import type { TLSSocket } from 'node:tls'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Answer, answersOf } from '../protocol/answer.js'
-import { withPeer } from '../protocol/peer.js'
+import { peerOfSocket, withPeer } from '../protocol/peer.js'
 import { isPlainPath } from '../protocol/target.js'
 import type { Call } from '../protocol/upstream.js'
 import { bareRequest } from './bare-request.js'
@@ -87,12 +86,4 @@ function write({ status, headers, cookies, body }: Answer, outgoing: ServerRespo
 }
 
 /** What only the socket knows. */
-export function peerOf({ socket }: IncomingMessage) {
-  const tls = socket as Partial<TLSSocket>
-  const certificate = tls.authorized ? tls.getPeerCertificate?.()?.raw : undefined
-  return {
-    address: socket.remoteAddress ?? '',
-    encrypted: tls.encrypted === true,
-    ...(certificate && { certificate: new Uint8Array(certificate) }),
-  }
-}
+export const peerOf = ({ socket }: IncomingMessage) => peerOfSocket(socket)

@@ -3,8 +3,8 @@ import { request as requestHttps, type Server as SecureServer } from 'node:https
 import { type Duplex, pipeline } from 'node:stream'
 import type { Bff } from '../bff/bff.js'
 import type { Upgrade } from '../bff/upgrade.js'
-import { withPeer } from '../protocol/peer.js'
-import { isPlainTarget, peerOf } from './listener.js'
+import { isPlainTarget } from './listener.js'
+import { withoutBody } from './without-body.js'
 
 /** What a WebSocket handshake consists of; everything else of a request stays here. @see RFC 6455 section 4.1 */
 const handshake = ['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions']
@@ -32,22 +32,14 @@ export function attachUpgrade(server: Server | SecureServer, bff: Pick<Bff, 'aut
 
 /** `false`: it is for none of the routes. */
 async function open(incoming: IncomingMessage, socket: Duplex, head: Buffer, bff: Pick<Bff, 'authorizeUpgrade'>) {
-  const asked = requestOf(incoming)
+  // As it was sent: what a URL parser would mend is for none of them.
+  const asked = isPlainTarget(incoming.url ?? '') ? withoutBody(incoming) : undefined
   if (!asked) return false
   const upgrade = await bff.authorizeUpgrade(asked)
   if (!upgrade) return false
   if (upgrade.type === 'refused') refuse(socket, upgrade.response.status)
   else dial(incoming, socket, head, upgrade)
   return true
-}
-
-/** As it was sent; `undefined` for what a URL parser would mend. */
-function requestOf(incoming: IncomingMessage): Request | undefined {
-  const { url = '', headers } = incoming
-  const address = `http://${headers.host}${url}`
-  if (!isPlainTarget(url) || !URL.canParse(address)) return undefined
-  const pairs = Object.entries(headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : []))
-  return withPeer(new Request(address, { headers: pairs as [string, string][] }), () => peerOf(incoming))
 }
 
 function dial(incoming: IncomingMessage, socket: Duplex, head: Buffer, upgrade: Accepted): void {

@@ -25,3 +25,21 @@ export function peerOf(request: object): Peer | undefined {
   const peer = peers.get(request)
   return typeof peer === 'function' ? peer() : peer
 }
+
+/** What a socket of Node says of the other end, plain or TLS: structurally, since nobody imports a runtime for it. */
+export interface SocketOfNode {
+  readonly remoteAddress?: string | undefined
+  readonly encrypted?: boolean
+  readonly authorized?: boolean
+  getPeerCertificate?(): { readonly raw?: Uint8Array } | undefined
+}
+
+/** Who is at the other end of a socket of Node. */
+export function peerOfSocket(socket: SocketOfNode): Peer {
+  const certificate = socket.authorized ? socket.getPeerCertificate?.()?.raw : undefined
+  return {
+    address: socket.remoteAddress ?? '',
+    encrypted: socket.encrypted === true,
+    ...(certificate && { certificate: new Uint8Array(certificate) }),
+  }
+}

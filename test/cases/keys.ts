@@ -38,5 +38,6 @@ export const keyCases: readonly Case[] = [
   refuses('A-47', 'a bound token without its proof, or with another'),
   holds('A-48', 'one proof twice at once passes once'),
   refuses('A-49', 'a certificate that only a header names'),
+  refuses('A-52', 'a session cookie in a request that another page has made'),
   holds('A-24', 'names of Object’s members are names like others'),
 ]

@@ -1,5 +1,12 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
-import { type Authenticator, accessToken, createGuard, type GuardEvent, type GuardOptions } from 'sallyport/guard'
+import {
+  type Authenticator,
+  accessToken,
+  createGuard,
+  type GuardEvent,
+  type GuardOptions,
+  type Needs,
+} from 'sallyport/guard'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { bodyOf, ISSUER, signIn, world } from '../world.js'
 import { goodClaims } from './claims.js'
@@ -419,15 +426,15 @@ describe('the memory of verified tokens', () => {
   async function remembering(claims: Record<string, unknown> = {}, options: Parameters<typeof setUp>[0] = {}) {
     const it = setUp(options)
     const token = await it.token(claims)
-    await verdict(it, token)
-    await verdict(it, token)
+    // The first time the keys are fetched, the second time it is new, the third time it has been seen.
+    for (let times = 0; times < 3; times++) await verdict(it, token)
     const verified = counted()
     expect(await verdict(it, token)).toBe(200)
     expect(verified()).toBe(0)
     return { it, token, verified }
   }
 
-  it('verifies a signature once; the second time it is the digest that is found', async () => {
+  it('verifies a signature twice; from then on it is the digest that is found', async () => {
     const { it, verified } = await remembering()
     expect(await verdict(it, await it.token({ jti: 'another' }))).toBe(200)
     expect(verified()).toBe(1)
@@ -588,5 +595,19 @@ describe('a guard', () => {
     expect(await verdict(production, access_token)).toBe('401 invalid_token')
     const ours = createGuard({ resource: API, accept: [accessToken({ issuer: ISSUER, fetch: as.fetch })], now })
     expect((await ours(request(`Bearer ${access_token}`))).ok).toBe(true)
+  })
+})
+
+describe('what a route needs', () => {
+  const protect = createGuard({ resource: 'https://api.example.com', accept: [accessToken({ issuer: ISSUER })] })
+  const request = () => new Request('https://api.example.com/notes')
+
+  it('is said in words that the guard knows: a misspelt or missing one would let everybody in', async () => {
+    const params: Record<string, string> = {}
+    for (const needs of [{ scope: ['notes:read'] }, { tenant: params['tenat'] }, { cost: -1 }, { cost: 1.5 }]) {
+      await expect(protect(request(), needs as Needs)).rejects.toThrow(/^guard: "(scope|tenant|cost)"/)
+      expect(() => protect.handler(needs as Needs, () => new Response())).toThrow(TypeError)
+    }
+    expect((await protect(request(), { tenant: 'acme', cost: 0 })).ok).toBe(false)
   })
 })

@@ -1,0 +1,15 @@
+import { examineNeeds, type FoundNeeds, type Needs } from './needs.js'
+
+/** What a route needs: the same of every caller, or by the request, where a tenant stands in the path. */
+export type RouteNeeds<Asked> = Needs | ((request: Asked) => FoundNeeds | Promise<FoundNeeds>)
+
+/**
+ * How a route's needs are found.
+ *
+ * @throws TypeError naming what {@link examineNeeds} refuses; for needs by request, when a request comes
+ */
+export function needsFor<Asked>(needs: RouteNeeds<Asked>): (request: Asked) => Needs | Promise<Needs> {
+  if (typeof needs === 'function') return async (request) => examineNeeds(await needs(request))
+  const same = examineNeeds(needs)
+  return () => same
+}

@@ -1,0 +1,50 @@
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Guard } from '../guard/guard.js'
+import { needsFor, type RouteNeeds } from '../guard/route-needs.js'
+import { peerOf, peerOfSocket, type SocketOfNode, withPeer } from '../protocol/peer.js'
+import type { Principal } from '../protocol/principal.js'
+
+/** What a guard leaves for the handlers behind it: `context.var.principal`. */
+export interface GuardEnv {
+  Variables: { principal: Principal }
+}
+
+export interface HonoGuard {
+  /** Middleware that lets a request through only if the caller may. `needs` by request too: `(context) => ({ tenant: … })`. */
+  (needs?: RouteNeeds<Context>): MiddlewareHandler<GuardEnv>
+  /** Answers requests for the metadata document, where the guard has `metadata`; passes on all others. */
+  readonly metadata: MiddlewareHandler
+}
+
+/**
+ * A guard in the form of Hono: `app.get('/notes', guard({ scopes: ['notes:read'] }), …)`, and in the handler
+ * `context.var.principal`. Refusals are answered, ready as they are; what throws goes to `app.onError`.
+ *
+ * The peer of the connection is known where Node serves the app (`serve(app)`, or `toNodeListener(app)`). In other runtimes
+ * tie it before (`withPeer(context.req.raw, …)`): rules that need it refuse.
+ */
+export function toHonoGuard(protect: Guard): HonoGuard {
+  const guard = (needs: RouteNeeds<Context> = {}): MiddlewareHandler<GuardEnv> => {
+    const needed = needsFor(needs)
+    return async (context, next) => {
+      const outcome = await protect(tied(context), await needed(context))
+      if (!outcome.ok) return sent(context, outcome.response)
+      context.set('principal', outcome.principal)
+      return next()
+    }
+  }
+  const metadata: MiddlewareHandler = async (context, next) => {
+    const document = protect.metadata(context.req.raw)
+    return document ? sent(context, document) : next()
+  }
+  return Object.assign(guard, { metadata })
+}
+
+/** With what other middleware has set by `context.header()`, which a `Response` of one's own would leave out. */
+const sent = (context: Context, answer: Response): Response => context.newResponse(answer.body, answer)
+
+/** `@hono/node-server` hands on what a `Request` cannot say. */
+function tied({ req: { raw }, env }: Context): Request {
+  const { socket } = (env as { incoming?: { socket?: SocketOfNode } } | undefined)?.incoming ?? {}
+  return socket && !peerOf(raw) ? withPeer(raw, () => peerOfSocket(socket)) : raw
+}

@@ -1,0 +1,117 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Guard, Outcome } from '../guard/guard.js'
+import type { Needs } from '../guard/needs.js'
+import { needsFor, type RouteNeeds } from '../guard/route-needs.js'
+import type { Principal } from '../protocol/principal.js'
+import { type Head, withoutBody } from './without-body.js'
+
+/** Middleware as Express and Connect know it, structurally. */
+export type ExpressMiddleware = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void
+
+/** A hook as Fastify knows it, structurally. */
+export type FastifyHook = (
+  request: { readonly raw: Head },
+  reply: { send(payload: unknown): unknown },
+) => Promise<unknown>
+
+/** Enough of a request of either to say what it needs; whoever wants more names the framework's own type. */
+interface WithParams {
+  readonly params: Readonly<Record<string, string>>
+}
+
+export interface ExpressGuard {
+  /** Middleware that lets a request through only if the caller may. By request: `({ params }) => ({ tenant: params.tenant })`. */
+  <Asked = IncomingMessage & WithParams>(needs?: RouteNeeds<Asked>): ExpressMiddleware
+  /** Answers requests for the metadata document, where the guard has `metadata`; passes on all others. */
+  readonly metadata: ExpressMiddleware
+}
+
+export interface FastifyGuard {
+  /** An `onRequest` hook that lets a request through only if the caller may. By request: `({ params }) => ({ tenant: params.tenant })`. */
+  <Asked = { readonly raw: Head } & WithParams>(needs?: RouteNeeds<Asked>): FastifyHook
+  /** An `onRequest` hook: answers requests for the metadata document, where the guard has `metadata`. */
+  readonly metadata: FastifyHook
+}
+
+const principals = new WeakMap<object, Principal>()
+
+/**
+ * Who calls, in a handler behind {@link toExpressGuard} or {@link toFastifyGuard}.
+ *
+ * @throws TypeError where no guard has let this request through
+ */
+export function principalOf(request: Head | { readonly raw: Head }): Principal {
+  const principal = principals.get('raw' in request ? request.raw : request)
+  if (!principal) throw new TypeError('principalOf: no guard stands before this route')
+  return principal
+}
+
+/** Judges a request by its head alone, so that body parsers may stand before or after. */
+async function decide(protect: Guard, head: Head, needs: () => Needs | Promise<Needs>): Promise<Outcome> {
+  const asked = withoutBody(head)
+  if (!asked) return { ok: false, response: new Response(null, { status: 400 }) }
+  const outcome = await protect(asked, await needs())
+  if (outcome.ok) principals.set(head, outcome.principal)
+  return outcome
+}
+
+/** The answer to a request for the metadata document; `undefined` for every other request. */
+function metadataOf(protect: Guard, head: Head): Response | undefined {
+  const asked = withoutBody(head)
+  return asked && protect.metadata(asked)
+}
+
+/**
+ * A guard in the form of Express 4 and 5: `app.get('/notes', guard({ scopes: ['notes:read'] }), …)`, and in the handler
+ * {@link principalOf}. Refusals are answered, ready as they are; what throws goes to `next(error)`.
+ *
+ * Read are the socket and what the client sent, mounted or not: `trust proxy` and rewritten URLs change nothing.
+ */
+export function toExpressGuard(protect: Guard): ExpressGuard {
+  const guard = <Asked>(needs: RouteNeeds<Asked> = {}): ExpressMiddleware => {
+    const needed = needsFor(needs)
+    return (request, response, next) => {
+      const decided = decide(protect, request, () => needed(request as Asked))
+      decided.then((outcome) => (outcome.ok ? next() : write(outcome.response, response))).catch(next)
+    }
+  }
+  const metadata: ExpressMiddleware = (request, response, next) => {
+    const document = metadataOf(protect, request)
+    if (document) write(document, response).catch(next)
+    else next()
+  }
+  return Object.assign(guard, { metadata })
+}
+
+/**
+ * A guard in the form of Fastify 5: `app.get('/notes', { onRequest: guard({ scopes: ['notes:read'] }) }, …)`, and in the
+ * handler {@link principalOf}. Refusals are answered, ready as they are; what throws goes to Fastify's error handler.
+ *
+ * Read are the socket and what the client sent: `trustProxy` and `rewriteUrl` change nothing.
+ */
+export function toFastifyGuard(protect: Guard): FastifyGuard {
+  const guard = <Asked>(needs: RouteNeeds<Asked> = {}): FastifyHook => {
+    const needed = needsFor(needs)
+    return async (request, reply) => {
+      const outcome = await decide(protect, request.raw, () => needed(request as Asked))
+      return outcome.ok ? undefined : reply.send(outcome.response)
+    }
+  }
+  const metadata: FastifyHook = async ({ raw }, reply) => {
+    const document = metadataOf(protect, raw)
+    return document && reply.send(document)
+  }
+  return Object.assign(guard, { metadata })
+}
+
+/** Beside the headers that other middleware has set. */
+async function write(answer: Response, outgoing: ServerResponse): Promise<void> {
+  const body = await answer.text()
+  outgoing.statusCode = answer.status
+  for (const [name, value] of answer.headers) outgoing.setHeader(name, value)
+  outgoing.end(body)
+}

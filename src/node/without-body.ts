@@ -1,0 +1,27 @@
+import type { IncomingMessage } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+import { peerOfSocket, withPeer } from '../protocol/peer.js'
+
+/** What is looked at of a request: of `node:http`, and of the compatible half of `node:http2`. */
+export type Head = Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'rawHeaders' | 'socket'>
+
+/** No slash, no `@`, nothing that would move the path or name another host. */
+const host = /^[\w.:[\]-]+$/
+
+/**
+ * The request as the client sent it, with the peer of its socket: the whole path where a framework has mounted it elsewhere
+ * (`originalUrl`), and every header as often as it came. The body stays unread. `undefined` where host and target are no URL,
+ * or the method is one that no `Request` can have.
+ */
+export function withoutBody(incoming: Head): Request | undefined {
+  const { method = '', headers, rawHeaders, socket } = incoming
+  const authority = `${headers.host ?? headers[':authority']}`
+  const target = (incoming as { originalUrl?: string }).originalUrl ?? incoming.url ?? ''
+  const url = `${(socket as Partial<TLSSocket>).encrypted ? 'https' : 'http'}://${authority}${target}`
+  if (/^(CONNECT|TRACE|TRACK)$/i.test(method) || !host.test(authority) || !target.startsWith('/') || !URL.canParse(url))
+    return undefined
+  const pairs = rawHeaders.flatMap((name, at): [string, string][] =>
+    at % 2 || name.startsWith(':') ? [] : [[name, rawHeaders[at + 1] ?? '']],
+  )
+  return withPeer(new Request(url, { method, headers: pairs }), () => peerOfSocket(socket))
+}
