@@ -124,17 +124,16 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
 
 const works = ({ revokedAt, expiresAt }: KnownKey): boolean => revokedAt === undefined && Date.now() / 1000 < expiresAt
 
+function stateOf(key: KnownKey): 'active' | 'grace' | 'expired' | 'revoked' {
+  if (works(key)) return key.replacedBy === undefined ? 'active' : 'grace'
+  return key.revokedAt === undefined ? 'expired' : 'revoked'
+}
+
 /** A key as its owner sees it: of what it opens with, nothing. */
 function shown(key: KnownKey, prefix: string) {
   const { id, name, scopes, createdAt, expiresAt, revokedAt, replacedBy, lastUsedAt } = key
-  const state = works(key)
-    ? replacedBy === undefined
-      ? 'active'
-      : 'grace'
-    : revokedAt === undefined
-      ? 'expired'
-      : 'revoked'
-  return { id, begins: `${prefix}_${id}`, name, scopes, state, createdAt, expiresAt, revokedAt, replacedBy, lastUsedAt }
+  const begins = `${prefix}_${id}`
+  return { id, begins, name, scopes, state: stateOf(key), createdAt, expiresAt, revokedAt, replacedBy, lastUsedAt }
 }
 
 const json = (body: unknown, status = 200) =>

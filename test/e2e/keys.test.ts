@@ -37,11 +37,12 @@ const wish = { name: 'laptop', scopes: ['notes:read'], expiresIn: 7 * 86_400 }
 const day = 86_400
 
 /** What the person's page sends with its calls. */
-async function asPerson(): Promise<Record<string, string>> {
-  const token = await page.evaluate(async () => {
-    const response = await fetch('/bff/session', { method: 'POST', headers: { 'Sallyport-CSRF': '1' } })
+async function asPerson(wanted: Record<string, string> = {}): Promise<Record<string, string>> {
+  const token = await page.evaluate(async (form) => {
+    const body = new URLSearchParams(form)
+    const response = await fetch('/bff/session', { method: 'POST', headers: { 'Sallyport-CSRF': '1' }, body })
     return (await response.json()).token.access_token
-  })
+  }, wanted)
   return { Authorization: `Bearer ${token}` }
 }
 
@@ -122,6 +123,18 @@ describe('the endpoints behind the key console', () => {
     }
     expect((await call('POST', '/api/keys', await asPerson(), '[]')).status).toBe(400)
     expect(await kept()).toBe(before)
+  })
+
+  it('make no key that may do more than the sign-in', async () => {
+    const headers = await asPerson({ resource: demo.resource, scope: 'notes:read' })
+    const before = await kept()
+    const { status, body } = await call('POST', '/api/keys', headers, {
+      ...wish,
+      scopes: ['notes:read', 'notes:write'],
+    })
+    expect([status, body.error]).toEqual([403, 'insufficient_scope'])
+    expect(await kept()).toBe(before)
+    expect((await call('POST', '/api/keys', headers, wish)).status).toBe(201)
   })
 
   it('[K-11] take no key: none is made, widened, rotated or ended by one, not even by itself', async () => {
