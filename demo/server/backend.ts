@@ -1,15 +1,18 @@
 import type { RequestListener } from 'node:http'
 import { type BffOptions, createBff } from 'sallyport/bff'
 import { toNodeListener } from 'sallyport/node'
+import type { RecordStore } from 'sallyport/store'
 import { type Instances, startInstances } from './instances.js'
 import { startRedis } from './redis.js'
-import { openStore, type StoreOptions } from './store.js'
+import { type DemoStore, openStore, type StoreOptions } from './store.js'
 
 /** The backend behind `/bff`: in this process, or several processes of its own. */
 export interface DemoBackend {
   readonly listener: RequestListener
   /** Where sessions live, in words. */
   readonly store: string
+  /** The store itself, for what the demo keeps beside sessions. */
+  readonly records: RecordStore
   /** The processes of their own; empty where it is this one. */
   instances(): ReturnType<Instances['state']>
   /** Ends one of several processes as a crash would. */
@@ -29,6 +32,7 @@ async function here(where: StoreOptions, options: BffOptions): Promise<DemoBacke
   return {
     listener: toNodeListener(bff),
     store: name,
+    records: store,
     instances: () => [],
     async kill() {},
     async close() {
@@ -41,23 +45,28 @@ async function here(where: StoreOptions, options: BffOptions): Promise<DemoBacke
 async function several(count: number, where: StoreOptions, options: BffOptions): Promise<DemoBackend> {
   const own = where.redisUrl || where.databaseUrl ? undefined : await startRedis()
   const store = own ? { redisUrl: own.url } : where
+  let opened: DemoStore | undefined
+  const close = async () => {
+    await opened?.close()
+    await own?.close()
+  }
   try {
-    // Said here, in words, rather than by each process.
-    const opened = await openStore(store)
-    await opened.close()
+    // A store that cannot be used is said here, in words, rather than by each process.
+    opened = await openStore(store)
     const processes = await startInstances(count, { bff: options, store })
     return {
       listener: processes.listener,
       store: opened.name,
+      records: opened.store,
       instances: processes.state,
       kill: processes.kill,
       async close() {
         await processes.close()
-        await own?.close()
+        await close()
       },
     }
   } catch (error) {
-    await own?.close()
+    await close()
     throw error
   }
 }

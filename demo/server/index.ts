@@ -1,17 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { BffOptions, SiteOptions } from 'sallyport/bff'
+import { accessToken, createGuard, peerOf } from 'sallyport/guard'
+import { type ApiKeys, apiKey, createApiKeys } from 'sallyport/keys'
 import { toNodeListener } from 'sallyport/node'
 import { type DemoBackend, startBackend } from './backend.js'
 import { createControls, type Traffic } from './controls.js'
 import { demoFolder } from './folder.js'
 import { secure } from './headers.js'
+import { createKeyConsole } from './keys.js'
 import { assertDevelopment, createLoopbackServer, isForUs, redirectToUs } from './loopback.js'
 import { createNotesApi } from './notes.js'
 import { buildPage, servePage } from './page.js'
 import { createProvider, type DemoProvider } from './provider/index.js'
 import { alice } from './provider/people.js'
 import type { StoreOptions } from './store.js'
+import { createUsage } from './usage.js'
 
 export interface DemoOptions {
   /** Default 5173; 0 takes a free one. */
@@ -50,11 +54,14 @@ export interface Demo {
   /** Puts an outage between page and backend (both backends answer 503 with HTML, as a gateway does) or ends it. */
   outage(on: boolean): void
   readonly backend: DemoBackend
+  /** The API keys of everybody, as the operator of the API sees them. */
+  readonly keys: ApiKeys
   close(): Promise<void>
 }
 
 const appName = 'Fieldnotes'
-const scopes = ['notes:read', 'notes:write']
+const scopes = ['notes:read', 'notes:write'] as const
+const keyPrefix = 'demo_key'
 
 /**
  * Starts everything: the provider on 127.0.0.1, and page, backends and API on localhost. Cross-site, as in production.
@@ -64,7 +71,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const { port = 5173, accessTokenLifetime = 60, quiet = false, instances = 1, freshness = 60 } = options
   assertDevelopment(options.host, process.env['NODE_ENV'])
   const folder = demoFolder()
-  const page = buildPage({ root: folder, base: '/', views: ['callback', 'devices'] })
+  const page = buildPage({ root: folder, base: '/', views: ['callback', 'devices', 'keys'] })
   const react = buildPage({
     root: join(folder, 'react'),
     base: '/react/',
@@ -109,10 +116,23 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       name: 'fieldnotes-proxy',
       basePath: '/proxy',
       mode: 'proxy',
-      routes: { notes: { upstream: `${resource}/notes`, resource } },
+      routes: {
+        notes: { upstream: `${resource}/notes`, resource },
+        keys: { upstream: `${resource}/keys`, resource },
+      },
     })
     backends.push(proxy)
-    const notes = createNotesApi({ issuer: provider.issuer, resource, freshness })
+    const usage = createUsage(keyPrefix)
+    const keys = createApiKeys({
+      store: started.records,
+      prefix: keyPrefix,
+      scopes,
+      addressOf: (request) => peerOf(request)?.address,
+      watch: { burst: { count: 20, seconds: 10 }, newNetworks: true },
+      onEvent: usage.hear,
+    })
+    const protect = createGuard({ resource, accept: [accessToken({ issuer: provider.issuer }), apiKey(keys)] })
+    const notes = createNotesApi({ protect, freshness })
     const traffic: Traffic = { bff: 0, api: 0 }
     const { refuseEarlierTokens } = notes
     const controls = createControls({
@@ -125,7 +145,8 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
     })
 
     const toPage = servePage(new Map([...(await page), ...(await react)]))
-    const toNotes = toNodeListener(notes)
+    const toNotes = toNodeListener(usage.counted(notes))
+    const toKeys = toNodeListener(createKeyConsole({ keys, scopes, protect, usage }))
     const toControls = toNodeListener(controls)
     let outage = false
 
@@ -139,7 +160,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
         else (path.startsWith('/bff/') ? started : proxy).listener(request, response)
       } else if (path.startsWith('/api/')) {
         traffic.api++
-        toNotes(request, response)
+        ;(path.startsWith('/api/keys') ? toKeys : toNotes)(request, response)
       } else if (path.startsWith('/demo/')) toControls(request, response)
       else toPage(request, response)
     })
@@ -153,6 +174,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       provider,
       requests: traffic,
       backend: started,
+      keys,
       refuseEarlierTokens,
       outage(on) {
         outage = on

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { accessToken, createGuard, type Principal } from 'sallyport/guard'
+import type { Guard, Principal } from 'sallyport/guard'
 
 export interface Note {
   id: string
@@ -9,8 +9,8 @@ export interface Note {
 }
 
 export interface NotesSettings {
-  issuer: string
-  resource: string
+  /** Who may call: people’s pages with a token, their programs with a key. */
+  protect: Guard
   /** What cannot be undone takes a sign-in that is not older than this. Seconds. */
   freshness: number
 }
@@ -18,9 +18,8 @@ export interface NotesSettings {
 const most = { notes: 200, characters: 500 }
 
 /** The notes API: a resource server of its own, which knows the issuer and nothing of the backend. */
-export function createNotesApi({ issuer, resource, freshness }: NotesSettings) {
+export function createNotesApi({ protect, freshness }: NotesSettings) {
   const notes = new Map<string, Note[]>()
-  const protect = createGuard({ resource, accept: [accessToken({ issuer })] })
   let refusedBefore = 0
 
   const of = ({ sub }: Principal): Note[] => {
@@ -53,7 +52,8 @@ export function createNotesApi({ issuer, resource, freshness }: NotesSettings) {
     return json(note, 201)
   })
 
-  const removeAll = protect.handler({ scopes: ['notes:write'] }, (_, principal) => {
+  // A program cannot sign in afresh: this is for people.
+  const removeAll = protect.handler({ scopes: ['notes:write'], methods: ['access_token'] }, (_, principal) => {
     const age = Date.now() / 1000 - Number(principal.claims['auth_time'] ?? 0)
     if (age > freshness)
       return Response.json(

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
+import { join } from 'node:path'
 import { brotliCompressSync, constants } from 'node:zlib'
 import { build } from 'vite'
 import { pagePolicy, secure } from './headers.js'
@@ -40,6 +42,7 @@ export async function buildPage({ root, base, views, alias = {} }: PageSettings)
     configFile: false,
     logLevel: 'error',
     publicDir: false,
+    plugins: [parts(root)],
     build: { write: false, target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   })
   // A build says `production` for the whole process; the demo refuses to start there.
@@ -58,6 +61,13 @@ export async function buildPage({ root, base, views, alias = {} }: PageSettings)
   if (page) for (const view of ['', ...views]) files.set(base + view, page)
   return files
 }
+
+/** `<!-- keys.html -->` is replaced by that file, which lies beside the page. */
+const parts = (root: string) => ({
+  name: 'parts',
+  transformIndexHtml: (html: string) =>
+    html.replace(/<!-- ([a-z-]+\.html) -->/g, (_, file: string) => readFileSync(join(root, file), 'utf8')),
+})
 
 /** Serves exactly the files that were built: a path is looked up, never joined to a folder. */
 export function servePage(files: ReadonlyMap<string, File>): RequestListener {

@@ -1,7 +1,8 @@
 import { auth } from './auth.js'
 import { browserName } from './browser-name.js'
-import { byId, duration, onPress, setText } from './dom.js'
+import { byId, onPress, setText } from './dom.js'
 import { backend } from './mode.js'
+import { fromNow } from './time.js'
 
 /** A session of this person, as `GET /sessions` of the backend tells of it. Times in epoch seconds. */
 interface Device {
@@ -14,11 +15,7 @@ interface Device {
 }
 
 const headers = { 'Sallyport-CSRF': '1' }
-const ago = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 const list = byId('device-list')
-
-/** Whether this is the page with the list of devices. */
-export const atDevices = location.pathname === '/devices'
 
 export function setUpDevices(): void {
   onPress('devices-retry', loadDevices)
@@ -71,7 +68,7 @@ function item({ id, current, created, last_used, user_agent }: Device): HTMLElem
   name.textContent = browserName(user_agent)
   name.append(...(current ? [badge('This device')] : []))
   when.className = 'small'
-  when.textContent = `Last used ${sinceNow(last_used)} · signed in ${sinceNow(created)}`
+  when.textContent = `Last used ${fromNow(last_used)} · signed in ${fromNow(created)}`
   entry.append(name, when)
   if (!current) entry.append(signOutButton(id, browserName(user_agent)))
   return entry
@@ -116,12 +113,4 @@ async function signOutEverywhere(): Promise<void> {
     if (!next) await auth.logout({ local: true })
     location.assign(next ?? '/')
   })
-}
-
-function sinceNow(instant: number): string {
-  const seconds = Math.max(0, Math.floor(Date.now() / 1000 - instant))
-  if (seconds < 60) return 'just now'
-  if (seconds < 3600) return ago.format(-Math.floor(seconds / 60), 'minute')
-  if (seconds < 86_400) return ago.format(-Math.floor(seconds / 3600), 'hour')
-  return `${duration(seconds)} ago`
 }

@@ -20,12 +20,23 @@ export function setNotice(id: string, text: string | undefined, kind: 'plain' | 
   setText(id, text ?? '')
 }
 
+/** An element with these properties and children. */
+export function make<Name extends keyof HTMLElementTagNameMap>(
+  name: Name,
+  properties: Partial<HTMLElementTagNameMap[Name]> = {},
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[Name] {
+  const element = Object.assign(document.createElement(name), properties)
+  element.append(...children)
+  return element
+}
+
 /**
  * Runs `work` once at a time. The button stays focusable while it is busy: one that is disabled loses the focus, and
  * who uses a keyboard starts again at the top of the page.
  */
-export function onPress(id: string, work: () => Promise<void>): void {
-  const button = byId(id)
+export function onPress(pressed: string | HTMLElement, work: () => Promise<void>): void {
+  const button = typeof pressed === 'string' ? byId(pressed) : pressed
   button.addEventListener('click', async () => {
     if (button.getAttribute('aria-disabled') === 'true') return
     button.setAttribute('aria-disabled', 'true')

@@ -2,7 +2,7 @@ import { SallyportError, type Session } from 'sallyport'
 import { auth, takeStrayAnswer } from './auth.js'
 import { setUpCountdown } from './countdown.js'
 import { drawCounts, watchCounts } from './counts.js'
-import { atDevices, clearDevices, loadDevices, setUpDevices } from './devices.js'
+import { clearDevices, loadDevices, setUpDevices } from './devices.js'
 import { byId, onPress, setNotice, setText } from './dom.js'
 import { proxied, setUpMode } from './mode.js'
 import { clearNotes, loadNotes, setUpNotes } from './notes.js'
@@ -12,6 +12,7 @@ import { explainError, explainSignedOut } from './words.js'
 
 const views = ['pending', 'signed-out', 'unavailable', 'signed-in'] as const
 let person: string | undefined
+let clearKeys = (): void => {}
 
 // Back from signing out at the provider: the `state` of that request is of no use to anybody.
 if (location.pathname === '/' && /^\?state=/.test(location.search)) history.replaceState(null, '', '/')
@@ -55,11 +56,18 @@ onPress('retry', async () => {
 })
 
 auth.subscribe(show)
+// Whoever comes from signing in is led back to where they were.
+addEventListener('popstate', () => show(auth.session))
 
 function show(session: Session): void {
-  for (const view of views) byId(view).hidden = view !== session.status || (atDevices && view === 'signed-in')
-  byId('devices').hidden = !atDevices || session.status !== 'signed-in'
-  byId('to-devices').hidden = byId('break').hidden = atDevices
+  const { pathname } = location
+  const signedIn = session.status === 'signed-in'
+  const elsewhere = pathname === '/devices' || pathname === '/keys'
+  for (const view of views) byId(view).hidden = view !== session.status || (elsewhere && view === 'signed-in')
+  byId('devices').hidden = pathname !== '/devices' || !signedIn
+  byId('keys').hidden = pathname !== '/keys' || !signedIn
+  for (const name of ['devices', 'keys']) byId(`to-${name}`).ariaCurrent = pathname === `/${name}` ? 'page' : null
+  byId('break').hidden = elsewhere
   byId('who').hidden = session.status !== 'signed-in'
   for (const button of document.querySelectorAll<HTMLButtonElement>('[data-needs=session]'))
     button.disabled = session.status !== 'signed-in'
@@ -76,6 +84,7 @@ function show(session: Session): void {
   hideToken()
   clearNotes()
   clearDevices()
+  clearKeys()
   if (here !== undefined) arrive()
 }
 
@@ -98,7 +107,21 @@ function introduce({ user }: Extract<Session, { status: 'signed-in' }>): void {
 }
 
 async function arrive(): Promise<void> {
-  if (atDevices) return loadDevices()
+  // Only then the address is the one that they wanted.
+  await auth.ready()
+  if (location.pathname === '/devices') return loadDevices()
+  if (location.pathname === '/keys') return arriveAtKeys()
   await loadNotes()
   drawClock()
+}
+
+/** Loaded only for who goes there. */
+async function arriveAtKeys(): Promise<void> {
+  try {
+    const keys = await import('./keys/index.js')
+    clearKeys = keys.clearKeys
+    await keys.loadKeys()
+  } catch {
+    setNotice('notice', 'A part of this page did not load. Reload it, please.')
+  }
 }

@@ -1,7 +1,7 @@
 import { type FetchOptions, SallyportError } from 'sallyport'
 import { auth, lookAtToken } from './auth.js'
 import { byId, onPress, plural, setText } from './dom.js'
-import { explainError } from './words.js'
+import { explainError, Refusal } from './words.js'
 
 interface Note {
   id: string
@@ -11,9 +11,6 @@ interface Note {
 
 const time = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 const list = byId('notes')
-
-/** Thrown with words that may be shown. */
-class Refusal extends Error {}
 
 /** One call of the notes API: the token comes and goes inside `auth.fetch`. */
 async function call<Answer>(path: string, init?: RequestInit, options?: FetchOptions): Promise<Answer | undefined> {
@@ -41,7 +38,7 @@ async function attempt(work: () => Promise<void>): Promise<boolean> {
     // Whoever is signed out sees that page instead.
     if (error instanceof SallyportError && error.code === 'login_required') return false
     failed = work
-    setText('notes-error-text', error instanceof Refusal ? error.message : explainError(error))
+    setText('notes-error-text', explainError(error))
     byId('notes-error').hidden = false
     return false
   } finally {

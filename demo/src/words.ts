@@ -1,5 +1,8 @@
 import { SallyportError, type Session } from 'sallyport'
 
+/** Thrown with words that may be shown. */
+export class Refusal extends Error {}
+
 /** Why nobody is signed in, for the person it happened to. `undefined`: there is nothing to explain. */
 export function explainSignedOut(session: Extract<Session, { status: 'signed-out' }>): string | undefined {
   switch (session.reason) {
@@ -47,6 +50,7 @@ const sentences: Record<string, string> = {
 
 /** What went wrong, for the person it happened to. Words of a server are never shown as they come. */
 export function explainError(error: unknown): string {
+  if (error instanceof Refusal) return error.message
   const code = error instanceof SallyportError ? error.code : undefined
   if (code === 'authorization_error') {
     const { error: said } = (error as { cause?: { error?: string } }).cause ?? {}

@@ -1,4 +1,4 @@
-export { type Peer, withPeer } from '../protocol/peer.js'
+export { type Peer, peerOf, withPeer } from '../protocol/peer.js'
 export type { AuthenticationContext, Authenticator, Principal, Verdict } from '../protocol/principal.js'
 export { type AccessTokenOptions, accessToken } from './access-token.js'
 export type { GuardErrorCode } from './errors.js'

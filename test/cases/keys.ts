@@ -2,6 +2,8 @@ import { type Case, holds, refuses } from './case.js'
 
 /** API keys: the threat model’s K, and A, the cases of keys, guards and agents. */
 export const keyCases: readonly Case[] = [
+  refuses('K-01', 'keys for nobody: without a sign-in none is made or changed, whatever the body says'),
+  refuses('K-02', 'server-only fields when a key is made'),
   holds('K-03', 'what is kept of a key opens nothing'),
   refuses('K-04', 'a revoked key, on the next request in every process'),
   refuses('K-05', 'a key in the URL'),
@@ -10,6 +12,7 @@ export const keyCases: readonly Case[] = [
   refuses('K-08', 'a key without the scope'),
   refuses('K-09', 'a key of another tenant'),
   holds('K-10', 'lists show everything but the key'),
+  refuses('K-11', 'a key that makes, widens, rotates or ends keys'),
   refuses('K-12', 'keys of an owner who is disabled or leaves'),
   refuses('K-13', 'a key whose quota is used up'),
   refuses('A-1', 'unknown id and wrong secret cost the same and say the same'),

@@ -86,6 +86,8 @@ describe('a popup', () => {
     await button(page, 'Sign in by popup').click()
     await finishIn(await opened)
     await button(page, 'Sign out').waitFor()
+    // Nothing is under way any more that the route above would answer too late.
+    await page.locator('#notes li').first().waitFor()
     expect(problems).toEqual([])
   })
 

@@ -12,6 +12,9 @@ const claims = {
   updated_at: 1_765_000_000,
 }
 
+/** The tenant of everybody here: one company, as far as the API is concerned. */
+export const tenant = 'looking-glass'
+
 /** Which claims each scope opens. @see OpenID Connect Core 1.0 section 5.4 */
 export const claimsByScope = {
   openid: ['sub'],

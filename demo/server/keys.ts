@@ -1,0 +1,160 @@
+import { Hono } from 'hono'
+import type { Guard } from 'sallyport/guard'
+import type { ApiKeys } from 'sallyport/keys'
+import { Refusal, type Rule, readFields } from './fields.js'
+import type { Usage } from './usage.js'
+
+export interface KeyConsoleSettings<Scope extends string> {
+  keys: ApiKeys<Scope>
+  /** All that a key can be allowed. */
+  scopes: readonly Scope[]
+  /** The guard of the API. It knows keys, so that a key is told that it will not do here. */
+  protect: Guard
+  usage: Usage
+}
+
+/** Whose keys these are: what the credential says, never what the body says. */
+interface Person {
+  tenant: string
+  owner: string
+  scopes: readonly string[]
+}
+
+type KnownKey = NonNullable<Awaited<ReturnType<ApiKeys['get']>>>
+
+const day = 86_400
+/** Working keys of one person at most. */
+const most = 20
+
+const name: Rule<string> = {
+  is: (value): value is string => typeof value === 'string' && value.trim() !== '' && value.length <= 60,
+  remedy: 'must be a text of 1 to 60 characters.',
+}
+const secondsOf = (...choices: number[]): Rule<number> => ({
+  is: (value): value is number => choices.some((choice) => choice === value),
+  remedy: `must be one of ${choices.join(', ')} seconds.`,
+})
+const scopesOf = <Scope extends string>(choices: readonly Scope[]): Rule<Scope[]> => ({
+  is: (value): value is Scope[] =>
+    Array.isArray(value) && value.length > 0 && value.every((scope) => choices.includes(scope)),
+  remedy: `must list at least one of ${choices.join(', ')}, and nothing else.`,
+})
+
+/**
+ * Where people manage their API keys. People who are signed in make, replace and end keys; no key does, not even its own.
+ * Nobody learns of keys that are not theirs.
+ */
+export function createKeyConsole<Scope extends string>(settings: KeyConsoleSettings<Scope>) {
+  const { keys, protect, usage } = settings
+  const creation = { name, scopes: scopesOf(settings.scopes), expiresIn: secondsOf(7 * day, 30 * day, 90 * day) }
+  const rotation = { grace: secondsOf(0, 3600, day) }
+
+  const byPerson = (answer: (request: Request, person: Person) => Promise<Response>) =>
+    protect.handler({ methods: ['access_token'] }, async (request, { sub, tenant, scopes }) => {
+      if (tenant === undefined) return refuse(403, 'tenant_mismatch', 'This sign-in belongs to no tenant.')
+      return answer(request, { tenant, owner: sub, scopes }).catch(explain)
+    })
+
+  async function all({ tenant, owner }: Person): Promise<KnownKey[]> {
+    const found: KnownKey[] = []
+    let cursor: string | undefined
+    do {
+      const page = await keys.list({ tenant, owner, ...(cursor !== undefined && { cursor }) })
+      // Only a single key says when it was last used.
+      for (const key of await Promise.all(page.keys.map(({ id }) => keys.get(id, { tenant })))) if (key) found.push(key)
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    // What still works comes first, then the newest.
+    return found.sort((a, b) => Number(works(b)) - Number(works(a)) || b.createdAt - a.createdAt)
+  }
+
+  /** @throws Refusal for a key of somebody else, exactly as for one that is not there */
+  async function assertOwn(id: string, { tenant, owner }: Person): Promise<void> {
+    const key = await keys.get(id, { tenant })
+    if (key?.owner !== owner) throw new Refusal(404, 'key_not_found', 'You have no such key.')
+  }
+
+  const list = byPerson(async (_, person) => json({ keys: (await all(person)).map((key) => shown(key, keys.prefix)) }))
+
+  const create = byPerson(async (request, person) => {
+    const { name, scopes, expiresIn } = await readFields(request, creation)
+    const wider = scopes.filter((scope) => !person.scopes.includes(scope))
+    if (wider.length)
+      throw new Refusal(
+        403,
+        'insufficient_scope',
+        `Your own sign-in lacks ${wider.join(' ')}, so no key of yours has it.`,
+      )
+    const working = (await all(person)).filter(works)
+    if (working.length >= most) throw new Refusal(409, 'too_many_keys', `You have ${most} keys. Revoke one first.`)
+    const { tenant, owner } = person
+    const { key, record } = await keys.create({ tenant, owner, name: name.trim(), scopes, expiresIn })
+    return json({ key, id: record.id }, 201)
+  })
+
+  const rotate = (id: string) =>
+    byPerson(async (request, person) => {
+      const { grace } = await readFields(request, rotation)
+      await assertOwn(id, person)
+      const { key, record } = await keys.rotate(id, { tenant: person.tenant, grace })
+      return json({ key, id: record.id }, 201)
+    })
+
+  const revoke = (id: string) =>
+    byPerson(async (_, person) => {
+      await assertOwn(id, person)
+      await keys.revoke(id, { tenant: person.tenant })
+      return new Response(null, { status: 204 })
+    })
+
+  const look = byPerson(async (_, person) => json(usage.of(new Set((await all(person)).map(({ id }) => id)))))
+
+  const one = '/api/keys/:id{[A-Za-z0-9]{16}}'
+  const app = new Hono()
+    .get('/api/keys', ({ req }) => list(req.raw))
+    .post('/api/keys', ({ req }) => create(req.raw))
+    .get('/api/keys/usage', ({ req }) => look(req.raw))
+    .post(`${one}/rotate`, ({ req }) => rotate(req.param('id'))(req.raw))
+    .delete(one, ({ req }) => revoke(req.param('id'))(req.raw))
+    .notFound(() => refuse(404, 'not_found', 'There is nothing here.'))
+    .onError(() => refuse(500, 'server_error', 'That did not work.'))
+
+  return { fetch: (request: Request) => app.fetch(request) }
+}
+
+const works = ({ revokedAt, expiresAt }: KnownKey): boolean => revokedAt === undefined && Date.now() / 1000 < expiresAt
+
+function stateOf(key: KnownKey): 'active' | 'grace' | 'expired' | 'revoked' {
+  if (works(key)) return key.replacedBy === undefined ? 'active' : 'grace'
+  return key.revokedAt === undefined ? 'expired' : 'revoked'
+}
+
+/** A key as its owner sees it: of what it opens with, nothing. */
+function shown(key: KnownKey, prefix: string) {
+  const { id, name, scopes, createdAt, expiresAt, revokedAt, replacedBy, lastUsedAt } = key
+  const begins = `${prefix}_${id}`
+  return { id, begins, name, scopes, state: stateOf(key), createdAt, expiresAt, revokedAt, replacedBy, lastUsedAt }
+}
+
+const json = (body: unknown, status = 200) =>
+  Response.json(body, { status, headers: { 'Cache-Control': 'no-store, private' } })
+
+const refuse = (status: number, error: string, error_description: string) => json({ error, error_description }, status)
+
+const statuses: Record<string, number> = {
+  key_not_found: 404,
+  key_ended: 409,
+  key_conflict: 409,
+  store_unavailable: 503,
+}
+
+/** What did not work, in words. What is nobody's refusal is an error of ours. */
+function explain(error: unknown): Response {
+  if (error instanceof Refusal) return refuse(error.status, error.error, error.message)
+  const { code = '', message } = error as { code?: string; message: string }
+  const status = statuses[code]
+  if (status === undefined) throw error
+  const answer = refuse(status, code, message)
+  if (status === 503) answer.headers.set('Retry-After', '5')
+  return answer
+}

@@ -1,0 +1,119 @@
+import { byId, make, onPress } from '../dom.js'
+import { fromNow } from '../time.js'
+import type { ApiKey } from './api.js'
+
+/** What can be done to a key. They report their own failures. */
+export interface KeyActions {
+  /** `grace`: seconds for which the old key serves beside the new one. */
+  rotate(key: ApiKey, grace: number): Promise<void>
+  revoke(key: ApiKey): Promise<void>
+}
+
+const list = byId('key-list')
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+
+/** Whether somebody is being asked in the list whether they mean it: a new list would take the question away. */
+export const isAsking = (): boolean => list.querySelector('[role=group]') !== null
+
+export function drawKeys(keys: readonly ApiKey[], actions: KeyActions): void {
+  list.replaceChildren(...keys.map((key) => row(key, keys, actions)))
+}
+
+/** Takes the focus to a key. */
+export const focusKey = (id: string): void => document.getElementById(`key-${id}`)?.focus()
+
+function row(key: ApiKey, keys: readonly ApiKey[], actions: KeyActions): HTMLElement {
+  const { id, begins, name, scopes, state, createdAt, expiresAt, lastUsedAt } = key
+  const entry = make('li', { id: `key-${id}`, tabIndex: -1 })
+  entry.dataset['state'] = state
+  const before = keys.find(({ replacedBy }) => replacedBy === id)
+  const after = keys.find((other) => other.id === key.replacedBy)
+  entry.append(
+    make('h2', { id: `key-${id}-name` }, name, stateOf(key)),
+    make('p', { className: 'facts' }, ...[`${begins}_…`, ...scopes].map((text) => make('code', {}, text))),
+    make(
+      'dl',
+      {},
+      term('Created', createdAt),
+      state === 'revoked'
+        ? term('Revoked', key.revokedAt)
+        : term(state === 'expired' ? 'Expired' : 'Expires', expiresAt),
+      term('Last used', lastUsedAt),
+    ),
+  )
+  if (before) entry.append(make('p', { className: 'small' }, 'Replaces ', link(before)))
+  if (after) entry.append(make('p', { className: 'small' }, 'Replaced by ', link(after)))
+  if (state === 'active' || state === 'grace') entry.append(buttons(key, actions))
+  return entry
+}
+
+function stateOf({ state, expiresAt }: ApiKey): HTMLElement {
+  const words = { active: 'Active', grace: `Serves until ${exact.format(expiresAt * 1000)}`, expired: 'Expired' }
+  return make('span', { className: 'badge' }, state === 'revoked' ? 'Revoked' : words[state])
+}
+
+function term(name: string, instant: number | undefined): HTMLElement {
+  const what = make('dt', {}, name)
+  if (instant === undefined) return make('div', {}, what, make('dd', {}, 'never'))
+  const when = make('time', { dateTime: new Date(instant * 1000).toISOString() }, exact.format(instant * 1000))
+  return make('div', {}, what, make('dd', {}, fromNow(instant), when))
+}
+
+const link = ({ id, begins }: ApiKey): HTMLElement => make('a', { href: `#key-${id}` }, make('code', {}, `${begins}_…`))
+
+function buttons(key: ApiKey, { rotate, revoke }: KeyActions): HTMLElement {
+  const place = make('div', { className: 'choices' })
+  const button = (text: string, className: string, ask: (from: HTMLElement) => void) => {
+    const made = make('button', { type: 'button', className }, text)
+    made.setAttribute('aria-describedby', `key-${key.id}-name`)
+    made.addEventListener('click', () => ask(made))
+    return made
+  }
+  const rotation = button('Rotate', '', (from) => {
+    const grace = make(
+      'select',
+      { id: `grace-${key.id}` },
+      make('option', { value: '86400' }, 'one day more'),
+      make('option', { value: '3600' }, 'one hour more'),
+      make('option', { value: '0' }, 'not at all: it has leaked'),
+    )
+    const label = make('label', { htmlFor: grace.id }, 'A new key takes its place. The old one serves')
+    question(place, from, [label, grace], 'Rotate now', 'primary', () => rotate(key, Number(grace.value)))
+  })
+  const revocation = button('Revoke', 'danger', (from) => {
+    const words = make('span', {}, 'It fails from the next call on, for good. Whatever uses it stops working.')
+    question(place, from, [words], 'Revoke for good', 'danger', () => revoke(key))
+  })
+  if (key.state === 'active') place.append(rotation)
+  place.append(revocation)
+  return place
+}
+
+/** Asks in the place of the buttons whether somebody means it. Escape and “Cancel” bring the buttons back. */
+function question(
+  place: HTMLElement,
+  from: HTMLElement,
+  words: HTMLElement[],
+  yes: string,
+  className: string,
+  work: () => Promise<void>,
+): void {
+  const before = [...place.children]
+  const group = make('div', { className: 'question', role: 'group', ariaLabel: `${from.textContent} this key?` })
+  const confirm = make('button', { type: 'button', className }, yes)
+  const cancel = make('button', { type: 'button' }, 'Cancel')
+  const back = () => {
+    place.replaceChildren(...before)
+    from.focus()
+  }
+  onPress(confirm, async () => {
+    await work()
+    // Still there: it did not work, and why stands above the list.
+    if (group.isConnected) back()
+  })
+  cancel.addEventListener('click', back)
+  group.addEventListener('keydown', ({ key }) => key === 'Escape' && back())
+  group.append(...words, confirm, cancel)
+  place.replaceChildren(group)
+  ;(words.find((one) => one instanceof HTMLSelectElement) ?? confirm).focus()
+}
