@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { type BffOptions, createBff } from 'sallyport/bff'
 import { toNodeListener } from 'sallyport/node'
-import type { RecordStore } from 'sallyport/store'
+import type { Ledger, RecordStore } from 'sallyport/store'
 import { type Instances, startInstances } from './instances.js'
 import { startRedis } from './redis.js'
 import { type DemoStore, openStore, type StoreOptions } from './store.js'
@@ -13,6 +13,8 @@ export interface DemoBackend {
   readonly store: string
   /** The store itself, for what the demo keeps beside sessions. */
   readonly records: RecordStore
+  /** Where it counts. */
+  readonly ledger: Ledger
   /** The processes of their own; empty where it is this one. */
   instances(): ReturnType<Instances['state']>
   /** Ends one of several processes as a crash would. */
@@ -27,12 +29,13 @@ export async function startBackend(instances: number, where: StoreOptions, optio
 }
 
 async function here(where: StoreOptions, options: BffOptions): Promise<DemoBackend> {
-  const { name, store, close } = await openStore(where)
+  const { name, store, ledger, close } = await openStore(where)
   const bff = createBff({ store, ...options })
   return {
     listener: toNodeListener(bff),
     store: name,
     records: store,
+    ledger,
     instances: () => [],
     async kill() {},
     async close() {
@@ -58,6 +61,7 @@ async function several(count: number, where: StoreOptions, options: BffOptions):
       listener: processes.listener,
       store: opened.name,
       records: opened.store,
+      ledger: opened.ledger,
       instances: processes.state,
       kill: processes.kill,
       async close() {

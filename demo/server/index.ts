@@ -125,6 +125,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
     const usage = createUsage(keyPrefix)
     const keys = createApiKeys({
       store: started.records,
+      ledger: started.ledger,
       prefix: keyPrefix,
       scopes,
       addressOf: (request) => peerOf(request)?.address,

@@ -20,11 +20,13 @@ interface Person {
   scopes: readonly string[]
 }
 
-type KnownKey = NonNullable<Awaited<ReturnType<ApiKeys['get']>>>
+type KnownKey = NonNullable<Awaited<ReturnType<ApiKeys['get']>>> & { usedToday: number }
 
 const day = 86_400
 /** Working keys of one person at most. */
 const most = 20
+/** Calls of a key and its successors together. Nobody asks for more than this. */
+const quota = { minute: 20, day: 1000 }
 
 const name: Rule<string> = {
   is: (value): value is string => typeof value === 'string' && value.trim() !== '' && value.length <= 60,
@@ -55,13 +57,18 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
       return answer(request, { tenant, owner: sub, scopes }).catch(explain)
     })
 
+  /** Only a single key says when it was last used, and how much. */
+  async function know(id: string, tenant: string): Promise<KnownKey[]> {
+    const [key, use] = await Promise.all([keys.get(id, { tenant }), keys.quotaUse(id, { tenant })])
+    return key ? [{ ...key, usedToday: use?.day?.used ?? 0 }] : []
+  }
+
   async function all({ tenant, owner }: Person): Promise<KnownKey[]> {
     const found: KnownKey[] = []
     let cursor: string | undefined
     do {
       const page = await keys.list({ tenant, owner, ...(cursor !== undefined && { cursor }) })
-      // Only a single key says when it was last used.
-      for (const key of await Promise.all(page.keys.map(({ id }) => keys.get(id, { tenant })))) if (key) found.push(key)
+      found.push(...(await Promise.all(page.keys.map(({ id }) => know(id, tenant)))).flat())
       cursor = page.cursor
     } while (cursor !== undefined)
     // What still works comes first, then the newest.
@@ -88,7 +95,7 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
     const working = (await all(person)).filter(works)
     if (working.length >= most) throw new Refusal(409, 'too_many_keys', `You have ${most} keys. Revoke one first.`)
     const { tenant, owner } = person
-    const { key, record } = await keys.create({ tenant, owner, name: name.trim(), scopes, expiresIn })
+    const { key, record } = await keys.create({ tenant, owner, name: name.trim(), scopes, expiresIn, quota })
     return json({ key, id: record.id }, 201)
   })
 
@@ -131,9 +138,22 @@ function stateOf(key: KnownKey): 'active' | 'grace' | 'expired' | 'revoked' {
 
 /** A key as its owner sees it: of what it opens with, nothing. */
 function shown(key: KnownKey, prefix: string) {
-  const { id, name, scopes, createdAt, expiresAt, revokedAt, replacedBy, lastUsedAt } = key
+  const { id, name, scopes, createdAt, expiresAt, revokedAt, replacedBy, lastUsedAt, usedToday } = key
   const begins = `${prefix}_${id}`
-  return { id, begins, name, scopes, state: stateOf(key), createdAt, expiresAt, revokedAt, replacedBy, lastUsedAt }
+  return {
+    id,
+    begins,
+    name,
+    scopes,
+    state: stateOf(key),
+    createdAt,
+    expiresAt,
+    revokedAt,
+    replacedBy,
+    lastUsedAt,
+    usedToday,
+    quota: key.quota,
+  }
 }
 
 const json = (body: unknown, status = 200) =>

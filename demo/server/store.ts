@@ -1,13 +1,14 @@
 import pg from 'pg'
 import { createClient } from 'redis'
-import { memoryStore, type RecordStore } from 'sallyport/store'
-import { postgresStore } from 'sallyport/store/postgres'
-import { redisStore } from 'sallyport/store/redis'
+import { type Ledger, memoryLedger, memoryStore, type RecordStore } from 'sallyport/store'
+import { type PostgresStoreOptions, postgresLedger, postgresStore } from 'sallyport/store/postgres'
+import { type RedisStoreOptions, redisLedger, redisStore } from 'sallyport/store/redis'
 
-/** Where sessions live. */
+/** Where sessions and keys live, and where calls are counted. */
 export interface DemoStore {
   readonly name: 'memory' | 'Redis' | 'PostgreSQL'
   readonly store: RecordStore
+  readonly ledger: Ledger
   close(): Promise<unknown>
 }
 
@@ -25,7 +26,7 @@ export async function openStore({ redisUrl, databaseUrl }: StoreOptions): Promis
     throw new Error('REDIS_URL and DATABASE_URL are both set: the demo keeps its sessions in one place, leave one out.')
   if (redisUrl) return named('REDIS_URL', redisUrl, openRedis)
   if (databaseUrl) return named('DATABASE_URL', databaseUrl, openPostgres)
-  return { name: 'memory', store: memoryStore(), close: async () => {} }
+  return { name: 'memory', store: memoryStore(), ledger: memoryLedger(), close: async () => {} }
 }
 
 /** Says which setting is wrong, and of its value no more than host and port: the rest may be a password. */
@@ -53,9 +54,11 @@ async function openRedis(url: string): Promise<DemoStore> {
   client.on('error', () => {})
   await client.connect()
   open = true
+  const options: RedisStoreOptions = { prefix: 'fieldnotes:', send: (args) => client.sendCommand(args) }
   return {
     name: 'Redis',
-    store: redisStore({ prefix: 'fieldnotes:', send: (args) => client.sendCommand(args) }),
+    store: redisStore(options),
+    ledger: redisLedger(options),
     close: async () => client.destroy(),
   }
 }
@@ -64,7 +67,7 @@ async function openPostgres(url: string): Promise<DemoStore> {
   const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis: patience * 1000 })
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
-  const store = postgresStore({
+  const options: PostgresStoreOptions = {
     prefix: 'fieldnotes',
     query: (text, parameters) => pool.query(text, parameters),
     async transaction(work) {
@@ -80,13 +83,16 @@ async function openPostgres(url: string): Promise<DemoStore> {
         throw error
       }
     },
-  })
+  }
+  const store = postgresStore(options)
+  const ledger = postgresLedger(options)
   try {
     await pool.query('select 1')
     await store.migrate()
+    await ledger.migrate()
   } catch (error) {
     await pool.end()
     throw error
   }
-  return { name: 'PostgreSQL', store, close: () => pool.end() }
+  return { name: 'PostgreSQL', store, ledger, close: () => pool.end() }
 }

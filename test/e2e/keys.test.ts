@@ -176,6 +176,20 @@ describe('the endpoints behind the key console', () => {
     expect((await call('POST', `/api/keys/${next.id}/rotate`, headers, { grace: 0 })).status).toBe(409)
   })
 
+  it('[K-13] give a key its calls a minute and no more, and say so in the list', async () => {
+    const headers = await asPerson()
+    const { body: made } = await call('POST', '/api/keys', headers, { ...wish, name: 'eager' })
+    const answers: { status: number; body: { error?: string } }[] = []
+    // A new minute may begin on the way: never two.
+    for (let at = 0; at < 41; at++) answers.push(await call('GET', '/api/notes', { 'X-API-Key': made.key }))
+    const refused = answers.filter(({ status }) => status === 429)
+    expect(refused.length).toBeGreaterThan(0)
+    expect(refused[0]?.body.error).toBe('quota_exceeded')
+    const { body } = await call('GET', '/api/keys', headers)
+    const shown = body.keys.find(({ id }: { id: string }) => id === made.id)
+    expect(shown).toMatchObject({ usedToday: 41 - refused.length, quota: { minute: 20, day: 1000 } })
+  })
+
   it('neither show nor touch a key of somebody else in the same tenant', async () => {
     const { key, record } = await demo.keys.create({ ...wish, tenant, owner: 'mallory' })
     const headers = await asPerson()
@@ -232,6 +246,7 @@ describe('a person at the key console', () => {
     await send('403 Forbidden', 'insufficient_scope')
 
     // Whoever does not mean it is where they were.
+    await rows('Nightly backup').getByText('of 1,000 calls').waitFor()
     await rows('Nightly backup').getByRole('button', { name: 'Rotate' }).click()
     await page.keyboard.press('Escape')
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Rotate')

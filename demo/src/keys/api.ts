@@ -15,6 +15,9 @@ export interface ApiKey {
   revokedAt?: number
   replacedBy?: string
   lastUsedAt?: number
+  /** Calls today, of this key and those before and after it. */
+  usedToday: number
+  quota?: { day: number }
 }
 
 /** What became of calls. */

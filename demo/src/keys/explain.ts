@@ -20,6 +20,7 @@ const sentences: Record<string, string> = {
   invalid_api_key:
     'Unknown, mistyped, or revoked: the answer is the same, so nobody learns which keys exist. Look in the list above which it was, and create another.',
   api_key_expired: 'The key was right, and is past its end. Create another, or next time rotate before.',
+  quota_exceeded: 'The key is good and has had all its calls of this minute or day.',
   insufficient_scope:
     'The key is good and lacks the scope for this call. Scopes of a key never change: create one that has it.',
   credential_not_accepted: 'Keys are not taken here: this is for a person who is signed in.',

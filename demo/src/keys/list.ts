@@ -23,7 +23,7 @@ export function drawKeys(keys: readonly ApiKey[], actions: KeyActions): void {
 export const focusKey = (id: string): void => document.getElementById(`key-${id}`)?.focus()
 
 function row(key: ApiKey, keys: readonly ApiKey[], actions: KeyActions): HTMLElement {
-  const { id, begins, name, scopes, state, createdAt, expiresAt, lastUsedAt } = key
+  const { id, begins, name, scopes, state, createdAt, expiresAt, lastUsedAt, usedToday, quota } = key
   const entry = make('li', { id: `key-${id}`, tabIndex: -1 })
   entry.dataset['state'] = state
   const before = keys.find(({ replacedBy }) => replacedBy === id)
@@ -39,6 +39,7 @@ function row(key: ApiKey, keys: readonly ApiKey[], actions: KeyActions): HTMLEle
         ? term('Revoked', key.revokedAt)
         : term(state === 'expired' ? 'Expired' : 'Expires', expiresAt),
       term('Last used', lastUsedAt),
+      ...(quota ? [used(usedToday, quota.day)] : []),
     ),
   )
   if (before) entry.append(make('p', { className: 'small' }, 'Replaces ', link(before)))
@@ -57,6 +58,11 @@ function term(name: string, instant: number | undefined): HTMLElement {
   if (instant === undefined) return make('div', {}, what, make('dd', {}, 'never'))
   const when = make('time', { dateTime: new Date(instant * 1000).toISOString() }, exact.format(instant * 1000))
   return make('div', {}, what, make('dd', {}, fromNow(instant), when))
+}
+
+function used(today: number, limit: number): HTMLElement {
+  const [count, most] = [today, limit].map((calls) => calls.toLocaleString())
+  return make('div', {}, make('dt', {}, 'Used today'), make('dd', {}, `${count} of ${most} calls`))
 }
 
 const link = ({ id, begins }: ApiKey): HTMLElement => make('a', { href: `#key-${id}` }, make('code', {}, `${begins}_…`))
