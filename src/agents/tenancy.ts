@@ -58,9 +58,11 @@ export function tenantOf({ tenant, sub, iss }: Principal): Namespace {
   return Object.freeze(namespace) as Namespace
 }
 
-/** One text, one spelling, and never `.` or `..`, which lead elsewhere. */
+/** One text, one spelling, and never `.` or `..`, which lead elsewhere, as `%2E` does in a URL. */
 function encodePart(text: string): string {
   if (typeof text !== 'string' || !text || /\p{Surrogate}/u.test(text))
     throw new TypeError('tenantOf: a name must be a text of one character or more')
-  return encodeURIComponent(text).replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length))
+  return encodeURIComponent(text)
+    .replaceAll('~', '%7E')
+    .replace(/^\.\.?$/, '~$&')
 }
