@@ -90,4 +90,4 @@ export function newCode(): string {
 
 /** Whether a person has typed this code, whatever the case and what stands between. */
 export const isCode = (typed: string, code: string): boolean =>
-  typed.toUpperCase().replace(/[^A-Z]/g, '') === code.replace('-', '')
+  `${typed}`.toUpperCase().replace(/[^A-Z]/g, '') === code.replace('-', '')

@@ -200,6 +200,7 @@ export function createApprovals(options: ApprovalsOptions) {
      * `approver_refused`. Another tenant's is not there. Who approves needs the sign-in that the request demands, else
      * `insufficient_user_authentication`, whose cause says what would do; who denies does not.
      *
+     * @throws TypeError for an `approve` that is neither true nor false
      * @throws SallyportError `approver_refused`, `approval_not_found`, `approval_decided`, `approval_expired`, `approval_void`,
      * `approval_mismatch` (the code), `insufficient_user_authentication`
      */
@@ -207,6 +208,8 @@ export function createApprovals(options: ApprovalsOptions) {
       id: string,
       { by, approve, code }: { by: Principal; approve: boolean; code?: string },
     ): Promise<Approval> {
+      // Out of a body it may be anything, and "false" is not false.
+      if (typeof approve !== 'boolean') throw new TypeError('approvals.decide: "approve" must be true or false')
       const about = { by: by.sub, ...(by.tenant !== undefined && { tenant: by.tenant }) }
       if (!isPerson(by)) throw refuse('approver_refused', about)
       for (;;) {

@@ -647,6 +647,9 @@ describe('createApprovals', () => {
     const approvals = createApprovals({ store })
     await expect(approvals.request({ ...wish, kind: 'nobody' as 'user' })).rejects.toThrow('"kind"')
     await expect(approvals.request({ ...wish, freshWithin: -1 })).rejects.toThrow('"freshWithin"')
+    const by = { method: 'session_cookie', sub: 'alice', tenant: 'acme', scopes: [], claims: {} } as const
+    for (const approve of ['false', 1, undefined])
+      await expect(approvals.decide('x', { by, approve: approve as unknown as boolean })).rejects.toThrow('"approve"')
   })
 
   it('hands errors that are not its own back to the caller', () => {

@@ -1,3 +1,5 @@
+import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import {
@@ -171,6 +173,9 @@ describe('the audit trail', () => {
     const lines = await linesOf(audit)
     expect(lines).toHaveLength(250)
     expect(lines.every((line) => line.endsWith('}\n'))).toBe(true)
+    // As out of a file.
+    const file = createInterface({ input: Readable.from(audit.exportLines(tenant)) })
+    expect(await verifyAudit(file)).toMatchObject({ ok: true, head: { seq: 250 } })
     await expect(audit.read({ tenant, from: 0 })).rejects.toThrow('"from"')
     await expect(audit.read({ tenant, limit: 0 })).rejects.toThrow('"limit"')
   })
