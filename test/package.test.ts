@@ -17,6 +17,17 @@ const exported: Record<string, readonly string[]> = {
   'sallyport/machine': ['createMachineClient'],
   'sallyport/tokens': ['createTokenIssuer'],
   'sallyport/keys': ['apiKey', 'createApiKeys', 'parseApiKey'],
+  'sallyport/agents': [
+    'agentAnswer',
+    'canonical',
+    'createApprovals',
+    'createAudit',
+    'digestOf',
+    'parseArguments',
+    'tenantOf',
+    'verifyAudit',
+    'verifyCheckpoint',
+  ],
   'sallyport/node': [
     'attachUpgrade',
     'mutualTls',

@@ -1,5 +1,6 @@
 // Compiled by `npm run check`: every line below an `@ts-expect-error` must fail to compile, or the check fails.
 import { type Auth, createAuth, type Session } from 'sallyport'
+import { type Namespace, type TenantKey, tenantOf } from 'sallyport/agents'
 import { createBff } from 'sallyport/bff'
 import { accessToken, createGuard } from 'sallyport/guard'
 
@@ -46,3 +47,25 @@ createBff({ issuer: 'x', client_id: 'x', client_secret: 'x', baseUrl: 'x', cooki
 createGuard({ accept: [accessToken({ issuer: 'x' })] })
 // @ts-expect-error a principal is only there where the outcome is good
 createGuard({ resource: 'x', accept: [] })(new Request('x')).then((outcome) => outcome.principal)
+
+// What belongs to a tenant is found by a name that only the verified caller’s namespace makes.
+declare const principal: Parameters<typeof tenantOf>[0]
+declare function historyOf(conversation: TenantKey<'conversation'>): void
+declare function cached(key: TenantKey<'cache'>): void
+historyOf(tenantOf(principal).conversation('42'))
+// @ts-expect-error a text names no tenant
+historyOf('t/acme/conversation/42')
+// @ts-expect-error an index is no conversation
+historyOf(tenantOf(principal).retrieval('42'))
+// @ts-expect-error a prompt alone is no key: another tenant may have sent the same
+cached('What do I earn?')
+// @ts-expect-error the key has to be waited for
+cached(tenantOf(principal).cacheKey({ model: 'gpt-mini', prompt: 'x' }))
+// @ts-expect-error a cached response depends on its model
+tenantOf(principal).cacheKey({ prompt: 'x' })
+// @ts-expect-error a tenant out of a body is no caller
+tenantOf({ tenant: 'globex' })
+// @ts-expect-error only tenantOf makes one
+export const forged: Namespace = { ...tenantOf(principal), tenant: 'globex', conversation: () => '' }
+// @ts-expect-error whose it is cannot be changed
+tenantOf(principal).tenant = 'globex'

@@ -1,0 +1,111 @@
+import { sha256 } from '../crypto/hash.js'
+import type { Now } from '../protocol/time.js'
+import type { Put, RecordId, RecordStore } from '../store/contract.js'
+import { type Approval, type Call, isOpen } from './approval.js'
+
+/** As it is kept: the call only once, in its canonical form. */
+type Row = Omit<Approval, keyof Call>
+
+export interface Found {
+  approval: Approval
+  version: number
+}
+
+/** Of whom: a tenant, one agent there, one person there. */
+export interface Selection {
+  tenant: string
+  agent?: string
+  sub?: string
+}
+
+/** Seconds that an approval is kept after it has expired, so that whoever comes late is told why. */
+const KEPT = 86_400
+const index = 'approval'
+
+/** Where approvals are kept. All of a tenant lies together: an id of another tenant's is simply not there. */
+export function createShelf(store: RecordStore, now: Now) {
+  const idOf = (tenant: string, id: string): RecordId => ({ kind: 'approval', partition: tenant, id })
+
+  function put({ tenant, agent: _, sub: __, tool: ___, args: ____, resource: _____, ...row }: Approval) {
+    const ttl = Math.max(1, row.expiresAt - now()) + KEPT
+    return { type: 'put', id: idOf(tenant, row.id), value: JSON.stringify(row), ttl } as const
+  }
+
+  async function find(id: string, tenant: string | undefined): Promise<Found | undefined> {
+    // What cannot be an id is not looked for: it may come out of a URL.
+    if (tenant === undefined || !/^[\w-]{43}$/.test(id)) return undefined
+    const stored = await store.get(idOf(tenant, id))
+    if (!stored?.value) return undefined
+    const row: Row = JSON.parse(stored.value)
+    const call: Call = JSON.parse(row.call)
+    const approval: Approval = { ...row, ...call }
+    const expired = isOpen(approval) && now() >= row.expiresAt
+    return { approval: expired ? { ...approval, status: 'expired' } : approval, version: stored.version }
+  }
+
+  /** What waits for an answer to the same question. */
+  async function waiting(tenant: string, question: string) {
+    const asked = await store.get({ kind: 'approval-question', partition: tenant, id: question })
+    const found = asked && (await find(asked.value, tenant))
+    return { version: asked?.version, approval: found?.approval.status === 'pending' ? found.approval : undefined }
+  }
+
+  async function step({ approval, version }: Found, change: Partial<Approval>): Promise<Approval | undefined> {
+    const next = { ...approval, ...change }
+    return (await store.write([{ ...put(next), ifVersion: version }])) ? next : undefined
+  }
+
+  /** What is listed may have ended long ago, or be of others: look at it. */
+  async function page({ tenant, agent, sub }: Selection, cursor?: string, limit?: number) {
+    const value = await listOf(agent === undefined ? { tenant, ...(sub !== undefined && { sub }) } : { tenant, agent })
+    const { ids, cursor: next } = await store.list(index, value, {
+      ...(cursor !== undefined && { cursor }),
+      ...(limit !== undefined && { limit }),
+    })
+    const entries = await Promise.all(ids.map(async ({ id }) => ({ id, found: await find(id, tenant) })))
+    const fits = ({ approval }: Found) => sub === undefined || approval.sub === sub
+    return { entries: entries.filter(({ found }) => !found || fits(found)), next }
+  }
+
+  return {
+    find,
+    waiting,
+    /** Takes a step, unless another one was taken meanwhile. */
+    step,
+    page,
+
+    /** `false`: somebody asks the same at this moment, or all of this agent's are being taken back. */
+    async add(approval: Approval, question: string, version: number | undefined): Promise<boolean> {
+      const { id, tenant, agent, sub, expiresAt } = approval
+      const selections = [{ tenant }, { tenant, agent }, ...(sub === undefined ? [] : [{ tenant, sub }])]
+      const entries = await Promise.all(selections.map(async (of) => ({ index, value: await listOf(of) })))
+      const ttl = Math.max(1, expiresAt - now())
+      const name = { kind: 'approval-question', partition: tenant, id: question }
+      const asked: Put = { type: 'put', id: name, value: id, ifVersion: version ?? 'absent', ttl }
+      return store.write([{ ...put(approval), ifVersion: 'absent', index: entries }, asked])
+    },
+
+    /** Ends what is still open. Resolves to it; `undefined` where another step has ended it first. */
+    async end(first: Found): Promise<Approval | undefined> {
+      const { id, tenant } = first.approval
+      for (let found: Found | undefined = first; found && isOpen(found.approval); found = await find(id, tenant)) {
+        const ended = await step(found, { status: 'void', endedAt: now() })
+        if (ended) return ended
+      }
+      return undefined
+    },
+
+    /**
+     * Occupies the place of a request that is on its way: its entry in the list is written before itself. Resolves to the
+     * request where it has arrived by now.
+     */
+    async bar(id: string, tenant: string): Promise<Found | undefined> {
+      const change: Put = { type: 'put', id: idOf(tenant, id), value: '', ifVersion: 'absent', ttl: KEPT }
+      return (await store.write([change])) ? undefined : find(id, tenant)
+    },
+  }
+}
+
+/** Names can be long, and no two may read like others: a digest for each list. */
+const listOf = ({ tenant, agent, sub }: Selection): Promise<string> =>
+  sha256(JSON.stringify([tenant, agent ?? null, sub ?? null]))

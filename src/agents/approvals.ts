@@ -1,0 +1,290 @@
+import { randomId } from '../crypto/hash.js'
+import type { Principal } from '../protocol/principal.js'
+import { type Now, systemNow } from '../protocol/time.js'
+import type { RecordStore } from '../store/contract.js'
+import {
+  type Approval,
+  type ApprovalKind,
+  type ApprovalRequest,
+  type Call,
+  isCode,
+  isOpen,
+  newCode,
+  questionOf,
+  type Requested,
+  readCall,
+  requestedOf,
+} from './approval.js'
+import { createShelf, type Found, type Selection } from './approval-shelf.js'
+import { type Approver, isFresh, isPerson, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
+import { type AgentErrorCode, agentError } from './errors.js'
+import type { AgentEvent } from './events.js'
+
+export interface ApprovalsOptions {
+  /** Where approvals live. `memoryStore()` forgets them with the process. */
+  store: RecordStore
+  /** Seconds from the request on, within which it must be decided and used. Default 300, at most a day. */
+  ttl?: number
+  /**
+   * Who may decide. Default: in `user` matters the person concerned (`sub` of the call), in `admin` matters whoever has the scope
+   * `admin:approve`. Programs, and the requester of an `admin` matter, never get as far as this.
+   */
+  approvers?: Partial<Record<ApprovalKind, Approver>>
+  /** Tells whoever can decide, and has the call to show them. Called when the request is kept, and waited for; it may fail. */
+  notify?: (approval: Approval) => void | Promise<void>
+  onEvent?: (event: AgentEvent) => void
+  now?: Now
+}
+
+/** An approval that fits its call and can be used now. */
+export interface VerifiedApproval {
+  approval: Approval
+  /** Uses it up, for one caller only. @throws SallyportError as `approvals.consume` does */
+  consume(): Promise<Approval>
+}
+
+export type Approvals = ReturnType<typeof createApprovals>
+
+/** What whoever wants to use one is told, by its status. */
+const unusable = {
+  pending: 'approval_required',
+  denied: 'approval_denied',
+  consumed: 'approval_used',
+  void: 'approval_void',
+  expired: 'approval_expired',
+} as const
+
+/** What whoever wants to decide is told. */
+const undecidable = {
+  approved: 'approval_decided',
+  denied: 'approval_decided',
+  consumed: 'approval_decided',
+  void: 'approval_void',
+  expired: 'approval_expired',
+} as const
+
+/**
+ * People decide about what agents want to do. One approval is good for one call, to the letter, once, for minutes.
+ *
+ * pending → approved or denied → consumed; or void. Each step is a conditional write: of any number at once, in any number of
+ * processes, one wins. After a StoreError it is not known whether the step was taken: what was to be done is not done, and asked
+ * for again.
+ *
+ * Not checked: that whoever executes uses the arguments that were approved. Take them from what `consume` resolves to.
+ *
+ * @throws TypeError naming the option
+ */
+export function createApprovals(options: ApprovalsOptions) {
+  const { store, ttl = 300, notify, onEvent, now = systemNow } = options
+  const approvers = { ...usualApprovers, ...options.approvers }
+  if (typeof store?.get !== 'function')
+    throw new TypeError(
+      'createApprovals: "store" is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all',
+    )
+  if (!(ttl > 0 && ttl <= 86_400)) throw new TypeError('createApprovals: "ttl" must be at most a day, in seconds')
+  const shelf = createShelf(store, now)
+
+  function emit(event: AgentEvent): void {
+    try {
+      onEvent?.(event)
+    } catch {}
+  }
+
+  function refuse(code: AgentErrorCode, about: { tenant?: string; approval?: Approval; by?: string }, cause?: unknown) {
+    const { approval, tenant, by } = about
+    emit({
+      type: 'approval_refused',
+      code,
+      ...(tenant !== undefined && { tenant }),
+      ...(approval && { id: approval.id, tenant: approval.tenant, agent: approval.agent }),
+      ...(by !== undefined && { by }),
+    })
+    return agentError(code, cause)
+  }
+
+  async function end(found: Found, reason: 'mismatch' | 'stopped'): Promise<boolean> {
+    const ended = await shelf.end(found)
+    if (ended) emit({ type: 'approval_voided', id: ended.id, tenant: ended.tenant, agent: ended.agent, reason })
+    return !!ended
+  }
+
+  /** An approval that fits, is decided and in time, or the reason why not. */
+  async function usable(id: string, { tenant, agent, sub }: Call, digest: string): Promise<Found> {
+    const found = await shelf.find(id, tenant)
+    if (!found) throw refuse('approval_required', { tenant })
+    const { approval } = found
+    if (approval.digest !== digest) {
+      // Shown by whom it was given to, it is spoilt. Others know an id at most, and can spoil nothing by that.
+      if (approval.agent === agent && approval.sub === sub) await end(found, 'mismatch')
+      throw refuse('approval_mismatch', { approval })
+    }
+    if (approval.status === 'approved') return found
+    const asked = approval.status === 'pending' ? requestedOf(approval) : undefined
+    throw refuse(unusable[approval.status], { approval }, asked)
+  }
+
+  async function take(first: Found, call: Call): Promise<Approval> {
+    const { id, digest, tenant, agent } = first.approval
+    for (let found = first; ; found = await usable(id, call, digest)) {
+      // It may have been read a while ago.
+      if (now() >= found.approval.expiresAt) throw refuse('approval_expired', found)
+      const used = await shelf.step(found, { status: 'consumed', endedAt: now() })
+      if (!used) continue
+      emit({ type: 'approval_consumed', id, tenant, agent })
+      return used
+    }
+  }
+
+  /**
+   * Whether an approval fits this call and can be used now; using it up is a step of its own, for whoever has other things to
+   * look at in between.
+   *
+   * @throws SallyportError as `consume` does
+   */
+  async function verify(id: string, call: Call): Promise<VerifiedApproval> {
+    const { digest } = await readCall(call)
+    const found = await usable(id, call, digest)
+    return { approval: found.approval, consume: () => take(found, call) }
+  }
+
+  return {
+    /**
+     * Asks for an approval. Whoever asks for the same call again while it waits gets the same one, and nobody is told twice. A call
+     * has at most 32,768 characters of canonical JSON.
+     *
+     * @throws SallyportError `call_invalid`; `approval_void` when all of this agent's are taken back at this moment
+     * @throws TypeError naming the field
+     */
+    async request(wish: ApprovalRequest): Promise<Requested> {
+      const { tenant, agent, sub, tool, kind, freshWithin, acr } = wish
+      if (kind !== 'user' && kind !== 'admin')
+        throw new TypeError('approvals.request: "kind" must be user or admin: who decides')
+      if (freshWithin !== undefined && !(freshWithin > 0))
+        throw new TypeError('approvals.request: "freshWithin" must be a number of seconds above 0')
+      const { call, digest } = await readCall(wish)
+      const question = await questionOf(digest, wish)
+      const asked = await shelf.waiting(tenant, question)
+      if (asked.approval) return requestedOf(asked.approval)
+      const approval: Approval = {
+        ...(JSON.parse(call) as Call),
+        id: randomId(),
+        kind,
+        code: newCode(),
+        call,
+        digest,
+        status: 'pending',
+        requestedAt: now(),
+        expiresAt: now() + ttl,
+        ...(freshWithin !== undefined && { freshWithin }),
+        ...(acr && { acr: [...acr] }),
+      }
+      if (!(await shelf.add(approval, question, asked.version))) {
+        const other = await shelf.waiting(tenant, question)
+        if (other.approval) return requestedOf(other.approval)
+        throw refuse('approval_void', { tenant })
+      }
+      const { id } = approval
+      emit({ type: 'approval_requested', id, tenant, agent, ...(sub !== undefined && { sub }), tool, kind })
+      try {
+        await notify?.(approval)
+      } catch {
+        emit({ type: 'approval_unnotified', id, tenant })
+      }
+      return requestedOf(approval)
+    },
+
+    /**
+     * Decides, once and in time. `by` is the verified principal of the request; a `code` that somebody has typed is compared.
+     *
+     * Programs, the agent itself, in `admin` matters the person it acts for, and whoever `approvers` does not name:
+     * `approver_refused`. Another tenant's is not there. Who approves needs the sign-in that the request demands, else
+     * `insufficient_user_authentication`, whose cause says what would do; who denies does not.
+     *
+     * @throws TypeError for an `approve` that is neither true nor false
+     * @throws SallyportError `approver_refused`, `approval_not_found`, `approval_decided`, `approval_expired`, `approval_void`,
+     * `approval_mismatch` (the code), `insufficient_user_authentication`
+     */
+    async decide(
+      id: string,
+      { by, approve, code }: { by: Principal; approve: boolean; code?: string },
+    ): Promise<Approval> {
+      // Out of a body it may be anything, and "false" is not false.
+      if (typeof approve !== 'boolean') throw new TypeError('approvals.decide: "approve" must be true or false')
+      const about = { by: by.sub, ...(by.tenant !== undefined && { tenant: by.tenant }) }
+      if (!isPerson(by)) throw refuse('approver_refused', about)
+      for (;;) {
+        const found = await shelf.find(id, by.tenant)
+        if (!found) throw refuse('approval_not_found', about)
+        const { approval } = found
+        const what = { ...about, approval }
+        if (isRequester(approval, by) || !(await approvers[approval.kind](approval, by)))
+          throw refuse('approver_refused', what)
+        if (approval.status !== 'pending') throw refuse(undecidable[approval.status], what)
+        if (code !== undefined && !isCode(code, approval.code)) throw refuse('approval_mismatch', what)
+        if (approve && !isFresh(approval, by, now()))
+          throw refuse('insufficient_user_authentication', what, wantedSignIn(approval))
+        const status = approve ? 'approved' : 'denied'
+        const decided = await shelf.step(found, { status, decidedAt: now(), decidedBy: by.sub })
+        // Whoever was faster has left it in a state that the next turn tells of.
+        if (!decided) continue
+        const { tenant, agent } = approval
+        emit({ type: 'approval_decided', id, tenant, agent, by: by.sub, approved: approve })
+        return decided
+      }
+    },
+
+    verify,
+
+    /**
+     * Uses an approval up for exactly this call, directly before it is made. Another call by the same agent for the same person is
+     * `approval_mismatch`, and voids it. Nothing of this id, or still undecided: `approval_required`; its cause is what
+     * `request` has resolved to, where there is one.
+     *
+     * @throws SallyportError `approval_required`, `approval_mismatch`, `approval_denied`, `approval_expired`, `approval_used`,
+     * `approval_void`, `call_invalid`
+     */
+    consume: async (id: string, call: Call): Promise<Approval> => (await verify(id, call)).consume(),
+
+    /** One approval of a tenant, whatever became of it, for a day after it has expired. */
+    get: async (id: string, { tenant }: { tenant: string }): Promise<Approval | undefined> =>
+      (await shelf.find(id, tenant))?.approval,
+
+    /** What waits for a decision, a page at a time. A page may hold fewer than `limit`, or nothing, and still have a `cursor`. */
+    async pending({
+      kind,
+      cursor,
+      limit,
+      ...selection
+    }: Selection & { kind?: ApprovalKind; cursor?: string; limit?: number }) {
+      const { entries, next } = await shelf.page(selection, cursor, limit)
+      const approvals = entries
+        .flatMap(({ found }) => found?.approval ?? [])
+        .filter((one) => one.status === 'pending' && (kind === undefined || one.kind === kind))
+        .sort((a, b) => a.requestedAt - b.requestedAt)
+      return { approvals, ...(next !== undefined && { cursor: next }) }
+    },
+
+    /**
+     * Takes back all that waits or is approved and unused: an agent that is decommissioned, a person who has signed out, everything
+     * in a tenant. What is being decided or used at this moment is either done before or void. Resolves to how many.
+     *
+     * Stop the agent first: what it asks for afterwards is new.
+     */
+    async voidAll(selection: Selection): Promise<number> {
+      let ended = 0
+      let cursor: string | undefined
+      do {
+        const { entries, next } = await shelf.page(selection, cursor)
+        const done = await Promise.all(
+          entries.map(async ({ id, found }) => {
+            const there = found ?? (await shelf.bar(id, selection.tenant))
+            return there && isOpen(there.approval) && end(there, 'stopped')
+          }),
+        )
+        ended += done.filter(Boolean).length
+        cursor = next
+      } while (cursor !== undefined)
+      return ended
+    },
+  }
+}

@@ -1,0 +1,34 @@
+import type { Principal } from '../protocol/principal.js'
+import type { Approval, ApprovalKind } from './approval.js'
+
+/** Whether somebody may decide. Asked of signed-in people of the tenant only. */
+export type Approver = (approval: Approval, by: Principal) => boolean | Promise<boolean>
+
+export const usualApprovers: Readonly<Record<ApprovalKind, Approver>> = {
+  user: (approval, by) => by.sub === approval.sub,
+  admin: (_approval, by) => by.scopes.includes('admin:approve'),
+}
+
+/**
+ * A person who is signed in. Programs are not: agents, whoever acts for somebody (`act`, RFC 8693), keys (which name a person as
+ * their owner), certificates, and clients on their own behalf, whose tokens name the client as the subject.
+ */
+export const isPerson = ({ method, sub, client_id, claims }: Principal): boolean =>
+  (method === 'session_cookie' || method === 'access_token') && claims['act'] === undefined && sub !== client_id
+
+/** Whoever is behind a call: the agent, by whatever name its token has it, and for administrators' matters the person too. */
+export const isRequester = ({ kind, agent, sub }: Approval, by: Principal): boolean =>
+  by.client_id === agent || by.sub === agent || (kind === 'admin' && by.sub === sub)
+
+/** Whether the sign-in is strong and recent enough for this approval. */
+export function isFresh({ freshWithin, acr }: Approval, { claims }: Principal, now: number): boolean {
+  const at = claims['auth_time']
+  if (freshWithin !== undefined && !(typeof at === 'number' && now - at <= freshWithin)) return false
+  return acr === undefined || acr.includes(`${claims['acr']}`)
+}
+
+/** What would do, in the words of a challenge. @see RFC 9470 section 3 */
+export const wantedSignIn = ({ freshWithin, acr }: Approval): { acr_values?: string; max_age?: number } => ({
+  ...(acr && { acr_values: acr.join(' ') }),
+  ...(freshWithin !== undefined && { max_age: freshWithin }),
+})

@@ -1,0 +1,207 @@
+import { createBounded } from '../protocol/bounded.js'
+import type { Secret } from '../protocol/secret.js'
+import { type Now, systemNow } from '../protocol/time.js'
+import type { Put, RecordId, RecordStore } from '../store/contract.js'
+import { type AuditEntry, type AuditHead, type AuditRow, examineEntry, genesis, hashOf } from './audit-row.js'
+import { canonical } from './canonical.js'
+import { createSigner, type PublicKeys } from './checkpoint.js'
+import { agentError } from './errors.js'
+import type { AgentEvent } from './events.js'
+
+export interface AuditOptions {
+  /** Where rows live, for ever. `memoryStore()` forgets them with the process. */
+  store: RecordStore
+  /** Signs checkpoints: a private key (P-256 or Ed25519) as a JWK in JSON, or a function that gets it. */
+  sign?: Secret
+  /** Rows of a tenant between two checkpoints. Default 100. */
+  checkpointEvery?: number
+  /** Keeps a checkpoint where whoever can write the store cannot: that is what finds a rewritten or shortened trail. */
+  keep?: (checkpoint: AuditCheckpoint) => void | Promise<void>
+  onEvent?: (event: AgentEvent) => void
+  now?: Now
+}
+
+/** A head to be kept elsewhere. */
+export interface AuditCheckpoint extends AuditHead {
+  /** The same, signed, for `verifyCheckpoint`; there where `sign` is. */
+  jws?: string
+}
+
+export type Audit = ReturnType<typeof createAudit>
+
+interface Waiting {
+  entry: AuditEntry & { at: number }
+  resolve: (head: AuditHead) => void
+  reject: (error: unknown) => void
+}
+
+/** Rows in one write. */
+const BATCH = 50
+/** Writes that may be overtaken by other processes before an append gives up. */
+const TURNS = 200
+/** Milliseconds at most between two of them. */
+const REST = 25
+/** Tenants whose head is remembered in this process. */
+const HEADS = 10_000
+
+const headId = (tenant: string): RecordId => ({ kind: 'audit-head', partition: tenant, id: 'head' })
+const rowId = (tenant: string, seq: number): RecordId => ({ kind: 'audit-row', partition: tenant, id: `${seq}` })
+
+/**
+ * A trail of what agents did, one hash chain per tenant: whatever is changed, moved or taken out afterwards is found by
+ * `verifyAudit`, up to the newest head that was kept elsewhere.
+ *
+ * Any number of appends, in any number of processes, make one chain: a row is written together with the new head, and only where no
+ * row of its number is. What waits while a row is being written is written together.
+ *
+ * Not prevented: whoever can write the store can also write a new chain from any row on. Keep heads elsewhere.
+ *
+ * @throws TypeError naming the option
+ */
+export function createAudit({ store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow }: AuditOptions) {
+  if (typeof store?.get !== 'function')
+    throw new TypeError(
+      'createAudit: "store" is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all',
+    )
+  if (!Number.isSafeInteger(checkpointEvery) || checkpointEvery < 1)
+    throw new TypeError('createAudit: "checkpointEvery" must be a whole number of rows, 1 at least')
+  const signer = sign === undefined ? undefined : createSigner(sign)
+  const queues = new Map<string, Waiting[]>()
+  const heads = createBounded<AuditHead>(HEADS)
+
+  async function readHead(tenant: string): Promise<AuditHead | undefined> {
+    const stored = await store.get(headId(tenant))
+    return stored && JSON.parse(stored.value)
+  }
+
+  async function link(head: AuditHead, entries: readonly Waiting['entry'][]): Promise<AuditRow[]> {
+    const rows: AuditRow[] = []
+    for (const entry of entries) {
+      const { seq, hash: prev } = rows.at(-1) ?? head
+      const row = { ...entry, seq: seq + 1, prev }
+      rows.push({ ...row, hash: await hashOf(row) })
+    }
+    return rows
+  }
+
+  /** All rows behind the present head, or none. */
+  async function write(tenant: string, entries: readonly Waiting['entry'][]): Promise<AuditHead[]> {
+    for (let turn = 0; turn < TURNS; turn++) {
+      const known = heads.get(tenant) ?? (await readHead(tenant)) ?? { tenant, seq: 0, hash: genesis }
+      const rows = await link(known, entries)
+      const found = rows.map(({ seq, hash }) => ({ tenant, seq, hash }))
+      const last = found.at(-1) ?? known
+      // Rows are neither changed nor removed, so a remembered head is right exactly as long as no row stands behind it: that the
+      // place is free is the condition, and the head needs none of its own.
+      const changes = rows.map((row) => put(rowId(tenant, row.seq), canonical(row), 'absent'))
+      heads.delete(tenant)
+      if (await store.write([...changes, put(headId(tenant), JSON.stringify(last), 'any')])) {
+        heads.set(tenant, last)
+        return found
+      }
+      // The same range every time: who has waited long does not wait longer than who has just come.
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * REST))
+    }
+    throw agentError('audit_conflict')
+  }
+
+  async function drain(tenant: string, queue: Waiting[]): Promise<void> {
+    while (queue.length) {
+      const batch = queue.splice(0, BATCH)
+      try {
+        const found = await write(
+          tenant,
+          batch.map(({ entry }) => entry),
+        )
+        for (const [at, head] of found.entries()) batch[at]?.resolve(head)
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    queues.delete(tenant)
+  }
+
+  const enqueue = (entry: Waiting['entry']): Promise<AuditHead> =>
+    new Promise((resolve, reject) => {
+      const waiting = { entry, resolve, reject }
+      const queue = queues.get(entry.tenant)
+      if (queue) queue.push(waiting)
+      else {
+        const first = [waiting]
+        queues.set(entry.tenant, first)
+        void drain(entry.tenant, first)
+      }
+    })
+
+  const signed = async (head: AuditHead): Promise<AuditCheckpoint> => ({
+    ...head,
+    ...(signer && { jws: await signer.sign(head, now()) }),
+  })
+
+  async function keepCheckpoint(head: AuditHead): Promise<void> {
+    try {
+      await keep?.(await signed(head))
+    } catch {
+      try {
+        onEvent?.({ type: 'checkpoint_failed', tenant: head.tenant, seq: head.seq })
+      } catch {}
+    }
+  }
+
+  return {
+    /**
+     * Writes a row, and resolves to the head that it makes. What must not happen without a row waits for this and does not happen
+     * when it rejects. After a StoreError the row may be there all the same.
+     *
+     * @throws TypeError naming a member that is not of its form
+     * @throws StoreError
+     * @throws SallyportError `audit_conflict`
+     */
+    async append(entry: AuditEntry): Promise<AuditHead> {
+      const head = await enqueue({ ...examineEntry(entry), at: now() })
+      if (head.seq % checkpointEvery === 0) await keepCheckpoint(head)
+      return head
+    },
+
+    /**
+     * The present head of a tenant, as the store has it, signed where `sign` is: to be kept elsewhere. `undefined`: there are no
+     * rows.
+     */
+    async checkpoint(tenant: string): Promise<AuditCheckpoint | undefined> {
+      const head = await readHead(tenant)
+      return head && signed(head)
+    },
+
+    /** The public half of `sign`, for `verifyCheckpoint`. Publish it or keep it with the checkpoints. */
+    publicKeys: async (): Promise<PublicKeys> => (signer ? signer.publicKeys() : { keys: [] }),
+
+    /** Rows from a number on, in their order. `next` is there when there are more. `limit` is 100 by default, 1,000 at most. */
+    async read({ tenant, from = 1, limit = 100 }: { tenant: string; from?: number; limit?: number }) {
+      const { lines, next } = await page(tenant, from, limit)
+      return { rows: lines.map((line): AuditRow => JSON.parse(line)), ...(next !== undefined && { next }) }
+    },
+
+    /** Every row as a line of JSON, as it is kept: what `verifyAudit` takes, and a file. */
+    async *exportLines(tenant: string, { from = 1 }: { from?: number } = {}): AsyncGenerator<string, void, undefined> {
+      for (let at: number | undefined = from; at !== undefined; ) {
+        const { lines, next } = await page(tenant, at, 100)
+        for (const line of lines) yield `${line}\n`
+        at = next
+      }
+    },
+  }
+
+  async function page(tenant: string, from: number, limit: number) {
+    if (!Number.isSafeInteger(from) || from < 1)
+      throw new TypeError('audit.read: "from" must be a number of a row, from 1')
+    if (!Number.isSafeInteger(limit) || limit < 1) throw new TypeError('audit.read: "limit" must be 1 at least')
+    const last = (await readHead(tenant))?.seq ?? 0
+    const size = Math.max(0, Math.min(limit, 1000, last - from + 1))
+    const stored = await Promise.all(Array.from({ length: size }, (_, at) => store.get(rowId(tenant, from + at))))
+    const next = from + size <= last ? from + size : undefined
+    // A row that is gone is left out: its number says so to whoever verifies.
+    return { lines: stored.flatMap((row) => row?.value ?? []), next }
+  }
+}
+
+const put = (id: RecordId, value: string, ifVersion: Put['ifVersion']): Put => ({ type: 'put', id, value, ifVersion })

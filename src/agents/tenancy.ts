@@ -1,0 +1,68 @@
+import type { Principal } from '../protocol/principal.js'
+import { digestOf } from './canonical.js'
+import { agentError } from './errors.js'
+
+/** Only in types: nothing outside this file can make one. */
+declare const made: unique symbol
+
+/** What a name is for. */
+export type TenantData = 'conversation' | 'fine-tune' | 'retrieval' | 'cache'
+
+/**
+ * A name that lies in one tenant, and says what it is for. Functions of yours that read or write tenants' data take this instead of
+ * a text, and whoever forgets the tenant does not get past the compiler.
+ */
+export type TenantKey<Data extends TenantData = TenantData> = string & { readonly [made]: Data }
+
+/** The part of everything that belongs to one tenant. Made by {@link tenantOf} alone. */
+export interface Namespace {
+  readonly [made]: true
+  readonly tenant: string
+  /** Where a conversation's history lies. */
+  conversation(id: string): TenantKey<'conversation'>
+  /** Where a fine-tuned model, or the data for one, lies. */
+  fineTune(id: string): TenantKey<'fine-tune'>
+  /** Where an index, a collection or the documents for retrieval lie. */
+  retrieval(id: string): TenantKey<'retrieval'>
+  /**
+   * What a model's response is cached under: model, prompt and parameters in full, and who asks. `shared`: everybody in the tenant
+   * gets the same answer; only for prompts whose answer depends on nobody's rights. Default `false`.
+   *
+   * @throws TypeError for a prompt or parameters that are not plain data, or have more than 65,536 characters
+   */
+  cacheKey(of: { model: string; prompt: unknown; parameters?: unknown; shared?: boolean }): Promise<TenantKey<'cache'>>
+}
+
+/**
+ * The namespace of whoever calls, from the verified principal: never from a body, a path or a header.
+ *
+ * Names look like `t/<tenant>/conversation/<id>`, each part percent-encoded, so that no two pairs share a name and none leaves its
+ * folder. They differ in upper and lower case: keep them where that counts.
+ *
+ * Not checked: whether a conversation or an index belongs to this person within the tenant.
+ *
+ * @throws SallyportError `tenant_missing`
+ */
+export function tenantOf({ tenant, sub, iss }: Principal): Namespace {
+  if (!tenant) throw agentError('tenant_missing')
+  const name = <Data extends TenantData>(data: Data, id: string) =>
+    ['t', encodePart(tenant), data, encodePart(id)].join('/') as TenantKey<Data>
+  const namespace: Omit<Namespace, typeof made> = {
+    tenant,
+    conversation: (id) => name('conversation', id),
+    fineTune: (id) => name('fine-tune', id),
+    retrieval: (id) => name('retrieval', id),
+    cacheKey: async ({ model, prompt, parameters = null, shared = false }) =>
+      name('cache', await digestOf([model, prompt, parameters, shared ? null : [iss ?? null, sub]])),
+  }
+  return Object.freeze(namespace) as Namespace
+}
+
+/** One text, one spelling, and never `.` or `..`, which lead elsewhere, as `%2E` does in a URL. */
+function encodePart(text: string): string {
+  if (typeof text !== 'string' || !text || /\p{Surrogate}/u.test(text))
+    throw new TypeError('tenantOf: a name must be a text of one character or more')
+  return encodeURIComponent(text)
+    .replaceAll('~', '%7E')
+    .replace(/^\.\.?$/, '~$&')
+}
