@@ -11,16 +11,9 @@ export interface Task {
   lines: BudgetLine[]
   amount: number
   ttl: number
-  /** `again`: of a process that was killed in the middle of it; nobody knows how far it came. */
-  fate:
-    | 'settle'
-    | 'settle-twice'
-    | 'settle-late'
-    | 'release'
-    | 'release-and-settle'
-    | 'abandon'
-    | 'start-and-abandon'
-    | 'again'
+  fate: 'settle' | 'settle-twice' | 'settle-late' | 'release' | 'release-and-settle' | 'abandon' | 'start-and-abandon'
+  /** Taken over from a process that was killed in the middle of it: nobody knows how far it came. */
+  again?: true
   actual: number
 }
 
@@ -38,18 +31,17 @@ async function settled(hold: Hold, actual: number): Promise<Outcome> {
   return { cost: actual, overrun: (await ledger.settle(hold, actual)).overrun }
 }
 
-async function run({ fate, actual, ...reservation }: Task): Promise<Outcome> {
+async function run({ fate, actual, again, ...reservation }: Task): Promise<Outcome> {
   const hold: Hold = reservation
   try {
     const answer = await ledger.reserve(reservation)
     if (!answer.ok) return { cost: undefined, overrun: 0 }
   } catch (error) {
+    if (!again || (error as { code?: string }).code !== 'hold_ended') throw error
     // Reserved by the process that is gone, and over by now: a late cost counts all the same.
-    if (fate === 'again' && (error as { code?: string }).code === 'hold_ended') return settled(hold, actual)
-    throw error
+    return fate === 'release' || fate === 'abandon' ? { cost: 0, overrun: 0 } : settled(hold, actual)
   }
   switch (fate) {
-    case 'again':
     case 'settle':
       await ledger.start(hold)
       return settled(hold, actual)
