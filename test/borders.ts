@@ -51,7 +51,8 @@ const arrows: Record<string, readonly string[]> = {
   machine: ['protocol', 'bff'],
   tokens: ['protocol', 'crypto', 'store'],
   keys: ['protocol', 'crypto', 'store'],
-  node: ['protocol', 'bff', 'guard'],
+  agents: ['protocol', 'crypto', 'store'],
+  node: ['protocol', 'crypto', 'bff', 'guard', 'agents'],
   testing: ['protocol', 'store', 'client', 'bff', 'guard'],
 }
 

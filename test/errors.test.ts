@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { agentErrors } from '../src/agents/errors.js'
 import { bffErrors } from '../src/bff/errors.js'
 import { clientErrors } from '../src/client/errors.js'
 import { signInErrors } from '../src/client/sign-in-errors.js'
@@ -8,6 +9,7 @@ import { guardErrors } from '../src/guard/errors.js'
 import { apiKeyRefusals, keyErrors } from '../src/keys/errors.js'
 import { machineErrors } from '../src/machine/errors.js'
 import { nodeErrors } from '../src/node/express.js'
+import { vaultErrors } from '../src/node/file-vault.js'
 import { storeErrors } from '../src/store/contract.js'
 import { tokenErrors } from '../src/tokens/errors.js'
 
@@ -23,6 +25,8 @@ const tables = {
   apiKeyRefusals,
   machineErrors,
   tokenErrors,
+  agentErrors,
+  vaultErrors,
 }
 const codes = Object.values(tables).flatMap(Object.keys)
 

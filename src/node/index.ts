@@ -1,4 +1,5 @@
 export { toExpress } from './express.js'
+export { type FileVaultOptions, fileVault, type VaultErrorCode } from './file-vault.js'
 export { type Handler, toNodeListener } from './listener.js'
 export { type MutualTlsOptions, mutualTls } from './mutual-tls.js'
 export { attachUpgrade } from './upgrade.js'
