@@ -16,8 +16,8 @@ export interface Vault {
 }
 
 /**
- * Secrets from environment variables: `environmentVault(process.env, { openai: 'OPENAI_API_KEY' })`, names of secrets → names of
- * variables. Only those are read, at every call; an empty variable is none.
+ * Secrets from environment variables: `environmentVault(env, { openai: 'OPENAI_API_KEY' })`, names of secrets → names of
+ * variables; `env` is the process’s own, handed in. Only those are read, at every call; an empty variable is none.
  *
  * Writing and deleting reject with `vault_read_only`.
  */
