@@ -78,14 +78,14 @@ describe('a key ring', () => {
       let struck = 0
       for (let at = 0; ; at++) {
         const world = ringWorld()
-        const { vendor, secrets, advance, open, events, words } = world
+        const { vendor, secrets, advance, open, events, words, passed } = world
         const byHand = await (await vendor.fetch(post('by hand'))).json()
         secrets.set('vendor', byHand.secret)
-        const inUse = new Set([byHand.id])
+        const inUse = new Set<string>()
         const early: string[] = []
-        vendor.onRevoke((key) => {
-          const others = vendor.live().filter(({ id, uses }) => id !== key.id && id !== byHand.id && uses > 0)
-          if (inUse.has(key.id) && !others.length) early.push(key.id)
+        vendor.onRevoke(({ id }) => {
+          const others = vendor.live().filter((key) => key.id !== id && passed.has(key.secret))
+          if (inUse.has(id) && !others.length) early.push(id)
         })
         const fuse = fused(world, trouble, at)
         const broken = open({ store: fuse.store, vault: fuse.vault, provider: fuse.provider })
@@ -96,7 +96,9 @@ describe('a key ring', () => {
           if (failure) words.push(failure.all)
           const used = await world.call(open())
           expect(used, `call ${at} ${trouble}`).toMatch(/^key_/)
-          inUse.add(used)
+          inUse.add(`${used}`)
+          const { secret } = vendor.keys.find(({ id }) => id === used) ?? byHand
+          expect(secret === byHand.secret || passed.has(secret), `call ${at} ${trouble}`).toBe(true)
         }
         const { keys } = await open().status()
         expect(
@@ -166,6 +168,39 @@ describe('a key ring', () => {
       expect(vendor.live()).toHaveLength(1)
       expect(types()).toContain('provider_key_lost')
     }
+  })
+
+  it('gives way to whoever took over between its writing and its reading', async () => {
+    const { open, store, advance, states, vendor } = ringWorld()
+    let writes = 0
+    const slow = open({
+      store: {
+        ...store,
+        async write(changes) {
+          const written = await store.write(changes)
+          if (++writes === 2) {
+            advance(LEASE)
+            await open().step()
+          }
+          return written
+        },
+      },
+    })
+    expect(await said(slow.rotate())).toMatchObject({ code: 'key_ring_busy' })
+    expect(await states()).toEqual(['current', 'lost'])
+    expect(vendor.keys).toHaveLength(1)
+  })
+
+  it('says that the store is out of reach, and nothing else', async () => {
+    const codes = new Set<string>()
+    for (const trouble of ['dies', 'fails', 'is not heard'] as const)
+      for (let at = 0; at < 12; at++) {
+        const world = ringWorld()
+        const { store } = fused(world, trouble, at)
+        codes.add((await said(world.open({ store }).rotate()))?.code ?? 'done')
+      }
+    // What fails last, letting others in, is not missed.
+    expect([...codes].sort()).toEqual(['done', 'store_unavailable'])
   })
 
   it('names what it cannot find again, where the provider has no list', async () => {

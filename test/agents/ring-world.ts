@@ -38,7 +38,17 @@ export function ringWorld() {
       return memory.write(changes)
     },
   }
-  const provider = providerOf(vendor.fetch)
+  /** Secrets that have passed the ring's test. */
+  const passed = new Set<string>()
+  const plain = providerOf(vendor.fetch)
+  const provider = {
+    ...plain,
+    async test(...args: Parameters<typeof plain.test>) {
+      const works = await plain.test(...args)
+      if (works) passed.add(args[0])
+      return works
+    },
+  }
   const open = (options: Partial<KeyRingOptions> = {}) =>
     createKeyRing({
       name: 'vendor',
@@ -59,6 +69,7 @@ export function ringWorld() {
     words,
     store,
     provider,
+    passed,
     open,
     ring: open(),
     advance: (seconds: number) => {
