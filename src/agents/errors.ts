@@ -1,4 +1,4 @@
-import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
+import { SallyportError } from '../protocol/error.js'
 
 /** What can be wrong with what agents do, code → message. */
 export const agentErrors = {
@@ -11,5 +11,11 @@ export const agentErrors = {
 
 export type AgentErrorCode = keyof typeof agentErrors
 
-export const agentError = (code: AgentErrorCode, options?: SallyportErrorOptions): SallyportError<AgentErrorCode> =>
-  new SallyportError(code, agentErrors[code], options)
+/** The ones that the same call may overcome later. */
+const passing: readonly AgentErrorCode[] = ['key_ring_busy', 'key_ring_failed']
+
+export const agentError = (code: AgentErrorCode, cause?: unknown): SallyportError<AgentErrorCode> =>
+  new SallyportError(code, agentErrors[code], {
+    retryable: passing.includes(code),
+    ...(cause !== undefined && { cause }),
+  })

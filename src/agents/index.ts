@@ -1,6 +1,6 @@
 export type { AgentErrorCode } from './errors.js'
-export type { KeyRingEvent } from './events.js'
 export { createKeyRing, type KeyRing, type KeyRingOptions, type RingStatus } from './key-ring.js'
+export type { KeyRingEvent } from './key-ring-events.js'
 export type { RingKey } from './key-ring-record.js'
 export type { KeyProvider } from './key-rotation.js'
 export { environmentVault, type Vault } from './vault.js'

@@ -59,20 +59,19 @@ export function createRingRecords(store: RecordStore, ring: string, now: () => n
     async hold(tenant: string | undefined): Promise<HeldRing> {
       const by = crypto.randomUUID()
       let { row, version } = await load(tenant)
-      if (row.lease && now() < row.lease.until) throw agentError('key_ring_busy', { retryable: true })
+      if (row.lease && now() < row.lease.until) throw agentError('key_ring_busy')
 
       async function write(next: RingRow): Promise<void> {
         const index = [{ index: 'key-ring', value: ring }]
         const change = { type: 'put', id: idOf(tenant), value: JSON.stringify(next), index } as const
-        if (!(await store.write([{ ...change, ifVersion: version ?? 'absent' }])))
-          throw agentError('key_ring_busy', { retryable: true })
+        if (!(await store.write([{ ...change, ifVersion: version ?? 'absent' }]))) throw agentError('key_ring_busy')
       }
 
       async function save(keys: readonly RingKey[]): Promise<void> {
         const next = { keys, lease: { by, until: now() + LEASE } }
         await write(next)
         const found = await load(tenant)
-        if (found.row.lease?.by !== by) throw agentError('key_ring_busy', { retryable: true })
+        if (found.row.lease?.by !== by) throw agentError('key_ring_busy')
         row = next
         version = found.version
       }

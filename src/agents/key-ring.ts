@@ -1,7 +1,7 @@
 import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import { agentError } from './errors.js'
-import type { KeyRingEvent } from './events.js'
+import type { KeyRingEvent } from './key-ring-events.js'
 import { createRingRecords, type RingKey } from './key-ring-record.js'
 import { type About, ask, createTurns, isBusy, type KeyProvider } from './key-rotation.js'
 import type { Vault } from './vault.js'

@@ -1,7 +1,7 @@
 import { SallyportError } from '../protocol/error.js'
 import { StoreError } from '../store/contract.js'
 import { agentError } from './errors.js'
-import type { KeyRingEvent } from './events.js'
+import type { KeyRingEvent } from './key-ring-events.js'
 import type { HeldRing, RingKey, RingRecords } from './key-ring-record.js'
 import type { Vault } from './vault.js'
 
@@ -199,7 +199,6 @@ export async function ask<Result>(step: string, work: () => Promise<Result>): Pr
     return await work()
   } catch (error) {
     if (error instanceof SallyportError) throw error
-    const cause = { step, error: error instanceof Error ? error.name : typeof error }
-    throw agentError('key_ring_failed', { retryable: true, cause })
+    throw agentError('key_ring_failed', { step, error: error instanceof Error ? error.name : typeof error })
   }
 }

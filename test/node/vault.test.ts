@@ -20,7 +20,7 @@ import { join } from 'node:path'
 import { fileVault } from 'sallyport/node'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { randomKey } from '../keys.js'
-import { buildProgram } from '../services/build.js'
+import { scriptOf } from '../services/script.js'
 
 const KILLS = process.env['FULL'] === '1' ? 100 : 10
 
@@ -155,7 +155,7 @@ describe.each(kinds)('a file vault, %s', (kind, keys) => {
   })
 
   it(`has the old secret or the new one after kill -9, ${KILLS} times, and never half of one`, async () => {
-    const program = await buildProgram('test/node/vault-writer.ts')
+    const program = await scriptOf('test/node/vault-writer.ts')
     const secrets = ['a', 'b'].map((letter) => letter.repeat(60_000))
     const seen = new Set<string | undefined>()
     for (let kill = 0; kill < KILLS; kill++) {

@@ -1,8 +1,28 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import type { BffEvent } from 'sallyport/bff'
-import { buildProgram } from '../services/build.js'
+import { build } from 'vite'
+import { alias } from '../../vite.config.js'
 import type { WorkerCall, WorkerMessage, WorkerOptions } from './worker.js'
+
+let built: Promise<unknown> | undefined
+
+/** The worker as a script that Node 20 can run, made from the sources as they are. */
+const buildWorker = () => {
+  built ??= build({
+    configFile: false,
+    logLevel: 'error',
+    resolve: { alias },
+    build: {
+      ssr: 'test/store/worker.ts',
+      outDir: 'test-results/worker',
+      emptyOutDir: false,
+      target: 'es2023',
+      rolldownOptions: { external: /^(?!sallyport)[\w@]/, output: { entryFileNames: 'worker.js' } },
+    },
+  })
+  return built
+}
 
 /** One process of the backend. */
 export interface Backend {
@@ -27,9 +47,9 @@ export function createBackends({ timeout = 2, ...options }: BackendsOptions) {
   let offset = 0
 
   async function start(): Promise<Backend> {
-    const worker = await buildProgram('test/store/worker.ts')
+    await buildWorker()
     const name = `w${backends.length}`
-    const child = fork(worker, [JSON.stringify({ ...options, name, cookieKey, timeout })])
+    const child = fork('test-results/worker/worker.js', [JSON.stringify({ ...options, name, cookieKey, timeout })])
     const events: BffEvent[] = []
     const waiting: (() => void)[] = []
     const port = await new Promise<number>((resolve, reject) => {

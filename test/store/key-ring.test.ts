@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { DAY, LEASE } from '../agents/ring-world.js'
 import { chat, createVendor, providerOf } from '../agents/vendor.js'
 import { randomKey } from '../keys.js'
-import { buildProgram } from '../services/build.js'
+import { scriptOf } from '../services/script.js'
 import { type OpenStore, openRedis } from '../services/stores.js'
 
 const KILLS = process.env['FULL'] === '1' ? 100 : 10
@@ -50,7 +50,7 @@ afterAll(async () => {
 })
 
 it(`[A-70] rotates in processes that are killed, ${KILLS} times: there is always a key that works, and none is left over`, async () => {
-  const worker = await buildProgram('test/store/ring-worker.ts')
+  const worker = await scriptOf('test/store/ring-worker.ts')
   let time = Date.now() / 1000
   const ring = createKeyRing({
     name: 'vendor',
