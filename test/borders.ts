@@ -52,7 +52,7 @@ const arrows: Record<string, readonly string[]> = {
   tokens: ['protocol', 'crypto', 'store'],
   keys: ['protocol', 'crypto', 'store'],
   agents: ['protocol', 'crypto', 'store'],
-  node: ['protocol', 'bff', 'guard'],
+  node: ['protocol', 'crypto', 'bff', 'guard', 'agents'],
   hono: ['protocol', 'guard'],
   testing: ['protocol', 'store', 'client', 'bff', 'guard'],
 }

@@ -9,6 +9,7 @@ import { guardErrors } from '../src/guard/errors.js'
 import { apiKeyRefusals, keyErrors } from '../src/keys/errors.js'
 import { machineErrors } from '../src/machine/errors.js'
 import { nodeErrors } from '../src/node/express.js'
+import { vaultErrors } from '../src/node/file-vault.js'
 import { storeErrors } from '../src/store/contract.js'
 import { ledgerErrors } from '../src/store/ledger.js'
 import { tokenErrors } from '../src/tokens/errors.js'
@@ -27,6 +28,7 @@ const tables = {
   machineErrors,
   tokenErrors,
   agentErrors,
+  vaultErrors,
 }
 const codes = Object.values(tables).flatMap(Object.keys)
 

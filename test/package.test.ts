@@ -22,7 +22,9 @@ const exported: Record<string, readonly string[]> = {
     'canonical',
     'createApprovals',
     'createAudit',
+    'createKeyRing',
     'digestOf',
+    'environmentVault',
     'parseArguments',
     'tenantOf',
     'verifyAudit',
@@ -30,6 +32,7 @@ const exported: Record<string, readonly string[]> = {
   ],
   'sallyport/node': [
     'attachUpgrade',
+    'fileVault',
     'mutualTls',
     'principalOf',
     'toExpress',

@@ -1,4 +1,5 @@
 export { toExpress } from './express.js'
+export { type FileVaultOptions, fileVault, type VaultErrorCode } from './file-vault.js'
 export {
   type ExpressGuard,
   type ExpressMiddleware,

@@ -16,4 +16,5 @@ export const agentCases: readonly Case[] = [
   refuses('G-06', 'an approval used twice'),
   refuses('G-07', 'an approval older than its lifetime'),
   refuses('G-08', 'an agent that decides about its own request'),
+  holds('A-70', 'a rotation cut short at any step loses no key, and revokes none before the new one works'),
 ]
