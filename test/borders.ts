@@ -51,6 +51,7 @@ const arrows: Record<string, readonly string[]> = {
   machine: ['protocol', 'bff'],
   tokens: ['protocol', 'crypto', 'store'],
   keys: ['protocol', 'crypto', 'store'],
+  agents: ['protocol', 'crypto', 'store'],
   node: ['protocol', 'bff', 'guard'],
   testing: ['protocol', 'store', 'client', 'bff', 'guard'],
 }
@@ -67,6 +68,7 @@ const homes: Record<string, readonly string[]> = {
   ],
   hono: ['src/bff/'],
   jose: [
+    'src/agents/',
     'src/tokens/',
     'src/guard/',
     'src/testing/',
