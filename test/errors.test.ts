@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { agentErrors, agentRefusals, endpointErrors } from '../src/agents/errors.js'
 import { bffErrors } from '../src/bff/errors.js'
 import { clientErrors } from '../src/client/errors.js'
 import { signInErrors } from '../src/client/sign-in-errors.js'
@@ -25,6 +26,9 @@ const tables = {
   apiKeyRefusals,
   machineErrors,
   tokenErrors,
+  agentErrors,
+  agentRefusals,
+  endpointErrors,
 }
 const codes = Object.values(tables).flatMap(Object.keys)
 
@@ -42,6 +46,11 @@ const shared = [
   'invalid_request',
   'keys_unavailable',
   'request_refused',
+  'request_too_large',
+  'invalid_grant',
+  'invalid_token',
+  'temporarily_unavailable',
+  'unsupported_grant_type',
 ]
 
 const anchors = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^### `(\w+)`$/gm)].map(([, code]) => code)

@@ -1,4 +1,3 @@
-import { generateProof } from 'dpop'
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import { type AgentEvent, type AgentsOptions, agentToken, createAgents } from 'sallyport/agents'
 import { accessToken, createGuard, type GuardEvent, type Needs, type Principal } from 'sallyport/guard'
@@ -139,7 +138,13 @@ export function scene({ store: wrap = (store) => store, agents: options = {} }: 
       if (!outcome.ok) throw new Error(await outcome.response.text())
       return { principal: outcome.principal, token: access_token }
     },
-    proof: (key: AgentKey, token: string, url = API) =>
-      generateProof(key.pair as Parameters<typeof generateProof>[0], url, 'GET', undefined, token),
+    /** Of possession, for one request. @see RFC 9449 */
+    async proof({ alg, pair, publicKey }: AgentKey, claims: Record<string, unknown>): Promise<string> {
+      return new SignJWT({ htm: 'GET', htu: API, iat: time, jti: crypto.randomUUID(), ...claims })
+        .setProtectedHeader({ alg, typ: 'dpop+jwt', jwk: publicKey })
+        .sign(pair.privateKey)
+    },
   }
 }
+
+export type Scene = ReturnType<typeof scene>

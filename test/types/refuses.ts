@@ -1,5 +1,6 @@
 // Compiled by `npm run check`: every line below an `@ts-expect-error` must fail to compile, or the check fails.
 import { type Auth, createAuth, type Session } from 'sallyport'
+import { type Agents, createAgents } from 'sallyport/agents'
 import { createBff } from 'sallyport/bff'
 import { accessToken, createGuard } from 'sallyport/guard'
 
@@ -46,3 +47,14 @@ createBff({ issuer: 'x', client_id: 'x', client_secret: 'x', baseUrl: 'x', cooki
 createGuard({ accept: [accessToken({ issuer: 'x' })] })
 // @ts-expect-error a principal is only there where the outcome is good
 createGuard({ resource: 'x', accept: [] })(new Request('x')).then((outcome) => outcome.principal)
+
+declare const options: Parameters<typeof createAgents>[0]
+const agents = createAgents({ tokens: options.tokens, store: options.store })
+export const general: Agents = agents
+declare const publicKey: { kty: string }
+// @ts-expect-error there are three roles
+agents.register({ tenant: 'acme', owner: 'ops', role: 'admin', publicKey })
+// @ts-expect-error no role has this scope
+agents.issue({ tenant: 'acme', agent: 'agent_x', scopes: ['external:invoke'] })
+// @ts-expect-error an agent belongs to a tenant
+agents.register({ owner: 'ops', role: 'reader', publicKey })
