@@ -137,13 +137,15 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      * Changes an agent's budget or key. With another key its tokens end at once; a budget holds from the next request on, also for
      * tokens that say more.
      *
+     * @throws TypeError naming the field
      * @throws SallyportError `agent_not_found`, `agent_ended`, `agent_key_refused`, `agent_limit_refused`, `agent_conflict`
      */
     async update(tenant: string, id: string, change: { budget?: AgentBudget; publicKey?: JWK }): Promise<AgentRecord> {
       const { row, version } = await rowOf(parts, tenant, id)
       if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
       const { budget } = change
-      examineAgent({ ...row, ...(budget && { budget }) })
+      const flaw = budgetFlaw(budget ?? {})
+      if (flaw !== undefined) throw new TypeError(`agents.update: "budget" ${flaw}`)
       const publicKey = change.publicKey && (await readyPublicKey(change.publicKey))
       const parent = row.parent === undefined ? undefined : await records.agent(row.parent)
       if (exceeds(budget ?? {}, parent?.row.budget)) throw agentError('agent_limit_refused')

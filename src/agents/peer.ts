@@ -76,7 +76,7 @@ export type PeerOutcome = { ok: true; agent: AgentRecord; body: Uint8Array } | {
  * this address, this body, and the first time. The agent has to stand: not decommissioned, its tenant not stopped.
  *
  * 401 `invalid_agent_request` for every cause, 413 for a body above the limit, 503 when the store cannot be asked; each ready to
- * be sent. Not checked: what the agent may; that is for its token.
+ * be sent. Not checked: the agent's tenant, and what it may; compare the one, and ask for a token for the other.
  *
  * @throws TypeError naming the option
  */
