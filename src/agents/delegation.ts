@@ -42,7 +42,7 @@ interface Source {
 }
 
 export function createDelegation(parts: Parts) {
-  const { records, roles, maxAge, maxDepth, tokens, emit, now } = parts
+  const { records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = parts
 
   /** A person with a credential of their own: no key of a program, no agent, nobody who already acts for somebody. */
   function personOf({ method, sub, tenant, claims, expiresAt = 0 }: Principal): { sub: string; tenant: string } {
@@ -149,6 +149,7 @@ export function createDelegation(parts: Parts) {
       if (sid === undefined) await records.setPerson(tenant, sub, newEpoch())
       else await records.setOver(tenant, sub, await nameOf(sid))
       emit({ type: 'delegations_ended', tenant, sub })
+      if (sid === undefined) await approvals?.voidAll({ tenant, sub })
     },
   }
 }

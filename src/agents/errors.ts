@@ -1,4 +1,4 @@
-import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
+import { SallyportError } from '../protocol/error.js'
 
 /** What can be wrong with what agents do, code → message. */
 export const agentErrors = {
@@ -22,8 +22,8 @@ export const agentErrors = {
 
 export type AgentErrorCode = keyof typeof agentErrors
 
-export const agentError = (code: AgentErrorCode, options?: SallyportErrorOptions): SallyportError<AgentErrorCode> =>
-  new SallyportError(code, agentErrors[code], options)
+export const agentError = (code: AgentErrorCode, cause?: unknown): SallyportError<AgentErrorCode> =>
+  new SallyportError(code, agentErrors[code], { ...(cause !== undefined && { cause }) })
 
 /** What a caller is told who presented something. One text for every cause. */
 export const agentRefusals = {

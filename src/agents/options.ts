@@ -43,8 +43,8 @@ export interface AgentsOptions<Table extends Roles> {
   resources?: readonly string[]
   /** Whose holds a decommissioned agent gives back. */
   ledger?: Pick<Ledger, 'holds' | 'release'>
-  /** Whose pending requests are void when agents are decommissioned or stopped. */
-  approvals?: { voidAll(whose: { tenant: string; agent?: string }): Promise<unknown> }
+  /** `createApprovals(…)`: what waits there is void when agents are decommissioned or stopped, or their person is signed out. */
+  approvals?: { voidAll(whose: { tenant: string; agent?: string; sub?: string }): Promise<unknown> }
   /** What happened. Never has a token in it. A listener that throws changes nothing. */
   onEvent?: (event: AgentEvent) => void
   now?: Now

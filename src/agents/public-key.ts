@@ -26,7 +26,7 @@ export async function readyPublicKey(jwk: JWK): Promise<JWK> {
     await importJWK(open, alg)
     return { ...open, alg, kid: await calculateJwkThumbprint(open) }
   } catch (cause) {
-    throw agentError('agent_key_refused', { cause })
+    throw agentError('agent_key_refused', cause)
   }
 }
 

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import type { Principal } from 'sallyport/guard'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type Scene, scene } from './identity.js'
 
 /** Agents that Alice has consented to. */
@@ -118,7 +118,8 @@ describe('acting for a person', () => {
   })
 
   it('[G-10] ends with the person’s sign-out or disablement, down the whole chain, in every process', async () => {
-    const world = scene()
+    const voidAll = vi.fn(async () => {})
+    const world = scene({ agents: { approvals: { voidAll } } })
     const { agents, open, call, who, register, events } = world
     const { id, subject } = await helped(world)
     const below = await register({ role: 'reader' })
@@ -127,6 +128,7 @@ describe('acting for a person', () => {
     await open().endDelegations({ tenant: 'acme', sub: 'alice' })
     for (const token of [first, second]) expect(await call(token)).toEqual([401, 'invalid_token'])
     expect(events.at(-1)).toEqual({ type: 'delegations_ended', tenant: 'acme', sub: 'alice' })
+    expect(voidAll).toHaveBeenCalledWith({ tenant: 'acme', sub: 'alice' })
   })
 
   it('[G-10] ends with the one session that it came from', async () => {
