@@ -69,6 +69,7 @@ const homes: Record<string, readonly string[]> = {
   ],
   hono: ['src/bff/', 'src/hono/'],
   jose: [
+    'src/agents/',
     'src/tokens/',
     'src/guard/',
     'src/agents/',

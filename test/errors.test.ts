@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { agentErrors } from '../src/agents/errors.js'
+import { agentErrors, agentRefusals, endpointErrors } from '../src/agents/errors.js'
 import { bffErrors } from '../src/bff/errors.js'
 import { clientErrors } from '../src/client/errors.js'
 import { signInErrors } from '../src/client/sign-in-errors.js'
@@ -29,6 +29,8 @@ const tables = {
   tokenErrors,
   agentErrors,
   vaultErrors,
+  agentRefusals,
+  endpointErrors,
 }
 const codes = Object.values(tables).flatMap(Object.keys)
 
@@ -47,6 +49,11 @@ const shared = [
   'keys_unavailable',
   'request_refused',
   'insufficient_user_authentication',
+  'request_too_large',
+  'invalid_grant',
+  'invalid_token',
+  'temporarily_unavailable',
+  'unsupported_grant_type',
 ]
 
 const anchors = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^### `(\w+)`$/gm)].map(([, code]) => code)

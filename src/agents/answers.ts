@@ -5,6 +5,11 @@ import { type AgentErrorCode, agentErrors } from './errors.js'
 
 /** 403, but for these. */
 const statuses: { readonly [Code in AgentErrorCode]?: number } = {
+  agent_conflict: 409,
+  agent_exists: 409,
+  agent_key_refused: 400,
+  agent_not_found: 404,
+  agent_proof_refused: 401,
   approval_decided: 409,
   approval_not_found: 404,
   approval_used: 409,
@@ -12,6 +17,9 @@ const statuses: { readonly [Code in AgentErrorCode]?: number } = {
   call_invalid: 400,
   checkpoint_invalid: 400,
   insufficient_user_authentication: 401,
+  key_ring_busy: 503,
+  key_ring_failed: 503,
+  provider_key_missing: 503,
 }
 
 /**

@@ -1,6 +1,6 @@
 import { SallyportError } from '../protocol/error.js'
 
-/** What can be wrong with what agents ask for, and with what people decide, code → message. */
+/** What can be wrong with what agents do and ask for, and with what people decide, code → message. */
 export const agentErrors = {
   approval_decided: 'Somebody else has decided this already.',
   approval_denied: 'The person who was asked said no.',
@@ -21,6 +21,22 @@ export const agentErrors = {
     'The provider or the vault did not do what the key ring asked; what was done is kept, and the next step goes on from there.',
   provider_key_missing: 'The vault holds no key for this call: rotate once, or put a key there by hand.',
   vault_read_only: 'This vault is read only: its keys are rotated where they come from.',
+  agent_conflict: 'Somebody else has changed this agent at the same time: read it again.',
+  agent_ended: 'This agent, or one that it depends on, was decommissioned.',
+  agent_exists: 'There is an agent of this id already.',
+  agent_key_refused:
+    'An agent needs a public key as a JWK: P-256 for ES256 or Ed25519 for EdDSA, without private members.',
+  agent_limit_refused:
+    'This is above what the agent may have: a longer life, a larger budget, or more than its parent has.',
+  agent_not_found: 'There is no such agent in this tenant.',
+  agent_proof_refused: 'This does not prove which agent is asking.',
+  agent_scope_refused: 'Nothing is left of the scopes, or more was asked for than the role has.',
+  agent_target_refused: 'Tokens for this resource are not issued to agents.',
+  agents_stopped: 'The agents of this tenant are stopped.',
+  chain_too_deep: 'Too many agents act for one another.',
+  consent_missing: 'This person has not consented to what the agent asks for, or has withdrawn it.',
+  delegation_refused:
+    'Whoever is to be acted for cannot hand anything on: another tenant, another kind of caller, or over.',
 } as const
 
 export type AgentErrorCode = keyof typeof agentErrors
@@ -33,3 +49,25 @@ export const agentError = (code: AgentErrorCode, cause?: unknown): SallyportErro
     retryable: passing.includes(code),
     ...(cause !== undefined && { cause }),
   })
+
+/** What a caller is told who presented something. One text for every cause. */
+export const agentRefusals = {
+  invalid_agent_request: 'The signed request cannot be accepted here.',
+  invalid_token: 'The access token cannot be used here.',
+  keys_unavailable: 'The credential cannot be checked now.',
+  request_too_large: 'The body is too large.',
+} as const
+
+/** What the token endpoint answers, code → message. @see RFC 6749 section 5.2 */
+export const endpointErrors = {
+  invalid_client: 'This does not prove which agent is asking, or the agent was decommissioned.',
+  invalid_grant: 'The subject token cannot be exchanged: no consent, another tenant, or its time is over.',
+  invalid_request: 'The request is not of the form that is needed here.',
+  invalid_scope: 'Nothing is left of the scopes, or more was asked for than the role has.',
+  invalid_target: 'Tokens for this resource are not issued to agents.',
+  temporarily_unavailable: 'Tokens cannot be issued now: try again later.',
+  unauthorized_client: 'The agents of this tenant are stopped.',
+  unsupported_grant_type: 'This grant is not served here.',
+} as const
+
+export type EndpointErrorCode = keyof typeof endpointErrors

@@ -1,3 +1,5 @@
+export { agentToken } from './agent-token.js'
+export { type Agents, createAgents, type NewAgent } from './agents.js'
 export { agentAnswer } from './answers.js'
 export type { Approval, ApprovalKind, ApprovalRequest, Call, Requested } from './approval.js'
 export type { Selection } from './approval-shelf.js'
@@ -7,12 +9,29 @@ export { type Audit, type AuditCheckpoint, type AuditOptions, createAudit } from
 export type { AuditEntry, AuditHead, AuditRow } from './audit-row.js'
 export { canonical, digestOf, parseArguments } from './canonical.js'
 export { type PublicKeys, verifyCheckpoint } from './checkpoint.js'
+export type { ConsentWish, ExchangeWish } from './delegation.js'
+export type { AgentDetails, Dependence } from './details.js'
 export type { AgentErrorCode } from './errors.js'
 export type { AgentEvent } from './events.js'
+export type { TokenWish } from './issue.js'
 export { createKeyRing, type KeyRing, type KeyRingOptions, type RingStatus } from './key-ring.js'
 export type { KeyRingEvent } from './key-ring-events.js'
 export type { RingKey } from './key-ring-record.js'
 export type { KeyProvider } from './key-rotation.js'
+export type { AgentBudget, AgentLimits } from './limits.js'
+export type { AgentsOptions, AgentToken, AgentTokenIssuer } from './options.js'
+export {
+  createPeerCheck,
+  type PeerCheckOptions,
+  type PeerOutcome,
+  type SignRequestOptions,
+  signRequest,
+} from './peer.js'
+export type { AgentRecord } from './record.js'
+export type { Consent } from './records.js'
+export { defaultRoles } from './roles.js'
+export { type AgentStanding, createStanding, type Standing, type StandingOptions } from './standing.js'
 export { type Namespace, type TenantData, type TenantKey, tenantOf } from './tenancy.js'
+export { createTokenEndpoint, type TokenEndpointOptions } from './token-endpoint.js'
 export { environmentVault, type Vault } from './vault.js'
 export { type AuditFault, type AuditVerdict, verifyAudit } from './verify-audit.js'

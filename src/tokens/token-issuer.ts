@@ -34,6 +34,8 @@ export interface NewToken {
   /** Default: the issuer's. */
   audience?: string
   claims?: AccessTokenClaims
+  /** Seconds, of this token alone. Default and most: the issuer's `accessTokenLifetime`. */
+  lifetime?: number
   /** Whether a refresh token comes with it. Default `false`. */
   refresh?: boolean
 }
@@ -76,7 +78,8 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
     } catch {}
   })
 
-  async function sign({ sub, client_id, scopes, claims }: Grant, aud: string): Promise<IssuedToken> {
+  async function sign({ sub, client_id, scopes, claims }: Grant, aud: string, lifetime?: number): Promise<IssuedToken> {
+    const expires_in = Math.min(lifetime ?? accessTokenLifetime, accessTokenLifetime)
     const [{ kid, alg, sign: key }] = (await ready()) as readonly [ReadyKey]
     const iat = Math.floor(now())
     const scope = scopes.join(' ')
@@ -86,11 +89,11 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
       .setAudience(aud)
       .setSubject(sub)
       .setIssuedAt(iat)
-      .setExpirationTime(iat + accessTokenLifetime)
+      .setExpirationTime(iat + expires_in)
       .setJti(crypto.randomUUID())
       .sign(key)
     const bound = (claims['cnf'] as { jkt?: string } | undefined)?.jkt !== undefined
-    return { access_token, token_type: bound ? 'DPoP' : 'Bearer', expires_in: accessTokenLifetime, scope }
+    return { access_token, token_type: bound ? 'DPoP' : 'Bearer', expires_in, scope }
   }
 
   return {
@@ -107,14 +110,17 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
       scopes,
       audience: aud = audience,
       claims = {},
+      lifetime,
       refresh = false,
     }: NewToken): Promise<IssuedToken> {
       for (const [field, value] of Object.entries({ sub, client_id }))
         if (typeof value !== 'string' || !value) throw new TypeError(`tokens.issue: "${field}" is missing`)
       const odd = scopes.find((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))
       if (odd !== undefined) throw new TypeError(`tokens.issue: "scopes" names ${odd}, which is no scope`)
+      if (lifetime !== undefined && !(Number.isInteger(lifetime) && lifetime > 0))
+        throw new TypeError('tokens.issue: "lifetime" must be a whole number of seconds, 1 at least')
       const grant = { sub, client_id, scopes: [...new Set(scopes)], claims: examineClaims(claims, disclose) }
-      const issued = await sign(grant, aud)
+      const issued = await sign(grant, aud, lifetime)
       return refresh ? { ...issued, refresh_token: await refreshTokens.create(grant) } : issued
     },
 

@@ -103,6 +103,15 @@ describe('access tokens', () => {
     expect(await call(access_token)).toBe(401)
   })
 
+  it('can live shorter, one by one, and never longer', async () => {
+    const { issue, call, advance } = scene()
+    const { access_token, expires_in } = await issue({ lifetime: 60 })
+    expect([expires_in, (await issue({ lifetime: 9000 })).expires_in]).toEqual([60, 900])
+    for (const lifetime of [0, -1, 1.5, Number.NaN]) await expect(issue({ lifetime })).rejects.toThrow('"lifetime"')
+    advance(60 + 30)
+    expect(await call(access_token)).toBe(401)
+  })
+
   it.each(['email', 'phone_number', 'address', 'profile', '__proto__x'])(
     'do not say %s, unless somebody decided that they may',
     async (name) => {

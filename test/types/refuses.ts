@@ -1,6 +1,6 @@
 // Compiled by `npm run check`: every line below an `@ts-expect-error` must fail to compile, or the check fails.
 import { type Auth, createAuth, type Session } from 'sallyport'
-import { type Namespace, type TenantKey, tenantOf } from 'sallyport/agents'
+import { type Agents, createAgents, type Namespace, type TenantKey, tenantOf } from 'sallyport/agents'
 import { createBff } from 'sallyport/bff'
 import { accessToken, createGuard } from 'sallyport/guard'
 
@@ -69,3 +69,13 @@ tenantOf({ tenant: 'globex' })
 export const forged: Namespace = { ...tenantOf(principal), tenant: 'globex', conversation: () => '' }
 // @ts-expect-error whose it is cannot be changed
 tenantOf(principal).tenant = 'globex'
+declare const options: Parameters<typeof createAgents>[0]
+const agents = createAgents({ tokens: options.tokens, store: options.store })
+export const general: Agents = agents
+declare const publicKey: { kty: string }
+// @ts-expect-error there are three roles
+agents.register({ tenant: 'acme', owner: 'ops', role: 'admin', publicKey })
+// @ts-expect-error no role has this scope
+agents.issue({ tenant: 'acme', agent: 'agent_x', scopes: ['external:invoke'] })
+// @ts-expect-error an agent belongs to a tenant
+agents.register({ owner: 'ops', role: 'reader', publicKey })

@@ -1,0 +1,258 @@
+import type { JWK } from 'jose'
+import { SallyportError } from '../protocol/error.js'
+import type { Principal } from '../protocol/principal.js'
+import { systemNow } from '../protocol/time.js'
+import { type ConsentWish, createDelegation, type ExchangeWish } from './delegation.js'
+import { type AgentErrorCode, agentError, agentErrors } from './errors.js'
+import type { AgentEvent } from './events.js'
+import { issueOwn, type TokenWish } from './issue.js'
+import { type AgentBudget, budgetFlaw, exceeds } from './limits.js'
+import { type AgentsOptions, type AgentToken, examine } from './options.js'
+import { type Parts, rowOf } from './parts.js'
+import { checkProof, spendProof } from './proof.js'
+import { readyPublicKey } from './public-key.js'
+import { type AgentRecord, type AgentRow, newEpoch, putRow, recordOf, shapeOfId, tenantIndex } from './record.js'
+import { type Consent, createRecords } from './records.js'
+import { defaultRoles, type RoleOf, type Roles, type ScopeOf, scopesOf } from './roles.js'
+import { dependenceOf, judge, type Standing } from './standing.js'
+import { createStopping } from './stopping.js'
+
+/** What a new agent is to be. */
+export interface NewAgent<Role extends string> {
+  /** Default: one that is made at random. It begins with `agent_`, and no other tenant may have it. */
+  id?: string
+  tenant: string
+  /** The person or team that answers for it. */
+  owner: string
+  role: Role
+  /** A public key that only this agent has the private half of: P-256 (ES256) or Ed25519 (EdDSA). */
+  publicKey: JWK
+  budget?: AgentBudget
+  /** The agent that it works for. It ends with it, and may not be more than it. */
+  parent?: string
+}
+
+export type Agents<Table extends Roles = Roles> = ReturnType<typeof createAgents<Table>>
+
+/**
+ * Agents: who they are, what they may, whom they act for, and how all of that ends.
+ *
+ * Each has a public key that is registered, a role that bounds its scopes, and tokens of 15 minutes at most, which every API
+ * checks against the store on every request (`agentToken`): nothing is cached, so whatever ends an agent, a consent or a
+ * person's sign-in holds on the next request in every process.
+ *
+ * Not checked: who calls these functions. Guard them like any other administration, and never by an agent's token.
+ *
+ * @throws TypeError naming the option
+ */
+export function createAgents<const Table extends Roles = typeof defaultRoles>(options: AgentsOptions<Table>) {
+  type Scope = ScopeOf<Table>
+  const { tokens, store, ledger, approvals, onEvent, now = systemNow } = options
+  const roles: Roles = options.roles ?? defaultRoles
+  const records = createRecords(store)
+  const emit = (event: AgentEvent) => {
+    try {
+      onEvent?.(event)
+    } catch {}
+  }
+  const parts: Parts = {
+    ...examine(options, roles),
+    tokens,
+    store,
+    records,
+    roles,
+    emit,
+    now,
+    ...(ledger && { ledger }),
+    ...(approvals && { approvals }),
+  }
+  const delegation = createDelegation(parts)
+  const stopping = createStopping(parts)
+
+  /** Tells of a token that was refused, by the code alone. */
+  async function told<Made>(
+    about: { tenant: string; agent: string; sub?: string },
+    making: Promise<Made>,
+  ): Promise<Made> {
+    try {
+      return await making
+    } catch (error) {
+      const code = error instanceof SallyportError ? error.code : ''
+      if (Object.hasOwn(agentErrors, code))
+        emit({ type: 'agent_token_refused', ...about, error: code as AgentErrorCode })
+      throw error
+    }
+  }
+
+  function examineAgent({ id, tenant, owner, role, budget = {} }: NewAgent<string>): void {
+    const misuse = (field: string, remedy: string) => {
+      throw new TypeError(`agents.register: "${field}" ${remedy}`)
+    }
+    for (const [field, text] of Object.entries({ tenant, owner }))
+      if (typeof text !== 'string' || !/^[^\u0000-\u001f\u007f]{1,200}$/.test(text))
+        misuse(field, 'must be a text of 1 to 200 characters')
+    if (id !== undefined && !shapeOfId.test(id))
+      misuse('id', 'must begin with agent_, up to 100 letters, digits, . _ -')
+    if (!Object.hasOwn(roles, role)) misuse('role', `names ${role}; there are ${Object.keys(roles).join(', ')}`)
+    const flaw = budgetFlaw(budget)
+    if (flaw !== undefined) misuse('budget', flaw)
+  }
+
+  /** What a parent hands down. @throws SallyportError if the child would be more than it, or it is not there any more */
+  async function under(parent: AgentRow, role: string, budget: AgentBudget | undefined) {
+    await dependenceOf(records, parent)
+    const above = [...parent.above, parent.id]
+    if (above.length > parts.maxDepth) throw agentError('chain_too_deep')
+    const allowed = scopesOf(roles, parent.role)
+    if (scopesOf(roles, role).some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')
+    if (exceeds(budget ?? {}, parent.budget)) throw agentError('agent_limit_refused')
+    return { above, parent: parent.id, budget: { ...parent.budget, ...budget } }
+  }
+
+  return {
+    issuer: tokens.issuer,
+
+    /**
+     * Registers an agent. Two at once of one id leave one.
+     *
+     * @throws TypeError naming the field
+     * @throws SallyportError `agent_key_refused`, `agent_exists`, and for a parent `agent_not_found`, `agent_ended`,
+     *   `agents_stopped`, `agent_scope_refused`, `agent_limit_refused`, `chain_too_deep`
+     */
+    async register(wish: NewAgent<RoleOf<Table>>): Promise<AgentRecord> {
+      examineAgent(wish)
+      const { id = `agent_${crypto.randomUUID()}`, tenant, owner, role, budget } = wish
+      const publicKey = await readyPublicKey(wish.publicKey)
+      const inherited =
+        wish.parent === undefined
+          ? { above: [], ...(budget && { budget: { ...budget } }) }
+          : await under((await rowOf(parts, tenant, wish.parent)).row, role, budget)
+      const row: AgentRow = { id, tenant, owner, role, publicKey, createdAt: now(), epoch: newEpoch(), ...inherited }
+      if (!(await store.write([putRow(row, 'absent')]))) throw agentError('agent_exists')
+      emit({ type: 'agent_registered', tenant, agent: id, owner, role, ...(row.parent && { parent: row.parent }) })
+      return recordOf(row)
+    },
+
+    /**
+     * Changes an agent's budget or key. With another key its tokens end at once; a budget holds from the next request on, also for
+     * tokens that say more.
+     *
+     * @throws TypeError naming the field
+     * @throws SallyportError `agent_not_found`, `agent_ended`, `agent_key_refused`, `agent_limit_refused`, `agent_conflict`
+     */
+    async update(tenant: string, id: string, change: { budget?: AgentBudget; publicKey?: JWK }): Promise<AgentRecord> {
+      const { row, version } = await rowOf(parts, tenant, id)
+      if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
+      const { budget } = change
+      const flaw = budgetFlaw(budget ?? {})
+      if (flaw !== undefined) throw new TypeError(`agents.update: "budget" ${flaw}`)
+      const publicKey = change.publicKey && (await readyPublicKey(change.publicKey))
+      const parent = row.parent === undefined ? undefined : await records.agent(row.parent)
+      if (exceeds(budget ?? {}, parent?.row.budget)) throw agentError('agent_limit_refused')
+      const changed: AgentRow = {
+        ...row,
+        ...(budget && { budget: { ...parent?.row.budget, ...budget } }),
+        ...(publicKey && { publicKey, epoch: newEpoch() }),
+      }
+      if (!(await store.write([putRow(changed, version)]))) throw agentError('agent_conflict')
+      const names = (['budget', 'publicKey'] as const).filter((name) => change[name])
+      emit({ type: 'agent_changed', tenant, agent: id, changed: names })
+      return recordOf(changed)
+    },
+
+    /** One agent of a tenant, ended ones included; `undefined` where the tenant has none of this id. */
+    async find(tenant: string, id: string): Promise<AgentRecord | undefined> {
+      const found = await records.agent(id)
+      return found?.row.tenant === tenant ? recordOf(found.row) : undefined
+    },
+
+    /** The agents of a tenant, ended ones included, a page at a time. */
+    async list({ tenant, cursor, limit = 100 }: { tenant: string; cursor?: string; limit?: number }) {
+      const page = await store.list(tenantIndex, tenant, { limit, ...(cursor !== undefined && { cursor }) })
+      const found = await Promise.all(page.ids.map(({ id }) => records.agent(id)))
+      const agents = found.flatMap((one) => (one?.row.tenant === tenant ? [recordOf(one.row)] : []))
+      return { agents, ...(page.cursor !== undefined && { cursor: page.cursor }) }
+    },
+
+    /**
+     * Which agent has signed this assertion, with its registered key, within the last minute, for this issuer. An assertion serves
+     * once. Whether the agent may have tokens is not looked at.
+     *
+     * @throws SallyportError `agent_proof_refused`, whatever is wrong
+     * @see RFC 7523 section 3
+     */
+    async authenticate(assertion: string): Promise<AgentRecord> {
+      const types = [undefined, 'jwt', 'client-authentication+jwt']
+      const proof = await checkProof(assertion, { audience: tokens.issuer, types, records, now: now() })
+      if ('row' in proof && (await spendProof(store, proof))) return recordOf(proof.row)
+      const [agent, detail] = 'row' in proof ? [proof.row.id, 'used'] : [proof.agent, proof.flaw]
+      emit({ type: 'agent_proof_refused', agent, detail })
+      throw agentError('agent_proof_refused')
+    },
+
+    /**
+     * A token with which an agent acts for itself: `sub` and `client_id` are its id.
+     *
+     * Not checked: that it is this agent who asks (`authenticate`).
+     *
+     * @throws TypeError naming the field
+     * @throws SallyportError `agent_not_found`, `agent_ended`, `agents_stopped`, `agent_scope_refused`, `agent_limit_refused`,
+     *   `agent_target_refused`
+     */
+    async issue(wish: TokenWish<Scope> & { tenant: string; agent: string }): Promise<AgentToken> {
+      const { tenant, agent } = wish
+      const make = async () => issueOwn(parts, (await rowOf(parts, tenant, agent)).row, wish)
+      return told({ tenant, agent }, make())
+    },
+
+    /**
+     * A token with which an agent acts for somebody: `sub` is the person, `client_id` and the outermost `act` the agent, and its
+     * scopes are what person, role, consent and wish have in common. For an agent that hands on what it has, `act` is nested, and
+     * everything can only become less. It lives no longer than what it was made from, and ends with it.
+     *
+     * Not checked: that a guard has verified the subject.
+     *
+     * @throws SallyportError as `issue`, and `consent_missing`, `delegation_refused`, `chain_too_deep`
+     * @see RFC 8693
+     */
+    async exchange(wish: ExchangeWish<Scope>): Promise<AgentToken> {
+      const { tenant = '', sub } = wish.subject
+      return told({ tenant, agent: wish.agent, sub }, delegation.exchange(wish))
+    },
+
+    /**
+     * Notes that a person lets an agent act for them. One consent for each person and agent: a new one takes the place of the old
+     * one, and ends the tokens that came from it.
+     *
+     * @throws SallyportError `delegation_refused`, `agent_not_found`, `agent_ended`, `agent_scope_refused`
+     */
+    async consent(wish: ConsentWish<Scope>): Promise<Consent> {
+      return delegation.consent(wish)
+    },
+    /** Takes a consent back: tokens that came from it, also those that were handed on, end at once. */
+    withdraw: delegation.withdraw,
+    /** What a person has consented to. */
+    consents: delegation.consents,
+    /** Ends all tokens with which agents act for a person, or for one session of theirs: call it when they sign out or are disabled. */
+    endDelegations: delegation.endDelegations,
+
+    /**
+     * Ends an agent for good, with those registered under it: their tokens, and those that were handed on from them, are refused on
+     * the next request everywhere; what they hold of budgets is given back, and what they wait for is void. After a failure in
+     * the middle call it again.
+     *
+     * @throws SallyportError `agent_not_found`, `agent_conflict`
+     */
+    decommission: stopping.decommission,
+    /** Stops all agents of a tenant: no token of theirs is taken or issued until `resume()`, and those of before never again. */
+    stop: stopping.stop,
+    resume: stopping.resume,
+    /** Since when (epoch seconds) and why the agents of a tenant are stopped; `undefined`: they are not. */
+    stopped: stopping.stopped,
+
+    /** As in {@link AgentStanding}. @throws StoreError when it cannot be said */
+    async standing(principal: Principal): Promise<Standing> {
+      return judge(records, tokens.issuer, principal, now())
+    },
+  }
+}

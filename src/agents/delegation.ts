@@ -1,0 +1,155 @@
+import type { Principal } from '../protocol/principal.js'
+import { chainOf, type Dependence, detailsOf } from './details.js'
+import { agentError } from './errors.js'
+import { examineWish, sign, type TokenWish } from './issue.js'
+import { type AgentLimits, narrowed } from './limits.js'
+import type { AgentToken } from './options.js'
+import { type Parts, rowOf } from './parts.js'
+import { type AgentRow, nameOf, newEpoch } from './record.js'
+import { type Consent, consentIndex } from './records.js'
+import { scopesOf } from './roles.js'
+import { dependenceOf, judge } from './standing.js'
+
+/** What a delegated token is asked to be. */
+export interface ExchangeWish<Scope extends string> extends TokenWish<Scope> {
+  /** The agent that is to act. */
+  agent: string
+  /** Whom it is to act for, as a guard has verified: a person who is signed in, or an agent that hands on what it has. */
+  subject: Principal
+  /** The person's session, so that the end of that session alone ends the token. Default: the claim `sid`, where there is one. */
+  session?: string
+}
+
+export interface ConsentWish<Scope extends string> {
+  /** The person, as a guard has verified: it is theirs to give and nobody else's. */
+  subject: Principal
+  agent: string
+  /** What the agent may do for them: scopes of its role. */
+  scopes: readonly Scope[]
+  /** Seconds. Default and most: 90 days. */
+  expiresIn?: number
+}
+
+const MOST = 90 * 86_400
+
+/** What is handed on, and on what the new token depends. */
+interface Source {
+  scopes: readonly string[]
+  limits: AgentLimits
+  depends: Dependence
+  /** The actors so far; absent where there is none. */
+  act?: Readonly<Record<string, unknown>>
+}
+
+export function createDelegation(parts: Parts) {
+  const { records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = parts
+
+  /** A person with a credential of their own: no key of a program, no agent, nobody who already acts for somebody. */
+  function personOf({ method, sub, tenant, claims, expiresAt = 0 }: Principal): { sub: string; tenant: string } {
+    const own = method === 'access_token' || method === 'session_cookie'
+    if (!own || tenant === undefined || claims['act'] !== undefined || !(now() < expiresAt))
+      throw agentError('delegation_refused')
+    return { sub, tenant }
+  }
+
+  async function fromPerson({ agent, subject, session }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
+    const { sub, tenant } = personOf(subject)
+    const sid = session ?? subject.claims['sid']
+    const digest = typeof sid === 'string' ? await nameOf(sid) : undefined
+    const [own, consent, person, over] = await Promise.all([
+      dependenceOf(records, row),
+      records.consentOf(tenant, sub, agent),
+      records.personOf(tenant, sub),
+      digest !== undefined && records.isOver(tenant, sub, digest),
+    ])
+    if (over) throw agentError('delegation_refused')
+    if (!consent || now() >= consent.expiresAt) throw agentError('consent_missing')
+    return {
+      scopes: subject.scopes.filter((scope) => consent.scopes.includes(scope)),
+      limits: {},
+      depends: {
+        ...own,
+        consent: { agent, id: consent.id },
+        ...(person !== undefined && { person }),
+        ...(digest !== undefined && { session: digest }),
+      },
+    }
+  }
+
+  async function fromAgent({ subject }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
+    const [own, { ok }] = await Promise.all([dependenceOf(records, row), judge(records, tokens.issuer, subject, now())])
+    const details = detailsOf(subject.claims)
+    if (!ok || !details) throw agentError('delegation_refused')
+    const chain = chainOf(subject.claims)
+    if (chain.length >= maxDepth) throw agentError('chain_too_deep')
+    return {
+      scopes: subject.scopes,
+      limits: details,
+      // As it was when the first token was made: what has changed since ends this one too.
+      depends: { ...details.depends, agents: { ...own.agents, ...details.depends.agents } },
+      ...(chain.length > 0 && { act: subject.claims['act'] as Record<string, unknown> }),
+    }
+  }
+
+  return {
+    async exchange(wish: ExchangeWish<string>): Promise<AgentToken> {
+      const { agent, subject, scopes: asked, expiresIn = maxAge } = wish
+      const { row } = await rowOf(parts, subject.tenant ?? '', agent)
+      examineWish(parts, wish, row.budget)
+      const source = await (subject.method === 'agent_token' ? fromAgent : fromPerson)(wish, row)
+      const scopes = scopesOf(roles, row.role).filter(
+        (scope) => source.scopes.includes(scope) && (!asked || asked.includes(scope)),
+      )
+      if (!scopes.length) throw agentError('agent_scope_refused')
+      const lifetime = Math.min(expiresIn, Math.floor((subject.expiresAt ?? 0) - now()))
+      if (lifetime < 1) throw agentError('delegation_refused')
+      const act = { sub: row.id, ...(source.act && { act: source.act }) }
+      const { depends } = source
+      const limits = narrowed(source.limits, wish)
+      return sign(parts, { row, sub: subject.sub, scopes, lifetime, depends, limits, act }, wish)
+    },
+
+    async consent({ subject, agent, scopes, expiresIn = MOST }: ConsentWish<string>): Promise<Consent> {
+      const { sub, tenant } = personOf(subject)
+      if (!(expiresIn > 0 && expiresIn <= MOST))
+        throw new TypeError('agents.consent: "expiresIn" must be more than 0 and at most 90 days, in seconds')
+      const { row } = await rowOf(parts, tenant, agent)
+      if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
+      const allowed = scopesOf(roles, row.role)
+      if (!scopes.length || scopes.some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')
+      const at = now()
+      const consent = {
+        id: newEpoch(),
+        tenant,
+        sub,
+        agent,
+        scopes: [...new Set(scopes)],
+        at,
+        expiresAt: at + expiresIn,
+      }
+      await records.setConsent(consent, expiresIn)
+      emit({ type: 'consent_given', tenant, agent, sub, scopes: consent.scopes })
+      return consent
+    },
+
+    async withdraw({ tenant, sub, agent }: { tenant: string; sub: string; agent: string }): Promise<void> {
+      if (await records.removeConsent(tenant, sub, agent)) emit({ type: 'consent_withdrawn', tenant, agent, sub })
+    },
+
+    async consents({ tenant, sub }: { tenant: string; sub: string }): Promise<Consent[]> {
+      const found: Consent[] = []
+      for await (const agent of records.under(consentIndex, await nameOf(tenant, sub))) {
+        const consent = await records.consentOf(tenant, sub, agent)
+        if (consent && now() < consent.expiresAt) found.push(consent)
+      }
+      return found
+    },
+
+    async endDelegations({ tenant, sub, sid }: { tenant: string; sub: string; sid?: string }): Promise<void> {
+      if (sid === undefined) await records.setPerson(tenant, sub, newEpoch())
+      else await records.setOver(tenant, sub, await nameOf(sid))
+      emit({ type: 'delegations_ended', tenant, sub })
+      if (sid === undefined) await approvals?.voidAll({ tenant, sub })
+    },
+  }
+}

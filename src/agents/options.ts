@@ -1,0 +1,73 @@
+import type { Now } from '../protocol/time.js'
+import type { RecordStore } from '../store/contract.js'
+import type { Ledger } from '../store/ledger.js'
+import type { AgentEvent } from './events.js'
+import type { Roles } from './roles.js'
+
+/** What is needed of `createTokenIssuer(…)`. */
+export interface AgentTokenIssuer {
+  readonly issuer: string
+  issue(token: {
+    sub: string
+    client_id: string
+    scopes: readonly string[]
+    claims: Readonly<Record<string, unknown>>
+    lifetime: number
+    audience?: string
+  }): Promise<AgentToken>
+}
+
+/** @see RFC 6749 section 5.1 */
+export interface AgentToken {
+  access_token: string
+  token_type: 'Bearer' | 'DPoP'
+  expires_in: number
+  scope: string
+}
+
+export interface AgentsOptions<Table extends Roles> {
+  /**
+   * `createTokenIssuer(…)`, with an `issuer` that is the agents' own: by that an API tells their tokens from everybody else's, and an
+   * API that knows nothing of agents does not take them for people's.
+   */
+  tokens: AgentTokenIssuer
+  /** Where agents, consents and stops are kept. `memoryStore()` forgets them with the process. */
+  store: RecordStore
+  /** Default: reader `data:read`; writer `data:read data:write`; executor `data:read exec:sandbox`. */
+  roles?: Table
+  /** Seconds that a token lives at most, and by default. Default and most: 900. */
+  maxAge?: number
+  /** How many agents may act for one another, and stand above one another. Default 3. */
+  maxDepth?: number
+  /** The APIs that tokens may be for besides the issuer's own audience. Default none. */
+  resources?: readonly string[]
+  /** Whose holds a decommissioned agent gives back. */
+  ledger?: Pick<Ledger, 'holds' | 'release'>
+  /** `createApprovals(…)`: what waits there is void when agents are decommissioned or stopped, or their person is signed out. */
+  approvals?: { voidAll(whose: { tenant: string; agent?: string; sub?: string }): Promise<unknown> }
+  /** What happened. Never has a token in it. A listener that throws changes nothing. */
+  onEvent?: (event: AgentEvent) => void
+  now?: Now
+}
+
+const MOST = 900
+
+/** @throws TypeError naming the option */
+export function examine(options: AgentsOptions<Roles>, roles: Roles) {
+  const { tokens, store, maxAge = MOST, maxDepth = 3, resources = [] } = options
+  const misuse = (option: string, remedy: string): never => {
+    throw new TypeError(`createAgents: "${option}" ${remedy}`)
+  }
+  if (typeof tokens?.issue !== 'function' || !URL.canParse(tokens.issuer))
+    misuse('tokens', 'is missing: createTokenIssuer(…) with an issuer of the agents’ own')
+  if (typeof store?.get !== 'function')
+    misuse('store', 'is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all')
+  const scopes = Object.values(roles).flat()
+  if (!scopes.length || scopes.some((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope) || scope.includes('*')))
+    misuse('roles', 'must list scopes for each role, like { reader: ["data:read"] }; there are no wildcards')
+  if (!(Number.isInteger(maxAge) && maxAge > 0 && maxAge <= MOST)) misuse('maxAge', 'must be 1 to 900 seconds')
+  if (!(Number.isInteger(maxDepth) && maxDepth > 0 && maxDepth <= 10)) misuse('maxDepth', 'must be 1 to 10')
+  const odd = resources.find((resource) => !URL.canParse(resource) || resource.includes('#'))
+  if (odd !== undefined) misuse('resources', `names ${odd}, which is no absolute URI without a fragment`)
+  return { maxAge, maxDepth, resources }
+}

@@ -1,0 +1,152 @@
+import { importJWK, type JWK, SignJWT } from 'jose'
+import { encodeBase64url } from '../protocol/base64url.js'
+import { formatChallenge } from '../protocol/challenge.js'
+import { SallyportError } from '../protocol/error.js'
+import type { Secret } from '../protocol/secret.js'
+import { type Now, systemNow } from '../protocol/time.js'
+import { type RecordStore, StoreError } from '../store/contract.js'
+import { readBody } from './body.js'
+import { agentRefusals } from './errors.js'
+import type { AgentEvent } from './events.js'
+import { checkProof, PROOF_LIFE, spendProof } from './proof.js'
+import { type AgentRecord, recordOf } from './record.js'
+import { createRecords } from './records.js'
+import { dependenceOf } from './standing.js'
+
+/** Beside `Authorization`, so that a request can carry both: who calls, and what it may. */
+const HEADER = 'Sallyport-Agent'
+const TYPE = 'agent-request+jwt'
+
+export interface SignRequestOptions {
+  /** The id of the agent that sends it. */
+  agent: string
+  /** Its private key, a JWK in JSON, or how to get it. */
+  key: Secret
+  /** Who is meant: what the other side has as `audience`. */
+  audience: string
+  now?: Now
+}
+
+/**
+ * Signs a request to another agent: method, whole address, body, and whom it is meant for. Good for a minute, and once.
+ *
+ * @returns another request; the one that was given is used up
+ * @throws TypeError when `key` is no private key as a JWK
+ */
+export async function signRequest(
+  request: Request,
+  { agent, key, audience, now = systemNow }: SignRequestOptions,
+): Promise<Request> {
+  const { alg, signer } = await signerOf(key)
+  const body = new Uint8Array(await request.clone().arrayBuffer())
+  const iat = Math.floor(now())
+  const claims = { htm: request.method, htu: addressOf(request.url), digest: await digestOf(body) }
+  const jwt = await new SignJWT(claims)
+    .setProtectedHeader({ alg, typ: TYPE })
+    .setIssuer(agent)
+    .setSubject(agent)
+    .setAudience(audience)
+    .setIssuedAt(iat)
+    .setExpirationTime(iat + PROOF_LIFE)
+    .setJti(crypto.randomUUID())
+    .sign(signer)
+  const signed = new Request(request)
+  signed.headers.set(HEADER, jwt)
+  return signed
+}
+
+export interface PeerCheckOptions {
+  /** Who we are: the id of this agent or the address of this service. A request that is meant for somebody else is refused. */
+  audience: string
+  /** The one that `createAgents` has, where agents are found and requests are remembered. */
+  store: RecordStore
+  /** The address that the caller sees, where a proxy in front changes it. Default: the request's own. */
+  publicUrl?: (request: Request) => string
+  /** Bytes that a body may have. Default 1 MiB. */
+  limit?: number
+  onEvent?: (event: AgentEvent) => void
+  now?: Now
+}
+
+/** `body` is what was signed: the request's own can still be read as well. */
+export type PeerOutcome = { ok: true; agent: AgentRecord; body: Uint8Array } | { ok: false; response: Response }
+
+/**
+ * Verifies requests that agents have signed with `signRequest()`: the registered key, meant for us, within a minute, this method,
+ * this address, this body, and the first time. The agent has to stand: not decommissioned, its tenant not stopped.
+ *
+ * 401 `invalid_agent_request` for every cause, 413 for a body above the limit, 503 when the store cannot be asked; each ready to
+ * be sent. Not checked: the agent's tenant, and what it may; compare the one, and ask for a token for the other.
+ *
+ * @throws TypeError naming the option
+ */
+export function createPeerCheck(options: PeerCheckOptions): (request: Request) => Promise<PeerOutcome> {
+  const { audience, store, publicUrl = ({ url }) => url, limit = 1_048_576, onEvent, now = systemNow } = options
+  if (typeof audience !== 'string' || !audience)
+    throw new TypeError('createPeerCheck: "audience" is missing: whom requests are to be meant for')
+  if (typeof store?.get !== 'function')
+    throw new TypeError('createPeerCheck: "store" is missing: the one that createAgents(…) has')
+  const records = createRecords(store)
+  const refuse = (agent: string, detail: string): PeerOutcome => {
+    try {
+      onEvent?.({ type: 'agent_proof_refused', agent, detail })
+    } catch {}
+    return refused(401, 'invalid_agent_request')
+  }
+
+  async function verify(request: Request): Promise<PeerOutcome> {
+    const jwt = request.headers.get(HEADER) ?? ''
+    const proof = await checkProof(jwt, { audience, types: [TYPE], records, now: now() })
+    if ('flaw' in proof) return refuse(proof.agent, proof.flaw)
+    const { row, claims } = proof
+    if (claims['htm'] !== request.method) return refuse(row.id, 'htm')
+    if (claims['htu'] !== addressOf(publicUrl(request))) return refuse(row.id, 'htu')
+    const body = await readBody(request.clone(), limit)
+    if (!body) return refused(413, 'request_too_large')
+    if (claims['digest'] !== (await digestOf(body))) return refuse(row.id, 'digest')
+    await dependenceOf(records, row)
+    if (!(await spendProof(store, proof))) return refuse(row.id, 'used')
+    return { ok: true, agent: recordOf(row), body }
+  }
+
+  return async (request) => {
+    try {
+      return await verify(request)
+    } catch (error) {
+      if (error instanceof StoreError) return refused(503, 'keys_unavailable')
+      if (error instanceof SallyportError) return refuse('', error.code)
+      throw error
+    }
+  }
+}
+
+/** Without a fragment, which is not sent; with the query, which is. */
+function addressOf(address: string): string {
+  const url = new URL(address)
+  url.hash = ''
+  return url.href
+}
+
+const digestOf = async (body: Uint8Array<ArrayBuffer>): Promise<string> =>
+  encodeBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', body)))
+
+async function signerOf(secret: Secret) {
+  try {
+    const jwk = JSON.parse(typeof secret === 'function' ? await secret() : secret) as JWK
+    const alg = jwk.crv === 'P-256' ? 'ES256' : 'EdDSA'
+    const signer = await importJWK(jwk, alg)
+    if (!('type' in signer) || signer.type !== 'private') throw new Error()
+    return { alg, signer }
+  } catch {
+    // Its message may have the key in it.
+    throw new TypeError('signRequest: "key" must be a private key as a JWK in JSON, P-256 or Ed25519')
+  }
+}
+
+function refused(status: 401 | 413 | 503, error: keyof typeof agentRefusals): PeerOutcome {
+  const error_description = agentRefusals[error]
+  const response = Response.json({ error, error_description }, { status, headers: { 'Cache-Control': 'no-store' } })
+  if (status === 401) response.headers.set('WWW-Authenticate', formatChallenge(HEADER, { error, error_description }))
+  if (status === 503) response.headers.set('Retry-After', '5')
+  return { ok: false, response }
+}

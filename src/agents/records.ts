@@ -1,0 +1,111 @@
+import type { Put, RecordId, RecordStore } from '../store/contract.js'
+import { type AgentRow, agentId, nameOf, readRow, shapeOfId } from './record.js'
+
+/** Whether the agents of a tenant are stopped, and since what change of that tokens are good. */
+export interface Switch {
+  epoch: string
+  /** Epoch seconds; absent: they run. */
+  stoppedAt?: number
+  reason?: string
+}
+
+/** What a person has agreed to. */
+export interface Consent {
+  id: string
+  tenant: string
+  sub: string
+  agent: string
+  scopes: readonly string[]
+  /** Epoch seconds, as is `expiresAt`. */
+  at: number
+  expiresAt: number
+}
+
+/** Seconds, longer than any token: what a token could contradict is remembered until there is none left. */
+const REMEMBERED = 86_400
+
+export const consentIndex = 'agent-consent'
+
+export type Records = ReturnType<typeof createRecords>
+
+/** What is stored of agents, of tenants as a whole, and of the people that agents act for; those of one person lie together. */
+export function createRecords(store: RecordStore) {
+  const read = async <Row>(id: RecordId): Promise<Row | undefined> => {
+    const stored = await store.get(id)
+    return stored && JSON.parse(stored.value)
+  }
+  const put = async (id: RecordId, row: unknown, more: Pick<Put, 'ttl' | 'index'> = {}): Promise<void> => {
+    await store.write([{ type: 'put', id, value: JSON.stringify(row), ifVersion: 'any', ...more }])
+  }
+  const switchId = async (tenant: string) => ({ kind: 'agent-switch', partition: await nameOf(tenant), id: 'switch' })
+  const personId = async (tenant: string, sub: string) => ({
+    kind: 'agent-person',
+    partition: await nameOf(tenant, sub),
+    id: 'person',
+  })
+  const sessionId = async (tenant: string, sub: string, session: string) => ({
+    kind: 'agent-session',
+    partition: await nameOf(tenant, sub),
+    id: session,
+  })
+  const consentId = async (tenant: string, sub: string, agent: string) => ({
+    kind: 'agent-consent',
+    partition: await nameOf(tenant, sub),
+    id: agent,
+  })
+
+  return {
+    /** What has not the shape of an id is not asked for. */
+    async agent(id: string): Promise<{ row: AgentRow; version: number } | undefined> {
+      const stored = shapeOfId.test(id) ? await store.get(agentId(id)) : undefined
+      return stored && { row: readRow(stored), version: stored.version }
+    },
+
+    switchOf: async (tenant: string) => read<Switch>(await switchId(tenant)),
+    /** While agents are stopped it stays. */
+    setStop: async (tenant: string, row: Switch & { stoppedAt: number }) => put(await switchId(tenant), row),
+    /** Unless they are stopped anew at this moment. @returns whether they run */
+    async setRunning(tenant: string, epoch: string): Promise<'already' | boolean> {
+      const id = await switchId(tenant)
+      const stored = await store.get(id)
+      if (!stored || (JSON.parse(stored.value) as Switch).stoppedAt === undefined) return 'already'
+      const value = JSON.stringify({ epoch } satisfies Switch)
+      return store.write([{ type: 'put', id, value, ifVersion: stored.version, ttl: REMEMBERED }])
+    },
+
+    /** The epoch of a person's sign-ins, if they were ended lately. */
+    personOf: async (tenant: string, sub: string) => read<string>(await personId(tenant, sub)),
+    setPerson: async (tenant: string, sub: string, epoch: string) =>
+      put(await personId(tenant, sub), epoch, { ttl: REMEMBERED }),
+
+    /** Whether one session of a person was ended; `session` is the digest that tokens name. */
+    isOver: async (tenant: string, sub: string, session: string) =>
+      (await read(await sessionId(tenant, sub, session))) !== undefined,
+    setOver: async (tenant: string, sub: string, session: string) =>
+      put(await sessionId(tenant, sub, session), 'over', { ttl: REMEMBERED }),
+
+    consentOf: async (tenant: string, sub: string, agent: string) => read<Consent>(await consentId(tenant, sub, agent)),
+    setConsent: async (consent: Consent, ttl: number) => {
+      const { tenant, sub, agent } = consent
+      const value = await nameOf(tenant, sub)
+      await put(await consentId(tenant, sub, agent), consent, { ttl, index: [{ index: consentIndex, value }] })
+    },
+    /** @returns whether there was one */
+    async removeConsent(tenant: string, sub: string, agent: string): Promise<boolean> {
+      const id = await consentId(tenant, sub, agent)
+      const stored = await store.get(id)
+      if (stored) await store.write([{ type: 'delete', id, ifVersion: 'any' }])
+      return stored !== undefined
+    },
+
+    /** All ids under an index value; the records may be gone. */
+    async *under(index: string, value: string): AsyncGenerator<string> {
+      let cursor: string | undefined
+      do {
+        const page = await store.list(index, value, cursor === undefined ? {} : { cursor })
+        for (const { id } of page.ids) yield id
+        cursor = page.cursor
+      } while (cursor !== undefined)
+    },
+  }
+}

@@ -1,0 +1,94 @@
+import type { Principal } from '../protocol/principal.js'
+import { type Now, systemNow } from '../protocol/time.js'
+import type { RecordStore } from '../store/contract.js'
+import { type Dependence, detailsOf } from './details.js'
+import { agentError } from './errors.js'
+import { type AgentRecord, type AgentRow, recordOf } from './record.js'
+import { createRecords, type Records } from './records.js'
+
+/** Seconds that clocks may differ. */
+const TOLERANCE = 30
+
+/** Whether an agent may go on. `detail` is for the operator alone. */
+export type Standing = { ok: true; agent: AgentRecord } | { ok: false; detail: string }
+
+export interface StandingOptions {
+  /** Who issues the agents' tokens. */
+  issuer: string
+  /** The one that `createAgents` has. */
+  store: RecordStore
+  now?: Now
+}
+
+export interface AgentStanding {
+  readonly issuer: string
+  /**
+   * Whether an agent, with this token, may go on now: asked at every request, and again directly before what cannot be undone. All
+   * that it depends on is read at once. Nothing is cached, so a decommissioned agent, a stopped tenant, a person who has
+   * signed out or withdrawn a consent ends the token on the next request in every process. A principal that is kept for
+   * longer than its token lives stands no more.
+   *
+   * @throws StoreError when it cannot be said
+   */
+  standing(principal: Principal): Promise<Standing>
+}
+
+/** For an API that verifies agents' tokens and does not issue them: no key that signs is needed there, only the store. */
+export function createStanding({ issuer, store, now = systemNow }: StandingOptions): AgentStanding {
+  if (!URL.canParse(issuer))
+    throw new TypeError('createStanding: "issuer" must be the URL of who issues agents’ tokens')
+  if (typeof store?.get !== 'function')
+    throw new TypeError('createStanding: "store" is missing: the one that createAgents(…) has')
+  const records = createRecords(store)
+  return { issuer, standing: (principal) => judge(records, issuer, principal, now()) }
+}
+
+export async function judge(records: Records, issuer: string, principal: Principal, now: number): Promise<Standing> {
+  const { method, iss, client_id = '', tenant = '', sub, claims, expiresAt = 0 } = principal
+  const depends = detailsOf(claims)?.depends
+  if (method !== 'agent_token' || iss !== issuer || !depends) return bad('no token of an agent')
+  if (!(now < expiresAt + TOLERANCE)) return bad('expired')
+  const { agents, session, consent } = depends
+  const ids = Object.keys(agents)
+  if (!ids.includes(client_id)) return bad('no token of this agent')
+  const [at, ended, over, agreed, ...rows] = await Promise.all([
+    records.switchOf(tenant),
+    consent && records.personOf(tenant, sub),
+    session !== undefined && records.isOver(tenant, sub, session),
+    consent && records.consentOf(tenant, sub, consent.agent),
+    ...ids.map((id) => records.agent(id)),
+  ])
+  if (at?.stoppedAt !== undefined) return bad('stopped')
+  // What is not there any more, nothing that is still good can contradict.
+  if (at && at.epoch !== depends.tenant) return bad('from before a stop')
+  if (ended !== undefined && ended !== depends.person) return bad('the person is signed out')
+  if (over) return bad('the session is over')
+  if (consent && !(agreed?.id === consent.id && now < agreed.expiresAt)) return bad('no consent')
+  for (const [index, found] of rows.entries()) {
+    const id = ids[index] ?? ''
+    if (found?.row.tenant !== tenant) return bad(`unknown: ${id}`)
+    if (found.row.decommissionedAt !== undefined) return bad(`decommissioned: ${id}`)
+    if (found.row.epoch !== agents[id]) return bad(`from before a change: ${id}`)
+  }
+  const own = rows[ids.indexOf(client_id)]
+  return own ? { ok: true, agent: recordOf(own.row) } : bad('unknown')
+}
+
+const bad = (detail: string): Standing => ({ ok: false, detail })
+
+/**
+ * What a new token of an agent depends on.
+ *
+ * @throws SallyportError `agent_ended`, `agents_stopped`
+ */
+export async function dependenceOf(records: Records, row: AgentRow): Promise<Dependence> {
+  const [at, ...above] = await Promise.all([records.switchOf(row.tenant), ...row.above.map((id) => records.agent(id))])
+  if (at?.stoppedAt !== undefined) throw agentError('agents_stopped')
+  const rows = [row, ...above.map((found) => found?.row)]
+  const agents: Record<string, string> = {}
+  for (const one of rows) {
+    if (!one || one.decommissionedAt !== undefined) throw agentError('agent_ended')
+    agents[one.id] = one.epoch
+  }
+  return { agents, ...(at && { tenant: at.epoch }) }
+}

@@ -1,0 +1,169 @@
+import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
+import { SallyportError } from '../protocol/error.js'
+import type { Principal } from '../protocol/principal.js'
+import { type Now, systemNow } from '../protocol/time.js'
+import type { Agents } from './agents.js'
+import { readBody } from './body.js'
+import { type EndpointErrorCode, endpointErrors } from './errors.js'
+import type { AgentToken } from './options.js'
+import type { AgentRecord } from './record.js'
+
+export interface TokenEndpointOptions {
+  agents: Pick<Agents, 'issuer' | 'authenticate' | 'issue' | 'exchange'>
+  /** `createTokenIssuer(…)`, for the public keys. */
+  tokens: { jwks(): Promise<{ keys: unknown[] }> }
+  /**
+   * Verifies a subject token, with a guard; `undefined`: it is not good. Without it tokens are not exchanged here.
+   *
+   * @see RFC 8693 section 2.1
+   */
+  subject?: (token: string) => Promise<Principal | undefined>
+  now?: Now
+}
+
+const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
+
+/** Bytes. */
+const LIMIT = 65_536
+
+/** What is told of what went wrong inside. */
+const codes: Readonly<Record<string, EndpointErrorCode>> = {
+  agent_proof_refused: 'invalid_client',
+  agent_ended: 'invalid_client',
+  agent_not_found: 'invalid_client',
+  agents_stopped: 'unauthorized_client',
+  agent_scope_refused: 'invalid_scope',
+  agent_target_refused: 'invalid_target',
+  consent_missing: 'invalid_grant',
+  delegation_refused: 'invalid_grant',
+  chain_too_deep: 'invalid_grant',
+}
+
+class Refusal extends Error {
+  readonly code: EndpointErrorCode
+  constructor(code: EndpointErrorCode) {
+    super(code)
+    this.code = code
+  }
+}
+
+/**
+ * An authorization server for agents, of three addresses below `issuer`: `/token`, `/jwks` and the metadata document. Any OAuth
+ * client that knows `private_key_jwt` gets tokens there (`createMachineClient`), and any API finds the keys
+ * (`accessToken({ issuer })`).
+ *
+ * The grants are `client_credentials` and, with `subject`, token exchange. An agent that sends a DPoP proof of its registered key gets
+ * a token that is bound to it.
+ *
+ * Not checked: rates.
+ *
+ * @see RFC 6749 section 4.4, RFC 7523, RFC 8414, RFC 8693, RFC 9449 section 5
+ */
+export function createTokenEndpoint({ agents, tokens, subject, now = systemNow }: TokenEndpointOptions) {
+  const { issuer } = agents
+  const base = issuer.replace(/\/$/, '')
+  const { pathname: path } = new URL(`${base}/`)
+  const token_endpoint = `${base}/token`
+  const metadata = {
+    issuer,
+    token_endpoint,
+    jwks_uri: `${base}/jwks`,
+    grant_types_supported: ['client_credentials', ...(subject ? [EXCHANGE] : [])],
+    response_types_supported: [],
+    token_endpoint_auth_methods_supported: ['private_key_jwt'],
+    token_endpoint_auth_signing_alg_values_supported: ['ES256', 'EdDSA'],
+    dpop_signing_alg_values_supported: ['ES256', 'EdDSA'],
+  }
+
+  /** Whether the token is to be bound: a proof is of the registered key, or it is refused. It needs no memory, the assertion has one. */
+  async function isBound(request: Request, { publicKey }: AgentRecord): Promise<boolean> {
+    const proof = request.headers.get('dpop')
+    if (proof === null) return false
+    const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
+      typ: 'dpop+jwt',
+      algorithms: ['ES256', 'EdDSA', 'Ed25519'],
+      maxTokenAge: 60,
+      clockTolerance: 30,
+      currentDate: new Date(now() * 1000),
+    }).catch(() => {
+      throw new Refusal('invalid_request')
+    })
+    const right = payload['htm'] === 'POST' && payload['htu'] === token_endpoint
+    if (!right || (await calculateJwkThumbprint(protectedHeader.jwk as JWK)) !== publicKey.kid)
+      throw new Refusal('invalid_request')
+    return true
+  }
+
+  async function grant(request: Request): Promise<AgentToken & { issued_token_type?: string }> {
+    const form = await formOf(request)
+    const grantType = form.get('grant_type')
+    if (form.get('client_assertion_type') !== ASSERTION) throw new Refusal('invalid_client')
+    const record = await agents.authenticate(form.get('client_assertion') ?? '')
+    const { id: agent, tenant } = record
+    if ((form.get('client_id') ?? agent) !== agent) throw new Refusal('invalid_client')
+    const [scope, resource] = [form.get('scope'), form.get('resource')]
+    const wish = {
+      agent,
+      ...(scope !== undefined && { scopes: scope.split(' ').filter(Boolean) }),
+      ...(resource !== undefined && { resource }),
+      ...((await isBound(request, record)) && { bindTo: 'key' as const }),
+    }
+    if (grantType === 'client_credentials') return agents.issue({ ...wish, tenant })
+    if (grantType !== EXCHANGE || !subject) throw new Refusal('unsupported_grant_type')
+    if (form.get('subject_token_type') !== ACCESS_TOKEN) throw new Refusal('invalid_request')
+    const person = await subject(form.get('subject_token') ?? '')
+    if (!person) throw new Refusal('invalid_grant')
+    return { ...(await agents.exchange({ ...wish, subject: person })), issued_token_type: ACCESS_TOKEN }
+  }
+
+  async function tokenAnswer(request: Request): Promise<Response> {
+    try {
+      return answer(200, await grant(request))
+    } catch (error) {
+      if (error instanceof TypeError) throw error
+      const own = error instanceof Refusal || error instanceof SallyportError ? error.code : ''
+      const code = error instanceof Refusal ? error.code : codes[own]
+      // What is no answer of ours is an outage: of the store, or of where the signing key is.
+      if (code === undefined) return refusal(503, 'temporarily_unavailable')
+      return refusal(code === 'invalid_client' ? 401 : 400, code)
+    }
+  }
+
+  return {
+    async fetch(request: Request): Promise<Response> {
+      const { pathname } = new URL(request.url)
+      if (pathname === `${path}token` && request.method === 'POST') return tokenAnswer(request)
+      if (!/^(GET|HEAD)$/.test(request.method)) return refusal(404, 'invalid_request')
+      if (pathname === `${path}jwks`) return Response.json(await tokens.jwks())
+      const documents = [
+        `${path}.well-known/openid-configuration`,
+        `/.well-known/oauth-authorization-server${path.replace(/\/$/, '')}`,
+      ]
+      return documents.includes(pathname) ? Response.json(metadata) : refusal(404, 'invalid_request')
+    },
+  }
+}
+
+/** The parameters of a form, each once. @throws Refusal `invalid_request` */
+async function formOf(request: Request): Promise<Map<string, string>> {
+  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  const body = type === 'application/x-www-form-urlencoded' ? await readBody(request, LIMIT) : undefined
+  const form = new Map<string, string>()
+  for (const [name, value] of new URLSearchParams(new TextDecoder().decode(body))) {
+    if (form.has(name)) throw new Refusal('invalid_request')
+    if (value) form.set(name, value)
+  }
+  if (!form.size) throw new Refusal('invalid_request')
+  return form
+}
+
+const answer = (status: number, body: object): Response =>
+  Response.json(body, {
+    status,
+    headers: { 'Cache-Control': 'no-store', ...(status === 503 && { 'Retry-After': '5' }) },
+  })
+
+const refusal = (status: number, error: EndpointErrorCode): Response =>
+  answer(status, { error, error_description: endpointErrors[error] })

@@ -1,0 +1,251 @@
+import { decodeJwt } from 'jose'
+import type { Principal } from 'sallyport/guard'
+import { describe, expect, it, vi } from 'vitest'
+import { type Scene, scene } from './identity.js'
+
+/** Agents that Alice has consented to. */
+async function helped(world: Scene, role: 'reader' | 'writer' | 'executor' = 'writer', claims: object = {}) {
+  const { id } = await world.register({ role })
+  const { principal: subject } = await world.person(claims)
+  await world.agents.consent({ subject, agent: id, scopes: ['data:read'] })
+  return { id, subject }
+}
+
+describe('acting for a person', () => {
+  it('[G-09][A-54] gives an agent no more than the person, its role, the consent and the wish have in common', async () => {
+    const { agents, register, person, call } = scene()
+    const [writer, reader] = [await register({ role: 'writer' }), await register({ role: 'reader' })]
+    const scopesOf = async (agent: string, held: string[], asked?: Array<'data:read' | 'data:write'>) => {
+      const { principal: subject } = await person({ scopes: held })
+      return (await agents.exchange({ agent, subject, ...(asked && { scopes: asked }) })).scope
+    }
+    const { principal } = await person({ scopes: ['data:read'] })
+    await agents.consent({ subject: principal, agent: writer.id, scopes: ['data:read', 'data:write'] })
+    await agents.consent({ subject: principal, agent: reader.id, scopes: ['data:read'] })
+    const all = ['data:read', 'data:write', 'admin']
+    // The person has less, the role has less, the wish is less.
+    expect(await scopesOf(writer.id, ['data:read'])).toBe('data:read')
+    expect(await scopesOf(reader.id, all, ['data:read', 'data:write'])).toBe('data:read')
+    expect(await scopesOf(writer.id, all, ['data:write'])).toBe('data:write')
+    // And where nothing is left it is refused.
+    await expect(scopesOf(writer.id, ['data:read'], ['data:write'])).rejects.toMatchObject({
+      code: 'agent_scope_refused',
+    })
+    await expect(scopesOf(writer.id, ['admin'])).rejects.toMatchObject({ code: 'agent_scope_refused' })
+    const token = await agents.exchange({ agent: writer.id, subject: principal, scopes: ['data:read', 'data:write'] })
+    expect(await call(token.access_token, { scopes: ['data:write'] })).toEqual([403, 'insufficient_scope'])
+  })
+
+  it('[G-09 twin][A-54 twin] gives it all of that', async () => {
+    const { agents, register, person, call, who } = scene()
+    const { id } = await register()
+    const { principal: subject } = await person()
+    await agents.consent({ subject, agent: id, scopes: ['data:read', 'data:write'] })
+    const { access_token } = await agents.exchange({ agent: id, subject })
+    expect(await call(access_token, { scopes: ['data:write'], tenant: 'acme' })).toBe('ok')
+    expect(await who(access_token)).toMatchObject({ sub: 'alice', client_id: id, claims: { act: { sub: id } } })
+  })
+
+  it('needs the person’s consent, for these scopes, now', async () => {
+    const { agents, register, person, advance } = scene()
+    const { id } = await register()
+    const { principal: subject } = await person()
+    const missing = { code: 'consent_missing' }
+    await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject(missing)
+    await agents.consent({ subject: (await person({ sub: 'bob' })).principal, agent: id, scopes: ['data:read'] })
+    await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject(missing)
+    const consent = await agents.consent({ subject, agent: id, scopes: ['data:read'], expiresIn: 60 })
+    expect(await agents.consents({ tenant: 'acme', sub: 'alice' })).toEqual([consent])
+    expect((await agents.exchange({ agent: id, subject })).scope).toBe('data:read')
+    advance(60)
+    await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject(missing)
+    expect(await agents.consents({ tenant: 'acme', sub: 'alice' })).toEqual([])
+    await expect(agents.consent({ subject, agent: id, scopes: ['exec:sandbox' as never] })).rejects.toMatchObject({
+      code: 'agent_scope_refused',
+    })
+    await expect(agents.consent({ subject, agent: id, scopes: ['data:read'], expiresIn: 91 * 86_400 })).rejects.toThrow(
+      '"expiresIn"',
+    )
+  })
+
+  it('ends when the consent is taken back, given anew, or over', async () => {
+    const world = scene()
+    const { agents, call, advance } = world
+    const { id, subject } = await helped(world)
+    const issue = async () => (await agents.exchange({ agent: id, subject })).access_token
+    const first = await issue()
+    await agents.withdraw({ tenant: 'acme', sub: 'alice', agent: id })
+    expect(await call(first)).toEqual([401, 'invalid_token'])
+    await agents.consent({ subject, agent: id, scopes: ['data:read'] })
+    expect(await call(first)).toEqual([401, 'invalid_token'])
+    const second = await issue()
+    expect(await call(second)).toBe('ok')
+    await agents.consent({ subject, agent: id, scopes: ['data:read'], expiresIn: 60 })
+    expect(await call(second)).toEqual([401, 'invalid_token'])
+    const third = await issue()
+    expect(await call(third)).toBe('ok')
+    advance(60)
+    expect(await call(third)).toEqual([401, 'invalid_token'])
+  })
+
+  it('lasts no longer than the person’s own token, and is not had from one that is over', async () => {
+    const world = scene()
+    const { agents, advance, now, who } = world
+    const { id, subject } = await helped(world)
+    advance(600)
+    const { expires_in, access_token } = await agents.exchange({ agent: id, subject })
+    expect(expires_in).toBe(300)
+    expect((await who(access_token)).expiresAt).toBe(subject.expiresAt)
+    expect(now()).toBeLessThan(subject.expiresAt ?? 0)
+    advance(300)
+    await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject({ code: 'delegation_refused' })
+  })
+
+  it.each([
+    ['an API key', { method: 'api_key' }],
+    ['a certificate', { method: 'client_certificate' }],
+    ['a principal of another tenant', { tenant: 'globex' }],
+    ['a principal that already acts for somebody', { claims: { act: { sub: 'x' } } }],
+    ['a principal without an end', { expiresAt: undefined }],
+    ['a forged agent', { method: 'agent_token', claims: { authorization_details: [{ type: 'sallyport_agent' }] } }],
+  ])('is not had from %s', async (_, odd) => {
+    const world = scene()
+    const { id, subject } = await helped(world)
+    const wish = { agent: id, subject: { ...subject, ...odd } as Principal }
+    await expect(world.agents.exchange(wish)).rejects.toMatchObject({
+      code: expect.stringMatching(/^(delegation_refused|agent_not_found)$/),
+    })
+  })
+
+  it('[G-10] ends with the person’s sign-out or disablement, down the whole chain, in every process', async () => {
+    const voidAll = vi.fn(async () => {})
+    const world = scene({ agents: { approvals: { voidAll } } })
+    const { agents, open, call, who, register, events } = world
+    const { id, subject } = await helped(world)
+    const below = await register({ role: 'reader' })
+    const first = (await agents.exchange({ agent: id, subject })).access_token
+    const second = (await agents.exchange({ agent: below.id, subject: await who(first) })).access_token
+    await open().endDelegations({ tenant: 'acme', sub: 'alice' })
+    for (const token of [first, second]) expect(await call(token)).toEqual([401, 'invalid_token'])
+    expect(events.at(-1)).toEqual({ type: 'delegations_ended', tenant: 'acme', sub: 'alice' })
+    expect(voidAll).toHaveBeenCalledWith({ tenant: 'acme', sub: 'alice' })
+  })
+
+  it('[G-10] ends with the one session that it came from', async () => {
+    const world = scene()
+    const { agents, call } = world
+    const { id, subject } = await helped(world)
+    const of = async (session: string) => (await agents.exchange({ agent: id, subject, session })).access_token
+    const [phone, laptop] = [await of('phone'), await of('laptop')]
+    await agents.endDelegations({ tenant: 'acme', sub: 'alice', sid: 'phone' })
+    expect([await call(phone), await call(laptop)]).toEqual([[401, 'invalid_token'], 'ok'])
+    await expect(of('phone')).rejects.toMatchObject({ code: 'delegation_refused' })
+    expect(JSON.stringify(decodeJwt(laptop))).not.toContain('laptop')
+  })
+
+  it('[G-10 twin] goes on for others, for the agent itself, and for who has signed in again', async () => {
+    const world = scene()
+    const { agents, call, person, now } = world
+    const { id, subject } = await helped(world)
+    const bob = (await person({ sub: 'bob' })).principal
+    await agents.consent({ subject: bob, agent: id, scopes: ['data:read'] })
+    const [others, own] = [
+      await agents.exchange({ agent: id, subject: bob }),
+      await agents.issue({ tenant: 'acme', agent: id }),
+    ]
+    await agents.endDelegations({ tenant: 'acme', sub: 'alice' })
+    for (const { access_token } of [others, own]) expect(await call(access_token)).toBe('ok')
+    // In the same second: no clock is asked.
+    const at = now()
+    const again = await agents.exchange({ agent: id, subject })
+    expect([await call(again.access_token), now()]).toEqual(['ok', at])
+  })
+
+  it('[G-10] ends also where the token was being signed at that moment', async () => {
+    const world = scene()
+    const { agents, open, call, tokens } = world
+    const { id, subject } = await helped(world)
+    const issue = tokens.issue
+    tokens.issue = async (wish) => {
+      await open().endDelegations({ tenant: 'acme', sub: 'alice' })
+      world.advance(5)
+      return issue(wish)
+    }
+    const { access_token } = await agents.exchange({ agent: id, subject })
+    expect(await call(access_token)).toEqual([401, 'invalid_token'])
+  })
+})
+
+describe('an agent for which another one works', () => {
+  it('[A-51] is seen in the chain, and only the one that calls decides what is allowed', async () => {
+    const world = scene()
+    const { agents, register, who, call } = world
+    const { id: executor, subject } = await helped(world, 'executor')
+    const { id: writer } = await register({ role: 'writer' })
+    const { id: reader } = await register({ role: 'reader' })
+    const first = await who((await agents.exchange({ agent: writer, subject: await own(world, writer) })).access_token)
+    // The inner actor has data:write; the one that calls has not.
+    const { access_token } = await agents.exchange({ agent: reader, subject: first })
+    const principal = await who(access_token)
+    expect(principal).toMatchObject({ sub: writer, client_id: reader, scopes: ['data:read'] })
+    expect(principal.claims['act']).toEqual({ sub: reader, act: { sub: writer } })
+    expect(await call(access_token, { scopes: ['data:write'] })).toEqual([403, 'insufficient_scope'])
+    // For a person likewise.
+    const delegated = await who((await agents.exchange({ agent: executor, subject })).access_token)
+    const nested = await who((await agents.exchange({ agent: reader, subject: delegated })).access_token)
+    expect(nested).toMatchObject({ sub: 'alice', client_id: reader })
+    expect(nested.claims['act']).toEqual({ sub: reader, act: { sub: executor } })
+  })
+
+  it('[A-51 twin] may itself what its own token says', async () => {
+    const world = scene()
+    const { agents, register, call } = world
+    const { id: writer } = await register({ role: 'writer' })
+    const { access_token } = await agents.exchange({ agent: writer, subject: await own(world, writer) })
+    expect(await call(access_token, { scopes: ['data:write'] })).toBe('ok')
+  })
+
+  it('[G-12] gets no wider scopes, limits or life than there are, and the chain ends at three', async () => {
+    const world = scene()
+    const { agents, register, who, advance } = world
+    const { id: reader } = await register({ role: 'reader' })
+    const ids = await Promise.all([1, 2, 3].map(async () => (await register({ role: 'writer' })).id))
+    const [one = '', two = '', three = ''] = ids
+    const limits = { budget: { day: 10 }, tools: ['a', 'b'] }
+    let subject = await who((await agents.issue({ tenant: 'acme', agent: reader, ...limits })).access_token)
+    await expect(agents.exchange({ agent: one, subject, scopes: ['data:write'] })).rejects.toMatchObject({
+      code: 'agent_scope_refused',
+    })
+    advance(300)
+    for (const agent of [one, two, three])
+      subject = await who(
+        (await agents.exchange({ agent, subject, budget: { day: 99, request: 5 }, tools: ['b', 'c'] })).access_token,
+      )
+    expect(subject.scopes).toEqual(['data:read'])
+    expect(subject.claims['authorization_details']).toMatchObject([{ budget: { day: 10, request: 5 }, tools: ['b'] }])
+    expect((subject.expiresAt ?? 0) - world.now()).toBe(600)
+    expect(subject.claims['act']).toEqual({ sub: three, act: { sub: two, act: { sub: one } } })
+    await expect(agents.exchange({ agent: one, subject })).rejects.toMatchObject({ code: 'chain_too_deep' })
+  })
+
+  it('[G-12 twin] gets what both have', async () => {
+    const world = scene()
+    const { agents, register, call } = world
+    const [one, two] = [await register(), await register()]
+    const { access_token } = await agents.exchange({ agent: two.id, subject: await own(world, one.id) })
+    expect(await call(access_token, { scopes: ['data:write'] })).toBe('ok')
+  })
+
+  it('gets nothing across tenants, or from one that does not stand any more', async () => {
+    const world = scene()
+    const { agents, register } = world
+    const [one, two, foreign] = [await register(), await register(), await register({ tenant: 'globex' })]
+    const subject = await own(world, one.id)
+    await expect(agents.exchange({ agent: foreign.id, subject })).rejects.toMatchObject({ code: 'agent_not_found' })
+    await agents.decommission('acme', one.id, { reason: 'done' })
+    await expect(agents.exchange({ agent: two.id, subject })).rejects.toMatchObject({ code: 'delegation_refused' })
+  })
+})
+
+const own = async ({ agents, who }: Scene, agent: string) =>
+  who((await agents.issue({ tenant: 'acme', agent })).access_token)

@@ -1,0 +1,162 @@
+import { StoreError } from 'sallyport/store'
+import { describe, expect, it, vi } from 'vitest'
+import { scene } from './identity.js'
+
+const gone = [401, 'invalid_token']
+
+describe('decommissioning an agent', () => {
+  it('[A-55] refuses it and all that comes from it on the next request, in every process', async () => {
+    const { agents, open, register, who, call, person } = scene()
+    const { id } = await register()
+    const child = await register({ parent: id })
+    const grandchild = await register({ parent: child.id })
+    const helper = await register({ role: 'reader' })
+    const { principal: subject } = await person()
+    await agents.consent({ subject, agent: id, scopes: ['data:read'] })
+    const issue = async (agent: string) => (await agents.issue({ tenant: 'acme', agent })).access_token
+    const delegated = (await agents.exchange({ agent: id, subject })).access_token
+    const handedOn = (await agents.exchange({ agent: helper.id, subject: await who(delegated) })).access_token
+    const tokens = [await issue(id), delegated, handedOn, await issue(child.id), await issue(grandchild.id)]
+    const helpers = await issue(helper.id)
+    for (const token of tokens) expect(await call(token)).toBe('ok')
+    await open().decommission('acme', id, { reason: 'project over' })
+    for (const token of tokens) expect(await call(token)).toEqual(gone)
+    // What the helper has of its own is untouched.
+    expect(await call(helpers)).toBe('ok')
+    for (const agent of [id, child.id, grandchild.id])
+      await expect(agents.issue({ tenant: 'acme', agent })).rejects.toMatchObject({ code: 'agent_ended' })
+    await expect(register({ parent: id })).rejects.toMatchObject({ code: 'agent_ended' })
+    await expect(agents.consent({ subject, agent: id, scopes: ['data:read'] })).rejects.toMatchObject({
+      code: 'agent_ended',
+    })
+    expect(await agents.find('acme', id)).toMatchObject({
+      reason: 'project over',
+      decommissionedAt: expect.any(Number),
+    })
+    expect(await agents.find('acme', grandchild.id)).toMatchObject({ reason: `with ${id}` })
+  })
+
+  it('[A-55 twin] leaves the others alone', async () => {
+    const { agents, register, call } = scene()
+    const [one, other] = [await register(), await register()]
+    const { access_token } = await agents.issue({ tenant: 'acme', agent: other.id })
+    await agents.decommission('acme', one.id, { reason: 'done' })
+    expect(await call(access_token)).toBe('ok')
+  })
+
+  it('[A-55] gives back what it holds, and makes void what it waits for', async () => {
+    const voidAll = vi.fn(async () => {})
+    const { agents, register, ledger } = scene({ agents: { approvals: { voidAll } } })
+    const { id } = await register()
+    const child = await register({ parent: id })
+    const other = await register()
+    const reserve = (agent: string) =>
+      ledger.reserve({
+        tenant: 'acme',
+        id: crypto.randomUUID(),
+        lines: [{ subject: `agent:${agent}`, window: 'day', limit: 100 }],
+        amount: 10,
+        ttl: 600,
+      })
+    for (const agent of [id, id, child.id, other.id]) await reserve(agent)
+    await agents.decommission('acme', id, { reason: 'done' })
+    const held = async (agent: string) => (await ledger.read('acme', { subject: `agent:${agent}`, window: 'day' })).held
+    expect([await held(id), await held(child.id), await held(other.id)]).toEqual([0, 0, 10])
+    expect(voidAll.mock.calls).toEqual([[{ tenant: 'acme', agent: id }], [{ tenant: 'acme', agent: child.id }]])
+  })
+
+  it('[A-55] holds from its first write on, and goes on where it was cut short', async () => {
+    const { agents, register, call, store, ledger } = scene()
+    const { id } = await register()
+    const child = await register({ parent: id })
+    const { access_token } = await agents.issue({ tenant: 'acme', agent: child.id })
+    const lines = [{ subject: `agent:${child.id}` as const, window: 'day' as const }]
+    await ledger.reserve({ tenant: 'acme', id: 'h', lines, amount: 10, ttl: 600 })
+    // The process dies after the first write: as if everything afterwards did not answer.
+    const list = vi.spyOn(store, 'list').mockRejectedValue(new StoreError())
+    const ending = () => agents.decommission('acme', id, { reason: 'done' })
+    await expect(ending()).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(await call(access_token)).toEqual(gone)
+    expect((await agents.find('acme', child.id))?.decommissionedAt).toBeUndefined()
+    list.mockRestore()
+    await ending()
+    expect(await agents.find('acme', child.id)).toMatchObject({ reason: `with ${id}` })
+    expect((await ledger.read('acme', { subject: `agent:${child.id}`, window: 'day' })).held).toBe(0)
+    // And once more does no harm.
+    const before = await agents.find('acme', id)
+    await ending()
+    expect(await agents.find('acme', id)).toEqual(before)
+  })
+
+  it('wins over whoever changes the agent at the same time', async () => {
+    const { agents, open, register } = scene()
+    const { id } = await register()
+    const change = () => open().update('acme', id, { budget: { day: 1 } })
+    const outcomes = await Promise.allSettled([
+      change(),
+      agents.decommission('acme', id, { reason: 'done' }),
+      change(),
+      open().decommission('acme', id, { reason: 'done' }),
+      change(),
+    ])
+    expect([outcomes[1]?.status, outcomes[3]?.status]).toEqual(['fulfilled', 'fulfilled'])
+    expect((await agents.find('acme', id))?.decommissionedAt).toBeDefined()
+  })
+})
+
+describe('stopping the agents of a tenant', () => {
+  it('[G-14] refuses their next calls and new tokens, and makes void what waits for approval', async () => {
+    const voidAll = vi.fn(async () => {})
+    const { agents, open, register, who, call, events } = scene({ agents: { approvals: { voidAll } } })
+    const { id } = await register()
+    const { access_token } = await agents.issue({ tenant: 'acme', agent: id })
+    const principal = await who(access_token)
+    expect((await agents.standing(principal)).ok).toBe(true)
+    await open().stop({ tenant: 'acme', reason: 'odd behaviour' })
+    expect(await call(access_token)).toEqual(gone)
+    // What asks once more directly before a write does not write.
+    expect(await agents.standing(principal)).toEqual({ ok: false, detail: 'stopped' })
+    expect(voidAll).toHaveBeenCalledWith({ tenant: 'acme' })
+    await expect(agents.issue({ tenant: 'acme', agent: id })).rejects.toMatchObject({ code: 'agents_stopped' })
+    expect(await agents.stopped({ tenant: 'acme' })).toMatchObject({ reason: 'odd behaviour' })
+    expect(events.filter(({ type }) => type === 'agents_stopped')).toHaveLength(1)
+  })
+
+  it('[G-14 twin] leaves other tenants alone, and new tokens serve after it is over; those of before never do', async () => {
+    const { agents, register, call } = scene()
+    const { id } = await register()
+    const other = await register({ tenant: 'globex' })
+    const before = await agents.issue({ tenant: 'acme', agent: id })
+    const foreign = await agents.issue({ tenant: 'globex', agent: other.id })
+    await agents.stop({ tenant: 'acme' })
+    expect(await call(foreign.access_token)).toBe('ok')
+    await agents.resume({ tenant: 'acme' })
+    expect(await agents.stopped({ tenant: 'acme' })).toBeUndefined()
+    const after = await agents.issue({ tenant: 'acme', agent: id })
+    expect([await call(before.access_token), await call(after.access_token)]).toEqual([gone, 'ok'])
+    // Where nothing is stopped nothing is ended.
+    await agents.resume({ tenant: 'acme' })
+    expect(await call(after.access_token)).toBe('ok')
+  })
+
+  it('[G-14] ends also a token that was being signed at that moment', async () => {
+    const { agents, open, register, call, tokens } = scene()
+    const { id } = await register()
+    const issue = tokens.issue
+    tokens.issue = async (wish) => {
+      await open().stop({ tenant: 'acme' })
+      await open().resume({ tenant: 'acme' })
+      return issue(wish)
+    }
+    const { access_token } = await agents.issue({ tenant: 'acme', agent: id })
+    expect(await call(access_token)).toEqual(gone)
+  })
+
+  it('does not keep a principal alive that is held for longer than its token lives', async () => {
+    const { agents, register, who, advance } = scene()
+    const { id } = await register()
+    const principal = await who((await agents.issue({ tenant: 'acme', agent: id })).access_token)
+    advance(930)
+    expect(await agents.standing(principal)).toEqual({ ok: false, detail: 'expired' })
+  })
+})

@@ -1,0 +1,118 @@
+import { agentToken, createAgents, createPeerCheck, signRequest } from 'sallyport/agents'
+import { accessToken, createGuard } from 'sallyport/guard'
+import { createTokenIssuer } from 'sallyport/tokens'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { agentKey, signingKey } from '../agents/identity.js'
+import { postgresUrl } from '../services/postgres.js'
+import { type OpenStore, openPostgres, openRedis } from '../services/stores.js'
+
+const API = 'https://api.example.com'
+const ISSUER = 'https://app.example.com/agents'
+const engines: Record<string, () => Promise<OpenStore>> = {
+  Redis: () => openRedis(inject('redis')),
+  PostgreSQL: () => openPostgres(postgresUrl(inject('postgres'))),
+}
+const [key, signing] = await Promise.all([agentKey(), signingKey()])
+
+/** A whole API with connections of its own: what one of them has seen, the others have not. */
+function sideOf({ store, ledger }: OpenStore) {
+  const tokens = createTokenIssuer({ issuer: ISSUER, audience: API, keys: [signing], store })
+  const agents = createAgents({ tokens, store, ledger })
+  const verifier = accessToken({ issuer: ISSUER, algs: tokens.algs, keys: tokens.keys })
+  const protect = createGuard({ resource: API, accept: [agentToken(agents, verifier)] })
+  return {
+    agents,
+    ledger,
+    verifyPeer: createPeerCheck({ audience: API, store }),
+    async call(token: string) {
+      const outcome = await protect(new Request(API, { headers: { Authorization: `Bearer ${token}` } }))
+      return outcome.ok ? 200 : outcome.response.status
+    },
+  }
+}
+
+describe.each(Object.entries(engines))('agents in %s, from three sides', (engine, open) => {
+  let opened: OpenStore[] = []
+  let sides: Array<ReturnType<typeof sideOf>> = []
+  const tenant = `acme ${engine} ${crypto.randomUUID()}`
+
+  beforeAll(async () => {
+    opened = await Promise.all([open(), open(), open()])
+    for (const part of opened.flatMap(({ store, ledger }) => [store, ledger]))
+      if ('migrate' in part) await (part as { migrate(): Promise<void> }).migrate()
+    sides = opened.map(sideOf)
+  })
+  afterAll(() => Promise.all(opened.map(({ close }) => close())))
+
+  const side = (at: number) => sides[at % sides.length] as (typeof sides)[number]
+  const register = (more: object = {}) =>
+    side(0).agents.register({ tenant, owner: 'ops', role: 'writer', publicKey: key.publicKey, ...more })
+  const everywhere = (token: string) => Promise.all(sides.map(({ call }) => call(token)))
+
+  it('[A-55] refuses a decommissioned agent, and those under it, on the next request on every side', async () => {
+    for (let turn = 0; turn < 10; turn++) {
+      const agent = await register()
+      const child = await register({ parent: agent.id })
+      const tokens = await Promise.all(
+        [agent, child].map(async ({ id }) => (await side(turn + 1).agents.issue({ tenant, agent: id })).access_token),
+      )
+      for (const token of tokens) expect(await everywhere(token)).toEqual([200, 200, 200])
+      const lines = [{ subject: `agent:${child.id}` as const, window: 'day' as const }]
+      await side(1).ledger.reserve({ tenant, id: crypto.randomUUID(), lines, amount: 5, ttl: 600 })
+      await side(turn).agents.decommission(tenant, agent.id, { reason: 'done' })
+      for (const token of tokens) expect(await everywhere(token)).toEqual([401, 401, 401])
+      expect((await side(2).ledger.read(tenant, { subject: `agent:${child.id}`, window: 'day' })).held).toBe(0)
+    }
+  })
+
+  it('leaves one agent of an id, whoever registers it at once', async () => {
+    const id = `agent_${crypto.randomUUID()}`
+    const wish = { id, tenant, owner: 'ops', role: 'reader', publicKey: key.publicKey } as const
+    const outcomes = await Promise.allSettled(Array.from({ length: 30 }, (_, at) => side(at).agents.register(wish)))
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  })
+
+  it('[G-14] stops a tenant on every side, and lets new tokens in afterwards', async () => {
+    const { id } = await register()
+    const issue = async () => (await side(1).agents.issue({ tenant, agent: id })).access_token
+    const before = await issue()
+    await side(2).agents.stop({ tenant })
+    expect(await everywhere(before)).toEqual([401, 401, 401])
+    await side(0).agents.resume({ tenant })
+    expect(await everywhere(before)).toEqual([401, 401, 401])
+    expect(await everywhere(await issue())).toEqual([200, 200, 200])
+  })
+
+  it('[G-10] ends what agents do for a person on every side', async () => {
+    const { id } = await register()
+    const expiresAt = Date.now() / 1000 + 600
+    const subject = {
+      method: 'access_token',
+      sub: 'alice',
+      tenant,
+      scopes: ['data:read'],
+      expiresAt,
+      claims: {},
+    } as const
+    await side(0).agents.consent({ subject, agent: id, scopes: ['data:read'] })
+    expect(await side(1).agents.consents({ tenant, sub: 'alice' })).toHaveLength(1)
+    const exchange = async () => (await side(1).agents.exchange({ agent: id, subject })).access_token
+    const first = await exchange()
+    expect(await everywhere(first)).toEqual([200, 200, 200])
+    await side(2).agents.endDelegations({ tenant, sub: 'alice' })
+    expect(await everywhere(first)).toEqual([401, 401, 401])
+    const second = await exchange()
+    expect(await everywhere(second)).toEqual([200, 200, 200])
+    await side(0).agents.withdraw({ tenant, sub: 'alice', agent: id })
+    expect(await everywhere(second)).toEqual([401, 401, 401])
+  })
+
+  it('[A-67] takes a signed request once, whichever side it comes to', async () => {
+    const { id } = await register()
+    for (let turn = 0; turn < 10; turn++) {
+      const request = await signRequest(new Request(API), { agent: id, key: key.key, audience: API })
+      const outcomes = await Promise.all(sides.map(({ verifyPeer }) => verifyPeer(request.clone())))
+      expect(outcomes.filter(({ ok }) => ok)).toHaveLength(1)
+    }
+  })
+})
