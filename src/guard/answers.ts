@@ -1,7 +1,6 @@
 import { formatChallenge } from '../protocol/challenge.js'
-import type { Authenticator, Verdict } from '../protocol/principal.js'
-
-export type Refused = Extract<Verdict, { ok: false }>
+import type { Authenticator } from '../protocol/principal.js'
+import type { Refused } from './verdicts.js'
 
 /** One challenge per scheme that is accepted here. @see RFC 9110 section 11.6.1 */
 function challenges(

@@ -2,7 +2,8 @@ import type { Authenticator, Principal, Verdict } from '../protocol/principal.js
 import { type Now, systemNow } from '../protocol/time.js'
 import { refusalResponse } from './answers.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
-import { type Needs, type Policy, refusal, weigh } from './needs.js'
+import { type Needs, type Policy, weigh } from './needs.js'
+import { refusal, unavailable } from './verdicts.js'
 
 export interface GuardOptions extends Policy {
   /** The resource indicator of this API: what an access token's audience must be. @see RFC 8707 section 2 */
@@ -76,7 +77,7 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
     try {
       return { verdict: await authenticator.verify(request, { resource, now }), authenticator }
     } catch {
-      return { verdict: { ...refusal(503, 'keys_unavailable', 'authenticator threw'), retryAfter: 5 }, authenticator }
+      return { verdict: unavailable('authenticator threw'), authenticator }
     }
   }
 
@@ -85,7 +86,7 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
     try {
       return await weigh(principal, needs, policy, now())
     } catch {
-      return { ...refusal(503, 'keys_unavailable', 'decide threw'), retryAfter: 5 }
+      return unavailable('decide threw')
     }
   }
   const where: Record<string, string> = metadata ? { resource_metadata: metadataUrl(resource) } : {}
