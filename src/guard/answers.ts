@@ -34,8 +34,10 @@ export function refusalResponse(
   })
   if (retryAfter !== undefined) response.headers.set('Retry-After', `${Math.ceil(retryAfter)}`)
   if (status !== 401 && status !== 403 && status !== 400) return response
-  const said = error === 'missing_credentials' ? {} : { error, error_description, ...refused.challenge }
-  const concerned = judge ? [judge] : accept
+  // Every 401 has a challenge: where this kind of credential has none, those of the others, which say nothing of it.
+  const mute = status === 401 && judge !== undefined && !judge.challenge && !refused.scheme
+  const said = mute || error === 'missing_credentials' ? {} : { error, error_description, ...refused.challenge }
+  const concerned = judge && !mute ? [judge] : accept
   if (refused.scheme) response.headers.append('WWW-Authenticate', formatChallenge(refused.scheme, { ...said, ...more }))
   else
     for (const challenge of challenges(concerned, () => ({ ...said, ...more })))

@@ -3,6 +3,7 @@ import { type Now, systemNow } from '../protocol/time.js'
 import { refusalResponse } from './answers.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
 import { type Needs, type Policy, weigh } from './needs.js'
+import { believeProxy, examineProxies } from './trusted-proxy.js'
 import { refusal, unavailable } from './verdicts.js'
 
 export interface GuardOptions extends Policy {
@@ -12,6 +13,14 @@ export interface GuardOptions extends Policy {
   accept: readonly Authenticator[]
   /** Publishes what this API is and whose tokens it takes: `metadata(request)` answers, and challenges say where. @see RFC 9728 */
   metadata?: ResourceMetadata
+  /**
+   * The networks of the proxies that end TLS in front of this API: `['10.0.0.0/8']`. From them, and from nobody else, the client's
+   * certificate is taken from `Client-Cert`; the connection's own is then the proxy's and counts for nothing. The proxy has
+   * to verify certificates, and to remove that header where a client has sent it. Default: none.
+   *
+   * @see RFC 9440
+   */
+  trustedProxies?: readonly string[]
   onEvent?: (event: GuardEvent) => void
   now?: Now
 }
@@ -47,7 +56,8 @@ export interface Guard {
  * @throws TypeError naming the option, when there is no `resource` or nothing to accept
  * @see RFC 6750 sections 2 and 3
  */
-export function createGuard({ resource, accept, metadata, onEvent, now = systemNow, ...policy }: GuardOptions): Guard {
+export function createGuard(options: GuardOptions): Guard {
+  const { resource, accept, metadata, trustedProxies = [], onEvent, now = systemNow, ...policy } = options
   if (!URL.canParse(resource) || resource.includes('#'))
     throw new TypeError(
       'createGuard: "resource" must be an absolute URI without a fragment, the audience of this API’s tokens',
@@ -56,6 +66,7 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
     throw new TypeError(
       'createGuard: "accept" is empty; name what is accepted, for example accept: [accessToken({ issuer })]',
     )
+  examineProxies(trustedProxies)
 
   const emit = (event: GuardEvent) => {
     try {
@@ -64,13 +75,14 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
   }
 
   async function judge(request: Request): Promise<{ verdict: Verdict; authenticator?: Authenticator }> {
+    if (!believeProxy(request, trustedProxies)) return { verdict: refusal(400, 'invalid_request', 'Client-Cert') }
     const claims = accept.map((authenticator) => [authenticator, authenticator.claims(request)] as const)
     const carried = claims.filter(([, claim]) => claim).map(([authenticator]) => authenticator)
     const certain = claims.filter(([, claim]) => claim === 'certain').map(([authenticator]) => authenticator)
     const explicit = certain.length ? certain : carried.filter((authenticator) => authenticator.explicit)
     if (explicit.length > 1 || ambiguous(request)) return { verdict: refusal(400, 'invalid_request') }
     // A header that nobody here accepts is still a credential: what rides along does not stand in for it.
-    const foreign = !explicit.length && request.headers.has('authorization')
+    const foreign = !explicit.length && ['authorization', 'x-api-key'].some((name) => request.headers.has(name))
     const authenticator = explicit[0] ?? (foreign ? undefined : carried[0])
     if (!authenticator)
       return { verdict: foreign ? refusal(401, 'invalid_token', 'scheme') : refusal(401, 'missing_credentials') }

@@ -1,6 +1,12 @@
 export { type Peer, withPeer } from '../protocol/peer.js'
 export type { AuthenticationContext, Authenticator, Principal, Verdict } from '../protocol/principal.js'
 export { accessToken } from './access-token.js'
+export {
+  type CertificateHolder,
+  type ClientCertificate,
+  type ClientCertificateOptions,
+  clientCertificate,
+} from './client-certificate.js'
 export type { GuardErrorCode } from './errors.js'
 export { createGuard, type Guard, type GuardEvent, type GuardOptions, type Outcome } from './guard.js'
 export type { ResourceMetadata } from './metadata.js'
