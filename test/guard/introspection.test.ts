@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { generateKeyPair as generateDpopKey, generateProof } from 'dpop'
 import { calculateJwkThumbprint, decodeProtectedHeader, exportJWK, generateKeyPair } from 'jose'
+import { Provider } from 'oidc-provider'
 import {
   type AccessTokenOptions,
   accessToken,
@@ -11,7 +12,7 @@ import {
   withPeer,
 } from 'sallyport/guard'
 import { type Claims, generateKeys, mockAuthorizationServer } from 'sallyport/testing'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { bodyOf, formOf, ISSUER, randomKey } from '../world.js'
 
 const API = 'https://api.example.com'
@@ -20,6 +21,17 @@ const keys = await generateKeys()
 const assertionKeys = await generateKeyPair('EdDSA', { extractable: true })
 const clientKey = JSON.stringify({ ...(await exportJWK(assertionKeys.privateKey)), alg: 'EdDSA', kid: 'one' })
 const publicKey = { ...(await exportJWK(assertionKeys.publicKey)), alg: 'EdDSA', kid: 'one' }
+
+const servers: Server[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close().closeAllConnections()
+})
+
+async function listen(server: Server): Promise<string> {
+  servers.push(server.listen(0, '127.0.0.1'))
+  await new Promise((resolve) => server.once('listening', resolve))
+  return `http://127.0.0.1:${(server.address() as { port: number }).port}`
+}
 
 type Changes = Partial<IntrospectionOptions> | { client_secret?: unknown; clientKey?: unknown }
 
@@ -471,18 +483,58 @@ describe('an issuer that gives no answer', () => {
     expect(await it.call(await it.newToken())).toBe(200)
   })
 
-  const servers: Server[] = []
-  afterEach(() => {
-    for (const server of servers.splice(0)) server.close().closeAllConnections()
-  })
-
   it('in time makes 503', async () => {
-    const server = createServer(() => {}).listen(0, '127.0.0.1')
-    servers.push(server)
-    await new Promise((resolve) => server.once('listening', resolve))
-    const endpoint = `http://127.0.0.1:${(server.address() as { port: number }).port}/introspect`
+    const endpoint = `${await listen(createServer(() => {}))}/introspect`
     const it = await scene({ endpoint }, { timeout: 0.05, fetch: globalThis.fetch })
     expect(await it.call(it.token)).toBe('503 keys_unavailable')
+  })
+})
+
+describe('an issuer of another make', () => {
+  it('is understood: oidc-provider’s opaque tokens are good until they are revoked', async () => {
+    for (const level of ['info', 'warn'] as const) vi.spyOn(console, level).mockReturnValue()
+    onTestFinished(() => void vi.restoreAllMocks())
+    const server = createServer()
+    const issuer = await listen(server)
+    const provider = new Provider(issuer, {
+      clients: ['cli', 'api'].map((client_id) => ({
+        client_id,
+        client_secret: 'secret',
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        response_types: [],
+      })),
+      features: {
+        devInteractions: { enabled: false },
+        clientCredentials: { enabled: true },
+        introspection: { enabled: true },
+        revocation: { enabled: true },
+        resourceIndicators: {
+          enabled: true,
+          getResourceServerInfo: () => ({ scope: 'notes:read', accessTokenFormat: 'opaque', accessTokenTTL: 300 }),
+        },
+      },
+    })
+    server.on('request', provider.callback())
+    const post = (path: string, fields: Record<string, string>) =>
+      fetch(issuer + path, {
+        method: 'POST',
+        headers: { Authorization: `Basic ${btoa('cli:secret')}` },
+        body: new URLSearchParams(fields),
+      })
+    const asked = { grant_type: 'client_credentials', resource: API, scope: 'notes:read' }
+    const { access_token } = await bodyOf(await post('/token', asked))
+    const guard = (resource: string) => {
+      const introspection = { client_id: 'api', client_secret: 'secret', maxAge: 0 }
+      const protect = createGuard({ resource, accept: [accessToken({ issuer, introspection })] })
+      const headers = { Authorization: `Bearer ${access_token}` }
+      return () => protect(new Request(URL_, { headers }), { scopes: ['notes:read'] })
+    }
+    const [own, other] = [guard(API), guard('https://other.example.com')]
+    expect(await own()).toMatchObject({ ok: true, principal: { sub: 'cli', iss: issuer, scopes: ['notes:read'] } })
+    expect((await other()).ok).toBe(false)
+    await post('/token/revocation', { token: access_token })
+    expect((await own()).ok).toBe(false)
   })
 })
 
