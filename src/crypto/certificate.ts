@@ -31,18 +31,21 @@ export const thumbprintOf = async (der: Uint8Array): Promise<string> =>
   encodeBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(der))))
 
 /**
- * Reads a certificate; `undefined` on runtimes that cannot (those without the `X509Certificate` of node:crypto).
+ * Reads a certificate; `undefined` on runtimes that cannot (Deno, and those without the `X509Certificate` of node:crypto).
  *
  * Not checked: who signed it.
  *
  * @throws where the bytes are no certificate, or not one alone
  */
 export function readCertificate(der: Uint8Array): CertificateContent | undefined {
-  const { process: host } = globalThis as { process?: { getBuiltinModule?(id: string): unknown } }
+  const { process: host } = globalThis as {
+    process?: { getBuiltinModule?(id: string): unknown; versions?: { deno?: string } }
+  }
   const { X509Certificate } = (host?.getBuiltinModule?.('node:crypto') ?? {}) as {
     X509Certificate?: new (der: Uint8Array) => X509
   }
-  if (!X509Certificate) return undefined
+  // Deno writes alternative names one after the other as they are: one could look like several.
+  if (!X509Certificate || host?.versions?.deno !== undefined) return undefined
   const read = new X509Certificate(der)
   const { subject, issuer } = read.toLegacyObject()
   const [notBefore = Number.NaN, notAfter = Number.NaN] = [read.validFrom, read.validTo].map(

@@ -6,8 +6,8 @@ import { frozen } from './signature.js'
 import { refused } from './verdicts.js'
 
 /**
- * A certificate that a caller has shown. What stands in it is there in Node and wherever else node:crypto has `X509Certificate`
- * (Bun, Deno, workerd with Node compatibility); elsewhere there are `der` and thumbprint alone.
+ * A certificate that a caller has shown. What stands in it is there in Node, Bun and workerd; in Deno, and where there is no
+ * node:crypto, there are `der` and thumbprint alone.
  */
 export type ClientCertificate = Partial<CertificateContent> & {
   readonly der: Uint8Array

@@ -9,7 +9,8 @@ const byteSequence = /^:((?:[A-Za-z0-9+/]{4})+|(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-
 
 /** @throws TypeError naming the option */
 export function examineProxies(networks: readonly string[]): void {
-  const odd = networks.find((network) => !parseNetwork(network) || network.endsWith('/0'))
+  const everybody = (network: string) => inNetwork('0.0.0.0', network) && inNetwork('255.255.255.255', network)
+  const odd = networks.find((network) => !parseNetwork(network) || everybody(network))
   if (odd !== undefined)
     throw new TypeError(
       `createGuard: "trustedProxies" has ${JSON.stringify(odd)}, which is no network of proxies like 10.0.0.0/8 or 2001:db8::7`,
@@ -26,7 +27,8 @@ export function examineProxies(networks: readonly string[]): void {
  * @see RFC 9440
  */
 export function believeProxy(request: Request, networks: readonly string[]): boolean {
-  const peer = peerOf(request)
+  // Who it is costs something to find out.
+  const peer = networks.length ? peerOf(request) : undefined
   if (!peer || !networks.some((network) => inNetwork(peer.address, network))) return true
   const { certificate: _, ...proxy } = peer
   withPeer(request, proxy)

@@ -340,7 +340,7 @@ describe('a certificate in a header', () => {
     expect(await it.call(undefined, { Authorization: `Bearer ${await tokenFor()}` }, peer)).toBe('access_token alice')
   })
 
-  it.each([['10.0.0.0/33'], ['10.0.0'], ['proxy.internal'], ['0.0.0.0/0'], ['::/0'], ['']])(
+  it.each(['10.0.0.0/33', '10.0.0', 'proxy.internal', '0.0.0.0/0', '0.0.0.0/00', '::/0', '::ffff:0:0/96', ''])(
     'cannot be trusted from “%s”',
     (network) => {
       expect(() => trusting([network])).toThrow(`createGuard: "trustedProxies" has "${network}"`)
