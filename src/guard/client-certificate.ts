@@ -45,7 +45,7 @@ const REMEMBERED = 200
  * `invalid_token`. Where its content cannot be read its validity is not known, and is left to whoever verified the certificate.
  *
  * Not checked: chain, name constraints, key usage and revocation. That is the TLS server's: with `requestCert` and `ca` in Node,
- * and only a certificate that it has verified gets here.
+ * and only a certificate that it has verified gets here. Nor who made a browser send it: certificates are for services.
  *
  * @throws TypeError when there is no `identify`
  */
