@@ -65,6 +65,7 @@ const homes: Record<string, readonly string[]> = {
     'src/bff/provider-configuration.ts',
     'src/bff/provider-faults.ts',
     'src/bff/client-authentication.ts',
+    'src/guard/introspection.ts',
     'src/browser-only/silent.ts',
   ],
   hono: ['src/bff/', 'src/hono/'],

@@ -13,7 +13,7 @@ const exported: Record<string, readonly string[]> = {
   'sallyport/react': ['AuthProvider', 'RequireAuth', 'useAuth', 'useUser'],
   'sallyport/bff': ['createBff', 'sessionCookie', 'withPeer'],
   'sallyport/bff/opentelemetry': ['openTelemetry'],
-  'sallyport/guard': ['accessToken', 'createGuard', 'peerOf', 'withPeer'],
+  'sallyport/guard': ['accessToken', 'clientCertificate', 'createGuard', 'peerOf', 'withPeer'],
   'sallyport/machine': ['createMachineClient'],
   'sallyport/tokens': ['createTokenIssuer'],
   'sallyport/keys': ['apiKey', 'createApiKeys', 'parseApiKey'],

@@ -1,7 +1,6 @@
 import { formatChallenge } from '../protocol/challenge.js'
-import type { Authenticator, Verdict } from '../protocol/principal.js'
-
-export type Refused = Extract<Verdict, { ok: false }>
+import type { Authenticator } from '../protocol/principal.js'
+import type { Refused } from './verdicts.js'
 
 /** One challenge per scheme that is accepted here. @see RFC 9110 section 11.6.1 */
 function challenges(
@@ -35,8 +34,10 @@ export function refusalResponse(
   })
   if (retryAfter !== undefined) response.headers.set('Retry-After', `${Math.ceil(retryAfter)}`)
   if (status !== 401 && status !== 403 && status !== 400) return response
-  const said = error === 'missing_credentials' ? {} : { error, error_description, ...refused.challenge }
-  const concerned = judge ? [judge] : accept
+  // Every 401 has a challenge: where this kind of credential has none, those of the others, which say nothing of it.
+  const mute = status === 401 && judge !== undefined && !judge.challenge && !refused.scheme
+  const said = mute || error === 'missing_credentials' ? {} : { error, error_description, ...refused.challenge }
+  const concerned = judge && !mute ? [judge] : accept
   if (refused.scheme) response.headers.append('WWW-Authenticate', formatChallenge(refused.scheme, { ...said, ...more }))
   else
     for (const challenge of challenges(concerned, () => ({ ...said, ...more })))

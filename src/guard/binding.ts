@@ -1,4 +1,4 @@
-import { encodeBase64url } from '../protocol/base64url.js'
+import { thumbprintOf } from '../crypto/certificate.js'
 import { peerOf } from '../protocol/peer.js'
 import type { createProofCheck } from './proof.js'
 
@@ -34,9 +34,8 @@ export async function checkBinding(
   return nonce === undefined ? refused(detail, 'invalid_dpop_proof') : { ...refused(detail, 'use_dpop_nonce'), nonce }
 }
 
-/** Of the certificate that this connection has shown: never of a header. */
+/** Of the certificate that this connection has shown: of a header only where the guard knows the proxy that wrote it. */
 async function certificateOf(request: Request): Promise<string | undefined> {
   const certificate = peerOf(request)?.certificate
-  if (!certificate) return undefined
-  return encodeBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(certificate))))
+  return certificate && thumbprintOf(certificate)
 }

@@ -2,7 +2,9 @@ import type { Authenticator, Principal, Verdict } from '../protocol/principal.js
 import { type Now, systemNow } from '../protocol/time.js'
 import { refusalResponse } from './answers.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
-import { examineNeeds, type Needs, type Policy, refusal, weigh } from './needs.js'
+import { examineNeeds, type Needs, type Policy, weigh } from './needs.js'
+import { believeProxy, examineProxies } from './trusted-proxy.js'
+import { refusal, unavailable } from './verdicts.js'
 
 export interface GuardOptions extends Policy {
   /** The resource indicator of this API: what an access token's audience must be. @see RFC 8707 section 2 */
@@ -11,6 +13,14 @@ export interface GuardOptions extends Policy {
   accept: readonly Authenticator[]
   /** Publishes what this API is and whose tokens it takes: `metadata(request)` answers, and challenges say where. @see RFC 9728 */
   metadata?: ResourceMetadata
+  /**
+   * The networks of the proxies that end TLS in front of this API: `['10.0.0.0/8']`. From them, and from nobody else, the client's
+   * certificate is taken from `Client-Cert`; the connection's own is then the proxy's and counts for nothing. The proxy has
+   * to verify certificates, and to remove that header where a client has sent it. Default: none.
+   *
+   * @see RFC 9440
+   */
+  trustedProxies?: readonly string[]
   onEvent?: (event: GuardEvent) => void
   now?: Now
 }
@@ -47,7 +57,8 @@ export interface Guard {
  *   misspelt or `undefined`, which would be none
  * @see RFC 6750 sections 2 and 3
  */
-export function createGuard({ resource, accept, metadata, onEvent, now = systemNow, ...policy }: GuardOptions): Guard {
+export function createGuard(options: GuardOptions): Guard {
+  const { resource, accept, metadata, trustedProxies = [], onEvent, now = systemNow, ...policy } = options
   if (!URL.canParse(resource) || resource.includes('#'))
     throw new TypeError(
       'createGuard: "resource" must be an absolute URI without a fragment, the audience of this API’s tokens',
@@ -56,6 +67,7 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
     throw new TypeError(
       'createGuard: "accept" is empty; name what is accepted, for example accept: [accessToken({ issuer })]',
     )
+  examineProxies(trustedProxies)
 
   const emit = (event: GuardEvent) => {
     try {
@@ -64,20 +76,21 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
   }
 
   async function judge(request: Request): Promise<{ verdict: Verdict; authenticator?: Authenticator }> {
+    if (!believeProxy(request, trustedProxies)) return { verdict: refusal(400, 'invalid_request', 'Client-Cert') }
     const claims = accept.map((authenticator) => [authenticator, authenticator.claims(request)] as const)
     const carried = claims.filter(([, claim]) => claim).map(([authenticator]) => authenticator)
     const certain = claims.filter(([, claim]) => claim === 'certain').map(([authenticator]) => authenticator)
     const explicit = certain.length ? certain : carried.filter((authenticator) => authenticator.explicit)
     if (explicit.length > 1 || ambiguous(request)) return { verdict: refusal(400, 'invalid_request') }
     // A header that nobody here accepts is still a credential: what rides along does not stand in for it.
-    const foreign = !explicit.length && request.headers.has('authorization')
+    const foreign = !explicit.length && ['authorization', 'x-api-key'].some((name) => request.headers.has(name))
     const authenticator = explicit[0] ?? (foreign ? undefined : carried[0])
     if (!authenticator)
       return { verdict: foreign ? refusal(401, 'invalid_token', 'scheme') : refusal(401, 'missing_credentials') }
     try {
       return { verdict: await authenticator.verify(request, { resource, now }), authenticator }
     } catch {
-      return { verdict: { ...refusal(503, 'keys_unavailable', 'authenticator threw'), retryAfter: 5 }, authenticator }
+      return { verdict: unavailable('authenticator threw'), authenticator }
     }
   }
 
@@ -88,7 +101,7 @@ export function createGuard({ resource, accept, metadata, onEvent, now = systemN
       if (!verdict.ok) return verdict
       return (await admit?.(needs.cost ?? 1)) ?? verdict
     } catch {
-      return { ...refusal(503, 'keys_unavailable', 'decide threw'), retryAfter: 5 }
+      return unavailable('decide threw')
     }
   }
   const where: Record<string, string> = metadata ? { resource_metadata: metadataUrl(resource) } : {}

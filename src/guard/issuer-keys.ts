@@ -16,6 +16,8 @@ export interface IssuerKeysOptions {
 export interface IssuerKeys extends JWTVerifyGetKey {
   /** A number that changes whenever the keys are fetched; `undefined` while they are, or are too old to be used. */
   generation(): number | undefined
+  /** Whether there is a key of this name that can be used without asking the issuer. */
+  knows(kid: string | undefined): boolean
 }
 
 /** The issuer's keys cannot be had: this is not the token's fault. */
@@ -95,7 +97,10 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       throw new KeysUnavailable('jwks', { cause: error })
     }
   }
+  const generation = () => (found && !found.keys.reloading && now() - found.at < maxAge ? fetches : undefined)
   return Object.assign(keyFor, {
-    generation: () => (found && !found.keys.reloading && now() - found.at < maxAge ? fetches : undefined),
+    generation,
+    knows: (kid: string | undefined) =>
+      generation() !== undefined && found?.keys.jwks()?.keys.some((key) => key.kid === kid) === true,
   })
 }

@@ -1,7 +1,6 @@
 import type { Principal, Verdict } from '../protocol/principal.js'
 import { missingScopes } from '../protocol/scope.js'
-import type { Refused } from './answers.js'
-import { type GuardErrorCode, guardErrors } from './errors.js'
+import { type Refused, refusal } from './verdicts.js'
 
 /** What a route needs of a caller. */
 export interface Needs {
@@ -74,14 +73,6 @@ export interface Policy {
   /** Has the last word where a route names an `action`. Asked after everything else; one that throws is 503. */
   decide?: (question: Question) => boolean | Promise<boolean>
 }
-
-export const refusal = (status: Refused['status'], error: GuardErrorCode, detail?: string): Refused => ({
-  ok: false,
-  status,
-  error,
-  error_description: guardErrors[error],
-  ...(detail !== undefined && { detail }),
-})
 
 /** What the caller may, held against what the route needs: asked only once it is known who calls. */
 export async function weigh(

@@ -1,6 +1,7 @@
 import { decodeJwt, type JWTHeaderParameters, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { platform } from '../crypto/platform.js'
 import { createBounded } from '../protocol/bounded.js'
+import type { IssuerKeys } from './issuer-keys.js'
 
 export interface SignatureCheckOptions {
   issuer: string
@@ -8,14 +9,11 @@ export interface SignatureCheckOptions {
   profile: 'rfc9068' | 'jwt'
   clockTolerance: number
   /** Where `generation` is, verified tokens are remembered as long as it stays the same; `undefined`: not now. */
-  keys: JWTVerifyGetKey & { generation?(): number | undefined }
+  keys: JWTVerifyGetKey & Partial<Pick<IssuerKeys, 'generation' | 'knows'>>
 }
 
 /** What is wrong with a token; the message is for the operator's event alone. */
 export class TokenFlaw extends Error {}
-
-/** Characters. A longer token is refused before anything is computed. */
-export const LONGEST = 16_384
 
 /** Tokens that are remembered: fewer than a thousand, about 2 MB; the longest unused make room. */
 const REMEMBERED = 998
@@ -42,14 +40,17 @@ interface Known {
  */
 export function createSignatureCheck({ issuer, algs, profile, clockTolerance, keys }: SignatureCheckOptions) {
   const remembered = createBounded<Known>(REMEMBERED)
-  const keyFor: JWTVerifyGetKey = async (header, token) => {
-    const flaw = headerFlaw(header, profile)
-    if (flaw !== undefined) throw new TokenFlaw(flaw)
-    return keys(header, token)
-  }
+  const keyFor =
+    (token: string): JWTVerifyGetKey =>
+    async (header, jws) => {
+      const flaw = headerFlaw(header, profile)
+      if (flaw !== undefined) throw new TokenFlaw(flaw)
+      // Not believed yet, but a token of somebody else's makes nobody look for keys.
+      if (keys.knows?.(header.kid) === false && decodeJwt(token).iss !== issuer) throw new TokenFlaw('issuer')
+      return keys(header, jws)
+    }
 
   return async (token: string, resource: string, now: () => number): Promise<JWTPayload> => {
-    if (token.length > LONGEST) throw new TokenFlaw('too long')
     const generation = keys.generation?.()
     const tail = token.slice(-TAIL)
     const known = generation === undefined ? undefined : remembered.get(tail)
@@ -64,7 +65,7 @@ export function createSignatureCheck({ issuer, algs, profile, clockTolerance, ke
       return known.claims
     }
     if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw new TokenFlaw('not a signed JWT')
-    const { payload } = await jwtVerify(token, keyFor, {
+    const { payload } = await jwtVerify(token, keyFor(token), {
       algorithms: [...algs],
       issuer,
       audience: resource,
@@ -79,7 +80,7 @@ export function createSignatureCheck({ issuer, algs, profile, clockTolerance, ke
 }
 
 /** What is handed out more than once: one request's handler must not write what the next one reads. */
-function frozen<Value>(value: Value): Value {
+export function frozen<Value>(value: Value): Value {
   if (typeof value === 'object' && value !== null) for (const member of Object.values(value)) frozen(member)
   return Object.freeze(value)
 }

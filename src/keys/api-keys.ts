@@ -1,10 +1,10 @@
 import { equalInConstantTime, sha256 } from '../crypto/hash.js'
+import { inNetwork } from '../protocol/networks.js'
 import { systemNow } from '../protocol/time.js'
 import type { Change, Stored } from '../store/contract.js'
 import { keyError } from './errors.js'
 import type { KeyEvent } from './events.js'
 import { findKeys, newKey, parseApiKey, partitionOf } from './format.js'
-import { inNetwork } from './networks.js'
 import { type ApiKeysOptions, examine } from './options.js'
 import { createQuotas, type QuotaVerdict } from './quota.js'
 import {

@@ -1,9 +1,9 @@
 import { createBounded } from '../protocol/bounded.js'
+import { neighbourhood } from '../protocol/networks.js'
 import { systemNow } from '../protocol/time.js'
 import type { RecordId } from '../store/contract.js'
 import type { KeyEvent } from './events.js'
 import { partitionOf } from './format.js'
-import { neighbourhood } from './networks.js'
 import type { Anomaly, ApiKeysOptions } from './options.js'
 import type { KeyRow } from './record.js'
 

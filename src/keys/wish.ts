@@ -1,5 +1,5 @@
+import { parseNetwork } from '../protocol/networks.js'
 import { findKeys } from './format.js'
-import { parseNetwork } from './networks.js'
 import type { ApiKeysOptions } from './options.js'
 import { type Quota, quotaWindows } from './quota.js'
 

@@ -12,8 +12,8 @@ const peers = new WeakMap<object, Peer | (() => Peer)>()
 
 /**
  * Ties the peer of its connection to a request and returns the same request. A WeakMap rather than a second argument
- * or a header: no runtime's own second argument can be mistaken for it, and no client can send it. A function is called by
- * whoever wants to know.
+ * or a header: no runtime's own second argument can be mistaken for it, and no client can send it. A function is called
+ * once, when somebody wants to know.
  */
 export function withPeer<Asked extends object>(request: Asked, peer: Peer | (() => Peer)): Asked {
   peers.set(request, peer)
@@ -23,7 +23,10 @@ export function withPeer<Asked extends object>(request: Asked, peer: Peer | (() 
 /** The peer that a rim tied to this request, if one did. */
 export function peerOf(request: object): Peer | undefined {
   const peer = peers.get(request)
-  return typeof peer === 'function' ? peer() : peer
+  if (typeof peer !== 'function') return peer
+  const known = peer()
+  peers.set(request, known)
+  return known
 }
 
 /** What a socket of Node says of the other end, plain or TLS: structurally, since nobody imports a runtime for it. */

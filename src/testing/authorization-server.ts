@@ -4,6 +4,7 @@ import { authorize } from './authorize.js'
 import { crossOrigin } from './cross-origin.js'
 import { createFaults, type EndpointName, type Fault } from './faults.js'
 import type { RequestHandler } from './handlers.js'
+import { introspect } from './introspection.js'
 import { type Claims, createKeys, type Header, type SigningKey, type Tampered } from './keys.js'
 import { logoutToken } from './logout-token.js'
 import { isPublic, type MockClient, type MockUser, type ProviderState, type Tamper } from './provider-state.js'
@@ -18,6 +19,8 @@ export interface MockAuthorizationServerOptions {
   now?: () => number
   /** Seconds. Default 300. */
   accessTokenLifetime?: number
+  /** `opaque`: texts that say nothing, to be asked about (RFC 7662). Default `jwt`. */
+  accessTokenFormat?: 'jwt' | 'opaque'
   /** Seconds in which a spent refresh token may be used again. Default 0: its reuse revokes the family. */
   leeway?: number
   /** Whether it offers pushed authorization requests (RFC 9126). Default `false`. */
@@ -43,7 +46,7 @@ export interface MockAuthorizationServer {
   /** Requests to the endpoint wait until `release()`. */
   delay(endpoint: EndpointName): { release(): void }
   rotateKeys(): Promise<void>
-  /** Revokes all refresh tokens of a person. */
+  /** Revokes all refresh tokens of a person, and their access tokens as far as introspection says. */
   revoke(sub: string): void
   /**
    * A logout token for a client, as back-channel logout posts it; `tamper` makes it wrong.
@@ -72,6 +75,7 @@ const paths: Record<string, EndpointName> = {
   '/token': 'token',
   '/userinfo': 'userinfo',
   '/revoke': 'revocation',
+  '/introspect': 'introspection',
   '/end-session': 'end_session',
 }
 
@@ -80,7 +84,7 @@ const paths: Record<string, EndpointName> = {
  * URIs, reused refresh tokens. Real signatures, with keys made at random for each; a clock of its own; switches for
  * trouble. People sign in by `signIn(sub)`: there is no form.
  *
- * Not there: client registration, introspection, more than one person signed in at a time.
+ * Not there: client registration, more than one person signed in at a time.
  */
 export async function mockAuthorizationServer(
   options: MockAuthorizationServerOptions,
@@ -93,11 +97,13 @@ export async function mockAuthorizationServer(
     keys: await createKeys(options.keys),
     now: options.now ?? (() => Date.now() / 1000),
     accessTokenLifetime: options.accessTokenLifetime ?? 300,
+    accessTokenFormat: options.accessTokenFormat ?? 'jwt',
     leeway: options.leeway ?? 0,
     codes: new Map(),
     pushed: new Map(),
     refreshTokens: new Map(),
     revokedFamilies: new Set(),
+    accessTokens: new Map(),
     tamper: {},
     signedIn: undefined,
     denial: undefined,
@@ -115,12 +121,13 @@ export async function mockAuthorizationServer(
     token: 0,
     userinfo: 0,
     revocation: 0,
+    introspection: 0,
     end_session: 0,
   }
 
   async function respond(endpoint: EndpointName, request: Request): Promise<Response> {
     const url = new URL(request.url)
-    const method = ['push', 'token', 'revocation'].includes(endpoint) ? 'POST' : 'GET'
+    const method = ['push', 'token', 'revocation', 'introspection'].includes(endpoint) ? 'POST' : 'GET'
     if (request.method !== method) return new Response(null, { status: 405, headers: { Allow: method } })
     switch (endpoint) {
       case 'discovery':
@@ -137,6 +144,8 @@ export async function mockAuthorizationServer(
         return userinfo(state, request)
       case 'revocation':
         return revoke(state, request)
+      case 'introspection':
+        return introspect(state, request)
       case 'end_session':
         return endSession(state, url)
     }
@@ -175,6 +184,7 @@ export async function mockAuthorizationServer(
     rotateKeys: () => state.keys.rotate(),
     revoke(sub) {
       for (const grant of state.refreshTokens.values()) if (grant.sub === sub) state.revokedFamilies.add(grant.family)
+      for (const [token, claims] of state.accessTokens) if (claims['sub'] === sub) state.accessTokens.delete(token)
     },
     logoutToken: (client_id, whose, tamper) => logoutToken(state, client_id, whose, tamper),
     tamper: state.tamper,
@@ -195,6 +205,7 @@ function metadata(issuer: string, { par }: MockAuthorizationServerOptions): Clai
     jwks_uri: at('/jwks'),
     userinfo_endpoint: at('/userinfo'),
     revocation_endpoint: at('/revoke'),
+    introspection_endpoint: at('/introspect'),
     end_session_endpoint: at('/end-session'),
     response_types_supported: ['code'],
     response_modes_supported: ['query', 'form_post', 'jwt'],

@@ -7,6 +7,7 @@ export type EndpointName =
   | 'token'
   | 'userinfo'
   | 'revocation'
+  | 'introspection'
   | 'end_session'
 
 /**

@@ -63,6 +63,7 @@ export interface Tamper {
   authorizationResponse?: ((parameters: URLSearchParams) => URLSearchParams) | undefined
   metadata?: ((json: Claims) => Claims) | undefined
   userinfo?: ((claims: Claims) => Claims) | undefined
+  introspection?: ((json: Claims) => Claims) | undefined
   /** Where UserInfo or the authorization response is signed. */
   signed?: ((claims: Claims, header: Header) => Tampered) | undefined
 }
@@ -75,6 +76,8 @@ export interface ProviderState {
   keys: Keys
   now(): number
   accessTokenLifetime: number
+  /** What access tokens look like. */
+  accessTokenFormat: 'jwt' | 'opaque'
   /** Seconds in which a spent refresh token may be used again; 0 is strict. */
   leeway: number
   codes: Map<string, Code>
@@ -82,6 +85,8 @@ export interface ProviderState {
   pushed: Map<string, URLSearchParams>
   refreshTokens: Map<string, RefreshToken>
   revokedFamilies: Set<string>
+  /** The claims of every access token that has not been revoked. */
+  accessTokens: Map<string, Claims>
   tamper: Tamper
   signedIn: { sub: string; sid: string; auth_time: number } | undefined
   denial: { error: string; error_description?: string } | undefined

@@ -112,9 +112,15 @@ async function bearerOf(
     jti: crypto.randomUUID(),
     ...(jkt !== undefined && { cnf: { jkt } }),
   }
+  const opaque = state.accessTokenFormat === 'opaque'
+  const access_token = opaque
+    ? randomText()
+    : await state.keys.sign({ header: { alg: 'RS256', typ: 'at+jwt' }, claims })
+  const token_type = jkt === undefined ? 'Bearer' : 'DPoP'
+  state.accessTokens.set(access_token, { ...claims, token_type })
   return {
-    access_token: issue(state, await state.keys.sign({ header: { alg: 'RS256', typ: 'at+jwt' }, claims })),
-    token_type: jkt === undefined ? 'Bearer' : 'DPoP',
+    access_token: issue(state, access_token),
+    token_type,
     expires_in: state.accessTokenLifetime,
     scope,
   }
@@ -168,13 +174,15 @@ async function answer(
   return json(state.tamper.tokenResponse?.(body) ?? body)
 }
 
-/** Revocation: of the whole family; unknown tokens are nobody's business. @see RFC 7009 section 2 */
+/** Revocation: of the whole family, or of one access token; unknown tokens are nobody's business. @see RFC 7009 section 2 */
 export async function revoke(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
   const client_id = await authenticate(state, request, form)
   if (client_id === undefined) return oauthError('invalid_client', 'client authentication failed', 401)
-  const found = state.refreshTokens.get(form.get('token') ?? '')
+  const token = form.get('token') ?? ''
+  const found = state.refreshTokens.get(token)
   if (found?.client_id === client_id) state.revokedFamilies.add(found.family)
+  if (state.accessTokens.get(token)?.['client_id'] === client_id) state.accessTokens.delete(token)
   return new Response(null, { status: 200 })
 }
 

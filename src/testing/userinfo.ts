@@ -1,5 +1,5 @@
-import { createLocalJWKSet, jwtVerify } from 'jose'
 import { proofOf } from './dpop.js'
+import { accessTokenOf } from './introspection.js'
 import type { Claims } from './keys.js'
 import type { ProviderState } from './provider-state.js'
 import { json, nonceAnswer, oauthError } from './token.js'
@@ -7,13 +7,9 @@ import { json, nonceAnswer, oauthError } from './token.js'
 /** UserInfo, signed for a client that has registered so. @see OpenID Connect Core 1.0 section 5.3 */
 export async function userinfo(state: ProviderState, request: Request): Promise<Response> {
   const [scheme = '', token = ''] = (request.headers.get('authorization') ?? '').split(' ')
-  const keys = createLocalJWKSet(state.keys.jwks())
-  const verified = await jwtVerify(token, keys, {
-    issuer: state.issuer,
-    currentDate: new Date(state.now() * 1000),
-  }).catch(() => undefined)
-  if (!verified) return oauthError('invalid_token', 'the access token cannot be used', 401)
-  const { sub, client_id, cnf } = verified.payload as { sub?: string; client_id?: string; cnf?: { jkt?: string } }
+  const known = accessTokenOf(state, token)
+  if (!known) return oauthError('invalid_token', 'the access token cannot be used', 401)
+  const { sub, client_id, cnf } = known as { sub?: string; client_id?: string; cnf?: { jkt?: string } }
   const proof = await proofOf(state, request, token)
   if (proof && 'error' in proof) {
     const refused = oauthError(proof.error, 'the DPoP proof is refused', 401)

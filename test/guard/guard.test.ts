@@ -8,6 +8,7 @@ import {
   type Needs,
 } from 'sallyport/guard'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { parseChallenges } from '../../src/protocol/challenge.js'
 import { bodyOf, ISSUER, signIn, world } from '../world.js'
 import { goodClaims } from './claims.js'
 
@@ -84,7 +85,7 @@ async function verdict(it: It, token: string) {
 }
 
 describe('a good access token', () => {
-  it('[J-01 twin][J-03 twin][J-04 twin][J-05 twin][J-06 twin][J-07 twin][J-09 twin][J-13 twin][J-18 twin][J-19 twin][J-20 twin] is accepted, and says who calls', async () => {
+  it('[A-38 twin][A-44 twin][J-01 twin][J-03 twin][J-04 twin][J-05 twin][J-06 twin][J-07 twin][J-09 twin][J-13 twin][J-18 twin][J-19 twin][J-20 twin] is accepted, and says who calls', async () => {
     const it = setUp()
     const outcome = await it.protect(request(`Bearer ${await it.token({ tenant: 'acme' })}`), {
       scopes: ['notes:read'],
@@ -109,7 +110,7 @@ describe('a good access token', () => {
 describe('a refused access token', () => {
   const refusals: Array<[ids: string, name: string, make: (it: It) => Promise<string> | string]> = [
     ...['none', 'None', 'nOnE', 'NONE', ''].map((alg): (typeof refusals)[number] => [
-      '[J-01]',
+      '[J-01][A-38]',
       `alg ${alg || 'empty'}`,
       (it) => `${encode({ alg, typ: 'at+jwt' })}.${encode(it.claims())}.`,
     ]),
@@ -120,7 +121,7 @@ describe('a refused access token', () => {
         `${encode({ alg: 'none', typ: 'at+jwt' })}.${encode(it.claims())}.${(await it.token()).split('.')[2]}`,
     ],
     [
-      '[J-02]',
+      '[J-02][A-38]',
       'HS256 keyed with the public key as JWK',
       async (it) => {
         const key = await importJWK({ kty: 'oct', k: encode(publicJwk), alg: 'HS256' })
@@ -135,20 +136,38 @@ describe('a refused access token', () => {
         return new SignJWT(it.claims()).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' }).sign(key)
       },
     ],
+    [
+      '[J-03][A-38]',
+      'an algorithm that is allowed and not the key’s own',
+      async (it) => {
+        const key = await importJWK({ ...(await exportJWK(privateKey)), alg: 'PS256' }, 'PS256')
+        return new SignJWT(it.claims())
+          .setProtectedHeader({ alg: 'PS256', typ: 'at+jwt', kid: 'one' })
+          .sign(key as CryptoKey)
+      },
+    ],
     ['[J-04]', 'another audience', (it) => it.token({ aud: 'https://other.example.com' })],
-    ['[J-04]', 'no audience', (it) => it.token({ aud: undefined })],
-    ['[J-04]', 'an audience with a slash too many', (it) => it.token({ aud: `${API}/` })],
+    ['[J-04][A-43]', 'no audience', (it) => it.token({ aud: undefined })],
+    ['[J-04][A-43]', 'an audience with a slash too many', (it) => it.token({ aud: `${API}/` })],
+    ['[A-43]', 'an audience that begins as ours', (it) => it.token({ aud: `${API}.evil.example` })],
+    ['[A-43]', 'an audience that ours begins with', (it) => it.token({ aud: ['https://api.example'] })],
+    ['[A-43]', 'an audience in capitals', (it) => it.token({ aud: API.toUpperCase() })],
+    ['[A-43]', 'a list of audiences without ours', (it) => it.token({ aud: ['https://a.example', `${API}/notes`] })],
     ['[J-05]', 'another issuer', (it) => it.token({ iss: 'https://evil.example' })],
     ['[J-05]', 'an issuer with a slash too many', (it) => it.token({ iss: `${ISSUER}/` })],
     ['[J-05]', 'no issuer', (it) => it.token({ iss: undefined })],
     ['[J-06]', 'one that has expired', (it) => it.token({ exp: 1_790_000_000 - 31 })],
-    ['[J-06]', 'no exp', (it) => it.token({ exp: undefined })],
-    ['[J-06]', 'exp as text', (it) => it.token({ exp: '1890000000' })],
+    ['[J-06][A-46]', 'no exp', (it) => it.token({ exp: undefined })],
+    ['[J-06][A-46]', 'exp as text', (it) => it.token({ exp: '1890000000' })],
     ['[J-06]', 'nbf in the future', (it) => it.token({ nbf: 1_790_000_000 + 31 })],
     ['[J-06]', 'iat in the future', (it) => it.token({ iat: 1_790_000_000 + 31 })],
-    ['[J-07]', 'an ID Token', (it) => it.token({ aud: 'notes', nonce: 'n' }, { typ: 'JWT' })],
-    ['[J-07]', 'an ID Token with our audience', (it) => it.token({ nonce: 'n', at_hash: 'h' }, { typ: undefined })],
-    ['[J-07]', 'a logout token', (it) => it.token({ events: {} }, { typ: 'logout+jwt' })],
+    ['[J-07][A-44]', 'an ID Token', (it) => it.token({ aud: 'notes', nonce: 'n' }, { typ: 'JWT' })],
+    [
+      '[J-07][A-44]',
+      'an ID Token with our audience',
+      (it) => it.token({ nonce: 'n', at_hash: 'h' }, { typ: undefined }),
+    ],
+    ['[J-07][A-44]', 'a logout token', (it) => it.token({ events: {} }, { typ: 'logout+jwt' })],
     ['[J-09]', 'a jku', (it) => it.token({}, { jku: 'https://evil.example/jwks' })],
     ['[J-09]', 'an x5u', (it) => it.token({}, { x5u: 'https://evil.example/x5u' })],
     ['[J-09]', 'an x5c', (it) => it.token({}, { x5c: ['MIIB'] })],
@@ -207,6 +226,44 @@ describe('a refused access token', () => {
     expect(it.issuer.fetched).toBeLessThanOrEqual(1)
   })
 
+  it('[A-43 twin][A-46 twin] is one only for what it is refused for: by the second, by the letter', async () => {
+    const it = setUp()
+    for (const [claims, says] of [
+      [{ aud: ['https://other.example.com', API] }, 200],
+      [{ exp: 1_790_000_000 - 29 }, 200],
+      [{ exp: 1_790_000_000 - 30 }, '401 invalid_token'],
+      [{ nbf: 1_790_000_000 + 30 }, 200],
+      [{ nbf: 1_790_000_000 + 31 }, '401 invalid_token'],
+      [{ nbf: `${1_790_000_000}` }, '401 invalid_token'],
+    ] as const)
+      expect(await verdict(it, await it.token(claims)), JSON.stringify(claims)).toBe(says)
+  })
+
+  it('[A-46] is so to the second, with the tolerance that was set', async () => {
+    const it = setUp({ clockTolerance: 0 })
+    expect(await verdict(it, await it.token({ exp: 1_790_000_000 }))).toBe('401 invalid_token')
+    expect(await verdict(it, await it.token({ exp: 1_790_000_001 }))).toBe(200)
+    expect(await verdict(it, await it.token({ nbf: 1_790_000_001 }))).toBe('401 invalid_token')
+    expect(await verdict(it, await it.token({ nbf: 1_790_000_000 }))).toBe(200)
+  })
+
+  it('[A-45][A-45 twin] is that of another API, wherever it was good; and what a handler gets is nothing to pass on', async () => {
+    const it = setUp()
+    const other = createGuard({
+      resource: 'https://b.example.com',
+      accept: [accessToken({ issuer: ISSUER, keys: async () => publicKey })],
+      now: () => 1_790_000_000,
+    })
+    const [ours, theirs] = [await it.token(), await it.token({ aud: 'https://b.example.com' })]
+    expect(await verdict(it, theirs)).toBe('401 invalid_token')
+    expect((await other(request(`Bearer ${theirs}`))).ok).toBe(true)
+    expect((await other(request(`Bearer ${ours}`))).ok).toBe(false)
+    const outcome = await it.protect(request(`Bearer ${ours}`))
+    expect(outcome.ok).toBe(true)
+    const [, , signature = ''] = ours.split('.')
+    expect(JSON.stringify(outcome)).not.toContain(signature)
+  })
+
   it('[J-03] cannot widen the algorithms, though the key names none', async () => {
     const { alg: _, ...anyAlg } = publicJwk
     const it = setUp({ algs: ['PS256'] })
@@ -263,6 +320,67 @@ describe('the headers', () => {
     const it = setUp()
     const token = await it.token({ scope: 'notes:read notes:write' })
     expect((await it.protect(request(`Bearer ${token}`), { scopes: ['notes:write'] })).ok).toBe(true)
+  })
+
+  it.each<[string, unknown, string[]]>([
+    ['a list in one text', ['notes:read notes:write'], ['notes:read', 'notes:write']],
+    ['another case', 'Notes:Read NOTES:WRITE', ['notes:read', 'notes:write']],
+    ['tabs and line ends between', 'notes:read\tnotes:write\nadmin', ['notes:read', 'notes:write', 'admin']],
+    ['commas between', 'notes:read,notes:write', ['notes:read', 'notes:write']],
+    ['a beginning', 'notes: notes', ['notes:read']],
+    ['a star', 'notes:* *', ['notes:read']],
+    ['an object', { 'notes:read': true }, ['notes:read']],
+    ['numbers', [1, null, ['notes:read']], ['notes:read']],
+    ['nothing', undefined, ['notes:read']],
+  ])('[A-50] give no scope by %s', async (_name, scope, wanted) => {
+    const it = setUp()
+    const token = await it.token({ scope })
+    for (const one of wanted)
+      expect((await it.protect(request(`Bearer ${token}`), { scopes: [one] })).ok, one).toBe(false)
+  })
+
+  it.each<[string, unknown]>([
+    ['spaces, however many', '  notes:read   notes:write '],
+    ['a list', ['notes:read', 'notes:write']],
+  ])('[A-50 twin] give the scopes that are separated by %s', async (_name, scope) => {
+    const it = setUp()
+    const needs = { scopes: ['notes:write', 'notes:read'] }
+    expect((await it.protect(request(`Bearer ${await it.token({ scope })}`), needs)).ok).toBe(true)
+    expect((await it.protect(request(`Bearer ${await it.token({ scope })}`), { scopes: [''] })).ok).toBe(false)
+  })
+
+  it('[A-53] of a refusal hold whatever is said in them, and begin no other', async () => {
+    const said = 'a"b\\c\r\nSet-Cookie: x=1\u0000, Basic realm="é'
+    const rude: Authenticator = {
+      method: 'access_token',
+      explicit: true,
+      challenge: { scheme: 'Bearer', parameters: { realm: said } },
+      claims: () => true,
+      verify: async () => ({
+        ok: false,
+        status: 401,
+        error: said,
+        error_description: said,
+        challenge: { acr_values: said },
+        detail: said,
+      }),
+    }
+    const it = setUp()
+    const outcomes = [
+      await createGuard({ resource: API, accept: [rude] })(request('Bearer x')),
+      await createGuard({ resource: API, accept: [{ ...rude, claims: () => false }] })(request()),
+      await it.protect(request(`Bearer ${await it.token()}`), { scopes: [said] }),
+      await it.protect(request(`Bearer ${await it.token()}`), { acr: [said], maxAge: 1 }),
+    ]
+    for (const outcome of outcomes) {
+      if (outcome.ok) throw new Error('accepted')
+      const { headers } = outcome.response
+      const header = headers.get('www-authenticate') ?? ''
+      expect(header).toMatch(/^[\x20-\x7e]+$/)
+      expect(parseChallenges(header)).toHaveLength(1)
+      expect(header).toContain('a\\"b\\\\c')
+      expect(headers.getSetCookie()).toEqual([])
+    }
   })
 
   it('[J-12] do not look at the query or the body', async () => {
@@ -523,7 +641,7 @@ describe('the profile “jwt”', () => {
     ['a logout token', { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }, {}],
     ['a refresh token of Keycloak', { typ: 'Refresh' }, {}],
     ['a logout token by its type', {}, { typ: 'logout+jwt' }],
-  ])('[J-07] refuses %s', async (_name, claims, header) => {
+  ])('[J-07][A-44] refuses %s', async (_name, claims, header) => {
     const it = setUp({ profile: 'jwt' })
     expect(await verdict(it, await it.token(claims, { typ: 'JWT', ...header }))).toBe('401 invalid_token')
   })

@@ -5,7 +5,11 @@ import type { RealProvider } from './real-network.js'
  * The handler's own tests in one file, for runtimes that vitest does not run in: its runner and its matchers are there, its
  * process is not. Those that need a Node server of their own stay with Node.
  */
-const files = import.meta.glob<unknown>(['../bff/*.test.ts', '!../bff/{faults,opentelemetry,protocol}.test.ts'])
+const files = import.meta.glob<unknown>([
+  '../bff/*.test.ts',
+  '!../bff/{faults,opentelemetry,protocol}.test.ts',
+  '../crypto/certificate.test.ts',
+])
 
 export interface Outcome {
   /** Where this ran, by the runtime's own word. */

@@ -25,7 +25,7 @@ describe('the provider', () => {
   const client = { client_id: 'app', client_secret: randomKey(), redirect_uris: [`${APP}/callback`] }
   const shared = generateKeys()
 
-  async function provider(options: { leeway?: number } = {}) {
+  async function provider(options: { leeway?: number; accessTokenFormat?: 'jwt' | 'opaque' } = {}) {
     let time = 1_790_000_000
     const as = await mockAuthorizationServer({
       issuer: ISSUER,
@@ -129,6 +129,50 @@ describe('the provider', () => {
     // Within the leeway it bears a second use.
     expect((await refresh(tokens.refresh_token)).status).toBe(200)
   })
+
+  it.each(['jwt', 'opaque'] as const)(
+    '[T-04] says of %s tokens what they are worth, to a client alone',
+    async (format) => {
+      const { as, authorize, redeem, refresh, token, advance } = await provider({ accessTokenFormat: format })
+      const ask = (text: string, secret = client.client_secret) =>
+        as.fetch(`${ISSUER}/introspect`, {
+          method: 'POST',
+          body: formOf({ token: text }),
+          headers: { Authorization: `Basic ${btoa(`app:${secret}`)}` },
+        })
+      const code = (await authorize()).back.get('code')
+      const { access_token, refresh_token } = await bodyOf(await redeem(code))
+      expect(access_token.split('.')).toHaveLength(format === 'jwt' ? 3 : 1)
+      expect(await bodyOf(await ask(access_token))).toMatchObject({
+        active: true,
+        iss: ISSUER,
+        aud: 'app',
+        sub: 'alice',
+        client_id: 'app',
+        token_type: 'Bearer',
+      })
+      expect((await ask(access_token, 'wrong')).status).toBe(401)
+      expect((await ask('')).status).toBe(400)
+      expect((await as.fetch(`${ISSUER}/introspect?token=${access_token}`)).status).toBe(405)
+      expect(await bodyOf(await ask(refresh_token))).not.toHaveProperty('aud')
+      await refresh(refresh_token)
+      for (const worthless of [refresh_token, 'unknown'])
+        expect(await bodyOf(await ask(worthless))).toEqual({ active: false })
+      const whole = { headers: { Authorization: `Bearer ${access_token}` } }
+      expect(await bodyOf(await as.fetch(`${ISSUER}/userinfo`, whole))).toEqual({ sub: 'alice' })
+      await as.fetch(`${ISSUER}/revoke`, {
+        method: 'POST',
+        body: formOf({ token: access_token }),
+        headers: { Authorization: `Basic ${btoa(`app:${client.client_secret}`)}` },
+      })
+      expect(await bodyOf(await ask(access_token))).toEqual({ active: false })
+      expect((await as.fetch(`${ISSUER}/userinfo`, whole)).status).toBe(401)
+      const { access_token: own } = await bodyOf(await token({ grant_type: 'client_credentials' }))
+      expect((await bodyOf(await ask(own))).active).toBe(true)
+      advance(300)
+      expect(await bodyOf(await ask(own))).toEqual({ active: false })
+    },
+  )
 
   it('[T-05][T-05 twin] opens no port: it answers requests that are handed to it', async () => {
     const listening = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length

@@ -1,0 +1,91 @@
+import { encodeBase64url } from '../protocol/base64url.js'
+
+/** The attributes of a distinguished name, by their short names: `{ CN: ['svc'], O: ['Acme'] }`. */
+export type DistinguishedName = Readonly<Record<string, readonly string[]>>
+
+/** What stands in a certificate. */
+export interface CertificateContent {
+  readonly subject: DistinguishedName
+  readonly issuer: DistinguishedName
+  /** The alternative names of the subject, by kind. */
+  readonly names: Readonly<Record<'dns' | 'uri' | 'email' | 'ip', readonly string[]>>
+  /** Hexadecimal. */
+  readonly serialNumber: string
+  /** Epoch seconds: the first and the last second in which it is valid. */
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
+/** The part of node:crypto that is used, structurally: no Node types are reachable from here. */
+interface X509 {
+  readonly raw: Uint8Array
+  readonly subjectAltName: string | undefined
+  readonly validFrom: string
+  readonly validTo: string
+  readonly serialNumber: string
+  toLegacyObject(): Record<'subject' | 'issuer', Record<string, string | string[]> | undefined>
+}
+
+/** SHA-256 of a certificate, as tokens name it. @see RFC 8705 section 3.1 */
+export const thumbprintOf = async (der: Uint8Array): Promise<string> =>
+  encodeBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(der))))
+
+/**
+ * Reads a certificate; `undefined` on runtimes that cannot (Deno, and those without the `X509Certificate` of node:crypto).
+ *
+ * Not checked: who signed it.
+ *
+ * @throws where the bytes are no certificate, or not one alone
+ */
+export function readCertificate(der: Uint8Array): CertificateContent | undefined {
+  const { process: host } = globalThis as {
+    process?: { getBuiltinModule?(id: string): unknown; versions?: { deno?: string } }
+  }
+  const { X509Certificate } = (host?.getBuiltinModule?.('node:crypto') ?? {}) as {
+    X509Certificate?: new (der: Uint8Array) => X509
+  }
+  // Deno writes alternative names one after the other as they are: one could look like several.
+  if (!X509Certificate || host?.versions?.deno !== undefined) return undefined
+  const read = new X509Certificate(der)
+  const { subject, issuer } = read.toLegacyObject()
+  const [notBefore = Number.NaN, notAfter = Number.NaN] = [read.validFrom, read.validTo].map(
+    (at) => Date.parse(at) / 1000,
+  )
+  // It reads text as well, and leaves over what comes behind.
+  if (read.raw.length !== der.length || Number.isNaN(notBefore + notAfter)) throw new Error('not a certificate')
+  const { serialNumber } = read
+  return {
+    subject: attributesOf(subject),
+    issuer: attributesOf(issuer),
+    names: namesOf(read.subjectAltName ?? ''),
+    serialNumber,
+    notBefore,
+    notAfter,
+  }
+}
+
+const attributesOf = (name: Record<string, string | string[]> = {}): DistinguishedName =>
+  Object.fromEntries(Object.entries(name).map(([type, value]) => [type, [value].flat()]))
+
+const kinds = new Map([
+  ['DNS', 'dns'],
+  ['URI', 'uri'],
+  ['email', 'email'],
+  ['IP Address', 'ip'],
+] as const) as ReadonlyMap<string, 'dns' | 'uri' | 'email' | 'ip'>
+
+/**
+ * Node writes all names into one text, `DNS:a.example, URI:"odd\u002c name"`; what could be taken for the end of a name makes it a
+ * JSON string.
+ */
+function namesOf(text: string): CertificateContent['names'] {
+  const names: Record<'dns' | 'uri' | 'email' | 'ip', string[]> = { dns: [], uri: [], email: [], ip: [] }
+  const name = /([^:,"]+):("(?:[^"\\]|\\.)*"|[^,"]*)(?:, |$)/y
+  while (name.lastIndex < text.length) {
+    const [, kind = '', value = ''] = name.exec(text) ?? []
+    if (kind === '') throw new Error('not a list of names')
+    const list = kinds.get(kind)
+    if (list) names[list].push(value.startsWith('"') ? JSON.parse(value) : value)
+  }
+  return names
+}

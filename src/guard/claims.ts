@@ -1,0 +1,57 @@
+import type { Principal } from '../protocol/principal.js'
+
+export type Claims = Readonly<Record<string, unknown>>
+
+/** What is wrong with the times that a token has; asked every time, also of one that is remembered. */
+export function timeFlaw({ iat, exp, nbf }: Claims, now: number, tolerance: number): string | undefined {
+  if (iat !== undefined && !(isInstant(iat) && iat <= now + tolerance)) return 'iat'
+  if (exp !== undefined && !(isInstant(exp) && exp > now - tolerance)) return 'exp'
+  return nbf === undefined || (isInstant(nbf) && nbf <= now + tolerance) ? undefined : 'nbf'
+}
+
+const isInstant = (value: unknown): value is number => Number.isFinite(value)
+
+export const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+
+/** Members that other kinds of JWT of the same issuer have. */
+const foreign = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events']
+
+/** What is wrong with the claims of a JWT whose signature, issuer and audience are right. */
+export function claimFlaw(
+  claims: Claims,
+  profile: 'rfc9068' | 'jwt',
+  now: number,
+  tolerance: number,
+): string | undefined {
+  const flaw = claims['exp'] === undefined ? 'exp' : timeFlaw(claims, now, tolerance)
+  if (flaw) return flaw
+  if (!isText(claims['sub'])) return 'sub'
+  if (profile === 'rfc9068') {
+    if (typeof claims['jti'] !== 'string') return 'jti'
+    return isText(claims['client_id']) ? undefined : 'client_id'
+  }
+  if (foreign.some((name) => claims[name] !== undefined)) return 'another kind of token'
+  // Keycloak's `typ` claim tells its refresh and ID tokens from access tokens.
+  return claims['typ'] === undefined || claims['typ'] === 'Bearer' ? undefined : 'typ claim'
+}
+
+/** Who calls, by claims that have been verified. A client that has a token of its own may stand there without `sub`. */
+export function principalOf(claims: Claims, tenantClaim: string): Principal {
+  const { iss, sub, exp, client_id, azp, scp, scope = scp, [tenantClaim]: tenant } = claims
+  const client = client_id ?? azp
+  return {
+    method: 'access_token',
+    sub: `${sub ?? client_id}`,
+    scopes: scopesOf(scope),
+    claims,
+    ...(typeof iss === 'string' && { iss }),
+    ...(typeof client === 'string' && { client_id: client }),
+    ...(typeof tenant === 'string' && { tenant }),
+    ...(typeof exp === 'number' && { expiresAt: exp }),
+  }
+}
+
+function scopesOf(scope: unknown): string[] {
+  if (Array.isArray(scope)) return scope.filter((item) => typeof item === 'string')
+  return typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []
+}

@@ -1,0 +1,81 @@
+import { platform } from '../crypto/platform.js'
+import { createBounded } from '../protocol/bounded.js'
+import { checkBinding } from './binding.js'
+import { type Claims, isText, principalOf, timeFlaw } from './claims.js'
+import type { createIntrospection, Introspected } from './introspection.js'
+import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
+import { createProofCheck } from './proof.js'
+import { frozen } from './signature.js'
+import { type Judge, proven, refused, unavailable } from './verdicts.js'
+
+/** Answers that are remembered at most; the longest unused make room. */
+const REMEMBERED = 998
+
+/** What `Authorization` can carry as a token. @see RFC 6750 section 2.1 */
+const b64token = /^[\w.~+/-]+=*$/
+
+/**
+ * Judges tokens by what their issuer says of them. One question at a time for each token, however many requests bring it;
+ * only the answer “active” is remembered, by the token's digest, for `maxAge` and never past `exp`. What the answer says is
+ * judged every time.
+ *
+ * @see RFC 7662
+ */
+export function createOpaqueJudge(options: AccessTokenOptions, client: IntrospectionOptions): Judge {
+  const { issuer, clockTolerance = 30, tenantClaim = 'tenant' } = options
+  const { maxAge = 30 } = client
+  const checkProof = createProofCheck(options.dpop ?? {})
+  const remembered = createBounded<{ answer: Claims; until: number }>(REMEMBERED)
+  const asking = new Map<string, Promise<Introspected>>()
+  let introspect: ReturnType<typeof createIntrospection> | undefined
+
+  async function ask(digest: string, token: string, now: () => number): Promise<Introspected> {
+    // Nobody who has JWTs only pays for the library.
+    const { createIntrospection } = await import('./introspection.js')
+    introspect ??= createIntrospection(options, client, now)
+    const at = now()
+    const said = await introspect(token)
+    if (!said.ok || said.answer['active'] !== true) return said
+    const answer = frozen(said.answer)
+    const { exp } = answer
+    const until = Math.min(at + maxAge, typeof exp === 'number' ? exp : Number.POSITIVE_INFINITY)
+    remembered.set(digest, { answer, until })
+    return { ok: true, answer }
+  }
+
+  async function answerOf(token: string, now: () => number): Promise<Introspected> {
+    const digest = await platform.sha256(token)
+    const known = remembered.get(digest)
+    if (known && now() < known.until) return { ok: true, answer: known.answer }
+    const running = asking.get(digest) ?? ask(digest, token, now).finally(() => asking.delete(digest))
+    asking.set(digest, running)
+    return running
+  }
+
+  return async (request, token, scheme, resource, now) => {
+    if (!b64token.test(token)) return refused('form')
+    const said = await answerOf(token, now)
+    if (!said.ok) return unavailable(said.detail, said.retryAfter)
+    const { answer } = said
+    const flaw = answerFlaw(answer, issuer, resource) ?? timeFlaw(answer, now(), clockTolerance)
+    if (flaw) return refused(flaw)
+    const binding = await checkBinding(request, token, answer['cnf'], scheme, checkProof, now)
+    return proven(binding, { ...principalOf(answer, tenantClaim), iss: issuer })
+  }
+}
+
+/** What is wrong with an answer, besides its times. A refresh token is known to an issuer too. @see RFC 7662 section 2.2 */
+function answerFlaw(answer: Claims, issuer: string, resource: string): string | undefined {
+  const { active, iss, aud, sub, client_id, token_type, token_use, typ, cnf } = answer
+  if (active !== true) return 'inactive'
+  if (iss !== undefined && iss !== issuer) return 'issuer'
+  if (![aud].flat().includes(resource)) return aud === undefined ? 'no audience' : 'audience'
+  const scheme = token_type === undefined ? 'bearer' : `${token_type}`.toLowerCase()
+  const { jkt } = (cnf ?? {}) as { jkt?: unknown }
+  // An answer that says DPoP and names no key would have the binding dropped.
+  if (scheme !== 'bearer' && (scheme !== 'dpop' || jkt === undefined)) return 'token_type'
+  // The words of Hydra and Keycloak for what kind of token it is.
+  if (token_use !== undefined && token_use !== 'access_token') return 'token_use'
+  if (typ !== undefined && typ !== 'Bearer' && typ !== 'DPoP') return 'typ'
+  return isText(sub ?? client_id) ? undefined : 'sub'
+}

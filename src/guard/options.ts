@@ -1,0 +1,118 @@
+import type { CryptoKey, JWTHeaderParameters } from 'jose'
+import type { Secret } from '../protocol/secret.js'
+import type { DpopOptions } from './proof.js'
+
+export interface AccessTokenOptions {
+  /** Compared character for character with `iss`. */
+  issuer: string
+  /**
+   * `rfc9068` (default): `typ` is `at+jwt`, and `sub`, `client_id`, `iat`, `jti` are there. `jwt`: for issuers whose access
+   * tokens are plain JWTs (Keycloak, Entra, Okta); `typ` is `JWT` or absent, and what looks like an ID, refresh or logout
+   * token is refused.
+   */
+  profile?: 'rfc9068' | 'jwt'
+  /** Default `RS256`, `PS256`, `ES256`, `EdDSA`. What a token's header says never widens it. */
+  algs?: readonly string[]
+  /** Where the keys are; default: what the issuer's metadata says. */
+  jwksUri?: string
+  /**
+   * Finds the key of a token, instead of asking the issuer: `createTokenIssuer(…).keys` in the same process. Rejects for a key that is
+   * not there. With it, `algs` may name HS256.
+   */
+  keys?: (header: JWTHeaderParameters) => Promise<CryptoKey | Uint8Array>
+  /** Asks the issuer about tokens that are no JWT. Default: those are refused. @see RFC 7662 */
+  introspection?: IntrospectionOptions
+  /** The claim that names the tenant. Default `tenant`. */
+  tenantClaim?: string
+  fetch?: typeof globalThis.fetch
+  /** Seconds that clocks may differ. Default 30. */
+  clockTolerance?: number
+  /** Seconds between two fetches that unknown keys may cause. Default 30. */
+  cooldown?: number
+  /** Seconds that fetched keys are used. Default 600. */
+  maxAge?: number
+  /** Seconds to wait for the issuer. Default 5. */
+  timeout?: number
+  /** How proofs of possession are checked, for tokens that are bound to a key. @see RFC 9449 */
+  dpop?: DpopOptions
+}
+
+/** This API as a client of the issuer, which may ask about tokens. */
+export type IntrospectionOptions = {
+  client_id: string
+  /** Where to ask; default: `introspection_endpoint` of the issuer's metadata. */
+  endpoint?: string
+  /**
+   * Seconds that a good answer serves for the same token: a token that was revoked is accepted that much longer at most.
+   * Default 30. 0 asks every time; requests that come while the question is under way share its answer.
+   */
+  maxAge?: number
+} & (
+  | {
+      /** The secret, or a function that gets it from a secret manager; asked again for every question. */
+      client_secret: Secret
+      /** How the secret is sent. Default `client_secret_basic`. @see RFC 6749 section 2.3.1 */
+      clientAuthentication?: 'client_secret_basic' | 'client_secret_post'
+    }
+  | {
+      /** A signed assertion instead of a secret that travels. @see RFC 7523 section 2.2 */
+      clientAuthentication: 'private_key_jwt'
+      /** The private key as a JWK in JSON, with `alg` and the registered `kid`. */
+      clientKey: Secret
+    }
+)
+
+export const usualAlgs = ['RS256', 'PS256', 'ES256', 'EdDSA']
+
+/** @throws TypeError naming the option and the remedy */
+export function examine(options: AccessTokenOptions): void {
+  const { issuer, profile, jwksUri, keys, algs = usualAlgs, introspection } = options
+  requireUrl('issuer', issuer)
+  if (jwksUri !== undefined) requireUrl('jwksUri', jwksUri)
+  const allowed = keys ? /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519|HS256)$/ : /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)$/
+  if (!algs.length || algs.some((alg) => !allowed.test(alg)))
+    misuse('algs', 'must be asymmetric signature algorithms like RS256')
+  if (profile !== undefined && profile !== 'rfc9068' && profile !== 'jwt') misuse('profile', 'is "rfc9068" or "jwt"')
+  if (introspection) examineIntrospection(introspection)
+}
+
+function examineIntrospection(options: IntrospectionOptions): void {
+  const { client_id, endpoint, maxAge = 0, clientAuthentication: method = 'client_secret_basic' } = options
+  if (!client_id) misuse('introspection.client_id', 'must be the name that this API has at the issuer')
+  if (endpoint !== undefined) requireUrl('introspection.endpoint', endpoint)
+  if (!(maxAge >= 0 && maxAge < Number.POSITIVE_INFINITY))
+    misuse('introspection.maxAge', 'must be seconds, 0 to ask every time')
+  if (!/^(client_secret_(basic|post)|private_key_jwt)$/.test(method))
+    misuse(
+      'introspection.clientAuthentication',
+      'must be "client_secret_basic", "client_secret_post" or "private_key_jwt"',
+    )
+  if ('clientKey' in options ? !isKey(options.clientKey) : method === 'private_key_jwt')
+    misuse('introspection.clientKey', 'must be a private key as a JWK in JSON, with "alg" and "d"')
+  if ('clientKey' in options) return
+  if (typeof options.client_secret !== 'function' && !options.client_secret)
+    misuse('introspection.client_secret', 'is missing: the secret, or a function that gets it')
+}
+
+function misuse(option: string, remedy: string): never {
+  throw new TypeError(`accessToken: "${option}" ${remedy}`)
+}
+
+/** Codes and tokens of ours, and keys that we believe, travel on TLS alone. */
+function requireUrl(option: string, text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const local = url && /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
+  if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && local))
+    misuse(option, 'must be an https: URL (http: on loopback only)')
+}
+
+/** A key that comes from a function is examined when it comes. */
+function isKey(key: Secret): boolean {
+  if (typeof key === 'function') return true
+  try {
+    const { alg, d } = JSON.parse(key)
+    return typeof alg === 'string' && typeof d === 'string'
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,42 @@
+import type { Principal, Verdict } from '../protocol/principal.js'
+import type { Binding, BindingError } from './binding.js'
+import { type GuardErrorCode, guardErrors } from './errors.js'
+
+export type Refused = Extract<Verdict, { ok: false }>
+
+/** Judges one token that came with a request. */
+export type Judge = (
+  request: Request,
+  token: string,
+  scheme: 'bearer' | 'dpop',
+  resource: string,
+  now: () => number,
+) => Promise<Verdict>
+
+export const refusal = (status: Refused['status'], error: GuardErrorCode, detail?: string): Refused => ({
+  ok: false,
+  status,
+  error,
+  error_description: guardErrors[error],
+  ...(detail !== undefined && { detail }),
+})
+
+/** A credential that cannot be used here: the caller is told that, the operator why. */
+export const refused = (detail: string, error: BindingError = 'invalid_token', nonce?: string): Refused => ({
+  ...refusal(401, error, detail),
+  ...(error !== 'invalid_token' && { scheme: 'DPoP' }),
+  ...(nonce !== undefined && { headers: { 'DPoP-Nonce': nonce } }),
+})
+
+/** A credential that cannot be judged now. */
+export const unavailable = (detail: string, retryAfter = 5): Refused => ({
+  ...refusal(503, 'keys_unavailable', detail),
+  retryAfter,
+})
+
+/** A token whose claims are right is as good as the proof of what it is bound to. */
+export function proven(binding: Binding, principal: Principal): Verdict {
+  if (binding === 'unknown') return unavailable('store')
+  if ('flaw' in binding) return refused(binding.flaw, binding.error, binding.nonce)
+  return { ok: true, principal: { ...principal, ...binding } }
+}

@@ -1,0 +1,32 @@
+import { authenticate } from './client-authentication.js'
+import type { Claims } from './keys.js'
+import { isPublic, type ProviderState } from './provider-state.js'
+import { json, oauthError } from './token.js'
+
+/**
+ * What a token is worth, for clients that prove who they are. Unknown, expired and revoked are one answer; a refresh token is
+ * known too, and has no `aud` and no `token_type`. @see RFC 7662 section 2
+ */
+export async function introspect(state: ProviderState, request: Request): Promise<Response> {
+  const form = new URLSearchParams(await request.text())
+  const client_id = await authenticate(state, request, form)
+  if (client_id === undefined || state.clients.some((client) => client.client_id === client_id && isPublic(client)))
+    return oauthError('invalid_client', 'client authentication failed', 401)
+  const [token, second] = form.getAll('token')
+  if (!token || second !== undefined) return oauthError('invalid_request', 'one token is needed')
+  const claims = accessTokenOf(state, token) ?? refreshTokenOf(state, token)
+  const answer = { active: claims !== undefined, ...claims }
+  return json(state.tamper.introspection?.(answer) ?? answer)
+}
+
+/** The claims of an access token that is good, of whatever format. */
+export function accessTokenOf({ accessTokens, now }: ProviderState, token: string): Claims | undefined {
+  const claims = accessTokens.get(token)
+  return claims && Number(claims['exp']) > now() ? claims : undefined
+}
+
+function refreshTokenOf({ issuer, refreshTokens, revokedFamilies }: ProviderState, token: string): Claims | undefined {
+  const { client_id, sub, scope, family, spent } = refreshTokens.get(token) ?? {}
+  if (family === undefined || spent !== undefined || revokedFamilies.has(family)) return undefined
+  return { iss: issuer, client_id, sub, scope }
+}
