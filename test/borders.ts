@@ -51,6 +51,7 @@ const arrows: Record<string, readonly string[]> = {
   machine: ['protocol', 'bff'],
   tokens: ['protocol', 'crypto', 'store'],
   keys: ['protocol', 'crypto', 'store'],
+  agents: ['protocol', 'crypto', 'store'],
   node: ['protocol', 'bff', 'guard'],
   testing: ['protocol', 'store', 'client', 'bff', 'guard'],
 }
@@ -69,6 +70,7 @@ const homes: Record<string, readonly string[]> = {
   jose: [
     'src/tokens/',
     'src/guard/',
+    'src/agents/',
     'src/testing/',
     'src/bff/logout-token.ts',
     'src/bff/provider-jwt.ts',

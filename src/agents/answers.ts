@@ -1,0 +1,50 @@
+import { formatChallenge } from '../protocol/challenge.js'
+import { SallyportError } from '../protocol/error.js'
+import { type Now, systemNow } from '../protocol/time.js'
+import { StoreError } from '../store/contract.js'
+import { type AgentErrorCode, agentErrors } from './errors.js'
+
+/** 403, but for these. */
+const statuses: { readonly [Code in AgentErrorCode]?: number } = {
+  budget_exceeded: 429,
+  call_invalid: 400,
+  invalid_token: 401,
+}
+
+/** What the cause says to whoever called, in the challenge. */
+const challenges: { readonly [Code in AgentErrorCode]?: readonly string[] } = {
+  insufficient_scope: ['scope'],
+  invalid_token: [],
+}
+
+/**
+ * The answer to whoever called, for what this folder and the store reject with: status, code and words, and for
+ * `approval_required` the `approval` that was asked for (`id`, `code`, `expiresAt`, `digest`). 503 has `Retry-After`; 429 has
+ * it where the budget begins again.
+ *
+ * Anything else is thrown again.
+ *
+ * @see RFC 6750 section 3 for the challenges
+ */
+export function agentAnswer(error: unknown, { now = systemNow }: { now?: Now } = {}): Response {
+  const ours = error instanceof SallyportError && Object.hasOwn(agentErrors, error.code)
+  if (!ours && !(error instanceof StoreError)) throw error
+  const { message, cause } = error
+  const code = error.code as AgentErrorCode
+  const status = error instanceof StoreError ? 503 : (statuses[code] ?? 403)
+  const evidence = (cause ?? {}) as Readonly<Record<string, unknown>>
+  const approval = code === 'approval_required' && cause ? { approval: cause } : {}
+  const response = new Response(JSON.stringify({ error: code, error_description: message, ...approval }), {
+    status,
+    headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
+  })
+  if (status === 503) response.headers.set('Retry-After', '5')
+  const { resetsAt } = evidence
+  if (typeof resetsAt === 'number') response.headers.set('Retry-After', `${Math.max(1, Math.ceil(resetsAt - now()))}`)
+  const said = challenges[code]?.map((name) => [name, `${evidence[name]}`])
+  if (said) {
+    const parameters = { error: code, error_description: message, ...Object.fromEntries(said) }
+    response.headers.set('WWW-Authenticate', formatChallenge('Bearer', parameters))
+  }
+  return response
+}
