@@ -1,3 +1,4 @@
+import { agentCases } from './cases/agents.js'
 import { backendCases } from './cases/backend.js'
 import type { Case } from './cases/case.js'
 import { demoCases } from './cases/demo.js'
@@ -16,6 +17,7 @@ export const cases: readonly Case[] = [
   ...proxyCases,
   ...guardCases,
   ...keyCases,
+  ...agentCases,
   ...kitCases,
   ...demoCases,
 ]

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { agentErrors } from '../src/agents/errors.js'
 import { bffErrors } from '../src/bff/errors.js'
 import { clientErrors } from '../src/client/errors.js'
 import { signInErrors } from '../src/client/sign-in-errors.js'
@@ -25,6 +26,7 @@ const tables = {
   apiKeyRefusals,
   machineErrors,
   tokenErrors,
+  agentErrors,
 }
 const codes = Object.values(tables).flatMap(Object.keys)
 
@@ -42,6 +44,10 @@ const shared = [
   'invalid_request',
   'keys_unavailable',
   'request_refused',
+  'credential_not_accepted',
+  'insufficient_scope',
+  'invalid_token',
+  'tenant_mismatch',
 ]
 
 const anchors = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^### `(\w+)`$/gm)].map(([, code]) => code)

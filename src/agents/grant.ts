@@ -122,7 +122,6 @@ export function createGrant(parts: GrantParts): ToolGrant {
   }
 
   return {
-    ...facts,
     started,
     confirm,
     settle,
@@ -144,5 +143,7 @@ export function createGrant(parts: GrantParts): ToolGrant {
       if (state === 'open') await settled(release())
       if (state === 'started' && hold) await settled(ledger.settle(hold, paid ?? hold.amount))
     },
+    // Last: behind a spread V8 adds every further member ten times more slowly.
+    ...facts,
   }
 }
