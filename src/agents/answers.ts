@@ -41,9 +41,10 @@ export function agentAnswer(error: unknown, { now = systemNow }: { now?: Now } =
   if (status === 503) response.headers.set('Retry-After', '5')
   const { resetsAt } = evidence
   if (typeof resetsAt === 'number') response.headers.set('Retry-After', `${Math.max(1, Math.ceil(resetsAt - now()))}`)
-  const said = challenges[code]?.map((name) => [name, `${evidence[name]}`])
+  const said = challenges[code]
   if (said) {
-    const parameters = { error: code, error_description: message, ...Object.fromEntries(said) }
+    const parameters: Record<string, string> = { error: code }
+    for (const name of said) if (evidence[name] !== undefined) parameters[name] = `${evidence[name]}`
     response.headers.set('WWW-Authenticate', formatChallenge('Bearer', parameters))
   }
   return response

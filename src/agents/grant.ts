@@ -1,3 +1,5 @@
+// AsyncDisposable, also for whoever compiles against this without it.
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Now } from '../protocol/time.js'
 import type { Hold, Ledger } from '../store/ledger.js'
 import { agentError } from './errors.js'

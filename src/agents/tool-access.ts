@@ -12,6 +12,7 @@ import { type ApprovedCall, examineOptions, type ToolAccessOptions, type ToolCal
 import { createToolReport, whoOf } from './tool-report.js'
 import {
   examineCredential,
+  examineNames,
   examineScopes,
   readArguments,
   readTools,
@@ -66,6 +67,7 @@ export function createToolAccess(
     const tool = tools.get(call.tool)
     if (!tool) throw agentError('tool_denied', { because: 'unknown' })
     examineCredential(tool, principal)
+    examineNames(call)
     const args = readArguments(tool, call.args)
     examineScopes(tool.scopes, principal)
     if (call.tenant !== undefined && call.tenant !== tenant) throw agentError('tenant_mismatch')
@@ -160,8 +162,11 @@ export function createToolAccess(
     })
   }
 
-  return (principal, call) =>
-    report.during(principal, call, tools.get(call.tool), async () => admit(await examine(principal, call)))
+  return (principal, asked) => {
+    // What is changed while this waits is not looked at.
+    const call = { ...asked }
+    return report.during(principal, call, tools.get(call.tool), async () => admit(await examine(principal, call)))
+  }
 }
 
 const roleOf = ({ claims }: Principal): string | undefined =>

@@ -43,6 +43,9 @@ export interface Means {
   sandbox?: unknown
 }
 
+const members = ['scope', 'methods', 'bound', 'approval', 'freshWithin', 'acr', 'audit', 'sandbox', 'accepts']
+const values = { approval: ['consent', 'human', 'admin'], bound: ['mtls', 'dpop', 'any'] }
+
 /** The closed set of tools. @throws TypeError naming the tool and what it lacks */
 export function readTools(tools: Readonly<Record<string, ToolRule | string>>, means: Means): ReadonlyMap<string, Tool> {
   const read = new Map<string, Tool>()
@@ -58,6 +61,12 @@ export function readTools(tools: Readonly<Record<string, ToolRule | string>>, me
       !scopes.every((scope) => typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))
     )
       misuse('which needs a "scope", like data:read')
+    // A word that is misspelt must not leave a tool open.
+    for (const member of Object.keys(rule)) if (!members.includes(member)) misuse(`whose rule knows no "${member}"`)
+    for (const [member, known] of Object.entries(values)) {
+      const value = rule[member as keyof typeof values]
+      if (value !== undefined && !known.includes(value)) misuse(`whose "${member}" must be ${known.join(' or ')}`)
+    }
     if (rule.approval && !means.approvals) misuse('which waits for people: pass "approvals", createApprovals(…)')
     if (rule.approval && rule.methods?.includes('api_key')) misuse('which waits for people: keys cannot ask them')
     if (rule.audit && !means.audit) misuse('which is audited: pass "audit", createAudit(…)')
@@ -79,6 +88,18 @@ export function examineCredential({ methods = ['agent_token'], bound, approval }
 /** The person on whose behalf an agent calls. */
 export const personOf = ({ method, sub, client_id }: Principal): string | undefined =>
   method === 'agent_token' && sub !== client_id ? sub : undefined
+
+/**
+ * What approvals and the audit trail could not keep is refused before anything is asked of them.
+ *
+ * @throws SallyportError `call_invalid`
+ */
+export function examineNames(call: { resource?: unknown; correlation?: unknown; approval?: unknown }): void {
+  const { resource, correlation, approval } = call
+  for (const text of [resource, correlation, approval])
+    if (text !== undefined && !(typeof text === 'string' && /^[^\u0000-\u001f\u007f\p{Surrogate}]{1,200}$/u.test(text)))
+      throw agentError('call_invalid')
+}
 
 /**
  * The arguments, read once, and frozen: what is checked, approved and executed is the same.

@@ -65,8 +65,9 @@ export function createApprovals({ store, now }: { store: RecordStore; now: () =>
       }
       const id = crypto.randomUUID()
       await put(call.tenant, id, approval, 'absent')
-      return { id, code: 'WDJB-MJHT', expiresAt: approval.expiresAt, digest: approval.digest, kind: call.kind }
+      return { id, code: 'WDJB-MJHT', expiresAt: approval.expiresAt, digest: approval.digest }
     },
+    get: async (id: string, { tenant }: { tenant: string }) => (await find(tenant, id)).approval,
     async approve(tenant: string, id: string): Promise<void> {
       const { approval, version } = await find(tenant, id)
       await put(tenant, id, { ...approval, status: 'approved' }, version)

@@ -1,4 +1,11 @@
-import { createToolAccess, type Segment, scenarios, type ToolAccessOptions, type ToolCall } from 'sallyport/agents'
+import {
+  createToolAccess,
+  type Segment,
+  scenarios,
+  type ToolAccessOptions,
+  type ToolCall,
+  type ToolRule,
+} from 'sallyport/agents'
 import { memoryLedger, StoreError } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
 import { DAY, world } from './world.js'
@@ -62,6 +69,14 @@ describe('a tool call', () => {
     for (const one of args) expect(await code({ tool: 'pay', args: one, estimate: 1 })).toBe('call_invalid')
   })
 
+  it('is refused with names that nobody could keep, before an approval is spent', async () => {
+    const { code } = await world()
+    for (const name of ['resource', 'correlation', 'approval'])
+      for (const text of ['', 'a\nb', 'x'.repeat(201), '\ud800', 5, null])
+        expect(await code({ ...read, [name]: text })).toBe('call_invalid')
+    expect(await code({ ...read, resource: 'note 7', correlation: 'run 1', approval: 'id' })).toBe('ok')
+  })
+
   it('[A-69] is refused with arguments that the tool does not accept, and where it cannot tell', async () => {
     const accepts: NonNullable<Exclude<ToolAccessOptions['tools'][string], string>['accepts']> = ({ amount }) =>
       typeof amount === 'number' && amount <= 100
@@ -80,7 +95,11 @@ describe('a tool call', () => {
   })
 
   it('[A-69 twin] is made with the arguments as they were checked, whatever becomes of the object', async () => {
-    const { grant } = await world()
+    const { grant, principalOf, verifyToolAccess } = await world()
+    const call: ToolCall = { ...read, args: { amount: 5 } }
+    const granting = verifyToolAccess(await principalOf({}), call)
+    Object.assign(call, { args: { amount: 500 }, estimate: 0, tool: 'notes.update' })
+    expect(await granting).toMatchObject({ tool: 'data.read', args: { amount: 5 } })
     const args = { amount: 5, list: [{ to: 'bob' }], __proto: 1 }
     const { args: kept } = await grant({ ...read, args })
     args.amount = 500
@@ -192,7 +211,7 @@ describe('a model', () => {
     expect(await code(chat({ model: 'free-model', estimate: 500 }), caller)).toBe('budget_exceeded')
   })
 
-  it('is priced by a function, rounded up, or not called at all', async () => {
+  it('[A-35] is priced by a function, rounded up, or not called at all', async () => {
     const price = (model: string, units: number) => (model === 'gpt-4' ? units / 3 : Number.NaN)
     const { grant, balance, code } = await world({ ...models, rates: price })
     const caller = { scopes: ['data:read', 'model:standard', 'model:premium'] }
@@ -354,7 +373,7 @@ describe('an approval', () => {
     expect(response.status).toBe(403)
     expect(await response.json()).toMatchObject({
       error: 'approval_required',
-      approval: { id: expect.any(String), code: 'WDJB-MJHT', expiresAt: expect.any(Number), kind: 'user' },
+      approval: { id: expect.any(String), code: expect.any(String), expiresAt: expect.any(Number) },
     })
     expect(executed).toEqual([])
     expect(await balance()).toEqual([0, 0])
@@ -414,13 +433,13 @@ describe('an approval', () => {
 })
 
 /** What was asked for in the refusal of a call that waits for a person. */
-async function asked(granting: Promise<unknown>): Promise<{ id: string; kind: string }> {
+async function asked(granting: Promise<unknown>): Promise<{ id: string }> {
   const error = await granting.then(
     () => undefined,
     (reason: { code?: string; cause?: unknown }) => reason,
   )
   expect(error?.code).toBe('approval_required')
-  return error?.cause as { id: string; kind: string }
+  return error?.cause as { id: string }
 }
 
 describe('the audit trail', () => {
@@ -467,6 +486,7 @@ describe('the audit trail', () => {
 })
 
 describe('the four scenarios', () => {
+  const acme = { tenant: 'acme' }
   const everything = ['data:read', 'data:write', 'external:invoke', 'exec:sandbox']
   const agent = { scopes: everything, sub: 'alice', mtls: true }
   const tools = {
@@ -518,8 +538,8 @@ describe('the four scenarios', () => {
   it('modifyUserData needs a person, and that person’s consent', async () => {
     const { grant, code, approvals } = await world({ tools })
     expect(await code(callOf('modifyUserData'), { scopes: everything, mtls: true })).toBe('delegation_required')
-    const { id, kind } = await asked(grant(callOf('modifyUserData'), agent))
-    expect(kind).toBe('user')
+    const { id } = await asked(grant(callOf('modifyUserData'), agent))
+    expect(await approvals.get(id, acme)).toMatchObject({ kind: 'user' })
     await approvals.approve('acme', id)
     expect(await code({ ...callOf('modifyUserData'), approval: id }, agent)).toBe('ok')
   })
@@ -531,17 +551,18 @@ describe('the four scenarios', () => {
     expect(await code(callOf('callExternal'), unbound)).toBe('invalid_token')
     const byKey = { ...(await principalOf(unbound)), bound: 'dpop' as const }
     await expect(verifyToolAccess(byKey, callOf('callExternal'))).rejects.toMatchObject({ code: 'invalid_token' })
-    const { id, kind } = await asked(grant(callOf('callExternal'), agent))
-    expect(kind).toBe('user')
-    expect((await asked(grant(callOf('callExternal'), { scopes: everything, mtls: true }))).kind).toBe('admin')
+    const { id } = await asked(grant(callOf('callExternal'), agent))
+    expect(await approvals.get(id, acme)).toMatchObject({ kind: 'user' })
+    const alone = await asked(grant(callOf('callExternal'), { scopes: everything, mtls: true }))
+    expect(await approvals.get(alone.id, acme)).toMatchObject({ kind: 'admin' })
     await approvals.approve('acme', id)
     expect(await code({ ...callOf('callExternal'), approval: id }, agent)).toBe('ok')
   })
 
   it('execute needs an administrator, a row in the audit trail, and a sandbox', async () => {
     const { grant, approvals, audit, executed, open, balance } = await world({ tools })
-    const { id, kind } = await asked(grant(callOf('execute'), agent))
-    expect(kind).toBe('admin')
+    const { id } = await asked(grant(callOf('execute'), agent))
+    expect(await approvals.get(id, acme)).toMatchObject({ kind: 'admin' })
     expect(audit.rows).toMatchObject([{ decision: 'refused', reason: 'approval_required' }])
     await approvals.approve('acme', id)
     {
@@ -586,6 +607,9 @@ describe('misuse', () => {
       '"tools" is empty': { tools: {} },
       'data.read, which needs a "scope"': { tools: { 'data.read': { scope: [] } } },
       'a b, which must be': { tools: { 'a b': 'data:read' } },
+      'x, whose rule knows no "approvals"': { tools: { x: { scope: 'a', approvals: 'admin' } as object as ToolRule } },
+      'x, whose "approval" must be': { tools: { x: { scope: 'a', approval: 'admins' } as object as ToolRule } },
+      'x, whose "bound" must be': { tools: { x: { scope: 'a', bound: true } as object as ToolRule } },
       'x, which waits for people: pass "approvals"': { tools: { x: { scope: 'a', approval: 'admin' } } },
       'keys cannot ask': {
         tools: { x: { scope: 'a', approval: 'admin', methods: ['api_key'] } },
