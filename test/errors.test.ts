@@ -54,6 +54,9 @@ const shared = [
   'invalid_token',
   'temporarily_unavailable',
   'unsupported_grant_type',
+  'credential_not_accepted',
+  'insufficient_scope',
+  'tenant_mismatch',
 ]
 
 const anchors = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^### `(\w+)`$/gm)].map(([, code]) => code)

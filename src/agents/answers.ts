@@ -1,5 +1,6 @@
 import { formatChallenge } from '../protocol/challenge.js'
 import { SallyportError } from '../protocol/error.js'
+import { type Now, systemNow } from '../protocol/time.js'
 import { StoreError } from '../store/contract.js'
 import { type AgentErrorCode, agentErrors } from './errors.js'
 
@@ -14,36 +15,52 @@ const statuses: { readonly [Code in AgentErrorCode]?: number } = {
   approval_not_found: 404,
   approval_used: 409,
   audit_conflict: 503,
+  budget_exceeded: 429,
   call_invalid: 400,
   checkpoint_invalid: 400,
   insufficient_user_authentication: 401,
+  invalid_token: 401,
   key_ring_busy: 503,
   key_ring_failed: 503,
   provider_key_missing: 503,
 }
 
+/** What the cause says to whoever called, in the challenge. */
+const challenges: { readonly [Code in AgentErrorCode]?: readonly string[] } = {
+  insufficient_scope: ['scope'],
+  insufficient_user_authentication: ['acr_values', 'max_age'],
+  invalid_token: [],
+}
+
 /**
  * The answer to whoever called, for what this folder and the store reject with: status, code and words, and for
- * `approval_required` the `approval` that was asked for (`id`, `code`, `expiresAt`, `digest`). 503 has `Retry-After`.
+ * `approval_required` the `approval` that was asked for (`id`, `code`, `expiresAt`, `digest`). 503 has `Retry-After`; 429 has
+ * it where the budget begins again.
  *
  * Anything else is thrown again.
  *
- * @see RFC 9470 section 3 for the challenge of `insufficient_user_authentication`
+ * @see RFC 6750 section 3 for the challenges
  */
-export function agentAnswer(error: unknown): Response {
+export function agentAnswer(error: unknown, { now = systemNow }: { now?: Now } = {}): Response {
   const ours = error instanceof SallyportError && Object.hasOwn(agentErrors, error.code)
   if (!ours && !(error instanceof StoreError)) throw error
-  const { code, message, cause } = error
-  const status = error instanceof StoreError ? 503 : (statuses[code as AgentErrorCode] ?? 403)
+  const { message, cause } = error
+  const code = error.code as AgentErrorCode
+  const status = error instanceof StoreError ? 503 : (statuses[code] ?? 403)
+  const evidence = (cause ?? {}) as Readonly<Record<string, unknown>>
   const approval = code === 'approval_required' && cause ? { approval: cause } : {}
   const response = new Response(JSON.stringify({ error: code, error_description: message, ...approval }), {
     status,
     headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
   })
   if (status === 503) response.headers.set('Retry-After', '5')
-  if (status === 401) {
-    const wanted = Object.entries(cause ?? {}).map(([name, value]) => [name, `${value}`])
-    response.headers.set('WWW-Authenticate', formatChallenge('Bearer', { error: code, ...Object.fromEntries(wanted) }))
+  const { resetsAt } = evidence
+  if (typeof resetsAt === 'number') response.headers.set('Retry-After', `${Math.max(1, Math.ceil(resetsAt - now()))}`)
+  const said = challenges[code]
+  if (said) {
+    const parameters: Record<string, string> = { error: code }
+    for (const name of said) if (evidence[name] !== undefined) parameters[name] = `${evidence[name]}`
+    response.headers.set('WWW-Authenticate', formatChallenge('Bearer', parameters))
   }
   return response
 }

@@ -37,6 +37,18 @@ export const agentErrors = {
   consent_missing: 'This person has not consented to what the agent asks for, or has withdrawn it.',
   delegation_refused:
     'Whoever is to be acted for cannot hand anything on: another tenant, another kind of caller, or over.',
+  arguments_denied: 'The tool may not be used with these arguments.',
+  budget_exceeded: 'This costs more than is left of a budget.',
+  category_denied: 'What the prompt is about is not for this agent, or could not be told.',
+  cost_unknown: 'There is a budget: say what this costs at most, as a whole number.',
+  credential_not_accepted: 'This needs another kind of credential.',
+  delegation_required: 'This is only done on behalf of a person.',
+  grant_ended: 'This grant is over: ask again.',
+  insufficient_scope: 'The credential lacks a scope that this needs.',
+  invalid_token: 'The access token cannot be used here.',
+  model_denied: 'This model is not known here, or not for this agent.',
+  tenant_mismatch: 'The credential belongs to another tenant.',
+  tool_denied: 'There is no such tool, or not for this agent.',
 } as const
 
 export type AgentErrorCode = keyof typeof agentErrors

@@ -40,3 +40,16 @@ export type AgentEvent =
   | { type: 'consent_given'; tenant: string; agent: string; sub: string; scopes: readonly string[] }
   | { type: 'consent_withdrawn'; tenant: string; agent: string; sub: string }
   | { type: 'delegations_ended'; tenant: string; sub: string }
+  | { type: 'tool_allowed'; tenant: string; agent?: string; sub?: string; tool: string; model?: string }
+  /** It cost more than was set aside, and took a budget that much above its limit. */
+  | { type: 'tool_overrun'; tenant: string; agent?: string; sub?: string; tool: string; overrun: number }
+  /** `detail` says why, in words of ours. A tool that is none is `unknown`: its name is whatever the agent made up. */
+  | {
+      type: 'tool_refused'
+      tenant?: string
+      agent?: string
+      sub?: string
+      tool: string
+      code: string
+      detail?: string
+    }

@@ -1,0 +1,78 @@
+import type { Principal } from '../protocol/principal.js'
+import type { BudgetLine, Hold, Ledger, Reservation } from '../store/ledger.js'
+import { agentError } from './errors.js'
+import { type Budget, limitsOf } from './token-limits.js'
+
+/** Whose spending is limited, and how far. */
+export interface BudgetPolicy {
+  tenant?: Budget
+  /** Default for agents: 10,000 a day. */
+  agent?: Budget
+  /** Of an API key, its successors included. */
+  key?: Budget
+  /** The person who calls, or on whose behalf it is. */
+  user?: Budget
+}
+
+/** What to reserve from, and what one call may cost at most. */
+export interface Budgets {
+  tenant: string
+  lines: readonly BudgetLine[]
+  request?: number
+}
+
+const agentBudget: Budget = { day: 10_000 }
+const windows = ['day', 'month', 'total'] as const
+
+/**
+ * The budgets that a caller spends from: of its tenant, the agent or the key, and the person. What an agent's token says about
+ * budgets counts where it is less than the policy.
+ *
+ * @throws SallyportError `tenant_missing`; `invalid_token` for a token whose limits cannot be read
+ */
+export function budgetLines(principal: Principal, policy: BudgetPolicy): Budgets {
+  const { method, tenant, sub, client_id, claims } = principal
+  if (!tenant) throw agentError('tenant_missing')
+  const isAgent = method === 'agent_token'
+  const claimed = isAgent ? limitsOf(principal).map(({ budget = {} }) => budget) : []
+  const spenders: [subject: BudgetLine['subject'], ...budgets: (Budget | undefined)[]][] = [
+    [`tenant:${tenant}`, policy.tenant],
+  ]
+  if (isAgent) spenders.push([`agent:${client_id}`, policy.agent ?? agentBudget, ...claimed])
+  if (method === 'api_key') spenders.push([`key:${claims['lineage'] ?? claims['key_id']}`, policy.key])
+  if (!isAgent || sub !== client_id) spenders.push([`user:${sub}`, policy.user])
+  const lines = spenders.flatMap(([subject, ...budgets]) =>
+    windows.flatMap((window) => {
+      const limit = least(budgets.map((budget) => budget?.[window]))
+      return limit === undefined ? [] : [{ subject, window, limit }]
+    }),
+  )
+  const request = least(spenders.flatMap(([, ...budgets]) => budgets.map((budget) => budget?.request)))
+  return { tenant, lines, ...(request !== undefined && { request }) }
+}
+
+const least = (limits: readonly (number | undefined)[]): number | undefined => {
+  const known = limits.filter((limit) => limit !== undefined)
+  return known.length ? Math.min(...known) : undefined
+}
+
+/** What one call may cost is looked at first: that takes no state. @throws SallyportError `cost_unknown`, `budget_exceeded` */
+export function examineCost({ lines, request }: Omit<Budgets, 'tenant'>, cost: number | undefined): number {
+  if (cost === undefined) {
+    if (lines.length || request !== undefined) throw agentError('cost_unknown')
+    return 0
+  }
+  // Not `cost > request`: that lets everything pass where the limit is not a number.
+  if (request !== undefined && !(cost <= request))
+    throw agentError('budget_exceeded', { because: 'request', limit: request })
+  return cost
+}
+
+/** @throws SallyportError `budget_exceeded`, whose cause names the line, what is left of it, and when it begins again */
+export async function reserve(ledger: Ledger, reservation: Omit<Reservation, 'id'>): Promise<Hold> {
+  const answer = await ledger.reserve({ ...reservation, id: crypto.randomUUID() })
+  if (answer.ok) return answer.hold
+  const { line, left, resetsAt } = answer
+  const because = `${line.subject} ${line.window}`
+  throw agentError('budget_exceeded', { because, ...line, left, ...(resetsAt !== undefined && { resetsAt }) })
+}

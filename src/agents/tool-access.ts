@@ -1,0 +1,183 @@
+import type { Principal } from '../protocol/principal.js'
+import { systemNow } from '../protocol/time.js'
+import type { Hold } from '../store/ledger.js'
+import { budgetLines, examineCost, reserve } from './budget.js'
+import { digestOf } from './canonical.js'
+import { createCategories } from './categories.js'
+import { agentError } from './errors.js'
+import { createGrant, type ToolGrant } from './grant.js'
+import { createModels, type Model } from './models.js'
+import { type Budget, isWithin, limitsOf } from './token-limits.js'
+import { type ApprovedCall, examineOptions, type ToolAccessOptions, type ToolCall } from './tool-options.js'
+import { createToolReport, whoOf } from './tool-report.js'
+import {
+  examineCredential,
+  examineNames,
+  examineScopes,
+  readArguments,
+  readTools,
+  type Tool,
+  type ToolArguments,
+} from './tool-rules.js'
+import { settled } from './with-budget.js'
+
+/** What has been found to be in order before anybody was asked. */
+interface Examined {
+  principal: Principal
+  tenant: string
+  tool: Tool
+  call: ToolCall
+  args: ToolArguments
+  model: Model | undefined
+}
+
+/**
+ * Asked before every tool call: may this caller do exactly this, now, and is there budget for it? Resolves to a
+ * {@link ToolGrant}, or rejects with a SallyportError whose `code` says what to do; `agentAnswer(error)` makes a response of it.
+ *
+ * Looked at, in this order: the credential and its time, the tool, the arguments, scopes, tenant, what the token itself narrows, the
+ * model and its tier, what the prompt is about; then whether the agent may still act, the approval, the budgets of tenant, agent,
+ * key and person, and last the row in the audit trail. What is refused has reserved nothing and used no approval up, unless
+ * it is the audit trail that fails.
+ *
+ * Arguments choose neither tenant nor model nor category. A store that cannot say refuses (StoreError, 503).
+ *
+ * Not checked: the credential itself, which the guard has verified; and what is done with the grant. Call `grant.model`, with
+ * `grant.args`.
+ *
+ * @throws TypeError naming the option
+ */
+export function createToolAccess(
+  options: ToolAccessOptions,
+): (principal: Principal, call: ToolCall) => Promise<ToolGrant> {
+  const { agents, ledger, budgets = {}, approvals, sandbox, now = systemNow } = options
+  const { ttl } = examineOptions(options)
+  const tools = readTools(options.tools, options)
+  const models = createModels(options)
+  const examineCategories = createCategories(options)
+  const report = createToolReport(options)
+
+  /** What needs no store; the classifier comes last. */
+  async function examine(principal: Principal, call: ToolCall): Promise<Examined> {
+    const { method, client_id, tenant, expiresAt = 0 } = principal
+    if (method !== 'agent_token' && method !== 'api_key') throw agentError('credential_not_accepted')
+    if (method === 'agent_token' && !client_id) throw agentError('invalid_token', { because: 'client_id' })
+    if (now() >= expiresAt) throw agentError('invalid_token', { because: 'expired' })
+    if (!tenant) throw agentError('tenant_missing')
+    const tool = tools.get(call.tool)
+    if (!tool) throw agentError('tool_denied', { because: 'unknown' })
+    examineCredential(tool, principal)
+    examineNames(call)
+    const args = readArguments(tool, call.args)
+    examineScopes(tool.scopes, principal)
+    if (call.tenant !== undefined && call.tenant !== tenant) throw agentError('tenant_mismatch')
+    const limits = limitsOf(principal)
+    if (!isWithin(limits, 'tools', tool.name)) throw agentError('tool_denied', { because: 'token' })
+    const model = call.model === undefined ? undefined : examineModel(principal, call.model)
+    if (model || call.input !== undefined) await examineCategories(call.input, roleOf(principal), limits)
+    return { principal, tenant, tool, call, args, model }
+  }
+
+  function examineModel(principal: Principal, name: string): Model {
+    const model = models.resolve(name)
+    if (!isWithin(limitsOf(principal), 'tiers', model.tier)) throw agentError('model_denied', { because: model.tier })
+    examineScopes([model.scope], principal)
+    return model
+  }
+
+  /** Whether the agent may still act: one read. Whoever has verified a key has looked it up. */
+  async function stand(principal: Principal): Promise<{ readonly budget?: Budget }> {
+    if (principal.method === 'api_key') return {}
+    const standing = await agents.standing(principal)
+    if (!standing.ok) throw agentError('invalid_token', { because: standing.detail })
+    // A token of the role that it had before.
+    if (standing.agent.role !== roleOf(principal)) throw agentError('invalid_token', { because: 'role' })
+    return standing.agent
+  }
+
+  /** What to reserve, and from what. */
+  async function priced({ principal, model, call }: Examined, { budget }: { readonly budget?: Budget }) {
+    const policy = typeof budgets === 'function' ? await budgets(principal) : budgets
+    const found = budgetLines(principal, { ...policy, ...(budget && { agent: budget }) })
+    const cost = call.estimate === undefined ? undefined : models.cost(model, call.estimate)
+    return { tenant: found.tenant, lines: found.lines, amount: examineCost(found, cost), ttl }
+  }
+
+  const take = async (reservation: Awaited<ReturnType<typeof priced>>): Promise<Hold | undefined> =>
+    reservation.lines.length ? reserve(ledger, reservation) : undefined
+
+  async function admit(examined: Examined): Promise<ToolGrant> {
+    const { principal, tool, call } = examined
+    const about = aboutOf(examined)
+    // Read beside the agent's record, so that it takes no round trip of its own.
+    const reading = tool.approval && call.approval !== undefined ? approvals?.verify(call.approval, about) : undefined
+    reading?.catch(() => {})
+    const reservation = await priced(examined, await stand(principal))
+    const approval = await reading
+    if (tool.approval && !approval) throw agentError('approval_required', await ask(tool, about))
+    const hold = await take(reservation)
+    try {
+      // Only now: what the budget refuses has not used the approval up.
+      await approval?.consume()
+      if (tool.audit) await report.append(principal, call, { decision: 'allowed', digest: await digestOf(about) })
+    } catch (error) {
+      if (hold) await settled(ledger.release(hold))
+      throw error
+    }
+    return grantOf(examined, hold, Math.min(now() + ttl, principal.expiresAt ?? 0))
+  }
+
+  const ask = ({ approval, freshWithin, acr }: Tool, about: ApprovedCall) =>
+    approvals?.request({
+      ...about,
+      kind: approval === 'admin' || about.sub === undefined ? 'admin' : 'user',
+      ...(freshWithin !== undefined && { freshWithin }),
+      ...(acr && { acr }),
+    })
+
+  function grantOf(examined: Examined, hold: Hold | undefined, expiresAt: number): ToolGrant {
+    const { principal, tenant, tool, call, args, model } = examined
+    const facts = {
+      tool: tool.name,
+      args,
+      tenant,
+      ...(model && { model: model.name }),
+      ...(tool.approval && call.approval !== undefined && { approvalId: call.approval }),
+      expiresAt,
+    }
+    return createGrant({
+      facts,
+      ledger,
+      hold,
+      now,
+      stand: () => stand(principal),
+      cost: (units) => models.cost(model, units),
+      fallback: (name) =>
+        report.during(principal, call, tool, async () => {
+          const other = { ...examined, model: examineModel(principal, name) }
+          return grantOf(other, await take(await priced(other, await stand(principal))), expiresAt)
+        }),
+      sandbox: tool.sandbox && sandbox ? () => sandbox({ tool: tool.name, args, tenant }) : undefined,
+      overran: (overrun) => report.overran(facts, principal, overrun),
+    })
+  }
+
+  return (principal, asked) => {
+    // What is changed while this waits is not looked at.
+    const call = { ...asked }
+    return report.during(principal, call, tools.get(call.tool), async () => admit(await examine(principal, call)))
+  }
+}
+
+const roleOf = ({ claims }: Principal): string | undefined =>
+  typeof claims['role'] === 'string' ? claims['role'] : undefined
+
+/** Tools that wait for people are used by agents alone. */
+const aboutOf = ({ principal, tenant, tool, call, args }: Examined) =>
+  ({
+    tenant,
+    ...whoOf(principal),
+    tool: tool.name,
+    args,
+    ...(call.resource !== undefined && { resource: call.resource }),
+  }) as ApprovedCall

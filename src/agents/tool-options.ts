@@ -1,0 +1,97 @@
+import type { Principal } from '../protocol/principal.js'
+import type { Now } from '../protocol/time.js'
+import type { Ledger } from '../store/ledger.js'
+import type { BudgetPolicy } from './budget.js'
+import type { CategoriesOptions, Segment } from './categories.js'
+import type { AgentEvent } from './events.js'
+import type { ModelsOptions } from './models.js'
+import type { Budget } from './token-limits.js'
+import type { ToolArguments, ToolRule } from './tool-rules.js'
+
+/** A call that an agent wants to make. */
+export interface ToolCall {
+  tool: string
+  /** Plain data in an object. Default `{}`. Never says whose data it is: the tenant is the credential's. */
+  args?: unknown
+  /** What the tool is used on, where the arguments do not say: part of what is approved. */
+  resource?: string
+  /** The tenant of what is used, as the application knows it: from its database, not from the arguments. */
+  tenant?: string
+  /** The model to call, where the tool is one. Use `grant.model`. */
+  model?: string
+  /** Everything that the model will read, what tools have answered included: each part is classified. */
+  input?: string | readonly Segment[]
+  /** What it uses at most, as a whole number of units. Demanded where there is a budget; 0 for what costs nothing. */
+  estimate?: number
+  /** The id of an approval for exactly this call. */
+  approval?: string
+  /** Ties the rows of the audit trail to logs and traces. */
+  correlation?: string
+}
+
+/** What `createAgents()` says about the agent of a token, in one read. */
+export type Standing =
+  | { ok: true; agent: { readonly role: string; readonly budget?: Budget } }
+  | { ok: false; detail: string }
+
+/** A call as people approve it and the audit trail names it. */
+export interface ApprovedCall {
+  tenant: string
+  agent: string
+  sub?: string
+  tool: string
+  args: ToolArguments
+  resource?: string
+}
+
+export interface ToolAccessOptions extends ModelsOptions, CategoriesOptions {
+  /** `createAgents(…)`: whether the agent may still act, whom it belongs to, what it may spend. Asked at every call. */
+  agents: { standing(principal: Principal): Promise<Standing> }
+  /** What budgets are reserved from: `memoryLedger()`, `redisLedger(…)`, `postgresLedger(…)`. */
+  ledger: Ledger
+  /** All tools there are, each with what it takes to use it; a text is its scope. {@link scenarios} has four kinds. */
+  tools: Readonly<Record<string, ToolRule | string>>
+  /** Budgets beside those of the agents, and for agents that have none of their own. */
+  budgets?: BudgetPolicy | ((principal: Principal) => BudgetPolicy | Promise<BudgetPolicy>)
+  /** `createApprovals(…)`, for tools that wait for a person. */
+  approvals?: {
+    request(
+      call: ApprovedCall & { kind: 'user' | 'admin'; freshWithin?: number; acr?: readonly string[] },
+    ): Promise<unknown>
+    verify(id: string, call: ApprovedCall): Promise<{ consume(): Promise<unknown> }>
+  }
+  /** `createAudit(…)`, for tools that are audited. */
+  audit?: {
+    append(row: {
+      tenant: string
+      agent?: string
+      sub?: string
+      action: string
+      resource?: string
+      decision: 'allowed' | 'refused'
+      reason?: string
+      correlation?: string
+      approvalId?: string
+      digest?: string
+    }): Promise<unknown>
+  }
+  /** Runs a call where it can do no harm, for tools that are only allowed there. */
+  sandbox?: (call: { tool: string; args: ToolArguments; tenant: string }) => Promise<unknown>
+  /** Seconds that a grant is good for, and after which what has begun counts in full until it is settled. Default 300. */
+  ttl?: number
+  /** What happened. A listener that throws changes nothing. */
+  onEvent?: (event: AgentEvent) => void
+  now?: Now
+}
+
+/** @throws TypeError naming the option */
+export function examineOptions({ agents, ledger, ttl = 300 }: ToolAccessOptions): { ttl: number } {
+  const misuse = (option: string, remedy: string): never => {
+    throw new TypeError(`createToolAccess: "${option}" ${remedy}`)
+  }
+  if (typeof agents?.standing !== 'function') misuse('agents', 'is missing: createAgents(…) knows who may still act')
+  if (typeof ledger?.reserve !== 'function')
+    misuse('ledger', 'is missing: memoryLedger() for one process, redisLedger(…) or postgresLedger(…) for all')
+  if (!(ttl > 0 && ttl <= 86_400)) misuse('ttl', 'must be at most a day, in seconds')
+  return { ttl }
+}

@@ -1,0 +1,84 @@
+import type { SallyportError } from '../protocol/error.js'
+import type { Principal } from '../protocol/principal.js'
+import { StoreError } from '../store/contract.js'
+import type { ToolGrant } from './grant.js'
+import type { ToolAccessOptions, ToolCall } from './tool-options.js'
+import { personOf, type Tool } from './tool-rules.js'
+
+/** Whoever calls, as approvals and the audit trail name them: the agent, and the person; of a key its owner. */
+export const whoOf = (principal: Principal): { agent?: string; sub?: string } => {
+  const { method, client_id, sub } = principal
+  const person = method === 'agent_token' ? personOf(principal) : sub
+  return {
+    ...(method === 'agent_token' && client_id !== undefined && { agent: client_id }),
+    ...(person !== undefined && { sub: person }),
+  }
+}
+
+/** Tells what became of calls: to whoever listens, and to the audit trail. */
+export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'audit' | 'onEvent'>) {
+  const emit: NonNullable<typeof onEvent> = (event) => {
+    try {
+      onEvent?.(event)
+    } catch {}
+  }
+
+  async function append(
+    principal: Principal,
+    { tool, resource, correlation, approval }: ToolCall,
+    row: { decision: 'allowed' | 'refused'; reason?: string; digest?: string },
+  ): Promise<void> {
+    await audit?.append({
+      tenant: principal.tenant ?? '',
+      ...whoOf(principal),
+      action: `tool:${tool}`,
+      ...(resource !== undefined && { resource }),
+      ...row,
+      ...(correlation !== undefined && { correlation }),
+      ...(approval !== undefined && { approvalId: approval }),
+    })
+  }
+
+  return {
+    append,
+
+    overran: ({ tool, tenant }: Pick<ToolGrant, 'tool' | 'tenant'>, principal: Principal, overrun: number): void =>
+      emit({ type: 'tool_overrun', tenant, ...whoOf(principal), tool, overrun }),
+
+    /** The answer of `granting`, and an event of what it was; a row as well where a tool that is audited was refused. */
+    async during(
+      principal: Principal,
+      call: ToolCall,
+      tool: Tool | undefined,
+      granting: () => Promise<ToolGrant>,
+    ): Promise<ToolGrant> {
+      try {
+        const grant = await granting()
+        const { tenant, model } = grant
+        emit({
+          type: 'tool_allowed',
+          tenant,
+          ...whoOf(principal),
+          tool: grant.tool,
+          ...(model !== undefined && { model }),
+        })
+        return grant
+      } catch (error) {
+        const { code = 'unexpected', cause } = error as Partial<SallyportError>
+        const detail = (cause as { because?: unknown } | undefined)?.because
+        emit({
+          type: 'tool_refused',
+          ...(principal.tenant !== undefined && { tenant: principal.tenant }),
+          ...whoOf(principal),
+          tool: tool?.name ?? 'unknown',
+          code,
+          ...(detail !== undefined && { detail: `${detail}` }),
+        })
+        // It is refused whether or not that can be written down.
+        if (tool?.audit && !(error instanceof StoreError))
+          await append(principal, call, { decision: 'refused', reason: code }).catch(() => {})
+        throw error
+      }
+    },
+  }
+}
