@@ -51,8 +51,8 @@ export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessT
     async verify(request, { resource, now }): Promise<Verdict> {
       const { token = '', scheme = 'bearer' } = presented(request) ?? {}
       if (token.length > LONGEST) return refused('too long')
-      if (asked && !isJwt(token)) return asked(request, token, scheme, resource, now)
-      const judge = judges.size === 1 ? first : judges.get(issuerOf(token))
+      const opaque = asked && !isJwt(token)
+      const judge = opaque ? asked : judges.size === 1 ? first : judges.get(issuerOf(token))
       return judge ? judge(request, token, scheme, resource, now) : refused('issuer')
     },
   }
@@ -106,8 +106,8 @@ function createJudge(options: AccessTokenOptions): Judge {
       const payload = await checkSignature(token, resource, now)
       const claim = claimFlaw(payload, profile, now(), clockTolerance)
       if (claim) return refused(claim)
-      const binding = await checkBinding(request, token, payload['cnf'], scheme, checkProof, now)
-      return proven(binding, principalOf(payload, tenantClaim))
+      const binding = checkBinding(request, token, payload['cnf'], scheme, checkProof, now)
+      return proven(binding instanceof Promise ? await binding : binding, principalOf(payload, tenantClaim))
     } catch (error) {
       if (error instanceof TokenFlaw) return refused(error.message)
       if ((error as { code?: unknown }).code === 'unknown key') return refused('unknown key')

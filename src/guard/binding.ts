@@ -9,9 +9,24 @@ export type Binding = { bound?: 'dpop' | 'mtls' } | { flaw: string; error: Bindi
 
 /**
  * Holds a token's confirmation against what came with it: a proof for `jkt` (RFC 9449), the connection's own certificate for
- * `x5t#S256` (RFC 8705). Both where it names both; a confirmation of another kind is refused.
+ * `x5t#S256` (RFC 8705). Both where it names both; a confirmation of another kind is refused. Most tokens have none, and wait for
+ * nothing.
  */
-export async function checkBinding(
+export function checkBinding(
+  request: Request,
+  token: string,
+  cnf: unknown,
+  scheme: 'bearer' | 'dpop',
+  check: ReturnType<typeof createProofCheck>,
+  now: () => number,
+): Binding | Promise<Binding> {
+  if (cnf !== undefined) return checkConfirmation(request, token, cnf, scheme, check, now)
+  return scheme === 'dpop' ? refused('a token that is bound to nothing') : {}
+}
+
+const refused = (flaw: string, error: BindingError = 'invalid_token') => ({ flaw, error })
+
+async function checkConfirmation(
   request: Request,
   token: string,
   cnf: unknown,
@@ -19,8 +34,6 @@ export async function checkBinding(
   check: ReturnType<typeof createProofCheck>,
   now: () => number,
 ): Promise<Binding> {
-  const refused = (flaw: string, error: BindingError = 'invalid_token') => ({ flaw, error })
-  if (cnf === undefined) return scheme === 'dpop' ? refused('a token that is bound to nothing') : {}
   if (typeof cnf !== 'object' || cnf === null) return refused('cnf')
   const { jkt, 'x5t#S256': thumbprint, ...other } = cnf as Record<string, unknown>
   if (Object.keys(other).length || (jkt === undefined && thumbprint === undefined)) return refused('cnf')

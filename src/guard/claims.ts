@@ -39,16 +39,12 @@ export function claimFlaw(
 export function principalOf(claims: Claims, tenantClaim: string): Principal {
   const { iss, sub, exp, client_id, azp, scp, scope = scp, [tenantClaim]: tenant } = claims
   const client = client_id ?? azp
-  return {
-    method: 'access_token',
-    sub: `${sub ?? client_id}`,
-    scopes: scopesOf(scope),
-    claims,
-    ...(typeof iss === 'string' && { iss }),
-    ...(typeof client === 'string' && { client_id: client }),
-    ...(typeof tenant === 'string' && { tenant }),
-    ...(typeof exp === 'number' && { expiresAt: exp }),
-  }
+  const principal: Principal = { method: 'access_token', sub: `${sub ?? client_id}`, scopes: scopesOf(scope), claims }
+  if (typeof iss === 'string') principal.iss = iss
+  if (typeof client === 'string') principal.client_id = client
+  if (typeof tenant === 'string') principal.tenant = tenant
+  if (typeof exp === 'number') principal.expiresAt = exp
+  return principal
 }
 
 function scopesOf(scope: unknown): string[] {

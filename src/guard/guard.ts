@@ -2,9 +2,9 @@ import type { Authenticator, Principal, Verdict } from '../protocol/principal.js
 import { type Now, systemNow } from '../protocol/time.js'
 import { refusalResponse } from './answers.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
-import { examineNeeds, type Needs, type Policy, weigh } from './needs.js'
+import { examineNeeds, type Needs, type Policy, questionOf, weigh } from './needs.js'
 import { believeProxy, examineProxies } from './trusted-proxy.js'
-import { refusal, unavailable } from './verdicts.js'
+import { type Refused, refusal, unavailable } from './verdicts.js'
 
 export interface GuardOptions extends Policy {
   /** The resource indicator of this API: what an access token's audience must be. @see RFC 8707 section 2 */
@@ -58,7 +58,7 @@ export interface Guard {
  * @see RFC 6750 sections 2 and 3
  */
 export function createGuard(options: GuardOptions): Guard {
-  const { resource, accept, metadata, trustedProxies = [], onEvent, now = systemNow, ...policy } = options
+  const { resource, accept, metadata, trustedProxies = [], implies, decide, onEvent, now = systemNow } = options
   if (!URL.canParse(resource) || resource.includes('#'))
     throw new TypeError(
       'createGuard: "resource" must be an absolute URI without a fragment, the audience of this API’s tokens',
@@ -68,6 +68,7 @@ export function createGuard(options: GuardOptions): Guard {
       'createGuard: "accept" is empty; name what is accepted, for example accept: [accessToken({ issuer })]',
     )
   examineProxies(trustedProxies)
+  const context = { resource, now }
 
   const emit = (event: GuardEvent) => {
     try {
@@ -75,54 +76,67 @@ export function createGuard(options: GuardOptions): Guard {
     } catch {}
   }
 
-  async function judge(request: Request): Promise<{ verdict: Verdict; authenticator?: Authenticator }> {
-    if (!believeProxy(request, trustedProxies)) return { verdict: refusal(400, 'invalid_request', 'Client-Cert') }
-    const claims = accept.map((authenticator) => [authenticator, authenticator.claims(request)] as const)
-    const carried = claims.filter(([, claim]) => claim).map(([authenticator]) => authenticator)
-    const certain = claims.filter(([, claim]) => claim === 'certain').map(([authenticator]) => authenticator)
-    const explicit = certain.length ? certain : carried.filter((authenticator) => authenticator.explicit)
-    if (explicit.length > 1 || ambiguous(request)) return { verdict: refusal(400, 'invalid_request') }
-    // A header that nobody here accepts is still a credential: what rides along does not stand in for it.
-    const foreign = !explicit.length && ['authorization', 'x-api-key'].some((name) => request.headers.has(name))
-    const authenticator = explicit[0] ?? (foreign ? undefined : carried[0])
-    if (!authenticator)
-      return { verdict: foreign ? refusal(401, 'invalid_token', 'scheme') : refusal(401, 'missing_credentials') }
-    try {
-      return { verdict: await authenticator.verify(request, { resource, now }), authenticator }
-    } catch {
-      return { verdict: unavailable('authenticator threw'), authenticator }
+  /** Who is to judge, or what is wrong with the way in which the request asks. */
+  function judgeOf(request: Request): Authenticator | Refused {
+    if (!believeProxy(request, trustedProxies)) return refusal(400, 'invalid_request', 'Client-Cert')
+    const carried: Authenticator[] = []
+    const certain: Authenticator[] = []
+    for (const authenticator of accept) {
+      const claim = authenticator.claims(request)
+      if (claim) carried.push(authenticator)
+      if (claim === 'certain') certain.push(authenticator)
     }
+    const explicit = certain.length ? certain : carried.filter((authenticator) => authenticator.explicit)
+    const authorization = request.headers.get('authorization')
+    const key = request.headers.has('x-api-key')
+    // Two values of one header arrive joined by a comma; a key and an authorization are two credentials.
+    const two = authorization !== null && (key || authorization.includes(','))
+    if (explicit.length > 1 || two) return refusal(400, 'invalid_request')
+    if (explicit[0]) return explicit[0]
+    // A header that nobody here accepts is still a credential: what rides along does not stand in for it.
+    if (authorization !== null || key) return refusal(401, 'invalid_token', 'scheme')
+    return carried[0] ?? refusal(401, 'missing_credentials')
   }
 
-  /** A policy or a budget that cannot decide has not said yes. */
-  async function weighed({ principal, admit }: Accepted, needs: Needs): Promise<Verdict> {
+  /** A judge, a policy or a budget that cannot decide has not said yes. */
+  async function judged(request: Request, judge: Authenticator, needs: Needs): Promise<Verdict> {
+    let asked = 'authenticator'
     try {
-      const verdict = await weigh(principal, needs, policy, now())
+      const verdict = await judge.verify(request, context)
       if (!verdict.ok) return verdict
-      return (await admit?.(needs.cost ?? 1)) ?? verdict
+      const { principal, admit } = verdict
+      const lack = weigh(principal, needs, implies, now())
+      if (lack) return lack
+      const { action, cost = 1 } = needs
+      asked = 'decide'
+      if (action && decide && !(await decide(questionOf(principal, action))))
+        return refusal(403, 'access_denied', action.name)
+      asked = 'budget'
+      return (admit && (await admit(cost))) ?? { ok: true, principal }
     } catch {
-      return unavailable('decide threw')
+      return unavailable(`${asked} threw`)
     }
   }
   const where: Record<string, string> = metadata ? { resource_metadata: metadataUrl(resource) } : {}
 
   const protect = async (request: Request, needs: Needs = {}): Promise<Outcome> => {
     examineNeeds(needs)
-    const { verdict, authenticator } = await judge(request)
-    const final = verdict.ok ? await weighed(verdict, needs) : verdict
-    if (final.ok) {
-      emit({ type: 'accepted', method: final.principal.method, sub: final.principal.sub })
-      return final
+    const found = judgeOf(request)
+    const judge = 'verify' in found ? found : undefined
+    const verdict = 'verify' in found ? await judged(request, found, needs) : found
+    if (verdict.ok) {
+      emit({ type: 'accepted', method: verdict.principal.method, sub: verdict.principal.sub })
+      return verdict
     }
-    const { status, error, detail } = final
+    const { status, error, detail } = verdict
     emit({
       type: 'refused',
       status,
       error,
-      ...(authenticator && { method: authenticator.method }),
+      ...(judge && { method: judge.method }),
       ...(detail !== undefined && { detail }),
     })
-    return { ok: false, response: refusalResponse(final, accept, authenticator, where) }
+    return { ok: false, response: refusalResponse(verdict, accept, judge, where) }
   }
 
   return Object.assign(protect, {
@@ -135,12 +149,4 @@ export function createGuard(options: GuardOptions): Guard {
       }
     },
   })
-}
-
-type Accepted = Extract<Verdict, { ok: true }>
-
-/** Two values of one header arrive joined by a comma; a key and an authorization are two credentials. */
-function ambiguous({ headers }: Request): boolean {
-  const authorization = headers.get('authorization')
-  return (authorization !== null && headers.has('x-api-key')) || (authorization?.includes(',') ?? false)
 }

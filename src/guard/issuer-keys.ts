@@ -98,9 +98,15 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     }
   }
   const generation = () => (found && !found.keys.reloading && now() - found.at < maxAge ? fetches : undefined)
-  return Object.assign(keyFor, {
-    generation,
-    knows: (kid: string | undefined) =>
-      generation() !== undefined && found?.keys.jwks()?.keys.some((key) => key.kid === kid) === true,
-  })
+
+  /** The names of the keys, read once for each generation: the set that is asked for them is copied each time. */
+  let names: { generation: number; kids: ReadonlySet<string | undefined> } | undefined
+  function knows(kid: string | undefined): boolean {
+    const present = generation()
+    if (present === undefined) return false
+    if (names?.generation !== present)
+      names = { generation: present, kids: new Set(found?.keys.jwks()?.keys.map((key) => key.kid)) }
+    return names.kids.has(kid)
+  }
+  return Object.assign(keyFor, { generation, knows })
 }

@@ -1,4 +1,4 @@
-import type { Principal, Verdict } from '../protocol/principal.js'
+import type { Principal } from '../protocol/principal.js'
 import { missingScopes } from '../protocol/scope.js'
 import { type Refused, refusal } from './verdicts.js'
 
@@ -74,13 +74,13 @@ export interface Policy {
   decide?: (question: Question) => boolean | Promise<boolean>
 }
 
-/** What the caller may, held against what the route needs: asked only once it is known who calls. */
-export async function weigh(
+/** What the caller lacks of what the route needs: asked only once it is known who calls. */
+export function weigh(
   principal: Principal,
-  { scopes = [], tenant, methods, bound, acr, maxAge, action }: Needs,
-  { implies, decide }: Policy,
+  { scopes = [], tenant, methods, bound, acr, maxAge }: Needs,
+  implies: Policy['implies'],
   now: number,
-): Promise<Verdict> {
+): Refused | undefined {
   if (methods && !methods.includes(principal.method)) return refusal(403, 'credential_not_accepted', principal.method)
   if (bound && !principal.bound) return refusal(401, 'invalid_token', 'unbound')
   const stale = staleness(principal, acr, maxAge, now)
@@ -92,10 +92,7 @@ export async function weigh(
       challenge: { scope: [...scopes].join(' ') },
       detail: `missing ${missing.join(' ')}`,
     }
-  if (tenant !== undefined && principal.tenant !== tenant) return refusal(403, 'tenant_mismatch')
-  if (action && decide && !(await decide(questionOf(principal, action))))
-    return refusal(403, 'access_denied', action.name)
-  return { ok: true, principal }
+  return tenant === undefined || principal.tenant === tenant ? undefined : refusal(403, 'tenant_mismatch')
 }
 
 /** Everything that is granted, and what that includes, however deep. */
@@ -123,7 +120,10 @@ function staleness(
   }
 }
 
-const questionOf = ({ sub, method, tenant, client_id, scopes, claims }: Principal, action: Action): Question => ({
+export const questionOf = (
+  { sub, method, tenant, client_id, scopes, claims }: Principal,
+  action: Action,
+): Question => ({
   subject: { type: method, id: sub, properties: { tenant, client_id, scopes, claims } },
   action: { name: action.name },
   resource: action.resource ?? { type: 'resource', id: '*' },

@@ -18,14 +18,15 @@ export class TokenFlaw extends Error {}
 /** Tokens that are remembered: fewer than a thousand, about 2 MB; the longest unused make room. */
 const REMEMBERED = 998
 
-/** Characters from the end of a token by which it may have been seen before: a hint, and no more. */
-const TAIL = 22
+/** Tokens of which it is known that they may have come before, by the end of their signature: a hint, and no more. */
+const SEEN = 8192
 
-/** Absent `digest`: seen once, and not remembered yet. */
+/** What decoders let pass and base64url does not have: a token has one spelling. */
+const loose = ['=', '+', '/', ' ', '\t']
+
 interface Known {
-  digest?: string
-  resource?: string
-  generation?: number
+  resource: string
+  generation: number
   claims?: JWTPayload
 }
 
@@ -40,43 +41,49 @@ interface Known {
  */
 export function createSignatureCheck({ issuer, algs, profile, clockTolerance, keys }: SignatureCheckOptions) {
   const remembered = createBounded<Known>(REMEMBERED)
-  const keyFor =
-    (token: string): JWTVerifyGetKey =>
-    async (header, jws) => {
-      const flaw = headerFlaw(header, profile)
-      if (flaw !== undefined) throw new TokenFlaw(flaw)
-      // Not believed yet, but a token of somebody else's makes nobody look for keys.
-      if (keys.knows?.(header.kid) === false && decodeJwt(token).iss !== issuer) throw new TokenFlaw('issuer')
-      return keys(header, jws)
-    }
+  const seen = new Int32Array(SEEN)
+  const fixed = {
+    algorithms: [...algs],
+    issuer,
+    clockTolerance,
+    requiredClaims: ['exp', 'sub', ...(profile === 'rfc9068' ? ['client_id', 'iat', 'jti'] : [])],
+  }
+  const keyFor: JWTVerifyGetKey = (header, jws) => {
+    const flaw = headerFlaw(header, profile)
+    if (flaw !== undefined) throw new TokenFlaw(flaw)
+    // Not believed yet, but a token of somebody else's makes nobody look for keys.
+    if (keys.knows?.(header.kid) === false && decodeJwt(`.${jws.payload}.`).iss !== issuer)
+      throw new TokenFlaw('issuer')
+    return keys(header, jws)
+  }
 
   return async (token: string, resource: string, now: () => number): Promise<JWTPayload> => {
     const generation = keys.generation?.()
-    const tail = token.slice(-TAIL)
-    const known = generation === undefined ? undefined : remembered.get(tail)
-    const digest = known && (await platform.sha256(token))
-    if (
-      known?.digest !== undefined &&
-      known.digest === digest &&
-      known.generation === generation &&
-      known.resource === resource
-    ) {
+    const mark = markOf(token)
+    const digest = seen[mark % SEEN] === mark ? await platform.sha256(token) : undefined
+    const known = digest === undefined ? undefined : remembered.get(digest)
+    if (known && known.generation === generation && known.resource === resource) {
       known.claims ??= frozen(decodeJwt(token))
       return known.claims
     }
-    if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw new TokenFlaw('not a signed JWT')
-    const { payload } = await jwtVerify(token, keyFor(token), {
-      algorithms: [...algs],
-      issuer,
+    if (loose.some((mark) => token.includes(mark))) throw new TokenFlaw('not base64url')
+    const { payload } = await jwtVerify(token, keyFor, {
+      ...fixed,
       audience: resource,
-      clockTolerance,
       currentDate: new Date(now() * 1000),
-      requiredClaims: ['exp', ...(profile === 'rfc9068' ? ['sub', 'client_id', 'iat', 'jti'] : ['sub'])],
     })
     if (generation === undefined || keys.generation?.() !== generation) return payload
-    remembered.set(tail, digest === undefined ? {} : { digest, resource, generation })
+    if (digest === undefined) seen[mark % SEEN] = mark
+    else remembered.set(digest, { resource, generation })
     return payload
   }
+}
+
+/** 30 bits of the signature. */
+function markOf(token: string): number {
+  let mark = 0
+  for (let at = token.length - 6; at < token.length - 1; at++) mark = (mark << 6) ^ token.charCodeAt(at)
+  return mark & 0x3fffffff
 }
 
 /** What is handed out more than once: one request's handler must not write what the next one reads. */
@@ -90,7 +97,8 @@ const headerMembers = new Set(['alg', 'kid', 'typ', 'x5t', 'x5t#S256', 'cty', 'r
 /** What is wrong with a header, before a key is looked for. */
 function headerFlaw(header: JWTHeaderParameters, profile: 'rfc9068' | 'jwt'): string | undefined {
   // `jku`, `jwk`, `x5u`, `x5c` would let a token name its own key; `crit`, `zip`, `b64`, `enc` change what is signed.
-  if (Object.keys(header).some((name) => !headerMembers.has(name))) return 'header member'
+  for (const name in header) if (!headerMembers.has(name)) return 'header member'
+  if (header.typ === 'at+jwt') return undefined
   const typ = typeof header.typ === 'string' ? header.typ.toLowerCase().replace(/^application\//, '') : header.typ
   if (profile === 'rfc9068') return typ === 'at+jwt' ? undefined : 'typ'
   return typ === undefined || typ === 'jwt' || typ === 'at+jwt' ? undefined : 'typ'

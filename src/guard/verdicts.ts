@@ -38,5 +38,6 @@ export const unavailable = (detail: string, retryAfter = 5): Refused => ({
 export function proven(binding: Binding, principal: Principal): Verdict {
   if (binding === 'unknown') return unavailable('store')
   if ('flaw' in binding) return refused(binding.flaw, binding.error, binding.nonce)
-  return { ok: true, principal: { ...principal, ...binding } }
+  if (binding.bound) principal.bound = binding.bound
+  return { ok: true, principal }
 }
