@@ -89,7 +89,6 @@ function createJudge(options: AccessTokenOptions): Judge {
       issuer,
       algs,
       profile,
-      clockTolerance,
       keys:
         (options.keys as JWTVerifyGetKey | undefined) ??
         createIssuerKeys({
@@ -103,7 +102,7 @@ function createJudge(options: AccessTokenOptions): Judge {
         }),
     })
     try {
-      const payload = await checkSignature(token, resource, now)
+      const payload = await checkSignature(token, resource)
       const claim = claimFlaw(payload, profile, now(), clockTolerance)
       if (claim) return refused(claim)
       const binding = checkBinding(request, token, payload['cnf'], scheme, checkProof, now)

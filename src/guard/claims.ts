@@ -27,6 +27,7 @@ export function claimFlaw(
   if (flaw) return flaw
   if (!isText(claims['sub'])) return 'sub'
   if (profile === 'rfc9068') {
+    if (claims['iat'] === undefined) return 'iat'
     if (typeof claims['jti'] !== 'string') return 'jti'
     return isText(claims['client_id']) ? undefined : 'client_id'
   }

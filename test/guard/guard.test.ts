@@ -281,9 +281,7 @@ describe('a refused access token', () => {
     if (outcome.ok) throw new Error('accepted')
     const said = `${await outcome.response.text()}${JSON.stringify([...outcome.response.headers])}`
     for (const secret of [token, 'secret.example', 'somebody-private', ' at ']) expect(said).not.toContain(secret)
-    expect(it.events).toMatchObject([
-      { type: 'refused', status: 401, error: 'invalid_token', detail: expect.stringMatching(/AUD|CLAIM/) },
-    ])
+    expect(it.events).toMatchObject([{ type: 'refused', status: 401, error: 'invalid_token', detail: 'aud' }])
     expect(JSON.stringify(it.events)).not.toContain(token)
   })
 })
