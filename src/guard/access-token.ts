@@ -7,7 +7,7 @@ import { createOpaqueJudge } from './opaque-token.js'
 import { type AccessTokenOptions, examine, usualAlgs } from './options.js'
 import { createProofCheck } from './proof.js'
 import { createSignatureCheck, TokenFlaw } from './signature.js'
-import { type Judge, proven, refused, unavailable } from './verdicts.js'
+import { type Judge, proven, refused, revoked, unavailable } from './verdicts.js'
 
 /** Characters. A longer token is refused before anything is computed or asked. */
 const LONGEST = 16_384
@@ -26,8 +26,8 @@ const LONGEST = 16_384
  * A token that is bound (`cnf`) is refused without its proof: of the key by a DPoP header, once (RFC 9449), of the certificate by
  * the connection's own (RFC 8705), which the rim ties to the request (`withPeer`). The binding cannot be dropped.
  *
- * Not checked: revocation of JWTs, which are good until they expire; another token is seen to be revoked `introspection.maxAge`
- * later at most.
+ * Not checked: revocation of single JWTs, which are good until they expire, but for `revokedUntil`; another token is seen to be revoked
+ * `introspection.maxAge` later at most.
  *
  * @throws TypeError naming the option
  * @see RFC 9068 section 4, RFC 8725
@@ -105,6 +105,8 @@ function createJudge(options: AccessTokenOptions): Judge {
       const payload = await checkSignature(token, resource)
       const claim = claimFlaw(payload, profile, now(), clockTolerance)
       if (claim) return refused(claim)
+      const over = options.revokedUntil && (await revoked(options, payload))
+      if (over) return over
       const binding = checkBinding(request, token, payload['cnf'], scheme, checkProof, now)
       return proven(binding instanceof Promise ? await binding : binding, principalOf(payload, tenantClaim))
     } catch (error) {

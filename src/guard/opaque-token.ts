@@ -6,7 +6,7 @@ import type { createIntrospection, Introspected } from './introspection.js'
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
 import { createProofCheck } from './proof.js'
 import { frozen } from './signature.js'
-import { type Judge, proven, refused, unavailable } from './verdicts.js'
+import { type Judge, proven, refused, revoked, unavailable } from './verdicts.js'
 
 /** Answers that are remembered at most; the longest unused make room. */
 const REMEMBERED = 998
@@ -59,6 +59,8 @@ export function createOpaqueJudge(options: AccessTokenOptions, client: Introspec
     const { answer } = said
     const flaw = answerFlaw(answer, issuer, resource) ?? timeFlaw(answer, now(), clockTolerance)
     if (flaw) return refused(flaw)
+    const over = options.revokedUntil && (await revoked(options, answer))
+    if (over) return over
     const binding = await checkBinding(request, token, answer['cnf'], scheme, checkProof, now)
     return proven(binding, { ...principalOf(answer, tenantClaim), iss: issuer })
   }

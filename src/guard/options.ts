@@ -22,6 +22,11 @@ export interface AccessTokenOptions {
   keys?: (header: JWTHeaderParameters) => Promise<CryptoKey | Uint8Array>
   /** Asks the issuer about tokens that are no JWT. Default: those are refused. @see RFC 7662 */
   introspection?: IntrospectionOptions
+  /**
+   * The instant (epoch seconds) up to which this caller's tokens are worth nothing: a person who was signed out everywhere, a client
+   * whose secret has leaked. Asked in every request, with the claims that were verified; one that throws is 503. Default: nobody's.
+   */
+  revokedUntil?: (claims: Readonly<Record<string, unknown>>) => number | undefined | Promise<number | undefined>
   /** The claim that names the tenant. Default `tenant`. */
   tenantClaim?: string
   fetch?: typeof globalThis.fetch

@@ -1,6 +1,7 @@
 import type { Principal, Verdict } from '../protocol/principal.js'
 import type { Binding, BindingError } from './binding.js'
 import { type GuardErrorCode, guardErrors } from './errors.js'
+import type { AccessTokenOptions } from './options.js'
 
 export type Refused = Extract<Verdict, { ok: false }>
 
@@ -33,6 +34,20 @@ export const unavailable = (detail: string, retryAfter = 5): Refused => ({
   ...refusal(503, 'keys_unavailable', detail),
   retryAfter,
 })
+
+/** A token from before its caller's stamp; one that does not say when it was issued may be. */
+export async function revoked(
+  { revokedUntil }: AccessTokenOptions,
+  claims: Readonly<Record<string, unknown>>,
+): Promise<Refused | undefined> {
+  try {
+    const until = await revokedUntil?.(claims)
+    const { iat } = claims
+    return until === undefined || (typeof iat === 'number' && iat > until) ? undefined : refused('revoked')
+  } catch {
+    return unavailable('revokedUntil threw')
+  }
+}
 
 /** A token whose claims are right is as good as the proof of what it is bound to. */
 export function proven(binding: Binding, principal: Principal): Verdict {

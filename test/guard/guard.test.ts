@@ -639,6 +639,26 @@ describe('the memory of verified tokens', () => {
   })
 })
 
+describe('a caller whose tokens are worth nothing up to an instant', () => {
+  it('is refused with those, also with one that is remembered, and let in with a later one', async () => {
+    const stamps = new Map<unknown, number>()
+    const it = setUp({ revokedUntil: async ({ sub }) => stamps.get(sub) })
+    const token = await it.token({ iat: 1_789_999_900 })
+    for (let times = 0; times < 4; times++) expect(await verdict(it, token)).toBe(200)
+    stamps.set('alice', 1_789_999_900)
+    expect(await verdict(it, token)).toBe('401 invalid_token')
+    expect(it.events.at(-1)).toMatchObject({ detail: 'revoked' })
+    expect(await verdict(it, await it.token({ iat: 1_789_999_901 }))).toBe(200)
+    expect(await verdict(it, await it.token({ sub: 'bob', iat: 1_789_999_900 }))).toBe(200)
+  })
+
+  it('is nobody’s loss: who cannot be asked makes it 503', async () => {
+    const it = setUp({ revokedUntil: () => Promise.reject(new Error('the database is away')) })
+    expect(await verdict(it, await it.token())).toBe('503 keys_unavailable')
+    expect(JSON.stringify(it.events)).not.toContain('database')
+  })
+})
+
 describe('the profile “jwt”', () => {
   it('accepts the plain JWTs of issuers that write no at+jwt', async () => {
     const it = setUp({ profile: 'jwt' })

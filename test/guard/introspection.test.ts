@@ -617,3 +617,17 @@ describe('this API as a client', () => {
     )
   })
 })
+
+describe('a stamp on the caller of an opaque token', () => {
+  it('is looked at in every request, also while the answer is remembered', async () => {
+    const stamps = new Map<unknown, number>()
+    const { call, token, sent, now } = await scene({}, { revokedUntil: ({ client_id }) => stamps.get(client_id) })
+    expect(await call(token)).toBe(200)
+    const asked = sent.length
+    stamps.set('cli', now())
+    expect(await call(token)).toBe('401 invalid_token')
+    stamps.set('cli', now() - 1)
+    expect(await call(token)).toBe(200)
+    expect(sent).toHaveLength(asked)
+  })
+})
