@@ -7,6 +7,8 @@ import type { Roles } from './roles.js'
 /** What is needed of `createTokenIssuer(…)`. */
 export interface AgentTokenIssuer {
   readonly issuer: string
+  /** Whom its tokens are for that name no other. */
+  readonly audience?: string
   issue(token: {
     sub: string
     client_id: string
@@ -69,5 +71,5 @@ export function examine(options: AgentsOptions<Roles>, roles: Roles) {
   if (!(Number.isInteger(maxDepth) && maxDepth > 0 && maxDepth <= 10)) misuse('maxDepth', 'must be 1 to 10')
   const odd = resources.find((resource) => !URL.canParse(resource) || resource.includes('#'))
   if (odd !== undefined) misuse('resources', `names ${odd}, which is no absolute URI without a fragment`)
-  return { maxAge, maxDepth, resources }
+  return { maxAge, maxDepth, resources: tokens.audience === undefined ? resources : [...resources, tokens.audience] }
 }

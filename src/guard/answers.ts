@@ -16,8 +16,8 @@ function challenges(
 }
 
 /**
- * The answer to a refused request, ready to send. A caller without credentials is told what is accepted and nothing
- * else; one whose credential was refused is told the code, never the reason.
+ * The answer to a refused request, ready to send. A caller without credentials is told what is accepted and needed, and no
+ * error; one whose credential was refused is told the code, never the reason.
  *
  * @see RFC 6750 section 3
  */

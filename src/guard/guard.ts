@@ -46,9 +46,10 @@ export interface Guard {
 /**
  * Who calls, and may they? One guard for every kind of caller of one API.
  *
- * No credential: 401 with every challenge that is accepted here. A refused one: 401 `invalid_token`, one body for every
- * cause. Too little scope: 403 `insufficient_scope`, naming all that is missing. Another tenant: 403 `tenant_mismatch`. A
- * sign-in that is too weak or too old: 401 `insufficient_user_authentication`, saying what would do (RFC 9470).
+ * No credential: 401 with every challenge that is accepted here, and the scopes to ask for. A refused one: 401
+ * `invalid_token`, one body for every cause. Too little scope: 403 `insufficient_scope`, naming all that is needed. Another
+ * tenant: 403 `tenant_mismatch`. A sign-in that is too weak or too old: 401 `insufficient_user_authentication`, saying what
+ * would do (RFC 9470).
  * Two explicit credentials: 400. What cannot be checked now: 503 with `Retry-After`. A guard that cannot decide says no.
  *
  * Looked at are headers, never the query or the body. Not checked: rates, and what the handler does with the principal.
@@ -128,7 +129,9 @@ export function createGuard(options: GuardOptions): Guard {
       emit({ type: 'accepted', method: verdict.principal.method, sub: verdict.principal.sub })
       return verdict
     }
-    const { status, error, detail } = verdict
+    const { status, error, detail, challenge } = verdict
+    // What to ask a token for. A challenge with parameters of its own says it, or asks for something else.
+    const scope = status === 401 && !challenge && needs.scopes?.length ? { scope: needs.scopes.join(' ') } : {}
     emit({
       type: 'refused',
       status,
@@ -136,7 +139,7 @@ export function createGuard(options: GuardOptions): Guard {
       ...(judge && { method: judge.method }),
       ...(detail !== undefined && { detail }),
     })
-    return { ok: false, response: refusalResponse(verdict, accept, judge, where) }
+    return { ok: false, response: refusalResponse(verdict, accept, judge, { ...where, ...scope }) }
   }
 
   return Object.assign(protect, {

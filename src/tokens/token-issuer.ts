@@ -98,6 +98,8 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
 
   return {
     issuer,
+    /** Whom tokens are for that name no other. */
+    audience,
     /** For `accessToken({ issuer, algs, keys })` in the same process. */
     algs: [...new Set(options.keys.map(({ alg }) => alg))],
     /** Finds the key of a token by `kid` and `alg`. */

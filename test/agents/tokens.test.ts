@@ -118,6 +118,7 @@ describe('an agent’s token', () => {
     const { register, agents, call, other } = scene()
     const { id } = await register()
     const here = await agents.issue({ tenant: 'acme', agent: id })
+    expect((await agents.issue({ tenant: 'acme', agent: id, resource: API })).access_token).toBeTruthy()
     const there = await agents.issue({ tenant: 'acme', agent: id, resource: OTHER })
     // As it would be if the first API passed on what it was sent.
     expect(await call(here.access_token, {}, {}, other, OTHER)).toEqual([401, 'invalid_token'])

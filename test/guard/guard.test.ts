@@ -314,6 +314,20 @@ describe('the headers', () => {
     expect(await bodyOf(little.response)).toMatchObject({ error: 'insufficient_scope' })
   })
 
+  it('are told with a 401 what to ask a token for, unless it is the sign-in that will not do', async () => {
+    const it = setUp()
+    const needs = { scopes: ['notes:read', 'notes:write'] }
+    const said = async (authorization?: string, more = {}) => {
+      const outcome = await it.protect(request(authorization), { ...needs, ...more })
+      return outcome.ok ? '' : outcome.response.headers.get('www-authenticate')
+    }
+    expect(await said()).toBe('Bearer scope="notes:read notes:write"')
+    expect(await said('Bearer junk')).toMatch(/^Bearer error="invalid_token", .*, scope="notes:read notes:write"$/)
+    const token = `Bearer ${await it.token()}`
+    expect(await said(token, { acr: ['mfa'] })).toMatch(/acr_values="mfa"$/)
+    expect(await said(token)).toMatch(/^Bearer error="insufficient_scope".* scope="notes:read notes:write"$/)
+  })
+
   it('[J-11 twin] accept enough scope', async () => {
     const it = setUp()
     const token = await it.token({ scope: 'notes:read notes:write' })

@@ -236,7 +236,7 @@ describe.each(Object.entries(frameworks))('the guard in %s', (name, serve) => {
     expect(nobody).toMatchObject({
       status: 401,
       headers: {
-        'www-authenticate': `Bearer ${metadata}`,
+        'www-authenticate': `Bearer ${metadata}, scope="notes:read"`,
         'cache-control': 'no-store',
         'content-type': 'application/json',
         'x-frame-options': 'DENY',
@@ -262,7 +262,8 @@ describe.each(Object.entries(frameworks))('the guard in %s', (name, serve) => {
     const where = await serve(
       guardOf({ accept: [accessToken({ issuer: ISSUER }), other], metadata: undefined as never }),
     )
-    expect((await ask(where, '/notes')).headers['www-authenticate']).toBe('Bearer, Cookie')
+    const said = 'Bearer scope="notes:read", Cookie scope="notes:read"'
+    expect((await ask(where, '/notes')).headers['www-authenticate']).toBe(said)
     const away = await ask(where, '/notes', { Cookie: 'x=1' })
     expect([away.status, away.headers['retry-after'], away.body.error]).toEqual([503, '7', 'temporarily_unavailable'])
   })
