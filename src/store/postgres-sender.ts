@@ -47,9 +47,12 @@ export async function outage<Result>(work: () => Promise<Result>): Promise<Resul
   try {
     return await work()
   } catch (error) {
-    // undefined_table, undefined_column
+    // undefined_table, undefined_column, undefined_function
     const { code } = error as { code?: unknown }
-    throw new StoreError(code === '42P01' || code === '42703' ? 'store_not_migrated' : 'store_unavailable', error)
+    throw new StoreError(
+      code === '42P01' || code === '42703' || code === '42883' ? 'store_not_migrated' : 'store_unavailable',
+      error,
+    )
   }
 }
 

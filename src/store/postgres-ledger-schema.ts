@@ -1,0 +1,203 @@
+import { HOLD_KEPT } from './ledger.js'
+import { windowsKept } from './windows.js'
+
+/**
+ * Tables and functions of the ledger. Each call is one function and so one round trip: the lock of a tenant is held for as long as
+ * the server needs, and never while a message travels. A volatile function sees, in each of its statements, what was
+ * committed before: after the lock that is everything.
+ */
+export function ledgerSchema(prefix: string) {
+  const budgets = `"${prefix}_budgets"`
+  const holds = `"${prefix}_holds"`
+  const name = (operation: string) => `"${prefix}_budget_${operation}"`
+  const epoch = 'extract(epoch from clock_timestamp())'
+  const utc = "clock_timestamp() at time zone 'UTC'"
+  const month = `(extract(year from ${utc}) * 12 + extract(month from ${utc}) - 1)::bigint`
+  const at = (letter: string) =>
+    ({ m: `floor(${epoch} / 60)::bigint`, d: `floor(${epoch} / 86400)::bigint` })[letter] ?? month
+  const oldest = Object.entries(windowsKept)
+    .map(([letter, kept]) => `(name like '${letter}%' and substr(name, 2)::bigint <= ${at(letter)} - ${kept})`)
+    .join(' or ')
+
+  const fn = (operation: string, parameters: string, returns: string, variables: string, body: string) =>
+    `create or replace function ${name(operation)}(${parameters}) returns ${returns} language plpgsql volatile as $$
+     #variable_conflict use_column
+     declare ${variables}
+     begin ${body} end $$`
+  const lines = 'p_subjects text[], p_kinds text[], p_limits bigint[]'
+  const outcome = 'table(code int, line int, remaining bigint, instant float8)'
+  const answer = (code: string, rest = '0, 0::bigint') =>
+    `return query select ${code}, ${rest}, ${epoch}::float8; return;`
+  const mine = 'tenant = p_tenant and id = p_id'
+  const accounts = `tenant = p_tenant and budget.subject = given.subject and budget.name = given.name`
+  const found = `select * into hold from ${holds} where ${mine}; if not found then ${answer('-1')} end if;`
+
+  return {
+    name,
+    statements: [
+      `create table if not exists ${budgets} (tenant text collate "C", subject text collate "C", name text collate "C",
+       committed bigint not null check (committed >= 0), held bigint not null check (held >= 0),
+       primary key (tenant, subject, name))`,
+      `create table if not exists ${holds} (tenant text collate "C", id text collate "C", amount bigint not null,
+       until timestamptz not null, state text not null default 'open', started boolean not null default false,
+       overrun bigint not null default 0, subjects text[] not null, windows text[] not null, lines text not null,
+       primary key (tenant, id))`,
+      `create index if not exists ${holds.replace(/"$/, '_until"')} on ${holds} (tenant, state, until)`,
+
+      `create or replace function ${name('window')}(kind text) returns text language sql volatile as $$
+       select case kind when 'minute' then 'm' || ${at('m')} when 'day' then 'd' || ${at('d')}
+       when 'month' then 'o' || ${month} else 't' end $$`,
+
+      // Alone with a tenant's budgets; what has ended by itself is given back, and counts in full where it had been started.
+      fn(
+        'enter',
+        'p_tenant text',
+        'void',
+        '',
+        `perform pg_advisory_xact_lock(hashtextextended('${prefix} budgets ' || p_tenant, 20261124));
+         with ended as (
+           update ${holds} set state = 'ended' where tenant = p_tenant and state = 'open' and until <= clock_timestamp()
+           returning amount, started, subjects, windows
+         ), given as (
+           select line.subject, line.name, sum(amount) as held, sum(case when started then amount else 0 end) as spent
+           from ended, unnest(subjects, windows) as line(subject, name) group by line.subject, line.name
+         )
+         update ${budgets} as budget set held = budget.held - given.held, committed = budget.committed + given.spent
+         from given where ${accounts};
+         delete from ${holds} where tenant = p_tenant and state <> 'open'
+         and until <= clock_timestamp() - ${HOLD_KEPT} * interval '1 second';`,
+      ),
+
+      // To windows that may be new: then what nobody reads any more goes.
+      fn(
+        'add',
+        'p_tenant text, p_subjects text[], p_names text[], p_committed bigint, p_held bigint',
+        'void',
+        'fresh boolean;',
+        `with added as (
+           insert into ${budgets} as budget (tenant, subject, name, committed, held)
+           select p_tenant, given.subject, given.name, p_committed, p_held
+           from unnest(p_subjects, p_names) as given(subject, name)
+           on conflict (tenant, subject, name) do update
+           set committed = budget.committed + excluded.committed, held = budget.held + excluded.held
+           returning xmax = 0 as new
+         ) select bool_or(new) into fresh from added;
+         if fresh then delete from ${budgets} where tenant = p_tenant and held = 0 and (${oldest}); end if;`,
+      ),
+
+      // The names of the windows, or the first line without room for an amount.
+      fn(
+        'admit',
+        `p_tenant text, p_amount bigint, ${lines}`,
+        'table(names text[], line int, remaining bigint)',
+        'own text[] := array[]::text[]; room bigint;',
+        `for i in 1 .. cardinality(p_subjects) loop
+           own := own || ${name('window')}(p_kinds[i]);
+           room := p_limits[i] - coalesce((select committed + held from ${budgets}
+             where tenant = p_tenant and subject = p_subjects[i] and name = own[i]), 0);
+           if p_amount > room then return query select null::text[], i, room; return; end if;
+         end loop;
+         return query select own, 0, 0::bigint;`,
+      ),
+
+      fn(
+        'reserve',
+        `p_tenant text, p_id text, p_amount bigint, p_ttl float8, p_lines text, ${lines}`,
+        outcome,
+        'known text; room record;',
+        `perform ${name('enter')}(p_tenant);
+         select state into known from ${holds} where ${mine};
+         if known = 'open' then ${answer('1')} end if;
+         if known is not null then ${answer('-1')} end if;
+         select * into room from ${name('admit')}(p_tenant, p_amount, p_subjects, p_kinds, p_limits);
+         if room.names is null then ${answer('0', 'room.line, room.remaining')} end if;
+         perform ${name('add')}(p_tenant, p_subjects, room.names, 0, p_amount);
+         insert into ${holds} (tenant, id, amount, until, subjects, windows, lines) values (p_tenant, p_id, p_amount,
+           clock_timestamp() + p_ttl * interval '1 second', p_subjects, room.names, p_lines);
+         ${answer('1')}`,
+      ),
+
+      fn(
+        'spend',
+        `p_tenant text, p_amount bigint, ${lines}`,
+        outcome,
+        'room record;',
+        `perform ${name('enter')}(p_tenant);
+         select * into room from ${name('admit')}(p_tenant, p_amount, p_subjects, p_kinds, p_limits);
+         if room.names is null then ${answer('0', 'room.line, room.remaining')} end if;
+         perform ${name('add')}(p_tenant, p_subjects, room.names, p_amount, 0);
+         ${answer('1')}`,
+      ),
+
+      fn(
+        'start',
+        'p_tenant text, p_id text',
+        outcome,
+        'hold record;',
+        `perform ${name('enter')}(p_tenant);
+         ${found}
+         if hold.state <> 'open' then ${answer('0')} end if;
+         update ${holds} set started = true where ${mine};
+         ${answer('1')}`,
+      ),
+
+      fn(
+        'settle',
+        'p_tenant text, p_id text, p_actual bigint, p_limits bigint[]',
+        outcome,
+        'hold record; given_back bigint := 0; charged bigint := 0; above bigint;',
+        `perform ${name('enter')}(p_tenant);
+         ${found}
+         if hold.state = 'settled' then ${answer('1', '0, hold.overrun')} end if;
+         if hold.state = 'open' then given_back := hold.amount; end if;
+         if hold.state = 'ended' and hold.started then charged := hold.amount; end if;
+         update ${budgets} as budget set committed = committed + p_actual - charged, held = held - given_back
+         from unnest(hold.subjects, hold.windows) as given(subject, name) where ${accounts};
+         select greatest(0, max(least(p_actual - given_back - charged, budget.committed + budget.held - given.most)))
+         into above from unnest(hold.subjects, hold.windows, p_limits) as given(subject, name, most)
+         join ${budgets} as budget on ${accounts} where given.most is not null;
+         above := coalesce(above, 0);
+         update ${holds} set state = 'settled', overrun = above where ${mine};
+         ${answer('1', '0, above')}`,
+      ),
+
+      fn(
+        'release',
+        'p_tenant text, p_id text',
+        outcome,
+        'hold record;',
+        `perform ${name('enter')}(p_tenant);
+         ${found}
+         if hold.state = 'open' then
+           update ${budgets} as budget set held = held - hold.amount
+           from unnest(hold.subjects, hold.windows) as given(subject, name) where ${accounts};
+           update ${holds} set state = 'released' where ${mine};
+         end if;
+         ${answer('1')}`,
+      ),
+
+      fn(
+        'read',
+        'p_tenant text, p_subject text, p_kind text, p_name text',
+        'table(committed bigint, held bigint, instant float8)',
+        'wanted text;',
+        `perform ${name('enter')}(p_tenant);
+         wanted := coalesce(p_name, ${name('window')}(p_kind));
+         return query select coalesce(sum(budget.committed), 0)::bigint, coalesce(sum(budget.held), 0)::bigint,
+           ${epoch}::float8 from ${budgets} as budget
+         where budget.tenant = p_tenant and budget.subject = p_subject and budget.name = wanted;`,
+      ),
+
+      fn(
+        'open',
+        'p_tenant text, p_subject text',
+        'table(id text, amount bigint, lines text)',
+        '',
+        `perform ${name('enter')}(p_tenant);
+         return query select held.id, held.amount, held.lines from ${holds} as held
+         where held.tenant = p_tenant and held.state = 'open' and not held.started and p_subject = any(held.subjects)
+         order by held.id;`,
+      ),
+    ],
+  }
+}
