@@ -21,7 +21,10 @@ describe('code of an agent, in its sandbox', () => {
 
   it('is ended by memory', async () => {
     const code = 'const all = []; for (;;) all.push({ all })'
-    expect(await runIsolated(code, { milliseconds: 10_000, bytes: 4 * 1024 * 1024 })).toEqual({ ok: false, ended: 'memory' })
+    expect(await runIsolated(code, { milliseconds: 10_000, bytes: 4 * 1024 * 1024 })).toEqual({
+      ok: false,
+      ended: 'memory',
+    })
   })
 
   it('is cut short where it says too much', async () => {
@@ -36,8 +39,8 @@ describe('code of an agent, in its sandbox', () => {
     const names = ['process', 'require', 'fetch', 'module', 'Deno', 'WebAssembly', 'setTimeout', 'console', 'std', 'os']
     const code = `${JSON.stringify(names)}.filter((name) => typeof globalThis[name] !== 'undefined')`
     expect(await runIsolated(code)).toEqual({ ok: true, output: '[]', cut: false })
-    const escape = '[].constructor.constructor("return typeof process")()'
-    expect(await runIsolated(escape)).toEqual({ ok: true, output: '"undefined"', cut: false })
+    const wayOut = '[].constructor.constructor("return typeof process")()'
+    expect(await runIsolated(wayOut)).toEqual({ ok: true, output: '"undefined"', cut: false })
     expect(await runIsolated('import("node:fs").then(() => 1); 2')).toEqual({ ok: true, output: '2', cut: false })
   })
 })

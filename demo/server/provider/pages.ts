@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { demoFolder } from '../folder.js'
-import { alice } from './people.js'
+import { alice, bob } from './people.js'
 
 export const stylesheet = readFileSync(join(demoFolder(), 'server/provider/pages.css'), 'utf8')
 
@@ -72,6 +72,7 @@ ${failed ? html`<p class="alert" role="alert" id="wrong">That user name and pass
 <div class="hint" id="hint">
 <p>This is a demo, so here is the key under the mat:</p>
 <dl><dt>User name</dt><dd><code>${alice.username}</code></dd><dt>Password</dt><dd><code>${alice.password}</code></dd></dl>
+<p class="small">The administrator, who approves what agents ask for: <code>${bob.username}</code>, <code>${bob.password}</code></p>
 </div>
 <button type="submit" class="primary">Sign in</button>
 </form>
@@ -92,6 +93,10 @@ const scopeWords: Record<string, string> = {
   offline_access: 'Stay signed in while you are away',
   'notes:read': 'Read your notes',
   'notes:write': 'Write and delete your notes',
+  'data:read': 'Let your agents read for you',
+  'data:write': 'Let your agents write for you, each time you say yes',
+  'external:invoke': 'Let your agents call other companies, each time you say yes',
+  'exec:sandbox': 'Let your agents run code, when an administrator says yes',
 }
 
 export const consentPage = ({ uid, app, name, scopes }: ConsentPage): string =>

@@ -1,0 +1,95 @@
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import {
+  type AgentEvent,
+  type AuditEntry,
+  type AuditHead,
+  createAgents,
+  createApprovals,
+  createAudit,
+  defaultRoles,
+} from 'sallyport/agents'
+import type { Principal } from 'sallyport/guard'
+import type { Ledger, RecordStore } from 'sallyport/store'
+import { createTokenIssuer } from 'sallyport/tokens'
+
+export interface RegistrySettings {
+  /** The agents’ own, on the demo’s origin. */
+  issuer: string
+  /** The API that their tokens are for, and others that they may be for. */
+  resource: string
+  resources: readonly string[]
+  store: RecordStore
+  ledger: Ledger
+}
+
+/** What each role may at most; the assistant all that there is. */
+export const roles = {
+  ...defaultRoles,
+  assistant: ['data:read', 'data:write', 'external:invoke', 'exec:sandbox'],
+} as const
+
+/** What people can let agents do for them. */
+export const agentScopes = roles.assistant
+
+export type Role = keyof typeof roles
+export type Registry = ReturnType<typeof createRegistry>
+
+/** Made for this run, as everything that is secret here. */
+const signingKey = () =>
+  JSON.stringify({
+    ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }),
+    alg: 'ES256',
+    kid: randomUUID(),
+  })
+
+/** As the provider says in its tokens: an administrator decides what the person themselves may not. */
+export const isAdministrator = ({ claims }: Principal): boolean =>
+  Array.isArray(claims['roles']) && claims['roles'].includes('administrator')
+
+/** Who the agents are, what people have approved, and what became of it. */
+export function createRegistry({ issuer, resource, resources, store, ledger }: RegistrySettings) {
+  const tokens = createTokenIssuer({ issuer, audience: resource, keys: [{ alg: 'ES256', key: signingKey() }], store })
+  const waiting = new Map<string, () => void>()
+  const approvals = createApprovals({
+    store,
+    approvers: { admin: (_, by) => isAdministrator(by) },
+    onEvent: wake,
+  })
+  const agents = createAgents({ tokens, store, roles, resources, ledger, approvals })
+  const audit = createAudit({ store })
+  /** The newest head of each tenant, kept outside the store: what a trail is verified against. */
+  const kept = new Map<string, AuditHead>()
+
+  function wake(event: AgentEvent): void {
+    if (event.type === 'approval_decided' || event.type === 'approval_voided') waiting.get(event.id)?.()
+  }
+
+  return {
+    tokens,
+    agents,
+    approvals,
+    audit,
+    keptHead: (tenant: string): AuditHead | undefined => kept.get(tenant),
+
+    /** A row in the trail, whose head is kept. */
+    async append(entry: AuditEntry): Promise<void> {
+      const head = await audit.append(entry)
+      if (head.seq > (kept.get(head.tenant)?.seq ?? 0)) kept.set(head.tenant, head)
+    },
+
+    /** Resolves once somebody has decided, or nobody can any more. */
+    async decided(tenant: string, id: string, signal: AbortSignal): Promise<void> {
+      await new Promise<void>((resolve) => {
+        const look = async () => {
+          const approval = await approvals.get(id, { tenant })
+          if (approval?.status !== 'pending' || signal.aborted) return resolve()
+          setTimeout(resolve, approval.expiresAt * 1000 - Date.now()).unref()
+        }
+        waiting.set(id, resolve)
+        signal.addEventListener('abort', () => resolve(), { once: true })
+        look().catch(() => resolve())
+      })
+      waiting.delete(id)
+    },
+  }
+}
