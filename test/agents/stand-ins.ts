@@ -1,4 +1,4 @@
-import { createApprovals as approvalsOf, createAudit as auditOf, type AuditEntry } from 'sallyport/agents'
+import { type AuditEntry, createApprovals as approvalsOf, createAudit as auditOf } from 'sallyport/agents'
 import type { Principal } from 'sallyport/guard'
 import type { RecordStore } from 'sallyport/store'
 
