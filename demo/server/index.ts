@@ -135,22 +135,24 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       },
     })
     backends.push(proxy)
+    const { records: store, ledger } = started
+    const opened = await openAgentDesk({ origin: app.origin, resource, tenant, store, ledger })
+    desk = opened
     const usage = createUsage(keyPrefix)
     const keys = createApiKeys({
-      store: started.records,
-      ledger: started.ledger,
+      store,
+      ledger,
       prefix: keyPrefix,
       scopes: [...scopes, 'data:read'],
       addressOf: (request) => peerOf(request)?.address,
       watch: { burst: { count: 20, seconds: 10 }, newNetworks: true },
+      isOwnerActive: opened.registry.isActive,
       onEvent: usage.hear,
     })
-    const { records: store, ledger } = started
-    desk = await openAgentDesk({ origin: app.origin, resource, tenant, store, ledger })
     const people = accessToken({ issuer: provider.issuer })
-    const protect = createGuard({ resource, accept: [people, apiKey(keys), desk.accept] })
+    const protect = createGuard({ resource, accept: [people, apiKey(keys), opened.accept] })
     const notes = createNotesApi({ protect, freshness })
-    const agents = desk.open(protect, keys, notes.shelf)
+    const agents = opened.open(protect, keys, notes.shelf)
     const traffic: Traffic = { bff: 0, api: 0 }
     const { refuseEarlierTokens } = notes
     const controls = createControls({
@@ -201,7 +203,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       requests: traffic,
       backend: started,
       keys,
-      agents: desk.registry,
+      agents: opened.registry,
       refuseEarlierTokens,
       outage(on) {
         outage = on

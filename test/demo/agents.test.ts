@@ -35,8 +35,9 @@ beforeAll(async () => {
     const wish = { sub, client_id: 'fieldnotes', scopes: agentScopes, claims: { tenant, roles } }
     return (await login.issue(wish)).access_token
   }
-  const keys = createApiKeys({ store, prefix: 'demo_key', scopes: ['data:read'] })
   desk = await openAgentDesk({ origin: server.origin, resource, tenant, store, ledger })
+  const { isActive: isOwnerActive } = desk.registry
+  const keys = createApiKeys({ store, prefix: 'demo_key', scopes: ['data:read'], isOwnerActive })
   const people = accessToken({ issuer: login.issuer, algs: login.algs, keys: login.keys })
   const protect = createGuard({ resource, accept: [people, apiKey(keys), desk.accept] })
   notes = createNotesApi({ protect, freshness: 60 })
@@ -170,6 +171,9 @@ describe('an agent of the demo', () => {
     await other.waits('notes.add')
     await ask(alice, 'POST', '/stop')
     expect((await other.over()).at(-1)).toMatchObject({ state: 'refused', error: 'agents_stopped' })
+    // Its API key is no way around.
+    await ask(alice, 'POST', `/${other.id}/run`)
+    expect(await other.over()).toMatchObject([{ tool: 'notices.read', error: 'invalid_api_key' }])
     await ask(alice, 'POST', '/resume')
     expect((await ask(alice, 'POST', `/${other.id}/call`)).body).toMatchObject({ status: 200 })
   })

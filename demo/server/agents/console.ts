@@ -148,7 +148,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, protect }
       await own(id, person)
       if (!host.runs(id)) throw new Refusal(409, 'agent_gone', 'This agent ran in a process that has ended.')
       // Where it gets no token there is no call; the token endpoint has said no.
-      return json(await host.ownCall(id).catch(({ code }) => ({ status: 401, error: code ?? 'unavailable' })))
+      return json(await host.ownCall(id).catch(({ code }) => ({ status: 0, error: code ?? 'unavailable' })))
     })
 
   const decide = (id: string) =>

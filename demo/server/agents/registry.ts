@@ -71,6 +71,13 @@ export function createRegistry({ issuer, resource, resources, store, ledger }: R
     audit,
     keptHead: (tenant: string): AuditHead | undefined => kept.get(tenant),
 
+    /** Whether whoever owns an API key may still act: of an agent, as long as it is there and nobody has stopped them all. */
+    async isActive({ tenant, owner }: { tenant: string; owner: string }): Promise<boolean> {
+      if (!owner.startsWith('agent_')) return true
+      const [agent, stopped] = await Promise.all([agents.find(tenant, owner), agents.stopped({ tenant })])
+      return agent !== undefined && agent.decommissionedAt === undefined && stopped === undefined
+    },
+
     /** A row in the trail, whose head is kept. */
     async append(entry: AuditEntry): Promise<void> {
       const head = await audit.append(entry)

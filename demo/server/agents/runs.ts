@@ -39,7 +39,7 @@ const patience = 300_000
 /** Seconds that their token must still be good for. */
 const least = 5
 /** After these nothing that the agent does can succeed. */
-const final = ['agent_ended', 'agents_stopped', 'invalid_token', 'person_away', 'agent_not_found']
+const final = ['agent_ended', 'agents_stopped', 'invalid_api_key', 'invalid_token', 'person_away', 'agent_not_found']
 
 export type Runs = ReturnType<typeof createRuns>
 

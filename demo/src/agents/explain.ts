@@ -32,6 +32,7 @@ const refusals: Record<string, string> = {
   agent_scope_refused: 'You, its role and your consent have no scope in common.',
   agent_ended: 'It was decommissioned: it gets no token any more.',
   agents_stopped: 'All agents are stopped: it gets no token.',
+  invalid_api_key: 'Its API key is no longer taken.',
   invalid_token: 'Its token is no longer good.',
   person_away: 'You were away for too long.',
   delegation_refused: 'Your sign-in has ended, and with it what the agent may do for you.',

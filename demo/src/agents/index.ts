@@ -43,7 +43,7 @@ export function clearAgents(): void {
   for (const id of ['register-error', 'agents-error']) byId(id).hidden = true
   setText('agents-status', '')
   drawAgents([], false, undefined, actions)
-  drawWaiting([], decide)
+  drawWaiting([], [], decide)
   drawWork(undefined)
   drawSpent([])
   clearTrail()
@@ -53,7 +53,7 @@ function draw({ agents, waiting, trail, stopped }: Everything): void {
   const newest = agents.filter(({ run }) => run).sort((a, b) => (b.run?.startedAt ?? 0) - (a.run?.startedAt ?? 0))
   const agent = agents.find(({ id }) => id === shown) ?? newest[0]
   drawAgents(agents, stopped, agent?.id, actions)
-  drawWaiting(waiting, decide)
+  drawWaiting(waiting, agents, decide)
   drawWork(agent)
   drawSpent(agents)
   drawTrail(trail)
@@ -117,11 +117,10 @@ const actions: AgentActions = {
   callOnce: (agent) =>
     attempt(async () => {
       const { status, error } = await api.callOnce(agent.id)
-      const words = error
-        ? `${nameOf(agent.id)} was refused: ${status} ${error}.`
-        : `${nameOf(agent.id)} has read the public notices, with a token of its own.`
+      const no = status ? `was refused: ${status} ${error}.` : `gets no token of its own (${error}).`
+      const words = error ? no : 'has read the public notices, with a token of its own.'
       await loadAgents()
-      setText('agents-status', words)
+      setText('agents-status', `${nameOf(agent.id)} ${words}`)
     }),
   decommission: async (agent) => {
     const words = (name: string) => `${name} is decommissioned: its next call is refused.`

@@ -54,7 +54,9 @@ function words(verdict: Verdict, kept: number): string {
 }
 
 function entry({ seq, at, action, decision, reason, agent, sub, hash }: Row): HTMLElement {
-  const who = [agent, sub === agent ? undefined : sub].filter((name) => name !== undefined)
+  // Agents act for people; people act on agents.
+  const who = action.startsWith('tool:') ? [agent, 'for', sub] : [sub, 'about', agent]
+  const words = agent === undefined || sub === undefined ? [agent ?? sub] : who
   const item = make(
     'li',
     {},
@@ -69,7 +71,7 @@ function entry({ seq, at, action, decision, reason, agent, sub, hash }: Row): HT
     make(
       'p',
       { className: 'small' },
-      `${who.join(' for ')} · `,
+      `${words.join(' ')} · `,
       make('time', { dateTime: new Date(at * 1000).toISOString() }, clock.format(at * 1000)),
       ' · ',
       make('code', { title: hash }, `${hash.slice(0, 8)}…`),

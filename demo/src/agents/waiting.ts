@@ -1,13 +1,17 @@
 import { byId, duration, make, onPress } from '../dom.js'
-import type { Waiting } from './api.js'
+import type { Agent, Waiting } from './api.js'
 import { nameOf, redraw } from './redraw.js'
 
 export type Decide = (call: Waiting, approve: boolean) => Promise<void>
 
 /** Shows what waits, each with the exact call: as text, for an agent has written it. */
-export function drawWaiting(waiting: readonly Waiting[], decide: Decide): void {
+export function drawWaiting(waiting: readonly Waiting[], agents: readonly Agent[], decide: Decide): void {
   byId('waiting-none').hidden = waiting.length > 0
-  redraw(byId('waiting-list'), waiting, () => waiting.map((call) => entry(call, decide)))
+  const told = agents
+    .flatMap(({ run }) => run?.steps ?? [])
+    .filter((step) => step.told)
+    .map(({ approval }) => approval?.code)
+  redraw(byId('waiting-list'), waiting, () => waiting.map((call) => entry(call, told.includes(call.code), decide)))
   tick()
 }
 
@@ -21,7 +25,7 @@ function tick(): void {
   }
 }
 
-function entry(call: Waiting, decide: Decide): HTMLElement {
+function entry(call: Waiting, isTold: boolean, decide: Decide): HTMLElement {
   const { id, code, agent, sub, tool, args, expiresAt, mine, decides } = call
   const clock = make('span', { className: 'small' })
   clock.dataset['until'] = `${expiresAt}`
@@ -32,6 +36,14 @@ function entry(call: Waiting, decide: Decide): HTMLElement {
     make('p', { className: 'facts' }, make('code', {}, agent), make('code', {}, code), clock),
     make('pre', { tabIndex: 0, ariaLabel: `The exact arguments of ${tool}` }, args),
   )
+  if (isTold)
+    item.append(
+      make(
+        'p',
+        { className: 'notice' },
+        'This is no part of its work: a text that the agent has read told it to do this. Nothing has been done yet.',
+      ),
+    )
   item.append(decides ? buttons(call, decide) : elsewhere())
   return item
 
