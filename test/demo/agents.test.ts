@@ -178,6 +178,15 @@ describe('an agent of the demo', () => {
     expect((await ask(alice, 'POST', `/${other.id}/call`)).body).toMatchObject({ status: 200 })
   })
 
+  it('loses what it has asked its person when they sign out', async () => {
+    const { alice, id, waits } = await atWork('forgotten')
+    await waits('notes.add')
+    await desk.signedOut('alice')
+    const asked = async () => (await look(alice)).agents.find((agent) => agent.id === id)?.run?.steps[2]
+    await expect.poll(asked).toMatchObject({ tool: 'notes.add', state: 'refused', error: 'approval_void' })
+    await ask(alice, 'DELETE', `/${id}`)
+  })
+
   it('gets no further than its role and its budget', async () => {
     const reader = await atWork('reader', { role: 'reader' })
     const refused = (await reader.over()).filter(({ state }) => state === 'refused')

@@ -121,6 +121,14 @@ describe('a person at the agents console', () => {
     await page.getByRole('link', { name: 'Your notes' }).first().click()
     await page.getByText('Counted by the agent: 1 note.').waitFor()
     expect(await page.locator('#notes li').count()).toBe(2)
+
+    // The same in proxy mode, where the page has no token to ask with.
+    await page.evaluate(() => localStorage.setItem('fieldnotes mode', 'proxy'))
+    await page.goto(`${demo.url}/agents`)
+    await button(page, 'Sign in').click()
+    await button(page, 'Allow').click()
+    await agent.getByText('Decommissioned').first().waitFor()
+    await rows('agent.decommission', `alice about ${id}`).waitFor()
     expect(problems).toEqual([])
   })
 })

@@ -67,7 +67,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, protect }
       )
     })
 
-  /** A row for what people do, written before it is done: what cannot be written does not happen. */
+  /** A row for what people do. What begins something is written before it is done; what ends something does not wait for that. */
   const note = ({ tenant, sub }: Member, action: string, agent?: string) =>
     append({ tenant, sub, action, decision: 'allowed', ...(agent !== undefined && { agent }) })
 

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import {
   type AgentEvent,
   type AuditEntry,
@@ -86,16 +87,12 @@ export function createRegistry({ issuer, resource, resources, store, ledger }: R
 
     /** Resolves once somebody has decided, or nobody can any more. */
     async decided(tenant: string, id: string, signal: AbortSignal): Promise<void> {
-      await new Promise<void>((resolve) => {
-        const look = async () => {
-          const approval = await approvals.get(id, { tenant })
-          if (approval?.status !== 'pending' || signal.aborted) return resolve()
-          setTimeout(resolve, approval.expiresAt * 1000 - Date.now()).unref()
-        }
-        waiting.set(id, resolve)
-        signal.addEventListener('abort', () => resolve(), { once: true })
-        look().catch(() => resolve())
-      })
+      const done = new AbortController()
+      waiting.set(id, () => done.abort())
+      const approval = await approvals.get(id, { tenant })
+      const left = (approval?.expiresAt ?? 0) * 1000 - Date.now()
+      if (approval?.status === 'pending' && left > 0)
+        await pause(left, undefined, { signal: AbortSignal.any([signal, done.signal]) }).catch(() => {})
       waiting.delete(id)
     },
   }

@@ -180,6 +180,6 @@ const costOf = (args: ToolArguments, result: unknown): number =>
 
 /** @throws SallyportError `call_invalid` */
 function readCall(body: string): { tool: string; args: unknown; approval?: string } {
-  const { tool, args, approval } = parseArguments(body) as Record<string, unknown>
+  const { tool, args, approval } = Object(parseArguments(body)) as Record<string, unknown>
   return { tool: `${tool}`, args, ...(approval !== undefined && { approval: `${approval}` }) }
 }

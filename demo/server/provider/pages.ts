@@ -86,6 +86,9 @@ export interface ConsentPage {
   scopes: readonly string[]
 }
 
+/** What it is to be exactly is asked in the app, of each agent. */
+const forAgents = 'Let agents of yours work for you, as you allow each'
+
 const scopeWords: Record<string, string> = {
   openid: 'Know that it is you',
   profile: 'See your name and language',
@@ -93,10 +96,10 @@ const scopeWords: Record<string, string> = {
   offline_access: 'Stay signed in while you are away',
   'notes:read': 'Read your notes',
   'notes:write': 'Write and delete your notes',
-  'data:read': 'Let your agents read for you',
-  'data:write': 'Let your agents write for you, each time you say yes',
-  'external:invoke': 'Let your agents call other companies, each time you say yes',
-  'exec:sandbox': 'Let your agents run code, when an administrator says yes',
+  'data:read': forAgents,
+  'data:write': forAgents,
+  'external:invoke': forAgents,
+  'exec:sandbox': forAgents,
 }
 
 export const consentPage = ({ uid, app, name, scopes }: ConsentPage): string =>
@@ -104,7 +107,7 @@ export const consentPage = ({ uid, app, name, scopes }: ConsentPage): string =>
     'Give access',
     html`<h1>Give access?</h1>
 <p class="lead">Hello, ${name}. <strong>${app}</strong> would like to:</p>
-<ul class="scopes">${scopes.map((scope) => html`<li>${scopeWords[scope] ?? scope}</li>`)}</ul>
+<ul class="scopes">${[...new Set(scopes.map((scope) => scopeWords[scope] ?? scope))].map((words) => html`<li>${words}</li>`)}</ul>
 <div class="pair">
 <form method="post" action="/interaction/${uid}/consent"><button type="submit" class="primary" autofocus>Allow</button></form>
 <form method="post" action="/interaction/${uid}/cancel"><button type="submit">Deny</button></form>
