@@ -4,6 +4,8 @@ import type { BffOptions, SiteOptions } from 'sallyport/bff'
 import { accessToken, createGuard, peerOf } from 'sallyport/guard'
 import { type ApiKeys, apiKey, createApiKeys } from 'sallyport/keys'
 import { toNodeListener } from 'sallyport/node'
+import { type AgentDesk, openAgentDesk } from './agents/index.js'
+import { agentScopes } from './agents/registry.js'
 import { type DemoBackend, startBackend } from './backend.js'
 import { createControls, type Traffic } from './controls.js'
 import { demoFolder } from './folder.js'
@@ -13,7 +15,7 @@ import { assertDevelopment, createLoopbackServer, isForUs, redirectToUs } from '
 import { createNotesApi } from './notes.js'
 import { buildPage, servePage } from './page.js'
 import { createProvider, type DemoProvider } from './provider/index.js'
-import { alice } from './provider/people.js'
+import { alice, bob, tenant } from './provider/people.js'
 import type { StoreOptions } from './store.js'
 import { createUsage } from './usage.js'
 
@@ -46,6 +48,7 @@ export interface Demo {
   readonly resource: string
   /** Who can sign in. */
   readonly person: { readonly username: string; readonly password: string }
+  readonly administrator: { readonly username: string; readonly password: string }
   readonly provider: DemoProvider
   /** Requests of all pages so far, by who answered. */
   readonly requests: Readonly<Traffic>
@@ -56,11 +59,15 @@ export interface Demo {
   readonly backend: DemoBackend
   /** The API keys of everybody, as the operator of the API sees them. */
   readonly keys: ApiKeys
+  /** Agents, approvals and trail, as their operator sees them. */
+  readonly agents: AgentDesk['registry']
   close(): Promise<void>
 }
 
 const appName = 'Fieldnotes'
 const scopes = ['notes:read', 'notes:write'] as const
+/** What a person’s token can have: their own, and what they can let agents do. */
+const allScopes = [...scopes, ...agentScopes]
 const keyPrefix = 'demo_key'
 
 /**
@@ -71,7 +78,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const { port = 5173, accessTokenLifetime = 60, quiet = false, instances = 1, freshness = 60 } = options
   assertDevelopment(options.host, process.env['NODE_ENV'])
   const folder = demoFolder()
-  const page = buildPage({ root: folder, base: '/', views: ['callback', 'devices', 'keys'] })
+  const page = buildPage({ root: folder, base: '/', views: ['callback', 'devices', 'keys', 'agents'] })
   const react = buildPage({
     root: join(folder, 'react'),
     base: '/react/',
@@ -81,6 +88,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const app = createLoopbackServer('localhost', port)
   const providerServer = createLoopbackServer('127.0.0.1', 0)
   const backends: DemoBackend[] = []
+  let desk: AgentDesk | undefined
   try {
     await Promise.all([app.open(), providerServer.open()])
     const resource = `${app.origin}/api`
@@ -92,7 +100,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       client_id,
       client_secret,
       resource,
-      resourceScopes: scopes,
+      resourceScopes: allScopes,
       accessTokenLifetime,
     })
     const settings: BffOptions = {
@@ -101,11 +109,15 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       client_secret,
       baseUrl: app.origin,
       cookieKeys: [secret()],
-      scope: ['openid profile email offline_access', ...scopes].join(' '),
-      resources: { [resource]: { scopes } },
+      scope: ['openid profile email offline_access', ...allScopes].join(' '),
+      resources: { [resource]: { scopes: allScopes } },
       loopbackCookies: true,
       // Short, so that the warning before it can be seen.
       idleTimeout: 300,
+      // Backends in processes of their own cannot tell; there what agents have ends with the person’s token, a minute later.
+      onEvent(event) {
+        if (event.type === 'signed_out') desk?.signedOut(event.sub).catch(() => console.error('delegations not ended'))
+      },
       ...options.bff,
     }
     const redirect_uris = [`${app.origin}/callback`, `${app.origin}/react/callback`]
@@ -119,21 +131,28 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       routes: {
         notes: { upstream: `${resource}/notes`, resource },
         keys: { upstream: `${resource}/keys`, resource },
+        agents: { upstream: `${resource}/agents`, resource },
       },
     })
     backends.push(proxy)
+    const { records: store, ledger } = started
+    const opened = await openAgentDesk({ origin: app.origin, resource, tenant, store, ledger })
+    desk = opened
     const usage = createUsage(keyPrefix)
     const keys = createApiKeys({
-      store: started.records,
-      ledger: started.ledger,
+      store,
+      ledger,
       prefix: keyPrefix,
-      scopes,
+      scopes: [...scopes, 'data:read'],
       addressOf: (request) => peerOf(request)?.address,
       watch: { burst: { count: 20, seconds: 10 }, newNetworks: true },
+      isOwnerActive: opened.registry.isActive,
       onEvent: usage.hear,
     })
-    const protect = createGuard({ resource, accept: [accessToken({ issuer: provider.issuer }), apiKey(keys)] })
+    const people = accessToken({ issuer: provider.issuer })
+    const protect = createGuard({ resource, accept: [people, apiKey(keys), opened.accept] })
     const notes = createNotesApi({ protect, freshness })
+    const agents = opened.open(protect, keys, notes.shelf)
     const traffic: Traffic = { bff: 0, api: 0 }
     const { refuseEarlierTokens } = notes
     const controls = createControls({
@@ -148,6 +167,9 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
     const toPage = servePage(new Map([...(await page), ...(await react)]))
     const toNotes = toNodeListener(usage.counted(notes))
     const toKeys = toNodeListener(createKeyConsole({ keys, scopes, protect, usage }))
+    const toAgents = toNodeListener(agents.console)
+    const toTools = toNodeListener(agents.tools)
+    const toAgentTokens = toNodeListener(agents.endpoint)
     const toControls = toNodeListener(controls)
     let outage = false
 
@@ -161,8 +183,12 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
         else (path.startsWith('/bff/') ? started : proxy).listener(request, response)
       } else if (path.startsWith('/api/')) {
         traffic.api++
-        ;(path.startsWith('/api/keys') ? toKeys : toNotes)(request, response)
-      } else if (path.startsWith('/demo/')) toControls(request, response)
+        if (path.startsWith('/api/keys')) toKeys(request, response)
+        else if (path.startsWith('/api/agents')) toAgents(request, response)
+        else if (path === '/api/tools') toTools(request, response)
+        else toNotes(request, response)
+      } else if (path.startsWith('/agents/')) toAgentTokens(request, response)
+      else if (path.startsWith('/demo/')) toControls(request, response)
       else toPage(request, response)
     })
 
@@ -172,20 +198,23 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       issuer: provider.issuer,
       resource,
       person: alice,
+      administrator: bob,
       provider,
       requests: traffic,
       backend: started,
       keys,
+      agents: opened.registry,
       refuseEarlierTokens,
       outage(on) {
         outage = on
       },
       async close() {
-        await Promise.all([app, providerServer, ...backends].map((part) => part.close()))
+        await Promise.all([app, providerServer, ...backends, ...(desk ? [desk] : [])].map((part) => part.close()))
       },
     }
   } catch (error) {
-    await Promise.allSettled([...[app, providerServer, ...backends].map((part) => part.close()), page, react])
+    const parts = [app, providerServer, ...backends, ...(desk ? [desk] : [])]
+    await Promise.allSettled([...parts.map((part) => part.close()), page, react])
     throw error
   }
 }

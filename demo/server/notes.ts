@@ -22,10 +22,17 @@ export function createNotesApi({ protect, freshness }: NotesSettings) {
   const notes = new Map<string, Note[]>()
   let refusedBefore = 0
 
-  const of = ({ sub }: Principal): Note[] => {
+  const notesOf = (sub: string): Note[] => {
     const own = notes.get(sub) ?? welcome()
     notes.set(sub, own)
     return own
+  }
+  const of = ({ sub }: Principal): Note[] => notesOf(sub)
+
+  function write(sub: string, text: string): Note {
+    const note = { id: crypto.randomUUID(), text, at: Math.floor(Date.now() / 1000) }
+    notesOf(sub).unshift(note)
+    return note
   }
 
   /** What the panel's "expire" does: as if the API had stopped trusting what was issued until then. */
@@ -45,11 +52,8 @@ export function createNotesApi({ protect, freshness }: NotesSettings) {
     const body: { text?: unknown } = await request.json().catch(() => ({}))
     const text = typeof body.text === 'string' ? body.text.trim() : ''
     if (!text || text.length > most.characters) return json({ error: 'A note has 1 to 500 characters.' }, 400)
-    const own = of(principal)
-    if (own.length >= most.notes) return json({ error: 'That is enough notes. Delete one first.' }, 409)
-    const note = { id: crypto.randomUUID(), text, at: Math.floor(Date.now() / 1000) }
-    own.unshift(note)
-    return json(note, 201)
+    if (of(principal).length >= most.notes) return json({ error: 'That is enough notes. Delete one first.' }, 409)
+    return json(write(principal.sub, text), 201)
   })
 
   // A program cannot sign in afresh: this is for people.
@@ -91,6 +95,8 @@ export function createNotesApi({ protect, freshness }: NotesSettings) {
 
   return {
     fetch: (request: Request) => app.fetch(request),
+    /** The notes themselves, for who has been let in elsewhere: the tools of agents. */
+    shelf: { of: notesOf, add: write, clear: (sub: string) => void notes.set(sub, []) },
     /**
      * From now on tokens issued before this second get a 401. Those of this very second are spared: a token's `iat` has
      * no fractions, and one that young could not be renewed anyway.

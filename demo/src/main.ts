@@ -11,8 +11,11 @@ import { drawClock, hideToken, setUpSessionCard } from './session-card.js'
 import { explainError, explainSignedOut } from './words.js'
 
 const views = ['pending', 'signed-out', 'unavailable', 'signed-in'] as const
+/** Views of their own address. */
+const others = ['devices', 'keys', 'agents'] as const
 let person: string | undefined
 let clearKeys = (): void => {}
+let clearAgents = (): void => {}
 
 // Back from signing out at the provider: the `state` of that request is of no use to anybody.
 if (location.pathname === '/' && /^\?state=/.test(location.search)) history.replaceState(null, '', '/')
@@ -62,11 +65,12 @@ addEventListener('popstate', () => show(auth.session))
 function show(session: Session): void {
   const { pathname } = location
   const signedIn = session.status === 'signed-in'
-  const elsewhere = pathname === '/devices' || pathname === '/keys'
+  const elsewhere = others.some((name) => pathname === `/${name}`)
   for (const view of views) byId(view).hidden = view !== session.status || (elsewhere && view === 'signed-in')
-  byId('devices').hidden = pathname !== '/devices' || !signedIn
-  byId('keys').hidden = pathname !== '/keys' || !signedIn
-  for (const name of ['devices', 'keys']) byId(`to-${name}`).ariaCurrent = pathname === `/${name}` ? 'page' : null
+  for (const name of others) {
+    byId(name).hidden = pathname !== `/${name}` || !signedIn
+    byId(`to-${name}`).ariaCurrent = pathname === `/${name}` ? 'page' : null
+  }
   byId('break').hidden = elsewhere
   byId('who').hidden = session.status !== 'signed-in'
   for (const button of document.querySelectorAll<HTMLButtonElement>('[data-needs=session]'))
@@ -85,6 +89,7 @@ function show(session: Session): void {
   clearNotes()
   clearDevices()
   clearKeys()
+  clearAgents()
   if (here !== undefined) arrive()
 }
 
@@ -110,18 +115,29 @@ async function arrive(): Promise<void> {
   // Only then the address is the one that they wanted.
   await auth.ready()
   if (location.pathname === '/devices') return loadDevices()
-  if (location.pathname === '/keys') return arriveAtKeys()
+  if (location.pathname === '/keys') return arriveAt(loadKeysPart)
+  if (location.pathname === '/agents') return arriveAt(loadAgentsPart)
   await loadNotes()
   drawClock()
 }
 
 /** Loaded only for who goes there. */
-async function arriveAtKeys(): Promise<void> {
+async function arriveAt(load: () => Promise<void>): Promise<void> {
   try {
-    const keys = await import('./keys/index.js')
-    clearKeys = keys.clearKeys
-    await keys.loadKeys()
+    await load()
   } catch {
     setNotice('notice', 'A part of this page did not load. Reload it, please.')
   }
+}
+
+async function loadKeysPart(): Promise<void> {
+  const keys = await import('./keys/index.js')
+  clearKeys = keys.clearKeys
+  await keys.loadKeys()
+}
+
+async function loadAgentsPart(): Promise<void> {
+  const agents = await import('./agents/index.js')
+  clearAgents = agents.clearAgents
+  await agents.loadAgents()
 }

@@ -10,6 +10,10 @@ export const demoCases: readonly Case[] = [
     'a script in the page reaches no refresh token and no cookie; the access token is the documented residual',
   ),
   holds('D-05', 'a script in the page, in proxy mode: no token anywhere, only calls through the page'),
+  refuses(
+    'D-06',
+    'what a text in a tool’s data tells an agent to do: it waits or is refused, nothing is done, a row says so',
+  ),
   refuses('D-07', 'secrets in the repository'),
   holds('D-08', 'secrets in the demo’s output'),
 ]

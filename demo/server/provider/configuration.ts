@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
 import type { Context, errors as ProviderErrors } from 'oidc-provider'
 import type { createStorage } from './adapter.js'
 import { errorPage, logoutPage, signedOutPage } from './pages.js'
-import { claimsByScope, findAccount, tenant } from './people.js'
+import { claimsByScope, findAccount, rolesOf, tenant } from './people.js'
 
 export interface ProviderSettings {
   appName: string
@@ -48,10 +48,12 @@ export const configuration = (
   ],
   scopes: ['openid', 'offline_access', 'profile', 'email'],
   claims: claimsByScope,
-  // So that an API can ask for a fresher sign-in, and tell tenants apart. @see RFC 9068 section 2.2.1, RFC 9470
-  extraTokenClaims({ oidc: { entities } }: Context) {
+  // So that an API can ask for a fresher sign-in, and tell tenants and roles apart. @see RFC 9068 section 2.2, RFC 9470
+  extraTokenClaims({ oidc: { entities } }: Context, { accountId }: { accountId?: string }) {
     const grant = entities['AuthorizationCode'] ?? entities['RefreshToken']
-    return { auth_time: (grant as { authTime?: number } | undefined)?.authTime, tenant }
+    const roles = rolesOf(accountId)
+    const auth_time = (grant as { authTime?: number } | undefined)?.authTime
+    return { auth_time, tenant, ...(roles.length && { roles }) }
   },
   // The ID Token carries the person's claims, as most providers' does.
   conformIdTokenClaims: false,

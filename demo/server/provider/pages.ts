@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { demoFolder } from '../folder.js'
-import { alice } from './people.js'
+import { alice, bob } from './people.js'
 
 export const stylesheet = readFileSync(join(demoFolder(), 'server/provider/pages.css'), 'utf8')
 
@@ -72,6 +72,7 @@ ${failed ? html`<p class="alert" role="alert" id="wrong">That user name and pass
 <div class="hint" id="hint">
 <p>This is a demo, so here is the key under the mat:</p>
 <dl><dt>User name</dt><dd><code>${alice.username}</code></dd><dt>Password</dt><dd><code>${alice.password}</code></dd></dl>
+<p class="small">The administrator, who approves what agents ask for: <code>${bob.username}</code>, <code>${bob.password}</code></p>
 </div>
 <button type="submit" class="primary">Sign in</button>
 </form>
@@ -85,6 +86,9 @@ export interface ConsentPage {
   scopes: readonly string[]
 }
 
+/** What it is to be exactly is asked in the app, of each agent. */
+const forAgents = 'Let agents of yours work for you, as you allow each'
+
 const scopeWords: Record<string, string> = {
   openid: 'Know that it is you',
   profile: 'See your name and language',
@@ -92,6 +96,10 @@ const scopeWords: Record<string, string> = {
   offline_access: 'Stay signed in while you are away',
   'notes:read': 'Read your notes',
   'notes:write': 'Write and delete your notes',
+  'data:read': forAgents,
+  'data:write': forAgents,
+  'external:invoke': forAgents,
+  'exec:sandbox': forAgents,
 }
 
 export const consentPage = ({ uid, app, name, scopes }: ConsentPage): string =>
@@ -99,7 +107,7 @@ export const consentPage = ({ uid, app, name, scopes }: ConsentPage): string =>
     'Give access',
     html`<h1>Give access?</h1>
 <p class="lead">Hello, ${name}. <strong>${app}</strong> would like to:</p>
-<ul class="scopes">${scopes.map((scope) => html`<li>${scopeWords[scope] ?? scope}</li>`)}</ul>
+<ul class="scopes">${[...new Set(scopes.map((scope) => scopeWords[scope] ?? scope))].map((words) => html`<li>${words}</li>`)}</ul>
 <div class="pair">
 <form method="post" action="/interaction/${uid}/consent"><button type="submit" class="primary" autofocus>Allow</button></form>
 <form method="post" action="/interaction/${uid}/cancel"><button type="submit">Deny</button></form>

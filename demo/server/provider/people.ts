@@ -1,16 +1,30 @@
-/** The one person of the demo. Her password stands on the sign-in page: it protects nothing. */
+/** The people of the demo. Their passwords stand on the sign-in page: they protect nothing. */
 export const alice = { username: 'alice', password: 'wonderland' } as const
+/** Decides what agents may only do with an administrator’s approval. */
+export const bob = { username: 'bob', password: 'chessboard' } as const
 
-const claims = {
-  name: 'Alice Liddell',
-  given_name: 'Alice',
-  family_name: 'Liddell',
-  preferred_username: alice.username,
-  email: 'alice@example.com',
+interface Person {
+  password: string
+  /** What access tokens say of the person’s roles. @see RFC 9068 section 2.2.3.1 */
+  roles: readonly string[]
+  claims: { name: string } & Record<string, unknown>
+}
+
+const claimsOf = (username: string, given_name: string, family_name: string) => ({
+  name: `${given_name} ${family_name}`,
+  given_name,
+  family_name,
+  preferred_username: username,
+  email: `${username}@example.com`,
   email_verified: true,
   locale: 'en-GB',
   updated_at: 1_765_000_000,
-}
+})
+
+const people = new Map<string, Person>([
+  [alice.username, { password: alice.password, roles: [], claims: claimsOf('alice', 'Alice', 'Liddell') }],
+  [bob.username, { password: bob.password, roles: ['administrator'], claims: claimsOf('bob', 'Bob', 'Hatter') }],
+])
 
 /** The tenant of everybody here: one company, as far as the API is concerned. */
 export const tenant = 'looking-glass'
@@ -23,12 +37,18 @@ export const claimsByScope = {
 }
 
 /** The subject that signs in with these credentials. Compared plainly: the password is printed beside the field. */
-export const authenticate = (username: string, password: string): string | undefined =>
-  username.trim().toLowerCase() === alice.username && password === alice.password ? alice.username : undefined
+export function authenticate(username: string, password: string): string | undefined {
+  const name = username.trim().toLowerCase()
+  return people.get(name)?.password === password ? name : undefined
+}
 
 /** What oidc-provider asks for by subject. */
-export const findAccount = async (_ctx: unknown, sub: string) =>
-  sub === alice.username ? { accountId: sub, claims: async () => ({ sub, ...claims }) } : undefined
+export async function findAccount(_ctx: unknown, sub: string) {
+  const person = people.get(sub)
+  return person && { accountId: sub, claims: async () => ({ sub, ...person.claims }) }
+}
 
 /** How a page may call the person. */
-export const nameOf = (sub: string | undefined): string => (sub === alice.username ? claims.name : 'Unknown')
+export const nameOf = (sub: string | undefined): string => people.get(sub ?? '')?.claims.name ?? 'Unknown'
+
+export const rolesOf = (sub: string | undefined): readonly string[] => people.get(sub ?? '')?.roles ?? []

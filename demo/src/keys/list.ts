@@ -1,4 +1,5 @@
-import { byId, make, onPress } from '../dom.js'
+import { byId, make } from '../dom.js'
+import { ask } from '../question.js'
 import { fromNow } from '../time.js'
 import type { ApiKey } from './api.js'
 
@@ -69,10 +70,10 @@ const link = ({ id, begins }: ApiKey): HTMLElement => make('a', { href: `#key-${
 
 function buttons(key: ApiKey, { rotate, revoke }: KeyActions): HTMLElement {
   const place = make('div', { className: 'choices' })
-  const button = (text: string, className: string, ask: (from: HTMLElement) => void) => {
+  const button = (text: string, className: string, pressed: (from: HTMLElement) => void) => {
     const made = make('button', { type: 'button', className }, text)
     made.setAttribute('aria-describedby', `key-${key.id}-name`)
-    made.addEventListener('click', () => ask(made))
+    made.addEventListener('click', () => pressed(made))
     return made
   }
   const rotation = button('Rotate', '', (from) => {
@@ -84,42 +85,29 @@ function buttons(key: ApiKey, { rotate, revoke }: KeyActions): HTMLElement {
       make('option', { value: '0' }, 'not at all: it has leaked'),
     )
     const label = make('label', { htmlFor: grace.id }, 'A new key takes its place. The old one serves')
-    question(place, from, [label, grace], 'Rotate now', 'primary', () => rotate(key, Number(grace.value)))
+    ask({
+      place,
+      from,
+      label: 'Rotate this key?',
+      words: [label, grace],
+      yes: 'Rotate now',
+      className: 'primary',
+      work: () => rotate(key, Number(grace.value)),
+    })
   })
   const revocation = button('Revoke', 'danger', (from) => {
     const words = make('span', {}, 'It fails from the next call on, for good. Whatever uses it stops working.')
-    question(place, from, [words], 'Revoke for good', 'danger', () => revoke(key))
+    ask({
+      place,
+      from,
+      label: 'Revoke this key?',
+      words: [words],
+      yes: 'Revoke for good',
+      className: 'danger',
+      work: () => revoke(key),
+    })
   })
   if (key.state === 'active') place.append(rotation)
   place.append(revocation)
   return place
-}
-
-/** Asks in the place of the buttons whether somebody means it. Escape and “Cancel” bring the buttons back. */
-function question(
-  place: HTMLElement,
-  from: HTMLElement,
-  words: HTMLElement[],
-  yes: string,
-  className: string,
-  work: () => Promise<void>,
-): void {
-  const before = [...place.children]
-  const group = make('div', { className: 'question', role: 'group', ariaLabel: `${from.textContent} this key?` })
-  const confirm = make('button', { type: 'button', className }, yes)
-  const cancel = make('button', { type: 'button' }, 'Cancel')
-  const back = () => {
-    place.replaceChildren(...before)
-    from.focus()
-  }
-  onPress(confirm, async () => {
-    await work()
-    // Still there: it did not work, and why stands above the list.
-    if (group.isConnected) back()
-  })
-  cancel.addEventListener('click', back)
-  group.addEventListener('keydown', ({ key }) => key === 'Escape' && back())
-  group.append(...words, confirm, cancel)
-  place.replaceChildren(group)
-  ;(words.find((one) => one instanceof HTMLSelectElement) ?? confirm).focus()
 }

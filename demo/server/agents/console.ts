@@ -1,0 +1,200 @@
+import { Hono } from 'hono'
+import { agentAnswer, verifyAudit } from 'sallyport/agents'
+import type { Guard, Principal } from 'sallyport/guard'
+import type { ApiKeys } from 'sallyport/keys'
+import { Refusal, type Rule, readFields } from '../fields.js'
+import type { AgentHost } from './agent.js'
+import { type Registry, type Role, roles } from './registry.js'
+import type { Runs } from './runs.js'
+import type { createView } from './view.js'
+
+export interface ConsoleSettings {
+  registry: Registry
+  host: AgentHost
+  runs: Runs
+  view: ReturnType<typeof createView>
+  keys: ApiKeys
+  /** The guard of the API. It knows agents, so that an agent is told that it will not do here. */
+  protect: Guard
+}
+
+/** A person with a tenant. */
+export type Member = Principal & { tenant: string }
+
+/** Working agents of one person at most. */
+const most = 10
+
+const roleNames = Object.keys(roles) as Role[]
+const registration = {
+  name: {
+    is: (value: unknown): value is string => typeof value === 'string' && /^[a-z0-9][a-z0-9 -]{0,29}$/i.test(value),
+    remedy: 'must be 1 to 30 letters, digits, blanks and hyphens.',
+  } satisfies Rule<string>,
+  role: {
+    is: (value: unknown): value is Role => roleNames.some((role) => role === value),
+    remedy: `must be one of ${roleNames.join(', ')}.`,
+  } satisfies Rule<Role>,
+  budget: {
+    is: (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= 1e6,
+    remedy: 'must be a whole number of 0 to 1,000,000 tokens.',
+  } satisfies Rule<number>,
+}
+const decision = {
+  approve: {
+    is: (value: unknown): value is boolean => typeof value === 'boolean',
+    remedy: 'must be true or false.',
+  } satisfies Rule<boolean>,
+  code: {
+    is: (value: unknown): value is string => typeof value === 'string' && value.length <= 20,
+    remedy: 'must be the code beside the call.',
+  } satisfies Rule<string>,
+}
+
+/**
+ * Where people look after their agents. People who are signed in register, let act, stop and end agents, and decide what waits;
+ * no agent does. Nobody touches an agent that is not theirs; the switch for all, and the trail, are their company’s.
+ */
+export function createAgentConsole({ registry, host, runs, view, keys, protect }: ConsoleSettings) {
+  const { agents, approvals, audit, append, keptHead } = registry
+
+  const byPerson = (answer: (request: Request, person: Member) => Promise<Response>) =>
+    protect.handler({ methods: ['access_token'] }, async (request, principal) => {
+      const { tenant } = principal
+      if (tenant === undefined) return refuse(new Refusal(403, 'tenant_mismatch', 'This sign-in belongs to no tenant.'))
+      runs.meet(principal)
+      return answer(request, { ...principal, tenant }).catch((error) =>
+        error instanceof Refusal ? refuse(error) : agentAnswer(error),
+      )
+    })
+
+  /** A row for what people do. What begins something is written before it is done; what ends something does not wait for that. */
+  const note = ({ tenant, sub }: Member, action: string, agent?: string) =>
+    append({ tenant, sub, action, decision: 'allowed', ...(agent !== undefined && { agent }) })
+
+  /** @throws Refusal for an agent of somebody else, exactly as for one that is not there */
+  async function own(id: string, { tenant, sub }: Member) {
+    const agent = await agents.find(tenant, id)
+    if (agent?.owner !== sub) throw new Refusal(404, 'agent_not_found', 'You have no such agent.')
+    return agent
+  }
+
+  const look = byPerson(async (_, person) => json(await view(person)))
+
+  const register = byPerson(async (request, person) => {
+    const { name, role, budget } = await readFields(request, registration)
+    const { tenant, sub } = person
+    const working = (await agents.list({ tenant })).agents.filter(
+      ({ owner, decommissionedAt }) => owner === sub && decommissionedAt === undefined,
+    )
+    if (working.length >= most) throw new Refusal(409, 'too_many_agents', `You have ${most} agents. Decommission one.`)
+    const id = `agent_${name.trim().toLowerCase().replaceAll(' ', '-')}.${crypto.randomUUID().slice(0, 6)}`
+    await note(person, 'agent.register', id)
+    const newcomer = await host.create()
+    await agents.register({ id, tenant, owner: sub, role, publicKey: newcomer.publicKey, budget: { day: budget } })
+    const { key } = await keys.create({ tenant, owner: id, name: `Key of ${id}`, scopes: ['data:read'] })
+    await newcomer.settle(id, key)
+    return json({ id }, 201)
+  })
+
+  const consent = (id: string) =>
+    byPerson(async (_, person) => {
+      const { role } = await own(id, person)
+      await note(person, 'consent.give', id)
+      await agents.consent({ subject: person, agent: id, scopes: roles[role as Role], expiresIn: 30 * 86_400 })
+      return done()
+    })
+
+  const withdraw = (id: string) =>
+    byPerson(async (_, person) => {
+      await own(id, person)
+      await agents.withdraw({ tenant: person.tenant, sub: person.sub, agent: id })
+      await note(person, 'consent.withdraw', id)
+      return done()
+    })
+
+  const decommission = (id: string) =>
+    byPerson(async (_, person) => {
+      await own(id, person)
+      await agents.decommission(person.tenant, id, { reason: 'by its owner' })
+      await keys.revokeOwner({ tenant: person.tenant, owner: id })
+      await note(person, 'agent.decommission', id)
+      return done()
+    })
+
+  const stop = byPerson(async (_, person) => {
+    await agents.stop({ tenant: person.tenant })
+    await note(person, 'agents.stop')
+    return done()
+  })
+
+  const resume = byPerson(async (_, person) => {
+    await note(person, 'agents.resume')
+    await agents.resume({ tenant: person.tenant })
+    return done()
+  })
+
+  const run = (id: string) =>
+    byPerson(async (_, person) => {
+      await own(id, person)
+      if (!host.runs(id)) throw new Refusal(409, 'agent_gone', 'This agent ran in a process that has ended.')
+      if (runs.of(id)?.state === 'active') throw new Refusal(409, 'agent_busy', 'This agent is at work already.')
+      runs.start({ id, tenant: person.tenant, sub: person.sub })
+      return done()
+    })
+
+  /** One call by the agent itself, as a sign of life. */
+  const call = (id: string) =>
+    byPerson(async (_, person) => {
+      await own(id, person)
+      if (!host.runs(id)) throw new Refusal(409, 'agent_gone', 'This agent ran in a process that has ended.')
+      // Where it gets no token there is no call; the token endpoint has said no.
+      return json(await host.ownCall(id).catch(({ code }) => ({ status: 0, error: code ?? 'unavailable' })))
+    })
+
+  const decide = (id: string) =>
+    byPerson(async (request, person) => {
+      const { approve, code } = await readFields(request, decision)
+      const { agent } = await approvals.decide(id, { by: person, approve, code })
+      await note(person, approve ? 'approval.approve' : 'approval.deny', agent)
+      return done()
+    })
+
+  const verify = byPerson(async (_, { tenant }) => {
+    const head = keptHead(tenant)
+    return json({ verdict: await verifyAudit(audit.exportLines(tenant), head), kept: head?.seq ?? 0 })
+  })
+
+  const download = byPerson(async (_, { tenant }) => {
+    let lines = ''
+    for await (const line of audit.exportLines(tenant)) lines += line
+    return new Response(lines, {
+      headers: { 'Content-Type': 'application/jsonl', 'Cache-Control': 'no-store, private' },
+    })
+  })
+
+  const one = '/api/agents/:id{agent_[a-z0-9.-]+}'
+  const app = new Hono()
+    .get('/api/agents', ({ req }) => look(req.raw))
+    .post('/api/agents', ({ req }) => register(req.raw))
+    .post('/api/agents/stop', ({ req }) => stop(req.raw))
+    .post('/api/agents/resume', ({ req }) => resume(req.raw))
+    .get('/api/agents/audit', ({ req }) => download(req.raw))
+    .get('/api/agents/audit/verdict', ({ req }) => verify(req.raw))
+    .post('/api/agents/approvals/:id', ({ req }) => decide(req.param('id'))(req.raw))
+    .post(`${one}/consent`, ({ req }) => consent(req.param('id'))(req.raw))
+    .delete(`${one}/consent`, ({ req }) => withdraw(req.param('id'))(req.raw))
+    .post(`${one}/run`, ({ req }) => run(req.param('id'))(req.raw))
+    .post(`${one}/call`, ({ req }) => call(req.param('id'))(req.raw))
+    .delete(one, ({ req }) => decommission(req.param('id'))(req.raw))
+    .notFound(() => refuse(new Refusal(404, 'not_found', 'There is nothing here.')))
+    .onError(() => refuse(new Refusal(500, 'server_error', 'That did not work.')))
+
+  return { fetch: (request: Request) => app.fetch(request) }
+}
+
+const json = (body: unknown, status = 200) =>
+  Response.json(body, { status, headers: { 'Cache-Control': 'no-store, private' } })
+
+const done = () => new Response(null, { status: 204 })
+
+const refuse = ({ status, error, message }: Refusal) => json({ error, error_description: message }, status)

@@ -1,0 +1,68 @@
+import { agentToken, createTokenEndpoint } from 'sallyport/agents'
+import { accessToken, createGuard, type Guard } from 'sallyport/guard'
+import type { ApiKeys } from 'sallyport/keys'
+import type { Ledger, RecordStore } from 'sallyport/store'
+import { createAgentHost } from './agent.js'
+import { createAgentConsole } from './console.js'
+import { startCourier } from './courier.js'
+import { createRegistry } from './registry.js'
+import { createRuns } from './runs.js'
+import { createToolDoor, type NoteShelf } from './tools.js'
+import { createView } from './view.js'
+
+export interface AgentDeskSettings {
+  /** Of the app. Tools are at `/api/tools`, the agents’ own authorization server at `/agents/…`. */
+  origin: string
+  /** The API’s resource indicator. */
+  resource: string
+  tenant: string
+  store: RecordStore
+  ledger: Ledger
+}
+
+/** What the guard of the API has to be made with is there first; the rest is made with the guard. */
+export async function openAgentDesk({ origin, resource, tenant, store, ledger }: AgentDeskSettings) {
+  const issuer = `${origin}/agents`
+  const tools = `${origin}/api/tools`
+  const courier = await startCourier()
+  const registry = createRegistry({ issuer, resource, resources: [courier.resource], store, ledger })
+  const { agents, tokens } = registry
+  const host = createAgentHost({ tools, issuer, courier })
+  const runs = createRuns(registry, host)
+  const authenticator = () => agentToken(agents, accessToken({ issuer, algs: tokens.algs, keys: tokens.keys }))
+
+  return {
+    registry,
+    accept: authenticator(),
+
+    open(protect: Guard, keys: ApiKeys, notes: NoteShelf) {
+      const door = createToolDoor({ registry, ledger, notes })
+      courier.handle(door.external(createGuard({ resource: courier.resource, accept: [authenticator()] })))
+      return {
+        console: createAgentConsole({
+          registry,
+          host,
+          runs,
+          keys,
+          protect,
+          view: createView({ registry, host, runs, ledger }),
+        }),
+        tools: { fetch: door.own(protect) },
+        endpoint: createTokenEndpoint({ agents, tokens }),
+      }
+    },
+
+    /** What agents did for somebody ends with their sign-in. */
+    async signedOut(sub: string): Promise<void> {
+      runs.forget(sub)
+      await agents.endDelegations({ tenant, sub })
+    },
+
+    async close(): Promise<void> {
+      runs.close()
+      await courier.close()
+    },
+  }
+}
+
+export type AgentDesk = Awaited<ReturnType<typeof openAgentDesk>>

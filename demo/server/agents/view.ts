@@ -1,0 +1,76 @@
+import { canonical } from 'sallyport/agents'
+import type { Ledger } from 'sallyport/store'
+import type { AgentHost } from './agent.js'
+import type { Member } from './console.js'
+import { isAdministrator, type Registry, type Role, roles } from './registry.js'
+import type { Runs } from './runs.js'
+
+export interface ViewSettings {
+  registry: Registry
+  host: AgentHost
+  runs: Runs
+  ledger: Ledger
+}
+
+/** Rows of the trail that are shown. */
+const shownRows = 30
+
+/** All that a person’s page shows, in one answer: their agents and runs, what waits for them, and their company’s trail. */
+export function createView({ registry, host, runs, ledger }: ViewSettings) {
+  const { agents, approvals, audit } = registry
+
+  async function agentsOf({ tenant, sub }: Member) {
+    const [{ agents: all }, consents] = await Promise.all([
+      agents.list({ tenant, limit: 200 }),
+      agents.consents({ tenant, sub }),
+    ])
+    const own = all.filter(({ owner }) => owner === sub).sort((a, b) => b.createdAt - a.createdAt)
+    return Promise.all(
+      own.map(async ({ id, role, createdAt, decommissionedAt, budget }) => {
+        const { committed, held } = await ledger.read(tenant, { subject: `agent:${id}`, window: 'day' })
+        return {
+          id,
+          role,
+          scopes: Object.hasOwn(roles, role) ? roles[role as Role] : [],
+          createdAt,
+          decommissionedAt,
+          consented: consents.some(({ agent }) => agent === id),
+          runsHere: host.runs(id),
+          budget: budget?.day ?? 0,
+          spent: committed,
+          held,
+          run: runs.of(id),
+        }
+      }),
+    )
+  }
+
+  /** What waits for this person; and what waits for others because of their agents. */
+  async function waitingFor(person: Member) {
+    const { approvals: all } = await approvals.pending({ tenant: person.tenant })
+    return all
+      .map(({ id, kind, code, agent, sub, tool, args, expiresAt }) => {
+        const mine = sub === person.sub
+        const decides = kind === 'user' ? mine : isAdministrator(person) && !mine
+        return { id, kind, code, agent, sub, tool, args: canonical(args), expiresAt, mine, decides }
+      })
+      .filter(({ mine, decides }) => mine || decides)
+  }
+
+  async function newest(tenant: string) {
+    const head = registry.keptHead(tenant) ?? (await audit.checkpoint(tenant))
+    const last = head?.seq ?? 0
+    const { rows } = await audit.read({ tenant, from: Math.max(1, last - shownRows + 1), limit: shownRows })
+    return { last, rows: rows.reverse() }
+  }
+
+  return async (person: Member) => {
+    const [own, waiting, trail, stopped] = await Promise.all([
+      agentsOf(person),
+      waitingFor(person),
+      newest(person.tenant),
+      agents.stopped({ tenant: person.tenant }),
+    ])
+    return { agents: own, waiting, trail, stopped: stopped !== undefined, administrator: isAdministrator(person) }
+  }
+}

@@ -1,0 +1,117 @@
+import { auth } from '../auth.js'
+import { Refusal } from '../words.js'
+
+/** One call of a run. */
+export interface Step {
+  tool: string
+  as: 'api_key' | 'delegated' | 'certificate'
+  title: string
+  /** The arguments, as canonical JSON. */
+  args: string
+  /** Whether a text that the agent has read asked for it. */
+  told: boolean
+  state: 'calling' | 'waiting' | 'away' | 'done' | 'refused'
+  status?: number
+  error?: string
+  result?: string
+  units?: number
+  approval?: { code: string }
+}
+
+export interface Run {
+  state: 'active' | 'over'
+  startedAt: number
+  steps: Step[]
+}
+
+/** An agent as its owner sees it. Times in epoch seconds. */
+export interface Agent {
+  id: string
+  role: string
+  scopes: string[]
+  createdAt: number
+  decommissionedAt?: number
+  /** Whether its owner lets it act for them. */
+  consented: boolean
+  /** Whether its process is still there. */
+  runsHere: boolean
+  /** Tokens a day, and of today. */
+  budget: number
+  spent: number
+  held: number
+  run?: Run
+}
+
+/** A call that waits for somebody. */
+export interface Waiting {
+  id: string
+  kind: 'user' | 'admin'
+  code: string
+  agent: string
+  sub?: string
+  tool: string
+  args: string
+  expiresAt: number
+  /** Because of an agent that acts for the person who looks. */
+  mine: boolean
+  /** Whether it is theirs to decide. */
+  decides: boolean
+}
+
+export interface Row {
+  seq: number
+  at: number
+  action: string
+  decision: 'allowed' | 'refused'
+  reason?: string
+  agent?: string
+  sub?: string
+  hash: string
+}
+
+export interface Everything {
+  agents: Agent[]
+  waiting: Waiting[]
+  trail: { last: number; rows: Row[] }
+  stopped: boolean
+  administrator: boolean
+}
+
+export type Verdict =
+  | { ok: true; covered: number; uncovered?: { from: number; to: number } }
+  | { ok: false; fault: string; seq: number }
+
+/** One call of the API that looks after agents, as the person: in either mode, `auth.fetch` does what it takes. */
+async function send(path: string, method = 'GET', body?: unknown): Promise<Response> {
+  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
+  const response = await auth.fetch(`/api/agents${path}`, { method, ...sent })
+  if (response.ok) return response
+  if (response.status === 401)
+    throw new Refusal('The API refused the token, and there is no other one yet. Try again in a few seconds.')
+  const { error_description } = response.status < 500 ? await response.json().catch(() => ({})) : {}
+  throw new Refusal(
+    typeof error_description === 'string'
+      ? error_description
+      : 'The API does not answer. Please try again in a moment.',
+  )
+}
+
+const tell = async (path: string, method: string, body?: unknown): Promise<void> =>
+  void (await send(path, method, body))
+
+export const readEverything = async (): Promise<Everything> => (await send('')).json()
+export const register = async (wish: { name: string; role: string; budget: number }): Promise<{ id: string }> =>
+  (await send('', 'POST', wish)).json()
+export const consent = (id: string): Promise<void> => tell(`/${id}/consent`, 'POST')
+export const withdraw = (id: string): Promise<void> => tell(`/${id}/consent`, 'DELETE')
+export const start = (id: string): Promise<void> => tell(`/${id}/run`, 'POST')
+export const decommission = (id: string): Promise<void> => tell(`/${id}`, 'DELETE')
+export const stopAll = (): Promise<void> => tell('/stop', 'POST')
+export const resumeAll = (): Promise<void> => tell('/resume', 'POST')
+/** Lets the agent make one call on its own behalf. */
+export const callOnce = async (id: string): Promise<{ status: number; error?: string }> =>
+  (await send(`/${id}/call`, 'POST')).json()
+export const decide = ({ id, code }: Waiting, approve: boolean): Promise<void> =>
+  tell(`/approvals/${id}`, 'POST', { approve, code })
+export const verify = async (): Promise<{ verdict: Verdict; kept: number }> => (await send('/audit/verdict')).json()
+export const download = async (): Promise<Blob> => (await send('/audit')).blob()

@@ -1,0 +1,82 @@
+import { byId, make, onPress, plural, setText } from '../dom.js'
+import { explainError } from '../words.js'
+import { download, type Everything, type Row, type Verdict, verify } from './api.js'
+import { redraw } from './redraw.js'
+
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
+
+/** Shows the newest rows of the trail, the newest first. */
+export function drawTrail({ rows }: Everything['trail']): void {
+  redraw(byId('trail'), rows, () => rows.map(entry))
+}
+
+export function clearTrail(): void {
+  setText('verdict', '')
+  drawTrail({ last: 0, rows: [] })
+}
+
+export function setUpTrail(): void {
+  const attempt = (work: () => Promise<void>) => async () => {
+    try {
+      await work()
+    } catch (error) {
+      say(explainError(error), false)
+    }
+  }
+  onPress(
+    'trail-verify',
+    attempt(async () => {
+      const { verdict, kept } = await verify()
+      say(words(verdict, kept), verdict.ok)
+    }),
+  )
+  onPress(
+    'trail-download',
+    attempt(async () => {
+      const url = URL.createObjectURL(await download())
+      make('a', { href: url, download: 'audit.jsonl' }).click()
+      URL.revokeObjectURL(url)
+    }),
+  )
+}
+
+function say(text: string, good: boolean): void {
+  byId('verdict').dataset['kind'] = good ? 'good' : 'bad'
+  setText('verdict', text)
+}
+
+function words(verdict: Verdict, kept: number): string {
+  if (!verdict.ok) return `Row ${verdict.seq} is not what was written: ${verdict.fault}.`
+  if (!kept) return 'The rows fit together. No head was kept since the demo was started, so none vouches for them.'
+  const rest = verdict.uncovered
+  const more = rest ? ` Rows ${rest.from} to ${rest.to} fit behind it, and no head vouches for them yet.` : ''
+  return `Intact: ${plural(verdict.covered, 'row')}, as the head says that was kept outside the store.${more}`
+}
+
+function entry({ seq, at, action, decision, reason, agent, sub, hash }: Row): HTMLElement {
+  // Agents act for people; people act on agents.
+  const who = action.startsWith('tool:') ? [agent, 'for', sub] : [sub, 'about', agent]
+  const words = agent === undefined || sub === undefined ? [agent ?? sub] : who
+  const item = make(
+    'li',
+    {},
+    make('span', { className: 'seq' }, `${seq}`),
+    make(
+      'p',
+      {},
+      make('span', { className: 'decision' }, decision),
+      make('code', {}, action),
+      reason === undefined ? '' : make('code', { className: 'reason' }, reason),
+    ),
+    make(
+      'p',
+      { className: 'small' },
+      `${words.join(' ')} · `,
+      make('time', { dateTime: new Date(at * 1000).toISOString() }, clock.format(at * 1000)),
+      ' · ',
+      make('code', { title: hash }, `${hash.slice(0, 8)}…`),
+    ),
+  )
+  item.dataset['decision'] = decision
+  return item
+}
