@@ -2,7 +2,7 @@ import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose'
 import { StoreError } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
 import { sha256 } from '../../src/crypto/hash.js'
-import { AGENTS, API, agentKey, assertion, OTHER, scene } from './identity.js'
+import { AGENTS, API, agentKey, assertion, NOON, OTHER, scene } from './identity.js'
 
 describe('an agent’s token', () => {
   it('says who it is, in whose tenant, what it may, and is over in fifteen minutes', async () => {
@@ -269,9 +269,9 @@ describe('an assertion', () => {
     ['another audience', { aud: API }],
     ['several audiences', { aud: [AGENTS, API] }],
     ['another subject', { sub: 'agent_other' }],
-    ['a longer life', { exp: 1_790_000_000 + 61 }],
-    ['an old date', { iat: 1_790_000_000 - 120, exp: 1_790_000_000 - 60 }],
-    ['a date to come', { iat: 1_790_000_000 + 120, exp: 1_790_000_000 + 180 }],
+    ['a longer life', { exp: NOON + 61 }],
+    ['an old date', { iat: NOON - 120, exp: NOON - 60 }],
+    ['a date to come', { iat: NOON + 120, exp: NOON + 180 }],
     ['no jti', { jti: undefined }],
     ['no date', { iat: undefined }],
     ['another kind of token', {}, { typ: 'agent-request+jwt' }],
