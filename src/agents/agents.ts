@@ -6,7 +6,7 @@ import { type ConsentWish, createDelegation, type ExchangeWish } from './delegat
 import { type AgentErrorCode, agentError, agentErrors } from './errors.js'
 import type { AgentEvent } from './events.js'
 import { issueOwn, type TokenWish } from './issue.js'
-import { type AgentBudget, budgetFlaw, exceeds } from './limits.js'
+import { type Budget, budgetFlaw, exceeds } from './limits.js'
 import { type AgentsOptions, type AgentToken, examine } from './options.js'
 import { type Parts, rowOf } from './parts.js'
 import { checkProof, spendProof } from './proof.js'
@@ -27,7 +27,7 @@ export interface NewAgent<Role extends string> {
   role: Role
   /** A public key that only this agent has the private half of: P-256 (ES256) or Ed25519 (EdDSA). */
   publicKey: JWK
-  budget?: AgentBudget
+  budget?: Budget
   /** The agent that it works for. It ends with it, and may not be more than it. */
   parent?: string
 }
@@ -95,11 +95,11 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
       misuse('id', 'must begin with agent_, up to 100 letters, digits, . _ -')
     if (!Object.hasOwn(roles, role)) misuse('role', `names ${role}; there are ${Object.keys(roles).join(', ')}`)
     const flaw = budgetFlaw(budget)
-    if (flaw !== undefined) misuse('budget', flaw)
+    if (flaw !== undefined) throw new TypeError(`agents.register: ${flaw}`)
   }
 
   /** What a parent hands down. @throws SallyportError if the child would be more than it, or it is not there any more */
-  async function under(parent: AgentRow, role: string, budget: AgentBudget | undefined) {
+  async function under(parent: AgentRow, role: string, budget: Budget | undefined) {
     await dependenceOf(records, parent)
     const above = [...parent.above, parent.id]
     if (above.length > parts.maxDepth) throw agentError('chain_too_deep')
@@ -140,12 +140,12 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      * @throws TypeError naming the field
      * @throws SallyportError `agent_not_found`, `agent_ended`, `agent_key_refused`, `agent_limit_refused`, `agent_conflict`
      */
-    async update(tenant: string, id: string, change: { budget?: AgentBudget; publicKey?: JWK }): Promise<AgentRecord> {
+    async update(tenant: string, id: string, change: { budget?: Budget; publicKey?: JWK }): Promise<AgentRecord> {
       const { row, version } = await rowOf(parts, tenant, id)
       if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
       const { budget } = change
       const flaw = budgetFlaw(budget ?? {})
-      if (flaw !== undefined) throw new TypeError(`agents.update: "budget" ${flaw}`)
+      if (flaw !== undefined) throw new TypeError(`agents.update: ${flaw}`)
       const publicKey = change.publicKey && (await readyPublicKey(change.publicKey))
       const parent = row.parent === undefined ? undefined : await records.agent(row.parent)
       if (exceeds(budget ?? {}, parent?.row.budget)) throw agentError('agent_limit_refused')

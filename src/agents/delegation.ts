@@ -1,5 +1,5 @@
 import type { Principal } from '../protocol/principal.js'
-import { chainOf, type Dependence, detailsOf } from './details.js'
+import { chainOf, type Dependence, dependenceIn, limitsIn } from './details.js'
 import { agentError } from './errors.js'
 import { examineWish, sign, type TokenWish } from './issue.js'
 import { type AgentLimits, narrowed } from './limits.js'
@@ -78,15 +78,15 @@ export function createDelegation(parts: Parts) {
 
   async function fromAgent({ subject }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
     const [own, { ok }] = await Promise.all([dependenceOf(records, row), judge(records, tokens.issuer, subject, now())])
-    const details = detailsOf(subject.claims)
-    if (!ok || !details) throw agentError('delegation_refused')
+    const depends = dependenceIn(subject.claims)
+    if (!ok || !depends) throw agentError('delegation_refused')
     const chain = chainOf(subject.claims)
     if (chain.length >= maxDepth) throw agentError('chain_too_deep')
     return {
       scopes: subject.scopes,
-      limits: details,
+      limits: limitsIn(subject.claims),
       // As it was when the first token was made: what has changed since ends this one too.
-      depends: { ...details.depends, agents: { ...own.agents, ...details.depends.agents } },
+      depends: { ...depends, agents: { ...own.agents, ...depends.agents } },
       ...(chain.length > 0 && { act: subject.claims['act'] as Record<string, unknown> }),
     }
   }

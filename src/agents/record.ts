@@ -1,7 +1,7 @@
 import type { JWK } from 'jose'
 import { sha256 } from '../crypto/hash.js'
 import type { Put, RecordId, Stored } from '../store/contract.js'
-import type { AgentBudget } from './limits.js'
+import type { Budget } from './limits.js'
 
 /** What is known of an agent. */
 export interface AgentRecord {
@@ -14,7 +14,7 @@ export interface AgentRecord {
   /** With `alg`, and `kid`, its RFC 7638 thumbprint. */
   publicKey: JWK
   /** What its tokens can narrow and never widen. */
-  budget?: AgentBudget
+  budget?: Budget
   /** The agent that it was registered by or for, and ends with. */
   parent?: string
   /** Epoch seconds, like all of these. */

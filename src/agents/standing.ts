@@ -1,7 +1,7 @@
 import type { Principal } from '../protocol/principal.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
-import { type Dependence, detailsOf } from './details.js'
+import { type Dependence, dependenceIn } from './details.js'
 import { agentError } from './errors.js'
 import { type AgentRecord, type AgentRow, recordOf } from './record.js'
 import { createRecords, type Records } from './records.js'
@@ -45,7 +45,7 @@ export function createStanding({ issuer, store, now = systemNow }: StandingOptio
 
 export async function judge(records: Records, issuer: string, principal: Principal, now: number): Promise<Standing> {
   const { method, iss, client_id = '', tenant = '', sub, claims, expiresAt = 0 } = principal
-  const depends = detailsOf(claims)?.depends
+  const depends = dependenceIn(claims)
   if (method !== 'agent_token' || iss !== issuer || !depends) return bad('no token of an agent')
   if (!(now < expiresAt + TOLERANCE)) return bad('expired')
   const { agents, session, consent } = depends

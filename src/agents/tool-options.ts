@@ -4,8 +4,8 @@ import type { Ledger } from '../store/ledger.js'
 import type { BudgetPolicy } from './budget.js'
 import type { CategoriesOptions, Segment } from './categories.js'
 import type { AgentEvent } from './events.js'
+import type { Budget } from './limits.js'
 import type { ModelsOptions } from './models.js'
-import type { Budget } from './token-limits.js'
 import type { ToolArguments, ToolRule } from './tool-rules.js'
 
 /** A call that an agent wants to make. */

@@ -114,6 +114,18 @@ describe('an agent’s token', () => {
     expect([expires_in, await call(access_token, { scopes: ['data:read'] })]).toEqual([60, 'ok'])
   })
 
+  it.each([
+    ['tools', { tools: 'data.read' }],
+    ['tiers', { tiers: [1] }],
+    ['categories', { categories: {} }],
+    ['budget', { budget: 1000 }],
+    ['expiresIn', { expiresIn: 1.5 }],
+  ])('is not issued with a wish that cannot be, which is named: %s', async (field, wrong) => {
+    const { register, agents } = scene()
+    const { id } = await register()
+    await expect(agents.issue({ tenant: 'acme', agent: id, ...(wrong as object) })).rejects.toThrow(`"${field}"`)
+  })
+
   it('[G-11] for one API is nothing to another', async () => {
     const { register, agents, call, other } = scene()
     const { id } = await register()
