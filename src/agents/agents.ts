@@ -4,9 +4,10 @@ import type { Principal } from '../protocol/principal.js'
 import { systemNow } from '../protocol/time.js'
 import { type ConsentWish, createDelegation, type ExchangeWish } from './delegation.js'
 import { type AgentErrorCode, agentError, agentErrors } from './errors.js'
-import type { AgentEvent } from './events.js'
+import { isolate } from './events.js'
 import { issueOwn, type TokenWish } from './issue.js'
 import { type Budget, budgetFlaw, exceeds } from './limits.js'
+import { isText, textRule } from './names.js'
 import { type AgentsOptions, type AgentToken, examine } from './options.js'
 import { type Parts, rowOf } from './parts.js'
 import { checkProof, spendProof } from './proof.js'
@@ -50,11 +51,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
   const { tokens, store, ledger, approvals, onEvent, now = systemNow } = options
   const roles: Roles = options.roles ?? defaultRoles
   const records = createRecords(store)
-  const emit = (event: AgentEvent) => {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
+  const emit = isolate(onEvent)
   const parts: Parts = {
     ...examine(options, roles),
     tokens,
@@ -89,8 +86,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
       throw new TypeError(`agents.register: "${field}" ${remedy}`)
     }
     for (const [field, text] of Object.entries({ tenant, owner }))
-      if (typeof text !== 'string' || !/^[^\u0000-\u001f\u007f]{1,200}$/.test(text))
-        misuse(field, 'must be a text of 1 to 200 characters')
+      if (!isText(text)) misuse(field, `must be ${textRule}`)
     if (id !== undefined && !shapeOfId.test(id))
       misuse('id', 'must begin with agent_, up to 100 letters, digits, . _ -')
     if (!Object.hasOwn(roles, role)) misuse('role', `names ${role}; there are ${Object.keys(roles).join(', ')}`)

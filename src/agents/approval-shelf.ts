@@ -1,7 +1,7 @@
-import { sha256 } from '../crypto/hash.js'
 import type { Now } from '../protocol/time.js'
 import type { Put, RecordId, RecordStore } from '../store/contract.js'
 import { type Approval, type Call, isOpen } from './approval.js'
+import { nameOf } from './names.js'
 
 /** As it is kept: the call only once, in its canonical form. */
 type Row = Omit<Approval, keyof Call>
@@ -106,6 +106,5 @@ export function createShelf(store: RecordStore, now: Now) {
   }
 }
 
-/** Names can be long, and no two may read like others: a digest for each list. */
-const listOf = ({ tenant, agent, sub }: Selection): Promise<string> =>
-  sha256(JSON.stringify([tenant, agent ?? null, sub ?? null]))
+/** Nobody has an empty name. */
+const listOf = ({ tenant, agent = '', sub = '' }: Selection): Promise<string> => nameOf(tenant, agent, sub)

@@ -18,7 +18,7 @@ import {
 import { createShelf, type Found, type Selection } from './approval-shelf.js'
 import { type Approver, isFresh, isPerson, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
 import { type AgentErrorCode, agentError } from './errors.js'
-import type { AgentEvent } from './events.js'
+import { type AgentEvent, isolate } from './events.js'
 
 export interface ApprovalsOptions {
   /** Where approvals live. `memoryStore()` forgets them with the process. */
@@ -83,12 +83,7 @@ export function createApprovals(options: ApprovalsOptions) {
     )
   if (!(ttl > 0 && ttl <= 86_400)) throw new TypeError('createApprovals: "ttl" must be at most a day, in seconds')
   const shelf = createShelf(store, now)
-
-  function emit(event: AgentEvent): void {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
+  const emit = isolate(onEvent)
 
   function refuse(code: AgentErrorCode, about: { tenant?: string; approval?: Approval; by?: string }, cause?: unknown) {
     const { approval, tenant, by } = about

@@ -6,7 +6,7 @@ import { type AuditEntry, type AuditHead, type AuditRow, examineEntry, genesis, 
 import { canonical } from './canonical.js'
 import { createSigner, type PublicKeys } from './checkpoint.js'
 import { agentError } from './errors.js'
-import type { AgentEvent } from './events.js'
+import { type AgentEvent, isolate } from './events.js'
 
 export interface AuditOptions {
   /** Where rows live, for ever. `memoryStore()` forgets them with the process. */
@@ -66,6 +66,7 @@ export function createAudit({ store, sign, checkpointEvery = 100, keep, onEvent,
   if (!Number.isSafeInteger(checkpointEvery) || checkpointEvery < 1)
     throw new TypeError('createAudit: "checkpointEvery" must be a whole number of rows, 1 at least')
   const signer = sign === undefined ? undefined : createSigner(sign)
+  const emit = isolate(onEvent)
   const queues = new Map<string, Waiting[]>()
   const heads = createBounded<AuditHead>(HEADS)
 
@@ -142,9 +143,7 @@ export function createAudit({ store, sign, checkpointEvery = 100, keep, onEvent,
     try {
       await keep?.(await signed(head))
     } catch {
-      try {
-        onEvent?.({ type: 'checkpoint_failed', tenant: head.tenant, seq: head.seq })
-      } catch {}
+      emit({ type: 'checkpoint_failed', tenant: head.tenant, seq: head.seq })
     }
   }
 

@@ -1,6 +1,7 @@
 import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import { agentError } from './errors.js'
+import { isolate } from './events.js'
 import type { KeyRingEvent } from './key-ring-events.js'
 import { createRingRecords, type RingKey } from './key-ring-record.js'
 import { type About, ask, createTurns, isBusy, type KeyProvider } from './key-rotation.js'
@@ -62,11 +63,7 @@ export function createKeyRing(options: KeyRingOptions) {
   } = options
   const { every, overlap } = examine(options)
   const records = createRingRecords(store, name, now)
-  const emit = (event: KeyRingEvent) => {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
+  const emit = isolate(onEvent)
   const turn = createTurns({ ring: name, provider, vault, records, every, overlap, emit, now })
 
   /** Whose record it is. */

@@ -7,7 +7,7 @@ import { type Now, systemNow } from '../protocol/time.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { readBody } from './body.js'
 import { agentRefusals } from './errors.js'
-import type { AgentEvent } from './events.js'
+import { type AgentEvent, isolate } from './events.js'
 import { checkProof, PROOF_LIFE, spendProof } from './proof.js'
 import { type AgentRecord, recordOf } from './record.js'
 import { createRecords } from './records.js'
@@ -87,10 +87,9 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
   if (typeof store?.get !== 'function')
     throw new TypeError('createPeerCheck: "store" is missing: the one that createAgents(…) has')
   const records = createRecords(store)
+  const emit = isolate(onEvent)
   const refuse = (agent: string, detail: string): PeerOutcome => {
-    try {
-      onEvent?.({ type: 'agent_proof_refused', agent, detail })
-    } catch {}
+    emit({ type: 'agent_proof_refused', agent, detail })
     return refused(401, 'invalid_agent_request')
   }
 

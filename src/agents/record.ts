@@ -1,5 +1,4 @@
 import type { JWK } from 'jose'
-import { sha256 } from '../crypto/hash.js'
 import type { Put, RecordId, Stored } from '../store/contract.js'
 import type { Budget } from './limits.js'
 
@@ -59,6 +58,3 @@ export function recordOf({ above: _, epoch: __, ...record }: AgentRow): AgentRec
 
 /** Tells one state from the next; nothing is to be read out of it. */
 export const newEpoch = (): string => crypto.randomUUID().slice(0, 8)
-
-/** Names of any length and form as one that every engine can store. */
-export const nameOf = (...parts: readonly string[]): Promise<string> => sha256(JSON.stringify(parts))

@@ -1,5 +1,6 @@
 import type { Put, RecordId, RecordStore } from '../store/contract.js'
-import { type AgentRow, agentId, nameOf, readRow, shapeOfId } from './record.js'
+import { nameOf } from './names.js'
+import { type AgentRow, agentId, readRow, shapeOfId } from './record.js'
 
 /** Whether the agents of a tenant are stopped, and since what change of that tokens are good. */
 export interface Switch {

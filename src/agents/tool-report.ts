@@ -1,6 +1,7 @@
 import type { SallyportError } from '../protocol/error.js'
 import type { Principal } from '../protocol/principal.js'
 import { StoreError } from '../store/contract.js'
+import { isolate } from './events.js'
 import type { ToolGrant } from './grant.js'
 import type { ToolAccessOptions, ToolCall } from './tool-options.js'
 import { personOf, type Tool } from './tool-rules.js'
@@ -17,11 +18,7 @@ export const whoOf = (principal: Principal): { agent?: string; sub?: string } =>
 
 /** Tells what became of calls: to whoever listens, and to the audit trail. */
 export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'audit' | 'onEvent'>) {
-  const emit: NonNullable<typeof onEvent> = (event) => {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
+  const emit = isolate(onEvent)
 
   async function append(
     principal: Principal,

@@ -2,6 +2,7 @@ import type { Principal } from '../protocol/principal.js'
 import { missingScopes } from '../protocol/scope.js'
 import { canonical } from './canonical.js'
 import { agentError } from './errors.js'
+import { isText } from './names.js'
 
 /** Plain data, as a model writes it. */
 export type ToolArguments = Readonly<Record<string, unknown>>
@@ -97,8 +98,7 @@ export const personOf = ({ method, sub, client_id }: Principal): string | undefi
 export function examineNames(call: { resource?: unknown; correlation?: unknown; approval?: unknown }): void {
   const { resource, correlation, approval } = call
   for (const text of [resource, correlation, approval])
-    if (text !== undefined && !(typeof text === 'string' && /^[^\u0000-\u001f\u007f\p{Surrogate}]{1,200}$/u.test(text)))
-      throw agentError('call_invalid')
+    if (text !== undefined && !isText(text)) throw agentError('call_invalid')
 }
 
 /**
