@@ -6,12 +6,12 @@ import { type ConsentWish, createDelegation, type ExchangeWish } from './delegat
 import { type AgentErrorCode, agentError, agentErrors } from './errors.js'
 import { isolate } from './events.js'
 import { issueOwn, type TokenWish } from './issue.js'
+import { readPublicKey } from './jwk.js'
 import { type Budget, budgetFlaw, exceeds } from './limits.js'
 import { isText, textRule } from './names.js'
 import { type AgentsOptions, type AgentToken, examine } from './options.js'
 import { type Parts, rowOf } from './parts.js'
 import { checkProof, spendProof } from './proof.js'
-import { readyPublicKey } from './public-key.js'
 import { type AgentRecord, type AgentRow, newEpoch, putRow, recordOf, shapeOfId, tenantIndex } from './record.js'
 import { type Consent, createRecords } from './records.js'
 import { defaultRoles, type RoleOf, type Roles, type ScopeOf, scopesOf } from './roles.js'
@@ -118,7 +118,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     async register(wish: NewAgent<RoleOf<Table>>): Promise<AgentRecord> {
       examineAgent(wish)
       const { id = `agent_${crypto.randomUUID()}`, tenant, owner, role, budget } = wish
-      const publicKey = await readyPublicKey(wish.publicKey)
+      const publicKey = await readPublicKey(wish.publicKey)
       const inherited =
         wish.parent === undefined
           ? { above: [], ...(budget && { budget: { ...budget } }) }
@@ -142,7 +142,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
       const { budget } = change
       const flaw = budgetFlaw(budget ?? {})
       if (flaw !== undefined) throw new TypeError(`agents.update: ${flaw}`)
-      const publicKey = change.publicKey && (await readyPublicKey(change.publicKey))
+      const publicKey = change.publicKey && (await readPublicKey(change.publicKey))
       const parent = row.parent === undefined ? undefined : await records.agent(row.parent)
       if (exceeds(budget ?? {}, parent?.row.budget)) throw agentError('agent_limit_refused')
       const changed: AgentRow = {

@@ -1,4 +1,4 @@
-import { importJWK, type JWK, SignJWT } from 'jose'
+import { SignJWT } from 'jose'
 import { encodeBase64url } from '../protocol/base64url.js'
 import { formatChallenge } from '../protocol/challenge.js'
 import { SallyportError } from '../protocol/error.js'
@@ -8,6 +8,7 @@ import { type RecordStore, StoreError } from '../store/contract.js'
 import { readBody } from './body.js'
 import { agentRefusals } from './errors.js'
 import { type AgentEvent, isolate } from './events.js'
+import { signerOf } from './jwk.js'
 import { checkProof, PROOF_LIFE, spendProof } from './proof.js'
 import { type AgentRecord, recordOf } from './record.js'
 import { createRecords } from './records.js'
@@ -37,12 +38,12 @@ export async function signRequest(
   request: Request,
   { agent, key, audience, now = systemNow }: SignRequestOptions,
 ): Promise<Request> {
-  const { alg, signer } = await signerOf(key)
+  const { signer, publicKey } = await signerOf(key, 'signRequest: "key"')
   const body = new Uint8Array(await request.clone().arrayBuffer())
   const iat = Math.floor(now())
   const claims = { htm: request.method, htu: addressOf(request.url), digest: await digestOf(body) }
   const jwt = await new SignJWT(claims)
-    .setProtectedHeader({ alg, typ: TYPE })
+    .setProtectedHeader({ alg: publicKey.alg, typ: TYPE })
     .setIssuer(agent)
     .setSubject(agent)
     .setAudience(audience)
@@ -128,19 +129,6 @@ function addressOf(address: string): string {
 
 const digestOf = async (body: Uint8Array<ArrayBuffer>): Promise<string> =>
   encodeBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', body)))
-
-async function signerOf(secret: Secret) {
-  try {
-    const jwk = JSON.parse(typeof secret === 'function' ? await secret() : secret) as JWK
-    const alg = jwk.crv === 'P-256' ? 'ES256' : 'EdDSA'
-    const signer = await importJWK(jwk, alg)
-    if (!('type' in signer) || signer.type !== 'private') throw new Error()
-    return { alg, signer }
-  } catch {
-    // Its message may have the key in it.
-    throw new TypeError('signRequest: "key" must be a private key as a JWK in JSON, P-256 or Ed25519')
-  }
-}
 
 function refused(status: 401 | 413 | 503, error: keyof typeof agentRefusals): PeerOutcome {
   const error_description = agentRefusals[error]

@@ -1,7 +1,7 @@
 import { decodeJwt, type JWTPayload, jwtVerify } from 'jose'
 import type { RecordStore } from '../store/contract.js'
+import { verifierOf } from './jwk.js'
 import { nameOf } from './names.js'
-import { verifierOf } from './public-key.js'
 import type { AgentRow } from './record.js'
 import type { Records } from './records.js'
 
