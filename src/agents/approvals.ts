@@ -16,9 +16,10 @@ import {
   requestedOf,
 } from './approval.js'
 import { createShelf, type Found, type Selection } from './approval-shelf.js'
-import { type Approver, isFresh, isPerson, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
+import { type Approver, isFresh, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
 import { type AgentErrorCode, agentError } from './errors.js'
 import { type AgentEvent, isolate } from './events.js'
+import { isPerson } from './people.js'
 
 export interface ApprovalsOptions {
   /** Where approvals live. `memoryStore()` forgets them with the process. */

@@ -6,6 +6,7 @@ import { type AgentLimits, narrowed } from './limits.js'
 import { nameOf } from './names.js'
 import type { AgentToken } from './options.js'
 import { type Parts, rowOf } from './parts.js'
+import { isPerson } from './people.js'
 import { type AgentRow, newEpoch } from './record.js'
 import { type Consent, consentIndex } from './records.js'
 import { scopesOf } from './roles.js'
@@ -45,16 +46,15 @@ interface Source {
 export function createDelegation(parts: Parts) {
   const { records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = parts
 
-  /** A person with a credential of their own: no key of a program, no agent, nobody who already acts for somebody. */
-  function personOf({ method, sub, tenant, claims, expiresAt = 0 }: Principal): { sub: string; tenant: string } {
-    const own = method === 'access_token' || method === 'session_cookie'
-    if (!own || tenant === undefined || claims['act'] !== undefined || !(now() < expiresAt))
-      throw agentError('delegation_refused')
+  /** Whoever can be acted for: a person whose sign-in still lasts. @throws SallyportError `delegation_refused` */
+  function examinePerson(subject: Principal): { sub: string; tenant: string } {
+    const { sub, tenant, expiresAt = 0 } = subject
+    if (!isPerson(subject) || tenant === undefined || !(now() < expiresAt)) throw agentError('delegation_refused')
     return { sub, tenant }
   }
 
   async function fromPerson({ agent, subject, session }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
-    const { sub, tenant } = personOf(subject)
+    const { sub, tenant } = examinePerson(subject)
     const sid = session ?? subject.claims['sid']
     const digest = typeof sid === 'string' ? await nameOf(sid) : undefined
     const [own, consent, person, over] = await Promise.all([
@@ -111,7 +111,7 @@ export function createDelegation(parts: Parts) {
     },
 
     async consent({ subject, agent, scopes, expiresIn = MOST }: ConsentWish<string>): Promise<Consent> {
-      const { sub, tenant } = personOf(subject)
+      const { sub, tenant } = examinePerson(subject)
       if (!(expiresIn > 0 && expiresIn <= MOST))
         throw new TypeError('agents.consent: "expiresIn" must be more than 0 and at most 90 days, in seconds')
       const { row } = await rowOf(parts, tenant, agent)

@@ -9,8 +9,9 @@ import { agentError } from './errors.js'
 import { createGrant, type ToolGrant } from './grant.js'
 import { type AgentLimits, type Budget, isWithin } from './limits.js'
 import { createModels, type Model } from './models.js'
+import { whoOf } from './people.js'
 import { type ApprovedCall, examineOptions, type ToolAccessOptions, type ToolCall } from './tool-options.js'
-import { createToolReport, whoOf } from './tool-report.js'
+import { createToolReport } from './tool-report.js'
 import {
   examineCredential,
   examineNames,

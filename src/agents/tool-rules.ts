@@ -3,6 +3,7 @@ import { missingScopes } from '../protocol/scope.js'
 import { canonical } from './canonical.js'
 import { agentError } from './errors.js'
 import { isText } from './names.js'
+import { personOf } from './people.js'
 
 /** Plain data, as a model writes it. */
 export type ToolArguments = Readonly<Record<string, unknown>>
@@ -85,10 +86,6 @@ export function examineCredential({ methods = ['agent_token'], bound, approval }
     throw agentError('invalid_token', { because: 'unbound' })
   if (approval === 'consent' && !personOf(principal)) throw agentError('delegation_required')
 }
-
-/** The person on whose behalf an agent calls. */
-export const personOf = ({ method, sub, client_id }: Principal): string | undefined =>
-  method === 'agent_token' && sub !== client_id ? sub : undefined
 
 /**
  * What approvals and the audit trail could not keep is refused before anything is asked of them.

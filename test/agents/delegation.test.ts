@@ -104,6 +104,7 @@ describe('acting for a person', () => {
   it.each([
     ['an API key', { method: 'api_key' }],
     ['a certificate', { method: 'client_certificate' }],
+    ['a program on its own behalf', { client_id: 'alice' }],
     ['a principal of another tenant', { tenant: 'globex' }],
     ['a principal that already acts for somebody', { claims: { act: { sub: 'x' } } }],
     ['a principal without an end', { expiresAt: undefined }],
