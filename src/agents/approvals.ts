@@ -19,6 +19,7 @@ import { createShelf, type Found, type Selection } from './approval-shelf.js'
 import { type Approver, isFresh, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
 import { type AgentErrorCode, agentError } from './errors.js'
 import { type AgentEvent, isolate } from './events.js'
+import { examineStore } from './examine-store.js'
 import { isPerson } from './people.js'
 
 export interface ApprovalsOptions {
@@ -78,10 +79,7 @@ const undecidable = {
 export function createApprovals(options: ApprovalsOptions) {
   const { store, ttl = 300, notify, onEvent, now = systemNow } = options
   const approvers = { ...usualApprovers, ...options.approvers }
-  if (typeof store?.get !== 'function')
-    throw new TypeError(
-      'createApprovals: "store" is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all',
-    )
+  examineStore('createApprovals', store)
   if (!(ttl > 0 && ttl <= 86_400)) throw new TypeError('createApprovals: "ttl" must be at most a day, in seconds')
   const shelf = createShelf(store, now)
   const emit = isolate(onEvent)

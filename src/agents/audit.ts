@@ -7,6 +7,7 @@ import { canonical } from './canonical.js'
 import { createSigner, type PublicKeys } from './checkpoint.js'
 import { agentError } from './errors.js'
 import { type AgentEvent, isolate } from './events.js'
+import { examineStore } from './examine-store.js'
 
 export interface AuditOptions {
   /** Where rows live, for ever. `memoryStore()` forgets them with the process. */
@@ -59,10 +60,7 @@ const rowId = (tenant: string, seq: number): RecordId => ({ kind: 'audit-row', p
  * @throws TypeError naming the option
  */
 export function createAudit({ store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow }: AuditOptions) {
-  if (typeof store?.get !== 'function')
-    throw new TypeError(
-      'createAudit: "store" is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all',
-    )
+  examineStore('createAudit', store)
   if (!Number.isSafeInteger(checkpointEvery) || checkpointEvery < 1)
     throw new TypeError('createAudit: "checkpointEvery" must be a whole number of rows, 1 at least')
   const signer = sign === undefined ? undefined : createSigner(sign)

@@ -1,7 +1,9 @@
+import { isScope } from '../protocol/scope.js'
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import type { Ledger } from '../store/ledger.js'
 import type { AgentEvent } from './events.js'
+import { examineStore } from './examine-store.js'
 import type { Roles } from './roles.js'
 
 /** What is needed of `createTokenIssuer(…)`. */
@@ -60,10 +62,9 @@ export function examine(options: AgentsOptions<Roles>, roles: Roles) {
   }
   if (typeof tokens?.issue !== 'function' || !URL.canParse(tokens.issuer))
     misuse('tokens', 'is missing: createTokenIssuer(…) with an issuer of the agents’ own')
-  if (typeof store?.get !== 'function')
-    misuse('store', 'is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all')
+  examineStore('createAgents', store)
   const scopes = Object.values(roles).flat()
-  if (!scopes.length || scopes.some((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope) || scope.includes('*')))
+  if (!scopes.length || scopes.some((scope) => !isScope(scope) || scope.includes('*')))
     misuse('roles', 'must list scopes for each role, like { reader: ["data:read"] }; there are no wildcards')
   if (!(Number.isInteger(maxAge) && maxAge > 0 && maxAge <= MOST)) misuse('maxAge', 'must be 1 to 900 seconds')
   if (!(Number.isInteger(maxDepth) && maxDepth > 0 && maxDepth <= 10)) misuse('maxDepth', 'must be 1 to 10')

@@ -8,6 +8,7 @@ import { type RecordStore, StoreError } from '../store/contract.js'
 import { readBody } from './body.js'
 import { agentRefusals } from './errors.js'
 import { type AgentEvent, isolate } from './events.js'
+import { examineStore } from './examine-store.js'
 import { signerOf } from './jwk.js'
 import { checkProof, PROOF_LIFE, spendProof } from './proof.js'
 import { type AgentRecord, recordOf } from './record.js'
@@ -85,8 +86,7 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
   const { audience, store, publicUrl = ({ url }) => url, limit = 1_048_576, onEvent, now = systemNow } = options
   if (typeof audience !== 'string' || !audience)
     throw new TypeError('createPeerCheck: "audience" is missing: whom requests are to be meant for')
-  if (typeof store?.get !== 'function')
-    throw new TypeError('createPeerCheck: "store" is missing: the one that createAgents(…) has')
+  examineStore('createPeerCheck', store, 'the one that createAgents(…) has')
   const records = createRecords(store)
   const emit = isolate(onEvent)
   const refuse = (agent: string, detail: string): PeerOutcome => {

@@ -3,6 +3,7 @@ import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import { type Dependence, dependenceIn } from './details.js'
 import { agentError } from './errors.js'
+import { examineStore } from './examine-store.js'
 import { type AgentRecord, type AgentRow, recordOf } from './record.js'
 import { createRecords, type Records } from './records.js'
 
@@ -37,8 +38,7 @@ export interface AgentStanding {
 export function createStanding({ issuer, store, now = systemNow }: StandingOptions): AgentStanding {
   if (!URL.canParse(issuer))
     throw new TypeError('createStanding: "issuer" must be the URL of who issues agents’ tokens')
-  if (typeof store?.get !== 'function')
-    throw new TypeError('createStanding: "store" is missing: the one that createAgents(…) has')
+  examineStore('createStanding', store, 'the one that createAgents(…) has')
   const records = createRecords(store)
   return { issuer, standing: (principal) => judge(records, issuer, principal, now()) }
 }

@@ -1,5 +1,5 @@
 import type { Principal } from '../protocol/principal.js'
-import { missingScopes } from '../protocol/scope.js'
+import { isScope, missingScopes } from '../protocol/scope.js'
 import { canonical } from './canonical.js'
 import { agentError } from './errors.js'
 import { isText } from './names.js'
@@ -58,11 +58,7 @@ export function readTools(tools: Readonly<Record<string, ToolRule | string>>, me
       throw new TypeError(`createToolAccess: "tools" has ${name}, ${what}`)
     }
     if (!/^[\w.:/-]{1,80}$/.test(name)) misuse('which must be up to 80 letters, digits and _ . : / -')
-    if (
-      !scopes.length ||
-      !scopes.every((scope) => typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))
-    )
-      misuse('which needs a "scope", like data:read')
+    if (!scopes.length || !scopes.every(isScope)) misuse('which needs a "scope", like data:read')
     // A word that is misspelt must not leave a tool open.
     for (const member of Object.keys(rule)) if (!members.includes(member)) misuse(`whose rule knows no "${member}"`)
     for (const [member, known] of Object.entries(values)) {
