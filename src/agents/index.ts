@@ -39,7 +39,7 @@ export { type AgentStanding, createStanding, type Standing, type StandingOptions
 export { type Namespace, type TenantData, type TenantKey, tenantOf } from './tenancy.js'
 export { createTokenEndpoint, type TokenEndpointOptions } from './token-endpoint.js'
 export { createToolAccess } from './tool-access.js'
-export type { ApprovedCall, ToolAccessOptions, ToolCall } from './tool-options.js'
+export type { ToolAccessOptions, ToolCall } from './tool-options.js'
 export type { ToolArguments, ToolRule } from './tool-rules.js'
 export { environmentVault, type Vault } from './vault.js'
 export { type AuditFault, type AuditVerdict, verifyAudit } from './verify-audit.js'

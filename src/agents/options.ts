@@ -2,6 +2,7 @@ import { isScope } from '../protocol/scope.js'
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import type { Ledger } from '../store/ledger.js'
+import type { Approvals } from './approvals.js'
 import type { AgentEvent } from './events.js'
 import { examineStore } from './examine-store.js'
 import type { Roles } from './roles.js'
@@ -46,7 +47,7 @@ export interface AgentsOptions<Table extends Roles> {
   /** Whose holds a decommissioned agent gives back. */
   ledger?: Pick<Ledger, 'holds' | 'release'>
   /** `createApprovals(…)`: what waits there is void when agents are decommissioned or stopped, or their person is signed out. */
-  approvals?: { voidAll(whose: { tenant: string; agent?: string; sub?: string }): Promise<unknown> }
+  approvals?: Pick<Approvals, 'voidAll'>
   /** What happened. Never has a token in it. A listener that throws changes nothing. */
   onEvent?: (event: AgentEvent) => void
   now?: Now

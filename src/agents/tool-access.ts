@@ -1,6 +1,7 @@
 import type { Principal } from '../protocol/principal.js'
 import { systemNow } from '../protocol/time.js'
 import type { Hold } from '../store/ledger.js'
+import type { Call } from './approval.js'
 import { budgetLines, examineCost, reserve } from './budget.js'
 import { digestOf } from './canonical.js'
 import { createCategories } from './categories.js'
@@ -10,7 +11,7 @@ import { createGrant, type ToolGrant } from './grant.js'
 import { type AgentLimits, type Budget, isWithin } from './limits.js'
 import { createModels, type Model } from './models.js'
 import { whoOf } from './people.js'
-import { type ApprovedCall, examineOptions, type ToolAccessOptions, type ToolCall } from './tool-options.js'
+import { examineOptions, type ToolAccessOptions, type ToolCall } from './tool-options.js'
 import { createToolReport } from './tool-report.js'
 import {
   examineCredential,
@@ -130,7 +131,7 @@ export function createToolAccess(
     return grantOf(examined, hold, Math.min(now() + ttl, principal.expiresAt ?? 0))
   }
 
-  const ask = ({ approval, freshWithin, acr }: Tool, about: ApprovedCall) =>
+  const ask = ({ approval, freshWithin, acr }: Tool, about: Call) =>
     approvals?.request({
       ...about,
       kind: approval === 'admin' || about.sub === undefined ? 'admin' : 'user',
@@ -183,4 +184,4 @@ const aboutOf = ({ principal, tenant, tool, call, args }: Examined) =>
     tool: tool.name,
     args,
     ...(call.resource !== undefined && { resource: call.resource }),
-  }) as ApprovedCall
+  }) as Call

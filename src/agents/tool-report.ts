@@ -1,6 +1,7 @@
 import type { SallyportError } from '../protocol/error.js'
 import type { Principal } from '../protocol/principal.js'
 import { StoreError } from '../store/contract.js'
+import type { AuditEntry } from './audit-row.js'
 import { isolate } from './events.js'
 import type { ToolGrant } from './grant.js'
 import { whoOf } from './people.js'
@@ -14,7 +15,7 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
   async function append(
     principal: Principal,
     { tool, resource, correlation, approval }: ToolCall,
-    row: { decision: 'allowed' | 'refused'; reason?: string; digest?: string },
+    row: Pick<AuditEntry, 'decision' | 'reason' | 'digest'>,
   ): Promise<void> {
     await audit?.append({
       tenant: principal.tenant ?? '',

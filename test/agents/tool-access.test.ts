@@ -1,4 +1,5 @@
 import {
+  createApprovals,
   createToolAccess,
   type Segment,
   scenarios,
@@ -6,7 +7,7 @@ import {
   type ToolCall,
   type ToolRule,
 } from 'sallyport/agents'
-import { memoryLedger, StoreError } from 'sallyport/store'
+import { memoryLedger, memoryStore, StoreError } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
 import { DAY } from './identity.js'
 import { world } from './world.js'
@@ -627,7 +628,7 @@ describe('misuse', () => {
       'x, which waits for people: pass "approvals"': { tools: { x: { scope: 'a', approval: 'admin' } } },
       'keys cannot ask': {
         tools: { x: { scope: 'a', approval: 'admin', methods: ['api_key'] } },
-        approvals: { request: async () => {}, verify: async () => ({ consume: async () => {} }) },
+        approvals: createApprovals({ store: memoryStore() }),
       },
       'pass "audit"': { tools: { x: { scope: 'a', audit: true } } },
       'pass "sandbox"': { tools: { x: { scope: 'a', sandbox: true } } },
