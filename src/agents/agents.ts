@@ -76,7 +76,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     } catch (error) {
       const code = error instanceof SallyportError ? error.code : ''
       if (Object.hasOwn(agentErrors, code))
-        emit({ type: 'agent_token_refused', ...about, error: code as AgentErrorCode })
+        emit({ type: 'agent_token_refused', ...about, code: code as AgentErrorCode })
       throw error
     }
   }

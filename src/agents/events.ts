@@ -43,7 +43,7 @@ export type AgentEvent =
       scope: string
       chain: readonly string[]
     }
-  | { type: 'agent_token_refused'; tenant: string; agent: string; sub?: string; error: AgentErrorCode }
+  | { type: 'agent_token_refused'; tenant: string; agent: string; sub?: string; code: AgentErrorCode }
   | { type: 'agents_resumed'; tenant: string }
   | { type: 'agents_stopped'; tenant: string; reason: string }
   | { type: 'consent_given'; tenant: string; agent: string; sub: string; scopes: readonly string[] }

@@ -71,7 +71,7 @@ describe('an agent’s token', () => {
       type: 'agent_token_refused',
       tenant: 'acme',
       agent: id,
-      error: 'agent_scope_refused',
+      code: 'agent_scope_refused',
     })
   })
 
