@@ -91,6 +91,14 @@ describe('the budget of an agent', () => {
       expect(await balance(subject)).toEqual([45, 0])
   })
 
+  it('is the usual one for an agent under one that has no other', async () => {
+    const { register, code } = await world()
+    await register('agent_below', 'acme', 'reader', { parent: 'agent_a' })
+    const below = { agent: 'agent_below', role: 'reader' }
+    expect(await code(read(10_001), below)).toBe('budget_exceeded')
+    expect(await code(read(10_000), below)).toBe('ok')
+  })
+
   it('[A-36] is what the policy says, where a token says more', async () => {
     const { agents, code, principalOf } = await world()
     // From before the policy was what it is; now no such token is issued.

@@ -93,11 +93,11 @@ export async function world(
     known.set(name, making)
     await making
   }
-  const register = (id: string, tenant: string, role: string, budget?: Budget) =>
+  const register = (id: string, tenant: string, role: string, more: { budget?: Budget; parent?: string } = {}) =>
     once(id, async () => {
       // Perhaps by another process.
       if (await agents.find(tenant, id)) return
-      await agents.register({ id, tenant, owner: 'ops', role, publicKey, ...(budget && { budget }) })
+      await agents.register({ id, tenant, owner: 'ops', role, publicKey, ...more })
     })
   await register(usually.agent, usually.tenant, usually.role)
 

@@ -49,7 +49,7 @@ describe.each(Object.entries(engines))('budgets of agents in %s, from three side
   /** An agent that may spend so much in all. */
   async function spender(total: number): Promise<Principal> {
     const agent = `agent_${crypto.randomUUID()}`
-    await at(0).register(agent, tenant, 'reader', { total })
+    await at(0).register(agent, tenant, 'reader', { budget: { total } })
     return at(1).principalOf({ agent })
   }
   const balance = async ({ client_id }: Principal, ledger: Ledger = at(0).ledger) => {
@@ -125,7 +125,7 @@ describe('a budget in a PostgreSQL that is killed', () => {
       await first.store.migrate()
       await first.ledger.migrate()
       const before = await side(first, 'acme')
-      await before.register('agent_a', 'acme', 'reader', { total: 100 })
+      await before.register('agent_a', 'acme', 'reader', { budget: { total: 100 } })
       const principal = await before.principalOf({ agent: 'agent_a' })
       for (let turn = 0; turn < 7; turn++) await (await before.verifyToolAccess(principal, read)).settle({ units: 10 })
       const held = await before.verifyToolAccess(principal, { ...read, estimate: 20 })
