@@ -1,5 +1,4 @@
 import { SallyportError } from '../protocol/error.js'
-import type { Principal } from '../protocol/principal.js'
 import { systemNow } from '../protocol/time.js'
 import { type ConsentWish, createDelegation, type ExchangeWish } from './delegation.js'
 import { type AgentErrorCode, agentError, agentErrors } from './errors.js'
@@ -12,7 +11,7 @@ import { type AgentRecord, recordOf, tenantIndex } from './record.js'
 import { type Consent, createRecords } from './records.js'
 import { createRegistration, type NewAgent } from './registration.js'
 import { defaultRoles, type RoleOf, type Roles, type ScopeOf } from './roles.js'
-import { judge, type Standing } from './standing.js'
+import { createStanding } from './standing.js'
 import { createStopping } from './stopping.js'
 
 export type Agents<Table extends Roles = Roles> = ReturnType<typeof createAgents<Table>>
@@ -65,7 +64,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
   }
 
   return {
-    issuer: tokens.issuer,
+    ...createStanding({ issuer: tokens.issuer, store, now }),
 
     /**
      * Registers an agent. Two at once of one id leave one.
@@ -176,10 +175,5 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     resume: stopping.resume,
     /** Since when (epoch seconds) and why the agents of a tenant are stopped; `undefined`: they are not. */
     stopped: stopping.stopped,
-
-    /** As in {@link AgentStanding}. @throws StoreError when it cannot be said */
-    async standing(principal: Principal): Promise<Standing> {
-      return judge(records, tokens.issuer, principal, now())
-    },
   }
 }

@@ -14,6 +14,7 @@ const statuses: { readonly [Code in AgentErrorCode]?: number } = {
   approval_decided: 409,
   approval_not_found: 404,
   approval_used: 409,
+  approvals_exceeded: 429,
   audit_conflict: 503,
   budget_exceeded: 429,
   call_invalid: 400,

@@ -11,6 +11,13 @@ export interface Found {
   version: number
 }
 
+/** What one agent waits for from one person: ids, in one record, so that no two requests take the last place. */
+export interface Queue {
+  id: RecordId
+  version: number | undefined
+  ids: readonly string[]
+}
+
 /** Of whom: a tenant, one agent there, one person there. */
 export interface Selection {
   tenant: string
@@ -50,6 +57,13 @@ export function createShelf(store: RecordStore, now: Now) {
     return { version: asked?.version, approval: found?.approval.status === 'pending' ? found.approval : undefined }
   }
 
+  /** As it was noted: some of them may have been decided since. */
+  async function queueOf({ tenant, agent, sub = '' }: Call): Promise<Queue> {
+    const id = { kind: 'approval-queue', partition: tenant, id: await nameOf(agent, sub) }
+    const stored = await store.get(id)
+    return { id, version: stored?.version, ids: stored ? JSON.parse(stored.value) : [] }
+  }
+
   async function step({ approval, version }: Found, change: Partial<Approval>): Promise<Approval | undefined> {
     const next = { ...approval, ...change }
     return (await store.write([{ ...put(next), ifVersion: version }])) ? next : undefined
@@ -70,19 +84,22 @@ export function createShelf(store: RecordStore, now: Now) {
   return {
     find,
     waiting,
+    queueOf,
     /** Takes a step, unless another one was taken meanwhile. */
     step,
     page,
 
-    /** `false`: somebody asks the same at this moment, or all of this agent's are being taken back. */
-    async add(approval: Approval, question: string, version: number | undefined): Promise<boolean> {
+    /** `false`: somebody asks at this moment, the same or for the same agent, or all of this agent's are being taken back. */
+    async add(approval: Approval, question: string, version: number | undefined, queue: Queue): Promise<boolean> {
       const { id, tenant, agent, sub, expiresAt } = approval
       const selections = [{ tenant }, { tenant, agent }, ...(sub === undefined ? [] : [{ tenant, sub }])]
       const entries = await Promise.all(selections.map(async (of) => ({ index, value: await listOf(of) })))
       const ttl = Math.max(1, expiresAt - now())
       const name = { kind: 'approval-question', partition: tenant, id: question }
       const asked: Put = { type: 'put', id: name, value: id, ifVersion: version ?? 'absent', ttl }
-      return store.write([{ ...put(approval), ifVersion: 'absent', index: entries }, asked])
+      const ids = JSON.stringify([...queue.ids, id])
+      const queued: Put = { type: 'put', id: queue.id, value: ids, ifVersion: queue.version ?? 'absent', ttl }
+      return store.write([{ ...put(approval), ifVersion: 'absent', index: entries }, asked, queued])
     },
 
     /** Ends what is still open. Resolves to it; `undefined` where another step has ended it first. */
@@ -108,3 +125,5 @@ export function createShelf(store: RecordStore, now: Now) {
 
 /** Nobody has an empty name. */
 const listOf = ({ tenant, agent = '', sub = '' }: Selection): Promise<string> => nameOf(tenant, agent, sub)
+
+export type Shelf = ReturnType<typeof createShelf>

@@ -46,6 +46,7 @@ export const agentErrors = {
   approval_required: 'This call waits for the approval of a person.',
   approval_used: 'The approval has been used: it was good for one call.',
   approval_void: 'The approval was taken back: ask again.',
+  approvals_exceeded: 'Too many calls of this agent wait for this person already: wait until some are decided.',
   approver_refused: 'This caller may not decide about this.',
   insufficient_user_authentication: 'This needs a stronger or fresher sign-in.',
   // The audit trail.
