@@ -31,10 +31,10 @@ describe('the budget of an agent', () => {
   })
 
   it('[G-02] for 5 admits 5 of 20 at once', async () => {
-    const { agents, api, requestOf, executed } = await world()
+    const { agents, principalOf, run, executed } = await world()
     await agents.update('acme', 'agent_a', { budget: { day: 50 } })
-    const requests = await Promise.all(Array.from({ length: 20 }, () => requestOf({}, read(10))))
-    const answers = await Promise.all(requests.map(api))
+    const principal = await principalOf({})
+    const answers = await Promise.all(Array.from({ length: 20 }, () => run(principal, read(10))))
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(5)
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(15)
     expect(executed).toHaveLength(5)

@@ -9,7 +9,8 @@ import {
 } from 'sallyport/agents'
 import { memoryLedger, memoryStore, StoreError } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
-import { DAY } from './identity.js'
+import { attempts, changed, strangers, tools } from './attempts.js'
+import { DAY, NOON } from './identity.js'
 import { world } from './world.js'
 
 const read: ToolCall = { tool: 'data.read', estimate: 10 }
@@ -410,16 +411,29 @@ describe('an approval', () => {
     expect(await code({ ...replace, approval: id }, forAlice)).toBe('approval_used')
   })
 
-  it('is used by one of many at once', async () => {
-    const { approve, grant, principalOf, verifyToolAccess, balance } = await world()
-    const { id } = await asked(grant(replace, forAlice))
-    await approve(id)
-    const principal = await principalOf(forAlice)
-    const all = await Promise.allSettled(
-      Array.from({ length: 100 }, () => verifyToolAccess(principal, { ...replace, approval: id })),
-    )
-    expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-    expect(await balance()).toEqual([0, 10])
+  it('[A-57] is used by one of many at once', async () => {
+    const sides = await threeSides()
+    expect(await attempts(sides, { right: {} }, 1000)).toEqual({
+      ran: { right: 1 },
+      statuses: new Set([409]),
+      status: 'consumed',
+    })
+    expect(await sides[0]?.balance()).toEqual([1, 0])
+  })
+  it('[A-56] never runs another call, nor for others, whoever comes at once', async () => {
+    const among = { ...strangers(), right: {} }
+    const found = await attempts(await threeSides(), among, 250)
+    expect(found.ran).toEqual({ ...Object.fromEntries(Object.keys(among).map((kind) => [kind, 0])), right: 1 })
+    expect([found.status, found.statuses]).toEqual(['consumed', new Set([403, 409])])
+    for (const kinds of [
+      { right: {}, ...changed },
+      { ...changed, right: {} },
+    ]) {
+      const { ran, status } = await attempts(await threeSides(), kinds, 250)
+      const { right, ...others } = ran
+      expect(new Set(Object.values(others))).toEqual(new Set([0]))
+      expect([right, status]).toEqual(status === 'void' ? [0, 'void'] : [1, 'consumed'])
+    }
   })
 
   it('is not used up by what the budget refuses', async () => {
@@ -444,6 +458,14 @@ describe('an approval', () => {
     expect(request).not.toHaveBeenCalled()
   })
 })
+
+/** Three processes, as far as they share nothing but the store. */
+async function threeSides() {
+  const now = () => NOON
+  const [store, ledger] = [memoryStore({ now }), memoryLedger({ now })]
+  const side = () => world({ tools, ledger }, { store: () => store })
+  return [await side(), await side(), await side()]
+}
 
 /** What was asked for in the refusal of a call that waits for a person. */
 async function asked(granting: Promise<unknown>): Promise<{ id: string }> {

@@ -133,10 +133,12 @@ export async function world(
   /** The API: a tool call comes in, and is made or refused. */
   async function api(request: Request): Promise<Response> {
     const outcome = await protect(request)
-    if (!outcome.ok) return outcome.response
-    const call: ToolCall & { units?: number } = await request.json()
+    return outcome.ok ? run(outcome.principal, await request.json()) : outcome.response
+  }
+
+  async function run(principal: Principal, call: ToolCall & { units?: number }): Promise<Response> {
     try {
-      await using grant = await verifyToolAccess(outcome.principal, call)
+      await using grant = await verifyToolAccess(principal, call)
       await grant.confirm()
       const { tool, args, model } = grant
       executed.push({ tool, args, ...(model !== undefined && { model }) })
@@ -162,7 +164,9 @@ export async function world(
     principalOf,
     register,
     requestOf,
+    run,
     sent,
+    tenant: usually.tenant,
     verifyToolAccess,
     /** What the API answers: `ok`, or status and error. */
     async call(call: ToolCall & { units?: number }, caller: Caller = {}): Promise<unknown> {

@@ -4,6 +4,7 @@ import type { Principal } from 'sallyport/guard'
 import type { Ledger } from 'sallyport/store'
 import { redisLedger, redisStore } from 'sallyport/store/redis'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import { attempts, changed, strangers, tools } from '../agents/attempts.js'
 import { world } from '../agents/world.js'
 import { postgresUrl, startPostgres } from '../services/postgres.js'
 import { type OpenStore, openPostgres, openRedis } from '../services/stores.js'
@@ -107,6 +108,50 @@ describe.each(Object.entries(engines))('budgets of agents in %s, from three side
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + offset })
       await vi.waitFor(async () => expect(await balance(principal)).toEqual([0, 0]), 5000)
       vi.useRealTimers()
+    }
+  })
+})
+
+/** Three processes; an agent of their own that may spend a lot. */
+describe.each([
+  ['Redis', 1000],
+  // With five connections for each side: who waits for one too long has not got anything, and says so.
+  ['PostgreSQL', 150],
+] as const)('an approval in %s, from three sides', (engine, times) => {
+  let opened: OpenStore[] = []
+  beforeAll(async () => {
+    const open = engines[engine]
+    if (open) opened = await Promise.all([open(), open(), open()])
+    for (const { store, ledger } of opened)
+      for (const one of [store, ledger]) if ('migrate' in one) await (one as { migrate(): Promise<void> }).migrate()
+  })
+  afterAll(() => Promise.all(opened.map(({ close }) => close())))
+
+  async function threeSides(): Promise<Side[]> {
+    const caller = { agent: `agent_${crypto.randomUUID()}`, role: 'writer', tenant: `acme ${crypto.randomUUID()}` }
+    const made: Side[] = []
+    for (const { store, ledger } of opened)
+      made.push(await world({ tools, ledger }, { store: () => store, now, caller }))
+    return made
+  }
+
+  it(`[A-57] is used by one of ${times} calls at once`, async () => {
+    const sides = await threeSides()
+    const { ran, status } = await attempts(sides, { right: {} }, times)
+    expect([ran, status]).toEqual([{ right: 1 }, 'consumed'])
+    expect(await sides[1]?.balance()).toEqual([1, 0])
+  })
+
+  it('[A-56] never runs another call, nor for others, whoever comes at once', async () => {
+    const among = { ...strangers(), right: {} }
+    const { ran, status } = await attempts(await threeSides(), among, times / 5)
+    expect(ran).toEqual({ ...Object.fromEntries(Object.keys(among).map((kind) => [kind, 0])), right: 1 })
+    expect(status).toBe('consumed')
+    for (let turn = 0; turn < 5; turn++) {
+      const { ran, status } = await attempts(await threeSides(), { right: {}, ...changed }, times / 25)
+      const { right, ...others } = ran
+      expect(new Set(Object.values(others))).toEqual(new Set([0]))
+      expect([right, status]).toEqual(status === 'void' ? [0, 'void'] : [1, 'consumed'])
     }
   })
 })
