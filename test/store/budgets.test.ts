@@ -116,7 +116,7 @@ describe.each(Object.entries(engines))('budgets of agents in %s, from three side
 describe.each([
   ['Redis', 1000],
   // With five connections for each side: who waits for one too long has not got anything, and says so.
-  ['PostgreSQL', 150],
+  ['PostgreSQL', 50],
 ] as const)('an approval in %s, from three sides', (engine, times) => {
   let opened: OpenStore[] = []
   beforeAll(async () => {
