@@ -1,4 +1,6 @@
 import type { Principal } from '../protocol/principal.js'
+import { idsUnder } from '../store/ids-under.js'
+import { type AgentRow, newEpoch } from './agent-record.js'
 import { chainOf, type Dependence, dependenceIn, limitsIn } from './details.js'
 import { agentError } from './errors.js'
 import { examineWish, sign, type TokenWish } from './issue.js'
@@ -7,7 +9,6 @@ import { nameOf } from './names.js'
 import type { AgentToken } from './options.js'
 import { type Parts, rowOf } from './parts.js'
 import { isPerson } from './people.js'
-import { type AgentRow, newEpoch } from './record.js'
 import { type Consent, consentIndex } from './records.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf, judge } from './standing.js'
@@ -44,7 +45,7 @@ interface Source {
 }
 
 export function createDelegation(parts: Parts) {
-  const { records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = parts
+  const { store, records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = parts
 
   /** Whoever can be acted for: a person whose sign-in still lasts. @throws SallyportError `delegation_refused` */
   function examinePerson(subject: Principal): { sub: string; tenant: string } {
@@ -139,7 +140,7 @@ export function createDelegation(parts: Parts) {
 
     async consents({ tenant, sub }: { tenant: string; sub: string }): Promise<Consent[]> {
       const found: Consent[] = []
-      for await (const agent of records.under(consentIndex, await nameOf(tenant, sub))) {
+      for await (const { id: agent } of idsUnder(store, consentIndex, await nameOf(tenant, sub))) {
         const consent = await records.consentOf(tenant, sub, agent)
         if (consent && now() < consent.expiresAt) found.push(consent)
       }

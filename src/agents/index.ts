@@ -1,3 +1,4 @@
+export type { AgentRecord } from './agent-record.js'
 export { agentToken } from './agent-token.js'
 export { type Agents, createAgents } from './agents.js'
 export { agentAnswer } from './answers.js'
@@ -28,7 +29,6 @@ export {
   type SignRequestOptions,
   signRequest,
 } from './peer.js'
-export type { AgentRecord } from './record.js'
 export type { Consent } from './records.js'
 export type { NewAgent } from './registration.js'
 export { defaultRoles } from './roles.js'

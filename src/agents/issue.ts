@@ -1,9 +1,9 @@
+import type { AgentRow } from './agent-record.js'
 import { type AgentDetails, chainOf, type Dependence } from './details.js'
 import { agentError } from './errors.js'
 import { type AgentLimits, exceeds, limitsFlaw, narrowed } from './limits.js'
 import type { AgentToken } from './options.js'
 import type { Parts } from './parts.js'
-import type { AgentRow } from './record.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf } from './standing.js'
 

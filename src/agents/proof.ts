@@ -1,8 +1,8 @@
 import { decodeJwt, type JWTPayload, jwtVerify } from 'jose'
 import type { RecordStore } from '../store/contract.js'
+import type { AgentRow } from './agent-record.js'
 import { verifierOf } from './jwk.js'
 import { nameOf } from './names.js'
-import type { AgentRow } from './record.js'
 import type { Records } from './records.js'
 
 /** Seconds that what an agent signs is good for, at most. */

@@ -1,10 +1,10 @@
 import type { JWK } from 'jose'
+import { type AgentRecord, type AgentRow, newEpoch, putRow, recordOf, shapeOfId } from './agent-record.js'
 import { agentError } from './errors.js'
 import { readPublicKey } from './jwk.js'
 import { type Budget, budgetFlaw, exceeds } from './limits.js'
 import { isText, textRule } from './names.js'
 import { type Parts, rowOf } from './parts.js'
-import { type AgentRecord, type AgentRow, newEpoch, putRow, recordOf, shapeOfId } from './record.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf } from './standing.js'
 

@@ -2,11 +2,11 @@ import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { SallyportError } from '../protocol/error.js'
 import type { Principal } from '../protocol/principal.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import type { AgentRecord } from './agent-record.js'
 import type { Agents } from './agents.js'
 import { readBody } from './body.js'
 import { type EndpointErrorCode, endpointErrors } from './errors.js'
 import type { AgentToken } from './options.js'
-import type { AgentRecord } from './record.js'
 
 export interface TokenEndpointOptions {
   agents: Pick<Agents, 'issuer' | 'authenticate' | 'issue' | 'exchange'>
