@@ -2,7 +2,7 @@ import type { Principal } from '../protocol/principal.js'
 import { isScope, missingScopes } from '../protocol/scope.js'
 import { canonical } from './canonical.js'
 import { agentError } from './errors.js'
-import { isText } from './names.js'
+import { isText, textRule } from './names.js'
 import { personOf } from './people.js'
 
 /** Plain data, as a model writes it. */
@@ -90,8 +90,9 @@ export function examineCredential({ methods = ['agent_token'], bound, approval }
  */
 export function examineNames(call: { resource?: unknown; correlation?: unknown; approval?: unknown }): void {
   const { resource, correlation, approval } = call
-  for (const text of [resource, correlation, approval])
-    if (text !== undefined && !isText(text)) throw agentError('call_invalid')
+  for (const [name, text] of Object.entries({ resource, correlation, approval }))
+    if (text !== undefined && !isText(text))
+      throw agentError('call_invalid', new TypeError(`"${name}" must be ${textRule}`))
 }
 
 /**
