@@ -2,52 +2,55 @@
 // with the engines in memory; and what it takes on Redis, in round trips. One process, one run, both take turns; the
 // ratios are the result.
 //   npm run build && node bench/agents.js
-import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose'
+import { exportJWK, generateKeyPair, jwtVerify } from 'jose'
 import { createClient } from 'redis'
-import { createToolAccess } from 'sallyport/agents'
+import { agentToken, createAgents, createApprovals, createAudit, createToolAccess } from 'sallyport/agents'
+import { accessToken, createGuard } from 'sallyport/guard'
 import { memoryLedger, memoryStore } from 'sallyport/store'
 import { redisLedger, redisStore } from 'sallyport/store/redis'
+import { createTokenIssuer } from 'sallyport/tokens'
 import { startRedis } from './process.js'
 
 const ROUNDS = 9
 const TIMES = 4000
-const issuer = 'https://issuer.example'
+const issuer = 'https://app.example.com/agents'
 const resource = 'https://api.example.com'
-
-const { privateKey, publicKey } = await generateKeyPair('ES256')
-const keySet = createLocalJWKSet({ keys: [{ ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256' }] })
-const claims = { sub: 'alice', client_id: 'agent_a', tenant: 'acme', role: 'writer', jti: 'one' }
-const scopes = ['data:read', 'data:write', 'model:standard']
-const token = await new SignJWT({ ...claims, scope: scopes.join(' ') })
-  .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'one' })
-  .setIssuer(issuer)
-  .setAudience(resource)
-  .setIssuedAt()
-  .setExpirationTime('15m')
-  .sign(privateKey)
-const options = { algorithms: ['ES256'], issuer, audience: resource, typ: 'at+jwt' }
-const { payload } = await jwtVerify(token, keySet, options)
-const principal = { ...claims, method: 'agent_token', scopes, expiresAt: payload.exp, claims: payload }
+const roles = { writer: ['data:read', 'data:write', 'model:standard'] }
+const scope = 'data:write'
 const call = { tool: 'notes.update', args: { id: 'note 7', text: 'hello' }, model: 'GPT-Mini', estimate: 100 }
 
-/** An agent is one record, read at every call. */
+const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+const key = JSON.stringify(await exportJWK(privateKey))
+
+/** A registered agent, its token, and what the guard has made of it. */
 async function access(store, ledger) {
-  const id = { kind: 'agent', partition: 'acme', id: 'agent_a' }
-  const agent = { role: 'writer', budget: { day: 1e12, month: 1e13 } }
-  await store.write([{ type: 'put', id, value: JSON.stringify(agent), ifVersion: 'any' }])
-  const standing = async () => ({ ok: true, agent: JSON.parse((await store.get(id)).value) })
-  return createToolAccess({
-    agents: { standing },
+  const tokens = createTokenIssuer({ issuer, audience: resource, keys: [{ alg: 'ES256', key }], store })
+  const approvals = createApprovals({ store })
+  const audit = createAudit({ store })
+  const agents = createAgents({ tokens, store, ledger, approvals, roles })
+  const budget = { day: 1e12, month: 1e13 }
+  const wish = { tenant: 'acme', owner: 'ops', role: 'writer', budget, publicKey: await exportJWK(publicKey) }
+  const { id: agent } = await agents.register(wish)
+  const verifier = accessToken({ issuer, algs: tokens.algs, keys: tokens.keys })
+  const protect = createGuard({ resource, accept: [agentToken(agents, verifier)] })
+  const { access_token: token } = await agents.issue({ tenant: 'acme', agent })
+  const outcome = await protect(new Request(resource, { headers: { Authorization: `Bearer ${token}` } }))
+  const verify = createToolAccess({
+    agents,
     ledger,
-    tools: { 'notes.update': 'data:write' },
+    approvals,
+    audit,
+    tools: { 'notes.update': scope, 'notes.replace': { scope, approval: 'human', audit: true } },
     tiers: { 'gpt-mini': 'standard' },
     budgets: { tenant: { month: 1e15 } },
   })
+  return { verify, approvals, token, principal: outcome.principal }
 }
 
-const verify = await access(memoryStore(), memoryLedger())
+const { verify, token, principal } = await access(memoryStore(), memoryLedger())
+const options = { algorithms: ['ES256'], issuer, audience: resource, typ: 'at+jwt' }
 const contestants = {
-  'jose.jwtVerify': () => jwtVerify(token, keySet, options),
+  'jose.jwtVerify': () => jwtVerify(token, publicKey, options),
   'verifyToolAccess and settle': async () => (await verify(principal, call)).settle({ units: 60 }),
   'verifyToolAccess, confirm and settle': async () => {
     const grant = await verify(principal, call)
@@ -93,19 +96,31 @@ async function send(args) {
     counted.open--
   }
 }
-const verifyOnRedis = await access(redisStore({ send }), redisLedger({ send }))
-await (await verifyOnRedis(principal, call)).settle({ units: 60 })
-const found = { verifyToolAccess: { trips: 0, ms: [] }, 'PING, beside it': { trips: 0, ms: [] } }
+const onRedis = await access(redisStore({ send }), redisLedger({ send }))
+const verifyOnRedis = (wish) => onRedis.verify(onRedis.principal, wish)
+const root = { method: 'session_cookie', sub: 'root', tenant: 'acme', scopes: ['admin:approve'], claims: {} }
+/** A call that is audited, and that somebody has approved. */
+async function approved() {
+  const { cause } = await verifyOnRedis({ ...call, tool: 'notes.replace' }).catch((error) => error)
+  await onRedis.approvals.decide(cause.id, { by: root, approve: true })
+  return { ...call, tool: 'notes.replace', approval: cause.id }
+}
+const found = {
+  verifyToolAccess: { prepare: () => call, run: verifyOnRedis },
+  'with approval and audit': { prepare: approved, run: verifyOnRedis },
+  'PING, beside it': { prepare: () => {}, run: () => send(['PING']) },
+}
+for (const measured of Object.values(found)) Object.assign(measured, { trips: 0, ms: [] })
+// Each script is sent in full once.
+await (await verifyOnRedis(await approved())).settle({ units: 60 })
 for (let at = 0; at < TIMES; at++) {
-  for (const [name, run] of Object.entries({
-    verifyToolAccess: () => verifyOnRedis(principal, call),
-    'PING, beside it': () => send(['PING']),
-  })) {
+  for (const measured of Object.values(found)) {
+    const wish = await measured.prepare()
     counted.trips = 0
     const begun = performance.now()
-    const grant = await run()
-    found[name].ms.push(performance.now() - begun)
-    found[name].trips = Math.max(found[name].trips, counted.trips)
+    const grant = await measured.run(wish)
+    measured.ms.push(performance.now() - begun)
+    measured.trips = Math.max(measured.trips, counted.trips)
     if (grant.settle) await grant.settle({ units: 60 })
   }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { agentErrors, agentRefusals, endpointErrors } from '../src/agents/errors.js'
+import { agentErrors, endpointErrors } from '../src/agents/errors.js'
 import { bffErrors } from '../src/bff/errors.js'
 import { clientErrors } from '../src/client/errors.js'
 import { signInErrors } from '../src/client/sign-in-errors.js'
@@ -29,7 +29,6 @@ const tables = {
   tokenErrors,
   agentErrors,
   vaultErrors,
-  agentRefusals,
   endpointErrors,
 }
 const codes = Object.values(tables).flatMap(Object.keys)

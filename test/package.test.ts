@@ -21,7 +21,6 @@ const exported: Record<string, readonly string[]> = {
     'agentAnswer',
     'agentToken',
     'budgetLines',
-    'canonical',
     'createAgents',
     'createApprovals',
     'createAudit',

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
 import { StoreError } from '../store/contract.js'
-import { agentRefusals } from './errors.js'
+import { agentErrors } from './errors.js'
 import type { AgentStanding } from './standing.js'
 
 /** Characters. Nothing longer is looked into. */
@@ -62,6 +62,6 @@ const refused = (status: 401 | 503, error: 'invalid_token' | 'keys_unavailable',
   ok: false as const,
   status,
   error,
-  error_description: agentRefusals[error],
+  error_description: agentErrors[error],
   detail,
 })

@@ -1,36 +1,18 @@
-import type { JWK } from 'jose'
 import { SallyportError } from '../protocol/error.js'
-import type { Principal } from '../protocol/principal.js'
 import { systemNow } from '../protocol/time.js'
+import { type AgentRecord, recordOf, tenantIndex } from './agent-record.js'
 import { type ConsentWish, createDelegation, type ExchangeWish } from './delegation.js'
 import { type AgentErrorCode, agentError, agentErrors } from './errors.js'
-import type { AgentEvent } from './events.js'
+import { isolate } from './events.js'
 import { issueOwn, type TokenWish } from './issue.js'
-import { type AgentBudget, budgetFlaw, exceeds } from './limits.js'
 import { type AgentsOptions, type AgentToken, examine } from './options.js'
 import { type Parts, rowOf } from './parts.js'
 import { checkProof, spendProof } from './proof.js'
-import { readyPublicKey } from './public-key.js'
-import { type AgentRecord, type AgentRow, newEpoch, putRow, recordOf, shapeOfId, tenantIndex } from './record.js'
 import { type Consent, createRecords } from './records.js'
-import { defaultRoles, type RoleOf, type Roles, type ScopeOf, scopesOf } from './roles.js'
-import { dependenceOf, judge, type Standing } from './standing.js'
+import { createRegistration, type NewAgent } from './registration.js'
+import { defaultRoles, type RoleOf, type Roles, type ScopeOf } from './roles.js'
+import { createStanding } from './standing.js'
 import { createStopping } from './stopping.js'
-
-/** What a new agent is to be. */
-export interface NewAgent<Role extends string> {
-  /** Default: one that is made at random. It begins with `agent_`, and no other tenant may have it. */
-  id?: string
-  tenant: string
-  /** The person or team that answers for it. */
-  owner: string
-  role: Role
-  /** A public key that only this agent has the private half of: P-256 (ES256) or Ed25519 (EdDSA). */
-  publicKey: JWK
-  budget?: AgentBudget
-  /** The agent that it works for. It ends with it, and may not be more than it. */
-  parent?: string
-}
 
 export type Agents<Table extends Roles = Roles> = ReturnType<typeof createAgents<Table>>
 
@@ -50,11 +32,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
   const { tokens, store, ledger, approvals, onEvent, now = systemNow } = options
   const roles: Roles = options.roles ?? defaultRoles
   const records = createRecords(store)
-  const emit = (event: AgentEvent) => {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
+  const emit = isolate(onEvent)
   const parts: Parts = {
     ...examine(options, roles),
     tokens,
@@ -66,6 +44,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     ...(ledger && { ledger }),
     ...(approvals && { approvals }),
   }
+  const registration = createRegistration(parts)
   const delegation = createDelegation(parts)
   const stopping = createStopping(parts)
 
@@ -79,38 +58,13 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     } catch (error) {
       const code = error instanceof SallyportError ? error.code : ''
       if (Object.hasOwn(agentErrors, code))
-        emit({ type: 'agent_token_refused', ...about, error: code as AgentErrorCode })
+        emit({ type: 'agent_token_refused', ...about, code: code as AgentErrorCode })
       throw error
     }
   }
 
-  function examineAgent({ id, tenant, owner, role, budget = {} }: NewAgent<string>): void {
-    const misuse = (field: string, remedy: string) => {
-      throw new TypeError(`agents.register: "${field}" ${remedy}`)
-    }
-    for (const [field, text] of Object.entries({ tenant, owner }))
-      if (typeof text !== 'string' || !/^[^\u0000-\u001f\u007f]{1,200}$/.test(text))
-        misuse(field, 'must be a text of 1 to 200 characters')
-    if (id !== undefined && !shapeOfId.test(id))
-      misuse('id', 'must begin with agent_, up to 100 letters, digits, . _ -')
-    if (!Object.hasOwn(roles, role)) misuse('role', `names ${role}; there are ${Object.keys(roles).join(', ')}`)
-    const flaw = budgetFlaw(budget)
-    if (flaw !== undefined) misuse('budget', flaw)
-  }
-
-  /** What a parent hands down. @throws SallyportError if the child would be more than it, or it is not there any more */
-  async function under(parent: AgentRow, role: string, budget: AgentBudget | undefined) {
-    await dependenceOf(records, parent)
-    const above = [...parent.above, parent.id]
-    if (above.length > parts.maxDepth) throw agentError('chain_too_deep')
-    const allowed = scopesOf(roles, parent.role)
-    if (scopesOf(roles, role).some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')
-    if (exceeds(budget ?? {}, parent.budget)) throw agentError('agent_limit_refused')
-    return { above, parent: parent.id, budget: { ...parent.budget, ...budget } }
-  }
-
   return {
-    issuer: tokens.issuer,
+    ...createStanding({ issuer: tokens.issuer, store, now }),
 
     /**
      * Registers an agent. Two at once of one id leave one.
@@ -120,17 +74,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      *   `agents_stopped`, `agent_scope_refused`, `agent_limit_refused`, `chain_too_deep`
      */
     async register(wish: NewAgent<RoleOf<Table>>): Promise<AgentRecord> {
-      examineAgent(wish)
-      const { id = `agent_${crypto.randomUUID()}`, tenant, owner, role, budget } = wish
-      const publicKey = await readyPublicKey(wish.publicKey)
-      const inherited =
-        wish.parent === undefined
-          ? { above: [], ...(budget && { budget: { ...budget } }) }
-          : await under((await rowOf(parts, tenant, wish.parent)).row, role, budget)
-      const row: AgentRow = { id, tenant, owner, role, publicKey, createdAt: now(), epoch: newEpoch(), ...inherited }
-      if (!(await store.write([putRow(row, 'absent')]))) throw agentError('agent_exists')
-      emit({ type: 'agent_registered', tenant, agent: id, owner, role, ...(row.parent && { parent: row.parent }) })
-      return recordOf(row)
+      return registration.register(wish)
     },
 
     /**
@@ -140,25 +84,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      * @throws TypeError naming the field
      * @throws SallyportError `agent_not_found`, `agent_ended`, `agent_key_refused`, `agent_limit_refused`, `agent_conflict`
      */
-    async update(tenant: string, id: string, change: { budget?: AgentBudget; publicKey?: JWK }): Promise<AgentRecord> {
-      const { row, version } = await rowOf(parts, tenant, id)
-      if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
-      const { budget } = change
-      const flaw = budgetFlaw(budget ?? {})
-      if (flaw !== undefined) throw new TypeError(`agents.update: "budget" ${flaw}`)
-      const publicKey = change.publicKey && (await readyPublicKey(change.publicKey))
-      const parent = row.parent === undefined ? undefined : await records.agent(row.parent)
-      if (exceeds(budget ?? {}, parent?.row.budget)) throw agentError('agent_limit_refused')
-      const changed: AgentRow = {
-        ...row,
-        ...(budget && { budget: { ...parent?.row.budget, ...budget } }),
-        ...(publicKey && { publicKey, epoch: newEpoch() }),
-      }
-      if (!(await store.write([putRow(changed, version)]))) throw agentError('agent_conflict')
-      const names = (['budget', 'publicKey'] as const).filter((name) => change[name])
-      emit({ type: 'agent_changed', tenant, agent: id, changed: names })
-      return recordOf(changed)
-    },
+    update: registration.update,
 
     /** One agent of a tenant, ended ones included; `undefined` where the tenant has none of this id. */
     async find(tenant: string, id: string): Promise<AgentRecord | undefined> {
@@ -249,10 +175,5 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     resume: stopping.resume,
     /** Since when (epoch seconds) and why the agents of a tenant are stopped; `undefined`: they are not. */
     stopped: stopping.stopped,
-
-    /** As in {@link AgentStanding}. @throws StoreError when it cannot be said */
-    async standing(principal: Principal): Promise<Standing> {
-      return judge(records, tokens.issuer, principal, now())
-    },
   }
 }

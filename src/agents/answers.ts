@@ -14,22 +14,30 @@ const statuses: { readonly [Code in AgentErrorCode]?: number } = {
   approval_decided: 409,
   approval_not_found: 404,
   approval_used: 409,
+  approvals_exceeded: 429,
   audit_conflict: 503,
   budget_exceeded: 429,
   call_invalid: 400,
   checkpoint_invalid: 400,
   insufficient_user_authentication: 401,
+  invalid_agent_request: 401,
   invalid_token: 401,
   key_ring_busy: 503,
   key_ring_failed: 503,
+  keys_unavailable: 503,
   provider_key_missing: 503,
+  request_too_large: 413,
 }
 
-/** What the cause says to whoever called, in the challenge. */
-const challenges: { readonly [Code in AgentErrorCode]?: readonly string[] } = {
-  insufficient_scope: ['scope'],
-  insufficient_user_authentication: ['acr_values', 'max_age'],
-  invalid_token: [],
+/** Beside `Authorization`, so that a request can carry both: who calls, and what it may. */
+export const AGENT_HEADER = 'Sallyport-Agent'
+
+/** What has a challenge, by its scheme, and what the cause says in it to whoever called. */
+const challenges: { readonly [Code in AgentErrorCode]?: readonly [scheme: string, ...evidence: string[]] } = {
+  insufficient_scope: ['Bearer', 'scope'],
+  insufficient_user_authentication: ['Bearer', 'acr_values', 'max_age'],
+  invalid_agent_request: [AGENT_HEADER],
+  invalid_token: ['Bearer'],
 }
 
 /**
@@ -56,11 +64,11 @@ export function agentAnswer(error: unknown, { now = systemNow }: { now?: Now } =
   if (status === 503) response.headers.set('Retry-After', '5')
   const { resetsAt } = evidence
   if (typeof resetsAt === 'number') response.headers.set('Retry-After', `${Math.max(1, Math.ceil(resetsAt - now()))}`)
-  const said = challenges[code]
-  if (said) {
+  const [scheme, ...said] = challenges[code] ?? []
+  if (scheme !== undefined) {
     const parameters: Record<string, string> = { error: code }
     for (const name of said) if (evidence[name] !== undefined) parameters[name] = `${evidence[name]}`
-    response.headers.set('WWW-Authenticate', formatChallenge('Bearer', parameters))
+    response.headers.set('WWW-Authenticate', formatChallenge(scheme, parameters))
   }
   return response
 }

@@ -1,7 +1,7 @@
-import { sha256 } from '../crypto/hash.js'
 import type { Now } from '../protocol/time.js'
 import type { Put, RecordId, RecordStore } from '../store/contract.js'
 import { type Approval, type Call, isOpen } from './approval.js'
+import { nameOf } from './names.js'
 
 /** As it is kept: the call only once, in its canonical form. */
 type Row = Omit<Approval, keyof Call>
@@ -9,6 +9,13 @@ type Row = Omit<Approval, keyof Call>
 export interface Found {
   approval: Approval
   version: number
+}
+
+/** What one agent waits for from one person: ids, in one record, so that no two requests take the last place. */
+export interface Queue {
+  id: RecordId
+  version: number | undefined
+  ids: readonly string[]
 }
 
 /** Of whom: a tenant, one agent there, one person there. */
@@ -50,6 +57,13 @@ export function createShelf(store: RecordStore, now: Now) {
     return { version: asked?.version, approval: found?.approval.status === 'pending' ? found.approval : undefined }
   }
 
+  /** As it was noted: some of them may have been decided since. */
+  async function queueOf({ tenant, agent, sub = '' }: Call): Promise<Queue> {
+    const id = { kind: 'approval-queue', partition: tenant, id: await nameOf(agent, sub) }
+    const stored = await store.get(id)
+    return { id, version: stored?.version, ids: stored ? JSON.parse(stored.value) : [] }
+  }
+
   async function step({ approval, version }: Found, change: Partial<Approval>): Promise<Approval | undefined> {
     const next = { ...approval, ...change }
     return (await store.write([{ ...put(next), ifVersion: version }])) ? next : undefined
@@ -70,19 +84,22 @@ export function createShelf(store: RecordStore, now: Now) {
   return {
     find,
     waiting,
+    queueOf,
     /** Takes a step, unless another one was taken meanwhile. */
     step,
     page,
 
-    /** `false`: somebody asks the same at this moment, or all of this agent's are being taken back. */
-    async add(approval: Approval, question: string, version: number | undefined): Promise<boolean> {
+    /** `false`: somebody asks at this moment, the same or for the same agent, or all of this agent's are being taken back. */
+    async add(approval: Approval, question: string, version: number | undefined, queue: Queue): Promise<boolean> {
       const { id, tenant, agent, sub, expiresAt } = approval
       const selections = [{ tenant }, { tenant, agent }, ...(sub === undefined ? [] : [{ tenant, sub }])]
       const entries = await Promise.all(selections.map(async (of) => ({ index, value: await listOf(of) })))
       const ttl = Math.max(1, expiresAt - now())
       const name = { kind: 'approval-question', partition: tenant, id: question }
       const asked: Put = { type: 'put', id: name, value: id, ifVersion: version ?? 'absent', ttl }
-      return store.write([{ ...put(approval), ifVersion: 'absent', index: entries }, asked])
+      const ids = JSON.stringify([...queue.ids, id])
+      const queued: Put = { type: 'put', id: queue.id, value: ids, ifVersion: queue.version ?? 'absent', ttl }
+      return store.write([{ ...put(approval), ifVersion: 'absent', index: entries }, asked, queued])
     },
 
     /** Ends what is still open. Resolves to it; `undefined` where another step has ended it first. */
@@ -106,6 +123,7 @@ export function createShelf(store: RecordStore, now: Now) {
   }
 }
 
-/** Names can be long, and no two may read like others: a digest for each list. */
-const listOf = ({ tenant, agent, sub }: Selection): Promise<string> =>
-  sha256(JSON.stringify([tenant, agent ?? null, sub ?? null]))
+/** Nobody has an empty name. */
+const listOf = ({ tenant, agent = '', sub = '' }: Selection): Promise<string> => nameOf(tenant, agent, sub)
+
+export type Shelf = ReturnType<typeof createShelf>

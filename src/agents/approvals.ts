@@ -1,30 +1,24 @@
-import { randomId } from '../crypto/hash.js'
 import type { Principal } from '../protocol/principal.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
-import {
-  type Approval,
-  type ApprovalKind,
-  type ApprovalRequest,
-  type Call,
-  isCode,
-  isOpen,
-  newCode,
-  questionOf,
-  type Requested,
-  readCall,
-  requestedOf,
-} from './approval.js'
+import { type Approval, type ApprovalKind, type Call, isCode, isOpen } from './approval.js'
+import type { Refuse } from './approval-parts.js'
+import { createAsking } from './approval-request.js'
 import { createShelf, type Found, type Selection } from './approval-shelf.js'
-import { type Approver, isFresh, isPerson, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
-import { type AgentErrorCode, agentError } from './errors.js'
-import type { AgentEvent } from './events.js'
+import { createUsing } from './approval-use.js'
+import { type Approver, isFresh, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
+import { agentError } from './errors.js'
+import { type AgentEvent, isolate } from './events.js'
+import { examineStore } from './examine-store.js'
+import { isPerson } from './people.js'
 
 export interface ApprovalsOptions {
   /** Where approvals live. `memoryStore()` forgets them with the process. */
   store: RecordStore
   /** Seconds from the request on, within which it must be decided and used. Default 300, at most a day. */
   ttl?: number
+  /** How many calls of one agent on behalf of one person may wait at once: who is asked too often looks no more. Default 20. */
+  maxPending?: number
   /**
    * Who may decide. Default: in `user` matters the person concerned (`sub` of the call), in `admin` matters whoever has the scope
    * `admin:approve`. Programs, and the requester of an `admin` matter, never get as far as this.
@@ -36,23 +30,7 @@ export interface ApprovalsOptions {
   now?: Now
 }
 
-/** An approval that fits its call and can be used now. */
-export interface VerifiedApproval {
-  approval: Approval
-  /** Uses it up, for one caller only. @throws SallyportError as `approvals.consume` does */
-  consume(): Promise<Approval>
-}
-
 export type Approvals = ReturnType<typeof createApprovals>
-
-/** What whoever wants to use one is told, by its status. */
-const unusable = {
-  pending: 'approval_required',
-  denied: 'approval_denied',
-  consumed: 'approval_used',
-  void: 'approval_void',
-  expired: 'approval_expired',
-} as const
 
 /** What whoever wants to decide is told. */
 const undecidable = {
@@ -75,27 +53,21 @@ const undecidable = {
  * @throws TypeError naming the option
  */
 export function createApprovals(options: ApprovalsOptions) {
-  const { store, ttl = 300, notify, onEvent, now = systemNow } = options
+  const { store, ttl = 300, maxPending = 20, notify, onEvent, now = systemNow } = options
   const approvers = { ...usualApprovers, ...options.approvers }
-  if (typeof store?.get !== 'function')
-    throw new TypeError(
-      'createApprovals: "store" is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all',
-    )
+  examineStore('createApprovals', store)
   if (!(ttl > 0 && ttl <= 86_400)) throw new TypeError('createApprovals: "ttl" must be at most a day, in seconds')
+  if (!(Number.isInteger(maxPending) && maxPending > 0 && maxPending <= 1000))
+    throw new TypeError('createApprovals: "maxPending" must be 1 to 1000')
   const shelf = createShelf(store, now)
+  const emit = isolate(onEvent)
 
-  function emit(event: AgentEvent): void {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
-
-  function refuse(code: AgentErrorCode, about: { tenant?: string; approval?: Approval; by?: string }, cause?: unknown) {
-    const { approval, tenant, by } = about
+  const refuse: Refuse = (code, { tenant, agent, approval, by }, cause) => {
     emit({
       type: 'approval_refused',
       code,
       ...(tenant !== undefined && { tenant }),
+      ...(agent !== undefined && { agent }),
       ...(approval && { id: approval.id, tenant: approval.tenant, agent: approval.agent }),
       ...(by !== undefined && { by }),
     })
@@ -108,90 +80,20 @@ export function createApprovals(options: ApprovalsOptions) {
     return !!ended
   }
 
-  /** An approval that fits, is decided and in time, or the reason why not. */
-  async function usable(id: string, { tenant, agent, sub }: Call, digest: string): Promise<Found> {
-    const found = await shelf.find(id, tenant)
-    if (!found) throw refuse('approval_required', { tenant })
-    const { approval } = found
-    if (approval.digest !== digest) {
-      // Shown by whom it was given to, it is spoilt. Others know an id at most, and can spoil nothing by that.
-      if (approval.agent === agent && approval.sub === sub) await end(found, 'mismatch')
-      throw refuse('approval_mismatch', { approval })
-    }
-    if (approval.status === 'approved') return found
-    const asked = approval.status === 'pending' ? requestedOf(approval) : undefined
-    throw refuse(unusable[approval.status], { approval }, asked)
-  }
-
-  async function take(first: Found, call: Call): Promise<Approval> {
-    const { id, digest, tenant, agent } = first.approval
-    for (let found = first; ; found = await usable(id, call, digest)) {
-      // It may have been read a while ago.
-      if (now() >= found.approval.expiresAt) throw refuse('approval_expired', found)
-      const used = await shelf.step(found, { status: 'consumed', endedAt: now() })
-      if (!used) continue
-      emit({ type: 'approval_consumed', id, tenant, agent })
-      return used
-    }
-  }
-
-  /**
-   * Whether an approval fits this call and can be used now; using it up is a step of its own, for whoever has other things to
-   * look at in between.
-   *
-   * @throws SallyportError as `consume` does
-   */
-  async function verify(id: string, call: Call): Promise<VerifiedApproval> {
-    const { digest } = await readCall(call)
-    const found = await usable(id, call, digest)
-    return { approval: found.approval, consume: () => take(found, call) }
-  }
+  const parts = { shelf, emit, refuse, now }
+  const request = createAsking({ ...parts, ttl, maxPending, notify })
+  const verify = createUsing({ ...parts, spoil: (found) => end(found, 'mismatch') })
 
   return {
     /**
      * Asks for an approval. Whoever asks for the same call again while it waits gets the same one, and nobody is told twice. A call
      * has at most 32,768 characters of canonical JSON.
      *
-     * @throws SallyportError `call_invalid`; `approval_void` when all of this agent's are taken back at this moment
+     * @throws SallyportError `call_invalid`; `approvals_exceeded` while `maxPending` wait; `approval_void` when all of this
+     *   agent's are taken back at this moment
      * @throws TypeError naming the field
      */
-    async request(wish: ApprovalRequest): Promise<Requested> {
-      const { tenant, agent, sub, tool, kind, freshWithin, acr } = wish
-      if (kind !== 'user' && kind !== 'admin')
-        throw new TypeError('approvals.request: "kind" must be user or admin: who decides')
-      if (freshWithin !== undefined && !(freshWithin > 0))
-        throw new TypeError('approvals.request: "freshWithin" must be a number of seconds above 0')
-      const { call, digest } = await readCall(wish)
-      const question = await questionOf(digest, wish)
-      const asked = await shelf.waiting(tenant, question)
-      if (asked.approval) return requestedOf(asked.approval)
-      const approval: Approval = {
-        ...(JSON.parse(call) as Call),
-        id: randomId(),
-        kind,
-        code: newCode(),
-        call,
-        digest,
-        status: 'pending',
-        requestedAt: now(),
-        expiresAt: now() + ttl,
-        ...(freshWithin !== undefined && { freshWithin }),
-        ...(acr && { acr: [...acr] }),
-      }
-      if (!(await shelf.add(approval, question, asked.version))) {
-        const other = await shelf.waiting(tenant, question)
-        if (other.approval) return requestedOf(other.approval)
-        throw refuse('approval_void', { tenant })
-      }
-      const { id } = approval
-      emit({ type: 'approval_requested', id, tenant, agent, ...(sub !== undefined && { sub }), tool, kind })
-      try {
-        await notify?.(approval)
-      } catch {
-        emit({ type: 'approval_unnotified', id, tenant })
-      }
-      return requestedOf(approval)
-    },
+    request,
 
     /**
      * Decides, once and in time. `by` is the verified principal of the request; a `code` that somebody has typed is compared.
@@ -233,6 +135,12 @@ export function createApprovals(options: ApprovalsOptions) {
       }
     },
 
+    /**
+     * Whether an approval fits this call and can be used now; using it up is a step of its own, for whoever has other things to
+     * look at in between.
+     *
+     * @throws SallyportError as `consume` does
+     */
     verify,
 
     /**

@@ -9,13 +9,6 @@ export const usualApprovers: Readonly<Record<ApprovalKind, Approver>> = {
   admin: (_approval, by) => by.scopes.includes('admin:approve'),
 }
 
-/**
- * A person who is signed in. Programs are not: agents, whoever acts for somebody (`act`, RFC 8693), keys (which name a person as
- * their owner), certificates, and clients on their own behalf, whose tokens name the client as the subject.
- */
-export const isPerson = ({ method, sub, client_id, claims }: Principal): boolean =>
-  (method === 'session_cookie' || method === 'access_token') && claims['act'] === undefined && sub !== client_id
-
 /** Whoever is behind a call: the agent, by whatever name its token has it, and for administrators' matters the person too. */
 export const isRequester = ({ kind, agent, sub }: Approval, by: Principal): boolean =>
   by.client_id === agent || by.sub === agent || (kind === 'admin' && by.sub === sub)

@@ -1,5 +1,6 @@
 import { sha256 } from '../crypto/hash.js'
 import { canonical } from './canonical.js'
+import { isText, textRule } from './names.js'
 
 /**
  * What happened. Names and ids, never what was said: no prompts, no arguments, no free objects. What must be provable and may not
@@ -47,13 +48,14 @@ export interface AuditHead {
 export const genesis = 'A'.repeat(43)
 
 interface Form {
-  fits: RegExp
+  fits(value: string): boolean
   words: string
 }
 
-const text: Form = { fits: /^[^\u0000-\u001f\u007f\p{Surrogate}]{1,200}$/u, words: 'a text of 1 to 200 characters' }
-const name: Form = { fits: /^[\w.:/-]{1,100}$/, words: 'a name: up to 100 letters, digits and _ . : / -' }
-const digest: Form = { fits: /^[\w-]{43}$/, words: 'a SHA-256 in base64url' }
+const like = (pattern: RegExp, words: string): Form => ({ fits: (value) => pattern.test(value), words })
+const text: Form = { fits: isText, words: textRule }
+const name = like(/^[\w.:/-]{1,100}$/, 'a name: up to 100 letters, digits and _ . : / -')
+const digest = like(/^[\w-]{43}$/, 'a SHA-256 in base64url')
 
 const forms: Readonly<Record<keyof AuditEntry, Form>> = {
   tenant: text,
@@ -61,7 +63,7 @@ const forms: Readonly<Record<keyof AuditEntry, Form>> = {
   sub: text,
   action: name,
   resource: text,
-  decision: { fits: /^(allowed|refused)$/, words: 'allowed or refused' },
+  decision: like(/^(allowed|refused)$/, 'allowed or refused'),
   reason: name,
   correlation: text,
   approvalId: text,
@@ -76,7 +78,7 @@ export function examineEntry(entry: AuditEntry): AuditEntry {
     const form = Object.hasOwn(forms, member) ? forms[member as keyof AuditEntry] : undefined
     if (!form) throw new TypeError(`audit.append: "${member}" is not kept in audit rows`)
     const value = kept[member]
-    if (typeof value !== 'string' || !form.fits.test(value))
+    if (typeof value !== 'string' || !form.fits(value))
       throw new TypeError(`audit.append: "${member}" must be ${form.words}`)
   }
   return kept as unknown as AuditEntry

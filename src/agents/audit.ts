@@ -6,7 +6,8 @@ import { type AuditEntry, type AuditHead, type AuditRow, examineEntry, genesis, 
 import { canonical } from './canonical.js'
 import { createSigner, type PublicKeys } from './checkpoint.js'
 import { agentError } from './errors.js'
-import type { AgentEvent } from './events.js'
+import { type AgentEvent, isolate } from './events.js'
+import { examineStore } from './examine-store.js'
 
 export interface AuditOptions {
   /** Where rows live, for ever. `memoryStore()` forgets them with the process. */
@@ -59,13 +60,11 @@ const rowId = (tenant: string, seq: number): RecordId => ({ kind: 'audit-row', p
  * @throws TypeError naming the option
  */
 export function createAudit({ store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow }: AuditOptions) {
-  if (typeof store?.get !== 'function')
-    throw new TypeError(
-      'createAudit: "store" is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all',
-    )
+  examineStore('createAudit', store)
   if (!Number.isSafeInteger(checkpointEvery) || checkpointEvery < 1)
     throw new TypeError('createAudit: "checkpointEvery" must be a whole number of rows, 1 at least')
   const signer = sign === undefined ? undefined : createSigner(sign)
+  const emit = isolate(onEvent)
   const queues = new Map<string, Waiting[]>()
   const heads = createBounded<AuditHead>(HEADS)
 
@@ -142,9 +141,7 @@ export function createAudit({ store, sign, checkpointEvery = 100, keep, onEvent,
     try {
       await keep?.(await signed(head))
     } catch {
-      try {
-        onEvent?.({ type: 'checkpoint_failed', tenant: head.tenant, seq: head.seq })
-      } catch {}
+      emit({ type: 'checkpoint_failed', tenant: head.tenant, seq: head.seq })
     }
   }
 

@@ -1,7 +1,8 @@
 import type { Principal } from '../protocol/principal.js'
 import type { BudgetLine, Hold, Ledger, Reservation } from '../store/ledger.js'
+import { limitsIn } from './details.js'
 import { agentError } from './errors.js'
-import { type Budget, limitsOf } from './token-limits.js'
+import { type Budget, smaller } from './limits.js'
 
 /** Whose spending is limited, and how far. */
 export interface BudgetPolicy {
@@ -34,26 +35,18 @@ export function budgetLines(principal: Principal, policy: BudgetPolicy): Budgets
   const { method, tenant, sub, client_id, claims } = principal
   if (!tenant) throw agentError('tenant_missing')
   const isAgent = method === 'agent_token'
-  const claimed = isAgent ? limitsOf(principal).map(({ budget = {} }) => budget) : []
-  const spenders: [subject: BudgetLine['subject'], ...budgets: (Budget | undefined)[]][] = [
-    [`tenant:${tenant}`, policy.tenant],
-  ]
-  if (isAgent) spenders.push([`agent:${client_id}`, policy.agent ?? agentBudget, ...claimed])
+  const spenders: [subject: BudgetLine['subject'], budget: Budget | undefined][] = [[`tenant:${tenant}`, policy.tenant]]
+  if (isAgent) spenders.push([`agent:${client_id}`, smaller(policy.agent ?? agentBudget, limitsIn(claims).budget)])
   if (method === 'api_key') spenders.push([`key:${claims['lineage'] ?? claims['key_id']}`, policy.key])
   if (!isAgent || sub !== client_id) spenders.push([`user:${sub}`, policy.user])
-  const lines = spenders.flatMap(([subject, ...budgets]) =>
+  const lines = spenders.flatMap(([subject, budget]) =>
     windows.flatMap((window) => {
-      const limit = least(budgets.map((budget) => budget?.[window]))
+      const limit = budget?.[window]
       return limit === undefined ? [] : [{ subject, window, limit }]
     }),
   )
-  const request = least(spenders.flatMap(([, ...budgets]) => budgets.map((budget) => budget?.request)))
+  const { request } = spenders.reduce<Budget>((least, [, budget]) => smaller(least, budget), {})
   return { tenant, lines, ...(request !== undefined && { request }) }
-}
-
-const least = (limits: readonly (number | undefined)[]): number | undefined => {
-  const known = limits.filter((limit) => limit !== undefined)
-  return known.length ? Math.min(...known) : undefined
 }
 
 /** What one call may cost is looked at first: that takes no state. @throws SallyportError `cost_unknown`, `budget_exceeded` */

@@ -1,5 +1,5 @@
 import { agentError } from './errors.js'
-import { isWithin, type TokenLimits } from './token-limits.js'
+import { type AgentLimits, isWithin } from './limits.js'
 
 /** A part of what a model will read. What a tool has answered is one, too: it may hold anybody's words. */
 export interface Segment {
@@ -30,7 +30,7 @@ export function createCategories({ classify, categories, classifyTimeout = 5 }: 
   return async (
     input: string | readonly Segment[] | undefined,
     role: string | undefined,
-    limits: readonly TokenLimits[],
+    limits: AgentLimits,
   ): Promise<void> => {
     if (!classify) return
     const segments = typeof input === 'string' ? [{ role: 'user' as const, text: input }] : (input ?? [])

@@ -1,11 +1,14 @@
 import type { Principal } from '../protocol/principal.js'
-import { chainOf, type Dependence, detailsOf } from './details.js'
+import { idsUnder } from '../store/ids-under.js'
+import { type AgentRow, newEpoch } from './agent-record.js'
+import { chainOf, type Dependence, dependenceIn, limitsIn } from './details.js'
 import { agentError } from './errors.js'
 import { examineWish, sign, type TokenWish } from './issue.js'
 import { type AgentLimits, narrowed } from './limits.js'
+import { nameOf } from './names.js'
 import type { AgentToken } from './options.js'
 import { type Parts, rowOf } from './parts.js'
-import { type AgentRow, nameOf, newEpoch } from './record.js'
+import { isPerson } from './people.js'
 import { type Consent, consentIndex } from './records.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf, judge } from './standing.js'
@@ -42,18 +45,17 @@ interface Source {
 }
 
 export function createDelegation(parts: Parts) {
-  const { records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = parts
+  const { store, records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = parts
 
-  /** A person with a credential of their own: no key of a program, no agent, nobody who already acts for somebody. */
-  function personOf({ method, sub, tenant, claims, expiresAt = 0 }: Principal): { sub: string; tenant: string } {
-    const own = method === 'access_token' || method === 'session_cookie'
-    if (!own || tenant === undefined || claims['act'] !== undefined || !(now() < expiresAt))
-      throw agentError('delegation_refused')
+  /** Whoever can be acted for: a person whose sign-in still lasts. @throws SallyportError `delegation_refused` */
+  function examinePerson(subject: Principal): { sub: string; tenant: string } {
+    const { sub, tenant, expiresAt = 0 } = subject
+    if (!isPerson(subject) || tenant === undefined || !(now() < expiresAt)) throw agentError('delegation_refused')
     return { sub, tenant }
   }
 
   async function fromPerson({ agent, subject, session }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
-    const { sub, tenant } = personOf(subject)
+    const { sub, tenant } = examinePerson(subject)
     const sid = session ?? subject.claims['sid']
     const digest = typeof sid === 'string' ? await nameOf(sid) : undefined
     const [own, consent, person, over] = await Promise.all([
@@ -78,15 +80,15 @@ export function createDelegation(parts: Parts) {
 
   async function fromAgent({ subject }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
     const [own, { ok }] = await Promise.all([dependenceOf(records, row), judge(records, tokens.issuer, subject, now())])
-    const details = detailsOf(subject.claims)
-    if (!ok || !details) throw agentError('delegation_refused')
+    const depends = dependenceIn(subject.claims)
+    if (!ok || !depends) throw agentError('delegation_refused')
     const chain = chainOf(subject.claims)
     if (chain.length >= maxDepth) throw agentError('chain_too_deep')
     return {
       scopes: subject.scopes,
-      limits: details,
+      limits: limitsIn(subject.claims),
       // As it was when the first token was made: what has changed since ends this one too.
-      depends: { ...details.depends, agents: { ...own.agents, ...details.depends.agents } },
+      depends: { ...depends, agents: { ...own.agents, ...depends.agents } },
       ...(chain.length > 0 && { act: subject.claims['act'] as Record<string, unknown> }),
     }
   }
@@ -110,7 +112,7 @@ export function createDelegation(parts: Parts) {
     },
 
     async consent({ subject, agent, scopes, expiresIn = MOST }: ConsentWish<string>): Promise<Consent> {
-      const { sub, tenant } = personOf(subject)
+      const { sub, tenant } = examinePerson(subject)
       if (!(expiresIn > 0 && expiresIn <= MOST))
         throw new TypeError('agents.consent: "expiresIn" must be more than 0 and at most 90 days, in seconds')
       const { row } = await rowOf(parts, tenant, agent)
@@ -138,7 +140,7 @@ export function createDelegation(parts: Parts) {
 
     async consents({ tenant, sub }: { tenant: string; sub: string }): Promise<Consent[]> {
       const found: Consent[] = []
-      for await (const agent of records.under(consentIndex, await nameOf(tenant, sub))) {
+      for await (const { id: agent } of idsUnder(store, consentIndex, await nameOf(tenant, sub))) {
         const consent = await records.consentOf(tenant, sub, agent)
         if (consent && now() < consent.expiresAt) found.push(consent)
       }

@@ -1,6 +1,7 @@
-import type { AgentLimits } from './limits.js'
+import { agentError } from './errors.js'
+import { type AgentLimits, limitsFlaw, narrowed } from './limits.js'
 
-/** What an agent's token says of the agent, in `authorization_details`. @see RFC 9396 */
+/** What an agent's token says of the agent, in `authorization_details`. @see RFC 9396 section 2 */
 export interface AgentDetails extends AgentLimits {
   type: 'sallyport_agent'
   role: string
@@ -21,14 +22,31 @@ export interface Dependence {
   consent?: { agent: string; id: string }
 }
 
+type Claims = Readonly<Record<string, unknown>>
+
+/** `undefined`: what should be a list is none. */
+function detailsIn({ authorization_details: all = [] }: Claims): Partial<AgentDetails>[] | undefined {
+  return Array.isArray(all) ? all.filter((one) => one?.type === 'sallyport_agent') : undefined
+}
+
 /** Of verified claims; `undefined`: this is no token of an agent. */
-export function detailsOf(claims: Readonly<Record<string, unknown>>): AgentDetails | undefined {
-  const all = claims['authorization_details']
-  return Array.isArray(all) ? all.find((one) => one?.type === 'sallyport_agent' && one.depends?.agents) : undefined
+export const dependenceIn = (claims: Claims): Dependence | undefined =>
+  detailsIn(claims)?.find(({ depends }) => depends?.agents)?.depends
+
+/**
+ * What the limits in verified claims leave, all of them together. One that cannot be read is no reason to go without it.
+ *
+ * @throws SallyportError `invalid_token`
+ */
+export function limitsIn(claims: Claims): AgentLimits {
+  const details = detailsIn(claims)
+  if (!details?.every((one) => limitsFlaw(one) === undefined))
+    throw agentError('invalid_token', { because: 'authorization_details' })
+  return details.reduce<AgentLimits>(narrowed, {})
 }
 
 /** The agents that act, the one that calls first: it alone decides what is allowed, the others are there to be seen. @see RFC 8693 section 4.1 */
-export function chainOf(claims: Readonly<Record<string, unknown>>): string[] {
+export function chainOf(claims: Claims): string[] {
   const chain: string[] = []
   let actor = claims['act'] as { sub?: unknown; act?: unknown } | undefined
   while (actor) {

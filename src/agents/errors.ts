@@ -1,26 +1,8 @@
 import { SallyportError } from '../protocol/error.js'
 
-/** What can be wrong with what agents do and ask for, and with what people decide, code → message. */
+/** What can be wrong with what agents are, do and ask for, and with what people decide, code → message. */
 export const agentErrors = {
-  approval_decided: 'Somebody else has decided this already.',
-  approval_denied: 'The person who was asked said no.',
-  approval_expired: 'The approval has expired: ask again.',
-  approval_mismatch: 'This is not the call that the approval is for.',
-  approval_not_found: 'There is no such approval in this tenant.',
-  approval_required: 'This call waits for the approval of a person.',
-  approval_used: 'The approval has been used: it was good for one call.',
-  approval_void: 'The approval was taken back: ask again.',
-  approver_refused: 'This caller may not decide about this.',
-  audit_conflict: 'Too many write to this audit trail at once: the row was not written.',
-  call_invalid: 'The call is not plain data, or is too large.',
-  checkpoint_invalid: 'This is not a checkpoint signed with one of these keys.',
-  insufficient_user_authentication: 'This needs a stronger or fresher sign-in.',
-  tenant_missing: 'The credential names no tenant.',
-  key_ring_busy: 'Another process is rotating this key at this moment: ask again when it is done.',
-  key_ring_failed:
-    'The provider or the vault did not do what the key ring asked; what was done is kept, and the next step goes on from there.',
-  provider_key_missing: 'The vault holds no key for this call: rotate once, or put a key there by hand.',
-  vault_read_only: 'This vault is read only: its keys are rotated where they come from.',
+  // Agents and their tokens.
   agent_conflict: 'Somebody else has changed this agent at the same time: read it again.',
   agent_ended: 'This agent, or one that it depends on, was decommissioned.',
   agent_exists: 'There is an agent of this id already.',
@@ -37,18 +19,45 @@ export const agentErrors = {
   consent_missing: 'This person has not consented to what the agent asks for, or has withdrawn it.',
   delegation_refused:
     'Whoever is to be acted for cannot hand anything on: another tenant, another kind of caller, or over.',
+  invalid_agent_request: 'The signed request cannot be accepted here.',
+  invalid_token: 'The access token cannot be used here.',
+  keys_unavailable: 'The credential cannot be checked now.',
+  request_too_large: 'The body is too large.',
+  // Tool calls and what they cost.
   arguments_denied: 'The tool may not be used with these arguments.',
   budget_exceeded: 'This costs more than is left of a budget.',
+  call_invalid: 'The call is not plain data, or is too large.',
   category_denied: 'What the prompt is about is not for this agent, or could not be told.',
   cost_unknown: 'There is a budget: say what this costs at most, as a whole number.',
   credential_not_accepted: 'This needs another kind of credential.',
   delegation_required: 'This is only done on behalf of a person.',
   grant_ended: 'This grant is over: ask again.',
   insufficient_scope: 'The credential lacks a scope that this needs.',
-  invalid_token: 'The access token cannot be used here.',
   model_denied: 'This model is not known here, or not for this agent.',
   tenant_mismatch: 'The credential belongs to another tenant.',
+  tenant_missing: 'The credential names no tenant.',
   tool_denied: 'There is no such tool, or not for this agent.',
+  // Approvals.
+  approval_decided: 'Somebody else has decided this already.',
+  approval_denied: 'The person who was asked said no.',
+  approval_expired: 'The approval has expired: ask again.',
+  approval_mismatch: 'This is not the call that the approval is for.',
+  approval_not_found: 'There is no such approval in this tenant.',
+  approval_required: 'This call waits for the approval of a person.',
+  approval_used: 'The approval has been used: it was good for one call.',
+  approval_void: 'The approval was taken back: ask again.',
+  approvals_exceeded: 'Too many calls of this agent wait for this person already: wait until some are decided.',
+  approver_refused: 'This caller may not decide about this.',
+  insufficient_user_authentication: 'This needs a stronger or fresher sign-in.',
+  // The audit trail.
+  audit_conflict: 'Too many write to this audit trail at once: the row was not written.',
+  checkpoint_invalid: 'This is not a checkpoint signed with one of these keys.',
+  // Keys of providers.
+  key_ring_busy: 'Another process is rotating this key at this moment: ask again when it is done.',
+  key_ring_failed:
+    'The provider or the vault did not do what the key ring asked; what was done is kept, and the next step goes on from there.',
+  provider_key_missing: 'The vault holds no key for this call: rotate once, or put a key there by hand.',
+  vault_read_only: 'This vault is read only: its keys are rotated where they come from.',
 } as const
 
 export type AgentErrorCode = keyof typeof agentErrors
@@ -62,23 +71,15 @@ export const agentError = (code: AgentErrorCode, cause?: unknown): SallyportErro
     ...(cause !== undefined && { cause }),
   })
 
-/** What a caller is told who presented something. One text for every cause. */
-export const agentRefusals = {
-  invalid_agent_request: 'The signed request cannot be accepted here.',
-  invalid_token: 'The access token cannot be used here.',
-  keys_unavailable: 'The credential cannot be checked now.',
-  request_too_large: 'The body is too large.',
-} as const
-
 /** What the token endpoint answers, code → message. @see RFC 6749 section 5.2 */
 export const endpointErrors = {
   invalid_client: 'This does not prove which agent is asking, or the agent was decommissioned.',
   invalid_grant: 'The subject token cannot be exchanged: no consent, another tenant, or its time is over.',
   invalid_request: 'The request is not of the form that is needed here.',
-  invalid_scope: 'Nothing is left of the scopes, or more was asked for than the role has.',
-  invalid_target: 'Tokens for this resource are not issued to agents.',
+  invalid_scope: agentErrors.agent_scope_refused,
+  invalid_target: agentErrors.agent_target_refused,
   temporarily_unavailable: 'Tokens cannot be issued now: try again later.',
-  unauthorized_client: 'The agents of this tenant are stopped.',
+  unauthorized_client: agentErrors.agents_stopped,
   unsupported_grant_type: 'This grant is not served here.',
 } as const
 

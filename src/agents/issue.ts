@@ -1,9 +1,9 @@
+import type { AgentRow } from './agent-record.js'
 import { type AgentDetails, chainOf, type Dependence } from './details.js'
 import { agentError } from './errors.js'
-import { type AgentLimits, budgetFlaw, exceeds } from './limits.js'
+import { type AgentLimits, exceeds, limitsFlaw, narrowed } from './limits.js'
 import type { AgentToken } from './options.js'
 import type { Parts } from './parts.js'
-import type { AgentRow } from './record.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf } from './standing.js'
 
@@ -36,30 +36,24 @@ interface Signing {
 /** @throws TypeError naming the field @throws SallyportError `agent_limit_refused`, `agent_target_refused` */
 export function examineWish(
   { maxAge, resources }: Pick<Parts, 'maxAge' | 'resources'>,
-  { budget = {}, expiresIn = maxAge, resource }: TokenWish<string>,
+  wish: TokenWish<string>,
   policy: AgentRow['budget'],
 ): void {
-  const flaw = budgetFlaw(budget)
-  if (flaw !== undefined) throw new TypeError(`agents.issue: "budget" ${flaw}`)
+  const { budget = {}, expiresIn = maxAge, resource } = wish
+  const flaw = limitsFlaw(wish)
+  if (flaw !== undefined) throw new TypeError(`agents.issue: ${flaw}`)
   if (!(Number.isInteger(expiresIn) && expiresIn > 0))
     throw new TypeError('agents.issue: "expiresIn" must be a whole number of seconds, 1 at least')
   if (expiresIn > maxAge || exceeds(budget, policy)) throw agentError('agent_limit_refused')
   if (resource !== undefined && !resources.includes(resource)) throw agentError('agent_target_refused')
 }
 
-export const limitsOf = ({ budget, tools, tiers, categories }: AgentLimits): AgentLimits => ({
-  ...(budget && { budget }),
-  ...(tools && { tools }),
-  ...(tiers && { tiers }),
-  ...(categories && { categories }),
-})
-
 export async function sign(
   { tokens, emit }: Parts,
   { row, sub, scopes, lifetime, depends, limits, act }: Signing,
   { resource, bindTo }: TokenWish<string>,
 ): Promise<AgentToken> {
-  const details: AgentDetails = { type: 'sallyport_agent', role: row.role, ...limitsOf(limits), depends }
+  const details: AgentDetails = { type: 'sallyport_agent', role: row.role, ...limits, depends }
   const cnf = bindTo === 'key' ? { jkt: `${row.publicKey.kid}` } : bindTo
   const token = await tokens.issue({
     sub,
@@ -87,5 +81,5 @@ export async function issueOwn(parts: Parts, row: AgentRow, wish: TokenWish<stri
   const { scopes = allowed, expiresIn = parts.maxAge } = wish
   if (!scopes.length || scopes.some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')
   const depends = await dependenceOf(parts.records, row)
-  return sign(parts, { row, sub: row.id, scopes, lifetime: expiresIn, depends, limits: wish }, wish)
+  return sign(parts, { row, sub: row.id, scopes, lifetime: expiresIn, depends, limits: narrowed({}, wish) }, wish)
 }

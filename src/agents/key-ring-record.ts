@@ -1,4 +1,5 @@
 import type { RecordId, RecordStore } from '../store/contract.js'
+import { idsUnder } from '../store/ids-under.js'
 import { agentError } from './errors.js'
 
 /**
@@ -88,12 +89,8 @@ export function createRingRecords(store: RecordStore, ring: string, now: () => n
 
     /** Whose rings there are. */
     async *tenants(): AsyncGenerator<string> {
-      let cursor: string | undefined
-      do {
-        const page = await store.list('key-ring', ring, cursor === undefined ? {} : { cursor })
-        for (const { kind, partition } of page.ids) if (kind === 'tenant-key-ring') yield partition
-        cursor = page.cursor
-      } while (cursor !== undefined)
+      for await (const { kind, partition } of idsUnder(store, 'key-ring', ring))
+        if (kind === 'tenant-key-ring') yield partition
     },
   }
 }

@@ -1,6 +1,8 @@
 import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import { agentError } from './errors.js'
+import { isolate } from './events.js'
+import { examineStore } from './examine-store.js'
 import type { KeyRingEvent } from './key-ring-events.js'
 import { createRingRecords, type RingKey } from './key-ring-record.js'
 import { type About, ask, createTurns, isBusy, type KeyProvider } from './key-rotation.js'
@@ -62,11 +64,7 @@ export function createKeyRing(options: KeyRingOptions) {
   } = options
   const { every, overlap } = examine(options)
   const records = createRingRecords(store, name, now)
-  const emit = (event: KeyRingEvent) => {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
+  const emit = isolate(onEvent)
   const turn = createTurns({ ring: name, provider, vault, records, every, overlap, emit, now })
 
   /** Whose record it is. */
@@ -177,8 +175,7 @@ function examine({ name, provider, vault, store, tenants, every = 30 * DAY, over
     if (typeof provider?.[method] !== 'function') misuse('provider', `has no function ${method}`)
   if (typeof vault?.read !== 'function')
     misuse('vault', 'is missing: environmentVault(…), fileVault(…) of sallyport/node, or your secret manager')
-  if (typeof store?.get !== 'function')
-    misuse('store', 'is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all')
+  examineStore('createKeyRing', store)
   if (tenants !== undefined && tenants !== 'shared' && tenants !== 'separate')
     misuse('tenants', 'must be "shared" or "separate"')
   if (!(every > 0)) misuse('every', 'must be a number of seconds above 0')

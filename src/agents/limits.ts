@@ -1,14 +1,16 @@
-/** Whole numbers in a unit of your own: for one request, a day, a month (UTC), in all. Absent: not limited here. */
-export interface AgentBudget {
+/** Whole numbers in a unit of your own: tokens, cents, calls. What is not named has no limit; 0 is nothing. */
+export interface Budget {
+  /** By one call. */
   request?: number
+  /** In a day, in a month (UTC), at all. */
   day?: number
   month?: number
   total?: number
 }
 
-/** What a token may narrow. Absent: as the agent's role and policy say; an empty list is nothing. */
+/** What a token may narrow, beyond its scopes. Absent: as the agent's role and policy say; an empty list is nothing. */
 export interface AgentLimits {
-  budget?: AgentBudget
+  budget?: Budget
   tools?: readonly string[]
   /** Tiers of models. */
   tiers?: readonly string[]
@@ -19,22 +21,35 @@ export interface AgentLimits {
 const windows = ['request', 'day', 'month', 'total'] as const
 const lists = ['tools', 'tiers', 'categories'] as const
 
+/** Whether something can be spent: a whole number, 0 or more. */
+export const isAmount = (amount: unknown): amount is number => Number.isSafeInteger(amount) && (amount as number) >= 0
+
 /** What is wrong with a budget as data; `undefined` if nothing is. */
-export function budgetFlaw(budget: AgentBudget): string | undefined {
+export function budgetFlaw(budget: unknown): string | undefined {
+  if (typeof budget !== 'object' || budget === null) return '"budget" must be an object, like { day: 10000 }'
   for (const [window, amount] of Object.entries(budget)) {
-    if (!windows.some((one) => one === window)) return `names ${window}; there are ${windows.join(', ')}`
-    if (!Number.isSafeInteger(amount) || (amount as number) < 0) return `must hold whole numbers of 0 or more`
+    if (!windows.some((one) => one === window)) return `"budget" names ${window}; there are ${windows.join(', ')}`
+    if (!isAmount(amount)) return '"budget" must hold whole numbers of 0 or more'
   }
   return undefined
 }
 
+/** What is wrong with limits as data; `undefined` if nothing is. */
+export function limitsFlaw(limits: AgentLimits): string | undefined {
+  const odd = lists.find((name) => limits[name] !== undefined && !isTexts(limits[name]))
+  if (odd !== undefined) return `"${odd}" must be a list of texts`
+  return limits.budget === undefined ? undefined : budgetFlaw(limits.budget)
+}
+
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === 'string')
+
 /** Whether a budget asks for more than a policy allows, in any window. */
-export const exceeds = (asked: AgentBudget, policy: AgentBudget = {}): boolean =>
+export const exceeds = (asked: Budget, policy: Budget = {}): boolean =>
   windows.some((window) => (asked[window] ?? 0) > (policy[window] ?? Number.POSITIVE_INFINITY))
 
 /** The smaller of two budgets, window by window. */
-export function smaller(one: AgentBudget = {}, other: AgentBudget = {}): AgentBudget {
-  const budget: AgentBudget = {}
+export function smaller(one: Budget = {}, other: Budget = {}): Budget {
+  const budget: Budget = {}
   for (const window of windows) {
     const least = Math.min(one[window] ?? Number.POSITIVE_INFINITY, other[window] ?? Number.POSITIVE_INFINITY)
     if (least !== Number.POSITIVE_INFINITY) budget[window] = least
@@ -52,3 +67,7 @@ export function narrowed(one: AgentLimits, other: AgentLimits): AgentLimits {
   }
   return limits
 }
+
+/** Whether limits do not leave this out. */
+export const isWithin = (limits: AgentLimits, what: (typeof lists)[number], name: string): boolean =>
+  limits[what]?.includes(name) ?? true

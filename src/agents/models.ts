@@ -1,4 +1,5 @@
 import { agentError } from './errors.js'
+import { isAmount } from './limits.js'
 
 /** What one unit of use costs on the budget, by model; or what a number of them costs. Default 1, for every model. */
 export type Rates = Readonly<Record<string, number>> | ((model: string, units: number) => number)
@@ -49,9 +50,9 @@ export function createModels({ tiers = {}, aliases = {}, tierScopes = {}, rates 
 
     /** What `units` cost on the budget; `undefined` where that cannot be said. */
     cost(model: Model | undefined, units: number): number | undefined {
-      if (!Number.isSafeInteger(units) || units < 0) return undefined
+      if (!isAmount(units)) return undefined
       const cost = Math.ceil(model && rates ? priced(rates, model.name, units) : units)
-      return Number.isSafeInteger(cost) && cost >= 0 ? cost : undefined
+      return isAmount(cost) ? cost : undefined
     },
   }
 }

@@ -1,7 +1,10 @@
+import { isScope } from '../protocol/scope.js'
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import type { Ledger } from '../store/ledger.js'
+import type { Approvals } from './approvals.js'
 import type { AgentEvent } from './events.js'
+import { examineStore } from './examine-store.js'
 import type { Roles } from './roles.js'
 
 /** What is needed of `createTokenIssuer(…)`. */
@@ -46,7 +49,7 @@ export interface AgentsOptions<Table extends Roles> {
   /** Whose holds a decommissioned agent gives back. */
   ledger?: Pick<Ledger, 'holds' | 'release'>
   /** `createApprovals(…)`: what waits there is void when agents are decommissioned or stopped, or their person is signed out. */
-  approvals?: { voidAll(whose: { tenant: string; agent?: string; sub?: string }): Promise<unknown> }
+  approvals?: Pick<Approvals, 'voidAll'>
   /** What happened. Never has a token in it. A listener that throws changes nothing. */
   onEvent?: (event: AgentEvent) => void
   now?: Now
@@ -62,10 +65,9 @@ export function examine(options: AgentsOptions<Roles>, roles: Roles) {
   }
   if (typeof tokens?.issue !== 'function' || !URL.canParse(tokens.issuer))
     misuse('tokens', 'is missing: createTokenIssuer(…) with an issuer of the agents’ own')
-  if (typeof store?.get !== 'function')
-    misuse('store', 'is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all')
+  examineStore('createAgents', store)
   const scopes = Object.values(roles).flat()
-  if (!scopes.length || scopes.some((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope) || scope.includes('*')))
+  if (!scopes.length || scopes.some((scope) => !isScope(scope) || scope.includes('*')))
     misuse('roles', 'must list scopes for each role, like { reader: ["data:read"] }; there are no wildcards')
   if (!(Number.isInteger(maxAge) && maxAge > 0 && maxAge <= MOST)) misuse('maxAge', 'must be 1 to 900 seconds')
   if (!(Number.isInteger(maxDepth) && maxDepth > 0 && maxDepth <= 10)) misuse('maxDepth', 'must be 1 to 10')

@@ -1,9 +1,9 @@
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
+import type { AgentRow } from './agent-record.js'
 import { agentError } from './errors.js'
 import type { AgentEvent } from './events.js'
 import type { AgentsOptions, AgentTokenIssuer } from './options.js'
-import type { AgentRow } from './record.js'
 import type { Records } from './records.js'
 import type { Roles } from './roles.js'
 

@@ -1,20 +1,20 @@
-import { importJWK, type JWK, SignJWT } from 'jose'
+import { SignJWT } from 'jose'
 import { encodeBase64url } from '../protocol/base64url.js'
-import { formatChallenge } from '../protocol/challenge.js'
 import { SallyportError } from '../protocol/error.js'
 import type { Secret } from '../protocol/secret.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
+import { type AgentRecord, recordOf } from './agent-record.js'
+import { AGENT_HEADER, agentAnswer } from './answers.js'
 import { readBody } from './body.js'
-import { agentRefusals } from './errors.js'
-import type { AgentEvent } from './events.js'
+import { agentError } from './errors.js'
+import { type AgentEvent, isolate } from './events.js'
+import { examineStore } from './examine-store.js'
+import { signerOf } from './jwk.js'
 import { checkProof, PROOF_LIFE, spendProof } from './proof.js'
-import { type AgentRecord, recordOf } from './record.js'
 import { createRecords } from './records.js'
 import { dependenceOf } from './standing.js'
 
-/** Beside `Authorization`, so that a request can carry both: who calls, and what it may. */
-const HEADER = 'Sallyport-Agent'
 const TYPE = 'agent-request+jwt'
 
 export interface SignRequestOptions {
@@ -37,12 +37,12 @@ export async function signRequest(
   request: Request,
   { agent, key, audience, now = systemNow }: SignRequestOptions,
 ): Promise<Request> {
-  const { alg, signer } = await signerOf(key)
+  const { signer, publicKey } = await signerOf(key, 'signRequest: "key"')
   const body = new Uint8Array(await request.clone().arrayBuffer())
   const iat = Math.floor(now())
   const claims = { htm: request.method, htu: addressOf(request.url), digest: await digestOf(body) }
   const jwt = await new SignJWT(claims)
-    .setProtectedHeader({ alg, typ: TYPE })
+    .setProtectedHeader({ alg: publicKey.alg, typ: TYPE })
     .setIssuer(agent)
     .setSubject(agent)
     .setAudience(audience)
@@ -51,7 +51,7 @@ export async function signRequest(
     .setJti(crypto.randomUUID())
     .sign(signer)
   const signed = new Request(request)
-  signed.headers.set(HEADER, jwt)
+  signed.headers.set(AGENT_HEADER, jwt)
   return signed
 }
 
@@ -84,25 +84,23 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
   const { audience, store, publicUrl = ({ url }) => url, limit = 1_048_576, onEvent, now = systemNow } = options
   if (typeof audience !== 'string' || !audience)
     throw new TypeError('createPeerCheck: "audience" is missing: whom requests are to be meant for')
-  if (typeof store?.get !== 'function')
-    throw new TypeError('createPeerCheck: "store" is missing: the one that createAgents(…) has')
+  examineStore('createPeerCheck', store, 'the one that createAgents(…) has')
   const records = createRecords(store)
+  const emit = isolate(onEvent)
   const refuse = (agent: string, detail: string): PeerOutcome => {
-    try {
-      onEvent?.({ type: 'agent_proof_refused', agent, detail })
-    } catch {}
-    return refused(401, 'invalid_agent_request')
+    emit({ type: 'agent_proof_refused', agent, detail })
+    return refused(agentError('invalid_agent_request'))
   }
 
   async function verify(request: Request): Promise<PeerOutcome> {
-    const jwt = request.headers.get(HEADER) ?? ''
+    const jwt = request.headers.get(AGENT_HEADER) ?? ''
     const proof = await checkProof(jwt, { audience, types: [TYPE], records, now: now() })
     if ('flaw' in proof) return refuse(proof.agent, proof.flaw)
     const { row, claims } = proof
     if (claims['htm'] !== request.method) return refuse(row.id, 'htm')
     if (claims['htu'] !== addressOf(publicUrl(request))) return refuse(row.id, 'htu')
     const body = await readBody(request.clone(), limit)
-    if (!body) return refused(413, 'request_too_large')
+    if (!body) return refused(agentError('request_too_large'))
     if (claims['digest'] !== (await digestOf(body))) return refuse(row.id, 'digest')
     await dependenceOf(records, row)
     if (!(await spendProof(store, proof))) return refuse(row.id, 'used')
@@ -113,12 +111,14 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
     try {
       return await verify(request)
     } catch (error) {
-      if (error instanceof StoreError) return refused(503, 'keys_unavailable')
+      if (error instanceof StoreError) return refused(error)
       if (error instanceof SallyportError) return refuse('', error.code)
       throw error
     }
   }
 }
+
+const refused = (error: SallyportError): PeerOutcome => ({ ok: false, response: agentAnswer(error) })
 
 /** Without a fragment, which is not sent; with the query, which is. */
 function addressOf(address: string): string {
@@ -129,24 +129,3 @@ function addressOf(address: string): string {
 
 const digestOf = async (body: Uint8Array<ArrayBuffer>): Promise<string> =>
   encodeBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', body)))
-
-async function signerOf(secret: Secret) {
-  try {
-    const jwk = JSON.parse(typeof secret === 'function' ? await secret() : secret) as JWK
-    const alg = jwk.crv === 'P-256' ? 'ES256' : 'EdDSA'
-    const signer = await importJWK(jwk, alg)
-    if (!('type' in signer) || signer.type !== 'private') throw new Error()
-    return { alg, signer }
-  } catch {
-    // Its message may have the key in it.
-    throw new TypeError('signRequest: "key" must be a private key as a JWK in JSON, P-256 or Ed25519')
-  }
-}
-
-function refused(status: 401 | 413 | 503, error: keyof typeof agentRefusals): PeerOutcome {
-  const error_description = agentRefusals[error]
-  const response = Response.json({ error, error_description }, { status, headers: { 'Cache-Control': 'no-store' } })
-  if (status === 401) response.headers.set('WWW-Authenticate', formatChallenge(HEADER, { error, error_description }))
-  if (status === 503) response.headers.set('Retry-After', '5')
-  return { ok: false, response }
-}

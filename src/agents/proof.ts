@@ -1,8 +1,8 @@
 import { decodeJwt, type JWTPayload, jwtVerify } from 'jose'
-import { sha256 } from '../crypto/hash.js'
 import type { RecordStore } from '../store/contract.js'
-import { verifierOf } from './public-key.js'
-import type { AgentRow } from './record.js'
+import type { AgentRow } from './agent-record.js'
+import { verifierOf } from './jwk.js'
+import { nameOf } from './names.js'
 import type { Records } from './records.js'
 
 /** Seconds that what an agent signs is good for, at most. */
@@ -69,7 +69,7 @@ export async function checkProof(
 
 /** `true` for the first one who asks, in any process. */
 export async function spendProof(store: RecordStore, { row, claims }: Proof): Promise<boolean> {
-  const id = await sha256(JSON.stringify([row.id, claims.jti]))
+  const id = await nameOf(row.id, `${claims.jti}`)
   return store.consume({ kind: 'agent-proof', partition: id.slice(0, 8), id }, PROOF_LIFE + 2 * TOLERANCE)
 }
 

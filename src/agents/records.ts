@@ -1,5 +1,6 @@
 import type { Put, RecordId, RecordStore } from '../store/contract.js'
-import { type AgentRow, agentId, nameOf, readRow, shapeOfId } from './record.js'
+import { type AgentRow, agentId, readRow, shapeOfId } from './agent-record.js'
+import { nameOf } from './names.js'
 
 /** Whether the agents of a tenant are stopped, and since what change of that tokens are good. */
 export interface Switch {
@@ -96,16 +97,6 @@ export function createRecords(store: RecordStore) {
       const stored = await store.get(id)
       if (stored) await store.write([{ type: 'delete', id, ifVersion: 'any' }])
       return stored !== undefined
-    },
-
-    /** All ids under an index value; the records may be gone. */
-    async *under(index: string, value: string): AsyncGenerator<string> {
-      let cursor: string | undefined
-      do {
-        const page = await store.list(index, value, cursor === undefined ? {} : { cursor })
-        for (const { id } of page.ids) yield id
-        cursor = page.cursor
-      } while (cursor !== undefined)
     },
   }
 }

@@ -1,9 +1,10 @@
 import type { Principal } from '../protocol/principal.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
-import { type Dependence, detailsOf } from './details.js'
+import { type AgentRecord, type AgentRow, recordOf } from './agent-record.js'
+import { type Dependence, dependenceIn } from './details.js'
 import { agentError } from './errors.js'
-import { type AgentRecord, type AgentRow, recordOf } from './record.js'
+import { examineStore } from './examine-store.js'
 import { createRecords, type Records } from './records.js'
 
 /** Seconds that clocks may differ. */
@@ -37,15 +38,14 @@ export interface AgentStanding {
 export function createStanding({ issuer, store, now = systemNow }: StandingOptions): AgentStanding {
   if (!URL.canParse(issuer))
     throw new TypeError('createStanding: "issuer" must be the URL of who issues agents’ tokens')
-  if (typeof store?.get !== 'function')
-    throw new TypeError('createStanding: "store" is missing: the one that createAgents(…) has')
+  examineStore('createStanding', store, 'the one that createAgents(…) has')
   const records = createRecords(store)
   return { issuer, standing: (principal) => judge(records, issuer, principal, now()) }
 }
 
 export async function judge(records: Records, issuer: string, principal: Principal, now: number): Promise<Standing> {
   const { method, iss, client_id = '', tenant = '', sub, claims, expiresAt = 0 } = principal
-  const depends = detailsOf(claims)?.depends
+  const depends = dependenceIn(claims)
   if (method !== 'agent_token' || iss !== issuer || !depends) return bad('no token of an agent')
   if (!(now < expiresAt + TOLERANCE)) return bad('expired')
   const { agents, session, consent } = depends

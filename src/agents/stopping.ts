@@ -1,6 +1,7 @@
+import { idsUnder } from '../store/ids-under.js'
+import { type AgentRow, aboveIndex, newEpoch, putRow } from './agent-record.js'
 import { agentError } from './errors.js'
 import { type Parts, rowOf } from './parts.js'
-import { type AgentRow, aboveIndex, newEpoch, putRow } from './record.js'
 
 /** Attempts to write while others change the same agent. */
 const TURNS = 5
@@ -33,7 +34,7 @@ export function createStopping(parts: Parts) {
       await end(tenant, id, reason)
       // Whoever is under it is refused already, since its tokens depend on what was just written.
       const ended = [id]
-      for await (const below of records.under(aboveIndex, id)) {
+      for await (const { id: below } of idsUnder(store, aboveIndex, id)) {
         const found = await records.agent(below)
         if (!found) continue
         await end(tenant, below, `with ${id}`)

@@ -2,11 +2,11 @@ import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { SallyportError } from '../protocol/error.js'
 import type { Principal } from '../protocol/principal.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import type { AgentRecord } from './agent-record.js'
 import type { Agents } from './agents.js'
 import { readBody } from './body.js'
 import { type EndpointErrorCode, endpointErrors } from './errors.js'
 import type { AgentToken } from './options.js'
-import type { AgentRecord } from './record.js'
 
 export interface TokenEndpointOptions {
   agents: Pick<Agents, 'issuer' | 'authenticate' | 'issue' | 'exchange'>
@@ -41,12 +41,18 @@ const codes: Readonly<Record<string, EndpointErrorCode>> = {
   chain_too_deep: 'invalid_grant',
 }
 
-class Refusal extends Error {
-  readonly code: EndpointErrorCode
-  constructor(code: EndpointErrorCode) {
-    super(code)
-    this.code = code
-  }
+const refuse = (code: EndpointErrorCode) => new SallyportError(code, endpointErrors[code])
+
+/** What is no answer of ours is an outage: of the store, or of where the signing key is. */
+function codeOf(error: unknown): EndpointErrorCode {
+  const code = error instanceof SallyportError ? error.code : ''
+  return Object.hasOwn(endpointErrors, code) ? (code as EndpointErrorCode) : (codes[code] ?? 'temporarily_unavailable')
+}
+
+/** 400, but for these. */
+const statuses: { readonly [Code in EndpointErrorCode]?: number } = {
+  invalid_client: 401,
+  temporarily_unavailable: 503,
 }
 
 /**
@@ -88,21 +94,21 @@ export function createTokenEndpoint({ agents, tokens, subject, now = systemNow }
       clockTolerance: 30,
       currentDate: new Date(now() * 1000),
     }).catch(() => {
-      throw new Refusal('invalid_request')
+      throw refuse('invalid_request')
     })
     const right = payload['htm'] === 'POST' && payload['htu'] === token_endpoint
     if (!right || (await calculateJwkThumbprint(protectedHeader.jwk as JWK)) !== publicKey.kid)
-      throw new Refusal('invalid_request')
+      throw refuse('invalid_request')
     return true
   }
 
   async function grant(request: Request): Promise<AgentToken & { issued_token_type?: string }> {
     const form = await formOf(request)
     const grantType = form.get('grant_type')
-    if (form.get('client_assertion_type') !== ASSERTION) throw new Refusal('invalid_client')
+    if (form.get('client_assertion_type') !== ASSERTION) throw refuse('invalid_client')
     const record = await agents.authenticate(form.get('client_assertion') ?? '')
     const { id: agent, tenant } = record
-    if ((form.get('client_id') ?? agent) !== agent) throw new Refusal('invalid_client')
+    if ((form.get('client_id') ?? agent) !== agent) throw refuse('invalid_client')
     const [scope, resource] = [form.get('scope'), form.get('resource')]
     const wish = {
       agent,
@@ -111,10 +117,10 @@ export function createTokenEndpoint({ agents, tokens, subject, now = systemNow }
       ...((await isBound(request, record)) && { bindTo: 'key' as const }),
     }
     if (grantType === 'client_credentials') return agents.issue({ ...wish, tenant })
-    if (grantType !== EXCHANGE || !subject) throw new Refusal('unsupported_grant_type')
-    if (form.get('subject_token_type') !== ACCESS_TOKEN) throw new Refusal('invalid_request')
+    if (grantType !== EXCHANGE || !subject) throw refuse('unsupported_grant_type')
+    if (form.get('subject_token_type') !== ACCESS_TOKEN) throw refuse('invalid_request')
     const person = await subject(form.get('subject_token') ?? '')
-    if (!person) throw new Refusal('invalid_grant')
+    if (!person) throw refuse('invalid_grant')
     return { ...(await agents.exchange({ ...wish, subject: person })), issued_token_type: ACCESS_TOKEN }
   }
 
@@ -123,11 +129,7 @@ export function createTokenEndpoint({ agents, tokens, subject, now = systemNow }
       return answer(200, await grant(request))
     } catch (error) {
       if (error instanceof TypeError) throw error
-      const own = error instanceof Refusal || error instanceof SallyportError ? error.code : ''
-      const code = error instanceof Refusal ? error.code : codes[own]
-      // What is no answer of ours is an outage: of the store, or of where the signing key is.
-      if (code === undefined) return refusal(503, 'temporarily_unavailable')
-      return refusal(code === 'invalid_client' ? 401 : 400, code)
+      return refusal(codeOf(error))
     }
   }
 
@@ -135,27 +137,27 @@ export function createTokenEndpoint({ agents, tokens, subject, now = systemNow }
     async fetch(request: Request): Promise<Response> {
       const { pathname } = new URL(request.url)
       if (pathname === `${path}token` && request.method === 'POST') return tokenAnswer(request)
-      if (!/^(GET|HEAD)$/.test(request.method)) return refusal(404, 'invalid_request')
+      if (!/^(GET|HEAD)$/.test(request.method)) return refusal('invalid_request', 404)
       if (pathname === `${path}jwks`) return Response.json(await tokens.jwks())
       const documents = [
         `${path}.well-known/openid-configuration`,
         `/.well-known/oauth-authorization-server${path.replace(/\/$/, '')}`,
       ]
-      return documents.includes(pathname) ? Response.json(metadata) : refusal(404, 'invalid_request')
+      return documents.includes(pathname) ? Response.json(metadata) : refusal('invalid_request', 404)
     },
   }
 }
 
-/** The parameters of a form, each once. @throws Refusal `invalid_request` */
+/** The parameters of a form, each once. @throws SallyportError `invalid_request` */
 async function formOf(request: Request): Promise<Map<string, string>> {
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   const body = type === 'application/x-www-form-urlencoded' ? await readBody(request, LIMIT) : undefined
   const form = new Map<string, string>()
   for (const [name, value] of new URLSearchParams(new TextDecoder().decode(body))) {
-    if (form.has(name)) throw new Refusal('invalid_request')
+    if (form.has(name)) throw refuse('invalid_request')
     if (value) form.set(name, value)
   }
-  if (!form.size) throw new Refusal('invalid_request')
+  if (!form.size) throw refuse('invalid_request')
   return form
 }
 
@@ -165,5 +167,5 @@ const answer = (status: number, body: object): Response =>
     headers: { 'Cache-Control': 'no-store', ...(status === 503 && { 'Retry-After': '5' }) },
   })
 
-const refusal = (status: number, error: EndpointErrorCode): Response =>
+const refusal = (error: EndpointErrorCode, status = statuses[error] ?? 400): Response =>
   answer(status, { error, error_description: endpointErrors[error] })

@@ -1,15 +1,18 @@
 import type { Principal } from '../protocol/principal.js'
 import { systemNow } from '../protocol/time.js'
 import type { Hold } from '../store/ledger.js'
+import type { Call } from './approval.js'
 import { budgetLines, examineCost, reserve } from './budget.js'
 import { digestOf } from './canonical.js'
 import { createCategories } from './categories.js'
+import { limitsIn } from './details.js'
 import { agentError } from './errors.js'
 import { createGrant, type ToolGrant } from './grant.js'
+import { type AgentLimits, type Budget, isWithin } from './limits.js'
 import { createModels, type Model } from './models.js'
-import { type Budget, isWithin, limitsOf } from './token-limits.js'
-import { type ApprovedCall, examineOptions, type ToolAccessOptions, type ToolCall } from './tool-options.js'
-import { createToolReport, whoOf } from './tool-report.js'
+import { whoOf } from './people.js'
+import { examineOptions, type ToolAccessOptions, type ToolCall } from './tool-options.js'
+import { createToolReport } from './tool-report.js'
 import {
   examineCredential,
   examineNames,
@@ -29,6 +32,7 @@ interface Examined {
   call: ToolCall
   args: ToolArguments
   model: Model | undefined
+  limits: AgentLimits
 }
 
 /**
@@ -71,16 +75,16 @@ export function createToolAccess(
     const args = readArguments(tool, call.args)
     examineScopes(tool.scopes, principal)
     if (call.tenant !== undefined && call.tenant !== tenant) throw agentError('tenant_mismatch')
-    const limits = limitsOf(principal)
+    const limits = limitsIn(principal.claims)
     if (!isWithin(limits, 'tools', tool.name)) throw agentError('tool_denied', { because: 'token' })
-    const model = call.model === undefined ? undefined : examineModel(principal, call.model)
+    const model = call.model === undefined ? undefined : examineModel(principal, limits, call.model)
     if (model || call.input !== undefined) await examineCategories(call.input, roleOf(principal), limits)
-    return { principal, tenant, tool, call, args, model }
+    return { principal, tenant, tool, call, args, model, limits }
   }
 
-  function examineModel(principal: Principal, name: string): Model {
+  function examineModel(principal: Principal, limits: AgentLimits, name: string): Model {
     const model = models.resolve(name)
-    if (!isWithin(limitsOf(principal), 'tiers', model.tier)) throw agentError('model_denied', { because: model.tier })
+    if (!isWithin(limits, 'tiers', model.tier)) throw agentError('model_denied', { because: model.tier })
     examineScopes([model.scope], principal)
     return model
   }
@@ -127,7 +131,7 @@ export function createToolAccess(
     return grantOf(examined, hold, Math.min(now() + ttl, principal.expiresAt ?? 0))
   }
 
-  const ask = ({ approval, freshWithin, acr }: Tool, about: ApprovedCall) =>
+  const ask = ({ approval, freshWithin, acr }: Tool, about: Call) =>
     approvals?.request({
       ...about,
       kind: approval === 'admin' || about.sub === undefined ? 'admin' : 'user',
@@ -136,7 +140,7 @@ export function createToolAccess(
     })
 
   function grantOf(examined: Examined, hold: Hold | undefined, expiresAt: number): ToolGrant {
-    const { principal, tenant, tool, call, args, model } = examined
+    const { principal, tenant, tool, call, args, model, limits } = examined
     const facts = {
       tool: tool.name,
       args,
@@ -154,7 +158,7 @@ export function createToolAccess(
       cost: (units) => models.cost(model, units),
       fallback: (name) =>
         report.during(principal, call, tool, async () => {
-          const other = { ...examined, model: examineModel(principal, name) }
+          const other = { ...examined, model: examineModel(principal, limits, name) }
           return grantOf(other, await take(await priced(other, await stand(principal))), expiresAt)
         }),
       sandbox: tool.sandbox && sandbox ? () => sandbox({ tool: tool.name, args, tenant }) : undefined,
@@ -180,4 +184,4 @@ const aboutOf = ({ principal, tenant, tool, call, args }: Examined) =>
     tool: tool.name,
     args,
     ...(call.resource !== undefined && { resource: call.resource }),
-  }) as ApprovedCall
+  }) as Call

@@ -1,11 +1,13 @@
 import type { Principal } from '../protocol/principal.js'
 import type { Now } from '../protocol/time.js'
 import type { Ledger } from '../store/ledger.js'
+import type { Approvals } from './approvals.js'
+import type { Audit } from './audit.js'
 import type { BudgetPolicy } from './budget.js'
 import type { CategoriesOptions, Segment } from './categories.js'
 import type { AgentEvent } from './events.js'
 import type { ModelsOptions } from './models.js'
-import type { Budget } from './token-limits.js'
+import type { AgentStanding } from './standing.js'
 import type { ToolArguments, ToolRule } from './tool-rules.js'
 
 /** A call that an agent wants to make. */
@@ -29,24 +31,9 @@ export interface ToolCall {
   correlation?: string
 }
 
-/** What `createAgents()` says about the agent of a token, in one read. */
-export type Standing =
-  | { ok: true; agent: { readonly role: string; readonly budget?: Budget } }
-  | { ok: false; detail: string }
-
-/** A call as people approve it and the audit trail names it. */
-export interface ApprovedCall {
-  tenant: string
-  agent: string
-  sub?: string
-  tool: string
-  args: ToolArguments
-  resource?: string
-}
-
 export interface ToolAccessOptions extends ModelsOptions, CategoriesOptions {
   /** `createAgents(…)`: whether the agent may still act, whom it belongs to, what it may spend. Asked at every call. */
-  agents: { standing(principal: Principal): Promise<Standing> }
+  agents: Pick<AgentStanding, 'standing'>
   /** What budgets are reserved from: `memoryLedger()`, `redisLedger(…)`, `postgresLedger(…)`. */
   ledger: Ledger
   /** All tools there are, each with what it takes to use it; a text is its scope. {@link scenarios} has four kinds. */
@@ -54,27 +41,9 @@ export interface ToolAccessOptions extends ModelsOptions, CategoriesOptions {
   /** Budgets beside those of the agents, and for agents that have none of their own. */
   budgets?: BudgetPolicy | ((principal: Principal) => BudgetPolicy | Promise<BudgetPolicy>)
   /** `createApprovals(…)`, for tools that wait for a person. */
-  approvals?: {
-    request(
-      call: ApprovedCall & { kind: 'user' | 'admin'; freshWithin?: number; acr?: readonly string[] },
-    ): Promise<unknown>
-    verify(id: string, call: ApprovedCall): Promise<{ consume(): Promise<unknown> }>
-  }
+  approvals?: Pick<Approvals, 'request' | 'verify'>
   /** `createAudit(…)`, for tools that are audited. */
-  audit?: {
-    append(row: {
-      tenant: string
-      agent?: string
-      sub?: string
-      action: string
-      resource?: string
-      decision: 'allowed' | 'refused'
-      reason?: string
-      correlation?: string
-      approvalId?: string
-      digest?: string
-    }): Promise<unknown>
-  }
+  audit?: Pick<Audit, 'append'>
   /** Runs a call where it can do no harm, for tools that are only allowed there. */
   sandbox?: (call: { tool: string; args: ToolArguments; tenant: string }) => Promise<unknown>
   /** Seconds that a grant is good for, and after which what has begun counts in full until it is settled. Default 300. */

@@ -1,32 +1,21 @@
 import type { SallyportError } from '../protocol/error.js'
 import type { Principal } from '../protocol/principal.js'
 import { StoreError } from '../store/contract.js'
+import type { AuditEntry } from './audit-row.js'
+import { isolate } from './events.js'
 import type { ToolGrant } from './grant.js'
+import { whoOf } from './people.js'
 import type { ToolAccessOptions, ToolCall } from './tool-options.js'
-import { personOf, type Tool } from './tool-rules.js'
-
-/** Whoever calls, as approvals and the audit trail name them: the agent, and the person; of a key its owner. */
-export const whoOf = (principal: Principal): { agent?: string; sub?: string } => {
-  const { method, client_id, sub } = principal
-  const person = method === 'agent_token' ? personOf(principal) : sub
-  return {
-    ...(method === 'agent_token' && client_id !== undefined && { agent: client_id }),
-    ...(person !== undefined && { sub: person }),
-  }
-}
+import type { Tool } from './tool-rules.js'
 
 /** Tells what became of calls: to whoever listens, and to the audit trail. */
 export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'audit' | 'onEvent'>) {
-  const emit: NonNullable<typeof onEvent> = (event) => {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
+  const emit = isolate(onEvent)
 
   async function append(
     principal: Principal,
     { tool, resource, correlation, approval }: ToolCall,
-    row: { decision: 'allowed' | 'refused'; reason?: string; digest?: string },
+    row: Pick<AuditEntry, 'decision' | 'reason' | 'digest'>,
   ): Promise<void> {
     await audit?.append({
       tenant: principal.tenant ?? '',

@@ -1,7 +1,9 @@
 import type { Principal } from '../protocol/principal.js'
-import { missingScopes } from '../protocol/scope.js'
+import { isScope, missingScopes } from '../protocol/scope.js'
 import { canonical } from './canonical.js'
 import { agentError } from './errors.js'
+import { isText, textRule } from './names.js'
+import { personOf } from './people.js'
 
 /** Plain data, as a model writes it. */
 export type ToolArguments = Readonly<Record<string, unknown>>
@@ -56,11 +58,7 @@ export function readTools(tools: Readonly<Record<string, ToolRule | string>>, me
       throw new TypeError(`createToolAccess: "tools" has ${name}, ${what}`)
     }
     if (!/^[\w.:/-]{1,80}$/.test(name)) misuse('which must be up to 80 letters, digits and _ . : / -')
-    if (
-      !scopes.length ||
-      !scopes.every((scope) => typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))
-    )
-      misuse('which needs a "scope", like data:read')
+    if (!scopes.length || !scopes.every(isScope)) misuse('which needs a "scope", like data:read')
     // A word that is misspelt must not leave a tool open.
     for (const member of Object.keys(rule)) if (!members.includes(member)) misuse(`whose rule knows no "${member}"`)
     for (const [member, known] of Object.entries(values)) {
@@ -85,10 +83,6 @@ export function examineCredential({ methods = ['agent_token'], bound, approval }
   if (approval === 'consent' && !personOf(principal)) throw agentError('delegation_required')
 }
 
-/** The person on whose behalf an agent calls. */
-export const personOf = ({ method, sub, client_id }: Principal): string | undefined =>
-  method === 'agent_token' && sub !== client_id ? sub : undefined
-
 /**
  * What approvals and the audit trail could not keep is refused before anything is asked of them.
  *
@@ -96,9 +90,9 @@ export const personOf = ({ method, sub, client_id }: Principal): string | undefi
  */
 export function examineNames(call: { resource?: unknown; correlation?: unknown; approval?: unknown }): void {
   const { resource, correlation, approval } = call
-  for (const text of [resource, correlation, approval])
-    if (text !== undefined && !(typeof text === 'string' && /^[^\u0000-\u001f\u007f\p{Surrogate}]{1,200}$/u.test(text)))
-      throw agentError('call_invalid')
+  for (const [name, text] of Object.entries({ resource, correlation, approval }))
+    if (text !== undefined && !isText(text))
+      throw agentError('call_invalid', new TypeError(`"${name}" must be ${textRule}`))
 }
 
 /**

@@ -2,6 +2,7 @@ import { StoreError } from '../store/contract.js'
 import type { Ledger } from '../store/ledger.js'
 import { type Budgets, examineCost, reserve } from './budget.js'
 import { agentError } from './errors.js'
+import { isAmount } from './limits.js'
 
 export interface Metered extends Budgets {
   /** What it costs at most, as a whole number. */
@@ -62,8 +63,6 @@ export async function withBudget<Result>(
     await settled(ledger.settle(hold, cost()))
   }
 }
-
-const isAmount = (amount: unknown): boolean => Number.isSafeInteger(amount) && (amount as number) >= 0
 
 /** What has been started counts in full by itself: an outage now takes nothing away from whoever waits for the result. */
 export async function settled(settling: Promise<unknown>): Promise<void> {

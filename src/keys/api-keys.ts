@@ -2,6 +2,7 @@ import { equalInConstantTime, sha256 } from '../crypto/hash.js'
 import { inNetwork } from '../protocol/networks.js'
 import { systemNow } from '../protocol/time.js'
 import type { Change, Stored } from '../store/contract.js'
+import { idsUnder } from '../store/ids-under.js'
 import { keyError } from './errors.js'
 import type { KeyEvent } from './events.js'
 import { findKeys, newKey, parseApiKey, partitionOf } from './format.js'
@@ -108,15 +109,10 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
   }
 
   async function* under(index: string, value: string): AsyncGenerator<KeyRow> {
-    let cursor: string | undefined
-    do {
-      const page = await store.list(index, value, cursor === undefined ? {} : { cursor })
-      for (const { id } of page.ids) {
-        const found = await find(id)
-        if (found) yield found.row
-      }
-      cursor = page.cursor
-    } while (cursor !== undefined)
+    for await (const { id } of idsUnder(store, index, value)) {
+      const found = await find(id)
+      if (found) yield found.row
+    }
   }
 
   /** Never throws for what was presented. @throws StoreError when it cannot be said */

@@ -1,3 +1,4 @@
+import { isScope } from '../protocol/scope.js'
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import type { Ledger } from '../store/ledger.js'
@@ -57,7 +58,7 @@ export function examine<Scope extends string>(options: ApiKeysOptions<Scope>) {
     misuse('store', 'is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all')
   if (!/^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$/.test(prefix) || prefix.length > 32)
     misuse('prefix', 'must be up to 32 letters, digits and single underscores, beginning with a letter, like sp_live')
-  if (!scopes.length || scopes.some((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope) || scope.includes('*')))
+  if (!scopes.length || scopes.some((scope) => !isScope(scope) || scope.includes('*')))
     misuse('scopes', 'must list what a key can be allowed, like data:read; there are no wildcards')
   if (!(maxAge > 0 && maxAge <= MOST)) misuse('maxAge', 'must be at most 90 days, in seconds')
   if (!(maxGrace >= 0 && maxGrace <= MOST)) misuse('maxGrace', 'must be at most 90 days, in seconds')

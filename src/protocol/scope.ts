@@ -1,10 +1,14 @@
+/** @see RFC 6749 section 3.3 */
+export const isScope = (token: unknown): boolean =>
+  typeof token === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(token)
+
 /**
  * The tokens of a scope parameter, each once, sorted: two spellings of one scope compare equal after `join(' ')`.
  * `undefined` for text that no scope can have (quotes, backslash, control characters). @see RFC 6749 section 3.3
  */
 export function parseScope(scope: string): string[] | undefined {
   const tokens = scope.split(' ').filter(Boolean)
-  if (!tokens.every((token) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(token))) return undefined
+  if (!tokens.every(isScope)) return undefined
   return [...new Set(tokens)].sort()
 }
 

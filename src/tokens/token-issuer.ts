@@ -1,4 +1,5 @@
 import { type JWK, SignJWT } from 'jose'
+import { isScope } from '../protocol/scope.js'
 import { systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import { type AccessTokenClaims, examineClaims } from './claims.js'
@@ -117,7 +118,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
     }: NewToken): Promise<IssuedToken> {
       for (const [field, value] of Object.entries({ sub, client_id }))
         if (typeof value !== 'string' || !value) throw new TypeError(`tokens.issue: "${field}" is missing`)
-      const odd = scopes.find((scope) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))
+      const odd = scopes.find((scope) => !isScope(scope))
       if (odd !== undefined) throw new TypeError(`tokens.issue: "scopes" names ${odd}, which is no scope`)
       if (lifetime !== undefined && !(Number.isInteger(lifetime) && lifetime > 0))
         throw new TypeError('tokens.issue: "lifetime" must be a whole number of seconds, 1 at least')

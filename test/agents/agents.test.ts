@@ -58,6 +58,7 @@ describe('registering an agent', () => {
     ['budget', { budget: { day: -1 } }],
     ['budget', { budget: { day: Number.NaN } }],
     ['budget', { budget: { week: 1 } }],
+    ['budget', { budget: 1000 }],
   ])('names the field that cannot be: %s', async (field, wrong) => {
     await expect(scene().register(wrong as never)).rejects.toThrow(`"${field}"`)
   })

@@ -448,6 +448,38 @@ describe('asking', () => {
     )
   })
 
+  it('for ever other things leaves twenty that wait, whoever asks at once, and one more for each that is decided', async () => {
+    const told: unknown[] = []
+    const { approvals, open, decide, advance, now, events } = world({ notify: ({ args }) => void told.push(args) })
+    const sides = [approvals, open(), open()]
+    const ask = (args: number, more: Partial<ApprovalRequest> = {}) =>
+      refusal(sides[args % 3]?.request({ ...wish, ...more, args }) ?? Promise.reject())
+    const pending = async () => (await approvals.pending({ tenant: 'acme', agent: 'bot', sub: 'alice' })).approvals
+    const outcomes = await Promise.all(Array.from({ length: 200 }, (_, args) => ask(args)))
+    expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(20)
+    expect(outcomes.filter((outcome) => outcome === 'approvals_exceeded')).toHaveLength(180)
+    expect(await pending()).toHaveLength(20)
+    expect(told).toHaveLength(20)
+    expect(events.at(-1)).toEqual({
+      type: 'approval_refused',
+      code: 'approvals_exceeded',
+      tenant: 'acme',
+      agent: 'bot',
+    })
+    // Who waits already is told so, and others are not held up.
+    expect(await ask(Number(told[0]))).toBe('done')
+    expect(await ask(1000, { sub: 'bob' })).toBe('done')
+    expect(await ask(1000, { agent: 'other' })).toBe('done')
+    const refused = agentAnswer(await approvals.request({ ...wish, args: 1000 }).catch((error) => error), { now })
+    expect([refused.status, refused.headers.get('Retry-After')]).toEqual([429, '300'])
+    const [first, second] = await pending()
+    expect(await decide(`${first?.id}`)).toBe(200)
+    expect(await decide(`${second?.id}`, { approve: false })).toBe(200)
+    expect([await ask(1001), await ask(1002), await ask(1003)]).toEqual(['done', 'done', 'approvals_exceeded'])
+    advance(300)
+    expect(await ask(1003)).toBe('done')
+  })
+
   it('for the same thing again while it waits bothers nobody twice', async () => {
     const told: string[] = []
     const { approvals, open, decide, advance } = world({ notify: ({ id }) => void told.push(id) })
@@ -555,7 +587,7 @@ describe('taking back', () => {
     }
     const seen = { void: 0, consumed: 0 }
     for (let turn = 0; turn < 10; turn++) {
-      const { approvals, open } = world()
+      const { approvals, open } = world({ maxPending: 60 })
       const side = open()
       const made = await Promise.all(Array.from({ length: 60 }, (_, at) => approvals.request({ ...wish, args: at })))
       await Promise.all(made.map(({ id }, at) => at % 2 && approvals.decide(id, { by, approve: true })))
@@ -642,6 +674,8 @@ describe('createApprovals', () => {
       [{ store, ttl: 0 }, 'ttl'],
       [{ store, ttl: DAY + 1 }, 'ttl'],
       [{ store, ttl: Number.NaN }, 'ttl'],
+      [{ store, maxPending: 0 }, 'maxPending'],
+      [{ store, maxPending: Number.NaN }, 'maxPending'],
     ] as const)
       expect(() => createApprovals(options as ApprovalsOptions)).toThrow(`"${option}"`)
     const approvals = createApprovals({ store })

@@ -2,7 +2,8 @@ import { budgetLines, type Metered, type ToolCall, withBudget } from 'sallyport/
 import type { Principal } from 'sallyport/guard'
 import { type Ledger, memoryLedger, StoreError } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
-import { DAY, NOON, world } from './world.js'
+import { DAY, NOON } from './identity.js'
+import { world } from './world.js'
 
 const read = (estimate: number): ToolCall => ({ tool: 'data.read', estimate })
 const nothings = [Number.NaN, Number.POSITIVE_INFINITY, -1, 1.5, 2 ** 53, '5' as unknown as number]
@@ -30,10 +31,10 @@ describe('the budget of an agent', () => {
   })
 
   it('[G-02] for 5 admits 5 of 20 at once', async () => {
-    const { api, requestOf, registry, executed } = await world()
-    await registry.put('agent_a', { role: 'writer', budget: { day: 50 } })
-    const requests = await Promise.all(Array.from({ length: 20 }, () => requestOf({}, read(10))))
-    const answers = await Promise.all(requests.map(api))
+    const { agents, principalOf, run, executed } = await world()
+    await agents.update('acme', 'agent_a', { budget: { day: 50 } })
+    const principal = await principalOf({})
+    const answers = await Promise.all(Array.from({ length: 20 }, () => run(principal, read(10))))
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(5)
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(15)
     expect(executed).toHaveLength(5)
@@ -64,15 +65,15 @@ describe('the budget of an agent', () => {
   })
 
   it('[A-26] of 0 is nothing', async () => {
-    const { code, registry } = await world()
-    await registry.put('agent_a', { role: 'writer', budget: { day: 0 } })
+    const { agents, code } = await world()
+    await agents.update('acme', 'agent_a', { budget: { day: 0 } })
     expect(await code(read(1))).toBe('budget_exceeded')
-    await registry.put('agent_a', { role: 'writer', budget: { request: 0 } })
+    await agents.update('acme', 'agent_a', { budget: { request: 0 } })
     expect(await code(read(1))).toBe('budget_exceeded')
   })
   it('[A-26 twin] that is not there has no limit; only that', async () => {
-    const { code, registry } = await world()
-    await registry.put('agent_a', { role: 'writer', budget: {} })
+    const { agents, code } = await world()
+    await agents.update('acme', 'agent_a', { budget: {} })
     expect(await code(read(1_000_000_000))).toBe('ok')
     expect(await code({ tool: 'data.read' })).toBe('ok')
   })
@@ -90,10 +91,21 @@ describe('the budget of an agent', () => {
       expect(await balance(subject)).toEqual([45, 0])
   })
 
+  it('is the usual one for an agent under one that has no other', async () => {
+    const { register, code } = await world()
+    await register('agent_below', 'acme', 'reader', { parent: 'agent_a' })
+    const below = { agent: 'agent_below', role: 'reader' }
+    expect(await code(read(10_001), below)).toBe('budget_exceeded')
+    expect(await code(read(10_000), below)).toBe('ok')
+  })
+
   it('[A-36] is what the policy says, where a token says more', async () => {
-    const { code, registry } = await world()
-    await registry.put('agent_a', { role: 'writer', budget: { day: 1000, request: 800 } })
-    const boast = { limits: { budget: { day: 1e9, request: 1e9, month: 1e9 } } }
+    const { agents, code, principalOf } = await world()
+    // From before the policy was what it is; now no such token is issued.
+    const limits = { budget: { day: 1e9, request: 1e9, month: 1e9 } }
+    const boast = await principalOf({ limits })
+    await agents.update('acme', 'agent_a', { budget: { day: 1000, request: 800 } })
+    await expect(principalOf({ limits })).rejects.toMatchObject({ code: 'agent_limit_refused' })
     expect(await code(read(1001), boast)).toBe('budget_exceeded')
     expect(await code(read(801), boast)).toBe('budget_exceeded')
     expect(await code(read(800), boast)).toBe('ok')
@@ -189,7 +201,7 @@ describe('the budget of an agent', () => {
       budgets: async ({ tenant }) => ({ tenant: { month: tenant === 'acme' ? 10 : 1000 } }),
     })
     expect(await code(read(11))).toBe('budget_exceeded')
-    expect(await code(read(11), { tenant: 'globex' })).toBe('ok')
+    expect(await code(read(11), { agent: 'agent_b', tenant: 'globex' })).toBe('ok')
   })
 })
 

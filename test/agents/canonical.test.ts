@@ -1,6 +1,7 @@
 import fc from 'fast-check'
-import { canonical, digestOf, parseArguments } from 'sallyport/agents'
+import { digestOf, parseArguments } from 'sallyport/agents'
 import { describe, expect, it } from 'vitest'
+import { canonical } from '../../src/agents/canonical.js'
 
 /** Any JSON value that can be told from others. */
 const json = fc.jsonValue({ noUnicodeString: false }).filter((value) => !/"__proto__":/.test(JSON.stringify(value)))

@@ -1,13 +1,17 @@
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
-import { type AgentEvent, type AgentsOptions, agentToken, createAgents } from 'sallyport/agents'
+import { type AgentEvent, type AgentsOptions, agentToken, createAgents, createApprovals } from 'sallyport/agents'
 import { accessToken, createGuard, type GuardEvent, type Needs, type Principal } from 'sallyport/guard'
-import { memoryLedger, memoryStore, type RecordStore } from 'sallyport/store'
+import { apiKey, createApiKeys } from 'sallyport/keys'
+import { type Ledger, memoryLedger, memoryStore, type RecordStore } from 'sallyport/store'
 import { createTokenIssuer } from 'sallyport/tokens'
 
 export const LOGIN = 'https://login.example.com'
 export const AGENTS = 'https://app.example.com/agents'
 export const API = 'https://api.example.com'
 export const OTHER = 'https://other.example.com'
+export const DAY = 86_400
+/** Midday, UTC. */
+export const NOON = 1_790_000_000 - (1_790_000_000 % DAY) + DAY / 2
 
 /** A key of an agent, with its private half as the agent keeps it. */
 export async function agentKey(alg: 'ES256' | 'EdDSA' = 'ES256') {
@@ -44,23 +48,30 @@ export const assertion = (
     .setProtectedHeader({ alg, ...header })
     .sign(pair.privateKey)
 
+type Roles = Readonly<Record<string, readonly string[]>>
+
 export interface SceneOptions {
   store?: (store: RecordStore) => RecordStore
-  agents?: Partial<AgentsOptions<typeof roles>>
+  ledger?: Ledger
+  /** Where the engines have a clock of their own. Default: one that stands still, at noon. */
+  now?: () => number
+  agents?: Partial<AgentsOptions<Roles>>
 }
 
-export const roles = {
+export const roles: Roles = {
   reader: ['data:read'],
   writer: ['data:read', 'data:write'],
   executor: ['data:read', 'exec:sandbox'],
-} as const
+}
 
-/** People with tokens of their own issuer, agents with theirs, two APIs that take both; one store, and a clock that stands still. */
-export function scene({ store: wrap = (store) => store, agents: options = {} }: SceneOptions = {}) {
-  let time = 1_790_000_000
-  const now = () => time
+/** People with tokens of their own issuer, agents with theirs, two APIs that take both, and keys; one store, and a clock that stands still. */
+export function scene({ store: wrap = (store) => store, agents: options = {}, ...engines }: SceneOptions = {}) {
+  let time = NOON
+  const now = engines.now ?? (() => time)
   const store = wrap(memoryStore({ now }))
-  const ledger = memoryLedger({ now })
+  const ledger = engines.ledger ?? memoryLedger({ now })
+  const approvals = createApprovals({ store, now })
+  const apiKeys = createApiKeys({ store, prefix: 'sp_test', scopes: ['data:read', 'data:write'], now })
   const events: AgentEvent[] = []
   const heard: GuardEvent[] = []
   const issuerOf = (issuer: string, key: typeof keys.people) =>
@@ -73,6 +84,7 @@ export function scene({ store: wrap = (store) => store, agents: options = {} }: 
       tokens,
       store,
       ledger,
+      approvals,
       roles,
       resources: [OTHER],
       now,
@@ -89,6 +101,7 @@ export function scene({ store: wrap = (store) => store, agents: options = {} }: 
           agents,
           accessToken({ issuer: AGENTS, algs: tokens.algs, keys: tokens.keys, dpop: { store: memoryStore({ now }) } }),
         ),
+        apiKey(apiKeys),
       ],
       onEvent: (event) => heard.push(event),
       now,
@@ -101,6 +114,8 @@ export function scene({ store: wrap = (store) => store, agents: options = {} }: 
 
   return {
     agents,
+    apiKeys,
+    approvals,
     tokens,
     people,
     store,
@@ -131,6 +146,11 @@ export function scene({ store: wrap = (store) => store, agents: options = {} }: 
       if (!outcome.ok) throw new Error(await outcome.response.text())
       return outcome.principal
     },
+    /** A call that waits for a person; resolves to the id. */
+    waiting: async ({ agent, sub = 'alice' }: { agent: string; sub?: string }): Promise<string> =>
+      (await approvals.request({ tenant: 'acme', agent, sub, tool: 'notes.replace', args: {}, kind: 'user' })).id,
+    statuses: async (ids: readonly string[]) =>
+      Promise.all(ids.map(async (id) => (await approvals.get(id, { tenant: 'acme' }))?.status)),
     /** A person who is signed in, as the guard has verified them. */
     async person({ sub = 'alice', tenant = 'acme', scopes = ['data:read', 'data:write'] as string[], ...claims } = {}) {
       const { access_token } = await people.issue({ sub, client_id: 'app', scopes, claims: { tenant, ...claims } })
@@ -140,7 +160,7 @@ export function scene({ store: wrap = (store) => store, agents: options = {} }: 
     },
     /** Of possession, for one request. @see RFC 9449 */
     async proof({ alg, pair, publicKey }: AgentKey, claims: Record<string, unknown>): Promise<string> {
-      return new SignJWT({ htm: 'GET', htu: API, iat: time, jti: crypto.randomUUID(), ...claims })
+      return new SignJWT({ htm: 'GET', htu: API, iat: now(), jti: crypto.randomUUID(), ...claims })
         .setProtectedHeader({ alg, typ: 'dpop+jwt', jwk: publicKey })
         .sign(pair.privateKey)
     },

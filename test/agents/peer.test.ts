@@ -120,6 +120,8 @@ describe('a request from one agent to another', () => {
       expect(error).toBeInstanceOf(TypeError)
       expect(error.message).not.toContain(key)
     }
+    const key = () => Promise.reject(new Error('the secret manager is down'))
+    await expect(signRequest(new Request(X), { agent: 'agent_a', key, audience: X })).rejects.toThrow('is down')
     expect(() => createPeerCheck({ audience: '', store: memoryStore() })).toThrow('"audience"')
     expect(() => createPeerCheck({ audience: X } as never)).toThrow('"store"')
   })

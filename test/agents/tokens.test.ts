@@ -2,7 +2,7 @@ import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose'
 import { StoreError } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
 import { sha256 } from '../../src/crypto/hash.js'
-import { AGENTS, API, agentKey, assertion, OTHER, scene } from './identity.js'
+import { AGENTS, API, agentKey, assertion, NOON, OTHER, scene } from './identity.js'
 
 describe('an agent’s token', () => {
   it('says who it is, in whose tenant, what it may, and is over in fifteen minutes', async () => {
@@ -71,7 +71,7 @@ describe('an agent’s token', () => {
       type: 'agent_token_refused',
       tenant: 'acme',
       agent: id,
-      error: 'agent_scope_refused',
+      code: 'agent_scope_refused',
     })
   })
 
@@ -112,6 +112,18 @@ describe('an agent’s token', () => {
     const less = { scopes: ['data:read'], budget: { day: 100 }, expiresIn: 60 } as const
     const { access_token, expires_in } = await agents.issue({ tenant: 'acme', agent: id, ...less })
     expect([expires_in, await call(access_token, { scopes: ['data:read'] })]).toEqual([60, 'ok'])
+  })
+
+  it.each([
+    ['tools', { tools: 'data.read' }],
+    ['tiers', { tiers: [1] }],
+    ['categories', { categories: {} }],
+    ['budget', { budget: 1000 }],
+    ['expiresIn', { expiresIn: 1.5 }],
+  ])('is not issued with a wish that cannot be, which is named: %s', async (field, wrong) => {
+    const { register, agents } = scene()
+    const { id } = await register()
+    await expect(agents.issue({ tenant: 'acme', agent: id, ...(wrong as object) })).rejects.toThrow(`"${field}"`)
   })
 
   it('[G-11] for one API is nothing to another', async () => {
@@ -270,9 +282,9 @@ describe('an assertion', () => {
     ['another audience', { aud: API }],
     ['several audiences', { aud: [AGENTS, API] }],
     ['another subject', { sub: 'agent_other' }],
-    ['a longer life', { exp: 1_790_000_000 + 61 }],
-    ['an old date', { iat: 1_790_000_000 - 120, exp: 1_790_000_000 - 60 }],
-    ['a date to come', { iat: 1_790_000_000 + 120, exp: 1_790_000_000 + 180 }],
+    ['a longer life', { exp: NOON + 61 }],
+    ['an old date', { iat: NOON - 120, exp: NOON - 60 }],
+    ['a date to come', { iat: NOON + 120, exp: NOON + 180 }],
     ['no jti', { jti: undefined }],
     ['no date', { iat: undefined }],
     ['another kind of token', {}, { typ: 'agent-request+jwt' }],

@@ -1,4 +1,5 @@
 import {
+  createApprovals,
   createToolAccess,
   type Segment,
   scenarios,
@@ -6,9 +7,11 @@ import {
   type ToolCall,
   type ToolRule,
 } from 'sallyport/agents'
-import { memoryLedger, StoreError } from 'sallyport/store'
+import { memoryLedger, memoryStore, StoreError } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
-import { DAY, world } from './world.js'
+import { attempts, changed, strangers, tools } from './attempts.js'
+import { DAY, NOON } from './identity.js'
+import { world } from './world.js'
 
 const read: ToolCall = { tool: 'data.read', estimate: 10 }
 const chat = (more: Partial<ToolCall> = {}): ToolCall => ({ tool: 'model.chat', estimate: 10, ...more })
@@ -137,7 +140,7 @@ describe('a tool call', () => {
       ...principal,
       claims: { ...principal.claims, authorization_details: list },
     })
-    const mine = { type: 'sallyport_agent' }
+    const [mine] = principal.claims['authorization_details'] as [object]
     const twice = limits({ ...mine, tools: ['data.read'] }, { ...mine, tools: ['model.chat'] })
     await expect(verifyToolAccess(twice, read)).rejects.toMatchObject({ code: 'tool_denied' })
     for (const broken of [
@@ -148,8 +151,11 @@ describe('a tool call', () => {
       { ...mine, budget: { day: '1' } },
       { ...mine, budget: null },
     ])
-      await expect(verifyToolAccess(limits(broken), read)).rejects.toMatchObject({ code: 'invalid_token' })
-    expect((await verifyToolAccess(limits({ type: 'payment', tools: 'x' }, null), read)).tool).toBe('data.read')
+      await expect(verifyToolAccess(limits(broken), read)).rejects.toMatchObject({
+        code: 'invalid_token',
+        cause: { because: 'authorization_details' },
+      })
+    expect((await verifyToolAccess(limits({ type: 'payment', tools: 'x' }, null, mine), read)).tool).toBe('data.read')
   })
 })
 
@@ -270,7 +276,7 @@ describe('what a prompt is about', () => {
   })
   it('[A-62 twin] is let through for a role that may, and asked of input without a model as well', async () => {
     const seen: unknown[] = []
-    const { code, registry } = await world({
+    const { code } = await world({
       ...options,
       classify: (segment) => {
         seen.push(segment)
@@ -280,7 +286,6 @@ describe('what a prompt is about', () => {
     const input = [{ ...segment('where is my parcel', 'tool'), category: 'code' } as Segment]
     expect(await code(asking(input), { limits: { categories: ['support'] } })).toBe('ok')
     expect(seen).toEqual([segment('where is my parcel', 'tool')])
-    await registry.put('agent_x', { role: 'executor' })
     const executor = { agent: 'agent_x', role: 'executor' }
     expect(await code(asking('write me a virus'), executor)).toBe('ok')
     expect(await code({ ...read, input: 'write me a virus' })).toBe('category_denied')
@@ -290,9 +295,10 @@ describe('what a prompt is about', () => {
 
 describe('an agent', () => {
   it('[G-14] that is stopped gets no grant any more, and does nothing with the one that it has', async () => {
-    const { grant, call, registry, executed, balance, events } = await world()
+    const { agents, api, code, grant, principalOf, requestOf, executed, balance, events } = await world()
     const held = await grant({ tool: 'notes.update', estimate: 40 })
-    await registry.end('agent_a', 'stopped')
+    const [principal, request] = [await principalOf({}), await requestOf({}, read)]
+    await agents.stop({ tenant: 'acme' })
     const write = async () => {
       await held.confirm()
       executed.push({ tool: held.tool, args: held.args })
@@ -300,18 +306,19 @@ describe('an agent', () => {
     await expect(write()).rejects.toMatchObject({ code: 'invalid_token' })
     await expect(write()).rejects.toMatchObject({ code: 'grant_ended' })
     await expect(held.started()).rejects.toMatchObject({ code: 'grant_ended' })
-    expect(await call(read)).toEqual([401, 'invalid_token'])
+    expect((await api(request)).status).toBe(401)
+    expect(await code(read, principal)).toBe('invalid_token')
     expect(events.at(-1)).toMatchObject({ code: 'invalid_token', detail: 'stopped' })
     expect(executed).toEqual([])
     expect(await balance()).toEqual([0, 0])
   })
   it('[G-14] that is stopped between two writes of one grant makes the first, and pays', async () => {
-    const { grant, registry, balance } = await world()
+    const { agents, grant, balance } = await world()
     {
       await using held = await grant({ tool: 'notes.update', estimate: 40 })
       await held.confirm()
       await held.confirm()
-      await registry.end('agent_a', 'stopped')
+      await agents.stop({ tenant: 'acme' })
       await expect(held.confirm()).rejects.toMatchObject({ code: 'invalid_token' })
     }
     expect(await balance()).toEqual([40, 0])
@@ -324,9 +331,13 @@ describe('an agent', () => {
   })
 
   it('whose role has changed needs a token of the new one', async () => {
-    const { code, registry } = await world()
-    await registry.put('agent_a', { role: 'reader' })
-    expect(await code(read)).toBe('invalid_token')
+    const { code, principalOf, store } = await world()
+    const principal = await principalOf({})
+    // No function changes a role; whoever runs the store can.
+    const id = { kind: 'agent', partition: 'agent_a', id: 'agent_a' }
+    const row = JSON.parse((await store.get(id))?.value ?? '')
+    await store.write([{ type: 'put', id, value: JSON.stringify({ ...row, role: 'reader' }), ifVersion: 'any' }])
+    expect(await code(read, principal)).toBe('invalid_token')
     expect(await code(read, { role: 'reader' })).toBe('ok')
   })
 
@@ -379,58 +390,82 @@ describe('an approval', () => {
     expect(await balance()).toEqual([0, 0])
   })
   it('[G-04] that is pending, of another call, or made up does not do', async () => {
-    const { approvals, grant, code } = await world()
+    const { approve, grant, code } = await world()
     const { id } = await asked(grant(replace, forAlice))
     expect(await code({ ...replace, approval: id }, forAlice)).toBe('approval_required')
-    await approvals.approve('acme', id)
+    await approve(id)
     expect(await code({ ...replace, args: { text: 'other' }, approval: id }, forAlice)).toBe('approval_mismatch')
     expect(await code({ ...replace, resource: 'note 2', approval: id }, forAlice)).toBe('approval_mismatch')
     expect(await code({ ...replace, approval: id }, { sub: 'bob' })).toBe('approval_mismatch')
-    expect(await code({ ...replace, approval: id }, { ...forAlice, tenant: 'globex' })).toBe('approval_required')
+    expect(await code({ ...replace, approval: id }, { ...forAlice, agent: 'agent_b', tenant: 'globex' })).toBe(
+      'approval_required',
+    )
     expect(await code({ ...replace, approval: 'no such' }, forAlice)).toBe('approval_required')
   })
   it('[G-04 twin] that a person has given opens the tool, once', async () => {
-    const { approvals, grant, code, call, executed } = await world()
+    const { approve, grant, code, call, executed } = await world()
     const { id } = await asked(grant(replace, forAlice))
-    await approvals.approve('acme', id)
+    await approve(id)
     expect(await call({ ...replace, approval: id }, forAlice)).toBe('ok')
     expect(executed).toHaveLength(1)
     expect(await code({ ...replace, approval: id }, forAlice)).toBe('approval_used')
   })
 
-  it('is used by one of many at once', async () => {
-    const { approvals, grant, principalOf, verifyToolAccess, balance } = await world()
-    const { id } = await asked(grant(replace, forAlice))
-    await approvals.approve('acme', id)
-    const principal = await principalOf(forAlice)
-    const all = await Promise.allSettled(
-      Array.from({ length: 100 }, () => verifyToolAccess(principal, { ...replace, approval: id })),
-    )
-    expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-    expect(await balance()).toEqual([0, 10])
+  it('[A-57] is used by one of many at once', async () => {
+    const sides = await threeSides()
+    expect(await attempts(sides, { right: {} }, 1000)).toEqual({
+      ran: { right: 1 },
+      statuses: new Set([409]),
+      status: 'consumed',
+    })
+    expect(await sides[0]?.balance()).toEqual([1, 0])
+  })
+  it('[A-56] never runs another call, nor for others, whoever comes at once', async () => {
+    const among = { ...strangers(), right: {} }
+    const found = await attempts(await threeSides(), among, 250)
+    expect(found.ran).toEqual({ ...Object.fromEntries(Object.keys(among).map((kind) => [kind, 0])), right: 1 })
+    expect([found.status, found.statuses]).toEqual(['consumed', new Set([403, 409])])
+    for (const kinds of [
+      { right: {}, ...changed },
+      { ...changed, right: {} },
+    ]) {
+      const { ran, status } = await attempts(await threeSides(), kinds, 250)
+      const { right, ...others } = ran
+      expect(new Set(Object.values(others))).toEqual(new Set([0]))
+      expect([right, status]).toEqual(status === 'void' ? [0, 'void'] : [1, 'consumed'])
+    }
   })
 
   it('is not used up by what the budget refuses', async () => {
-    const { approvals, grant, code, registry } = await world()
+    const { agents, approve, grant, code } = await world()
     const dear = { ...replace, estimate: 9000 }
     const { id } = await asked(grant(dear, forAlice))
-    await approvals.approve('acme', id)
-    await registry.put('agent_a', { role: 'writer', budget: { day: 100 } })
+    await approve(id)
+    await agents.update('acme', 'agent_a', { budget: { day: 100 } })
     expect(await code({ ...dear, approval: id }, forAlice)).toBe('budget_exceeded')
-    await registry.put('agent_a', { role: 'writer' })
+    await agents.update('acme', 'agent_a', { budget: { day: 9000 } })
     expect(await code({ ...dear, approval: id }, forAlice)).toBe('ok')
   })
   it('is not asked for where the call could not be made anyhow', async () => {
-    const { code, approvals, registry } = await world()
+    const { agents, code, approvals, principalOf } = await world()
+    const principal = await principalOf(forAlice)
     const request = vi.spyOn(approvals, 'request')
     expect(await code({ ...replace, estimate: 10_001 }, { ...forAlice, limits: { budget: { request: 100 } } })).toBe(
       'budget_exceeded',
     )
-    await registry.end('agent_a', 'stopped')
-    expect(await code(replace, forAlice)).toBe('invalid_token')
+    await agents.stop({ tenant: 'acme' })
+    expect(await code(replace, principal)).toBe('invalid_token')
     expect(request).not.toHaveBeenCalled()
   })
 })
+
+/** Three processes, as far as they share nothing but the store. */
+async function threeSides() {
+  const now = () => NOON
+  const [store, ledger] = [memoryStore({ now }), memoryLedger({ now })]
+  const side = () => world({ tools, ledger }, { store: () => store })
+  return [await side(), await side(), await side()]
+}
 
 /** What was asked for in the refusal of a call that waits for a person. */
 async function asked(granting: Promise<unknown>): Promise<{ id: string }> {
@@ -447,10 +482,10 @@ describe('the audit trail', () => {
   const call: ToolCall = { tool: 'log.read', args: { day: 1 }, estimate: 10, resource: 'log 7', correlation: 'run 3' }
 
   it('has a row for every call of an audited tool, allowed or refused, and no arguments', async () => {
-    const { code, audit } = await world({ tools })
+    const { code, rows } = await world({ tools })
     await code(call, { sub: 'alice' })
-    await code(call, { scopes: [] })
-    expect(audit.rows).toEqual([
+    await code(call, { scopes: ['model:standard'] })
+    expect(await rows()).toEqual([
       {
         tenant: 'acme',
         agent: 'agent_a',
@@ -512,8 +547,8 @@ describe('the four scenarios', () => {
   })
 
   it('readPublic takes an API key and needs nobody; the others do not take one', async () => {
-    const { keys, protect, sent, open, balance } = await world({ tools, budgets: { key: { day: 100 } } })
-    const { key } = await keys.create({
+    const { apiKeys, protect, sent, open, balance } = await world({ tools, budgets: { key: { day: 100 } } })
+    const { key } = await apiKeys.create({
       tenant: 'acme',
       owner: 'alice',
       name: 'k',
@@ -536,16 +571,18 @@ describe('the four scenarios', () => {
   })
 
   it('modifyUserData needs a person, and that person’s consent', async () => {
-    const { grant, code, approvals } = await world({ tools })
+    const { grant, code, approvals, approve } = await world({ tools })
     expect(await code(callOf('modifyUserData'), { scopes: everything, mtls: true })).toBe('delegation_required')
     const { id } = await asked(grant(callOf('modifyUserData'), agent))
     expect(await approvals.get(id, acme)).toMatchObject({ kind: 'user' })
-    await approvals.approve('acme', id)
+    await approve(id)
     expect(await code({ ...callOf('modifyUserData'), approval: id }, agent)).toBe('ok')
   })
 
   it('callExternal needs a token bound to a certificate, and a human in the loop', async () => {
-    const { grant, code, approvals, protect, requestOf, principalOf, verifyToolAccess } = await world({ tools })
+    const { grant, code, approvals, approve, protect, requestOf, principalOf, verifyToolAccess } = await world({
+      tools,
+    })
     const unbound = { ...agent, mtls: false }
     expect((await protect(await requestOf(unbound, {}), scenarios.callExternal.needs)).ok).toBe(false)
     expect(await code(callOf('callExternal'), unbound)).toBe('invalid_token')
@@ -555,19 +592,19 @@ describe('the four scenarios', () => {
     expect(await approvals.get(id, acme)).toMatchObject({ kind: 'user' })
     const alone = await asked(grant(callOf('callExternal'), { scopes: everything, mtls: true }))
     expect(await approvals.get(alone.id, acme)).toMatchObject({ kind: 'admin' })
-    await approvals.approve('acme', id)
+    await approve(id)
     expect(await code({ ...callOf('callExternal'), approval: id }, agent)).toBe('ok')
   })
 
   it('execute needs an administrator, a row in the audit trail, and a sandbox', async () => {
-    const { grant, approvals, audit, executed, open, balance } = await world({ tools })
+    const { grant, approvals, approve, rows, executed, open, balance } = await world({ tools })
     const { id } = await asked(grant(callOf('execute'), agent))
     expect(await approvals.get(id, acme)).toMatchObject({ kind: 'admin' })
-    expect(audit.rows).toMatchObject([{ decision: 'refused', reason: 'approval_required' }])
-    await approvals.approve('acme', id)
+    expect(await rows()).toMatchObject([{ decision: 'refused', reason: 'approval_required' }])
+    await approve(id)
     {
       await using allowed = await grant({ ...callOf('execute'), approval: id }, agent)
-      expect(audit.rows.at(-1)).toMatchObject({ decision: 'allowed', approvalId: id })
+      expect((await rows()).at(-1)).toMatchObject({ decision: 'allowed', approvalId: id })
       expect(await allowed.runInSandbox()).toBe('from the sandbox')
     }
     expect(executed).toEqual([{ tool: 'execute', args: { text: 'x' } }])
@@ -613,7 +650,7 @@ describe('misuse', () => {
       'x, which waits for people: pass "approvals"': { tools: { x: { scope: 'a', approval: 'admin' } } },
       'keys cannot ask': {
         tools: { x: { scope: 'a', approval: 'admin', methods: ['api_key'] } },
-        approvals: { request: async () => {}, verify: async () => ({ consume: async () => {} }) },
+        approvals: createApprovals({ store: memoryStore() }),
       },
       'pass "audit"': { tools: { x: { scope: 'a', audit: true } } },
       'pass "sandbox"': { tools: { x: { scope: 'a', sandbox: true } } },

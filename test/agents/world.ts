@@ -1,56 +1,68 @@
-import { exportJWK, generateKeyPair } from 'jose'
 import {
-  type AgentEvent,
+  type AuditRow,
   agentAnswer,
+  type Budget,
+  createAudit,
   createToolAccess,
   scenarios,
   type ToolAccessOptions,
   type ToolCall,
   type ToolGrant,
 } from 'sallyport/agents'
-import { type Authenticator, accessToken, createGuard, type Principal, withPeer } from 'sallyport/guard'
-import { apiKey, createApiKeys } from 'sallyport/keys'
-import { memoryLedger, memoryStore } from 'sallyport/store'
-import { type AccessTokenClaims, createTokenIssuer } from 'sallyport/tokens'
+import { type Principal, withPeer } from 'sallyport/guard'
 import { encodeBase64url } from '../../src/protocol/base64url.js'
-import { createApprovals, createAudit, createRegistry } from './stand-ins.js'
+import { API, agentKey, type SceneOptions, scene } from './identity.js'
 
-export const API = 'https://api.example.com'
-export const DAY = 86_400
-/** Midday, UTC. */
-export const NOON = 1_790_000_000 - (1_790_000_000 % DAY) + DAY / 2
-
-const { privateKey } = await generateKeyPair('ES256', { extractable: true })
-const key = JSON.stringify(await exportJWK(privateKey))
 const certificate = crypto.getRandomValues(new Uint8Array(300))
 const thumbprint = encodeBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', certificate)))
+const { publicKey } = await agentKey()
 
+/** Writers may be given nearly everything here: what counts is what their tokens say. */
+const roles: Readonly<Record<string, readonly string[]>> = {
+  reader: ['data:read'],
+  writer: [
+    'data:read',
+    'data:write',
+    'data:move',
+    'model:standard',
+    'model:premium',
+    'external:invoke',
+    'exec:sandbox',
+  ],
+  executor: ['data:read', 'model:standard', 'exec:sandbox'],
+}
+const usual = ['data:read', 'data:write', 'model:standard']
+
+/** Who calls, and with what token. An agent is registered when it is first heard of. */
 export interface Caller {
   agent?: string
-  /** The person on whose behalf. */
-  sub?: string
   role?: string
-  scopes?: string[]
   tenant?: string
-  limits?: Record<string, unknown>
+  /** The person on whose behalf, who has consented to all that the role may. */
+  sub?: string
+  scopes?: string[]
+  limits?: { tools?: string[]; tiers?: string[]; categories?: string[]; budget?: Budget }
   mtls?: boolean
-  claims?: AccessTokenClaims
+}
+
+export interface WorldOptions extends SceneOptions {
+  /** Who calls where a call names nobody. */
+  caller?: Required<Pick<Caller, 'agent' | 'role' | 'tenant'>>
 }
 
 /** An API that offers tools to agents, and everything that it needs; the clock stands still. */
-export async function world(options: Partial<ToolAccessOptions> = {}) {
-  let time = NOON
-  const now = () => time
-  const store = memoryStore({ now })
-  const ledger = options.ledger ?? memoryLedger({ now })
-  const registry = createRegistry(store)
-  const approvals = createApprovals({ store, now })
-  const audit = createAudit(store)
-  const events: AgentEvent[] = []
+export async function world(
+  options: Partial<ToolAccessOptions> = {},
+  { caller: usually = { agent: 'agent_a', role: 'writer', tenant: 'acme' }, ...engines }: WorldOptions = {},
+) {
+  const { ledger: given } = options
+  const base = scene({ ...(given && { ledger: given }), ...engines, agents: { roles, ...engines.agents } })
+  const { agents, approvals, events, ledger, now, people, protect, store } = base
+  const audit = createAudit({ store, now })
   const executed: { tool: string; args: unknown; model?: string }[] = []
   const open = (more: Partial<ToolAccessOptions> = {}) =>
     createToolAccess({
-      agents: registry,
+      agents,
       ledger,
       approvals,
       audit,
@@ -74,44 +86,44 @@ export async function world(options: Partial<ToolAccessOptions> = {}) {
     })
   const verifyToolAccess = open()
 
-  const tokens = createTokenIssuer({
-    issuer: 'https://login.example.com',
-    audience: API,
-    keys: [{ alg: 'ES256', key }],
-    store,
-    now,
-  })
-  const verifier = accessToken({ issuer: tokens.issuer, algs: tokens.algs, keys: tokens.keys })
-  const agentToken: Authenticator = {
-    ...verifier,
-    method: 'agent_token',
-    async verify(request, context) {
-      const verdict = await verifier.verify(request, context)
-      return verdict.ok ? { ok: true, principal: { ...verdict.principal, method: 'agent_token' } } : verdict
-    },
+  const known = new Map<string, Promise<unknown>>()
+  /** Once for each name, whoever asks at once. */
+  const once = async (name: string, make: () => Promise<unknown>): Promise<void> => {
+    const making = known.get(name) ?? make()
+    known.set(name, making)
+    await making
   }
-  const keys = createApiKeys({ store, prefix: 'sp_test', scopes: ['data:read', 'data:write'], now })
-  const protect = createGuard({ resource: API, accept: [agentToken, apiKey(keys)], now })
-
-  await registry.put('agent_a', { role: 'writer' })
-
-  async function requestOf(caller: Caller, body: unknown): Promise<Request> {
-    const { agent = 'agent_a', sub = agent, role = 'writer', limits, mtls, claims } = caller
-    const { scopes = ['data:read', 'data:write', 'model:standard'], tenant = 'acme' } = caller
-    const { access_token } = await tokens.issue({
-      sub,
-      client_id: agent,
-      scopes,
-      claims: {
-        tenant,
-        role,
-        ...(limits && { authorization_details: [{ type: 'sallyport_agent', role, ...limits }] }),
-        ...(mtls && { cnf: { 'x5t#S256': thumbprint } }),
-        ...claims,
-      },
+  const register = (id: string, tenant: string, role: string, more: { budget?: Budget; parent?: string } = {}) =>
+    once(id, async () => {
+      // Perhaps by another process.
+      if (await agents.find(tenant, id)) return
+      await agents.register({ id, tenant, owner: 'ops', role, publicKey, ...more })
     })
-    return sent({ Authorization: `Bearer ${access_token}` }, body, mtls)
+  await register(usually.agent, usually.tenant, usually.role)
+
+  async function personOf(sub: string, tenant: string, scopes: string[]): Promise<Principal> {
+    const { access_token } = await people.issue({ sub, client_id: 'app', scopes, claims: { tenant } })
+    return base.who(access_token)
   }
+
+  async function tokenOf(caller: Caller): Promise<string> {
+    const { agent, role, tenant, sub, limits, mtls } = { ...usually, ...caller }
+    await register(agent, tenant, role)
+    const allowed = roles[role] ?? []
+    const wish = {
+      agent,
+      scopes: caller.scopes ?? usual.filter((scope) => allowed.includes(scope)),
+      ...limits,
+      ...(mtls && { bindTo: { 'x5t#S256': thumbprint } }),
+    }
+    if (sub === undefined) return (await agents.issue({ ...wish, tenant })).access_token
+    const subject = await personOf(sub, tenant, [...allowed])
+    await once(`${sub} of ${tenant} to ${agent}`, () => agents.consent({ subject, agent, scopes: allowed }))
+    return (await agents.exchange({ ...wish, subject })).access_token
+  }
+
+  const requestOf = async (caller: Caller, body: unknown): Promise<Request> =>
+    sent({ Authorization: `Bearer ${await tokenOf(caller)}` }, body, caller.mtls)
 
   const sent = (headers: Record<string, string>, body: unknown, mtls = false): Request => {
     const request = new Request(`${API}/tools`, { method: 'POST', headers, body: JSON.stringify(body) })
@@ -121,10 +133,12 @@ export async function world(options: Partial<ToolAccessOptions> = {}) {
   /** The API: a tool call comes in, and is made or refused. */
   async function api(request: Request): Promise<Response> {
     const outcome = await protect(request)
-    if (!outcome.ok) return outcome.response
-    const call: ToolCall & { units?: number } = await request.json()
+    return outcome.ok ? run(outcome.principal, await request.json()) : outcome.response
+  }
+
+  async function run(principal: Principal, call: ToolCall & { units?: number }): Promise<Response> {
     try {
-      await using grant = await verifyToolAccess(outcome.principal, call)
+      await using grant = await verifyToolAccess(principal, call)
       await grant.confirm()
       const { tool, args, model } = grant
       executed.push({ tool, args, ...(model !== undefined && { model }) })
@@ -142,25 +156,18 @@ export async function world(options: Partial<ToolAccessOptions> = {}) {
   }
 
   return {
+    ...base,
     api,
-    approvals,
     audit,
-    events,
     executed,
-    keys,
-    ledger,
-    now,
     open,
     principalOf,
-    protect,
-    registry,
+    register,
     requestOf,
+    run,
     sent,
-    store,
+    tenant: usually.tenant,
     verifyToolAccess,
-    advance(seconds: number) {
-      time += seconds
-    },
     /** What the API answers: `ok`, or status and error. */
     async call(call: ToolCall & { units?: number }, caller: Caller = {}): Promise<unknown> {
       const response = await api(await requestOf(caller, call))
@@ -169,14 +176,27 @@ export async function world(options: Partial<ToolAccessOptions> = {}) {
     grant: async (call: ToolCall, caller: Caller = {}): Promise<ToolGrant> =>
       verifyToolAccess(await principalOf(caller), call),
     /** The code of the refusal, or `ok`. */
-    code: async (call: ToolCall, caller: Caller = {}): Promise<string> => {
-      const principal = await principalOf(caller)
+    code: async (call: ToolCall, caller: Caller | Principal = {}): Promise<string> => {
+      const principal = 'method' in caller ? caller : await principalOf(caller)
       return verifyToolAccess(principal, call).then(
         () => 'ok',
         (error) => error.code ?? `${error}`,
       )
     },
-    balance: (subject: `agent:${string}` | `tenant:${string}` | `user:${string}` | `key:${string}` = 'agent:agent_a') =>
-      ledger.read('acme', { subject, window: 'day' }).then(({ committed, held }) => [committed, held]),
+    /** Says yes: the person concerned, or an administrator. */
+    async approve(id: string, tenant = usually.tenant): Promise<void> {
+      const { kind, sub } = (await approvals.get(id, { tenant })) ?? {}
+      const by = await personOf(kind === 'user' ? `${sub}` : 'root', tenant, ['admin:approve'])
+      await approvals.decide(id, { by, approve: true })
+    },
+    /** The audit trail without the links of its chain. */
+    async rows(tenant = usually.tenant) {
+      const { rows } = await audit.read({ tenant })
+      return rows.map(({ seq: _, at: __, prev: ___, hash: ____, ...entry }: AuditRow) => entry)
+    },
+    balance: (
+      subject: `agent:${string}` | `tenant:${string}` | `user:${string}` | `key:${string}` = `agent:${usually.agent}`,
+      window: 'day' | 'total' = 'day',
+    ) => ledger.read(usually.tenant, { subject, window }).then(({ committed, held }) => [committed, held]),
   }
 }

@@ -61,8 +61,19 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
     }
   })
 
-  it('leave nothing open when all is taken back while it is decided and used', async () => {
+  it('leave twenty calls waiting, whoever asks at once', async () => {
     const side = all(({ store }) => createApprovals({ store }))
+    const asked = { ...call, agent: `flood ${crypto.randomUUID()}`, kind: 'user' } as const
+    const outcomes = await Promise.all(
+      Array.from({ length: 60 }, (_, args) => refusal(side(args).request({ ...asked, args }))),
+    )
+    expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(20)
+    expect(new Set(outcomes)).toEqual(new Set(['done', 'approvals_exceeded']))
+    expect((await side(1).pending({ tenant, agent: asked.agent })).approvals).toHaveLength(20)
+  })
+
+  it('leave nothing open when all is taken back while it is decided and used', async () => {
+    const side = all(({ store }) => createApprovals({ store, maxPending: 60 }))
     const agent = 'stopped'
     const made = await Promise.all(
       Array.from({ length: 60 }, (_, args) => side(args).request({ ...call, agent, args, kind: 'user' })),

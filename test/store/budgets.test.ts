@@ -1,10 +1,11 @@
 import { createClient } from 'redis'
-import { createToolAccess, type ToolAccessOptions, type ToolCall } from 'sallyport/agents'
+import { type ToolAccessOptions, type ToolCall, verifyAudit } from 'sallyport/agents'
 import type { Principal } from 'sallyport/guard'
 import type { Ledger } from 'sallyport/store'
 import { redisLedger, redisStore } from 'sallyport/store/redis'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
-import { createApprovals, createAudit, createRegistry } from '../agents/stand-ins.js'
+import { attempts, changed, strangers, tools } from '../agents/attempts.js'
+import { world } from '../agents/world.js'
 import { postgresUrl, startPostgres } from '../services/postgres.js'
 import { type OpenStore, openPostgres, openRedis } from '../services/stores.js'
 
@@ -13,23 +14,18 @@ const engines: Record<string, () => Promise<OpenStore>> = {
   PostgreSQL: () => openPostgres(postgresUrl(inject('postgres'))),
 }
 const now = () => Date.now() / 1000
-const agent = (id: string, tenant: string): Principal => ({
-  method: 'agent_token',
-  sub: id,
-  client_id: id,
-  tenant,
-  scopes: ['data:read'],
-  expiresAt: now() + 3600,
-  claims: { role: 'reader' },
-})
 const read: ToolCall = { tool: 'data.read', estimate: 10 }
 
 /** What one process makes of what is shared. */
-async function side({ store, ledger }: Pick<OpenStore, 'store' | 'ledger'>, more: Partial<ToolAccessOptions> = {}) {
-  const agents = createRegistry(store)
-  const tools = { 'data.read': 'data:read' }
-  return { agents, ledger, verifyToolAccess: createToolAccess({ agents, ledger, tools, ...more }) }
-}
+const side = (
+  { store, ledger }: Pick<OpenStore, 'store' | 'ledger'>,
+  tenant: string,
+  more: Partial<ToolAccessOptions> = {},
+) =>
+  world(
+    { ledger, ...more },
+    { store: () => store, now, caller: { agent: `agent_${crypto.randomUUID()}`, role: 'reader', tenant } },
+  )
 type Side = Awaited<ReturnType<typeof side>>
 
 afterEach(() => {
@@ -46,16 +42,16 @@ describe.each(Object.entries(engines))('budgets of agents in %s, from three side
     opened = await Promise.all([open(), open(), open()])
     for (const { store, ledger } of opened)
       for (const one of [store, ledger]) if ('migrate' in one) await (one as { migrate(): Promise<void> }).migrate()
-    sides = await Promise.all(opened.map((one) => side(one)))
+    sides = await Promise.all(opened.map((one) => side(one, tenant)))
   })
   afterAll(() => Promise.all(opened.map(({ close }) => close())))
 
   const at = (index: number) => sides[index % sides.length] as Side
   /** An agent that may spend so much in all. */
   async function spender(total: number): Promise<Principal> {
-    const id = `agent_${crypto.randomUUID()}`
-    await at(0).agents.put(id, { role: 'reader', budget: { total } })
-    return agent(id, tenant)
+    const agent = `agent_${crypto.randomUUID()}`
+    await at(0).register(agent, tenant, 'reader', { budget: { total } })
+    return at(1).principalOf({ agent })
   }
   const balance = async ({ client_id }: Principal, ledger: Ledger = at(0).ledger) => {
     const { committed, held } = await ledger.read(tenant, { subject: `agent:${client_id}`, window: 'total' })
@@ -116,6 +112,50 @@ describe.each(Object.entries(engines))('budgets of agents in %s, from three side
   })
 })
 
+/** Three processes; an agent of their own that may spend a lot. */
+describe.each([
+  ['Redis', 1000],
+  // With five connections for each side: who waits for one too long has not got anything, and says so.
+  ['PostgreSQL', 50],
+] as const)('an approval in %s, from three sides', (engine, times) => {
+  let opened: OpenStore[] = []
+  beforeAll(async () => {
+    const open = engines[engine]
+    if (open) opened = await Promise.all([open(), open(), open()])
+    for (const { store, ledger } of opened)
+      for (const one of [store, ledger]) if ('migrate' in one) await (one as { migrate(): Promise<void> }).migrate()
+  })
+  afterAll(() => Promise.all(opened.map(({ close }) => close())))
+
+  async function threeSides(): Promise<Side[]> {
+    const caller = { agent: `agent_${crypto.randomUUID()}`, role: 'writer', tenant: `acme ${crypto.randomUUID()}` }
+    const made: Side[] = []
+    for (const { store, ledger } of opened)
+      made.push(await world({ tools, ledger }, { store: () => store, now, caller }))
+    return made
+  }
+
+  it(`[A-57] is used by one of ${times} calls at once`, async () => {
+    const sides = await threeSides()
+    const { ran, status } = await attempts(sides, { right: {} }, times)
+    expect([ran, status]).toEqual([{ right: 1 }, 'consumed'])
+    expect(await sides[1]?.balance()).toEqual([1, 0])
+  })
+
+  it('[A-56] never runs another call, nor for others, whoever comes at once', async () => {
+    const among = { ...strangers(), right: {} }
+    const { ran, status } = await attempts(await threeSides(), among, times / 5)
+    expect(ran).toEqual({ ...Object.fromEntries(Object.keys(among).map((kind) => [kind, 0])), right: 1 })
+    expect(status).toBe('consumed')
+    for (let turn = 0; turn < 5; turn++) {
+      const { ran, status } = await attempts(await threeSides(), { right: {}, ...changed }, times / 25)
+      const { right, ...others } = ran
+      expect(new Set(Object.values(others))).toEqual(new Set([0]))
+      expect([right, status]).toEqual(status === 'void' ? [0, 'void'] : [1, 'consumed'])
+    }
+  })
+})
+
 describe('a budget in a PostgreSQL that is killed', () => {
   it('[A-34] is as it was when the server is back, for two sides at once, and nobody counts anything twice', async () => {
     const server = await startPostgres()
@@ -129,9 +169,9 @@ describe('a budget in a PostgreSQL that is killed', () => {
       const first = await open()
       await first.store.migrate()
       await first.ledger.migrate()
-      const before = await side(first)
-      const principal = agent('agent_a', 'acme')
-      await before.agents.put('agent_a', { role: 'reader', budget: { total: 100 } })
+      const before = await side(first, 'acme')
+      await before.register('agent_a', 'acme', 'reader', { budget: { total: 100 } })
+      const principal = await before.principalOf({ agent: 'agent_a' })
       for (let turn = 0; turn < 7; turn++) await (await before.verifyToolAccess(principal, read)).settle({ units: 10 })
       const held = await before.verifyToolAccess(principal, { ...read, estimate: 20 })
       await held.started()
@@ -139,7 +179,7 @@ describe('a budget in a PostgreSQL that is killed', () => {
       await expect(before.verifyToolAccess(principal, read)).rejects.toMatchObject({ code: 'store_unavailable' })
 
       await server.start()
-      const sides = await Promise.all([open(), open()].map(async (one) => side(await one)))
+      const sides = await Promise.all([open(), open()].map(async (one) => side(await one, 'acme')))
       const balances = () =>
         Promise.all(sides.map(({ ledger }) => ledger.read('acme', { subject: 'agent:agent_a', window: 'total' })))
       expect(await balances()).toEqual(sides.map(() => ({ committed: 70, held: 20 })))
@@ -176,13 +216,10 @@ describe('round trips to Redis', () => {
       }
     }
     const options = { send, prefix: `${crypto.randomUUID()}:` }
-    const [store, ledger] = [redisStore(options), redisLedger(options)]
-    const approvals = createApprovals({ store, now })
-    const { agents, verifyToolAccess } = await side(
-      { store, ledger },
+    const { approve, audit, principalOf, verifyToolAccess } = await side(
+      { store: redisStore(options), ledger: redisLedger(options) },
+      'acme',
       {
-        approvals,
-        audit: createAudit(store),
         tools: {
           'data.read': 'data:read',
           'data.ask': { scope: 'data:read', approval: 'human' },
@@ -191,11 +228,10 @@ describe('round trips to Redis', () => {
         },
       },
     )
-    const principal = agent('agent_a', 'acme')
-    await agents.put('agent_a', { role: 'reader' })
+    const principal = await principalOf({})
     const approved = async (tool: string) => {
       const refusal = await verifyToolAccess(principal, { ...read, tool }).catch((error) => error)
-      await approvals.approve('acme', refusal.cause.id)
+      await approve(refusal.cause.id)
       return { ...read, tool, approval: refusal.cause.id }
     }
     // The first time each script is sent in full.
@@ -206,11 +242,13 @@ describe('round trips to Redis', () => {
       await verifyToolAccess(principal, call)
       return [trips, sent]
     }
-    expect(await count(read)).toEqual([2, 2])
-    expect(await count({ ...read, tool: 'data.log' })).toEqual([3, 3])
-    // The approval is read beside the agent's record, and used up after the reservation.
-    expect(await count(await approved('data.ask'))).toEqual([3, 4])
-    expect(await count(await approved('data.both'))).toEqual([4, 5])
+    // The tenant's switch is read beside the agent's record.
+    expect(await count(read)).toEqual([2, 3])
+    expect(await count({ ...read, tool: 'data.log' })).toEqual([3, 4])
+    // So is the approval, and it is used up after the reservation.
+    expect(await count(await approved('data.ask'))).toEqual([3, 5])
+    expect(await count(await approved('data.both'))).toEqual([4, 6])
+    expect(await verifyAudit(audit.exportLines('acme'))).toMatchObject({ ok: true, head: { seq: 5 } })
     client.destroy()
   })
 })

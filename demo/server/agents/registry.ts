@@ -80,9 +80,10 @@ export function createRegistry({ issuer, resource, resources, store, ledger }: R
     },
 
     /** A row in the trail, whose head is kept. */
-    async append(entry: AuditEntry): Promise<void> {
+    async append(entry: AuditEntry): Promise<AuditHead> {
       const head = await audit.append(entry)
       if (head.seq > (kept.get(head.tenant)?.seq ?? 0)) kept.set(head.tenant, head)
+      return head
     },
 
     /** Resolves once somebody has decided, or nobody can any more. */

@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { canonical } from 'sallyport/agents'
 import type { Principal } from 'sallyport/guard'
 import type { AgentHost, Borrow, Outcome } from './agent.js'
 import { plan, type Wish } from './planner.js'
@@ -82,7 +81,7 @@ export function createRuns(registry: Registry, host: AgentHost) {
     const work = plan()
     for (let next = work.next(); !next.done; ) {
       const { tool, as, title, args, told = false } = next.value
-      const step: Step = { tool, as, title, args: canonical(args), told, state: 'calling' }
+      const step: Step = { tool, as, title, args: JSON.stringify(args), told, state: 'calling' }
       run.steps.push(step)
       // What cannot be asked for is refused as well: a token, a connection.
       const outcome = await perform(errand, next.value, step).catch(

@@ -1,4 +1,3 @@
-import { canonical } from 'sallyport/agents'
 import type { Ledger } from 'sallyport/store'
 import type { AgentHost } from './agent.js'
 import type { Member } from './console.js'
@@ -52,7 +51,7 @@ export function createView({ registry, host, runs, ledger }: ViewSettings) {
       .map(({ id, kind, code, agent, sub, tool, args, expiresAt }) => {
         const mine = sub === person.sub
         const decides = kind === 'user' ? mine : isAdministrator(person) && !mine
-        return { id, kind, code, agent, sub, tool, args: canonical(args), expiresAt, mine, decides }
+        return { id, kind, code, agent, sub, tool, args: JSON.stringify(args), expiresAt, mine, decides }
       })
       .filter(({ mine, decides }) => mine || decides)
   }

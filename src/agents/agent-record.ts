@@ -1,7 +1,6 @@
 import type { JWK } from 'jose'
-import { sha256 } from '../crypto/hash.js'
 import type { Put, RecordId, Stored } from '../store/contract.js'
-import type { AgentBudget } from './limits.js'
+import type { Budget } from './limits.js'
 
 /** What is known of an agent. */
 export interface AgentRecord {
@@ -14,7 +13,7 @@ export interface AgentRecord {
   /** With `alg`, and `kid`, its RFC 7638 thumbprint. */
   publicKey: JWK
   /** What its tokens can narrow and never widen. */
-  budget?: AgentBudget
+  budget?: Budget
   /** The agent that it was registered by or for, and ends with. */
   parent?: string
   /** Epoch seconds, like all of these. */
@@ -59,6 +58,3 @@ export function recordOf({ above: _, epoch: __, ...record }: AgentRow): AgentRec
 
 /** Tells one state from the next; nothing is to be read out of it. */
 export const newEpoch = (): string => crypto.randomUUID().slice(0, 8)
-
-/** Names of any length and form as one that every engine can store. */
-export const nameOf = (...parts: readonly string[]): Promise<string> => sha256(JSON.stringify(parts))

@@ -1,0 +1,65 @@
+import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from 'jose'
+import { publicMembers } from '../protocol/jwk.js'
+import type { Secret } from '../protocol/secret.js'
+import { agentError } from './errors.js'
+
+/** The algorithm of a key is the key's own: a signature's header chooses nothing. */
+const algs: Readonly<Record<string, 'ES256' | 'EdDSA'>> = { 'EC P-256': 'ES256', 'OKP Ed25519': 'EdDSA' }
+const secret = ['d', 'k', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'priv']
+
+const algOf = (jwk: JWK): 'ES256' | 'EdDSA' | undefined => algs[`${jwk?.kty} ${jwk?.crv}`]
+
+type PublicJwk = JWK & { readonly alg: string; readonly kid: string }
+
+/** Public members, the one algorithm, and the RFC 7638 thumbprint as `kid`. */
+async function opened(jwk: JWK, alg: string): Promise<PublicJwk> {
+  const open = publicMembers({ ...jwk }) as JWK
+  return { ...open, alg, kid: await calculateJwkThumbprint(open) }
+}
+
+/**
+ * The key of an agent as it is kept.
+ *
+ * @throws SallyportError `agent_key_refused`
+ */
+export async function readPublicKey(jwk: JWK): Promise<PublicJwk> {
+  const alg = algOf(jwk)
+  const said = jwk?.alg === 'Ed25519' ? 'EdDSA' : jwk?.alg
+  if (
+    alg === undefined ||
+    secret.some((member) => member in jwk) ||
+    (jwk.use ?? 'sig') !== 'sig' ||
+    (said ?? alg) !== alg
+  )
+    throw agentError('agent_key_refused')
+  try {
+    const publicKey = await opened(jwk, alg)
+    await importJWK(publicKey)
+    return publicKey
+  } catch (cause) {
+    throw agentError('agent_key_refused', cause)
+  }
+}
+
+/** As it verifies. RFC 9864 has a second name for what EdDSA is here. */
+export const verifierOf = async (publicKey: JWK): Promise<{ key: CryptoKey; algorithms: string[] }> => ({
+  key: (await importJWK(publicKey)) as CryptoKey,
+  algorithms: publicKey.alg === 'EdDSA' ? ['EdDSA', 'Ed25519'] : ['ES256'],
+})
+
+/** A private key in JSON. Why it is none is not told: a parser quotes what it has read. @throws TypeError naming the option */
+export function readPrivateKey(text: string, option: string): JWK & { readonly alg: string } {
+  try {
+    const jwk: JWK = JSON.parse(text)
+    const alg = algOf(jwk)
+    if (jwk.d && alg) return { ...jwk, alg }
+  } catch {}
+  throw new TypeError(`${option} must be a private key (P-256 or Ed25519) as a JWK in JSON`)
+}
+
+/** A private key as it signs, and the public half. @throws TypeError naming the option */
+export async function signerOf(key: Secret, option: string): Promise<{ signer: CryptoKey; publicKey: PublicJwk }> {
+  const jwk = readPrivateKey(typeof key === 'function' ? await key() : key, option)
+  const signer = (await importJWK({ ...jwk, ext: false })) as CryptoKey
+  return { signer, publicKey: await opened(jwk, jwk.alg) }
+}
