@@ -59,7 +59,7 @@ export interface ToolGrant extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export interface GrantParts {
+interface GrantParts {
   facts: Pick<ToolGrant, 'tool' | 'args' | 'tenant' | 'model' | 'approvalId' | 'expiresAt'>
   ledger: Ledger
   /** Where there is a budget. */

@@ -46,7 +46,7 @@ type Outcome = { keys: readonly RingKey[]; type?: KeyRingEvent['type'] } | undef
  * @throws SallyportError `vault_read_only`, `key_ring_busy`, `key_ring_failed` (after everything else that could be done was)
  * @throws StoreError
  */
-export type Turn = (tenant: string | undefined, wish?: { overlap: number }) => Promise<void>
+type Turn = (tenant: string | undefined, wish?: { overlap: number }) => Promise<void>
 
 export function createTurns({ ring, provider, vault, records, every, overlap, emit, now }: Parts): Turn {
   const isDue = (keys: readonly RingKey[]) => {

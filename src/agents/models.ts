@@ -2,7 +2,7 @@ import { agentError } from './errors.js'
 import { isAmount } from './limits.js'
 
 /** What one unit of use costs on the budget, by model; or what a number of them costs. Default 1, for every model. */
-export type Rates = Readonly<Record<string, number>> | ((model: string, units: number) => number)
+type Rates = Readonly<Record<string, number>> | ((model: string, units: number) => number)
 
 export interface ModelsOptions {
   /** Every model that may be called, by the name that its provider knows, and its tier: `{ 'gpt-pro': 'premium' }`. */

@@ -18,7 +18,7 @@ export interface Proof {
 }
 
 /** What is wrong with a proof, for the operator's event alone; `agent` is whose it claims to be. */
-export interface Flaw {
+interface Flaw {
   flaw: string
   agent: string
 }

@@ -3,7 +3,7 @@ import { type AgentRow, agentId, readRow, shapeOfId } from './agent-record.js'
 import { nameOf } from './names.js'
 
 /** Whether the agents of a tenant are stopped, and since what change of that tokens are good. */
-export interface Switch {
+interface Switch {
   epoch: string
   /** Epoch seconds; absent: they run. */
   stoppedAt?: number

@@ -6,7 +6,7 @@ import { agentError } from './errors.js'
 declare const made: unique symbol
 
 /** What a name is for. */
-export type TenantData = 'conversation' | 'fine-tune' | 'retrieval' | 'cache'
+type TenantData = 'conversation' | 'fine-tune' | 'retrieval' | 'cache'
 
 /**
  * A name that lies in one tenant, and says what it is for. Functions of yours that read or write tenants' data take this instead of

@@ -4,6 +4,7 @@ import { StoreError } from '../store/contract.js'
 import type { AuditEntry } from './audit-row.js'
 import { isolate } from './events.js'
 import type { ToolGrant } from './grant.js'
+import { isText } from './names.js'
 import { whoOf } from './people.js'
 import type { ToolAccessOptions, ToolCall } from './tool-options.js'
 import type { Tool } from './tool-rules.js'
@@ -21,10 +22,11 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
       tenant: principal.tenant ?? '',
       ...whoOf(principal),
       action: `tool:${tool}`,
-      ...(resource !== undefined && { resource }),
+      // What cannot be kept has refused the call, and is no way past the trail.
+      ...(isText(resource) && { resource }),
       ...row,
-      ...(correlation !== undefined && { correlation }),
-      ...(approval !== undefined && { approvalId: approval }),
+      ...(isText(correlation) && { correlation }),
+      ...(isText(approval) && { approvalId: approval }),
     })
   }
 

@@ -39,7 +39,7 @@ export interface Tool extends ToolRule {
 }
 
 /** What rules ask for must be there. */
-export interface Means {
+interface Means {
   approvals?: unknown
   audit?: unknown
   sandbox?: unknown

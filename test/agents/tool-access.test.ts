@@ -507,6 +507,16 @@ describe('the audit trail', () => {
       },
     ])
   })
+  it('has a row for a call whose names cannot be kept, too, and leaves them out', async () => {
+    const { code, rows } = await world({ tools })
+    for (const name of ['resource', 'correlation', 'approval'])
+      expect(await code({ ...call, [name]: 'a\nb' })).toBe('call_invalid')
+    expect(await rows()).toMatchObject([
+      { decision: 'refused', reason: 'call_invalid', correlation: 'run 3' },
+      { decision: 'refused', reason: 'call_invalid', resource: 'log 7' },
+      { decision: 'refused', reason: 'call_invalid', resource: 'log 7', correlation: 'run 3' },
+    ])
+  })
   it('that cannot be written refuses, and gives back what was reserved', async () => {
     const { api, requestOf, executed, balance } = await world({
       tools,
