@@ -55,7 +55,7 @@ describe('a person at the agents console', () => {
     const agent = page.locator('#agent-list li').filter({ hasText: 'night helper' })
     await agent.getByText('Idle').waitFor()
     const id = `${await agent.getAttribute('id')}`
-    expect(await focused()).toBe(id)
+    await expect.poll(focused).toBe(id)
     // What the registry knows of its key is the public half.
     expect(Object.keys((await demo.agents.agents.find('looking-glass', id))?.publicKey ?? {})).not.toContain('d')
     await agent.getByRole('button', { name: 'Let it act for you' }).click()
@@ -113,7 +113,7 @@ describe('a person at the agents console', () => {
     await agent.getByRole('button', { name: 'Decommission' }).click()
     await button(page, 'Decommission for good').click()
     await page.getByText('its next call is refused').last().waitFor()
-    expect(await focused()).toBe(id)
+    await expect.poll(focused).toBe(id)
     await agent.getByRole('button', { name: 'Let it try a call' }).click()
     await page.getByText('night helper was refused: 401 invalid_token.').waitFor()
 

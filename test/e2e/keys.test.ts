@@ -283,7 +283,7 @@ describe('a person at the key console', () => {
     await page.getByLabel('The key', { exact: true }).fill(second)
     await send('403 Forbidden', 'invalid_api_key')
     await choose('With', 'no credential')
-    await send('401 Unauthorized', 'missing_credentials', 'Bearer')
+    await send('401 Unauthorized', 'missing_credentials', 'Bearer scope="notes:read"')
     await choose('With', 'a key that was revoked')
     await choose('Sent as', 'part of the URL')
     await send('400 Bad Request', 'invalid_request')
