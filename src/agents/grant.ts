@@ -22,7 +22,7 @@ export interface ToolGrant extends AsyncDisposable {
   readonly model?: string
   /** The approval that was used up for this. */
   readonly approvalId?: string
-  /** Epoch seconds after which nothing may be begun any more. */
+  /** Epoch seconds after which nothing may be begun any more: the end of `ttl`, of the token, or of the approval. */
   readonly expiresAt: number
   /**
    * Says that cost begins: from here on an end that nobody has seen counts in full.
@@ -32,7 +32,7 @@ export interface ToolGrant extends AsyncDisposable {
   started(): Promise<void>
   /**
    * To be awaited directly before the side effect, each time: looks once more whether the agent is stopped, decommissioned or
-   * too late, and says that cost begins. When it rejects nothing may happen.
+   * too late, also for its approval, and says that cost begins. When it rejects nothing may happen.
    *
    * @throws SallyportError `invalid_token`, `grant_ended`
    */

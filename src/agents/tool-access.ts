@@ -128,7 +128,9 @@ export function createToolAccess(
       if (hold) await settled(ledger.release(hold))
       throw error
     }
-    return grantOf(examined, hold, Math.min(now() + ttl, principal.expiresAt ?? 0))
+    // What was approved is begun while the approval lasts, whenever it was used up.
+    const end = approval?.approval.expiresAt ?? Number.POSITIVE_INFINITY
+    return grantOf(examined, hold, Math.min(now() + ttl, principal.expiresAt ?? 0, end))
   }
 
   const ask = ({ approval, freshWithin, acr }: Tool, about: Call) =>

@@ -411,6 +411,20 @@ describe('an approval', () => {
     expect(await code({ ...replace, approval: id }, forAlice)).toBe('approval_used')
   })
 
+  it('[G-07] that was used up in time begins nothing once it is too old', async () => {
+    const { approve, grant, executed, advance, balance } = await world()
+    const { id, expiresAt } = await asked(grant(replace, forAlice))
+    await approve(id)
+    advance(299)
+    const late = await grant({ ...replace, approval: id }, forAlice)
+    expect(late.expiresAt).toBe(expiresAt)
+    advance(1)
+    await expect(late.confirm()).rejects.toMatchObject({ code: 'grant_ended' })
+    await late[Symbol.asyncDispose]()
+    expect(executed).toEqual([])
+    expect(await balance()).toEqual([0, 0])
+  })
+
   it('[A-57] is used by one of many at once', async () => {
     const sides = await threeSides()
     expect(await attempts(sides, { right: {} }, 1000)).toEqual({
@@ -468,13 +482,13 @@ async function threeSides() {
 }
 
 /** What was asked for in the refusal of a call that waits for a person. */
-async function asked(granting: Promise<unknown>): Promise<{ id: string }> {
+async function asked(granting: Promise<unknown>): Promise<{ id: string; expiresAt: number }> {
   const error = await granting.then(
     () => undefined,
     (reason: { code?: string; cause?: unknown }) => reason,
   )
   expect(error?.code).toBe('approval_required')
-  return error?.cause as { id: string }
+  return error?.cause as { id: string; expiresAt: number }
 }
 
 describe('the audit trail', () => {
