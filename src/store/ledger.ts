@@ -74,7 +74,7 @@ export interface Ledger {
    * Puts the real cost in the place of what was held, once, however often it is called; also after the hold has ended or was
    * released. `overrun`: by how much this took the tightest line above its limit.
    *
-   * @throws SallyportError `hold_unknown` a week after the hold has ended
+   * @throws SallyportError `hold_unknown` a week after the hold has ended, a day where it was settled
    */
   settle(hold: Hold, actual: number): Promise<{ readonly overrun: number }>
   /** Gives back what is held. What has been started and has ended by itself stays counted. */
@@ -98,3 +98,5 @@ export const ledgerError = (code: LedgerErrorCode): SallyportError<LedgerErrorCo
 
 /** Seconds that a hold is remembered after its end: a late cost is counted, a repeated one is not. */
 export const HOLD_KEPT = 7 * 86_400
+/** The same for one that is settled, of which only repetitions can still come. */
+export const SETTLED_KEPT = 86_400

@@ -1,3 +1,4 @@
+import { createBounded } from '../protocol/bounded.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { examineAmount, examineLine, examineReservation, examineSpending, holdOf } from './examine-ledger.js'
 import {
@@ -6,6 +7,7 @@ import {
   type Hold,
   type Ledger,
   ledgerError,
+  SETTLED_KEPT,
   type Shortage,
   type Spending,
 } from './ledger.js'
@@ -31,11 +33,18 @@ interface Account {
 /** New windows between two looks for old ones. */
 const SWEEP = 100
 
-/** Budgets in the memory of this process, by the clock that was handed in. Never rejects with a StoreError. */
+/** Holds that are over and remembered: half of them at least. */
+const REMEMBERED = 100_000
+
+/**
+ * Budgets in the memory of this process, by the clock that was handed in. Never rejects with a StoreError. Of the holds that are over the
+ * last 50,000 are remembered for certain, a week at most.
+ */
 export function memoryLedger({ now = systemNow }: { now?: Now } = {}): Ledger {
   const accounts = new Map<string, Account>()
-  const holds = new Map<string, Held>()
-  const open = new Set<Held>()
+  const open = new Map<string, Held>()
+  const over = createBounded<Held>(REMEMBERED)
+  let made = 0
   /** When the first of them may end: until then there is nothing to look for. */
   let soonest = Number.POSITIVE_INFINITY
 
@@ -46,7 +55,8 @@ export function memoryLedger({ now = systemNow }: { now?: Now } = {}): Ledger {
     if (known) return known
     const fresh = { window: name, committed: 0, held: 0 }
     accounts.set(key, fresh)
-    if (accounts.size % SWEEP === 0) forget(at)
+    if (++made % Math.max(SWEEP, accounts.size) === 0)
+      for (const [old, { window: past, held }] of accounts) if (!held && isForgotten(past, at)) accounts.delete(old)
     return fresh
   }
 
@@ -54,20 +64,17 @@ export function memoryLedger({ now = systemNow }: { now?: Now } = {}): Ledger {
   function prune(at: number): void {
     if (at < soonest) return
     soonest = Number.POSITIVE_INFINITY
-    for (const held of open)
+    for (const held of open.values())
       if (held.until <= at) close(held, 'ended', held.started ? held.hold.amount : 0)
       else soonest = Math.min(soonest, held.until)
   }
 
   function close(held: Held, state: Held['state'], cost: number): void {
-    if (open.delete(held)) for (const one of held.accounts) one.held -= held.hold.amount
+    const key = keyOf(held.hold)
+    if (open.delete(key)) for (const one of held.accounts) one.held -= held.hold.amount
     for (const one of held.accounts) one.committed += cost
     held.state = state
-  }
-
-  function forget(at: number): void {
-    for (const [key, { window, held }] of accounts) if (!held && isForgotten(window, at)) accounts.delete(key)
-    for (const [key, { until }] of holds) if (until + HOLD_KEPT <= at) holds.delete(key)
+    over.set(key, held)
   }
 
   /** The first line that has too little, if one has. */
@@ -83,11 +90,16 @@ export function memoryLedger({ now = systemNow }: { now?: Now } = {}): Ledger {
     return undefined
   }
 
-  const keyOf = ({ tenant, id }: { tenant: string; id: string }) => `${tenant}\n${id}`
+  function known(hold: { tenant: string; id: string }, at: number): Held | undefined {
+    prune(at)
+    const key = keyOf(hold)
+    const held = open.get(key) ?? over.get(key)
+    const kept = held?.state === 'settled' ? SETTLED_KEPT : HOLD_KEPT
+    return held && at < held.until + kept ? held : undefined
+  }
 
   function find(hold: Hold): Held {
-    prune(now())
-    const held = holds.get(keyOf(hold))
+    const held = known(hold, now())
     if (!held) throw ledgerError('hold_unknown')
     return held
   }
@@ -96,10 +108,9 @@ export function memoryLedger({ now = systemNow }: { now?: Now } = {}): Ledger {
     async reserve(reservation) {
       examineReservation(reservation)
       const at = now()
-      prune(at)
-      const known = holds.get(keyOf(reservation))
-      if (known?.state === 'open') return { ok: true, hold: known.hold }
-      if (known) throw ledgerError('hold_ended')
+      const same = known(reservation, at)
+      if (same?.state === 'open') return { ok: true, hold: same.hold }
+      if (same) throw ledgerError('hold_ended')
       const short = shortage(reservation, at)
       if (short) return short
       const hold = holdOf(reservation)
@@ -112,9 +123,8 @@ export function memoryLedger({ now = systemNow }: { now?: Now } = {}): Ledger {
         overrun: 0,
       }
       for (const one of held.accounts) one.held += hold.amount
-      open.add(held)
+      open.set(keyOf(hold), held)
       soonest = Math.min(soonest, held.until)
-      holds.set(keyOf(hold), held)
       return { ok: true, hold }
     },
 
@@ -167,7 +177,7 @@ export function memoryLedger({ now = systemNow }: { now?: Now } = {}): Ledger {
 
     async holds(tenant, subject) {
       prune(now())
-      return [...open]
+      return [...open.values()]
         .filter(
           ({ hold, started }) =>
             !started && hold.tenant === tenant && hold.lines.some((line) => line.subject === subject),
@@ -176,3 +186,5 @@ export function memoryLedger({ now = systemNow }: { now?: Now } = {}): Ledger {
     },
   }
 }
+
+const keyOf = ({ tenant, id }: { tenant: string; id: string }): string => `${tenant}\n${id}`

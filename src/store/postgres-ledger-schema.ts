@@ -1,4 +1,4 @@
-import { HOLD_KEPT } from './ledger.js'
+import { HOLD_KEPT, SETTLED_KEPT } from './ledger.js'
 import { windowsKept } from './windows.js'
 
 /**
@@ -65,7 +65,8 @@ export function ledgerSchema(prefix: string) {
          update ${budgets} as budget set held = budget.held - given.held, committed = budget.committed + given.spent
          from given where ${accounts};
          delete from ${holds} where tenant = p_tenant and state <> 'open'
-         and until <= clock_timestamp() - ${HOLD_KEPT} * interval '1 second';`,
+         and until <= clock_timestamp()
+           - case state when 'settled' then ${SETTLED_KEPT} else ${HOLD_KEPT} end * interval '1 second';`,
       ),
 
       // To windows that may be new: then what nobody reads any more goes.

@@ -1,3 +1,4 @@
+import { SETTLED_KEPT } from './ledger.js'
 import type { Script } from './redis-sender.js'
 import { windowsKept } from './windows.js'
 
@@ -156,6 +157,7 @@ for i = 2, #KEYS, 3 do
   redis.call('ZREM', KEYS[i + 1], id)
 end
 redis.call('HSET', KEYS[1], 'state', 'settled', 'overrun', whole(overrun))
+redis.call('PEXPIREAT', KEYS[1], whole(math.max(tonumber(hold[2]), now) + ${SETTLED_KEPT * 1000}))
 return { 1, whole(overrun) }`
 
 const release = `${common}
