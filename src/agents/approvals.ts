@@ -1,6 +1,7 @@
 import type { Principal } from '../protocol/principal.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
+import { examineStore } from '../store/examine-store.js'
 import { type Approval, type ApprovalKind, type Call, isCode, isOpen } from './approval.js'
 import type { Refuse } from './approval-parts.js'
 import { createAsking } from './approval-request.js'
@@ -9,7 +10,6 @@ import { createUsing } from './approval-use.js'
 import { type Approver, isFresh, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
 import { agentError } from './errors.js'
 import { type AgentEvent, isolate } from './events.js'
-import { examineStore } from './examine-store.js'
 import { isPerson } from './people.js'
 
 export interface ApprovalsOptions {

@@ -2,12 +2,12 @@ import { createBounded } from '../protocol/bounded.js'
 import type { Secret } from '../protocol/secret.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import type { Put, RecordId, RecordStore } from '../store/contract.js'
+import { examineStore } from '../store/examine-store.js'
 import { type AuditEntry, type AuditHead, type AuditRow, examineEntry, genesis, hashOf } from './audit-row.js'
 import { canonical } from './canonical.js'
 import { createSigner, type PublicKeys } from './checkpoint.js'
 import { agentError } from './errors.js'
 import { type AgentEvent, isolate } from './events.js'
-import { examineStore } from './examine-store.js'
 
 export interface AuditOptions {
   /** Where rows live, for ever. `memoryStore()` forgets them with the process. */

@@ -1,10 +1,10 @@
 import { isScope } from '../protocol/scope.js'
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
+import { examineStore } from '../store/examine-store.js'
 import type { Ledger } from '../store/ledger.js'
 import type { Approvals } from './approvals.js'
 import type { AgentEvent } from './events.js'
-import { examineStore } from './examine-store.js'
 import type { Roles } from './roles.js'
 
 /** What is needed of `createTokenIssuer(…)`. */

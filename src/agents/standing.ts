@@ -1,10 +1,10 @@
 import type { Principal } from '../protocol/principal.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
+import { examineStore } from '../store/examine-store.js'
 import { type AgentRecord, type AgentRow, recordOf } from './agent-record.js'
 import { type Dependence, dependenceIn } from './details.js'
 import { agentError } from './errors.js'
-import { examineStore } from './examine-store.js'
 import { createRecords, type Records } from './records.js'
 
 /** Seconds that clocks may differ. */

@@ -1,6 +1,7 @@
 import { isScope } from '../protocol/scope.js'
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
+import { examineStore } from '../store/examine-store.js'
 import type { Ledger } from '../store/ledger.js'
 import type { KeyEvent } from './events.js'
 
@@ -54,8 +55,7 @@ export function examine<Scope extends string>(options: ApiKeysOptions<Scope>) {
   const misuse = (option: string, remedy: string): never => {
     throw new TypeError(`createApiKeys: "${option}" ${remedy}`)
   }
-  if (typeof store?.get !== 'function')
-    misuse('store', 'is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all')
+  examineStore('createApiKeys', store)
   if (!/^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$/.test(prefix) || prefix.length > 32)
     misuse('prefix', 'must be up to 32 letters, digits and single underscores, beginning with a letter, like sp_live')
   if (!scopes.length || scopes.some((scope) => !isScope(scope) || scope.includes('*')))

@@ -1,5 +1,5 @@
 /** An address as 16 bytes; IPv4 as the mapped IPv6 address that it also is (RFC 4291 section 2.5.5.2). */
-export function bytesOf(address: string): Uint8Array | undefined {
+function bytesOf(address: string): Uint8Array | undefined {
   const four = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address)
   if (four) {
     const parts = four.slice(1).map(Number)

@@ -2,6 +2,7 @@ import { type JWK, SignJWT } from 'jose'
 import { isScope } from '../protocol/scope.js'
 import { systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
+import { examineStore } from '../store/examine-store.js'
 import { type AccessTokenClaims, examineClaims } from './claims.js'
 import { createRefreshTokens, type Grant } from './refresh-tokens.js'
 import { keyFinder, type ReadyKey, readySigningKey, type SigningKey } from './signing-keys.js'
@@ -166,6 +167,5 @@ function examine({ issuer, audience, keys, store }: TokenIssuerOptions): void {
   if (!keys?.length) misuse('keys', 'is empty: name at least one key to sign with')
   const odd = keys.find(({ alg }) => !/^(ES256|EdDSA|RS256|HS256)$/.test(alg))
   if (odd) misuse('keys', 'must be for ES256, EdDSA, RS256 or HS256')
-  if (typeof store?.get !== 'function')
-    misuse('store', 'is missing: memoryStore() for one process, redisStore(…) or postgresStore(…) for all')
+  examineStore('createTokenIssuer', store)
 }

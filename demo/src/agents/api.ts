@@ -1,5 +1,4 @@
-import { auth } from '../auth.js'
-import { Refusal } from '../words.js'
+import { callAs } from '../management.js'
 
 /** One call of a run. */
 export interface Step {
@@ -81,20 +80,8 @@ export type Verdict =
   | { ok: true; covered: number; uncovered?: { from: number; to: number } }
   | { ok: false; fault: string; seq: number }
 
-/** One call of the API that looks after agents, as the person: in either mode, `auth.fetch` does what it takes. */
-async function send(path: string, method = 'GET', body?: unknown): Promise<Response> {
-  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
-  const response = await auth.fetch(`/api/agents${path}`, { method, ...sent })
-  if (response.ok) return response
-  if (response.status === 401)
-    throw new Refusal('The API refused the token, and there is no other one yet. Try again in a few seconds.')
-  const { error_description } = response.status < 500 ? await response.json().catch(() => ({})) : {}
-  throw new Refusal(
-    typeof error_description === 'string'
-      ? error_description
-      : 'The API does not answer. Please try again in a moment.',
-  )
-}
+const send = (path: string, method?: string, body?: unknown): Promise<Response> =>
+  callAs(`/api/agents${path}`, method, body)
 
 const tell = async (path: string, method: string, body?: unknown): Promise<void> =>
   void (await send(path, method, body))

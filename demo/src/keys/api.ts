@@ -1,5 +1,4 @@
-import { auth } from '../auth.js'
-import { Refusal } from '../words.js'
+import { callAs } from '../management.js'
 
 /** A key as the API shows it to its owner. Times in epoch seconds. */
 export interface ApiKey {
@@ -35,19 +34,9 @@ export interface NewKey {
   id: string
 }
 
-/** One call of the API that manages keys, as the person: in either mode, `auth.fetch` does what it takes. */
-async function call<Answer>(path: string, method = 'GET', body?: unknown): Promise<Answer> {
-  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
-  const response = await auth.fetch(`/api/keys${path}`, { method, ...sent })
-  if (response.ok) return response.status === 204 ? (undefined as Answer) : response.json()
-  if (response.status === 401)
-    throw new Refusal('The API refused the token, and there is no other one yet. Try again in a few seconds.')
-  const { error_description } = response.status < 500 ? await response.json().catch(() => ({})) : {}
-  throw new Refusal(
-    typeof error_description === 'string'
-      ? error_description
-      : 'The API does not answer. Please try again in a moment.',
-  )
+async function call<Answer>(path: string, method?: string, body?: unknown): Promise<Answer> {
+  const response = await callAs(`/api/keys${path}`, method, body)
+  return response.status === 204 ? (undefined as Answer) : response.json()
 }
 
 export const readKeys = async (): Promise<ApiKey[]> => (await call<{ keys: ApiKey[] }>('')).keys
