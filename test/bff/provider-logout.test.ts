@@ -109,6 +109,7 @@ describe('back-channel logout', () => {
     ['F-71', 'an event that is a list', change({ events: { [events]: [] } })],
     ['F-71', 'events that are a text', change({ events })],
     ['B-19][B-19 twin', 'a nonce', change({ nonce: 'n' })],
+    ['B-18', 'the hash of an access token: an ID Token', change({ at_hash: 'AAAAAAAAAAAAAAAAAAAAAA' })],
     ['F-71', 'neither sub nor sid', change({ sub: undefined, sid: undefined })],
     ['F-71', 'an empty sub', change({ sub: '' })],
     ['F-71', 'a sid that is no text', change({ sid: 7 })],

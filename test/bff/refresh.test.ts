@@ -247,6 +247,25 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()
   })
 
+  it('takes what says that it is a logout token for no ID Token, and keeps the tokens that it came with', async () => {
+    const { tab, advance, as, events } = await world()
+    await signIn(tab)
+    for (const changed of [{}, { sub: 'bob' }]) {
+      as.tamper.idToken = (claims, header) => ({
+        claims: { ...claims, ...changed },
+        header: { ...header, typ: 'logout+jwt' },
+      })
+      advance(301)
+      expect((await refresh(tab)).status).toBe(200)
+      expect(events).toContainEqual({ type: 'id_token_refused', claim: 'typ' })
+      events.length = 0
+    }
+    as.tamper.idToken = (claims, header) => ({ claims, header: { ...header, typ: 'JWT' } })
+    advance(301)
+    expect((await refresh(tab)).status).toBe(200)
+    expect(events).not.toContainEqual({ type: 'id_token_refused', claim: 'typ' })
+  })
+
   it('[F-60] keeps the refresh token when none comes back, and records a shorter scope', async () => {
     const { tab, advance, as } = await world({}, { leeway: 600 })
     await signIn(tab)

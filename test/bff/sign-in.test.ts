@@ -419,6 +419,18 @@ describe.each(homes)('the ID Token, with %s', (_home, world) => {
     ['[S-9]', 'an exp that is past', 'exp', changed({ exp: now - 61 })],
     ['[C-08]', 'an iat of the future', 'iat', changed({ iat: now + 61 })],
     ['[C-08]', 'an iat of long ago', 'iat', changed({ iat: now - 601 })],
+    [
+      '[C-08]',
+      'the type of a logout token',
+      'typ',
+      (claims, header) => ({ claims, header: { ...header, typ: 'logout+jwt' } }),
+    ],
+    [
+      '[C-08]',
+      'the type of an access token, spelt out',
+      'typ',
+      (claims, header) => ({ claims, header: { ...header, typ: 'application/AT+JWT' } }),
+    ],
     ['[C-08]', 'another at_hash', 'at_hash', changed({ at_hash: 'AAAAAAAAAAAAAAAAAAAAAA' })],
   ]
 
@@ -438,6 +450,12 @@ describe.each(homes)('the ID Token, with %s', (_home, world) => {
   it('[C-03 twin][C-04 twin][C-05 twin][C-06 twin][C-07 twin][C-08 twin][S-9 twin] accepts it with nothing changed', async () => {
     const { tab, as } = await world()
     as.tamper.idToken = (claims, header) => ({ claims, header })
+    expect((await signIn(tab)).status).toBe(200)
+  })
+
+  it.each(['JWT', 'jwt', 'application/jwt'])('accepts it with the type of any JWT: %s', async (typ) => {
+    const { tab, as } = await world()
+    as.tamper.idToken = (claims, header) => ({ claims, header: { ...header, typ } })
     expect((await signIn(tab)).status).toBe(200)
   })
 

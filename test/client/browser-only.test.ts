@@ -208,6 +208,7 @@ describe('browser-only mode', () => {
     ['signature', { signature: 'other-key' }],
     ['alg', { signature: 'none', header: { alg: 'none' } }],
     ['alg', { signature: 'hs256-with-public-key', header: { alg: 'HS256' } }],
+    ['typ', { header: { typ: 'logout+jwt' } }],
   ] as const)('verifies the ID Token in full: %s (%o)', async (claim, change) => {
     const { as, signIn } = await scene()
     as.tamper.idToken = (claims, header) => ({
