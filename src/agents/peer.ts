@@ -1,6 +1,7 @@
 import { SignJWT } from 'jose'
 import { encodeBase64url } from '../protocol/base64url.js'
 import { SallyportError } from '../protocol/error.js'
+import { isWebAddress, type PublicUrl, publicAddress } from '../protocol/public-address.js'
 import type { Secret } from '../protocol/secret.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
@@ -60,8 +61,11 @@ export interface PeerCheckOptions {
   audience: string
   /** The one that `createAgents` has, where agents are found and requests are remembered. */
   store: RecordStore
-  /** The address that the caller sees, where a proxy in front changes it. Default: the request's own. */
-  publicUrl?: (request: Request) => string
+  /**
+   * Where callers reach us. Default: the origin of `audience`, with path and query as they arrive; `Host` never counts. An origin
+   * where `audience` is an agent's id; a function where a proxy in front changes the path.
+   */
+  publicUrl?: PublicUrl
   /** Bytes that a body may have. Default 1 MiB. */
   limit?: number
   onEvent?: (event: AgentEvent) => void
@@ -81,9 +85,13 @@ export type PeerOutcome = { ok: true; agent: AgentRecord; body: Uint8Array } | {
  * @throws TypeError naming the option
  */
 export function createPeerCheck(options: PeerCheckOptions): (request: Request) => Promise<PeerOutcome> {
-  const { audience, store, publicUrl = ({ url }) => url, limit = 1_048_576, onEvent, now = systemNow } = options
+  const { audience, store, publicUrl = audience, limit = 1_048_576, onEvent, now = systemNow } = options
   if (typeof audience !== 'string' || !audience)
     throw new TypeError('createPeerCheck: "audience" is missing: whom requests are to be meant for')
+  if (typeof publicUrl === 'string' && !isWebAddress(publicUrl))
+    throw new TypeError(
+      'createPeerCheck: "publicUrl" must be the origin where callers reach us, like https://orders.example.com: "audience" is no URL',
+    )
   examineStore('createPeerCheck', store, 'the one that createAgents(…) has')
   const records = createRecords(store)
   const emit = isolate(onEvent)
@@ -98,7 +106,7 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
     if ('flaw' in proof) return refuse(proof.agent, proof.flaw)
     const { row, claims } = proof
     if (claims['htm'] !== request.method) return refuse(row.id, 'htm')
-    if (claims['htu'] !== addressOf(publicUrl(request))) return refuse(row.id, 'htu')
+    if (claims['htu'] !== publicAddress(request, publicUrl)?.href) return refuse(row.id, 'htu')
     const body = await readBody(request.clone(), limit)
     if (!body) return refused(agentError('request_too_large'))
     if (claims['digest'] !== (await digestOf(body))) return refuse(row.id, 'digest')

@@ -107,7 +107,7 @@ function createJudge(options: AccessTokenOptions): Judge {
       if (claim) return refused(claim)
       const over = options.revokedUntil && (await revoked(options, payload))
       if (over) return over
-      const binding = checkBinding(request, token, payload['cnf'], scheme, checkProof, now)
+      const binding = checkBinding(request, token, payload['cnf'], scheme, checkProof, resource, now)
       return proven(binding instanceof Promise ? await binding : binding, principalOf(payload, tenantClaim))
     } catch (error) {
       if (error instanceof TokenFlaw) return refused(error.message)

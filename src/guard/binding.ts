@@ -18,9 +18,10 @@ export function checkBinding(
   cnf: unknown,
   scheme: 'bearer' | 'dpop',
   check: ReturnType<typeof createProofCheck>,
+  resource: string,
   now: () => number,
 ): Binding | Promise<Binding> {
-  if (cnf !== undefined) return checkConfirmation(request, token, cnf, scheme, check, now)
+  if (cnf !== undefined) return checkConfirmation(request, token, cnf, scheme, check, resource, now)
   return scheme === 'dpop' ? refused('a token that is bound to nothing') : {}
 }
 
@@ -32,6 +33,7 @@ async function checkConfirmation(
   cnf: unknown,
   scheme: 'bearer' | 'dpop',
   check: ReturnType<typeof createProofCheck>,
+  resource: string,
   now: () => number,
 ): Promise<Binding> {
   if (typeof cnf !== 'object' || cnf === null) return refused('cnf')
@@ -40,7 +42,7 @@ async function checkConfirmation(
   if (thumbprint !== undefined && (await certificateOf(request)) !== thumbprint) return refused('certificate')
   if (jkt === undefined) return scheme === 'bearer' ? { bound: 'mtls' } : refused('a token that is bound to no key')
   if (typeof jkt !== 'string' || scheme !== 'dpop') return refused('bound token without its proof')
-  const verdict = await check(request, token, jkt, now)
+  const verdict = await check(request, token, jkt, resource, now)
   if (verdict.ok === 'unknown') return 'unknown'
   if (verdict.ok) return { bound: 'dpop' }
   const { detail, nonce } = verdict

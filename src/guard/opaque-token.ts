@@ -61,7 +61,7 @@ export function createOpaqueJudge(options: AccessTokenOptions, client: Introspec
     if (flaw) return refused(flaw)
     const over = options.revokedUntil && (await revoked(options, answer))
     if (over) return over
-    const binding = await checkBinding(request, token, answer['cnf'], scheme, checkProof, now)
+    const binding = await checkBinding(request, token, answer['cnf'], scheme, checkProof, resource, now)
     return proven(binding, { ...principalOf(answer, tenantClaim), iss: issuer })
   }
 }

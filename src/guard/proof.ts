@@ -1,6 +1,7 @@
 import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { sha256 } from '../crypto/hash.js'
 import { platform } from '../crypto/platform.js'
+import { isWebAddress, type PublicUrl, publicAddress } from '../protocol/public-address.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { memoryStore } from '../store/memory.js'
 
@@ -10,8 +11,11 @@ export interface DpopOptions {
    * the memory of this process.
    */
   store?: RecordStore
-  /** The address that the caller sees, where a proxy in front changes it. Default: the request's own. */
-  publicUrl?: (request: Request) => string
+  /**
+   * Where callers reach this API. Default: the origin of the guard's `resource`, with the path as it arrives; `Host` never counts.
+   * An origin for a `resource` that is no URL or lies elsewhere; a function where a proxy in front changes the path.
+   */
+  publicUrl?: PublicUrl
   /** Seconds that a proof may be old, or from a clock that is ahead. Default 60. */
   maxAge?: number
   /**
@@ -35,12 +39,14 @@ export type ProofVerdict = { ok: true } | { ok: false; detail: string; nonce?: s
  * Proofs of possession. Each is checked in full, and only then spent: once, whoever sees it first. What a proof is worth is
  * bounded by its age, by being good once, and by the nonce where one is asked for.
  *
- * @throws TypeError when `nonceKey` is too short
+ * @throws TypeError when `nonceKey` is too short, or `publicUrl` is no address
  * @see RFC 9449 section 4.3
  */
-export function createProofCheck({ store, publicUrl = ({ url }) => url, maxAge = 60, nonceKey }: DpopOptions) {
+export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: DpopOptions) {
   if (nonceKey !== undefined && nonceKey.length < 32)
     throw new TypeError('accessToken: "dpop.nonceKey" must have 32 characters at least')
+  if (typeof publicUrl === 'string' && !isWebAddress(publicUrl))
+    throw new TypeError('accessToken: "dpop.publicUrl" must be an origin like https://api.example.com, or a function')
   let seen = store
 
   /** Of this stretch of time, or of the one before: nothing is kept, and every process makes the same. */
@@ -49,8 +55,17 @@ export function createProofCheck({ store, publicUrl = ({ url }) => url, maxAge =
       await platform.hkdf(new TextEncoder().encode(key), `sallyport dpop nonce ${Math.floor(seconds / NONCE_LIFE)}`),
     )
 
-  /** @param jkt the thumbprint of the key that the token is bound to */
-  return async (request: Request, token: string, jkt: string, now: () => number): Promise<ProofVerdict> => {
+  /**
+   * @param jkt the thumbprint of the key that the token is bound to
+   * @param resource what says where callers reach this API, unless `publicUrl` does
+   */
+  return async (
+    request: Request,
+    token: string,
+    jkt: string,
+    resource: string,
+    now: () => number,
+  ): Promise<ProofVerdict> => {
     const refused = (detail: string) => ({ ok: false as const, detail })
     const proof = request.headers.get('dpop') ?? ''
     if (proof.length > LIMIT || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(proof)) return refused('no proof')
@@ -72,7 +87,9 @@ export function createProofCheck({ store, publicUrl = ({ url }) => url, maxAge =
     const { htm, htu, ath, jti, iat } = claims
     if ((await calculateJwkThumbprint(jwk)) !== jkt) return refused('key')
     if (htm !== request.method) return refused('htm')
-    if (typeof htu !== 'string' || addressOf(htu) !== addressOf(publicUrl(request))) return refused('htu')
+    const address = publicAddress(request, publicUrl ?? resource)
+    if (!address) return refused('htu: "resource" is no URL, set "dpop.publicUrl"')
+    if (typeof htu !== 'string' || pathAt(htu) !== pathAt(address.href)) return refused('htu')
     if (ath !== (await sha256(token))) return refused('ath')
     if (typeof iat !== 'number' || Math.abs(now() - iat) > maxAge) return refused('iat')
     if (typeof jti !== 'string' || !jti || jti.length > 256) return refused('jti')
@@ -84,7 +101,8 @@ export function createProofCheck({ store, publicUrl = ({ url }) => url, maxAge =
     const id = await sha256(`${jkt} ${jti}`)
     seen ??= memoryStore({ now })
     try {
-      const first = await seen.consume({ kind: 'dpop-proof', partition: id.slice(0, 8), id }, 2 * maxAge)
+      // One from a clock that is ahead is good up to and including the last second of twice `maxAge`.
+      const first = await seen.consume({ kind: 'dpop-proof', partition: id.slice(0, 8), id }, 2 * maxAge + 1)
       return first ? { ok: true } : refused('used')
     } catch (error) {
       if (error instanceof StoreError) return { ok: 'unknown' }
@@ -94,7 +112,7 @@ export function createProofCheck({ store, publicUrl = ({ url }) => url, maxAge =
 }
 
 /** An address without query and fragment, as parsers spell it. `undefined`: none. */
-function addressOf(text: string): string | undefined {
+function pathAt(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined
   const { origin, pathname } = new URL(text)
   return origin + pathname

@@ -70,6 +70,22 @@ describe('a request from one agent to another', () => {
     expect(await send(new Request(X + PATH))).toBe(401)
   })
 
+  it('[A-67][J-25] is refused when it was signed for another address, sent with that Host', async () => {
+    const { key, id, now, send } = await peers()
+    const request = new Request(`https://evil.example${PATH}`, { method: 'POST', body: '{}' })
+    expect(await send(await signRequest(request, { agent: id, key: key.key, audience: X, now }))).toBe(401)
+  })
+
+  it('[A-67 twin][J-25 twin] is taken whatever Host a proxy has put there', async () => {
+    const { signed, send, id, key, store, now } = await peers()
+    const body = '{"count":1}'
+    expect(await send(around(await signed(), `http://10.0.0.7:3000${PATH}`, { body }))).toBe(id)
+    // An agent's id is no address: what is signed to it has to be told one.
+    const inner = await signRequest(new Request(X + PATH), { agent: id, key: key.key, audience: 'agent_y', now })
+    const check = createPeerCheck({ audience: 'agent_y', store, now, publicUrl: X })
+    expect((await check(around(inner, `http://10.0.0.7:3000${PATH}`, {}))).ok).toBe(true)
+  })
+
   it('[A-67 twin] is taken once, and its body can be read', async () => {
     const { signed, send, key, id, store, now } = await peers()
     expect(await send(await signed())).toBe(id)
@@ -124,5 +140,6 @@ describe('a request from one agent to another', () => {
     await expect(signRequest(new Request(X), { agent: 'agent_a', key, audience: X })).rejects.toThrow('is down')
     expect(() => createPeerCheck({ audience: '', store: memoryStore() })).toThrow('"audience"')
     expect(() => createPeerCheck({ audience: X } as never)).toThrow('"store"')
+    expect(() => createPeerCheck({ audience: 'agent_y', store: memoryStore() })).toThrow('"publicUrl"')
   })
 })

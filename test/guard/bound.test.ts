@@ -208,6 +208,49 @@ describe('tokens that are bound to a key', () => {
     expect(await call(`DPoP ${bound}`, proof)).toBe('ok')
   })
 
+  it('[J-25] are refused with a proof that was made for another origin, sent with that Host', async () => {
+    const { token, call, events } = scene()
+    const bound = await token({ jkt })
+    for (const elsewhere of ['https://evil.example', 'http://api.example.com', `${API}:8443`]) {
+      const proof = await proofOf(bound, { htu: `${elsewhere}/notes` })
+      expect(await call(`DPoP ${bound}`, proof, {}, `${elsewhere}/notes`), elsewhere).toEqual(badProof)
+      expect(events.at(-1)).toMatchObject({ detail: 'htu' })
+    }
+  })
+
+  it('[J-25 twin] are taken with a proof for the resource, whatever Host a proxy has put there', async () => {
+    const { token, call } = scene()
+    const bound = await token({ jkt })
+    expect(await call(`DPoP ${bound}`, await proofOf(bound), {}, 'http://10.0.0.7:3000/notes?page=2')).toBe('ok')
+    // The path is the request's own, as it arrives.
+    expect(await call(`DPoP ${bound}`, await proofOf(bound), {}, 'http://10.0.0.7:3000/v1/notes')).toEqual(badProof)
+  })
+
+  it('[J-25][J-25 twin] serve once up to the last moment of their window, also of a clock that is ahead', async () => {
+    for (const ahead of [0, 60]) {
+      const { token, call, advance } = scene()
+      const bound = await token({ jkt }, { exp: Math.floor(Date.now() / 1000) + 600 })
+      const proof = await handmade(bound, { iat: Math.floor(Date.now() / 1000) + ahead })
+      expect(await call(`DPoP ${bound}`, proof)).toBe('ok')
+      advance(60 + ahead)
+      const fresh = await handmade(bound, { iat: Math.floor(Date.now() / 1000) + ahead })
+      expect(await call(`DPoP ${bound}`, proof), `${ahead}`).toEqual(badProof)
+      expect(await call(`DPoP ${bound}`, fresh), `${ahead}`).toBe('ok')
+    }
+  })
+
+  it('are taken where "publicUrl" says the origin of a resource that is no URL, and refused where nothing does', async () => {
+    const resource = 'urn:example:notes'
+    const aud = { aud: resource }
+    const bare = scene({}, { resource })
+    const token = await bare.token({ jkt }, aud)
+    expect(await bare.call(`DPoP ${token}`, await proofOf(token))).toEqual(badProof)
+    expect(bare.events.at(-1)).toMatchObject({ detail: expect.stringContaining('publicUrl') })
+    const told = scene({ dpop: { publicUrl: API } }, { resource })
+    expect(await told.call(`DPoP ${token}`, await proofOf(token), {}, 'http://10.0.0.7:3000/notes')).toBe('ok')
+    expect(() => scene({ dpop: { publicUrl: 'api.example.com' } })).toThrow('dpop.publicUrl')
+  })
+
   it('are 503 while it cannot be said whether a proof is new', async () => {
     const store = { ...memoryStore(), consume: async () => Promise.reject(new StoreError()) }
     const { token, call } = scene({ dpop: { store } })

@@ -314,8 +314,7 @@ describe.each(Object.entries(frameworks))('the guard in %s', (name, serve) => {
   it('takes a token that is bound to a key with its proof for the whole address, mounted or not', async () => {
     const where = await serve(guardOf())
     const bound = await token({ cnf: { jkt } })
-    const proof = (path: string, method = 'GET') =>
-      generateProof(key, `http://${where}${path}`, method, undefined, bound)
+    const proof = (path: string, method = 'GET') => generateProof(key, API + path, method, undefined, bound)
     const call = async (path: string, DPoP: string) => ask(where, path, { Authorization: `DPoP ${bound}`, DPoP })
     for (const path of ['/notes', '/v1/notes'])
       expect((await call(path, await proof(path))).body, path).toEqual({ sub: 'alice', bound: 'dpop' })
@@ -323,6 +322,9 @@ describe.each(Object.entries(frameworks))('the guard in %s', (name, serve) => {
     const other = await call('/v1/notes', await proof('/notes'))
     expect([other.status, other.body.error]).toEqual([401, 'invalid_dpop_proof'])
     expect((await call('/notes', await proof('/notes', 'POST'))).body.error).toBe('invalid_dpop_proof')
+    // [J-25] Scheme and host are the resource's, not those of the request line and Host.
+    const elsewhere = await generateProof(key, `http://${where}/notes`, 'GET', undefined, bound)
+    expect((await call('/notes', elsewhere)).status).toBe(401)
     const once = await proof('/notes')
     expect((await call('/notes', once)).status).toBe(200)
     expect((await call('/notes', once)).status).toBe(401)
