@@ -21,7 +21,7 @@ interface Candidate {
 
 /**
  * The checks that openid-client leaves to its user, on top of its own (signature, `iss`, `aud`, `exp`, `nonce`,
- * `auth_time` against `max_age`): the algorithm against the configured list, `azp` beside a single `aud`, an `iat` of the
+ * `auth_time` against `max_age`): the type, the algorithm against the configured list, `azp` beside a single `aud`, an `iat` of the
  * future or of long ago, a requested `acr`, and `at_hash` where there is one.
  *
  * @throws Refusal `id_token_invalid` with the claim
@@ -36,7 +36,8 @@ export async function acceptIdToken(
     emit({ type: 'id_token_refused', claim })
     throw new Refusal('id_token_invalid', { claim, description: `The ID Token was refused: ${claim}` })
   }
-  const alg = algOf(id_token)
+  const { alg, typ } = headerOf(id_token)
+  if (isOfAnotherKind(typ)) refuse('typ')
   if (!idTokenAlgs.includes(alg)) refuse('alg')
   if (claims.azp !== undefined && claims.azp !== client_id) refuse('azp')
   if (Array.isArray(claims.aud) && claims.aud.length > 1 && claims.azp === undefined) refuse('azp')
@@ -45,11 +46,21 @@ export async function acceptIdToken(
   if (claims.at_hash !== undefined && claims.at_hash !== (await halfHash(access_token, alg))) refuse('at_hash')
 }
 
-function algOf(id_token: string): string {
+/** Of a token whose signature has been verified: it is there, and JSON. */
+function headerOf(id_token: string): { alg: string; typ?: unknown } {
   const bytes = decodeBase64url(id_token.slice(0, id_token.indexOf('.')))
-  const header: unknown = bytes && JSON.parse(new TextDecoder().decode(bytes))
-  return `${(header as { alg?: unknown } | undefined)?.alg}`
+  const header = (bytes ? JSON.parse(new TextDecoder().decode(bytes)) : {}) as { alg?: unknown; typ?: unknown }
+  return { ...header, alg: `${header.alg}` }
 }
+
+/**
+ * Whether a header's `typ` says that a token is none of those that have no type of their own. One key signs them all: a logout
+ * token with a nonce in it would otherwise sign somebody in. No such type is registered for ID Tokens. @see RFC 8725 section 3.11
+ */
+const isOfAnotherKind = (typ: unknown): boolean => typ !== undefined && !/^(application\/)?jwt$/i.test(`${typ}`)
+
+/** Whether what came as an ID Token, and has a good signature, is one by its `typ`. */
+export const isIdToken = (id_token: string): boolean => !isOfAnotherKind(headerOf(id_token).typ)
 
 /** The left half of the hash that belongs to the signature's algorithm. Ed25519 hashes with SHA-512. */
 async function halfHash(access_token: string, alg: string): Promise<string> {

@@ -20,7 +20,7 @@ export interface VerifiedLogoutToken {
 /**
  * Verifies logout tokens of the configured issuer: signature by its published keys, `alg` on the configured list, `typ`
  * `logout+jwt` where there is one, `iss`, `aud`, `exp` and `iat` within tolerance, the event, `sub` or `sid`, a `jti`, and
- * no `nonce`.
+ * nothing that only ID Tokens have (`nonce`, `at_hash`, `c_hash`, `s_hash`).
  *
  * Not checked: whether it was shown before. The caller does, with `jti`.
  *
@@ -39,12 +39,15 @@ export function createLogoutTokenVerifier(provider: Provider) {
   }
 }
 
+/** What only ID Tokens have. One with the event in it must not sign anybody out. */
+const ofIdTokens = ['nonce', 'at_hash', 'c_hash', 's_hash']
+
 function judge(claims: JWTPayload, iss: string, now: number, tolerance: number): VerifiedLogoutToken {
-  const { iat = 0, exp = 0, jti, sub, sid, events, nonce } = claims as JWTPayload & Record<string, unknown>
+  const { iat = 0, exp = 0, jti, sub, sid, events } = claims as JWTPayload & Record<string, unknown>
   if (iat > now + tolerance || iat < now - ANCIENT) throw refusedLogout('iat')
   const event = events instanceof Object ? (events as Record<string, unknown>)[EVENT] : undefined
   if (!(event instanceof Object) || Array.isArray(event)) throw refusedLogout('events')
-  if (nonce !== undefined) throw refusedLogout('nonce')
+  for (const claim of ofIdTokens) if (claims[claim] !== undefined) throw refusedLogout(claim)
   if (typeof jti !== 'string' || !jti) throw refusedLogout('jti')
   if (sub !== undefined && (typeof sub !== 'string' || !sub)) throw refusedLogout('sub')
   if (sid !== undefined && (typeof sid !== 'string' || !sid)) throw refusedLogout('sid')

@@ -1,7 +1,7 @@
 import * as oidc from 'openid-client'
 import type { Dpop } from './dpop.js'
 import { Refusal } from './errors.js'
-import { acceptIdToken, refusedClaim } from './id-token.js'
+import { acceptIdToken, isIdToken, refusedClaim } from './id-token.js'
 import type { ProviderAnswer } from './provider-answers.js'
 import { createProviderConfiguration } from './provider-configuration.js'
 import { answerOf } from './provider-faults.js'
@@ -142,13 +142,12 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
         try {
           const tokens = await oidc.refreshTokenGrant(config, refresh_token, parameters, proofs)
           if (tokens.token_type !== tokenType) throw unusable(tokens.token_type)
+          const { id_token } = tokens
           const sub = tokens.claims()?.sub
-          return {
-            type: 'tokens',
-            ...picked(tokens),
-            ...(tokens.id_token && { id_token: tokens.id_token }),
-            ...(sub && { sub }),
-          }
+          // The tokens are spent already: they are kept, and what came beside them is no ID Token.
+          const judged = id_token !== undefined && isIdToken(id_token)
+          if (id_token !== undefined && !judged) emit({ type: 'id_token_refused', claim: 'typ' })
+          return { type: 'tokens', ...picked(tokens), ...(judged && { id_token, ...(sub && { sub }) }) }
         } catch (error) {
           if (error instanceof Refusal) return { type: 'error', status: 401, error: 'invalid_client', json: true }
           return answerOf(error)
