@@ -1,4 +1,5 @@
 import { equalInConstantTime, sha256 } from '../crypto/hash.js'
+import { examined, examine as examineShape } from '../protocol/examine.js'
 import { inNetwork } from '../protocol/networks.js'
 import { systemNow } from '../protocol/time.js'
 import type { Change, Stored } from '../store/contract.js'
@@ -21,8 +22,9 @@ import {
   recordOf,
   tenantIndex,
 } from './record.js'
+import { apiKeysCalls, apiKeysOptions } from './shapes.js'
 import { createUse } from './use.js'
-import { examineWish, type NewApiKey } from './wish.js'
+import { examineWish, type KeysQuestion, type NewApiKey, type OwnerEnd, type RotateOptions } from './wish.js'
 
 /** A key as it is shown once, and what is kept of it. */
 export interface CreatedApiKey {
@@ -64,6 +66,7 @@ const nobody: Stored = {
  * @throws TypeError naming the option
  */
 export function createApiKeys<const Scope extends string>(options: ApiKeysOptions<Scope>) {
+  examineShape('createApiKeys', apiKeysOptions, options)
   const { store, prefix, ledger, addressOf, isOwnerActive, onEvent, now = systemNow } = options
   const { maxAge, grace: usualGrace, maxGrace } = examine(options)
   const emit = (event: KeyEvent) => {
@@ -138,7 +141,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     return { ok: true, record: recordOf(row) }
   }
 
-  return {
+  const methods = {
     prefix,
     verify,
 
@@ -183,10 +186,9 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
      */
     async rotate(
       id: string,
-      { tenant, grace = usualGrace, idempotencyKey }: { tenant: string; grace?: number; idempotencyKey?: string },
+      { tenant, grace = usualGrace, idempotencyKey }: RotateOptions,
     ): Promise<{ key: string | undefined; record: KeyRecord; previous: KeyRecord }> {
-      if (!(grace >= 0 && grace <= maxGrace))
-        throw new TypeError(`keys.rotate: "grace" must be between 0 and ${maxGrace}`)
+      if (grace > maxGrace) throw new TypeError(`keys.rotate: "grace" must be between 0 and ${maxGrace}`)
       const found = await find(id, tenant)
       if (!found) throw keyError('key_not_found')
       const { row: old, stored } = found
@@ -213,15 +215,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     },
 
     /** Ends all keys of an owner. Resolves to how many. */
-    async revokeOwner({
-      tenant,
-      owner,
-      reason = 'owner',
-    }: {
-      tenant: string
-      owner: string
-      reason?: string
-    }): Promise<number> {
+    async revokeOwner({ tenant, owner, reason = 'owner' }: OwnerEnd): Promise<number> {
       let ended = 0
       for await (const row of under(ownerIndex, ownerValue(tenant, owner)))
         if (row.revokedAt === undefined && (await end(row.id, tenant, reason))) ended++
@@ -257,17 +251,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     },
 
     /** The keys of a tenant, or of one owner there, ended ones included, a page at a time. */
-    async list({
-      tenant,
-      owner,
-      cursor,
-      limit = 100,
-    }: {
-      tenant: string
-      owner?: string
-      cursor?: string
-      limit?: number
-    }) {
+    async list({ tenant, owner, cursor, limit = 100 }: KeysQuestion) {
       const [index, value] = owner === undefined ? [tenantIndex, tenant] : [ownerIndex, ownerValue(tenant, owner)]
       const page = await store.list(index, value, { limit, ...(cursor !== undefined && { cursor }) })
       const rows = await Promise.all(page.ids.map(({ id }) => find(id, tenant)))
@@ -289,4 +273,5 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
             yield recordOf(row)
     },
   }
+  return examined('keys', methods, apiKeysCalls)
 }

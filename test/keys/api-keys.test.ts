@@ -467,6 +467,43 @@ describe('createApiKeys()', () => {
     await expect(world().create(wrong)).rejects.toThrow(`"${field}"`)
   })
 
+  it.each<[input: object, words: string]>([
+    [{ expiresIn: '5' }, 'keys.create: "expiresIn" must be a number of seconds, more than 0; got text "5"'],
+    [{ expiresIn: null }, '"expiresIn" must be a number of seconds, more than 0; got null'],
+    [{ expiresIn: Number.NaN }, '"expiresIn" must be a number of seconds, more than 0; got NaN'],
+    [{ expires: 5 }, '"expires" is not known here; did you mean "expiresIn"?'],
+    [{ ip: ['10.0.0.0/8'] }, '"ip" is not known here; did you mean "ips"?'],
+    [{ ips: '10.0.0.0/8' }, '"ips" must be a list, each a text of 1 character or more; got text'],
+    [{ ips: null }, '"ips" must be a list'],
+    [{ scopes: 'data:read' }, '"scopes" must be a list'],
+    [{ tenant: 'a\nb' }, '"tenant" must be a text of 1 to 200 characters without control characters'],
+    [{ owner: '\ud800' }, '"owner" must be a text of 1 to 200 characters without control characters'],
+    [{ quota: { day: '5' } }, '"quota.day" must be a whole number of calls, 0 at least; got text "5"'],
+    [{ metadata: { for: 5 } }, '"metadata.for" must be a text; got a number'],
+  ])('[K-13] makes no key of %j', async (wrong, words) => {
+    const { create, keys, events } = world()
+    await expect(create(wrong as never)).rejects.toThrow(new TypeError(words).message)
+    expect((await keys.list({ tenant: 'acme' })).keys).toEqual([])
+    expect(events).toEqual([])
+  })
+
+  it('[K-13] keeps no leaked key alive because of a grace that is a text', async () => {
+    const { create, keys, call } = world()
+    const { key, record } = await create()
+    for (const options of [{ grace: '0' }, { grace: null }, { graze: 0 }])
+      await expect(keys.rotate(record.id, { tenant: 'acme', ...options } as never)).rejects.toThrow(/"gra[cz]e"/)
+    expect(await call(key)).toBe('ok')
+    expect((await keys.list({ tenant: 'acme' })).keys).toHaveLength(1)
+  })
+
+  it('[K-13 twin] makes and rotates keys with numbers', async () => {
+    const { create, keys, call } = world()
+    const { key, record } = await create({ expiresIn: 5 })
+    expect(record.expiresAt - record.createdAt).toBe(5)
+    await keys.rotate(record.id, { tenant: 'acme', grace: 0 })
+    expect(await call(key)).toEqual([403, 'api_key_expired'])
+  })
+
   it('is 503 to a caller while the store cannot be asked', async () => {
     const { create, call, store } = world()
     const { key } = await create()

@@ -43,7 +43,7 @@ function world(more: Partial<Ledger> = {}) {
 }
 
 describe('a key with a quota', () => {
-  it('[K-13] is refused with the time to wait when it is used up', async () => {
+  it('[A-71] is refused with the time to wait when it is used up', async () => {
     const { create, call, events } = world()
     const { key, record } = await create({ minute: 2, day: 100 })
     expect(await call(key)).toBe('ok')
@@ -52,7 +52,7 @@ describe('a key with a quota', () => {
     expect(events.at(-1)).toEqual({ type: 'key_over_quota', id: record.id, tenant: 'acme', window: 'minute' })
   })
 
-  it('[K-13 twin] serves again when the window begins again', async () => {
+  it('[A-71 twin] serves again when the window begins again', async () => {
     const { create, call, advance } = world()
     const { key } = await create({ minute: 1, day: 1 })
     expect(await call(key)).toBe('ok')
@@ -129,8 +129,8 @@ describe('a key with a quota', () => {
   it('[A-25] takes whole numbers only, and needs a ledger', async () => {
     const { create } = world()
     for (const day of [Number.NaN, -1, 1.5, Number.POSITIVE_INFINITY, 2 ** 53, '5' as unknown as number])
-      await expect(create({ day })).rejects.toThrow('keys.create: "quota" must be whole numbers of calls')
-    await expect(create({ week: 5 } as Quota)).rejects.toThrow('"quota"')
+      await expect(create({ day })).rejects.toThrow('keys.create: "quota.day" must be a whole number of calls')
+    await expect(create({ week: 5 } as Quota)).rejects.toThrow('"quota.week" is not known here')
     const keys = createApiKeys({ store: memoryStore(), prefix: 'sp_live', scopes })
     const wish = { tenant: 'acme', owner: 'alice', name: 'export', scopes: ['data:read'] as const, quota: { day: 5 } }
     await expect(keys.create(wish)).rejects.toThrow('"quota" needs createApiKeys({ ledger })')

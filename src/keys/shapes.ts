@@ -1,0 +1,106 @@
+import { call, promised } from '../protocol/examine.js'
+import { isName } from '../protocol/names.js'
+import {
+  anything,
+  check,
+  flag,
+  func,
+  instant,
+  list,
+  name,
+  object,
+  optional,
+  type Shape,
+  seconds,
+  table,
+  text,
+  whole,
+  words,
+} from '../protocol/shape.js'
+import { request } from '../protocol/web-shapes.js'
+import { ledgerCheck, storeCheck } from '../store/examine-store.js'
+import type { ApiKeysOptions, WatchOptions } from './options.js'
+import type { Quota } from './quota.js'
+import type { KeyRecord } from './record.js'
+import type { KeysQuestion, NewApiKey, OwnerEnd, RotateOptions } from './wish.js'
+
+const DAY = 86_400
+
+const watch: Shape<WatchOptions> = {
+  burst: optional(object({ count: whole({ least: 1 }), seconds: seconds() })),
+  newNetworks: optional(flag),
+  onAnomaly: optional(func),
+}
+
+export const apiKeysOptions = object<ApiKeysOptions<string>>({
+  store: storeCheck,
+  ledger: optional(ledgerCheck),
+  prefix: text,
+  scopes: list(text, 1),
+  maxAge: optional(seconds({ above: 0, most: 90 * DAY })),
+  grace: optional(seconds({ least: 0, most: 90 * DAY })),
+  maxGrace: optional(seconds({ least: 0, most: 90 * DAY })),
+  addressOf: optional(func),
+  isOwnerActive: optional(func),
+  watch: optional(object<WatchOptions>(watch)),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+const calls = optional(whole({ least: 0 }, 'a whole number of calls'))
+const quota = object<Quota>({ minute: calls, day: calls, month: calls, total: calls })
+
+const wish = object<NewApiKey<string>>({
+  tenant: name,
+  owner: name,
+  name,
+  scopes: list(text),
+  expiresIn: optional(seconds()),
+  ips: optional(list(text)),
+  quota: optional(quota),
+  metadata: optional(table(words)),
+})
+
+const record = check<KeyRecord>('the record of a key that was verified', (value) => {
+  const { id, tenant, lineage } = (value ?? {}) as Record<string, unknown>
+  return isName(id) && isName(tenant) && isName(lineage)
+})
+
+/** Of a tenant alone. */
+const inTenant = object<{ tenant: string }>({ tenant: name })
+
+/** What the functions of `createApiKeys(…)` take. */
+export const apiKeysCalls = {
+  // What is presented is answered, whatever it is.
+  verify: promised(['key', anything<string>()], ['request', optional(request)]),
+  spend: promised(['record', record], ['cost', calls]),
+  create: promised(['wish', wish]),
+  rotate: promised(
+    ['id', name],
+    [
+      'options',
+      object<RotateOptions>({ tenant: name, grace: optional(seconds({ least: 0 })), idempotencyKey: optional(name) }),
+    ],
+  ),
+  revoke: promised(
+    ['id', name],
+    ['options', object<{ tenant: string; reason?: string }>({ tenant: name, reason: optional(text) })],
+  ),
+  revokeOwner: promised(['whose', object<OwnerEnd>({ tenant: name, owner: name, reason: optional(text) })]),
+  revokeLeaked: promised(['text', words]),
+  get: promised(['id', name], ['options', inTenant]),
+  quotaUse: promised(
+    ['id', name],
+    ['options', object<{ tenant: string; at?: number }>({ tenant: name, at: optional(instant) })],
+  ),
+  list: promised([
+    'which',
+    object<KeysQuestion>({
+      tenant: name,
+      owner: optional(name),
+      cursor: optional(text),
+      limit: optional(whole({ least: 1 })),
+    }),
+  ]),
+  due: call(['when', object<{ within: number }>({ within: seconds({ least: 0, most: 366 * DAY }) })]),
+}

@@ -1,0 +1,69 @@
+import { type AnyCheck, type Flaw, type Said, valueFlaw } from './shape.js'
+
+/** An argument: the name that it has in messages, and what it must be. Members of one that is an object go without it. */
+export type Argument<Of> = readonly [name: string, check: AnyCheck & { of?(value: Of): unknown }]
+
+type AnyArgument = readonly [name: string, check: AnyCheck]
+
+/** What a call takes. `promised`: it answers with a promise, so misuse rejects; else it throws. */
+export interface Call<Arguments extends readonly unknown[] = readonly AnyArgument[], Promised = boolean> {
+  readonly takes: Arguments
+  readonly promised: Promised
+}
+
+/** One declaration for each function of an object: a function without one does not compile. */
+export type Calls<Methods> = {
+  readonly [Name in keyof Methods as Methods[Name] extends (...args: never[]) => unknown
+    ? Name
+    : never]: Methods[Name] extends (...args: infer Taken) => infer Result
+    ? Call<Arguments<Required<Taken>>, Result extends Promise<unknown> ? true : false>
+    : never
+}
+
+type Arguments<Taken extends readonly unknown[]> = {
+  readonly [At in keyof Taken]: Argument<Said<Exclude<Taken[At], undefined>>>
+}
+
+/** Of a function that answers at once. */
+export const call = <const Takes extends readonly AnyArgument[]>(...takes: Takes): Call<Takes, false> => ({
+  takes,
+  promised: false,
+})
+
+/** Of a function that answers with a promise. */
+export const promised = <const Takes extends readonly AnyArgument[]>(...takes: Takes): Call<Takes, true> => ({
+  takes,
+  promised: true,
+})
+
+/** @throws TypeError that names the function, the option with its path, and what was meant */
+export function examine(who: string, what: AnyCheck, value: unknown, name = 'options'): void {
+  const flaw = valueFlaw(what, value)
+  if (flaw) throw misuse(who, name, flaw)
+}
+
+const misuse = (who: string, name: string, { at, remedy }: Flaw) =>
+  new TypeError(`${who}: "${at === '' ? name : at}" ${remedy}`)
+
+/** The same functions, each of which looks at its arguments first: what is misused has done nothing. */
+export function examined<Methods extends object>(
+  who: string,
+  methods: Methods,
+  calls: Calls<NoInfer<Methods>>,
+): Methods {
+  const looked = { ...methods } as Record<string, unknown>
+  for (const [name, { takes, promised: rejects }] of Object.entries(calls as unknown as Record<string, Call>)) {
+    const method = looked[name] as (...args: unknown[]) => unknown
+    looked[name] = (...args: unknown[]) => {
+      for (const [at, [argument, what]] of takes.entries()) {
+        const flaw = valueFlaw(what, args[at])
+        if (!flaw) continue
+        const error = misuse(`${who}.${name}`, argument, flaw)
+        if (rejects) return Promise.reject(error)
+        throw error
+      }
+      return method(...args)
+    }
+  }
+  return looked as Methods
+}

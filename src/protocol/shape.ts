@@ -1,0 +1,241 @@
+import { isName, nameRule, nearest } from './names.js'
+
+/** What is wrong, and where: `routes.notes.timeout`. Nothing at the value itself is ''. */
+export interface Flaw {
+  readonly at: string
+  /** What is said of it: `must be a number of seconds, 1 at least; got text "5"`. */
+  readonly remedy: string
+}
+
+/** What a value has to be. */
+export interface AnyCheck {
+  /** What fits, as it stands behind "must be". */
+  readonly words: string
+  readonly flaw: (value: unknown) => Flaw | undefined
+  /** The members of an object, by name. */
+  readonly members?: Readonly<Record<string, AnyCheck>>
+  /** What lists and tables hold. */
+  readonly each?: AnyCheck
+  readonly optional?: boolean
+}
+
+/** The same, tied to a type: a declaration and the type that it stands for cannot part. */
+export interface Check<Of> extends AnyCheck {
+  readonly of?: (value: Of) => Of
+}
+
+export interface Optional<Of> extends Check<Of> {
+  readonly optional: true
+}
+
+/** Stands for every function: what it takes and returns cannot be looked at. */
+export interface Callable {
+  readonly call: unknown
+}
+
+/** A type as a declaration says it. */
+export type Said<Type> = Type extends (...args: never[]) => unknown
+  ? Callable
+  : Type extends readonly (infer Item)[]
+    ? readonly Said<Item>[]
+    : Type extends object
+      ? string extends keyof Type
+        ? Readonly<Record<string, Said<Exclude<Type[string & keyof Type], undefined>>>>
+        : Type
+      : Type
+
+type Keys<Options> = Options extends unknown ? keyof Options : never
+type Member<Options, Key extends PropertyKey> = Options extends unknown
+  ? Key extends keyof Options
+    ? Options[Key]
+    : undefined
+  : never
+
+/** One check for each member of a type, no more and no fewer; `optional` where the type has it so. */
+export type Shape<Options> = {
+  readonly [Key in Keys<Options>]-?: undefined extends Member<Options, Key>
+    ? Optional<Said<Exclude<Member<Options, Key>, undefined>>>
+    : Check<Said<Member<Options, Key>>>
+}
+
+/** A check of one's own. `shown`: whether a message may quote what was there. */
+export function check<Of>(words: string, fits: (value: unknown) => boolean, shown?: 'shown'): Check<Of> {
+  return {
+    words,
+    flaw: (value) => (fits(value) ? undefined : { at: '', remedy: `must be ${words}; got ${kindOf(value, shown)}` }),
+  }
+}
+
+/** What was there instead. A text is only quoted where a number is meant: all others may be secrets in the wrong place. */
+function kindOf(value: unknown, shown?: 'shown'): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'string') return shown && /^[-+\d.e]{1,20}$/i.test(value) ? `text "${value}"` : 'text'
+  if (shown && typeof value === 'number') return `${value}`
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+export const optional = <Of>(inner: Check<Of>): Optional<Of> => ({
+  ...inner,
+  optional: true,
+  flaw: (value) => (value === undefined ? undefined : inner.flaw(value)),
+})
+
+/** The same, with other words for what fits. */
+export const called = <Of>(words: string, { flaw, ...rest }: Check<Of>): Check<Of> => ({
+  ...rest,
+  words,
+  flaw(value) {
+    const found = flaw(value)
+    return found && found.at === '' && found.remedy.startsWith('must be ')
+      ? { at: '', remedy: `must be ${words}${found.remedy.slice(found.remedy.lastIndexOf('; got '))}` }
+      : found
+  },
+})
+
+const whatever: AnyCheck = { words: 'anything', flaw: () => undefined, optional: true }
+/** Anything: what comes from outside and is answered, not thrown; or what is examined elsewhere. */
+export const anything = <Of>(): Optional<Of> => whatever as Optional<Of>
+
+export const text = check<string>('a text of 1 character or more', (value) => typeof value === 'string' && value !== '')
+/** Also ''. */
+export const words = check<string>('a text', (value) => typeof value === 'string')
+export const name = check<string>(nameRule, isName)
+export const flag = check<boolean>('true or false', (value) => typeof value === 'boolean')
+export const func = check<Callable>('a function', (value) => typeof value === 'function')
+export const bytes = check<Uint8Array>('bytes, a Uint8Array', (value) => value instanceof Uint8Array)
+
+/** The secret itself, or how to get it. Its strength is looked at elsewhere. */
+export const secret = check<string | Callable>(
+  'a text, or a function that resolves to one',
+  (value) => typeof value === 'function' || (typeof value === 'string' && value !== ''),
+)
+
+interface Range {
+  least?: number
+  /** Not this one, but everything above it. */
+  above?: number
+  most?: number
+}
+
+const inRange = (value: unknown, { least, above, most }: Range): boolean =>
+  typeof value === 'number' &&
+  Number.isFinite(value) &&
+  !(least !== undefined && value < least) &&
+  !(above !== undefined && value <= above) &&
+  !(most !== undefined && value > most)
+
+const rangeWords = ({ least, above, most }: Range): string =>
+  [
+    ...(least === undefined ? [] : [`${least} at least`]),
+    ...(above === undefined ? [] : [`more than ${above}`]),
+    ...(most === undefined ? [] : [`${most} at most`]),
+  ].join(' and ')
+
+/** Seconds, or whatever `unit` says; fractions are fine. */
+export const seconds = (range: Range = { above: 0 }, unit = 'a number of seconds'): Check<number> =>
+  check(`${unit}, ${rangeWords(range)}`, (value) => inRange(value, range), 'shown')
+export const whole = (range: Range = { least: 0 }, unit = 'a whole number'): Check<number> =>
+  check(`${unit}, ${rangeWords(range)}`, (value) => Number.isSafeInteger(value) && inRange(value, range), 'shown')
+/** An instant. One in milliseconds lies in the year 50,000, and is none. */
+export const instant = check<number>('epoch seconds', (value) => inRange(value, { least: 0, most: 1e11 }), 'shown')
+
+/** One of a closed list. */
+export function oneOf<const Of extends string | boolean>(...known: readonly Of[]): Check<Of> {
+  const list = known.map((one) => JSON.stringify(one))
+  const said = list.length > 1 ? `${list.slice(0, -1).join(', ')} or ${list.at(-1)}` : `${list[0]}`
+  return check(said, (value) => known.some((one) => one === value))
+}
+
+/** Something that has these functions: a store, a ledger, whatever a factory of ours has made. */
+export const having = <Of extends object>(said: string, ...functions: readonly (keyof Of & string)[]): Check<Of> => ({
+  words: said,
+  flaw(value) {
+    if ((typeof value !== 'object' && typeof value !== 'function') || value === null)
+      return { at: '', remedy: `must be ${said}; got ${kindOf(value)}` }
+    const lacks = functions.find((each) => typeof (value as Record<string, unknown>)[each] !== 'function')
+    return lacks === undefined ? undefined : { at: '', remedy: `has no function ${lacks}; it must be ${said}` }
+  },
+})
+
+/** A list of the same. */
+export const list = <Of>(each: Check<Of>, least = 0): Check<readonly Of[]> => {
+  const said = least ? `a list of ${least} or more, each ${each.words}` : `a list, each ${each.words}`
+  return {
+    words: said,
+    each,
+    flaw(value) {
+      if (!Array.isArray(value)) return { at: '', remedy: `must be ${said}; got ${kindOf(value)}` }
+      if (value.length < least) return { at: '', remedy: `must be ${said}; got an empty list` }
+      return first(value.keys(), (at) => within(`${at}`, valueFlaw(each, value[at])))
+    },
+  }
+}
+
+/** Names of one's own, each with the same behind it. */
+export const table = <Of>(each: Check<Of>): Check<Readonly<Record<string, Of>>> => {
+  const said = `an object by name, each ${each.words}`
+  return {
+    words: said,
+    each,
+    flaw: (value) =>
+      isPlain(value)
+        ? first(Object.keys(value), (key) => within(key, valueFlaw(each, value[key])))
+        : { at: '', remedy: `must be ${said}; got ${kindOf(value)}` },
+  }
+}
+
+/** The first that fits decides; where none does, the first of the same kind says what is wrong. */
+export const either = <One, Two>(one: Check<One>, two: Check<Two>): Check<One | Two> => {
+  const said = `${one.words}, or ${two.words}`
+  return {
+    words: said,
+    ...(two.members && { members: two.members }),
+    ...(two.each && { each: two.each }),
+    flaw(value) {
+      const [first, second] = [one.flaw(value), two.flaw(value)]
+      if (!first || !second) return undefined
+      const inside = [second, first].find(({ at, remedy }) => at !== '' || remedy.startsWith('has no'))
+      return inside ?? { at: '', remedy: `must be ${said}; got ${kindOf(value)}` }
+    },
+  }
+}
+
+/** An object with these members and no others: a name that is misspelt would be an option that nobody has set. */
+export function object<Of>(shape: Shape<Of>, said = 'an object'): Check<Of> {
+  const members = shape as Readonly<Record<string, AnyCheck>>
+  const known = Object.keys(members)
+  return {
+    words: said,
+    members,
+    flaw(value) {
+      if (!isPlain(value)) return { at: '', remedy: `must be ${said}; got ${kindOf(value)}` }
+      for (const key of Object.keys(value)) if (!Object.hasOwn(members, key)) return unknown(key, known)
+      return first(known, (key) => within(key, valueFlaw(members[key] ?? whatever, value[key])))
+    },
+  }
+}
+
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function unknown(key: string, known: readonly string[]): Flaw {
+  const near = nearest(key, known)
+  const remedy = near === undefined ? `there are ${known.join(', ')}` : `did you mean "${near}"?`
+  return { at: key.slice(0, 60), remedy: `is not known here; ${remedy}` }
+}
+
+/** What is wrong with a value that may not be there. */
+export const valueFlaw = (inner: AnyCheck, value: unknown): Flaw | undefined =>
+  value === undefined && !inner.optional ? { at: '', remedy: `is missing: ${inner.words}` } : inner.flaw(value)
+
+const within = (key: string, flaw: Flaw | undefined): Flaw | undefined =>
+  flaw && { ...flaw, at: flaw.at === '' ? key : `${key}.${flaw.at}` }
+
+function first<Item>(items: Iterable<Item>, look: (item: Item) => Flaw | undefined): Flaw | undefined {
+  for (const item of items) {
+    const flaw = look(item)
+    if (flaw) return flaw
+  }
+  return undefined
+}
