@@ -13,11 +13,24 @@ export type Form = Map<string, string[]>
  * @throws Refusal `unsupported_media_type`, `request_too_large`, `invalid_request`
  */
 export async function readForm(request: Asked, known: readonly string[] | 'any'): Promise<Form> {
+  return parseForm(await readFormText(request), known)
+}
+
+/**
+ * Every value of one parameter of a form, whatever else stands there: for endpoints that end something, which nothing that is
+ * said beside it may stop.
+ *
+ * @throws Refusal `unsupported_media_type`, `request_too_large`
+ */
+export async function readParameter(request: Asked, name: string): Promise<string[]> {
+  return new URLSearchParams(await readFormText(request)).getAll(name)
+}
+
+async function readFormText(request: Asked): Promise<string> {
   const text = await readText(request)
-  if (!text) return new Map()
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
-  if (type !== 'application/x-www-form-urlencoded') throw new Refusal('unsupported_media_type')
-  return parseForm(text, known)
+  if (text && type !== 'application/x-www-form-urlencoded') throw new Refusal('unsupported_media_type')
+  return text
 }
 
 /** The parameters of a request's query. @throws Refusal `invalid_request` */
@@ -66,7 +79,8 @@ async function readText(request: Asked): Promise<string> {
     if (done) return text + decoder.decode()
     length += value.length
     if (length > LIMIT) {
-      await reader.cancel()
+      // Whoever sends it may take his time to hear of it.
+      reader.cancel().catch(() => {})
       throw tooLarge()
     }
     text += decoder.decode(value, { stream: true })

@@ -2,12 +2,14 @@ import { randomId } from '../crypto/hash.js'
 import type { Answer, Asked } from '../protocol/answer.js'
 import { json, redirect } from './answers.js'
 import type { CookieJar } from './cookie-jar.js'
-import { Refusal } from './errors.js'
 import { shortId } from './events.js'
-import { one, readForm } from './form.js'
+import { readParameter } from './form.js'
 import { type Keyring, openJson } from './keyring.js'
 import type { Parts } from './parts.js'
+import type { SessionRecord } from './record.js'
+import type { Leftover, Presence } from './sessions.js'
 import { recordOf } from './stored-session.js'
+import { within } from './within.js'
 
 /** What goes to the provider's end-session page. The hint stays here; only `id` travels. */
 interface Continuation {
@@ -18,6 +20,8 @@ interface Continuation {
 
 /** Seconds between the answer and the navigation that follows it. */
 const LIFETIME = 120
+/** Seconds that a body is waited for: it comes with its headers, or somebody holds it back. */
+const PATIENCE = 3
 
 export type Logout = ReturnType<typeof createLogout>
 
@@ -49,34 +53,70 @@ export function createLogout(
     }
   }
 
-  return {
-    /** `POST /logout`. Answers 200 with or without a session. `everywhere=true` ends all sessions of the person. */
-    async post(request: Asked): Promise<Answer> {
-      // Whatever else is said here, nobody is kept signed in for it.
-      const everywhere = one(await readForm(request, 'any'), 'everywhere') === 'true'
-      const present = await sessions.read(request, false)
-      if (everywhere && !sessions.directory)
-        throw new Refusal('invalid_request', { description: 'To sign out everywhere, the backend needs a "store".' })
-      const cookies = [...sessions.clear(request), ...transactions.clear(request)]
-      if (!present.record) return json({ location: null }, cookies)
-      // The others first: should the store fail in between, the person is still signed in here and can try again.
-      if (everywhere) await sessions.directory?.endOthers(present)
-      const { refresh_token, id_token } = await sessions.end(present, 'logged_out')
-      const { iss } = present.record
-      const provider = providers.of(iss)
+  /** Whether all of the person's sessions are to end. A body that cannot be read, or is too long in coming, says nothing. */
+  const wantsEverywhere = (request: Asked): Promise<boolean> =>
+    within(
+      readParameter(request, 'everywhere').then(
+        (values) => values.includes('true'),
+        () => false,
+      ),
+      PATIENCE,
+      false,
+    )
+
+  /** Ends the person's other sessions. Resolves to whether that was done. */
+  async function endOthers(present: Presence): Promise<boolean> {
+    try {
+      if (!sessions.directory) return false
+      await sessions.directory.endOthers(present)
+      return true
+    } catch {
+      emit({ type: 'store_unavailable', detail: 'the other sessions of somebody who signed out could not be ended' })
+      return false
+    }
+  }
+
+  /** What is left to do at the provider, and where to go for it. Never rejects: whoever is here has signed out already. */
+  async function atProvider({ id, iss }: SessionRecord, { refresh_token, id_token }: Leftover) {
+    const provider = providers.of(iss)
+    try {
       const [revocation, endSession] = await Promise.all([
         refresh_token === undefined ? 'done' : provider?.revoke(refresh_token),
         provider?.endSessionUrl({}).then(Boolean, () => undefined),
       ])
-      if (revocation !== 'done') emit({ type: 'revocation_failed', session: shortId(present.record.id) })
-      // Signed out here; whether the provider still knows the person cannot be said, or it has no page for it. One that
-      // did not answer just now would leave the person with the browser's own error page.
-      const unknown = endSession === undefined || revocation === 'unreachable'
-      if (!endSession || unknown) return json({ location: null, ...(unknown && { op_session: 'unknown' }) }, cookies)
-      const id = randomId()
-      if (id_token !== undefined) await remember(id, id_token)
-      const sealed = await keyring.seal('logout', JSON.stringify({ id, iss, at: now() } satisfies Continuation))
-      return json({ location: `${basePath}/logout/continue` }, [...cookies, jar.set(jar.logout, sealed, LIFETIME)])
+      if (revocation !== 'done') emit({ type: 'revocation_failed', session: shortId(id) })
+      // Whether the provider still knows the person cannot be said. One that did not answer just now would leave them with
+      // the browser's own error page.
+      if (endSession === undefined || revocation === 'unreachable') return { location: null, op_session: 'unknown' }
+      if (!endSession) return { location: null }
+      const once = randomId()
+      if (id_token !== undefined) await remember(once, id_token)
+      const sealed = await keyring.seal('logout', JSON.stringify({ id: once, iss, at: now() } satisfies Continuation))
+      return { location: `${basePath}/logout/continue`, sealed }
+    } catch {
+      // The cookie keys are out of reach, which has been told.
+      return { location: null, op_session: 'unknown' }
+    }
+  }
+
+  return {
+    /**
+     * `POST /logout`. Answers 200 with or without a session, whatever the body says: who is here is signed out first. With
+     * `everywhere=true` all sessions of the person end; `everywhere: false` says that the others were not ended.
+     *
+     * @throws StoreError: the session can neither be read nor ended, the cookie stays, nothing has been pretended
+     */
+    async post(request: Asked): Promise<Answer> {
+      const asked = wantsEverywhere(request)
+      const present = await sessions.read(request, false)
+      const left = present.record && (await sessions.end(present, 'logged_out'))
+      const everywhere = (await asked) ? present.record !== undefined && (await endOthers(present)) : undefined
+      const cookies = [...sessions.clear(request), ...transactions.clear(request)]
+      const { sealed, ...next } = left ? await atProvider(present.record, left) : { location: null }
+      return json({ ...next, ...(everywhere === false && { everywhere }) }, [
+        ...cookies,
+        ...(sealed === undefined ? [] : [jar.set(jar.logout, sealed, LIFETIME)]),
+      ])
     },
 
     /** `GET /logout/continue`: a navigation, good once, for the browser that has just signed out. */

@@ -2,7 +2,7 @@ import { sha256 } from '../crypto/hash.js'
 import type { Answer, Asked } from '../protocol/answer.js'
 import { json, withHeaders } from './answers.js'
 import { Refusal } from './errors.js'
-import { readForm, required } from './form.js'
+import { readParameter } from './form.js'
 import { claimedIssuer, createLogoutTokenVerifier, refusedLogout } from './logout-token.js'
 import type { Parts } from './parts.js'
 import type { Directory } from './sessions.js'
@@ -26,7 +26,11 @@ export function createProviderLogout({ settings, providers, store }: Parts, dire
      * out of reach and the provider is to try again. @see OpenID Connect Back-Channel Logout 1.0 sections 2.5 to 2.8
      */
     async backChannel(request: Asked): Promise<Answer> {
-      const { whose, jti, lifetime } = await verify(required(await readForm(request, ['logout_token']), 'logout_token'))
+      // Other values of the form are ignored (section 2.5).
+      const [token, ...tokens] = await readParameter(request, 'logout_token')
+      if (!token || tokens.length)
+        throw new Refusal('invalid_request', { description: 'logout_token is required, once.' })
+      const { whose, jti, lifetime } = await verify(token)
       const shown = recordOf('logout-token', await sha256(`${whose.iss} ${jti}`))
       // Marked when it has been done, not before: one that failed midway may come again.
       if (await store.get(shown))

@@ -176,6 +176,9 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
         await oidc.tokenRevocation(await configuration(), refresh_token, { token_type_hint: 'refresh_token' })
         return 'done'
       } catch (error) {
+        // openid-client takes nothing but 200 for a success; providers answer 204 as well.
+        const { cause } = error as { cause?: unknown }
+        if (cause instanceof Response && cause.ok) return 'done'
         const answer = answerOf(error)
         return answer.type === 'error' && answer.status < 500 ? 'refused' : 'unreachable'
       }

@@ -179,7 +179,12 @@ export function createStoreSessions(
 
     async end({ record }, reason) {
       const live = await shelf.bury(record.id, reason)
-      return live ? leftover(live) : {}
+      if (!live) return {}
+      // It has ended, whatever becomes of its tokens.
+      return leftover(live).catch(() => {
+        emit({ type: 'revocation_failed', session: shortId(record.id) })
+        return {}
+      })
     },
 
     cookies: async ({ cookies }) => cookies,

@@ -1,5 +1,20 @@
+import { memoryStore, StoreError } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
-import { APP, begin, bodyOf, call, follow, look, redeem, refresh, signIn, stored, type Tab, world } from '../world.js'
+import {
+  APP,
+  begin,
+  bodyOf,
+  call,
+  follow,
+  look,
+  redeem,
+  refresh,
+  signIn,
+  stored,
+  type Tab,
+  type World,
+  world,
+} from '../world.js'
 
 const remove = (tab: Tab, id: string) =>
   tab.fetch(`${APP}/bff/sessions/${id}`, {
@@ -20,11 +35,25 @@ const list = async (tab: Tab): Promise<Listed[]> => (await bodyOf(await look(tab
 
 /** One person in two browsers. */
 async function twoDevices() {
-  const here = await stored()
+  const engine = memoryStore({ now: () => here.now() })
+  const store: { away?: 'list' | 'all' | undefined } = {}
+  const leavable =
+    <Args extends unknown[], Result>(name: string, call: (...args: Args) => Promise<Result>) =>
+    (...args: Args): Promise<Result> =>
+      store.away === 'all' || store.away === name ? Promise.reject(new StoreError()) : call(...args)
+  const here: World = await world({
+    store: {
+      ...engine,
+      get: leavable('get', engine.get),
+      write: leavable('write', engine.write),
+      list: leavable('list', engine.list),
+      consume: leavable('consume', engine.consume),
+    },
+  })
   await signIn(here.tab)
   const there = here.device()
   await signIn(there)
-  return { ...here, there }
+  return { ...here, there, store }
 }
 
 describe('a person’s devices', () => {
@@ -141,13 +170,45 @@ describe('signing out everywhere', () => {
     expect((await refresh(there)).status).toBe(200)
   })
 
-  it('is refused without a store, and leaves this session as it is', async () => {
+  it('[B-37] cannot be done without a store: signs out here, and says so', async () => {
     const { tab } = await world()
     await signIn(tab)
-    const answer = await call(tab, '/logout', { everywhere: 'true' })
-    expect(answer.status).toBe(400)
-    expect((await bodyOf(answer)).error_description).toContain('"store"')
-    expect((await who(tab)).user.sub).toBe('alice')
+    expect(await bodyOf(await call(tab, '/logout', { everywhere: 'true' }))).toEqual({
+      location: '/bff/logout/continue',
+      everywhere: false,
+    })
+    expect(await who(tab)).toMatchObject({ user: null })
+  })
+
+  it('[B-37] says so when nobody was signed in, and when the store went away in between', async () => {
+    const { tab, there, events, store } = await twoDevices()
+    store.away = 'list'
+    expect(await bodyOf(await call(tab, '/logout', { everywhere: 'true' }))).toEqual({
+      location: '/bff/logout/continue',
+      everywhere: false,
+    })
+    expect(events).toContainEqual(expect.objectContaining({ type: 'store_unavailable' }))
+    store.away = undefined
+    expect(await who(tab)).toMatchObject({ user: null })
+    expect((await who(there)).user.sub).toBe('alice')
+    expect(await bodyOf(await call(tab, '/logout', { everywhere: 'true' }))).toEqual({
+      location: null,
+      everywhere: false,
+    })
+  })
+
+  it('[B-37] is not pretended: while the store is away nothing changes, the cookie stays, and later it is done', async () => {
+    const { tab, browser, store } = await twoDevices()
+    const before = browser.jar.all()
+    store.away = 'all'
+    for (const fields of [{}, { everywhere: 'true' }]) {
+      const answer = await call(tab, '/logout', fields)
+      expect([answer.status, answer.headers.getSetCookie()]).toEqual([503, []])
+    }
+    expect(browser.jar.all()).toEqual(before)
+    store.away = undefined
+    expect((await call(tab, '/logout')).status).toBe(200)
+    expect(await who(tab)).toMatchObject({ user: null })
   })
 })
 

@@ -125,6 +125,85 @@ describe.each(homes)('signing out, with %s', (home, world) => {
     expect(eventTypes().filter((type) => type === 'revocation_failed')).toHaveLength(4)
   })
 
+  it('[B-37] signs out whatever stands in the body, of whatever type and size', async () => {
+    const { bff, tab, browser, as } = await world()
+    const form = 'application/x-www-form-urlencoded'
+    const multipart = new FormData()
+    multipart.set('everywhere', 'true')
+    const bodies: [string | undefined, RequestInit['body']][] = [
+      ['application/json', '{"everywhere":true}'],
+      ['text/plain', 'goodbye'],
+      [undefined, new Uint8Array([0, 255, 254])],
+      [undefined, multipart],
+      [form, `everywhere=true&x=${'y'.repeat(20_000)}`],
+      [form, 'a=1&a=2'],
+      [form, 'everywhere=&everywhere=&%zz=%'],
+      [form, 'unknown=1'],
+      [form, undefined],
+      ['no type at all', 'x'],
+    ]
+    let revoked = 0
+    for (const [type, body] of bodies) {
+      await signIn(tab)
+      const Cookie = browser.jar.header(`${APP}/`) ?? ''
+      const headers = { 'Sallyport-CSRF': '1', Origin: APP, Cookie, ...(type && { 'Content-Type': type }) }
+      const answer = await bff.fetch(new Request(`${APP}/bff/logout`, { method: 'POST', headers, body: body ?? null }))
+      expect(answer.status, type).toBe(200)
+      expect(await bodyOf(answer)).toEqual({ location: '/bff/logout/continue' })
+      expect(answer.headers.getSetCookie().join('\n')).toContain('__Host-Http-sallyport=; Path=/')
+      // The cookie of before serves nobody any more.
+      expect(await bodyOf(await look(tab, '/session'))).toMatchObject({ user: null, reason: 'logged_out' })
+      expect(as.requests.revocation).toBe(++revoked)
+    }
+  })
+
+  it('[B-37] reads no more than 16 kB, and waits for no end', async () => {
+    const { bff, tab, browser } = await world()
+    await signIn(tab)
+    let pulled = 0
+    const body = new ReadableStream(
+      {
+        pull(controller) {
+          pulled += 1024
+          controller.enqueue(new Uint8Array(1024).fill(97))
+        },
+        // Somebody who is not told that nobody listens any more.
+        cancel: () => new Promise(() => {}),
+      },
+      { highWaterMark: 0 },
+    )
+    const headers = {
+      'Sallyport-CSRF': '1',
+      'Content-Type': 'application/x-www-form-urlencoded',
+      Cookie: browser.jar.header(`${APP}/`) ?? '',
+    }
+    const init = { method: 'POST', headers, body, duplex: 'half' } as RequestInit
+    expect((await bff.fetch(new Request(`${APP}/bff/logout`, init))).status).toBe(200)
+    expect(pulled).toBeLessThanOrEqual(17 * 1024)
+    expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()
+  })
+
+  it('[B-37] takes any 2xx of the revocation endpoint for done', async () => {
+    const { tab, as, eventTypes } = await world()
+    for (const status of [200, 202, 204]) {
+      await signIn(tab)
+      as.fail('revocation', { status, ...(status !== 204 && { body: 'done' }) })
+      expect(await bodyOf(await call(tab, '/logout'))).toEqual({ location: '/bff/logout/continue' })
+    }
+    expect(eventTypes()).not.toContain('revocation_failed')
+  })
+
+  it('[B-37 twin] tells of one that refuses, and does not sign out whom another site sends', async () => {
+    const { tab, as, eventTypes, browser, bff } = await world()
+    await signIn(tab)
+    const headers = { Cookie: browser.jar.header(`${APP}/`) ?? '', Origin: 'https://evil.example' }
+    expect((await bff.fetch(new Request(`${APP}/bff/logout`, { method: 'POST', headers }))).status).toBe(403)
+    expect((await bodyOf(await look(tab, '/session'))).user.sub).toBe('alice')
+    as.fail('revocation', { status: 302, headers: { Location: `${ISSUER}/` } })
+    expect((await call(tab, '/logout')).status).toBe(200)
+    expect(eventTypes()).toContain('revocation_failed')
+  })
+
   it('[S-65 twin][F-67 twin] stays here when the provider has no page for it', async () => {
     const { tab, as } = await world()
     as.tamper.metadata = ({ end_session_endpoint: _, ...metadata }) => metadata

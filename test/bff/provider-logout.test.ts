@@ -54,6 +54,13 @@ async function people() {
 }
 
 describe('back-channel logout', () => {
+  it('[B-17] is not stopped by what else stands in the form (OpenID Connect Back-Channel Logout 1.0 section 2.5)', async () => {
+    const { bff, as, tab, sid } = await people()
+    const token = await as.logoutToken('notes', { sid, sub: 'alice' })
+    expect((await post(bff, `state=1&state=2&logout_token=${token}&vendor=`)).status).toBe(200)
+    expect(await who(tab)).toMatchObject({ user: null, reason: 'revoked' })
+  })
+
   it('[B-17][F-70][F-72 twin] ends the session that the token names, and only that', async () => {
     const { bff, as, tab, phone, bob, sid } = await people()
     const answer = await send(bff, await as.logoutToken('notes', { sid, sub: 'alice' }))
