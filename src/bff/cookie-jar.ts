@@ -24,25 +24,26 @@ export interface CookieJar {
 /**
  * `__Host-Http-<name>`: Secure, HttpOnly, `Path=/`, no `Domain`. Browsers that know the prefix refuse it from script and
  * from any other host; those that do not know it still enforce the `__Host-` it begins with. Strict: no other site's
- * navigation carries it. With `loopbackCookies` the port stands in the name, since ports of one host share cookies.
+ * navigation carries it. With `loopbackCookies` the port stands before the name, since ports of one host share cookies.
+ * A dot parts the name from what follows: `name` has none, so no cookie of one app is called like one of another app.
  *
  * @see RFC 10017 section 6.1.3.2, draft-ietf-httpbis-layered-cookies (cookie name prefixes)
  */
 export function createCookieJar({ name, origin, loopbackCookies, mode, response_mode }: Settings): CookieJar {
   const { port } = new URL(origin)
-  const session = loopbackCookies ? `${name}-${port || '80'}` : `__Host-Http-${name}`
+  const session = loopbackCookies ? `${port || '80'}.${name}` : `__Host-Http-${name}`
   const attributes: CookieAttributes = { sameSite: 'Strict', secure: !loopbackCookies }
   // Sent by the browser on the way back from the provider, where Strict cookies are not.
   const lax: CookieAttributes = { ...attributes, sameSite: 'Lax' }
-  const logout = `${session}-logout`
-  const transaction = `${session}-tx.`
+  const logout = `${session}.logout`
+  const transaction = `${session}.tx.`
   // Where the page redeems, Strict; where the provider sends people back to us, by a link or by a form, what that needs.
   const returning: CookieAttributes = response_mode === 'form_post' ? { ...attributes, sameSite: 'None' } : lax
   const transit = mode === 'proxy' ? returning : attributes
   const of = (cookie: string) => (cookie === logout ? lax : cookie.startsWith(transaction) ? transit : attributes)
   const values = (request: Asked, cookie: string) => cookieValues(request.headers.get('cookie'), cookie)
-  const part = `${session}-2`
-  const idle = `${session}-idle`
+  const part = `${session}.2`
+  const idle = `${session}.idle`
   const expire = (cookie: string) => serializeCookie(cookie, '', { ...of(cookie), maxAge: 0 })
   return {
     session,

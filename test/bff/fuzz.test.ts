@@ -47,10 +47,10 @@ async function fuzz({ bff, browser, as }: World, mode: string) {
   const issued = [...as.issued]
   const names = [
     '__Host-Http-sallyport',
-    '__Host-Http-sallyport-2',
-    '__Host-Http-sallyport-idle',
-    '__Host-Http-sallyport-tx.AAAAAAAAAAAAAAAA',
-    '__Host-Http-sallyport-logout',
+    '__Host-Http-sallyport.2',
+    '__Host-Http-sallyport.idle',
+    '__Host-Http-sallyport.tx.AAAAAAAAAAAAAAAA',
+    '__Host-Http-sallyport.logout',
     '__proto__',
     'x',
   ]

@@ -45,7 +45,7 @@ describe.each(homes)('the backend’s own sign-in, with %s', (_home, open) => {
     expect(posted.token).toBeUndefined()
     expect(JSON.stringify(posted)).not.toMatch(/eyJ/)
     for (const path of ['/token', '/transaction']) expect((await call(tab, path)).status).toBe(404)
-    expect(browser.jar.all().map(({ name }) => name)).not.toContainEqual(expect.stringContaining('-tx.'))
+    expect(browser.jar.all().map(({ name }) => name)).not.toContainEqual(expect.stringContaining('.tx.'))
     expect(as.grants.authorization_code).toBe(1)
     expect(await bff.describe()).toMatchObject({
       mode: 'proxy',
@@ -531,7 +531,7 @@ describe.each(homes)('form_post, with %s', (_home, open) => {
     expect((await submit(here, body)).status).toBe(303)
     const other = await open({ mode: 'proxy' })
     expect((await submit(other, body)).status).toBe(405)
-    const transaction = here.browser.jar.all().find(({ name }) => name.includes('-tx.'))
+    const transaction = here.browser.jar.all().find(({ name }) => name.includes('.tx.'))
     expect(transaction).toMatchObject({ sameSite: 'None', secure: true, httpOnly: true })
   })
 

@@ -293,7 +293,7 @@ describe.each(homes)('the session cookie as a credential, with %s', (home, world
     await browser.newTab(`${local}/`).navigate(`${local}/bff/login`)
     const { protect } = guarded(it)
     const headers = { 'Sallyport-CSRF': '1', Origin: local, Cookie: browser.jar.header(`${local}/`) ?? '' }
-    expect(headers.Cookie).toMatch(/^sallyport-3000=/)
+    expect(headers.Cookie).toMatch(/^3000\.sallyport=/)
     expect((await protect(new Request(`${local}/orders`, { headers }))).ok).toBe(true)
     expect((await protect(new Request(`${local}/orders`, { headers: { ...headers, Origin: APP } }))).ok).toBe(false)
   })

@@ -11,7 +11,7 @@ describe('session cookies', () => {
     await signIn(tab)
     await call(tab, '/transaction')
     const cookies = browser.jar.all()
-    expect(cookies.map(({ name }) => name).sort()).toEqual([SESSION, `${SESSION}-idle`])
+    expect(cookies.map(({ name }) => name).sort()).toEqual([SESSION, `${SESSION}.idle`])
     for (const cookie of cookies)
       expect(cookie).toMatchObject({ secure: true, httpOnly: true, sameSite: 'Strict', path: '/', hostOnly: true })
     for (const { attributes } of (await bff.describe()).cookies)
@@ -66,7 +66,7 @@ describe('session cookies', () => {
   it('[B-12] mean “signed out” when they are another cookie of ours', async () => {
     const { tab, browser } = await world()
     await signIn(tab)
-    const idle = browser.jar.all().find(({ name }) => name.endsWith('-idle'))
+    const idle = browser.jar.all().find(({ name }) => name.endsWith('.idle'))
     browser.jar.set(`${APP}/`, `${SESSION}=${idle?.value}; Path=/; Secure; HttpOnly; SameSite=Strict`)
     expect((await who(tab)).user).toBeNull()
   })
@@ -133,12 +133,12 @@ describe('session cookies', () => {
     )
     await signIn(tab)
     expect((await who(tab)).user.name).toBe(long)
-    const parts = browser.jar.all().filter(({ name }) => name === SESSION || name === `${SESSION}-2`)
+    const parts = browser.jar.all().filter(({ name }) => name === SESSION || name === `${SESSION}.2`)
     expect(parts).toHaveLength(2)
     for (const { value } of parts) expect(value.length).toBeLessThanOrEqual(3500)
     as.signIn('bob')
     await signIn(tab)
-    expect(browser.jar.all().some(({ name }) => name === `${SESSION}-2`)).toBe(false)
+    expect(browser.jar.all().some(({ name }) => name === `${SESSION}.2`)).toBe(false)
     expect((await who(tab)).user.sub).toBe('bob')
     // What was left of the other session is no part of this one.
     const [, leftover] = parts
@@ -149,7 +149,7 @@ describe('session cookies', () => {
   it('[F-35] mean “signed out” when one part of two is missing or of another generation', async () => {
     const { tab, browser, advance } = await world({}, { users: [{ sub: 'alice', name: 'x'.repeat(3000) }] })
     await signIn(tab)
-    const old = browser.jar.all().find(({ name }) => name === `${SESSION}-2`)
+    const old = browser.jar.all().find(({ name }) => name === `${SESSION}.2`)
     advance(301)
     await refresh(tab)
     expect((await who(tab)).user.sub).toBe('alice')
@@ -200,7 +200,7 @@ describe('session cookies', () => {
     for (const port of [5173, 5174]) {
       const { bff } = await world({ baseUrl: `http://localhost:${port}`, loopbackCookies: true })
       const { cookies } = await bff.describe()
-      expect(cookies[0]).toEqual({ name: `sallyport-${port}`, attributes: 'Path=/; HttpOnly; SameSite=Strict' })
+      expect(cookies[0]).toEqual({ name: `${port}.sallyport`, attributes: 'Path=/; HttpOnly; SameSite=Strict' })
     }
     await expect(world({ loopbackCookies: true })).rejects.toThrow(/loopbackCookies/)
     await expect(world({ baseUrl: 'http://app.example.com' })).rejects.toThrow(/baseUrl/)
@@ -209,7 +209,7 @@ describe('session cookies', () => {
   it('counts a missing or foreign idle cookie as idle too long', async () => {
     const { tab, browser } = await world()
     await signIn(tab)
-    const idle = browser.jar.all().find(({ name }) => name.endsWith('-idle'))
+    const idle = browser.jar.all().find(({ name }) => name.endsWith('.idle'))
     await signIn(tab)
     browser.jar.set(`${APP}/`, `${idle?.name}=${idle?.value}; Path=/; Secure; HttpOnly; SameSite=Strict`)
     expect(await who(tab)).toMatchObject({ user: null, reason: 'expired' })

@@ -14,8 +14,8 @@ describe.each(homes)('beginning a sign-in, with %s', (_home, world) => {
       expect(url.searchParams.get(name), name).toBe(fields[name])
     expect(url.searchParams.getAll('resource')).toEqual([API])
     const cookie =
-      response.headers.get('set-cookie') ?? browser.jar.all().find(({ name }) => name.includes('-tx.'))?.name
-    expect(cookie).toContain('__Host-Http-sallyport-tx.')
+      response.headers.get('set-cookie') ?? browser.jar.all().find(({ name }) => name.includes('.tx.'))?.name
+    expect(cookie).toContain('__Host-Http-sallyport.tx.')
   })
 
   it.each([
@@ -62,7 +62,7 @@ describe.each(homes)('beginning a sign-in, with %s', (_home, world) => {
       begun.push(await begin(tab))
       advance(1)
     }
-    const names = browser.jar.all().filter(({ name }) => name.includes('-tx.'))
+    const names = browser.jar.all().filter(({ name }) => name.includes('.tx.'))
     expect(names).toHaveLength(5)
     const newest = begun[11]
     if (!newest) throw new Error('none')
@@ -210,7 +210,7 @@ describe.each(homes)('redeeming a code, with %s', (_home, world) => {
     const other = await begin(tab)
     const callback = await follow(tab, begun)
     // The transaction of one state under the name of another, as a script with a copied value could not even set it.
-    const [first, second] = browser.jar.all().filter(({ name }) => name.includes('-tx.'))
+    const [first, second] = browser.jar.all().filter(({ name }) => name.includes('.tx.'))
     if (!first || !second) throw new Error('no transactions')
     browser.jar.set(`${APP}/`, `${first.name}=${second.value}; Path=/; Secure; HttpOnly; SameSite=Strict`)
     browser.jar.set(`${APP}/`, `${second.name}=${first.value}; Path=/; Secure; HttpOnly; SameSite=Strict`)
@@ -218,7 +218,7 @@ describe.each(homes)('redeeming a code, with %s', (_home, world) => {
     expect(response.status).toBe(400)
     expect((await bodyOf(response)).error).toBe('state_mismatch')
     expect(as.requests.token ?? 0).toBe(0)
-    expect(browser.jar.all().filter(({ name }) => name.includes('-tx.'))).toHaveLength(1)
+    expect(browser.jar.all().filter(({ name }) => name.includes('.tx.'))).toHaveLength(1)
     expect(other.response.status).toBe(200)
   })
 
@@ -269,7 +269,7 @@ describe.each(homes)('redeeming a code, with %s', (_home, world) => {
     expect((await bodyOf(inTime)).error_description).toContain('provider refused')
     const late = await begin(tab)
     const lateCallback = await follow(tab, late)
-    const cookie = browser.jar.all().find(({ name }) => name.includes('-tx.'))
+    const cookie = browser.jar.all().find(({ name }) => name.includes('.tx.'))
     advance(601)
     expect((await bodyOf(await redeem(tab, late, lateCallback))).error).toBe('invalid_grant')
     // A browser that keeps the cookie longer than it was told to gains nothing.

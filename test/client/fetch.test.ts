@@ -178,7 +178,7 @@ describe('auth.logout()', () => {
     auth.logout().catch(() => {})
     expect(auth.session).toEqual({ status: 'signed-out', reason: 'logged_out' })
     expect(await departure()).toBe(`${APP}/bff/logout/continue`)
-    expect(it.browser.jar.all().map(({ name }) => name)).toEqual(['__Host-Http-sallyport-logout'])
+    expect(it.browser.jar.all().map(({ name }) => name)).toEqual(['__Host-Http-sallyport.logout'])
     expect(await load(tab, {}, it).auth.ready()).toMatchObject({ status: 'signed-out' })
   })
 

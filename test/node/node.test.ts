@@ -91,8 +91,8 @@ describe('toNodeListener()', () => {
     })
     expect(answer.headers.getSetCookie().map((line) => line.split('=')[0])).toEqual([
       '__Host-Http-sallyport',
-      '__Host-Http-sallyport-idle',
-      '__Host-Http-sallyport-logout',
+      '__Host-Http-sallyport.idle',
+      '__Host-Http-sallyport.logout',
     ])
     expect(answer.headers.get('x-frame-options')).toBe('DENY')
   })

@@ -135,7 +135,7 @@ describe('a store that is out of reach', () => {
     gate.release()
     const answer = await redeeming
     expect(answer.status).toBe(503)
-    expect(here.browser.jar.all().filter(({ name }) => !name.includes('-tx.'))).toEqual([])
+    expect(here.browser.jar.all().filter(({ name }) => !name.includes('.tx.'))).toEqual([])
     await vi.waitFor(() => expect(here.as.requests.revocation).toBe(1))
     await server.start()
   })
