@@ -1,5 +1,7 @@
+import { privateKeyFlaw } from '../protocol/jwk.js'
 import type { Secret } from '../protocol/secret.js'
-import { misuse, secret, text, url } from './option-checks.js'
+import { oneOf, optional, type Shape, secret as secretCheck, text } from '../protocol/shape.js'
+import { misuse, secret, url } from './option-checks.js'
 
 /** How this backend proves to a provider which client it is. */
 export type ClientAuthentication =
@@ -27,6 +29,16 @@ export type ClientOptions = {
   client_id: string
 } & ClientAuthentication
 
+export const clientShape: Shape<ClientOptions> = {
+  issuer: text,
+  client_id: text,
+  client_secret: optional(secretCheck),
+  clientAuthentication: optional(
+    oneOf('client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth'),
+  ),
+  clientKey: optional(secretCheck),
+}
+
 /** The same, examined. */
 export interface Client {
   readonly issuer: string
@@ -36,11 +48,10 @@ export interface Client {
   readonly credential: Secret
 }
 
-/** @throws TypeError that names the option and the remedy */
+/** What no declaration can say. @throws TypeError that names the option and the remedy */
 export function examineClient(options: ClientOptions, ownFetch: boolean): Client {
   const issuer = url('issuer', options.issuer)
   if (issuer.search || issuer.hash) misuse('issuer', 'must have no query and no fragment')
-  text('client_id', options.client_id)
   return {
     issuer: options.issuer,
     client_id: options.client_id,
@@ -58,32 +69,15 @@ function credentialOf(options: ClientOptions, ownFetch: boolean): Secret {
       if (!ownFetch)
         misuse('fetch', 'has to bring the client certificate for "tls_client_auth": mutualTls({ cert, key })')
       return ''
-    case undefined:
-    case 'client_secret_basic':
-    case 'client_secret_post':
+    default:
       secret('client_secret', options.client_secret, 1)
       return options.client_secret
-    default:
-      return misuse(
-        'clientAuthentication',
-        'must be "client_secret_basic", "client_secret_post", "private_key_jwt" or "tls_client_auth"',
-      )
   }
 }
 
 /** A key that comes from a function is examined when it comes. */
-export function privateJwk(option: string, value: unknown): void {
+export function privateJwk(option: string, value: Secret | undefined): void {
   if (typeof value === 'function') return
-  text(option, value)
-  if (!isPrivateJwk(value))
-    misuse(option, 'must be a private key as a JWK in JSON: an object with "crv" (or "n") and "d"')
-}
-
-function isPrivateJwk(value: string): boolean {
-  try {
-    const { kty, d } = JSON.parse(value)
-    return typeof kty === 'string' && typeof d === 'string'
-  } catch {
-    return false
-  }
+  const flaw = value === undefined ? 'is missing: the private key, a JWK in JSON' : privateKeyFlaw(value)
+  if (flaw !== undefined) misuse(option, flaw)
 }

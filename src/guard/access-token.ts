@@ -1,10 +1,11 @@
 import { decodeJwt, decodeProtectedHeader, errors, type JWTVerifyGetKey } from 'jose'
+import { examine } from '../protocol/examine.js'
 import type { Authenticator, Verdict } from '../protocol/principal.js'
 import { checkBinding } from './binding.js'
 import { claimFlaw, principalOf } from './claims.js'
 import { createIssuerKeys, KeysUnavailable } from './issuer-keys.js'
 import { createOpaqueJudge } from './opaque-token.js'
-import { type AccessTokenOptions, examine, usualAlgs } from './options.js'
+import { type AccessTokenOptions, accessTokenOptions, examineMore, usualAlgs } from './options.js'
 import { createProofCheck } from './proof.js'
 import { createSignatureCheck, TokenFlaw } from './signature.js'
 import { type Judge, proven, refused, revoked, unavailable } from './verdicts.js'
@@ -33,6 +34,9 @@ const LONGEST = 16_384
  * @see RFC 9068 section 4, RFC 8725
  */
 export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessTokenOptions[]]): Authenticator {
+  const [only] = issuers
+  // Without one it is missing, and says so.
+  for (const options of issuers.length ? issuers : [only]) examine('accessToken', accessTokenOptions, options)
   const judges = new Map(issuers.map((options) => [options.issuer, createJudge(options)]))
   if (judges.size < issuers.length) throw new TypeError('accessToken: "issuer" must be another one each time')
   const [first] = judges.values()
@@ -80,7 +84,7 @@ function issuerOf(token: string): string {
 /** Judges the JWTs of one issuer. */
 function createJudge(options: AccessTokenOptions): Judge {
   const { issuer, profile = 'rfc9068', algs = usualAlgs, clockTolerance = 30, tenantClaim = 'tenant' } = options
-  examine(options)
+  examineMore(options)
   let checkSignature: ReturnType<typeof createSignatureCheck> | undefined
   const checkProof = createProofCheck(options.dpop ?? {})
 

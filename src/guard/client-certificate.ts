@@ -1,7 +1,9 @@
 import { type CertificateContent, readCertificate, thumbprintOf } from '../crypto/certificate.js'
 import { createBounded } from '../protocol/bounded.js'
+import { examine } from '../protocol/examine.js'
 import { peerOf } from '../protocol/peer.js'
 import type { Authenticator, Verdict } from '../protocol/principal.js'
+import { called, func, object } from '../protocol/shape.js'
 import { frozen } from './signature.js'
 import { refused } from './verdicts.js'
 
@@ -34,6 +36,10 @@ export interface ClientCertificateOptions {
   identify: (certificate: ClientCertificate) => CertificateHolder | undefined | Promise<CertificateHolder | undefined>
 }
 
+export const clientCertificateOptions = object<ClientCertificateOptions>({
+  identify: called('a function that says whom a certificate stands for', func),
+})
+
 /** Certificates whose content is remembered at most: reading one takes forty times as long as its digest. */
 const REMEMBERED = 200
 
@@ -49,9 +55,9 @@ const REMEMBERED = 200
  *
  * @throws TypeError when there is no `identify`
  */
-export function clientCertificate({ identify }: ClientCertificateOptions): Authenticator {
-  if (typeof identify !== 'function')
-    throw new TypeError('clientCertificate: "identify" is missing: a function that says whom a certificate stands for')
+export function clientCertificate(options: ClientCertificateOptions): Authenticator {
+  examine('clientCertificate', clientCertificateOptions, options)
+  const { identify } = options
   const remembered = createBounded<CertificateContent>(REMEMBERED)
 
   function contentOf(der: Uint8Array, thumbprint: string): CertificateContent | undefined {

@@ -1,8 +1,11 @@
+import { call, examine, examined } from '../protocol/examine.js'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
+import { func, having, list, object, optional, table, text, words } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import { request as requestCheck } from '../protocol/web-shapes.js'
 import { refusalResponse } from './answers.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
-import { examineNeeds, type Needs, type Policy, questionOf, weigh } from './needs.js'
+import { examineNeeds, type Needs, needsShape, type Policy, questionOf, weigh } from './needs.js'
 import { believeProxy, examineProxies } from './trusted-proxy.js'
 import { type Refused, refusal, unavailable } from './verdicts.js'
 
@@ -43,6 +46,32 @@ export interface Guard {
   metadata(request: Request): Response | undefined
 }
 
+const accepted = having<Authenticator>('what accessToken(…), apiKey(…) or their like return', 'claims', 'verify')
+
+export const guardOptions = object<GuardOptions>({
+  resource: text,
+  accept: list(accepted, 1),
+  metadata: optional(
+    object<ResourceMetadata>({
+      resource_name: optional(text),
+      scopes_supported: optional(list(text)),
+      resource_documentation: optional(text),
+      resource_policy_uri: optional(text),
+    }),
+  ),
+  trustedProxies: optional(list(words)),
+  implies: optional(table(list(text))),
+  decide: optional(func),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+/** What the functions of a guard take. */
+export const guardCalls = {
+  metadata: call(['request', requestCheck]),
+  handler: call(['needs', needsShape], ['answer', func]),
+}
+
 /**
  * Who calls, and may they? One guard for every kind of caller of one API.
  *
@@ -59,14 +88,11 @@ export interface Guard {
  * @see RFC 6750 sections 2 and 3
  */
 export function createGuard(options: GuardOptions): Guard {
+  examine('createGuard', guardOptions, options)
   const { resource, accept, metadata, trustedProxies = [], implies, decide, onEvent, now = systemNow } = options
   if (!URL.canParse(resource) || resource.includes('#'))
     throw new TypeError(
       'createGuard: "resource" must be an absolute URI without a fragment, the audience of this API’s tokens',
-    )
-  if (!Array.isArray(accept) || !accept.length)
-    throw new TypeError(
-      'createGuard: "accept" is empty; name what is accepted, for example accept: [accessToken({ issuer })]',
     )
   examineProxies(trustedProxies)
   const context = { resource, now }
@@ -121,6 +147,7 @@ export function createGuard(options: GuardOptions): Guard {
   const where: Record<string, string> = metadata ? { resource_metadata: metadataUrl(resource) } : {}
 
   const protect = async (request: Request, needs: Needs = {}): Promise<Outcome> => {
+    examine('guard', requestCheck, request, 'request')
     examineNeeds(needs)
     const found = judgeOf(request)
     const judge = 'verify' in found ? found : undefined
@@ -142,7 +169,7 @@ export function createGuard(options: GuardOptions): Guard {
     return { ok: false, response: refusalResponse(verdict, accept, judge, { ...where, ...scope }) }
   }
 
-  return Object.assign(protect, {
+  const methods = {
     metadata: (request: Request) => (metadata ? metadataAnswer(request, resource, accept, metadata) : undefined),
     handler(needs: Needs, answer: (request: Request, principal: Principal) => Response | Promise<Response>) {
       examineNeeds(needs)
@@ -151,5 +178,6 @@ export function createGuard(options: GuardOptions): Guard {
         return outcome.ok ? answer(request, outcome.principal) : outcome.response
       }
     },
-  })
+  }
+  return Object.assign(protect, examined('guard', methods, guardCalls))
 }

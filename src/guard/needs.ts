@@ -1,5 +1,19 @@
 import type { Principal } from '../protocol/principal.js'
 import { missingScopes } from '../protocol/scope.js'
+import {
+  anything,
+  flag,
+  list,
+  object,
+  oneOf,
+  optional,
+  seconds,
+  table,
+  text,
+  valueFlaw,
+  whole,
+  words,
+} from '../protocol/shape.js'
 import { type Refused, refusal } from './verdicts.js'
 
 /** What a route needs of a caller. */
@@ -25,16 +39,34 @@ export interface Needs {
 /** What is looked for in a request may not be there; {@link examineNeeds} says so. */
 export type FoundNeeds = { readonly [Name in keyof Needs]: Needs[Name] | undefined }
 
-const names: Readonly<Record<keyof Needs, true>> = {
-  scopes: true,
-  tenant: true,
-  methods: true,
-  bound: true,
-  acr: true,
-  maxAge: true,
-  action: true,
-  cost: true,
+export interface Action {
+  name: string
+  resource?: { type: string; id: string; properties?: Readonly<Record<string, unknown>> }
+  context?: Readonly<Record<string, unknown>>
 }
+
+export const needsShape = object<Needs>({
+  scopes: optional(list(words)),
+  tenant: optional(words),
+  methods: optional(list(oneOf('access_token', 'api_key', 'agent_token', 'client_certificate', 'session_cookie'))),
+  bound: optional(flag),
+  acr: optional(list(text)),
+  maxAge: optional(seconds({ least: 0 })),
+  action: optional(
+    object<Action>({
+      name: text,
+      resource: optional(
+        object<NonNullable<Action['resource']>>({
+          type: words,
+          id: words,
+          properties: optional(table(anything<unknown>())),
+        }),
+      ),
+      context: optional(table(anything<unknown>())),
+    }),
+  ),
+  cost: optional(whole({ least: 0 }, 'a whole number of calls')),
+})
 
 /**
  * A need that is misspelt (`scope`), or that has no value (`tenant: params.tenat`), would be none at all and let everybody in.
@@ -42,21 +74,12 @@ const names: Readonly<Record<keyof Needs, true>> = {
  * @throws TypeError naming it
  */
 export function examineNeeds(needs: FoundNeeds): Needs {
-  for (const name in needs) {
-    if (!Object.hasOwn(names, name))
-      throw new TypeError(`guard: "${name}" is none of a route's needs: ${Object.keys(names).join(', ')}`)
+  const flaw = valueFlaw(needsShape, needs)
+  if (flaw) throw new TypeError(`guard: "${flaw.at || 'needs'}" ${flaw.remedy}`)
+  for (const name in needs)
     if (needs[name as keyof Needs] === undefined)
       throw new TypeError(`guard: "${name}" of this route's needs is undefined`)
-  }
-  const { cost = 1 } = needs
-  if (!Number.isSafeInteger(cost) || cost < 0) throw new TypeError('guard: "cost" must be a whole number of calls')
   return needs as Needs
-}
-
-export interface Action {
-  name: string
-  resource?: { type: string; id: string; properties?: Readonly<Record<string, unknown>> }
-  context?: Readonly<Record<string, unknown>>
 }
 
 /** A question in the shape of the Authorization API. @see OpenID AuthZEN Authorization API 1.0 section 5 */

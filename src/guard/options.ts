@@ -1,5 +1,8 @@
 import type { CryptoKey, JWTHeaderParameters } from 'jose'
+import { privateKeyFlaw } from '../protocol/jwk.js'
 import type { Secret } from '../protocol/secret.js'
+import { either, func, list, object, oneOf, optional, seconds, secret, text } from '../protocol/shape.js'
+import { storeCheck } from '../store/examine-store.js'
 import type { DpopOptions } from './proof.js'
 
 export interface AccessTokenOptions {
@@ -67,36 +70,65 @@ export type IntrospectionOptions = {
     }
 )
 
+const introspectionOptions = object<IntrospectionOptions>({
+  client_id: text,
+  endpoint: optional(text),
+  maxAge: optional(seconds({ least: 0 })),
+  client_secret: optional(secret),
+  clientAuthentication: optional(oneOf('client_secret_basic', 'client_secret_post', 'private_key_jwt')),
+  clientKey: optional(secret),
+})
+
+export const accessTokenOptions = object<AccessTokenOptions>({
+  issuer: text,
+  profile: optional(oneOf('rfc9068', 'jwt')),
+  algs: optional(list(text, 1)),
+  jwksUri: optional(text),
+  keys: optional(func),
+  introspection: optional(introspectionOptions),
+  revokedUntil: optional(func),
+  tenantClaim: optional(text),
+  fetch: optional(func),
+  clockTolerance: optional(seconds({ least: 0 })),
+  cooldown: optional(seconds({ least: 0 })),
+  maxAge: optional(seconds({ least: 0 })),
+  timeout: optional(seconds()),
+  dpop: optional(
+    object<DpopOptions>({
+      store: optional(storeCheck),
+      publicUrl: optional(either(text, func)),
+      maxAge: optional(seconds()),
+      nonceKey: optional(text),
+    }),
+  ),
+})
+
 export const usualAlgs = ['RS256', 'PS256', 'ES256', 'EdDSA']
 
-/** @throws TypeError naming the option and the remedy */
-export function examine(options: AccessTokenOptions): void {
-  const { issuer, profile, jwksUri, keys, algs = usualAlgs, introspection } = options
+/** What no declaration can say. @throws TypeError naming the option and the remedy */
+export function examineMore(options: AccessTokenOptions): void {
+  const { issuer, jwksUri, keys, algs = usualAlgs, introspection } = options
   requireUrl('issuer', issuer)
   if (jwksUri !== undefined) requireUrl('jwksUri', jwksUri)
   const allowed = keys ? /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519|HS256)$/ : /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)$/
-  if (!algs.length || algs.some((alg) => !allowed.test(alg)))
-    misuse('algs', 'must be asymmetric signature algorithms like RS256')
-  if (profile !== undefined && profile !== 'rfc9068' && profile !== 'jwt') misuse('profile', 'is "rfc9068" or "jwt"')
+  if (algs.some((alg) => !allowed.test(alg))) misuse('algs', 'must be asymmetric signature algorithms like RS256')
   if (introspection) examineIntrospection(introspection)
 }
 
 function examineIntrospection(options: IntrospectionOptions): void {
-  const { client_id, endpoint, maxAge = 0, clientAuthentication: method = 'client_secret_basic' } = options
-  if (!client_id) misuse('introspection.client_id', 'must be the name that this API has at the issuer')
+  const { endpoint, clientAuthentication: method } = options
   if (endpoint !== undefined) requireUrl('introspection.endpoint', endpoint)
-  if (!(maxAge >= 0 && maxAge < Number.POSITIVE_INFINITY))
-    misuse('introspection.maxAge', 'must be seconds, 0 to ask every time')
-  if (!/^(client_secret_(basic|post)|private_key_jwt)$/.test(method))
-    misuse(
-      'introspection.clientAuthentication',
-      'must be "client_secret_basic", "client_secret_post" or "private_key_jwt"',
-    )
-  if ('clientKey' in options ? !isKey(options.clientKey) : method === 'private_key_jwt')
-    misuse('introspection.clientKey', 'must be a private key as a JWK in JSON, with "alg" and "d"')
-  if ('clientKey' in options) return
-  if (typeof options.client_secret !== 'function' && !options.client_secret)
+  if ('clientKey' in options || method === 'private_key_jwt') examineKey((options as { clientKey?: Secret }).clientKey)
+  else if (!options.client_secret)
     misuse('introspection.client_secret', 'is missing: the secret, or a function that gets it')
+}
+
+/** A key that comes from a function is examined when it comes. */
+function examineKey(key: Secret | undefined): void {
+  if (typeof key === 'function') return
+  const flaw = key === undefined ? 'is missing: the private key, a JWK in JSON' : privateKeyFlaw(key)
+  if (flaw !== undefined) misuse('introspection.clientKey', flaw)
+  if (JSON.parse(`${key}`).alg === undefined) misuse('introspection.clientKey', 'must say its "alg"')
 }
 
 function misuse(option: string, remedy: string): never {
@@ -109,15 +141,4 @@ function requireUrl(option: string, text: string): void {
   const local = url && /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
   if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && local))
     misuse(option, 'must be an https: URL (http: on loopback only)')
-}
-
-/** A key that comes from a function is examined when it comes. */
-function isKey(key: Secret): boolean {
-  if (typeof key === 'function') return true
-  try {
-    const { alg, d } = JSON.parse(key)
-    return typeof alg === 'string' && typeof d === 'string'
-  } catch {
-    return false
-  }
 }

@@ -1,8 +1,12 @@
-import { type ClientOptions, examineClient } from '../bff/client.js'
+import { type ClientOptions, clientShape, examineClient, privateJwk } from '../bff/client.js'
 import { createDpop } from '../bff/dpop.js'
 import { createProvider } from '../bff/provider.js'
+import { examine, examined, promised } from '../protocol/examine.js'
 import type { Secret } from '../protocol/secret.js'
+import { func, object, optional, seconds, secret, text } from '../protocol/shape.js'
 import { systemNow } from '../protocol/time.js'
+import { fetched, init } from '../protocol/web-shapes.js'
+
 import { createCalls } from './calls.js'
 import { createTokens, type MachineTokenOptions } from './tokens.js'
 
@@ -40,6 +44,24 @@ export interface MachineClient {
   fetch(input: string | URL | Request, init?: RequestInit, options?: MachineTokenOptions): Promise<Response>
 }
 
+export const machineClientOptions = object<MachineClientOptions>({
+  ...clientShape,
+  scope: optional(text),
+  resource: optional(text),
+  dpopKey: optional(secret),
+  timeout: optional(seconds()),
+  fetch: optional(func),
+  now: optional(func),
+})
+
+const tokenOptions = optional(object<MachineTokenOptions>({ resource: optional(text), scope: optional(text) }))
+
+/** What the functions of `createMachineClient(…)` take. */
+export const machineClientCalls = {
+  getToken: promised(['options', tokenOptions]),
+  fetch: promised(['input', fetched], ['init', optional(init)], ['options', tokenOptions]),
+}
+
 /**
  * A service that calls APIs as itself: the client credentials grant. There is no person in it and no refresh token; a token
  * is asked for again when its time is over.
@@ -50,12 +72,13 @@ export interface MachineClient {
  * @see RFC 6749 section 4.4
  */
 export function createMachineClient(options: MachineClientOptions): MachineClient {
+  examine('createMachineClient', machineClientOptions, options)
   const { dpopKey, timeout = 10, now = systemNow } = options
   const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
   const dpop = dpopKey === undefined ? undefined : createDpop(dpopKey)
   const provider = createProvider(
     {
-      ...examined(options),
+      ...clientOf(options),
       timeout,
       now,
       fetch,
@@ -67,12 +90,17 @@ export function createMachineClient(options: MachineClientOptions): MachineClien
     dpop,
   )
   const tokens = createTokens(provider, { scope: options.scope, resource: options.resource }, now)
-  return { getToken: (wanted = {}) => tokens.get(wanted), fetch: createCalls(tokens, dpop, fetch) }
+  const methods = {
+    getToken: (wanted: MachineTokenOptions = {}) => tokens.get(wanted),
+    fetch: createCalls(tokens, dpop, fetch),
+  }
+  return examined('client', methods, machineClientCalls)
 }
 
 /** The same examination as the backend's, under this function's name. */
-function examined(options: MachineClientOptions) {
+function clientOf(options: MachineClientOptions) {
   try {
+    if (options.dpopKey !== undefined) privateJwk('dpopKey', options.dpopKey)
     return examineClient(options, options.fetch !== undefined)
   } catch (error) {
     throw new TypeError((error as Error).message.replace('createBff', 'createMachineClient'))

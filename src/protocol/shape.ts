@@ -70,6 +70,7 @@ export function check<Of>(words: string, fits: (value: unknown) => boolean, show
 function kindOf(value: unknown, shown?: 'shown'): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
+  if (value === '') return 'an empty text'
   if (typeof value === 'string') return shown && /^[-+\d.e]{1,20}$/i.test(value) ? `text "${value}"` : 'text'
   if (shown && typeof value === 'number') return `${value}`
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
@@ -201,8 +202,11 @@ export const either = <One, Two>(one: Check<One>, two: Check<Two>): Check<One | 
   }
 }
 
-/** An object with these members and no others: a name that is misspelt would be an option that nobody has set. */
-export function object<Of>(shape: Shape<Of>, said = 'an object'): Check<Of> {
+/**
+ * An object with these members and no others: a name that is misspelt would be an option that nobody has set. `open`: others may be
+ * there, and are examined elsewhere.
+ */
+export function object<Of>(shape: Shape<Of>, said = 'an object', open?: 'open'): Check<Of> {
   const members = shape as Readonly<Record<string, AnyCheck>>
   const known = Object.keys(members)
   return {
@@ -210,7 +214,8 @@ export function object<Of>(shape: Shape<Of>, said = 'an object'): Check<Of> {
     members,
     flaw(value) {
       if (!isPlain(value)) return { at: '', remedy: `must be ${said}; got ${kindOf(value)}` }
-      for (const key of Object.keys(value)) if (!Object.hasOwn(members, key)) return unknown(key, known)
+      const odd = open ? undefined : Object.keys(value).find((key) => !Object.hasOwn(members, key))
+      if (odd !== undefined) return unknown(odd, known)
       return first(known, (key) => within(key, valueFlaw(members[key] ?? whatever, value[key])))
     },
   }

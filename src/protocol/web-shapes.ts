@@ -4,10 +4,11 @@ import { check } from './shape.js'
 type Members = Readonly<Record<string, unknown>> | null | undefined
 
 /** Whatever a runtime or a framework makes of a request. */
-export const request = check<Request>('a Request', (value) => {
+const isRequest = (value: unknown): boolean => {
   const { url, headers } = (value ?? {}) as { url?: unknown; headers?: Members }
   return typeof url === 'string' && typeof headers?.['get'] === 'function'
-})
+}
+export const request = check<Request>('a Request', isRequest)
 
 /** Who a guard has found: what is in it was verified there, and may be more than is known here. */
 export const principal = check<Principal>('a principal, as a guard has found it', (value) => {
@@ -20,3 +21,15 @@ export const principal = check<Principal>('a principal, as a guard has found it'
     claims !== null
   )
 })
+
+/** What `fetch` takes: a text, a `URL` or a `Request`. */
+export const fetched = check<string | URL | Request>(
+  'a URL or a Request',
+  (value) => (typeof value === 'string' && value !== '') || value instanceof URL || isRequest(value),
+)
+
+/** What is in it is the platform's to look at. */
+export const init = check<RequestInit>(
+  'what fetch takes beside a URL',
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+)

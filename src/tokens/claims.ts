@@ -1,3 +1,5 @@
+import { anything, type Check, instant, list, object, optional, table, text } from '../protocol/shape.js'
+
 /** What an access token may say besides what the issuer puts there; everything else has to be named in `disclose`. */
 const open = ['tenant', 'role', 'roles', 'auth_time', 'acr', 'amr', 'cnf', 'act', 'authorization_details'] as const
 
@@ -21,6 +23,25 @@ export interface AccessTokenClaims {
   /** Names that `disclose` lists. */
   readonly [claim: string]: unknown
 }
+
+const record = optional(table(anything<unknown>()))
+
+/** Of the closed list the types, too; which other names there may be is not said here. */
+export const claimsCheck = object<Pick<AccessTokenClaims, (typeof open)[number]>>(
+  {
+    tenant: optional(text),
+    role: optional(text),
+    roles: optional(list(text)),
+    auth_time: optional(instant),
+    acr: optional(text),
+    amr: optional(list(text)),
+    cnf: optional(table(text)),
+    act: record,
+    authorization_details: optional(list(table(anything<unknown>()))),
+  },
+  'an object of claims',
+  'open',
+) as Check<Readonly<Record<string, unknown>>>
 
 /**
  * Access tokens travel: to every API, into logs, through browsers. So what they say is a closed list; e-mail, telephone,

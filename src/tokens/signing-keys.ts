@@ -1,5 +1,5 @@
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, importJWK, type JWK, type JWTHeaderParameters } from 'jose'
-import { publicMembers } from '../protocol/jwk.js'
+import { privateKeyFlaw, publicMembers } from '../protocol/jwk.js'
 import type { Secret } from '../protocol/secret.js'
 
 /** The algorithms that tokens can be signed with. */
@@ -21,16 +21,27 @@ export interface ReadyKey {
   publicJwk: JWK | undefined
 }
 
+const misuse = (alg: string, remedy: string) => new TypeError(`createTokenIssuer: "keys": a key for ${alg} ${remedy}`)
+
+/** A key that comes from a function is examined when it comes. @throws TypeError naming what is wrong, never the key */
+export function examineKey({ alg, key }: SigningKey): void {
+  const flaw = typeof key === 'function' ? undefined : keyFlaw(alg, key)
+  if (flaw !== undefined) throw misuse(alg, flaw)
+}
+
+function keyFlaw(alg: SigningAlg, text: string): string | undefined {
+  if (alg !== 'HS256') return privateKeyFlaw(text, alg)
+  // RFC 7518 section 3.2: at least as long as the hash.
+  return new TextEncoder().encode(text).length < 32 ? 'must have 32 bytes at least' : undefined
+}
+
 /** @throws TypeError naming what is wrong with a key, never the key */
 export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKey> {
   const text = typeof key === 'function' ? await key() : key
-  const misuse = (remedy: string): never => {
-    throw new TypeError(`createTokenIssuer: "keys": a key for ${alg} ${remedy}`)
-  }
+  const flaw = typeof text === 'string' ? keyFlaw(alg, text) : 'must be a text'
+  if (flaw !== undefined) throw misuse(alg, flaw)
   if (alg === 'HS256') {
     const bytes = new TextEncoder().encode(text)
-    // RFC 7518 section 3.2: at least as long as the hash.
-    if (bytes.length < 32) misuse('must have 32 bytes at least')
     const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
     const kid = [...digest.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
     return { kid, alg, sign: bytes, verify: bytes, publicJwk: undefined }
@@ -39,13 +50,11 @@ export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKe
     const jwk = JSON.parse(text) as JWK
     const open = publicMembers(jwk) as JWK
     const sign = (await importJWK({ ...jwk, ext: false } as JWK, alg)) as CryptoKey
-    if (!('type' in sign) || sign.type !== 'private') misuse('must be a private key as a JWK in JSON')
     const verify = (await importJWK({ ...open, ext: true } as JWK, alg)) as CryptoKey
     const kid = await calculateJwkThumbprint(open)
     return { kid, alg, sign, verify, publicJwk: { ...(await exportJWK(verify)), kid, alg, use: 'sig' } }
-  } catch (error) {
-    if (error instanceof TypeError && error.message.startsWith('createTokenIssuer')) throw error
-    return misuse('must be a private key as a JWK in JSON')
+  } catch {
+    throw misuse(alg, 'must be a private key as a JWK in JSON')
   }
 }
 

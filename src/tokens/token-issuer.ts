@@ -1,11 +1,13 @@
-import { type JWK, SignJWT } from 'jose'
+import { type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
+import { examine, examined, promised } from '../protocol/examine.js'
 import { isScope } from '../protocol/scope.js'
+import { anything, flag, func, list, object, oneOf, optional, seconds, secret, text, whole } from '../protocol/shape.js'
 import { systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
-import { examineStore } from '../store/examine-store.js'
-import { type AccessTokenClaims, examineClaims } from './claims.js'
+import { storeCheck } from '../store/examine-store.js'
+import { type AccessTokenClaims, claimsCheck, examineClaims } from './claims.js'
 import { createRefreshTokens, type Grant } from './refresh-tokens.js'
-import { keyFinder, type ReadyKey, readySigningKey, type SigningKey } from './signing-keys.js'
+import { examineKey, keyFinder, type ReadyKey, readySigningKey, type SigningKey } from './signing-keys.js'
 
 export interface TokenIssuerOptions {
   /** Who says so: an https URL, in `iss` of every token. */
@@ -42,6 +44,13 @@ export interface NewToken {
   refresh?: boolean
 }
 
+export interface RefreshOptions {
+  /** Fewer than were granted. Default: the same. */
+  scopes?: readonly string[]
+  /** Default: the issuer's. */
+  audience?: string
+}
+
 /** @see RFC 6749 section 5.1 */
 export interface IssuedToken {
   access_token: string
@@ -49,6 +58,43 @@ export interface IssuedToken {
   expires_in: number
   scope: string
   refresh_token?: string
+}
+
+export const tokenIssuerOptions = object<TokenIssuerOptions>({
+  issuer: text,
+  audience: text,
+  keys: list(object<SigningKey>({ alg: oneOf('ES256', 'EdDSA', 'RS256', 'HS256'), key: secret }, '{ alg, key }'), 1),
+  store: storeCheck,
+  accessTokenLifetime: optional(whole({ least: 1 }, 'a whole number of seconds')),
+  refreshTokenLifetime: optional(seconds()),
+  disclose: optional(list(text)),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+/** What the functions of `createTokenIssuer(…)` take. */
+export const tokenIssuerCalls = {
+  // A header that somebody has sent: a key that it does not name is not found.
+  keys: promised(['header', anything<JWTHeaderParameters>()]),
+  issue: promised([
+    'token',
+    object<NewToken>({
+      sub: text,
+      client_id: text,
+      scopes: list(text),
+      audience: optional(text),
+      claims: optional(claimsCheck),
+      lifetime: optional(whole({ least: 1 }, 'a whole number of seconds')),
+      refresh: optional(flag),
+    }),
+  ]),
+  // What is presented is answered, whatever it is.
+  refresh: promised(
+    ['refresh_token', anything<string>()],
+    ['options', optional(object<RefreshOptions>({ scopes: optional(list(text)), audience: optional(text) }))],
+  ),
+  revoke: promised(['refresh_token', anything<string>()]),
+  jwks: promised(),
 }
 
 export type TokenIssuer = ReturnType<typeof createTokenIssuer>
@@ -62,9 +108,10 @@ export type TokenIssuer = ReturnType<typeof createTokenIssuer>
  * @throws TypeError naming the option
  */
 export function createTokenIssuer(options: TokenIssuerOptions) {
+  examine('createTokenIssuer', tokenIssuerOptions, options)
   const { issuer, audience, store, disclose = [], onEvent, now = systemNow } = options
   const { accessTokenLifetime = 900, refreshTokenLifetime = 604_800 } = options
-  examine(options)
+  examineMore(options)
   let reading: Promise<readonly ReadyKey[]> | undefined
   const ready = () => {
     reading ??= Promise.all(options.keys.map(readySigningKey))
@@ -98,7 +145,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
     return { access_token, token_type: bound ? 'DPoP' : 'Bearer', expires_in, scope }
   }
 
-  return {
+  const methods = {
     issuer,
     /** Whom tokens are for that name no other. */
     audience,
@@ -117,12 +164,8 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
       lifetime,
       refresh = false,
     }: NewToken): Promise<IssuedToken> {
-      for (const [field, value] of Object.entries({ sub, client_id }))
-        if (typeof value !== 'string' || !value) throw new TypeError(`tokens.issue: "${field}" is missing`)
       const odd = scopes.find((scope) => !isScope(scope))
       if (odd !== undefined) throw new TypeError(`tokens.issue: "scopes" names ${odd}, which is no scope`)
-      if (lifetime !== undefined && !(Number.isInteger(lifetime) && lifetime > 0))
-        throw new TypeError('tokens.issue: "lifetime" must be a whole number of seconds, 1 at least')
       const grant = { sub, client_id, scopes: [...new Set(scopes)], claims: examineClaims(claims, disclose) }
       const issued = await sign(grant, aud, lifetime)
       return refresh ? { ...issued, refresh_token: await refreshTokens.create(grant) } : issued
@@ -136,7 +179,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
      */
     async refresh(
       refresh_token: string,
-      { scopes, audience: aud = audience }: { scopes?: readonly string[]; audience?: string } = {},
+      { scopes, audience: aud = audience }: RefreshOptions = {},
     ): Promise<IssuedToken> {
       // Signed before the refresh token is spent: a key that cannot be had costs nobody a sign-in.
       const { token, made } = await refreshTokens.rotate(refresh_token, (granted) => {
@@ -155,17 +198,15 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
       return { keys: (await ready()).flatMap(({ publicJwk }) => publicJwk ?? []) }
     },
   }
+  return examined('tokens', methods, tokenIssuerCalls)
 }
 
-function examine({ issuer, audience, keys, store }: TokenIssuerOptions): void {
+/** What no declaration can say. */
+function examineMore({ issuer, keys }: TokenIssuerOptions): void {
   const misuse = (option: string, remedy: string) => {
     throw new TypeError(`createTokenIssuer: "${option}" ${remedy}`)
   }
   if (!URL.canParse(issuer) || !/^https?:/.test(issuer) || /[?#]/.test(issuer))
     misuse('issuer', 'must be an https: URL without query and fragment')
-  if (typeof audience !== 'string' || !audience) misuse('audience', 'is missing: the API that tokens are for')
-  if (!keys?.length) misuse('keys', 'is empty: name at least one key to sign with')
-  const odd = keys.find(({ alg }) => !/^(ES256|EdDSA|RS256|HS256)$/.test(alg))
-  if (odd) misuse('keys', 'must be for ES256, EdDSA, RS256 or HS256')
-  examineStore('createTokenIssuer', store)
+  for (const key of keys) examineKey(key)
 }

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { accessToken, createGuard } from 'sallyport/guard'
 import { memoryStore, type RecordStore } from 'sallyport/store'
@@ -238,12 +239,20 @@ describe('refresh tokens', () => {
   })
 })
 
+const weakRsaKey = JSON.stringify(
+  generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey.export({ format: 'jwk' }),
+)
+
 describe('createTokenIssuer()', () => {
   it.each([
     ['issuer', { issuer: 'notes' }],
     ['audience', { audience: '' }],
     ['keys', { keys: [] }],
-    ['keys', { keys: [{ alg: 'none', key: 'x' }] }],
+    ['keys.0.alg', { keys: [{ alg: 'none', key: 'x' }] }],
+    ['keys.0.kid', { keys: [{ alg: 'ES256', key: 'x', kid: '1' }] }],
+    ['accessTokenLifetime', { accessTokenLifetime: '900' }],
+    ['refreshTokenLifetime', { refreshTokenLifetime: Number.NaN }],
+    ['accessTokenLifetimes', { accessTokenLifetimes: 900 }],
     ['store', { store: undefined }],
   ])('names the option that cannot be used: %s', (option, wrong) => {
     expect(() =>
@@ -255,11 +264,13 @@ describe('createTokenIssuer()', () => {
     ['a short secret', { alg: 'HS256', key: 'x'.repeat(31) }],
     ['no JWK', { alg: 'ES256', key: 'nonsense' }],
     ['a public key', { alg: 'ES256', key: '' }],
+    ['a key of another kind', { alg: 'RS256', key: es256.key }],
+    ['an RSA key of 1024 bits', { alg: 'RS256', key: weakRsaKey }],
   ] as const)('refuses %s as a key, without repeating it', async (name, key) => {
     const { publicKey } = await generateKeyPair('ES256', { extractable: true })
     const real = name === 'a public key' ? { ...key, key: JSON.stringify(await exportJWK(publicKey)) } : key
-    const error = await scene({ keys: [real] })
-      .issue()
+    const error = await Promise.resolve()
+      .then(() => scene({ keys: [real] }))
       .catch((error) => error)
     expect(error).toBeInstanceOf(TypeError)
     expect(error.message).toContain('"keys"')
