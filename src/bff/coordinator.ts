@@ -1,7 +1,7 @@
 import { randomId, sha256 } from '../crypto/hash.js'
-import { createBreaker } from './breaker.js'
+import { backOff, createBreaker } from '../protocol/breaker.js'
 import { shortId } from './events.js'
-import { judge, type ProviderAnswer } from './provider-answers.js'
+import { isOutage, judge, type ProviderAnswer } from './provider-answers.js'
 import type { Providers } from './providers.js'
 import type { AccessToken, TokenOutcome, Wanted } from './record.js'
 import type { Settings } from './settings.js'
@@ -13,6 +13,8 @@ import { createUnsaved } from './unsaved.js'
 const SLACK = 2
 /** Seconds left to whoever has an answer, to store it. */
 const STORING = 3
+/** Seconds for which one answer can make a session wait, whatever its `Retry-After`. */
+const LONGEST_WAIT = 60
 
 /** What is being done with one session, for one wish. */
 interface Work {
@@ -33,7 +35,8 @@ interface Work {
  */
 export function createCoordinator(settings: Settings, providers: Providers, shelf: Shelf) {
   const { now, emit, timeout } = settings
-  const breaker = createBreaker(now)
+  /** Each provider's own: what one of them fails at says nothing of the others. */
+  const breakers = new Map(providers.all.map(({ settings: { issuer } }) => [issuer, createBreaker(now)]))
   const turns = new Map<string, Promise<unknown>>()
   const unsaved = createUnsaved(settings)
   const takeOver = SLACK + timeout + STORING
@@ -59,10 +62,16 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
           continue
         }
       }
-      const wait = Math.max(past?.notBefore ?? 0, breaker.until()) - now()
+      const breaker = breakers.get(held.record.iss)
+      const own = past && (past.about ?? key) === key ? past.notBefore - now() : 0
+      const wait = Math.max(own, breaker?.left() ?? 0)
       if (draining || wait > 0) return fallBack(held, wanted, key, Math.max(wait, 1))
       const ask = await providers.of(held.record.iss)?.prepareRefresh()
-      if (!ask) return fallBack(held, wanted, key, breaker.failed())
+      if (!ask) {
+        // Its metadata, or our own secret: no session has a part in that.
+        breaker?.failed()
+        return fallBack(held, wanted, key, backOff(0))
+      }
 
       const mine: Attempt = {
         id: randomId(),
@@ -72,7 +81,9 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
         unknown: past !== undefined && (past.unknown || past.running),
         refused: past?.refused ?? false,
         odd: past?.odd ?? 0,
-        notBefore: 0,
+        failures: past?.failures ?? 0,
+        notBefore: past?.notBefore ?? 0,
+        about: past?.about,
       }
       const begun = monotonic()
       if (!(await shelf.begin(held, mine, found?.version))) continue
@@ -113,7 +124,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
   async function keep(work: Work, answer: ProviderAnswer & { type: 'tokens' }): Promise<TokenOutcome | undefined> {
     const { held, wanted, key } = work
     const { id, sub, generation, refresh_token } = held.record
-    breaker.succeeded()
+    breakers.get(held.record.iss)?.succeeded()
     const newest = answer.refresh_token ?? refresh_token
     if (answer.sub !== undefined && answer.sub !== sub) {
       emit({ type: 'id_token_refused', claim: 'sub' })
@@ -154,10 +165,19 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
     { held, mine, wanted, key }: Work,
     answer: Exclude<ProviderAnswer, { type: 'tokens' }>,
   ): Promise<TokenOutcome | undefined> {
-    const { unknown, refused, odd } = mine
+    const { unknown, refused, odd, failures = 0 } = mine
+    const further = key !== ''
+    if (isOutage(answer)) breakers.get(held.record.iss)?.failed(held.record.id)
     const token = held.tokens.get(key)
     const stillGood = token !== undefined && leftOf(token) > 0
-    const verdict = judge(answer, { unknown, ours: held.ours, refusedBefore: refused, oddBefore: odd, stillGood })
+    const verdict = judge(answer, {
+      unknown,
+      ours: held.ours,
+      refusedBefore: refused,
+      oddBefore: odd,
+      stillGood,
+      further,
+    })
     const spoken = answer.type === 'error' ? answer : { status: 0, error: undefined, retryAfter: undefined }
     emit({
       type: 'refresh_failed',
@@ -175,13 +195,18 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
     if (verdict.error === 'operator_error')
       emit({ type: 'operator_error', detail: `The token endpoint answers ${spoken.status} ${spoken.error ?? ''}` })
     const race = verdict.error === 'refresh_race'
-    const retryAfter = race ? 1 : breaker.failed(spoken.retryAfter)
+    const retryAfter = race ? 1 : Math.min(spoken.retryAfter ?? backOff(failures), LONGEST_WAIT)
+    // Another token of this session waits already: from now on all of them do.
+    const others = mine.about !== undefined && mine.about !== key && mine.notBefore > now()
+    const strange = verdict.error === 'temporarily_unavailable' && verdict.outcome === 'refused' && !further
     await note(held, {
       ...done,
       unknown: unknown || verdict.outcome === 'unknown',
       refused: refused || race,
-      odd: odd + (verdict.outcome === 'refused' && !race ? 1 : 0),
-      notBefore: race ? 0 : now() + retryAfter,
+      odd: odd + (strange ? 1 : 0),
+      failures: failures + 1,
+      notBefore: race ? 0 : Math.max(now() + retryAfter, others ? mine.notBefore : 0),
+      about: isOutage(answer) || others ? undefined : key,
     })
     return fallBack(held, wanted, key, retryAfter, verdict.error)
   }

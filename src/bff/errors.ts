@@ -8,6 +8,10 @@ export const bffErrors = {
   invalid_grant: [400, 'The code or the session cannot be used.'],
   invalid_scope: [400, 'This scope is not configured for the page.'],
   invalid_target: [400, 'This resource is not configured for the page.'],
+  interaction_required: [
+    400,
+    'The provider wants to see the person before it gives a token for this: sign in again, naming this resource.',
+  ],
   unsupported_grant_type: [400, 'The grant_type is authorization_code or refresh_token.'],
   state_mismatch: [400, "The state is not the one of this browser's sign-in."],
   transaction_consumed: [400, 'This sign-in has been finished already.'],

@@ -1,10 +1,13 @@
 import * as oidc from 'openid-client'
-import type { ProviderAnswer } from './provider-answers.js'
+import { type ProviderAnswer, wantsThePerson } from './provider-answers.js'
+
+/** Seconds that a provider can ask to be left alone by. More would be its outage made longer by a header. */
+const LONGEST_REST = 300
 
 /** Sorts what openid-client throws into what the provider did. */
 export function answerOf(error: unknown): ProviderAnswer {
   if (error instanceof oidc.ResponseBodyError)
-    return { type: 'error', status: error.status, error: error.error, json: true, ...retryAfter(error.response) }
+    return { type: 'error', status: error.status, error: wordOf(error), json: true, ...retryAfter(error.response) }
   if (error instanceof oidc.WWWAuthenticateChallengeError)
     return { type: 'error', status: error.status, json: true, ...retryAfter(error.response) }
   const { cause } = error as { cause?: unknown }
@@ -14,10 +17,19 @@ export function answerOf(error: unknown): ProviderAnswer {
   for (let at: unknown = error; at instanceof Object; at = (at as { cause?: unknown }).cause)
     if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)$/.test(`${(at as { code?: unknown }).code}`))
       return { type: 'unreachable' }
-  return { type: 'unknown' }
+  const { code } = error as { code?: unknown }
+  // openid-client's words for what it has read, but for two.
+  const answered = /^OAUTH_(?!TIMEOUT|ABORT)/.test(`${code}`)
+  return { type: 'unknown', ...(answered && { answered }) }
+}
+
+/** Entra says `invalid_grant` for a consent that is missing, and beside it what it means. */
+function wordOf({ error, cause }: oidc.ResponseBodyError): string {
+  const { suberror } = cause
+  return error === 'invalid_grant' && typeof suberror === 'string' && wantsThePerson.has(suberror) ? suberror : error
 }
 
 function retryAfter({ headers }: Response): { retryAfter?: number } {
   const text = headers.get('retry-after') ?? ''
-  return /^\d{1,6}$/.test(text) ? { retryAfter: Number(text) } : {}
+  return /^\d{1,6}$/.test(text) ? { retryAfter: Math.min(LONGEST_REST, Number(text)) } : {}
 }

@@ -26,8 +26,12 @@ export interface Attempt {
   readonly refused: boolean
   /** How many answers were none of OAuth's. */
   readonly odd: number
+  /** How many in all brought nothing. Absent in what an older release wrote. */
+  readonly failures?: number
   /** The provider is not asked again before this instant. */
   readonly notBefore: EpochSeconds
+  /** The only token of the session (its key) that has to wait until then. Absent: all of them. */
+  readonly about?: string | undefined
 }
 
 /**

@@ -116,7 +116,7 @@ export function createDirect(settings: DirectSettings) {
     const answer = await inTurn(lock, () => spend(before, form))
     // Signed out, or in as somebody else, meanwhile.
     if (person !== before) throw new Refusal('invalid_grant', { reason: 'logged_out' })
-    if (answer.type !== 'tokens') throw refusalOf(answer)
+    if (answer.type !== 'tokens') throw refusalOf(answer, form.has('resource'))
     if (answer.sub !== undefined && answer.sub !== before.user.sub) {
       leave()
       throw new Refusal('invalid_grant', { reason: 'user_changed' })
@@ -147,8 +147,8 @@ export function createDirect(settings: DirectSettings) {
     throw new Refusal('invalid_grant', { reason: token ? 'user_changed' : 'expired' })
   }
 
-  function refusalOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>): Refusal {
-    const past = { unknown: false, ours: true, refusedBefore: true, oddBefore: 0, stillGood: false }
+  function refusalOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, further: boolean): Refusal {
+    const past = { unknown: false, ours: true, refusedBefore: true, oddBefore: 0, stillGood: false, further }
     const verdict = judge(answer, past)
     if (verdict.type === 'ended') {
       leave()

@@ -1,5 +1,6 @@
 import { importJWK, type JWK } from 'jose'
 import * as oidc from 'openid-client'
+import { createBounded } from '../protocol/bounded.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Now } from '../protocol/time.js'
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
@@ -9,12 +10,15 @@ export type Introspected =
   | { ok: true; answer: Readonly<Record<string, unknown>> }
   | { ok: false; detail: string; retryAfter?: number }
 
-/** Seconds that an issuer can ask for to be left alone. */
+/** Seconds that an issuer can ask for to be left alone with one token. */
 const LONGEST_REST = 60
+/** Tokens that it is not asked about for a while, at most. */
+const RESTING = 998
 
 /**
  * Asks an issuer about tokens. Never rejects: an answer that is not one, of whatever kind, is no word on the token. Nothing
- * is tried again by itself, and while the issuer wants to be left alone (`Retry-After`) it is.
+ * is tried again by itself. While the issuer wants to be left alone (`Retry-After`), it is: with this token. Anybody can send one
+ * that an issuer trips over, or many until it answers 429; whose token is another is asked about all the same.
  *
  * @see RFC 7662 section 2
  */
@@ -26,7 +30,7 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
   const execute = new URL(endpoint ?? issuer).protocol === 'http:' ? [oidc.allowInsecureRequests] : []
   const authenticate: oidc.ClientAuth = async (...parameters) => (await methodOf(client))(...parameters)
   let discovering: Promise<oidc.ServerMetadata> | undefined
-  let restUntil = 0
+  const rests = createBounded<number>(RESTING)
 
   async function discover(): Promise<oidc.ServerMetadata> {
     const own = { execute, timeout, [oidc.customFetch]: fetch }
@@ -46,8 +50,9 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
     return config
   }
 
-  return async (token: string): Promise<Introspected> => {
-    const rest = restUntil - now()
+  /** `digest`: of the token, which is itself kept nowhere. */
+  return async (token: string, digest: string): Promise<Introspected> => {
+    const rest = (rests.get(digest) ?? 0) - now()
     if (rest > 0) return { ok: false, detail: 'introspection: left alone', retryAfter: rest }
     try {
       discovering ??=
@@ -59,7 +64,7 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
       // What was read of the issuer may be what is wrong.
       discovering = undefined
       const { status, retryAfter } = responseOf(error)
-      if (retryAfter !== undefined) restUntil = now() + retryAfter
+      if (retryAfter !== undefined) rests.set(digest, now() + retryAfter)
       const detail = `introspection: ${status ?? (error as { code?: unknown }).code ?? 'failed'}`
       return { ok: false, detail, ...(retryAfter !== undefined && { retryAfter }) }
     }

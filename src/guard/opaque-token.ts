@@ -34,7 +34,7 @@ export function createOpaqueJudge(options: AccessTokenOptions, client: Introspec
     const { createIntrospection } = await import('./introspection.js')
     introspect ??= createIntrospection(options, client, now)
     const at = now()
-    const said = await introspect(token)
+    const said = await introspect(token, digest)
     if (!said.ok || said.answer['active'] !== true) return said
     const answer = frozen(said.answer)
     const { exp } = answer

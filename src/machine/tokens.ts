@@ -26,7 +26,7 @@ interface Held {
   until: number
 }
 
-/** How it stands with one kind of token. */
+/** How it stands with one kind of token: what the provider says to one stops none of the others. */
 interface Shelf {
   held?: Held
   asking?: Promise<Held>
@@ -63,7 +63,7 @@ export function createTokens(
     }
     shelf.failures++
     const retryAfter = 'retryAfter' in answer ? answer.retryAfter : undefined
-    shelf.quietUntil = now() + Math.min(3600, retryAfter ?? Math.min(30, 2 ** (shelf.failures - 1)))
+    shelf.quietUntil = now() + (retryAfter ?? Math.min(30, 2 ** (shelf.failures - 1)))
     throw errorOf(answer)
   }
 

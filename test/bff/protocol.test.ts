@@ -343,6 +343,28 @@ describe('several providers', () => {
     expect((await session(tab)).user.name).toBe('Alice Adams')
   })
 
+  it('[B-34] are left alone each by itself: an outage of one stops nobody of the other', async () => {
+    let down = false
+    const { here, other, tab, newTab } = await two('memory', {
+      routes: { notes: { upstream: 'https://api.example.com' } },
+      fetch: async (input, init) => {
+        const request = new Request(input, init)
+        if (request.url.startsWith('https://api.')) return new Response('ok')
+        if (request.url.startsWith(OTHER) && down) throw new TypeError('fetch failed')
+        return (request.url.startsWith(OTHER) ? other : here.as).fetch(request)
+      },
+    })
+    const theirs = [newTab(), newTab(), newTab(), newTab()]
+    await tab.navigate(`${APP}/bff/login`)
+    for (const one of theirs) await one.navigate(login)
+    here.advance(400)
+    down = true
+    const ask = async (one: Tab) =>
+      (await one.fetch(`${APP}/bff/api/notes/x`, { headers: { 'Sallyport-CSRF': '1' } })).status
+    for (const one of theirs) expect(await ask(one)).toBe(503)
+    expect(await ask(tab)).toBe(200)
+  })
+
   it('that are not configured any more get nothing of what others have issued', async () => {
     const { here, tab, sent } = await two('memory')
     await tab.navigate(login)

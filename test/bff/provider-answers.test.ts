@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { judge, type ProviderAnswer, type RefreshPast } from '../../src/bff/provider-answers.js'
 
 type Failure = Exclude<ProviderAnswer, { type: 'tokens' }>
-const past: RefreshPast = { unknown: false, ours: true, refusedBefore: false, oddBefore: 0, stillGood: false }
+const past: RefreshPast = {
+  unknown: false,
+  ours: true,
+  refusedBefore: false,
+  oddBefore: 0,
+  stillGood: false,
+  further: false,
+}
 const error = (status: number, code?: string, json = true): Failure => ({
   type: 'error',
   status,
@@ -55,6 +62,20 @@ describe('judging a provider that gave no tokens', () => {
 
   it.each(['invalid_scope', 'invalid_target'] as const)('hands %s to the caller alone', (code) => {
     expect(judge(error(400, code), past)).toEqual({ type: 'refused', error: code })
+  })
+
+  it.each(['interaction_required', 'consent_required', 'login_required', 'account_selection_required'])(
+    '[B-34] hands %s for a further API to its caller, and ends nothing',
+    (code) => {
+      const further = { ...past, further: true, oddBefore: 9 }
+      expect(judge(error(400, code), further)).toEqual({ type: 'refused', error: 'interaction_required' })
+    },
+  )
+
+  it('[B-34] ends nothing by whatever else it says of a further API', () => {
+    const further = { ...past, further: true, oddBefore: 9 }
+    expect(judge(error(400, 'access_denied'), further)).toEqual({ type: 'refused', error: 'invalid_target' })
+    expect(judge(error(400, undefined, false), further)).toMatchObject({ type: 'not_now' })
   })
 
   it('tries once more after any other 400, keeps the session while its token lives, and then ends it', () => {

@@ -2,6 +2,14 @@ import { describe, expect, it, vi } from 'vitest'
 import { sha256 } from '../../src/crypto/hash.js'
 import { API, APP, bodyOf, call, homes, look, refresh, signIn, world } from '../world.js'
 
+const OTHER = 'https://other.example.com'
+
+const oauth = (error: string, more: Record<string, unknown> = {}) => ({
+  status: 400,
+  body: JSON.stringify({ error, ...more }),
+  headers: { 'Content-Type': 'application/json' },
+})
+
 describe.each(homes)('refreshing, with %s', (home, world) => {
   it('serves the token that there is while it is good enough', async () => {
     const { tab, advance, as } = await world()
@@ -363,20 +371,99 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect(as.grants.refresh_token).toBe(home === 'a store' ? 0 : 1)
   })
 
-  it('leaves a provider alone that keeps failing, for all sessions', async () => {
-    const { as, advance, browser, tab } = await world()
-    await signIn(tab)
-    const other = browser.newTab(`${APP}/`)
+  it('leaves a provider alone, for all sessions, that failed three of them with none served between', async () => {
+    const { as, advance, tab, device } = await world()
+    const [second, third, fourth] = [device(), device(), device()]
+    for (const one of [tab, second, third, fourth]) await signIn(one)
     advance(301)
-    as.fail('token', { status: 500 }, 50)
-    for (let at = 0; at < 3; at++) {
-      await refresh(tab)
-      advance(31)
-    }
+    as.fail('token', 'network', 4)
+    for (const one of [tab, second, third]) expect((await refresh(one)).status).toBe(503)
     const asked = as.requests.token
-    await refresh(tab)
-    await refresh(other)
-    expect(as.requests.token - asked).toBeLessThanOrEqual(1)
+    expect((await refresh(fourth)).status).toBe(503)
+    expect(as.requests.token).toBe(asked)
+    advance(31)
+    // What was under way fails, and it goes on to be left alone; then it is back.
+    expect((await refresh(fourth)).status).toBe(503)
+    expect((await refresh(tab)).status).toBe(503)
+    expect(as.requests.token).toBe(asked + 1)
+    advance(31)
+    for (const one of [tab, fourth]) expect((await refresh(one)).status).toBe(200)
+  })
+
+  it('[B-34 twin] leaves it alone for nobody else while others are served between', async () => {
+    const { as, advance, tab, device } = await world()
+    const tabs = Array.from({ length: 5 }, () => device())
+    for (const one of [tab, ...tabs]) await signIn(one)
+    advance(301)
+    for (const [at, one] of tabs.entries()) {
+      if (at === 2) expect((await refresh(tab)).status).toBe(200)
+      as.fail('token', { status: 500 })
+      expect((await refresh(one)).status).toBe(503)
+    }
+  })
+
+  it.each([
+    ['a 429 that asks for an hour', { status: 429, headers: { 'Retry-After': '3600' } }],
+    ['500', { status: 500 }],
+    ['a reset', 'network' as const],
+    ['an odd 400', { status: 400 }],
+    ['400 access_denied', oauth('access_denied')],
+    ['a refused client', { ...oauth('invalid_client'), status: 401 }],
+    ['an answer that cannot be read', { status: 200, body: '{' }],
+  ])('[B-34] lets others renew after %s, thirty times, for one session', async (_name, fault) => {
+    const { as, advance, tab, device } = await world()
+    const other = device()
+    for (const one of [tab, other]) await signIn(one)
+    advance(301)
+    for (let at = 0; at < 30; at++) {
+      advance(61)
+      as.fail('token', fault)
+      // What is odd twice ends the session that it was said to.
+      if ((await refresh(tab)).status === 400) break
+    }
+    expect((await refresh(other)).status).toBe(200)
+  })
+
+  it('[B-34] is not kept waiting for more than a minute by one header', async () => {
+    const { as, advance, tab } = await world()
+    await signIn(tab)
+    advance(301)
+    as.fail('token', { status: 429, headers: { 'Retry-After': '3600' } })
+    const refused = await refresh(tab)
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '60'])
+    advance(59)
+    expect((await refresh(tab)).status).toBe(503)
+    advance(1)
+    expect((await refresh(tab)).status).toBe(200)
+  })
+
+  it.each([
+    ['interaction_required', oauth('interaction_required'), 400, 'interaction_required'],
+    ['consent_required', oauth('consent_required'), 400, 'interaction_required'],
+    ['Entra’s way to say so', oauth('invalid_grant', { suberror: 'consent_required' }), 400, 'interaction_required'],
+    ['a refusal by policy', oauth('access_denied'), 400, 'invalid_target'],
+    ['429', { status: 429, headers: { 'Retry-After': '3600' } }, 503, 'temporarily_unavailable'],
+    ['an empty 400', { status: 400 }, 503, 'temporarily_unavailable'],
+  ])('[B-34] takes %s for a further API as a word about that API alone', async (_name, fault, status, error) => {
+    const { as, advance, tab, device } = await world()
+    const other = device()
+    const both = { scope: 'openid offline_access notes:read other:read', resource: [API, OTHER] }
+    await signIn(tab, both)
+    await signIn(other, both)
+    const further = { resource: OTHER, scope: 'other:read' }
+    for (let at = 0; at < 5; at++) {
+      as.fail('token', fault)
+      const refused = await refresh(tab, further)
+      expect([refused.status, (await bodyOf(refused)).error]).toEqual([status, error])
+      advance(61)
+    }
+    as.fail('token', fault)
+    await refresh(tab, further)
+    // Its own default token, at once, and the same API for somebody else.
+    expect((await refresh(tab)).status).toBe(200)
+    expect((await refresh(other, further)).status).toBe(200)
+    advance(61)
+    expect((await refresh(tab, further)).status).toBe(200)
   })
 })
 

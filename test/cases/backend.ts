@@ -35,4 +35,5 @@ export const backendCases: readonly Case[] = [
     'B-37',
     'to keep anybody signed in for what the body of a sign-out says; what could not be done besides is told',
   ),
+  refuses('B-34', 'one session’s 429, 4xx or interaction_required at the provider: that session and that API alone'),
 ]
