@@ -1,4 +1,5 @@
 import type { Principal } from '../protocol/principal.js'
+import { isWithin } from '../protocol/time.js'
 import type { Approval, ApprovalKind } from './approval.js'
 
 /** Whether somebody may decide. Asked of signed-in people of the tenant only. */
@@ -15,9 +16,8 @@ export const isRequester = ({ kind, agent, sub }: Approval, by: Principal): bool
 
 /** Whether the sign-in is strong and recent enough for this approval. */
 export function isFresh({ freshWithin, acr }: Approval, { claims }: Principal, now: number): boolean {
-  const at = claims['auth_time']
-  if (freshWithin !== undefined && !(typeof at === 'number' && now - at <= freshWithin)) return false
-  return acr === undefined || acr.includes(`${claims['acr']}`)
+  if (freshWithin !== undefined && !isWithin(claims['auth_time'], freshWithin, now)) return false
+  return acr === undefined || acr.some((wanted) => wanted === claims['acr'])
 }
 
 /** What would do, in the words of a challenge. @see RFC 9470 section 3 */

@@ -1,3 +1,4 @@
+import { CLOCK_TOLERANCE } from '../protocol/time.js'
 import type { RecordId, RecordStore } from '../store/contract.js'
 import { idsUnder } from '../store/ids-under.js'
 import { agentError } from './errors.js'
@@ -32,6 +33,9 @@ interface RingRow {
 /** Seconds from one write to the next, after which who rotates is taken for dead. */
 const LEASE = 120
 
+/** A lease that ends later than any can was written by another clock, and holds nobody up for longer than one does. */
+const isHeld = (until: number, now: number): boolean => now < until && until - now <= LEASE + CLOCK_TOLERANCE
+
 /** The record of a ring while one process holds it. Every write fails once somebody else has taken over. */
 export interface HeldRing {
   readonly keys: readonly RingKey[]
@@ -60,7 +64,7 @@ export function createRingRecords(store: RecordStore, ring: string, now: () => n
     async hold(tenant: string | undefined): Promise<HeldRing> {
       const by = crypto.randomUUID()
       let { row, version } = await load(tenant)
-      if (row.lease && now() < row.lease.until) throw agentError('key_ring_busy')
+      if (row.lease && isHeld(row.lease.until, now())) throw agentError('key_ring_busy')
 
       async function write(next: RingRow): Promise<void> {
         const index = [{ index: 'key-ring', value: ring }]

@@ -1,4 +1,5 @@
 import { decodeJwt, type JWTPayload, jwtVerify } from 'jose'
+import { CLOCK_TOLERANCE } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import type { AgentRow } from './agent-record.js'
 import { verifierOf } from './jwk.js'
@@ -7,8 +8,6 @@ import type { Records } from './records.js'
 
 /** Seconds that what an agent signs is good for, at most. */
 export const PROOF_LIFE = 60
-/** Seconds that clocks may differ. */
-const TOLERANCE = 30
 /** Characters. What is longer is refused before anything is computed. */
 const LONGEST = 8192
 
@@ -53,7 +52,7 @@ export async function checkProof(
       subject: agent,
       requiredClaims: ['exp', 'iat', 'jti'],
       maxTokenAge: PROOF_LIFE,
-      clockTolerance: TOLERANCE,
+      clockTolerance: CLOCK_TOLERANCE,
       currentDate: new Date(now * 1000),
     })
     const { exp = 0, iat = 0, jti, aud } = payload
@@ -70,7 +69,7 @@ export async function checkProof(
 /** `true` for the first one who asks, in any process. */
 export async function spendProof(store: RecordStore, { row, claims }: Proof): Promise<boolean> {
   const id = await nameOf(row.id, `${claims.jti}`)
-  return store.consume({ kind: 'agent-proof', partition: id.slice(0, 8), id }, PROOF_LIFE + 2 * TOLERANCE)
+  return store.consume({ kind: 'agent-proof', partition: id.slice(0, 8), id }, PROOF_LIFE + 3 * CLOCK_TOLERANCE)
 }
 
 /** Whose a proof claims to be: enough to look for the key. */

@@ -3,10 +3,10 @@ import { backOff, createBreaker } from '../protocol/breaker.js'
 import { shortId } from './events.js'
 import { isOutage, judge, type ProviderAnswer } from './provider-answers.js'
 import type { Providers } from './providers.js'
-import type { AccessToken, TokenOutcome, Wanted } from './record.js'
+import type { TokenOutcome, Wanted } from './record.js'
 import type { Settings } from './settings.js'
 import type { Attempt, Held, Shelf } from './shelf.js'
-import { currentToken, grantedToken, refreshParameters, tokenKey, withToken } from './tokens.js'
+import { currentToken, grantedToken, leftOf, refreshParameters, tokenKey, withToken } from './tokens.js'
 import { createUnsaved } from './unsaved.js'
 
 /** Seconds from the wish to write an attempt until the provider must have been asked; later, it is not asked any more. */
@@ -49,7 +49,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
       const held = await shelf.read(id)
       if ('ended' in held) return { type: 'ended', reason: held.ended }
       const key = tokenKey(wanted, held.record)
-      const token = await currentToken(held.tokens, wanted, key, now())
+      const token = await currentToken(held.tokens, wanted, key, settings)
       if (token) return { type: 'token', token }
       if (held.record.refresh_token === undefined) return unrenewable(held, key)
 
@@ -101,7 +101,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
   /** Nothing can renew it. Only the default token is the session's own; another resource simply cannot be had. */
   async function unrenewable(held: Held, key: string): Promise<TokenOutcome> {
     const token = held.tokens.get(key)
-    if (token && leftOf(token) > 0) return { type: 'token', token }
+    if (token && leftOf(token, settings) > 0) return { type: 'token', token }
     if (key !== '') return { type: 'refused', error: 'invalid_target' }
     await shelf.end(held, 'expired')
     return { type: 'ended', reason: 'expired' }
@@ -116,7 +116,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
     error: (TokenOutcome & { type: 'not_now' })['error'] = 'temporarily_unavailable',
   ): Promise<TokenOutcome> {
     const token = tokens.get(key)
-    const good = token && leftOf(token) > 0 && refused !== (await sha256(token.access_token))
+    const good = token && leftOf(token, settings) > 0 && refused !== (await sha256(token.access_token))
     return good ? { type: 'token', token } : { type: 'not_now', error, retryAfter }
   }
 
@@ -131,7 +131,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
       if (!(await shelf.end(held, 'revoked'))) return undefined
       return { type: 'ended', reason: 'revoked' }
     }
-    const token = grantedToken(answer, wanted, key, held.record, now())
+    const token = grantedToken(answer, wanted, key, held.record, settings)
     const next = ({ record, tokens, id_token }: Held): Omit<Held, 'version'> => ({
       record: { ...record, generation: generation + 1, ...(newest !== undefined && { refresh_token: newest }) },
       tokens: token ? withToken(tokens, key, token) : tokens,
@@ -169,7 +169,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
     const further = key !== ''
     if (isOutage(answer)) breakers.get(held.record.iss)?.failed(held.record.id)
     const token = held.tokens.get(key)
-    const stillGood = token !== undefined && leftOf(token) > 0
+    const stillGood = token !== undefined && leftOf(token, settings) > 0
     const verdict = judge(answer, {
       unknown,
       ours: held.ours,
@@ -214,13 +214,11 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
   /** A note that cannot be written leaves the attempt running: others wait, and take its outcome for unknown. */
   const note = (held: Held, attempt: Attempt) => shelf.note(held, attempt).catch(() => {})
 
-  const leftOf = ({ lifetime, obtained }: AccessToken) => lifetime - (now() - obtained)
-
   return {
     /** The token of this session for exactly this question. @throws StoreError */
     async token(held: Held, wanted: Wanted): Promise<TokenOutcome> {
       const { id } = held.record
-      const token = await currentToken(held.tokens, wanted, tokenKey(wanted, held.record), now())
+      const token = await currentToken(held.tokens, wanted, tokenKey(wanted, held.record), settings)
       if (token) return { type: 'token', token }
       const turn = (turns.get(id) ?? Promise.resolve()).then(() => run(id, wanted))
       const settled = turn.then(

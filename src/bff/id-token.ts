@@ -42,7 +42,7 @@ export async function acceptIdToken(
   if (claims.azp !== undefined && claims.azp !== client_id) refuse('azp')
   if (Array.isArray(claims.aud) && claims.aud.length > 1 && claims.azp === undefined) refuse('azp')
   if (claims.iat > now() + clockTolerance || claims.iat < now() - ANCIENT) refuse('iat')
-  if (acr_values !== undefined && !acr_values.split(' ').includes(`${claims.acr}`)) refuse('acr')
+  if (acr_values !== undefined && !acr_values.split(' ').some((wanted) => wanted === claims.acr)) refuse('acr')
   if (claims.at_hash !== undefined && claims.at_hash !== (await halfHash(access_token, alg))) refuse('at_hash')
 }
 

@@ -1,6 +1,7 @@
 import { platform } from '../crypto/platform.js'
 import { createSealer, keyId, type Opened, type Sealer } from '../crypto/seal.js'
 import { type Bounded, createBounded } from '../protocol/bounded.js'
+import { steadyClock } from '../protocol/time.js'
 import { Refusal } from './errors.js'
 import { weakness } from './option-checks.js'
 import type { Settings } from './settings.js'
@@ -32,13 +33,14 @@ const REREAD = 300
 
 export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieKeys' | 'now' | 'emit'>): Keyring {
   const dynamic = cookieKeys.some((key) => typeof key === 'function')
+  const clock = steadyClock(now)
   let ring: Ring | undefined
 
   /** The keys as of now, and what was opened with exactly them. */
   function current(): Ring {
-    if (ring && !(dynamic && now() - ring.readAt > REREAD)) return ring
+    if (ring && !(dynamic && clock() - ring.readAt > REREAD)) return ring
     const reading = Promise.all(cookieKeys.map(async (key) => (typeof key === 'function' ? key() : key))).then(examined)
-    const fresh: Ring = { keys: reading, readAt: now(), purposes: new Map() }
+    const fresh: Ring = { keys: reading, readAt: clock(), purposes: new Map() }
     ring = fresh
     // A failure is not remembered: the next request asks again.
     reading.catch(() => {

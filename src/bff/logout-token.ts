@@ -52,7 +52,7 @@ function judge(claims: JWTPayload, iss: string, now: number, tolerance: number):
   if (sub !== undefined && (typeof sub !== 'string' || !sub)) throw refusedLogout('sub')
   if (sid !== undefined && (typeof sid !== 'string' || !sid)) throw refusedLogout('sid')
   if (sub === undefined && sid === undefined) throw refusedLogout('sub')
-  const last = Math.min(exp, iat + ANCIENT) + tolerance
+  const last = Math.min(exp, iat + ANCIENT) + tolerance + 1
   return { whose: { iss, sub, sid: sid as string | undefined }, jti, lifetime: Math.max(1, last - now) }
 }
 

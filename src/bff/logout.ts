@@ -1,5 +1,6 @@
 import { randomId } from '../crypto/hash.js'
 import type { Answer, Asked } from '../protocol/answer.js'
+import { isWithin } from '../protocol/time.js'
 import { json, redirect } from './answers.js'
 import type { CookieJar } from './cookie-jar.js'
 import { shortId } from './events.js'
@@ -31,7 +32,7 @@ export function createLogout(
   jar: CookieJar,
   keyring: Keyring,
 ) {
-  const { now, basePath, post_logout_redirect_uri, emit } = settings
+  const { now, clockTolerance, basePath, post_logout_redirect_uri, emit } = settings
 
   const hintOf = (id: string) => recordOf('logout-hint', id)
 
@@ -44,7 +45,7 @@ export function createLogout(
   /** The hint of a continuation that has not been used; `undefined` for one that has. */
   async function use(id: string): Promise<{ hint: string | undefined } | undefined> {
     try {
-      if (!(await store.consume(recordOf('logout', id), LIFETIME))) return undefined
+      if (!(await store.consume(recordOf('logout', id), 2 * LIFETIME))) return undefined
       const stored = await store.get(hintOf(id))
       const opened = stored && (await openJson<{ of: string; id_token: string }>(keyring, 'logout-hint', stored.value))
       return { hint: opened?.of === id ? opened.id_token : undefined }
@@ -125,7 +126,7 @@ export function createLogout(
       const cookies = value === undefined ? [] : [jar.expire(jar.logout)]
       const sealed =
         value === undefined || more.length ? undefined : await openJson<Continuation>(keyring, 'logout', value)
-      const known = sealed && now() - sealed.at <= LIFETIME && (await use(sealed.id))
+      const known = sealed && isWithin(sealed.at, LIFETIME, now(), clockTolerance) && (await use(sealed.id))
       if (!known) return redirect(post_logout_redirect_uri, cookies)
       const provider = providers.of(sealed.iss)
       const url = await provider

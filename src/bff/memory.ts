@@ -1,6 +1,6 @@
 import { createBounded } from '../protocol/bounded.js'
 import type { SignedOutReason } from '../protocol/session.js'
-import type { EpochSeconds, Now } from '../protocol/time.js'
+import { type EpochSeconds, type Now, steadyClock } from '../protocol/time.js'
 import type { SessionRecord } from './record.js'
 import type { Attempt, Held, Shelf } from './shelf.js'
 
@@ -27,14 +27,16 @@ export function createSessionMemory(
 ): SessionMemory {
   const sessions = createBounded<{ held: Held; attempt?: Attempt }>(LIMIT)
   const graves = new Map<string, { reason: SignedOutReason; until: EpochSeconds }>()
+  const clock = steadyClock(now)
   let versions = 0
-  let swept = now()
+  let swept = clock()
 
   function sweep() {
-    if (now() - swept < SWEEP) return
-    swept = now()
-    sessions.sweep(({ held }) => held.record.expires <= swept)
-    for (const [id, { until }] of graves) if (until <= swept) graves.delete(id)
+    if (clock() - swept < SWEEP) return
+    swept = clock()
+    const at = now()
+    sessions.sweep(({ held }) => held.record.expires <= at)
+    for (const [id, { until }] of graves) if (until <= at) graves.delete(id)
   }
 
   function remember(session: Omit<Held, 'version'>): Held {

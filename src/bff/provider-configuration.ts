@@ -1,4 +1,5 @@
 import * as oidc from 'openid-client'
+import { steadyClock } from '../protocol/time.js'
 import { clientAuthentication } from './client-authentication.js'
 import { Refusal } from './errors.js'
 import { isLoopback } from './option-checks.js'
@@ -19,6 +20,7 @@ const SECRET_AGE = 1000
 /** The provider's metadata, and openid-client's configuration made from it. Nothing is fetched until something is asked. */
 export function createProviderConfiguration(settings: ProviderSettings) {
   const { issuer, client_id, credential, timeout, emit, now } = settings
+  const clock = steadyClock(now)
   let found: { metadata: oidc.ServerMetadata; readAt: number } | undefined
   let reading: Promise<oidc.ServerMetadata> | undefined
   let lastSecret: { value: string; at: number } | undefined
@@ -44,7 +46,7 @@ export function createProviderConfiguration(settings: ProviderSettings) {
       // openid-client compares parsed URLs; an issuer is compared as a string (OpenID Connect Discovery 1.0 section 4.3).
       if (metadata.issuer !== issuer) throw mismatch()
       requireTls(metadata)
-      found = { metadata, readAt: now() }
+      found = { metadata, readAt: clock() }
       return metadata
     } catch (error) {
       if ((error as { code?: string }).code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') throw mismatch()
@@ -75,14 +77,14 @@ export function createProviderConfiguration(settings: ProviderSettings) {
 
   /** The metadata document, checked to be the issuer's. A failure is not remembered. */
   async function metadata(): Promise<oidc.ServerMetadata> {
-    if (found && now() - found.readAt < METADATA_AGE) return found.metadata
+    if (found && clock() - found.readAt < METADATA_AGE) return found.metadata
     reading ??= read().finally(() => {
       reading = undefined
     })
     const old = found
     if (!old) return reading
     return reading.catch(() => {
-      old.readAt = now() - METADATA_AGE + METADATA_RETRY
+      old.readAt = clock() - METADATA_AGE + METADATA_RETRY
       return old.metadata
     })
   }

@@ -40,6 +40,9 @@ export interface AccessToken {
   readonly access_token: string
   readonly scope: string
   readonly obtained: EpochSeconds
+  /** The process by whose clocks that is, and its monotonic one, in seconds. */
+  readonly by?: string
+  readonly tick?: number
   /** Seconds that it was good for when it came. */
   readonly lifetime: number
 }

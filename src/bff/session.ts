@@ -34,7 +34,7 @@ async function withToken(
   if (outcome.type === 'ended') return json(nobody(outcome.reason, mode), sessions.clear(request))
   const cookies = await sessions.cookies(present)
   if (outcome.type === 'token')
-    return json({ ...somebody(present, mode), token: tokenAnswer(outcome.token, settings.now()) }, cookies)
+    return json({ ...somebody(present, mode), token: tokenAnswer(outcome.token, settings) }, cookies)
   // The person is signed in all the same; the page asks again when it needs a token.
   const retry_after = outcome.type === 'not_now' ? Math.ceil(outcome.retryAfter) : undefined
   return json({ ...somebody(present, mode), token_error: { error: outcome.error, retry_after } }, cookies)

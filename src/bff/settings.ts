@@ -1,3 +1,4 @@
+import { randomId } from '../crypto/hash.js'
 import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
@@ -45,6 +46,8 @@ export interface Settings extends Client {
   /** The application brings its own network: nothing goes past it. */
   ownFetch: boolean
   now: Now
+  /** Tells this process from others that use the same store, whose clocks are others. */
+  process: string
 }
 
 const standardClaims =
@@ -154,6 +157,7 @@ export function examine(options: BffOptions): Settings {
     fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
     ownFetch,
     now: options.now ?? systemNow,
+    process: randomId().slice(0, 8),
   }
 }
 

@@ -10,7 +10,7 @@ import type { Provider } from './provider.js'
 import type { AccessToken } from './record.js'
 import type { Presence } from './sessions.js'
 import type { Settings } from './settings.js'
-import { UNSAID_LIFETIME } from './tokens.js'
+import { type Clocks, justObtained, leftOf, UNSAID_LIFETIME } from './tokens.js'
 import type { Transaction } from './transaction.js'
 
 /**
@@ -30,7 +30,7 @@ export async function redeemCode(request: Asked, form: Form, parts: Parts): Prom
     const response = { code, state, iss: one(form, 'iss'), code_verifier }
     const { presence, access } = await signIn(request, transaction, response, parts)
     const answer: CodeAnswer<unknown> = {
-      ...tokenAnswer(access, parts.settings.now()),
+      ...tokenAnswer(access, parts.settings),
       user: presence.record.claims,
       expires_at: presence.expiresAt,
     }
@@ -79,7 +79,7 @@ export async function signIn(
   const access: AccessToken = {
     access_token: tokens.access_token,
     scope: tokens.scope ?? scope,
-    obtained: now,
+    ...justObtained(settings),
     lifetime: tokens.expires_in ?? UNSAID_LIFETIME,
   }
   // A token for an API is none for UserInfo.
@@ -118,11 +118,11 @@ function endAtProvider({ session_expiry }: Readonly<Record<string, unknown>>): E
 }
 
 /** A token as the page gets it: `expires_in` is what is left. */
-export const tokenAnswer = ({ access_token, scope, obtained, lifetime }: AccessToken, now: number) => ({
-  access_token,
+export const tokenAnswer = (token: AccessToken, clocks: Clocks) => ({
+  access_token: token.access_token,
   token_type: 'Bearer',
-  expires_in: Math.max(0, Math.floor(lifetime - (now - obtained))),
-  scope,
+  expires_in: Math.floor(leftOf(token, clocks)),
+  scope: token.scope,
 })
 
 /**

@@ -2,6 +2,7 @@ import { randomId, sha256 } from '../crypto/hash.js'
 import type { Asked } from '../protocol/answer.js'
 import { createBounded } from '../protocol/bounded.js'
 import type { SignedOutReason } from '../protocol/session.js'
+import { steadyClock } from '../protocol/time.js'
 import type { Background } from './background.js'
 import type { CookieJar } from './cookie-jar.js'
 import { createCoordinator } from './coordinator.js'
@@ -56,7 +57,8 @@ export function createStoreSessions(
   const coordinator = createCoordinator(settings, providers, shelf)
   const noRefreshToken = noRefreshTokenOnce(emit)
   const digests = createBounded<string>(DIGESTS)
-  let swept = now()
+  const clock = steadyClock(now)
+  let swept = clock()
 
   const absent = (request: Asked, reason: SignedOutReason): Absence => ({ reason, cookies: jar.clear(request) })
 
@@ -111,8 +113,8 @@ export function createStoreSessions(
   }
 
   function sweep(): void {
-    if (now() - swept < SWEEP) return
-    swept = now()
+    if (clock() - swept < SWEEP) return
+    swept = clock()
     background.run(async () => {
       await store.sweep?.(1000)
     })

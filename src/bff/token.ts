@@ -26,7 +26,7 @@ export async function postToken(request: Asked, parts: Parts): Promise<Answer> {
   const outcome = await sessions.token(present, wanted)
   switch (outcome.type) {
     case 'token':
-      return json(tokenAnswer(outcome.token, settings.now()), await sessions.cookies(present))
+      return json(tokenAnswer(outcome.token, settings), await sessions.cookies(present))
     case 'ended':
       throw new Refusal('invalid_grant', { reason: outcome.reason, cookies: sessions.clear(request) })
     case 'refused':

@@ -2,11 +2,14 @@ import { sha256 } from '../crypto/hash.js'
 import { missingScopes } from '../protocol/scope.js'
 import type { ProviderAnswer } from './provider-answers.js'
 import type { AccessToken, SessionRecord, Wanted } from './record.js'
+import type { Settings } from './settings.js'
 
 /** Seconds that a token is good for when the provider does not say. */
 export const UNSAID_LIFETIME = 300
 /** Seconds: a younger token is not renewed because an API refused it; the fault is then not its age. */
 const TOO_YOUNG = 10
+/** Seconds by which two clocks of one process do not differ unless one was set. */
+const STEP = 5
 /** Tokens kept at most per session. */
 const KINDS = 16
 
@@ -26,24 +29,56 @@ export function decideToken(
   token: AccessToken,
   { minValidity, refused }: Wanted,
   digest: string | undefined,
-  now: number,
+  clocks: Clocks,
 ): 'serve' | 'renew' {
-  const age = now - token.obtained
-  if (refused !== undefined && refused === digest && age >= TOO_YOUNG) return 'renew'
-  return token.lifetime - age >= Math.min(minValidity, token.lifetime / 2) ? 'serve' : 'renew'
+  const { age, doubt } = ageOf(token, clocks)
+  if (refused !== undefined && refused === digest && !(age >= 0 && age < TOO_YOUNG)) return 'renew'
+  const { lifetime } = token
+  return leftAt(lifetime, age, doubt) >= Math.min(Math.max(minValidity, doubt), lifetime / 2) ? 'serve' : 'renew'
 }
+
+/** By what the age of a token is told. */
+export type Clocks = Pick<Settings, 'now' | 'process' | 'clockTolerance'>
+
+/**
+ * Seconds since a token came, and by how many that may be wrong: what another process has noted, another clock has. A token of
+ * the future has an age below 0, which is none. Where this process's own clock was set back meanwhile, the monotonic one tells it.
+ */
+function ageOf({ obtained, by, tick }: AccessToken, { now, process, clockTolerance }: Clocks) {
+  const age = now() - obtained
+  if (by !== process) return { age, doubt: clockTolerance }
+  const ticks = monotonic() - (tick ?? 0)
+  return { age: age >= 0 && ticks - age > STEP ? ticks : age, doubt: 0 }
+}
+
+/** Nothing is left where nobody knows. */
+const leftAt = (lifetime: number, age: number, doubt: number): number =>
+  age < -doubt ? 0 : lifetime - Math.max(age, 0)
+
+/** Seconds that a token is still good for, by whosever clock; at least 0. */
+export function leftOf(token: AccessToken, clocks: Clocks): number {
+  const { age, doubt } = ageOf(token, clocks)
+  return Math.max(0, leftAt(token.lifetime, age, doubt) - Math.min(doubt, token.lifetime / 2))
+}
+
+/** What is noted of a token that has just come. */
+export function justObtained({ now, process }: Clocks): Pick<AccessToken, 'obtained' | 'by' | 'tick'> {
+  return { obtained: now(), by: process, tick: monotonic() }
+}
+
+const monotonic = (): number => performance.now() / 1000
 
 /** The token of a session that answers a question now; `undefined` if it has to be renewed. */
 export async function currentToken(
   tokens: Tokens,
   wanted: Wanted,
   key: string,
-  now: number,
+  clocks: Clocks,
 ): Promise<AccessToken | undefined> {
   const token = tokens.get(key)
   if (!token) return undefined
   const digest = wanted.refused === undefined ? undefined : await sha256(token.access_token)
-  return decideToken(token, wanted, digest, now) === 'serve' ? token : undefined
+  return decideToken(token, wanted, digest, clocks) === 'serve' ? token : undefined
 }
 
 /** Exactly what was asked for; the default is asked for as it was granted. @see RFC 6749 section 6, RFC 8707 section 2.2 */
@@ -64,14 +99,14 @@ export function grantedToken(
   wanted: Wanted,
   key: string,
   record: SessionRecord,
-  now: number,
+  clocks: Clocks,
 ): AccessToken | undefined {
   const scope = answer.scope ?? (wanted.scope || (key === '' ? record.scope : ''))
   if (wanted.scope && missingScopes(scope.split(' '), wanted.scope.split(' ')).length) return undefined
   return {
     access_token: answer.access_token,
     scope,
-    obtained: now,
+    ...justObtained(clocks),
     lifetime: answer.expires_in ?? UNSAID_LIFETIME,
   }
 }

@@ -1,6 +1,7 @@
 import { equalInConstantTime, sha256 } from '../crypto/hash.js'
 import type { Asked } from '../protocol/answer.js'
 import { isCodeChallenge } from '../protocol/pkce.js'
+import { isWithin } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import type { CookieJar } from './cookie-jar.js'
 import { Refusal } from './errors.js'
@@ -116,7 +117,12 @@ export async function examineRequest(
 export type Transactions = ReturnType<typeof createTransactions>
 
 /** Keeps transactions in cookies of the browser that began them, one per `state`; the store knows which are spent. */
-export function createTransactions({ now }: Settings, jar: CookieJar, keyring: Keyring, store: RecordStore) {
+export function createTransactions(
+  { now, clockTolerance }: Settings,
+  jar: CookieJar,
+  keyring: Keyring,
+  store: RecordStore,
+) {
   const nameOf = (stateDigest: string) => `${jar.transaction}${stateDigest.slice(0, 16)}`
 
   async function open(request: Asked, name: string): Promise<Transaction | undefined> {
@@ -124,7 +130,9 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
     const [value] = values
     if (value === undefined || values.length > 1) return undefined
     const transaction = await openJson<Transaction>(keyring, 'transaction', value)
-    return transaction && now() - transaction.at <= LIFETIME && nameOf(transaction.state) === name
+    return transaction &&
+      isWithin(transaction.at, LIFETIME, now(), clockTolerance) &&
+      nameOf(transaction.state) === name
       ? transaction
       : undefined
   }
@@ -169,7 +177,7 @@ export function createTransactions({ now }: Settings, jar: CookieJar, keyring: K
       if (!transaction || !equalInConstantTime(transaction.state, digest))
         throw new Refusal((await store.get(spent)) ? 'transaction_consumed' : 'state_mismatch', { cookies })
       // Of two that come together, to whichever process, one is the second.
-      if (!(await store.consume(spent, LIFETIME))) throw new Refusal('transaction_consumed', { cookies })
+      if (!(await store.consume(spent, 2 * LIFETIME))) throw new Refusal('transaction_consumed', { cookies })
       return { transaction, cookies }
     },
 

@@ -2,7 +2,7 @@ import { importJWK, type JWK } from 'jose'
 import * as oidc from 'openid-client'
 import { createBounded } from '../protocol/bounded.js'
 import type { Secret } from '../protocol/secret.js'
-import type { Now } from '../protocol/time.js'
+import { type Now, steadyClock } from '../protocol/time.js'
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
 
 /** What the issuer says of a token, or why it has not said anything. */
@@ -30,6 +30,7 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
   const execute = new URL(endpoint ?? issuer).protocol === 'http:' ? [oidc.allowInsecureRequests] : []
   const authenticate: oidc.ClientAuth = async (...parameters) => (await methodOf(client))(...parameters)
   let discovering: Promise<oidc.ServerMetadata> | undefined
+  const clock = steadyClock(now)
   const rests = createBounded<number>(RESTING)
 
   async function discover(): Promise<oidc.ServerMetadata> {
@@ -52,7 +53,7 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
 
   /** `digest`: of the token, which is itself kept nowhere. */
   return async (token: string, digest: string): Promise<Introspected> => {
-    const rest = (rests.get(digest) ?? 0) - now()
+    const rest = (rests.get(digest) ?? 0) - clock()
     if (rest > 0) return { ok: false, detail: 'introspection: left alone', retryAfter: rest }
     try {
       discovering ??=
@@ -64,7 +65,7 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
       // What was read of the issuer may be what is wrong.
       discovering = undefined
       const { status, retryAfter } = responseOf(error)
-      if (retryAfter !== undefined) rests.set(digest, now() + retryAfter)
+      if (retryAfter !== undefined) rests.set(digest, clock() + retryAfter)
       const detail = `introspection: ${status ?? (error as { code?: unknown }).code ?? 'failed'}`
       return { ok: false, detail, ...(retryAfter !== undefined && { retryAfter }) }
     }

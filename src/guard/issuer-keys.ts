@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
-import type { Now } from '../protocol/time.js'
+import { type Now, steadyClock } from '../protocol/time.js'
 
 export interface IssuerKeysOptions {
   issuer: string
@@ -29,7 +29,8 @@ export class KeysUnavailable extends Error {}
  * are too old are fetched again; while that fails nothing is verified with them.
  */
 export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  const { issuer, jwksUri, fetch, cooldown, maxAge, timeout, now } = options
+  const { issuer, jwksUri, fetch, cooldown, maxAge, timeout } = options
+  const now = steadyClock(options.now)
   let found: { keys: ReturnType<typeof createRemoteJWKSet>; at: number } | undefined
   let finding: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined
   let failedAt = Number.NEGATIVE_INFINITY

@@ -14,6 +14,7 @@ import {
   whole,
   words,
 } from '../protocol/shape.js'
+import { isWithin } from '../protocol/time.js'
 import { type Refused, refusal } from './verdicts.js'
 
 /** What a route needs of a caller. */
@@ -133,9 +134,8 @@ function staleness(
   maxAge: number | undefined,
   now: number,
 ): Refused | undefined {
-  const weak = acr !== undefined && !acr.includes(`${claims['acr']}`)
-  const at = claims['auth_time']
-  const old = maxAge !== undefined && !(typeof at === 'number' && now - at <= maxAge)
+  const weak = acr !== undefined && !acr.some((wanted) => wanted === claims['acr'])
+  const old = maxAge !== undefined && !isWithin(claims['auth_time'], maxAge, now)
   if (!weak && !old) return undefined
   return {
     ...refusal(401, 'insufficient_user_authentication', weak ? 'acr' : 'auth_time'),

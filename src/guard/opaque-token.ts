@@ -1,5 +1,6 @@
 import { platform } from '../crypto/platform.js'
 import { createBounded } from '../protocol/bounded.js'
+import { steadyClock } from '../protocol/time.js'
 import { checkBinding } from './binding.js'
 import { type Claims, isText, principalOf, timeFlaw } from './claims.js'
 import type { createIntrospection, Introspected } from './introspection.js'
@@ -28,25 +29,26 @@ export function createOpaqueJudge(options: AccessTokenOptions, client: Introspec
   const remembered = createBounded<{ answer: Claims; until: number }>(REMEMBERED)
   const asking = new Map<string, Promise<Introspected>>()
   let introspect: ReturnType<typeof createIntrospection> | undefined
+  let clock: (() => number) | undefined
 
   async function ask(digest: string, token: string, now: () => number): Promise<Introspected> {
     // Nobody who has JWTs only pays for the library.
     const { createIntrospection } = await import('./introspection.js')
     introspect ??= createIntrospection(options, client, now)
-    const at = now()
+    clock ??= steadyClock(now)
+    const at = clock()
     const said = await introspect(token, digest)
     if (!said.ok || said.answer['active'] !== true) return said
     const answer = frozen(said.answer)
-    const { exp } = answer
-    const until = Math.min(at + maxAge, typeof exp === 'number' ? exp : Number.POSITIVE_INFINITY)
-    remembered.set(digest, { answer, until })
+    remembered.set(digest, { answer, until: at + maxAge })
     return { ok: true, answer }
   }
 
   async function answerOf(token: string, now: () => number): Promise<Introspected> {
     const digest = await platform.sha256(token)
     const known = remembered.get(digest)
-    if (known && now() < known.until) return { ok: true, answer: known.answer }
+    if (known && clock && clock() < known.until && !isOver(known.answer, now()))
+      return { ok: true, answer: known.answer }
     const running = asking.get(digest) ?? ask(digest, token, now).finally(() => asking.delete(digest))
     asking.set(digest, running)
     return running
@@ -65,6 +67,8 @@ export function createOpaqueJudge(options: AccessTokenOptions, client: Introspec
     return proven(binding, { ...principalOf(answer, tenantClaim), iss: issuer })
   }
 }
+
+const isOver = ({ exp }: Claims, now: number): boolean => typeof exp === 'number' && now >= exp
 
 /** What is wrong with an answer, besides its times. A refresh token is known to an issuer too. @see RFC 7662 section 2.2 */
 function answerFlaw(answer: Claims, issuer: string, resource: string): string | undefined {

@@ -2,6 +2,7 @@ import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { sha256 } from '../crypto/hash.js'
 import { platform } from '../crypto/platform.js'
 import { isWebAddress, type PublicUrl, publicAddress } from '../protocol/public-address.js'
+import { CLOCK_TOLERANCE } from '../protocol/time.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { memoryStore } from '../store/memory.js'
 
@@ -98,11 +99,14 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
       if (claims['nonce'] !== nonce && claims['nonce'] !== (await nonceAt(nonceKey, now() - NONCE_LIFE)))
         return { ...refused('nonce'), nonce }
     }
+    // Longer than the proof is good for: to the second, and by a store whose clock is ahead.
     const id = await sha256(`${jkt} ${jti}`)
     seen ??= memoryStore({ now })
     try {
-      // One from a clock that is ahead is good up to and including the last second of twice `maxAge`.
-      const first = await seen.consume({ kind: 'dpop-proof', partition: id.slice(0, 8), id }, 2 * maxAge + 1)
+      const first = await seen.consume(
+        { kind: 'dpop-proof', partition: id.slice(0, 8), id },
+        2 * maxAge + CLOCK_TOLERANCE,
+      )
       return first ? { ok: true } : refused('used')
     } catch (error) {
       if (error instanceof StoreError) return { ok: 'unknown' }

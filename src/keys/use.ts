@@ -1,6 +1,6 @@
 import { createBounded } from '../protocol/bounded.js'
 import { neighbourhood } from '../protocol/networks.js'
-import { systemNow } from '../protocol/time.js'
+import { steadyClock, systemNow } from '../protocol/time.js'
 import type { RecordId } from '../store/contract.js'
 import type { KeyEvent } from './events.js'
 import { partitionOf } from './format.js'
@@ -33,6 +33,7 @@ export function createUse(
   revoke: (id: string, reason: string) => Promise<boolean>,
 ) {
   const seen = createBounded<Seen>(MOST)
+  const clock = steadyClock(now)
 
   function touch(id: string, at: number): Seen {
     const known = seen.get(id)
@@ -40,7 +41,7 @@ export function createUse(
     if (!known) seen.set(id, entry)
     if (at - entry.written >= REST) {
       entry.written = at
-      const value = JSON.stringify({ lastUsedAt: at })
+      const value = JSON.stringify({ lastUsedAt: now() })
       store.write([{ type: 'put', id: recordOfUse(id), value, ifVersion: 'any', ttl: 400 * 86_400 }]).catch(() => {
         entry.written = 0
         emit({ type: 'key_use_unrecorded', id })
@@ -71,9 +72,9 @@ export function createUse(
   return {
     /** Notes that a key was used. `revoked`: what was seen has ended it. */
     async note({ id, tenant }: KeyRow, address: string | undefined): Promise<'revoked' | undefined> {
-      const entry = touch(id, now())
+      const entry = touch(id, clock())
       const kinds: Anomaly['kind'][] = []
-      if (isBurst(entry, now())) kinds.push('burst')
+      if (isBurst(entry, clock())) kinds.push('burst')
       if (await isNewNetwork(id, address).catch(() => false)) kinds.push('new_network')
       for (const kind of kinds) {
         emit({ type: 'key_anomaly', id, tenant, kind })

@@ -4,7 +4,7 @@ import { createProvider } from '../bff/provider.js'
 import { examine, examined, promised } from '../protocol/examine.js'
 import type { Secret } from '../protocol/secret.js'
 import { func, object, optional, seconds, secret, text } from '../protocol/shape.js'
-import { systemNow } from '../protocol/time.js'
+import { steadyClock, systemNow } from '../protocol/time.js'
 import { fetched, init } from '../protocol/web-shapes.js'
 
 import { createCalls } from './calls.js'
@@ -89,7 +89,7 @@ export function createMachineClient(options: MachineClientOptions): MachineClien
     },
     dpop,
   )
-  const tokens = createTokens(provider, { scope: options.scope, resource: options.resource }, now)
+  const tokens = createTokens(provider, { scope: options.scope, resource: options.resource }, steadyClock(now))
   const methods = {
     getToken: (wanted: MachineTokenOptions = {}) => tokens.get(wanted),
     fetch: createCalls(tokens, dpop, fetch),

@@ -1,3 +1,5 @@
+import { steadyClock } from './time.js'
+
 /** Who has to fail, without a success between, before somebody is left alone for everybody. */
 const TRIP = 3
 /** Seconds. */
@@ -14,12 +16,13 @@ export const backOff = (failures: number, random: () => number = Math.random): n
  * One asker alone, whose question makes the server fail however often it comes, stops nobody else.
  */
 export function createBreaker(now: () => number, random: () => number = Math.random) {
+  const clock = steadyClock(now)
   const failing = new Set<unknown>()
   let rounds = 0
   let until = 0
   return {
     /** Seconds for which it is to be left alone; 0 or less: it can be asked. */
-    left: () => until - now(),
+    left: () => until - clock(),
     succeeded() {
       failing.clear()
       rounds = until = 0
@@ -28,7 +31,7 @@ export function createBreaker(now: () => number, random: () => number = Math.ran
     failed(asker: unknown = Symbol('nobody')): void {
       if (failing.size < TRIP) failing.add(asker)
       // Those that were under way when it opened make the rest no longer.
-      if (failing.size >= TRIP && now() >= until) until = now() + backOff(rounds++, random)
+      if (failing.size >= TRIP && clock() >= until) until = clock() + backOff(rounds++, random)
     },
   }
 }

@@ -410,7 +410,14 @@ describe('deciding', () => {
     const strict = { ...wish, freshWithin: 60, acr: ['phr', 'phrh'] }
     const { id } = await approvals.request(strict)
     const at = 1_790_000_000
-    for (const claims of [{}, { auth_time: at - 61, acr: 'phr' }, { auth_time: at, acr: 'pwd' }, { acr: 'nothing' }]) {
+    for (const claims of [
+      {},
+      { auth_time: at - 61, acr: 'phr' },
+      { auth_time: at, acr: 'pwd' },
+      { acr: 'nothing' },
+      // [J-22] of the future
+      { auth_time: at + 31, acr: 'phr' },
+    ]) {
       const bearer = await token('alice', { claims })
       const answer = await send(bearer, `approvals/${id}`, { approve: true })
       expect([answer.status, answer.error]).toEqual([401, 'insufficient_user_authentication'])

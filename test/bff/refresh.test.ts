@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { sha256 } from '../../src/crypto/hash.js'
-import { API, APP, bodyOf, call, homes, look, refresh, signIn, world } from '../world.js'
+import { API, APP, bodyOf, call, homes, look, refresh, signIn, stored, world } from '../world.js'
 
 const OTHER = 'https://other.example.com'
 
@@ -517,4 +517,80 @@ describe('refreshing with sealed cookies in two processes', () => {
     advance(301)
     expect((await refresh(tab)).status).toBe(200)
   })
+})
+
+describe('tokens by other clocks', () => {
+  /** Two processes of one store, the first with a clock that is so many seconds ahead; a sign-in at the first. */
+  async function apart(seconds: number, lifetime = 300) {
+    const here = await stored({}, { accessTokenLifetime: lifetime })
+    here.restart({ now: () => here.now() + seconds })
+    const { access_token } = await bodyOf(await signIn(here.tab))
+    here.restart()
+    const digest = await sha256(access_token)
+    const ask = async (fields = {}) => bodyOf(await refresh(here.tab, fields))
+    return { ...here, first: access_token as string, digest, ask }
+  }
+
+  it.each([
+    [45, 300],
+    [59, 300],
+    [-45, 300],
+    [45, 130],
+  ])(
+    '[B-39][B-39 twin] are renewed in time where the clocks of two processes are %i s apart (lifetime %i s)',
+    async (seconds, lifetime) => {
+      const { ask, first, advance } = await apart(seconds, lifetime)
+      expect(await ask({ min_validity: '0' })).toMatchObject({ access_token: first })
+      for (let at = 1; at < lifetime; at++) {
+        advance(1)
+        if (at % 30 === 0)
+          expect((await ask({ min_validity: '0' })).expires_in).toBeLessThanOrEqual(lifetime - at > 0 ? lifetime : 0)
+      }
+      advance(1)
+      expect((await ask({ min_validity: '0' })).access_token).not.toBe(first)
+    },
+  )
+
+  it('[B-39] never say that they live longer than they do', async () => {
+    const { ask, first, advance } = await apart(45)
+    const end = 300
+    for (let at = 0; at < end; at += 20) {
+      const answer = await ask()
+      if (answer.access_token !== first) break
+      expect(answer.expires_in, `after ${at} s`).toBeLessThanOrEqual(end - at)
+      advance(20)
+    }
+    expect((await ask()).access_token).not.toBe(first)
+  })
+
+  it('[B-39] are renewed at once where they are of a future that no tolerance explains', async () => {
+    const { ask, first } = await apart(120)
+    const second = await ask()
+    expect(second.access_token).not.toBe(first)
+    expect((await ask()).access_token).toBe(second.access_token)
+  })
+
+  it.each([0.5, 45, 120])(
+    '[B-39][B-39 twin] are renewed when an API has refused one that came %d s in the future',
+    async (seconds) => {
+      const { ask, first, digest } = await apart(seconds)
+      const { access_token } = await ask({ refused: digest })
+      expect(access_token).not.toBe(first)
+      // Of this process, and young: the fault is not its age.
+      expect((await ask({ refused: await sha256(access_token) })).access_token).toBe(access_token)
+    },
+  )
+
+  it.each(homes)(
+    '[B-39] are none that serve while no newer one can be had, with %s, when the clock is set back',
+    async (_, open) => {
+      const { tab, as, advance } = await open()
+      const { access_token } = await bodyOf(await signIn(tab))
+      advance(-45)
+      as.fail('token', { status: 503 }, 9)
+      expect((await refresh(tab)).status).toBe(503)
+      advance(46)
+      expect(await bodyOf(await refresh(tab, { min_validity: '0' }))).toMatchObject({ access_token })
+    },
+  )
 })

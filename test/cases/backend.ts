@@ -36,4 +36,5 @@ export const backendCases: readonly Case[] = [
     'to keep anybody signed in for what the body of a sign-out says; what could not be done besides is told',
   ),
   refuses('B-34', 'one session’s 429, 4xx or interaction_required at the provider: that session and that API alone'),
+  refuses('B-39', 'a token of another clock after its end, or one that an API has refused'),
 ]

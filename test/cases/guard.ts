@@ -22,5 +22,6 @@ export const guardCases: readonly Case[] = [
   refuses('J-18', 'a token that is too long or too deep'),
   refuses('J-19', 'an encrypted token, whatever it wants computed'),
   refuses('J-20', 'refusals say nothing'),
+  refuses('J-22', 'a sign-in of the future, or in milliseconds, as a fresh one'),
   refuses('J-25', 'a proof for another origin, sent with that Host; one that was used, at the edge of its window'),
 ]

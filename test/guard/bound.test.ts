@@ -149,6 +149,17 @@ describe('tokens that are bound to a key', () => {
     expect(await here.call(`DPoP ${bound}`, await proofOf(bound))).toBe('ok')
   })
 
+  it('[J-16][J-25][J-25 twin] are taken once with one proof, also at the very end of its time, from a clock that is ahead', async () => {
+    const { token, call, advance } = scene()
+    const bound = await token({ jkt })
+    const proof = await handmade(bound, { iat: Math.floor(Date.now() / 1000) + 60 })
+    expect(await call(`DPoP ${bound}`, proof)).toBe('ok')
+    for (const seconds of [119, 1, 1]) {
+      advance(seconds)
+      expect(await call(`DPoP ${bound}`, proof)).toEqual(badProof)
+    }
+  })
+
   it('[J-16] are asked for a new proof each time, also once their signature is remembered', async () => {
     const { token, call } = scene()
     const bound = await token({ jkt })
@@ -321,6 +332,15 @@ describe('what a route needs', () => {
     expect(await ask({ acr: ['phr', 'phrh'] }, { acr: 'phrh' })).toBe('ok')
     expect(await ask({ acr: ['phr', 'phrh'] }, { acr: 'pwd' })).toMatch(/^401 .*acr_values="phr phrh"/)
     expect(await ask({ acr: ['undefined'] })).toMatch(/^(401|ok)/)
+  })
+
+  it('[J-22][J-22 twin] takes no sign-in of the future for a fresh one, nor one in milliseconds, and a level is a text', async () => {
+    for (const auth_time of [now + 90, now + 3600, now * 1000, now * 1000 - 5000, [now], true])
+      expect(await ask({ maxAge: 60 }, { auth_time }), `${auth_time}`).toMatch(/^401 .*max_age="60"/)
+    for (const auth_time of [now, now - 30, now + 5]) expect(await ask({ maxAge: 60 }, { auth_time })).toBe('ok')
+    for (const acr of [['phr'], 1, { toString: 'phr' }, null, undefined])
+      expect(await ask({ acr: ['phr', '1', 'null', 'undefined'] }, { acr })).toMatch(/^401 .*acr_values/)
+    expect(await ask({ acr: ['1'] }, { acr: '1' })).toBe('ok')
   })
 
   it('can be a scope that another one includes, where that is written', async () => {

@@ -94,6 +94,24 @@ describe('a machine client', () => {
     expect(as.grants.client_credentials).toBe(2)
   })
 
+  it('knows the age of a token, and how long it is to leave the provider alone, when the clock is set back', async () => {
+    const { client, as, advance } = await scene()
+    const first = await client.getToken()
+    advance(200)
+    expect(await client.getToken()).toBe(first)
+    advance(-3600)
+    expect(await client.getToken()).toBe(first)
+    advance(101)
+    expect(await client.getToken()).not.toBe(first)
+    as.fail('token', { status: 503, headers: { 'Retry-After': '100' } })
+    advance(301)
+    await expect(client.getToken()).rejects.toMatchObject({ code: 'token_unavailable' })
+    advance(-3600)
+    await expect(client.getToken()).rejects.toMatchObject({ code: 'token_unavailable' })
+    advance(101)
+    expect(await client.getToken()).toMatch(/./)
+  })
+
   it('serves a token that is still good through an outage, and leaves the provider alone as long as it says', async () => {
     const { client, as, advance } = await scene()
     const first = await client.getToken()
