@@ -66,7 +66,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
       const own = past && (past.about ?? key) === key ? past.notBefore - now() : 0
       const wait = Math.max(own, breaker?.left() ?? 0)
       if (draining || wait > 0) return fallBack(held, wanted, key, Math.max(wait, 1))
-      const ask = await providers.of(held.record.iss)?.prepareRefresh()
+      const ask = await providers.serving(held.record)?.prepareRefresh()
       if (!ask) {
         // Its metadata, or our own secret: no session has a part in that.
         breaker?.failed()
@@ -151,7 +151,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
     const saved = await unsaved.keepSaving(id, save, timeout)
     if (saved instanceof Object) {
       // Signed out meanwhile: what has just been issued must not outlive that.
-      if (newest !== undefined) await providers.of(held.record.iss)?.revoke(newest)
+      if (newest !== undefined) await providers.serving(held.record)?.revoke(newest)
       return { type: 'ended', reason: saved.ended }
     }
     if (saved === 'overtaken') return undefined

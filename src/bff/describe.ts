@@ -115,7 +115,10 @@ export async function describe(
     ),
     rateLimits: (['address', 'person'] as const).filter((by) => settings.rateLimits[by]),
     limits: settings.store
-      ? ['A session that the store loses is signed out: keep what it writes on disk.']
+      ? [
+          'A session that the store loses is signed out: keep what it writes on disk.',
+          'Whoever writes to the store can put back an older record of a session, though they can make and alter none.',
+        ]
       : sealedLimits,
     deviations: deviationsOf(settings, providers),
   }

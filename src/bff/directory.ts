@@ -83,7 +83,9 @@ export function createDirectory({
       const found = await Promise.all(
         ids.map(async ({ id }) => {
           const live = await records.load(id)
-          return live && !('ended' in live) && live.record.sub === own.sub ? device(live.record, own.id) : undefined
+          return live && live !== 'later' && !('ended' in live) && live.record.sub === own.sub
+            ? device(live.record, own.id)
+            : undefined
         }),
       )
       const sessions = found.filter((one) => one !== undefined).sort((a, b) => b.last_used - a.last_used)

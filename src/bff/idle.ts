@@ -1,6 +1,7 @@
 import { createBounded } from '../protocol/bounded.js'
 import type { RecordStore } from '../store/contract.js'
 import { REMEMBRANCE, type SessionRecord } from './record.js'
+import type { SealedRecords } from './sealed-records.js'
 import type { Settings } from './settings.js'
 import { recordOf } from './stored-session.js'
 
@@ -14,14 +15,16 @@ export type Idle = ReturnType<typeof createIdle>
  * it conflicts with nothing. It is read only where what is known without it would end the session, or where the exact
  * instant matters; so a session check reads one record.
  */
-export function createIdle(store: RecordStore, { now, idleTimeout, emit }: Settings) {
+export function createIdle(store: RecordStore, sealed: SealedRecords, { now, idleTimeout, emit }: Settings) {
   const remembered = createBounded<number>(LIMIT)
   /** Seconds between two writes. */
   const step = Math.min(60, idleTimeout / 10)
 
-  async function written(id: string): Promise<number> {
+  /** The last use that is written down; `later` where a later release wrote it. What is not ours is no use. */
+  async function written(id: string): Promise<number | 'later'> {
     const stored = await store.get(recordOf('idle', id))
-    return Number(stored?.value ?? 0)
+    const found = stored && (await sealed.open<{ at: number }>('idle', id, stored.value))
+    return found === 'later' ? found : (found?.content.at ?? 0)
   }
 
   const known = (id: string): number => remembered.get(id) ?? 0
@@ -33,19 +36,27 @@ export function createIdle(store: RecordStore, { now, idleTimeout, emit }: Setti
     forget: (id: string) => remembered.delete(id),
 
     /** The last use as far as anybody knows. */
-    exactly: async (record: SessionRecord): Promise<number> => Math.max(knownOf(record), await written(record.id)),
+    async exactly(record: SessionRecord): Promise<number> {
+      const last = await written(record.id)
+      return last === 'later' ? knownOf(record) : Math.max(knownOf(record), last)
+    },
 
     /** The last use, this one included if it counts (`touch`); `undefined` when it was too long ago. */
-    async lastUse(record: SessionRecord, touch: boolean): Promise<number | undefined> {
+    async lastUse(record: SessionRecord, touch: boolean): Promise<number | 'later' | undefined> {
       const { id } = record
       const instant = now()
       let last = knownOf(record)
-      if (!touch || instant > last + idleTimeout) last = Math.max(last, await written(id))
+      if (!touch || instant > last + idleTimeout) {
+        const found = await written(id)
+        if (found === 'later') return found
+        last = Math.max(last, found)
+      }
       if (instant > last + idleTimeout) return undefined
       if (!touch || instant - last < step) return last
       try {
         const ttl = idleTimeout + REMEMBRANCE
-        await store.write([{ type: 'put', id: recordOf('idle', id), value: `${instant}`, ifVersion: 'any', ttl }])
+        const value = await sealed.seal('idle', id, { at: instant })
+        await store.write([{ type: 'put', id: recordOf('idle', id), value, ifVersion: 'any', ttl }])
         remembered.set(id, instant)
       } catch {
         // The session can be read: that its use cannot be written down is no reason to turn anybody away.

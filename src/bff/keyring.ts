@@ -1,12 +1,16 @@
-import { platform } from '../crypto/platform.js'
-import { createSealer, keyId, type Opened, type Sealer } from '../crypto/seal.js'
+import { claimedOf, createSealer, keyId, type Opened, type Sealer } from '../crypto/seal.js'
 import { type Bounded, createBounded } from '../protocol/bounded.js'
 import { steadyClock } from '../protocol/time.js'
 import { Refusal } from './errors.js'
 import { weakness } from './option-checks.js'
+import { appOf } from './own-store.js'
+import { REMEMBRANCE } from './record.js'
 import type { Settings } from './settings.js'
 
-/** Seals and opens by purpose, with keys that may come from a secret manager. */
+/**
+ * Seals and opens by purpose, for this app alone, with keys that may come from a secret manager. What another app has sealed
+ * with the same keys does not open.
+ */
 export interface Keyring {
   seal(purpose: string, plaintext: string): Promise<string>
   /**
@@ -14,24 +18,30 @@ export interface Keyring {
    * remembered: a cookie comes again with every request.
    */
   open(purpose: string, sealed: string): Promise<Opened | undefined>
+  /** Whether a text that does not open says that it is of another release, and of which. Anybody can say so. */
+  release(sealed: string): 'earlier' | 'later' | undefined
   /** The public names of the keys, first the one that seals. */
   ids(): Promise<string[]>
 }
 
-/** Characters of a record's tokens, which come from our own store: sixteen of the longest there are. */
+/** Characters of a record, which comes from our own store: with sixteen tokens of the longest there are. */
 const RECORD = 1_048_576
 
 /** Characters, sealed and opened, that are remembered at most for each purpose. */
 const REMEMBERED = 16_777_216
 /** What comes again with every request; everything else is opened once. */
-const recurring = new Set(['session', 'idle', 'record'])
+const recurring = new Set(['session', 'idle', 'record session'])
 /** Characters of a sealed text's tag: 128 bits as base64url. */
 const TAG = 22
 
 /** Seconds after which keys from a function are asked for again: a rotation is noticed within that time. */
 const REREAD = 300
 
-export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieKeys' | 'now' | 'emit'>): Keyring {
+export function createKeyring(settings: Settings): Keyring {
+  const { cookieKeys, now, emit } = settings
+  // Nothing that a browser or the store holds is older.
+  const age = settings.absoluteTimeout + REMEMBRANCE
+  const app = appOf(settings)
   const dynamic = cookieKeys.some((key) => typeof key === 'function')
   const clock = steadyClock(now)
   let ring: Ring | undefined
@@ -61,7 +71,12 @@ export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieK
     const values = await keys
     let found = purposes.get(purpose)
     if (!found) {
-      const sealer = createSealer(values, purpose, platform, purpose === 'record' ? RECORD : undefined)
+      const sealer = createSealer(values, purpose, {
+        app,
+        age,
+        now,
+        ...(purpose.startsWith('record ') && { limit: RECORD }),
+      })
       found = { sealer, remembered: createBounded(REMEMBERED) }
       purposes.set(purpose, found)
     }
@@ -81,9 +96,12 @@ export function createKeyring({ cookieKeys, now, emit }: Pick<Settings, 'cookieK
         remembered.set(tag, { sealed, opened }, sealed.length + opened.plaintext.length)
       return opened
     },
+    release: (sealed) => releases[claimedOf(sealed).format],
     ids: async () => Promise.all((await current().keys).map((key) => keyId(key))),
   }
 }
+
+const releases = { unversioned: 'earlier', later: 'later', known: undefined, none: undefined } as const
 
 interface Ring {
   keys: Promise<string[]>

@@ -8,6 +8,7 @@ import { readParameter } from './form.js'
 import { type Keyring, openJson } from './keyring.js'
 import type { Parts } from './parts.js'
 import type { SessionRecord } from './record.js'
+import { createSealedRecords } from './sealed-records.js'
 import type { Leftover, Presence } from './sessions.js'
 import { recordOf } from './stored-session.js'
 import { within } from './within.js'
@@ -16,6 +17,7 @@ import { within } from './within.js'
 interface Continuation {
   id: string
   iss: string
+  client_id: string
   at: number
 }
 
@@ -34,11 +36,12 @@ export function createLogout(
 ) {
   const { now, clockTolerance, basePath, post_logout_redirect_uri, emit } = settings
 
+  const records = createSealedRecords(keyring)
   const hintOf = (id: string) => recordOf('logout-hint', id)
 
   /** The hint does not pass through the page. A store that is out of reach costs the hint, not the sign-out. */
   async function remember(id: string, id_token: string): Promise<void> {
-    const value = await keyring.seal('logout-hint', JSON.stringify({ of: id, id_token }))
+    const value = await records.seal('logout-hint', id, { id_token })
     await store.write([{ type: 'put', id: hintOf(id), value, ifVersion: 'any', ttl: LIFETIME }]).catch(() => {})
   }
 
@@ -47,8 +50,8 @@ export function createLogout(
     try {
       if (!(await store.consume(recordOf('logout', id), 2 * LIFETIME))) return undefined
       const stored = await store.get(hintOf(id))
-      const opened = stored && (await openJson<{ of: string; id_token: string }>(keyring, 'logout-hint', stored.value))
-      return { hint: opened?.of === id ? opened.id_token : undefined }
+      const found = stored && (await records.open<{ id_token: string }>('logout-hint', id, stored.value))
+      return { hint: found instanceof Object ? found.content.id_token : undefined }
     } catch {
       return { hint: undefined }
     }
@@ -78,8 +81,9 @@ export function createLogout(
   }
 
   /** What is left to do at the provider, and where to go for it. Never rejects: whoever is here has signed out already. */
-  async function atProvider({ id, iss }: SessionRecord, { refresh_token, id_token }: Leftover) {
-    const provider = providers.of(iss)
+  async function atProvider(session: SessionRecord, { refresh_token, id_token }: Leftover) {
+    const { id, iss, client_id } = session
+    const provider = providers.serving(session)
     try {
       const [revocation, endSession] = await Promise.all([
         refresh_token === undefined ? 'done' : provider?.revoke(refresh_token),
@@ -92,7 +96,8 @@ export function createLogout(
       if (!endSession) return { location: null }
       const once = randomId()
       if (id_token !== undefined) await remember(once, id_token)
-      const sealed = await keyring.seal('logout', JSON.stringify({ id: once, iss, at: now() } satisfies Continuation))
+      const continuation: Continuation = { id: once, iss, client_id, at: now() }
+      const sealed = await keyring.seal('logout', JSON.stringify(continuation))
       return { location: `${basePath}/logout/continue`, sealed }
     } catch {
       // The cookie keys are out of reach, which has been told.
@@ -128,7 +133,7 @@ export function createLogout(
         value === undefined || more.length ? undefined : await openJson<Continuation>(keyring, 'logout', value)
       const known = sealed && isWithin(sealed.at, LIFETIME, now(), clockTolerance) && (await use(sealed.id))
       if (!known) return redirect(post_logout_redirect_uri, cookies)
-      const provider = providers.of(sealed.iss)
+      const provider = providers.serving(sealed)
       const url = await provider
         ?.endSessionUrl({
           client_id: provider.settings.client_id,

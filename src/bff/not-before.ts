@@ -1,6 +1,7 @@
 import { sha256 } from '../crypto/hash.js'
-import type { RecordStore } from '../store/contract.js'
+import { type RecordStore, StoreError } from '../store/contract.js'
 import { REMEMBRANCE, type SessionRecord } from './record.js'
+import type { SealedRecords } from './sealed-records.js'
 import type { Whose } from './sessions.js'
 import type { Settings } from './settings.js'
 import { recordOf } from './stored-session.js'
@@ -15,12 +16,20 @@ export type NotBefore = ReturnType<typeof createNotBefore>
  * Stamps that say: sessions of this person, or of this session at the provider, that began until now are over. They catch
  * the sign-in that is under way while all sessions are ended, and are read at sign-in and refresh only.
  */
-export function createNotBefore(store: RecordStore, { now, absoluteTimeout }: Settings) {
+export function createNotBefore(store: RecordStore, sealed: SealedRecords, { now, absoluteTimeout }: Settings) {
   const keysOf = ({ iss, sub, sid }: Whose) =>
     Promise.all([
       ...(sub === undefined ? [] : [subjectKey(iss, sub)]),
       ...(sid === undefined ? [] : [providerSessionKey(iss, sid)]),
     ])
+
+  async function read(key: string): Promise<number> {
+    const stored = await store.get(recordOf('not-before', key))
+    const found = stored && (await sealed.open<{ at: number }>('not-before', key, stored.value))
+    // Whether the session is over cannot be said.
+    if (found === 'later') throw new StoreError('store_format_unknown')
+    return found?.content.at ?? Number.NEGATIVE_INFINITY
+  }
 
   return {
     /** Of a session at the provider where one is named, else of the person: never more than was said. */
@@ -29,16 +38,15 @@ export function createNotBefore(store: RecordStore, { now, absoluteTimeout }: Se
       for (const key of keys) {
         const id = recordOf('not-before', key)
         const ttl = absoluteTimeout + REMEMBRANCE
-        await store.write([{ type: 'put', id, value: `${now()}`, ifVersion: 'any', ttl }])
+        const value = await sealed.seal('not-before', key, { at: now() })
+        await store.write([{ type: 'put', id, value, ifVersion: 'any', ttl }])
       }
     },
 
     /** Whether a session is over by a stamp. */
     async covers({ iss, sub, sid, created }: Pick<SessionRecord, 'iss' | 'sub' | 'sid' | 'created'>): Promise<boolean> {
-      const stamps = await Promise.all(
-        (await keysOf({ iss, sub, sid })).map((key) => store.get(recordOf('not-before', key))),
-      )
-      return stamps.some((stamp) => stamp !== undefined && created <= Number(stamp.value))
+      const stamps = await Promise.all((await keysOf({ iss, sub, sid })).map(read))
+      return stamps.some((at) => created <= at)
     },
   }
 }

@@ -9,6 +9,8 @@ export interface Providers {
   readonly all: readonly Provider[]
   /** By issuer, compared as a string; `undefined`: not, or no more, configured. */
   of(issuer: string): Provider | undefined
+  /** That of a session: its issuer, for the client that it was made by. `undefined`: not, or no more, configured. */
+  serving(session: { readonly iss: string; readonly client_id: string }): Provider | undefined
 }
 
 /** @see RFC 9700 section 4.4.2 */
@@ -20,5 +22,13 @@ export function createProviders(settings: Settings, dpop: Dpop | undefined): Pro
   })
   const all = [main, ...others]
   const byIssuer = new Map(all.map((provider) => [provider.settings.issuer, provider]))
-  return { main, all, of: (issuer) => byIssuer.get(issuer) }
+  return {
+    main,
+    all,
+    of: (issuer) => byIssuer.get(issuer),
+    serving({ iss, client_id }) {
+      const provider = byIssuer.get(iss)
+      return provider?.settings.client_id === client_id ? provider : undefined
+    },
+  }
 }

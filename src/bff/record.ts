@@ -11,6 +11,8 @@ export interface SessionRecord {
   /** Counts the refreshes of this session: spending the refresh token of generation g makes g + 1. */
   readonly generation: number
   readonly iss: string
+  /** The client that the tokens were issued to. */
+  readonly client_id: string
   readonly sub: string
   /** The provider's own session. @see OpenID Connect Front-Channel Logout 1.0 section 3 */
   readonly sid?: string

@@ -44,7 +44,7 @@ export function createRouter(
   /** What an error that is no answer yet is to the caller: a store that is away, or a fault of ours. */
   function outage(error: unknown, path: string): RefusalDetails {
     if (error instanceof StoreError) {
-      if (error.code === 'store_not_migrated') emit({ type: 'operator_error', detail: error.message })
+      if (error.code !== 'store_unavailable') emit({ type: 'operator_error', detail: error.message })
       return { description: storeAway }
     }
     const { name } = error as Error

@@ -1,3 +1,4 @@
+import { sha256 } from '../crypto/hash.js'
 import { cookieValues } from '../protocol/cookies.js'
 import type { CookieJar } from './cookie-jar.js'
 import { Refusal } from './errors.js'
@@ -10,21 +11,26 @@ const PART = 3500
 /** Bytes of plaintext that seal to at most that. */
 const PLAIN = 2450
 
-/** One part of a sealed session: which, of how many, of which generation. Written `1/2/7/…`: JSON in JSON would grow. */
+/**
+ * One part of a sealed session: which, of how many, of which generation, and the digest of the whole, which begins with the
+ * session's id. So no part fits to another session's, or to another state of its own. Written `1/2/7/<digest>/…`: JSON in
+ * JSON would grow.
+ */
 interface Part {
   part: number
   of: number
   generation: number
+  whole: string
   text: string
   /** Where this part is the only one. */
   record?: SessionRecord
 }
 
 function readPart(plaintext: string): Part {
-  const [part, of, generation] = plaintext.split('/', 3)
-  const text = plaintext.slice(`${part}/${of}/${generation}/`.length)
-  const numbers = { part: Number(part), of: Number(of), generation: Number(generation) }
-  return numbers.of === 1 ? { ...numbers, text, record: JSON.parse(text) as SessionRecord } : { ...numbers, text }
+  const [part, of, generation, whole = ''] = plaintext.split('/', 4)
+  const text = plaintext.slice(`${part}/${of}/${generation}/${whole}/`.length)
+  const read = { part: Number(part), of: Number(of), generation: Number(generation), whole, text }
+  return read.of === 1 ? { ...read, record: JSON.parse(text) as SessionRecord } : read
 }
 
 /** Splits where a part is full, never within a character. */
@@ -34,14 +40,17 @@ function split(text: string): string[] {
 }
 
 /** What was found in the cookies of a request. */
-export type Found = { record: SessionRecord; stale: boolean } | { record?: undefined; present: boolean }
+export type Found =
+  | { record: SessionRecord; stale: boolean; later?: undefined }
+  /** `later`: a later release sealed it. */
+  | { record?: undefined; present: boolean; later?: boolean }
 
 /** A session record in one cookie, or at most two, sealed. */
 export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit) {
   async function openPart(
     header: string | null,
     name: string,
-  ): Promise<{ part: Part; stale: boolean } | 'none' | 'bad'> {
+  ): Promise<{ part: Part; stale: boolean } | 'none' | 'bad' | 'later'> {
     const values = cookieValues(header, name)
     const [value] = values
     if (value === undefined) return 'none'
@@ -52,7 +61,10 @@ export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit)
     }
     const opened = await keyring.open('session', value)
     if (opened) return { part: parseOnce(opened, () => readPart(opened.plaintext)), stale: opened.stale }
-    emit({ type: 'cookie_refused', detail: 'unreadable' })
+    const release = keyring.release(value)
+    if (release === 'later') return release
+    // 0.1.0's are over, and nobody did anything wrong.
+    if (release !== 'earlier') emit({ type: 'cookie_refused', detail: 'unreadable' })
     return 'bad'
   }
 
@@ -62,12 +74,19 @@ export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit)
       const first = await openPart(header, jar.session)
       const alone = cookieValues(header, jar.part).length === 0
       if (first === 'none') return { present: !alone }
+      if (first === 'later') return { present: true, later: true }
       if (first === 'bad') return { present: true }
-      const { of, generation, part, record } = first.part
+      const { of, generation, whole, part, record } = first.part
       if (part !== 1) return { present: true }
       if (record && alone) return { record, stale: first.stale }
       const second = of === 2 ? await openPart(header, jar.part) : 'bad'
-      if (second === 'none' || second === 'bad' || second.part.part !== 2 || second.part.generation !== generation) {
+      const fits =
+        second instanceof Object &&
+        second.part.part === 2 &&
+        second.part.of === of &&
+        second.part.generation === generation &&
+        second.part.whole === whole
+      if (!fits) {
         emit({ type: 'cookie_refused', detail: 'parts' })
         return { present: true }
       }
@@ -86,8 +105,9 @@ export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit)
       const text = JSON.stringify(record)
       const { generation } = record
       const texts = split(text)
+      const whole = await sha256(text)
       const sealed = await Promise.all(
-        texts.map((piece, at) => keyring.seal('session', `${at + 1}/${texts.length}/${generation}/${piece}`)),
+        texts.map((piece, at) => keyring.seal('session', `${at + 1}/${texts.length}/${generation}/${whole}/${piece}`)),
       )
       if (sealed.some((value) => value.length > PART)) throw tooLarge(record)
       const [first = '', second] = sealed

@@ -11,7 +11,7 @@ import type { Providers } from './providers.js'
 import type { SessionRecord } from './record.js'
 import { REMEMBRANCE } from './record.js'
 import { createSealedCookie } from './sealed-cookie.js'
-import type { Absence, Presence, Sessions } from './sessions.js'
+import { type Absence, ofLaterRelease, type Presence, type Sessions } from './sessions.js'
 import type { Settings } from './settings.js'
 import type { Held } from './shelf.js'
 
@@ -49,11 +49,12 @@ export function createSealedSessions(
   const absent = (request: Asked, reason: SignedOutReason): Absence => ({ reason, cookies: jar.clear(request) })
 
   /** The instant of the last use; a cookie that is missing or another session's is as good as none. */
-  async function lastUse(header: string | null, id: string): Promise<Idle | undefined> {
+  async function lastUse(header: string | null, id: string): Promise<Idle | 'later' | undefined> {
     const values = cookieValues(header, jar.idle)
     const [value] = values
     if (value === undefined || values.length > 1) return undefined
     const idle = await openJson<Idle>(keyring, 'idle', value)
+    if (!idle && keyring.release(value) === 'later') return 'later'
     return idle?.id === id ? idle : undefined
   }
 
@@ -69,8 +70,9 @@ export function createSealedSessions(
     return absent(request, 'expired')
   }
 
-  async function revoke({ id, iss, refresh_token }: SessionRecord): Promise<void> {
-    const done = refresh_token === undefined || (await providers.of(iss)?.revoke(refresh_token)) === 'done'
+  async function revoke(record: SessionRecord): Promise<void> {
+    const { id, refresh_token } = record
+    const done = refresh_token === undefined || (await providers.serving(record)?.revoke(refresh_token)) === 'done'
     if (!done) emit({ type: 'revocation_failed', session: shortId(id) })
   }
 
@@ -86,12 +88,14 @@ export function createSealedSessions(
     async read(request, touch = true, end = true) {
       const header = request.headers.get('cookie')
       const found = await cookie.open(header)
+      if (found.later) return ofLaterRelease
       if (!found.record) return absent(request, 'none')
       const { id, generation, expires } = found.record
       const ended = memory.grave(id)
       if (ended) return absent(request, ended)
-      if (!providers.of(found.record.iss)) return absent(request, 'revoked')
+      if (!providers.serving(found.record)) return absent(request, 'revoked')
       const idle = await lastUse(header, id)
+      if (idle === 'later') return ofLaterRelease
       if (!idle || now() > idle.at + idleTimeout || now() >= expires)
         return end ? expire(request, found.record) : absent(request, 'expired')
       const due = touch && now() - idle.at >= Math.min(60, idleTimeout / 10)

@@ -24,6 +24,12 @@ export interface Absence {
   readonly cookies: readonly string[]
 }
 
+/**
+ * A later release wrote what this request came with, and serves beside this one or did before: nobody is signed in here, and
+ * everything is left as it is.
+ */
+export const ofLaterRelease: Absence = { reason: 'none', cookies: [] }
+
 /** What a browser is told of one of its person's sessions. */
 export interface Device {
   /** Names the session to `DELETE /sessions/:id`; of no use as a cookie. */

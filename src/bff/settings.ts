@@ -7,6 +7,7 @@ import { type Client, examineClient, privateJwk } from './client.js'
 import { type Emit, isolate } from './events.js'
 import { isLoopback, misuse, seconds, secret, url } from './option-checks.js'
 import type { BffOptions } from './options.js'
+import { appOf, ownStore } from './own-store.js'
 import type { RateLimits } from './rate-limits.js'
 import { examineRoutes, type Route } from './routes.js'
 import { type WatchedStore, watchStore } from './watched-store.js'
@@ -134,7 +135,7 @@ export function examine(options: BffOptions): Settings {
     response_mode,
     name,
     cookieKeys: options.cookieKeys,
-    store: store && watchStore(store, { emit }),
+    store: store && watchStore(ownStore(store, appOf({ name, origin })), { emit }),
     scope,
     scopes: scopes ?? [],
     resources,

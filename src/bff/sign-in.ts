@@ -90,6 +90,7 @@ export async function signIn(
     request,
     {
       iss: issuer,
+      client_id: settings.client_id,
       sub,
       ...(typeof sid === 'string' && { sid }),
       claims,

@@ -14,7 +14,8 @@ import type { Keyring } from './keyring.js'
 import { createNotBefore, providerSessionKey, subjectKey } from './not-before.js'
 import type { Providers } from './providers.js'
 import { REMEMBRANCE, type SessionRecord } from './record.js'
-import type { Absence, Leftover, Presence, Sessions } from './sessions.js'
+import { createSealedRecords } from './sealed-records.js'
+import { type Absence, ofLaterRelease, type Presence, type Sessions } from './sessions.js'
 import type { Settings } from './settings.js'
 import type { Held } from './shelf.js'
 import { createStoreShelf } from './store-shelf.js'
@@ -30,7 +31,7 @@ const DIGESTS = 20_000
 
 /**
  * Sessions in a store. The cookie holds 256 random bits and nothing else; the store knows their digest only, and the
- * session's tokens sealed with the cookie keys. All processes over one store are one backend.
+ * session sealed with the cookie keys. All processes over one store are one backend.
  */
 export function createStoreSessions(
   settings: Settings,
@@ -41,11 +42,13 @@ export function createStoreSessions(
   background: Background,
 ): Sessions {
   const { now, emit, idleTimeout } = settings
-  const records = createSessionRecords(store, keyring, settings)
-  const notBefore = createNotBefore(store, settings)
-  const idle = createIdle(store, settings)
+  const sealed = createSealedRecords(keyring)
+  const records = createSessionRecords(store, sealed, settings)
+  const notBefore = createNotBefore(store, sealed, settings)
+  const idle = createIdle(store, sealed, settings)
   const shelf = createStoreShelf({
     store,
+    sealed,
     records,
     notBefore,
     touched: idle.known,
@@ -67,7 +70,7 @@ export function createStoreSessions(
     expiresAt,
     cookies,
     cookieGeneration: 0,
-    open: () => records.open(live),
+    open: async () => live,
   })
 
   /** The id of the session that a request came with: the digest of its cookie. */
@@ -86,19 +89,18 @@ export function createStoreSessions(
     return undefined
   }
 
-  async function leftover(live: Live): Promise<Leftover> {
-    const { record, id_token } = await records.open(live)
-    return { refresh_token: record.refresh_token, id_token }
+  /** Revokes what an ended session leaves at the provider; nobody waits for it. */
+  function revoke({ record }: Pick<Held, 'record'>): void {
+    const { id, refresh_token } = record
+    background.run(async () => {
+      if (refresh_token !== undefined && (await providers.serving(record)?.revoke(refresh_token)) !== 'done')
+        emit({ type: 'revocation_failed', session: shortId(id) })
+    })
   }
 
-  /** Revokes what an ended session leaves at the provider; nobody waits for it. */
-  function revoke(ended: Live | Pick<Held, 'record'>): void {
-    background.run(async () => {
-      const { refresh_token } = 'sealed' in ended ? await leftover(ended) : ended.record
-      const { iss } = ended.record
-      if (refresh_token !== undefined && (await providers.of(iss)?.revoke(refresh_token)) !== 'done')
-        emit({ type: 'revocation_failed', session: shortId(ended.record.id) })
-    })
+  /** A key that is to be retired is let go of by every session that is used. Who is faster, or a store that is away, does no harm. */
+  async function sealAnew(live: Live): Promise<void> {
+    await store.write([await records.put(live, live.version)]).catch(() => {})
   }
 
   async function expire(request: Asked, { record }: Live): Promise<Absence> {
@@ -126,12 +128,15 @@ export function createStoreSessions(
     async read(request, touch = true, end = true) {
       const id = await idOf(request)
       const live = id === undefined ? undefined : await records.load(id)
+      if (live === 'later') return ofLaterRelease
       if (!live) return absent(request, 'none')
       if ('ended' in live) return absent(request, live.ended)
-      if (!providers.of(live.record.iss)) return absent(request, 'revoked')
+      if (!providers.serving(live.record)) return absent(request, 'revoked')
       const last = await idle.lastUse(live.record, touch)
+      if (last === 'later') return ofLaterRelease
       if (last === undefined || now() >= live.record.expires)
         return end ? expire(request, live) : absent(request, 'expired')
+      if (touch && live.stale) await sealAnew(live)
       return present(live, Math.floor(Math.min(live.record.expires, last + idleTimeout)))
     },
 
@@ -181,12 +186,7 @@ export function createStoreSessions(
 
     async end({ record }, reason) {
       const live = await shelf.bury(record.id, reason)
-      if (!live) return {}
-      // It has ended, whatever becomes of its tokens.
-      return leftover(live).catch(() => {
-        emit({ type: 'revocation_failed', session: shortId(record.id) })
-        return {}
-      })
+      return live ? { refresh_token: live.record.refresh_token, id_token: live.id_token } : {}
     },
 
     cookies: async ({ cookies }) => cookies,

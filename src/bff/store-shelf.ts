@@ -1,13 +1,15 @@
 import type { SignedOutReason } from '../protocol/session.js'
-import type { RecordStore } from '../store/contract.js'
+import { type RecordStore, StoreError } from '../store/contract.js'
 import type { NotBefore } from './not-before.js'
 import type { SessionRecord } from './record.js'
+import type { SealedRecords } from './sealed-records.js'
 import type { Attempt, Held, Shelf } from './shelf.js'
 import { type Live, recordOf, type SessionRecords } from './stored-session.js'
 
 /** What the shelf needs of the sessions that it is a part of. */
 export interface ShelfPorts {
   store: RecordStore
+  sealed: SealedRecords
   records: SessionRecords
   notBefore: NotBefore
   /** The last use of a session that this process knows of. */
@@ -21,13 +23,16 @@ export interface StoreShelf extends Shelf {
   bury(id: string, reason: SignedOutReason, only?: (live: Live) => boolean): Promise<Live | undefined>
 }
 
+/** Of no generation. */
+const none: Attempt = { id: '', generation: -1, running: false, unknown: false, refused: false, odd: 0, notBefore: 0 }
+
 /** Sessions and attempts in a store: what the refresh coordinators of many processes agree by. */
-export function createStoreShelf({ store, records, notBefore, touched, ended }: ShelfPorts): StoreShelf {
+export function createStoreShelf({ store, sealed, records, notBefore, touched, ended }: ShelfPorts): StoreShelf {
   async function bury(id: string, reason: SignedOutReason, only: (live: Live) => boolean = () => true) {
     for (;;) {
       const found = await records.load(id)
-      if (!found || 'ended' in found || !only(found)) return undefined
-      if (!(await store.write(records.bury(found, reason)))) continue
+      if (!found || found === 'later' || 'ended' in found || !only(found)) return undefined
+      if (!(await store.write(await records.bury(found, reason)))) continue
       ended(found.record, reason)
       return found
     }
@@ -37,15 +42,20 @@ export function createStoreShelf({ store, records, notBefore, touched, ended }: 
 
   async function attempt(id: string) {
     const stored = await store.get(attemptOf(id))
-    return stored && { attempt: JSON.parse(stored.value) as Attempt, version: stored.version }
+    if (!stored) return undefined
+    const found = await sealed.open<Attempt>('attempt', id, stored.value)
+    // Whether the provider is being asked cannot be said.
+    if (found === 'later') throw new StoreError('store_format_unknown')
+    // What is not ours says nothing, and is overwritten.
+    return { attempt: found?.content ?? none, version: stored.version }
   }
 
-  const put = (held: Held, value: Attempt, ifVersion: number | 'absent') => ({
+  const put = async ({ record: { id, expires } }: Held, attempt: Attempt, ifVersion: number | 'absent') => ({
     type: 'put' as const,
-    id: attemptOf(held.record.id),
-    value: JSON.stringify(value),
+    id: attemptOf(id),
+    value: await sealed.seal('attempt', id, attempt),
     ifVersion,
-    ttl: records.ttlOf(held.record.expires),
+    ttl: records.ttlOf(expires),
   })
 
   return {
@@ -54,8 +64,8 @@ export function createStoreShelf({ store, records, notBefore, touched, ended }: 
 
     async read(id) {
       const found = await records.load(id)
-      if (!found) return { ended: 'expired' }
-      return 'ended' in found ? found : records.open(found)
+      if (found === 'later') throw new StoreError('store_format_unknown')
+      return found ?? { ended: 'expired' }
     },
 
     async begin(held, mine, over) {
@@ -64,12 +74,12 @@ export function createStoreShelf({ store, records, notBefore, touched, ended }: 
         await bury(held.record.id, 'revoked')
         return false
       }
-      return store.write([records.check(held), put(held, mine, over ?? 'absent')])
+      return store.write([records.check(held), await put(held, mine, over ?? 'absent')])
     },
 
     async note(held, mine) {
       const found = await attempt(held.record.id)
-      if (found?.attempt.id === mine.id) await store.write([put(held, mine, found.version)])
+      if (found?.attempt.id === mine.id) await store.write([await put(held, mine, found.version)])
     },
 
     async save(held, next) {

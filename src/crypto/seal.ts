@@ -1,8 +1,19 @@
+import { createBounded } from '../protocol/bounded.js'
+import { isLaterFormat } from '../protocol/format.js'
+import { type Now, systemNow } from '../protocol/time.js'
 import { platform } from './platform.js'
 import type { Key, Primitives } from './primitives.js'
 
 /** Characters, longer than any cookie of ours can be; refused before any work is done. */
 const LIMIT = 16_384
+/** Characters of a header; ours have about eighty. */
+const HEADER = 128
+/** Derived keys that are held at most. */
+const DERIVED = 64
+/** Seconds for which a key seals. */
+const DAY = 86_400
+/** The form of what is sealed: what stands in the header, and how the key is derived from it. */
+const FORMAT = 1
 
 /** What opened, and whether it should be sealed again because it was not sealed with the first key. */
 export interface Opened {
@@ -12,48 +23,103 @@ export interface Opened {
 
 export interface Sealer {
   seal(plaintext: string): Promise<string>
-  /** `undefined` for whatever was not sealed for this purpose with one of the keys: one answer for every cause. */
+  /** `undefined` for whatever was not sealed for this app and purpose with one of the keys: one answer for every cause. */
   open(sealed: string): Promise<Opened | undefined>
+}
+
+export interface SealerOptions {
+  /** Whose it is: what was sealed for one app does not open for another, though they share their keys. Default: nobody's. */
+  app?: string
+  /** Characters; what is longer does not open. Default 16,384. */
+  limit?: number
+  /** Seconds, rounded up to days: what was sealed longer ago does not open. Default: whatever its age. */
+  age?: number
+  /** Whether what 0.1.0 sealed opens too. It knew no days and no apps. Default `false`. */
+  unversioned?: boolean
+  now?: Now
+  primitives?: Primitives
 }
 
 /**
  * Seals small texts as compact JWE (`dir`, `A256GCM`), the form that any JOSE library opens. The first key seals, all
  * of them open; `kid` names which, so that opening costs one decryption however many keys there are.
  *
- * Each purpose has its own key, derived by HKDF-SHA-256 with the purpose as `info`: what was sealed for one purpose
- * does not open for another. Keys are texts of at least 32 characters (checked by the caller).
+ * Each app, purpose and day (UTC) has its own key: HKDF-SHA-256 of the key's UTF-8 bytes, without salt, with the JSON text
+ * `["sallyport",1,app,purpose,day]` as `info`. `kid` is `1.<key>.<day>`: the format, the key's {@link keyId}, the days
+ * since 1970. So the 2³² texts that random nonces allow under one key (NIST SP 800-38D section 8.3) would take 49,700 a
+ * second for a whole day, for one purpose of one app; at 1,000 a second, two nonces of a day are the same with a
+ * probability of 2⁻⁴⁴. At most 64 derived keys are held. A day that is yet to come, or longer ago than `age`, is refused
+ * before anything is derived. Keys are texts of at least 32 characters (checked by the caller).
  *
- * What is longer than `limit` characters does not open.
- *
- * Not checked: age. What must expire says so in its plaintext.
+ * Not checked: age within `age`. What must expire says so in its plaintext.
  *
  * @see RFC 7516 section 3.1, RFC 7518 sections 4.5 and 5.3, RFC 5869
  */
-export function createSealer(
-  keys: readonly string[],
-  purpose: string,
-  primitives: Primitives = platform,
-  limit = LIMIT,
-): Sealer {
-  let ring: Promise<Ring> | undefined
+export function createSealer(keys: readonly string[], purpose: string, options: SealerOptions = {}): Sealer {
+  const { app = '', limit = LIMIT, age = Number.POSITIVE_INFINITY, unversioned = false } = options
+  const { now = systemNow, primitives = platform } = options
+  const derived = createBounded<Entry>(DERIVED)
+  const oldest = Math.ceil(age / DAY)
+  let ring: Promise<readonly string[]> | undefined
+  let sealing: Entry | undefined
+
+  const today = () => Math.floor(now() / DAY)
+
+  /** The names of the keys, which do not change. */
+  function names(): Promise<readonly string[]> {
+    if (!keys.length) throw new TypeError('createSealer: at least one key is needed')
+    ring ??= Promise.all(keys.map((key) => keyId(key, primitives)))
+    return ring
+  }
+
+  async function derive(header: Header, kid: string): Promise<Entry> {
+    const { at, day } = header
+    const info = day === undefined ? `sallyport ${purpose}` : JSON.stringify(['sallyport', FORMAT, app, purpose, day])
+    const raw = await primitives.hkdf(encoder.encode(keys[at]), info)
+    const text = primitives.encode(encoder.encode(JSON.stringify({ alg: 'dir', enc: 'A256GCM', kid })))
+    return { ...header, text, aad: encoder.encode(text), key: await primitives.importKey(raw) }
+  }
+
+  async function sealingEntry(): Promise<Entry> {
+    const day = today()
+    if (sealing?.day === day) return sealing
+    const [name] = await names()
+    sealing = await derive({ at: 0, day }, `${FORMAT}.${name}.${day}`)
+    derived.set(sealing.text, sealing)
+    return sealing
+  }
+
+  const isOpen = ({ day }: Header): boolean =>
+    day === undefined ? unversioned : day <= today() + 1 && day >= today() - oldest
+
+  async function openingEntry(text: string): Promise<Entry | undefined> {
+    const known = derived.get(text)
+    if (known) return isOpen(known) ? known : undefined
+    const kid = kidOf(text, primitives)
+    const [, name, day] = /^1\.([\w-]{8})\.(0|[1-9]\d{0,5})$/.exec(kid) ?? [undefined, kid]
+    const header = { at: (await names()).indexOf(name), day: day === undefined ? undefined : Number(day) }
+    if (header.at < 0 || !isOpen(header)) return undefined
+    const entry = await derive(header, kid)
+    // Comparing the whole header admits exactly one spelling: no other `alg`, `enc`, `zip` or `crit` gets further.
+    if (entry.text !== text) return undefined
+    derived.set(text, entry)
+    return entry
+  }
+
   return {
     async seal(plaintext) {
-      ring ??= deriveRing(keys, purpose, primitives)
-      const { first } = await ring
+      const { text, key, aad } = await sealingEntry()
       const iv = crypto.getRandomValues(new Uint8Array(12))
-      const data = await primitives.encrypt(first.key, iv, encoder.encode(plaintext), first.aad)
+      const data = await primitives.encrypt(key, iv, encoder.encode(plaintext), aad)
       const { encode } = primitives
-      return `${first.header}..${encode(iv)}.${encode(data.subarray(0, -16))}.${encode(data.subarray(-16))}`
+      return `${text}..${encode(iv)}.${encode(data.subarray(0, -16))}.${encode(data.subarray(-16))}`
     },
 
     async open(sealed) {
       if (sealed.length > limit) return undefined
       const [header = '', encryptedKey, iv, ciphertext, tag, ...rest] = sealed.split('.')
       if (encryptedKey !== '' || rest.length) return undefined
-      ring ??= deriveRing(keys, purpose, primitives)
-      const { first, byHeader } = await ring
-      // Comparing the whole header admits exactly one spelling: no other `alg`, `enc`, `zip` or `crit` gets further.
-      const entry = byHeader.get(header)
+      const entry = await openingEntry(header)
       const nonce = iv === undefined ? undefined : primitives.decode(iv)
       const body = ciphertext === undefined ? undefined : primitives.decode(ciphertext)
       const mac = tag === undefined ? undefined : primitives.decode(tag)
@@ -62,37 +128,52 @@ export function createSealer(
       data.set(body)
       data.set(mac, body.length)
       const plaintext = await primitives.decrypt(entry.key, nonce, data, entry.aad)
-      return plaintext && { plaintext: decoder.decode(plaintext), stale: entry !== first }
+      return plaintext && { plaintext: decoder.decode(plaintext), stale: entry.at > 0 }
     },
   }
 }
 
-interface Entry {
-  header: string
+interface Header {
+  /** Which of the keys. */
+  at: number
+  /** Days since 1970; `undefined`: 0.1.0 sealed it. */
+  day: number | undefined
+}
+interface Entry extends Header {
+  text: string
   aad: Uint8Array<ArrayBuffer>
   key: Key
-}
-interface Ring {
-  first: Entry
-  byHeader: Map<string, Entry>
 }
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-async function deriveRing(keys: readonly string[], purpose: string, primitives: Primitives): Promise<Ring> {
-  const entries = await Promise.all(keys.map((key) => deriveEntry(key, purpose, primitives)))
-  const [first] = entries
-  if (!first) throw new TypeError('createSealer: at least one key is needed')
-  return { first, byHeader: new Map(entries.map((entry) => [entry.header, entry])) }
+/** What a header says that its key is called; empty for what is no header. */
+function kidOf(header: string, primitives: Primitives): string {
+  const bytes = header.length > HEADER ? undefined : primitives.decode(header)
+  try {
+    const { kid } = JSON.parse(decoder.decode(bytes)) as { kid?: unknown }
+    return typeof kid === 'string' ? kid : ''
+  } catch {
+    return ''
+  }
 }
 
-async function deriveEntry(text: string, purpose: string, primitives: Primitives): Promise<Entry> {
-  const secret = encoder.encode(text)
-  const raw = await primitives.hkdf(secret, `sallyport ${purpose}`)
-  const kid = await keyId(text, primitives)
-  const header = primitives.encode(encoder.encode(JSON.stringify({ alg: 'dir', enc: 'A256GCM', kid })))
-  return { header, aad: encoder.encode(header), key: await primitives.importKey(raw) }
+/** What a sealed text says of itself; nothing of it is proven. */
+export interface Claimed {
+  /** The {@link keyId} of its key. */
+  key: string
+  /** `later`: a later release sealed it, in a form that this one does not know. */
+  format: 'unversioned' | 'known' | 'later' | 'none'
+}
+
+/** Reads what a sealed text says of itself: to tell what cannot be read from what was changed. */
+export function claimedOf(sealed: string, primitives: Primitives = platform): Claimed {
+  const kid = kidOf(sealed.split('.', 1)[0] ?? '', primitives)
+  if (/^[\w-]{8}$/.test(kid)) return { key: kid, format: 'unversioned' }
+  const [, format, key = ''] = /^(\d{1,6})\.([\w-]*)/.exec(kid) ?? []
+  if (format === undefined) return { key, format: 'none' }
+  return { key, format: isLaterFormat(Number(format), FORMAT) ? 'later' : 'known' }
 }
 
 /** The public name of a key: derived one-way, stable, safe to show in `describe()`. */

@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Vault } from '../agents/vault.js'
-import { createSealer, keyId } from '../crypto/seal.js'
+import { claimedOf, createSealer, keyId } from '../crypto/seal.js'
 import { SallyportError } from '../protocol/error.js'
 import type { Secret } from '../protocol/secret.js'
 
@@ -59,7 +59,7 @@ export function fileVault({ directory, keys }: FileVaultOptions): Vault {
   async function sealerFor(name: string) {
     const values = await Promise.all((keys ?? []).map((key) => (typeof key === 'function' ? key() : key)))
     if (values.some(isWeak)) misuse('keys', weak)
-    return { values, sealer: createSealer(values, `vault ${name}`, undefined, SEALED) }
+    return { values, sealer: createSealer(values, `vault ${name}`, { limit: SEALED, unversioned: true }) }
   }
 
   const isOwn = ({ uid, mode }: { uid: number; mode: number }) => uid === geteuid() && (mode & 0o077) === 0
@@ -76,7 +76,7 @@ export function fileVault({ directory, keys }: FileVaultOptions): Vault {
     const secret = await sealer.open(text)
     if (secret) return secret.plaintext
     const ids = await Promise.all(values.map((value) => keyId(value)))
-    throw vaultError(ids.includes(kidOf(text)) ? 'vault_tampered' : 'vault_key_wrong')
+    throw vaultError(ids.includes(claimedOf(text).key) ? 'vault_tampered' : 'vault_key_wrong')
   }
 
   return {
@@ -159,14 +159,5 @@ async function withFile(path: string, flags: string, work: (handle: FileHandle) 
     await work(handle)
   } finally {
     await handle.close()
-  }
-}
-
-/** Which key a sealed text says that it was sealed with. @see RFC 7516 section 3.1 */
-function kidOf(sealed: string): string {
-  try {
-    return JSON.parse(Buffer.from(sealed.split('.')[0] ?? '', 'base64url').toString()).kid
-  } catch {
-    return ''
   }
 }

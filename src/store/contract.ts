@@ -78,6 +78,8 @@ export interface RecordStore {
 export const storeErrors = {
   store_unavailable: 'The store cannot be reached, or did not do what it was asked.',
   store_not_migrated: 'The tables of the store are missing or older than this release: call migrate() once.',
+  store_format_unknown:
+    'A record was written by a later release, in a form that this one does not know. It is left as it is.',
 } as const
 
 export type StoreErrorCode = keyof typeof storeErrors

@@ -31,6 +31,8 @@ export const backendCases: readonly Case[] = [
   refuses('B-27', 'a code carried off to another browser'),
   refuses('B-28', 'a slow old answer brings nothing back'),
   refuses('B-29', 'a sign-in that is run through in another browser: succeeds here, and the documents say so'),
+  refuses('B-31', 'parts of two sealed sessions, of one person or two'),
+  refuses('B-32', 'a session of another app, or a record that somebody made or altered in the store'),
   refuses(
     'B-37',
     'to keep anybody signed in for what the body of a sign-out says; what could not be done besides is told',

@@ -1,8 +1,9 @@
+import { hkdfSync } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { equalInConstantTime, randomId, sha256 } from '../../src/crypto/hash.js'
 import { nodePrimitives } from '../../src/crypto/node.js'
-import { createSealer, keyId } from '../../src/crypto/seal.js'
+import { claimedOf, createSealer, keyId } from '../../src/crypto/seal.js'
 import { webPrimitives } from '../../src/crypto/web.js'
 import { randomKey } from '../world.js'
 
@@ -48,24 +49,112 @@ describe('the two halves', () => {
     ['web', 'node'],
   ] as const)('open what the other has sealed: %s → %s', async (a, b) => {
     const key = randomKey()
-    const sealed = await createSealer([key], 'session', halves[a]).seal(text)
-    expect(await createSealer([key], 'session', halves[b]).open(sealed)).toEqual({ plaintext: text, stale: false })
+    const sealed = await createSealer([key], 'session', { primitives: halves[a] }).seal(text)
+    expect(await createSealer([key], 'session', { primitives: halves[b] }).open(sealed)).toEqual({
+      plaintext: text,
+      stale: false,
+    })
   })
 })
 
 describe('sealed texts', () => {
   const key = randomKey()
-  const derived = async () => new Uint8Array(await halves.web.hkdf(bytes(key), 'sallyport session'))
+  const DAY = 20_000
+  const now = () => DAY * 86_400 + 10
+  /** As the documentation of `createSealer` says it, by another library. */
+  const derived = (app: string, purpose: string, day: number) =>
+    new Uint8Array(hkdfSync('sha256', key, '', JSON.stringify(['sallyport', 1, app, purpose, day]), 32))
+  const header = (kid: string) => ({ alg: 'dir', enc: 'A256GCM', kid })
+  const byJose = async (kid: string, raw: Uint8Array, more: object = {}) =>
+    new CompactEncrypt(bytes(text)).setProtectedHeader({ ...header(kid), ...more }).encrypt(raw)
 
   it('are compact JWE: jose opens ours, and what jose makes opens here', async () => {
-    const sealer = createSealer([key], 'session')
-    const { plaintext, protectedHeader } = await compactDecrypt(await sealer.seal(text), await derived())
+    const sealer = createSealer([key], 'session', { app: 'shop https://a.example', now })
+    const raw = derived('shop https://a.example', 'session', DAY)
+    const { plaintext, protectedHeader } = await compactDecrypt(await sealer.seal(text), raw)
     expect(new TextDecoder().decode(plaintext)).toBe(text)
-    expect(protectedHeader).toEqual({ alg: 'dir', enc: 'A256GCM', kid: await keyId(key) })
-    const theirs = await new CompactEncrypt(bytes(text))
-      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: await keyId(key) })
-      .encrypt(await derived())
-    expect(await sealer.open(theirs)).toEqual({ plaintext: text, stale: false })
+    const kid = `1.${await keyId(key)}.${DAY}`
+    expect(protectedHeader).toEqual(header(kid))
+    expect(await sealer.open(await byJose(kid, raw))).toEqual({ plaintext: text, stale: false })
+    expect(await sealer.open(await byJose(kid, raw, { zip: 'DEF' }).catch(() => ''))).toBeUndefined()
+    expect(await sealer.open(await byJose(kid, raw, { cty: 'x' }))).toBeUndefined()
+  })
+
+  it('have another key every day, and for every app and purpose', async () => {
+    const sealer = createSealer([key], 'session', { app: 'a', now })
+    const later = createSealer([key], 'session', { app: 'a', now: () => now() + 86_400 })
+    const [today, tomorrow] = [await sealer.seal('x'), await later.seal('x')]
+    await compactDecrypt(tomorrow, derived('a', 'session', DAY + 1))
+    for (const sealed of [today, tomorrow]) {
+      expect(await later.open(sealed)).toEqual({ plaintext: 'x', stale: false })
+      // Clocks of two processes differ by less than a day.
+      expect(await sealer.open(sealed)).toEqual({ plaintext: 'x', stale: false })
+      expect(await createSealer([key], 'session', { app: 'b', now }).open(sealed)).toBeUndefined()
+      expect(await createSealer([key], 'idle', { app: 'a', now }).open(sealed)).toBeUndefined()
+    }
+  })
+
+  it('of absurd days cost nothing: no key is derived for them, and few are held', async () => {
+    let derivations = 0
+    const hkdf: typeof found.hkdf = (secret, info) => {
+      if (info.startsWith('[')) derivations++
+      return found.hkdf(secret, info)
+    }
+    const sealer = createSealer([key], 'session', { now, age: 7 * 86_400, primitives: { ...found, hkdf } })
+    const id = await keyId(key)
+    const raw = derived('', 'session', DAY)
+    for (const day of [
+      DAY + 2,
+      DAY + 1000,
+      DAY - 8,
+      0,
+      '-1',
+      '020000',
+      `${DAY}.0`,
+      '2e4',
+      '999999',
+      '9'.repeat(300),
+      '',
+    ])
+      expect(await sealer.open(await byJose(`1.${id}.${day}`, raw)), `${day}`).toBeUndefined()
+    expect(await sealer.open(await byJose(`1.AAAAAAAA.${DAY}`, raw))).toBeUndefined()
+    expect(derivations).toBe(0)
+    for (const day of [DAY + 1, DAY, DAY - 7])
+      expect(await sealer.open(await byJose(`1.${id}.${day}`, derived('', 'session', day))), `${day}`).toBeDefined()
+    expect(derivations).toBe(3)
+    await sealer.open(await byJose(`1.${id}.${DAY}`, raw))
+    expect(derivations).toBe(3)
+  })
+
+  it('of 0.1.0 open only where that was asked for', async () => {
+    const old = new Uint8Array(hkdfSync('sha256', key, '', 'sallyport vault x', 32))
+    const sealed = await byJose(await keyId(key), old)
+    expect(await createSealer([key], 'vault x', { now }).open(sealed)).toBeUndefined()
+    const both = createSealer([randomKey(), key], 'vault x', { now, unversioned: true })
+    expect(await both.open(sealed)).toEqual({ plaintext: text, stale: true })
+    expect(await both.open(await byJose('AAAAAAAA', old))).toBeUndefined()
+  })
+
+  it('say of which format they are, and what is of a later one does not open', async () => {
+    const sealer = createSealer([key], 'session', { now })
+    const id = await keyId(key)
+    const raw = derived('', 'session', DAY)
+    const claims = [
+      [`1.${id}.${DAY}`, 'known', id],
+      [`2.${id}.${DAY}`, 'later', id],
+      ['2', 'none', ''],
+      [`17.${id}`, 'later', id],
+      [id, 'unversioned', id],
+      ['12345678', 'unversioned', '12345678'],
+      ['x', 'none', ''],
+      [`-1.${id}`, 'none', ''],
+    ] as const
+    for (const [kid, format, key] of claims) {
+      const sealed = await byJose(kid, raw)
+      expect(claimedOf(sealed), kid).toEqual({ format, key })
+      expect((await sealer.open(sealed)) !== undefined, kid).toBe(format === 'known')
+    }
+    for (const junk of ['', '.', 'a.b', '!!!!', 'x'.repeat(20_000)]) expect(claimedOf(junk).format, junk).toBe('none')
   })
 
   it('do not open for another purpose, with another key, or with anything changed', async () => {
