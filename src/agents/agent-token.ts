@@ -1,8 +1,12 @@
 import { decodeJwt } from 'jose'
+import { examine } from '../protocol/examine.js'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
+import { having } from '../protocol/shape.js'
 import { StoreError } from '../store/contract.js'
 import { agentErrors } from './errors.js'
 import type { AgentStanding } from './standing.js'
+
+export const standingCheck = having<AgentStanding>('createAgents(…) or createStanding(…)', 'standing')
 
 /** Characters. Nothing longer is looked into. */
 const LONGEST = 16_384
@@ -22,6 +26,7 @@ const LONGEST = 16_384
  * @throws TypeError when `verifier` is not for the agents' issuer, and that alone
  */
 export function agentToken(agents: AgentStanding, verifier: Authenticator): Authenticator {
+  examine('agentToken', standingCheck, agents, 'agents')
   if (verifier?.method !== 'access_token' || `${verifier.issuers}` !== agents.issuer)
     throw new TypeError(
       `agentToken: "verifier" must be accessToken({ issuer: '${agents.issuer}', … }), and no other issuer`,

@@ -1,11 +1,13 @@
 import { SallyportError } from '../protocol/error.js'
+import { examine, examined } from '../protocol/examine.js'
 import { systemNow } from '../protocol/time.js'
 import { type AgentRecord, recordOf, tenantIndex } from './agent-record.js'
+import { type AgentsQuestion, agentsCalls, agentsOptions } from './agent-shapes.js'
 import { type ConsentWish, createDelegation, type ExchangeWish } from './delegation.js'
 import { type AgentErrorCode, agentError, agentErrors } from './errors.js'
 import { isolate } from './events.js'
 import { issueOwn, type TokenWish } from './issue.js'
-import { type AgentsOptions, type AgentToken, examine } from './options.js'
+import { type AgentsOptions, type AgentToken, examineMore } from './options.js'
 import { type Parts, rowOf } from './parts.js'
 import { checkProof, spendProof } from './proof.js'
 import { type Consent, createRecords } from './records.js'
@@ -28,13 +30,14 @@ export type Agents<Table extends Roles = Roles> = ReturnType<typeof createAgents
  * @throws TypeError naming the option
  */
 export function createAgents<const Table extends Roles = typeof defaultRoles>(options: AgentsOptions<Table>) {
+  examine('createAgents', agentsOptions, options)
   type Scope = ScopeOf<Table>
   const { tokens, store, ledger, approvals, onEvent, now = systemNow } = options
   const roles: Roles = options.roles ?? defaultRoles
   const records = createRecords(store)
   const emit = isolate(onEvent)
   const parts: Parts = {
-    ...examine(options, roles),
+    ...examineMore(options, roles),
     tokens,
     store,
     records,
@@ -63,7 +66,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     }
   }
 
-  return {
+  const methods = {
     ...createStanding({ issuer: tokens.issuer, store, now }),
 
     /**
@@ -93,7 +96,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     },
 
     /** The agents of a tenant, ended ones included, a page at a time. */
-    async list({ tenant, cursor, limit = 100 }: { tenant: string; cursor?: string; limit?: number }) {
+    async list({ tenant, cursor, limit = 100 }: AgentsQuestion) {
       const page = await store.list(tenantIndex, tenant, { limit, ...(cursor !== undefined && { cursor }) })
       const found = await Promise.all(page.ids.map(({ id }) => records.agent(id)))
       const agents = found.flatMap((one) => (one?.row.tenant === tenant ? [recordOf(one.row)] : []))
@@ -176,4 +179,5 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     /** Since when (epoch seconds) and why the agents of a tenant are stopped; `undefined`: they are not. */
     stopped: stopping.stopped,
   }
+  return examined('agents', methods, agentsCalls)
 }

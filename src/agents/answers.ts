@@ -1,5 +1,7 @@
 import { formatChallenge } from '../protocol/challenge.js'
 import { SallyportError } from '../protocol/error.js'
+import { examine } from '../protocol/examine.js'
+import { func, object, optional } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { StoreError } from '../store/contract.js'
 import { type AgentErrorCode, agentErrors } from './errors.js'
@@ -40,6 +42,13 @@ const challenges: { readonly [Code in AgentErrorCode]?: readonly [scheme: string
   invalid_token: ['Bearer'],
 }
 
+export interface AnswerOptions {
+  /** The clock, epoch seconds. Default: the system's. */
+  now?: Now
+}
+
+export const answerOptions = object<AnswerOptions>({ now: optional(func) })
+
 /**
  * The answer to whoever called, for what this folder and the store reject with: status, code and words, and for
  * `approval_required` the `approval` that was asked for (`id`, `code`, `expiresAt`, `digest`). 503 has `Retry-After`; 429 has
@@ -49,7 +58,9 @@ const challenges: { readonly [Code in AgentErrorCode]?: readonly [scheme: string
  *
  * @see RFC 6750 section 3 for the challenges
  */
-export function agentAnswer(error: unknown, { now = systemNow }: { now?: Now } = {}): Response {
+export function agentAnswer(error: unknown, options: AnswerOptions = {}): Response {
+  examine('agentAnswer', answerOptions, options)
+  const { now = systemNow } = options
   const ours = error instanceof SallyportError && Object.hasOwn(agentErrors, error.code)
   if (!ours && !(error instanceof StoreError)) throw error
   const { message, cause } = error

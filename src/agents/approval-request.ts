@@ -48,10 +48,6 @@ export function createAsking({ shelf, ttl, maxPending, notify, emit, refuse, now
 
   return async (wish: ApprovalRequest): Promise<Requested> => {
     const { tenant, agent, sub, tool, kind, freshWithin, acr } = wish
-    if (kind !== 'user' && kind !== 'admin')
-      throw new TypeError('approvals.request: "kind" must be user or admin: who decides')
-    if (freshWithin !== undefined && !(freshWithin > 0))
-      throw new TypeError('approvals.request: "freshWithin" must be a number of seconds above 0')
     const { call, digest } = await readCall(wish)
     const approval: Approval = {
       ...(JSON.parse(call) as Call),

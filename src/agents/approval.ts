@@ -1,7 +1,7 @@
 import { sha256 } from '../crypto/hash.js'
+import { isName, nameRule } from '../protocol/names.js'
 import { canonical, digestOf } from './canonical.js'
 import { agentError } from './errors.js'
-import { isText, textRule } from './names.js'
 
 /** What an agent wants to do, exactly. Two calls are the same if their canonical JSON is (RFC 8785). */
 export interface Call {
@@ -63,7 +63,7 @@ export async function readCall({ tenant, agent, sub, tool, args, resource }: Cal
   try {
     const optional = { ...(sub !== undefined && { sub }), ...(resource !== undefined && { resource }) }
     for (const [name, text] of Object.entries({ tenant, agent, tool, ...optional }))
-      if (!isText(text)) throw new TypeError(`"${name}" must be ${textRule}`)
+      if (!isName(text)) throw new TypeError(`"${name}" must be ${nameRule}`)
     const call = canonical({ tenant, agent, tool, args, ...optional }, LONGEST)
     return { call, digest: await sha256(call) }
   } catch (error) {

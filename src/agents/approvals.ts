@@ -1,8 +1,25 @@
+import { examine, examined, promised } from '../protocol/examine.js'
 import type { Principal } from '../protocol/principal.js'
+import {
+  anything,
+  flag,
+  func,
+  list,
+  name,
+  object,
+  oneOf,
+  optional,
+  type Shape,
+  seconds,
+  text,
+  whole,
+  words,
+} from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import { principal } from '../protocol/web-shapes.js'
 import type { RecordStore } from '../store/contract.js'
-import { examineStore } from '../store/examine-store.js'
-import { type Approval, type ApprovalKind, type Call, isCode, isOpen } from './approval.js'
+import { storeCheck } from '../store/examine-store.js'
+import { type Approval, type ApprovalKind, type ApprovalRequest, type Call, isCode, isOpen } from './approval.js'
 import type { Refuse } from './approval-parts.js'
 import { createAsking } from './approval-request.js'
 import { createShelf, type Found, type Selection } from './approval-shelf.js'
@@ -30,6 +47,72 @@ export interface ApprovalsOptions {
   now?: Now
 }
 
+export const approvalsOptions = object<ApprovalsOptions>({
+  store: storeCheck,
+  ttl: optional(seconds({ above: 0, most: 86_400 })),
+  maxPending: optional(whole({ least: 1, most: 1000 })),
+  approvers: optional(object<Partial<Record<ApprovalKind, Approver>>>({ user: optional(func), admin: optional(func) })),
+  notify: optional(func),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+export interface Decision {
+  /** Who decides, as a guard has verified. */
+  by: Principal
+  approve: boolean
+  /** What somebody has typed. */
+  code?: string
+}
+
+export interface PendingQuestion extends Selection {
+  kind?: ApprovalKind
+  cursor?: string
+  limit?: number
+}
+
+const id = words
+const selection: Shape<Selection> = { tenant: name, agent: optional(words), sub: optional(words) }
+/** What is asked for may come from a model: what is in it is answered, its names are the application's. */
+const call: Shape<Call> = {
+  tenant: anything<string>(),
+  agent: anything<string>(),
+  sub: anything<string>(),
+  tool: anything<string>(),
+  args: anything<unknown>(),
+  resource: anything<string>(),
+}
+
+/** What the functions of `createApprovals(…)` take. */
+export const approvalsCalls = {
+  request: promised([
+    'request',
+    object<ApprovalRequest>({
+      ...call,
+      kind: oneOf('user', 'admin'),
+      freshWithin: optional(seconds()),
+      acr: optional(list(text)),
+    }),
+  ]),
+  decide: promised(
+    ['id', id],
+    ['decision', object<Decision>({ by: principal, approve: flag, code: anything<string>() })],
+  ),
+  verify: promised(['id', anything<string>()], ['call', object<Call>(call)]),
+  consume: promised(['id', anything<string>()], ['call', object<Call>(call)]),
+  get: promised(['id', id], ['options', object<{ tenant: string }>({ tenant: name })]),
+  pending: promised([
+    'which',
+    object<PendingQuestion>({
+      ...selection,
+      kind: optional(oneOf('user', 'admin')),
+      cursor: optional(text),
+      limit: optional(whole({ least: 1 })),
+    }),
+  ]),
+  voidAll: promised(['which', object<Selection>(selection)]),
+}
+
 export type Approvals = ReturnType<typeof createApprovals>
 
 /** What whoever wants to decide is told. */
@@ -53,12 +136,9 @@ const undecidable = {
  * @throws TypeError naming the option
  */
 export function createApprovals(options: ApprovalsOptions) {
+  examine('createApprovals', approvalsOptions, options)
   const { store, ttl = 300, maxPending = 20, notify, onEvent, now = systemNow } = options
   const approvers = { ...usualApprovers, ...options.approvers }
-  examineStore('createApprovals', store)
-  if (!(ttl > 0 && ttl <= 86_400)) throw new TypeError('createApprovals: "ttl" must be at most a day, in seconds')
-  if (!(Number.isInteger(maxPending) && maxPending > 0 && maxPending <= 1000))
-    throw new TypeError('createApprovals: "maxPending" must be 1 to 1000')
   const shelf = createShelf(store, now)
   const emit = isolate(onEvent)
 
@@ -84,7 +164,7 @@ export function createApprovals(options: ApprovalsOptions) {
   const request = createAsking({ ...parts, ttl, maxPending, notify })
   const verify = createUsing({ ...parts, spoil: (found) => end(found, 'mismatch') })
 
-  return {
+  const methods = {
     /**
      * Asks for an approval. Whoever asks for the same call again while it waits gets the same one, and nobody is told twice. A call
      * has at most 32,768 characters of canonical JSON.
@@ -106,12 +186,7 @@ export function createApprovals(options: ApprovalsOptions) {
      * @throws SallyportError `approver_refused`, `approval_not_found`, `approval_decided`, `approval_expired`, `approval_void`,
      * `approval_mismatch` (the code), `insufficient_user_authentication`
      */
-    async decide(
-      id: string,
-      { by, approve, code }: { by: Principal; approve: boolean; code?: string },
-    ): Promise<Approval> {
-      // Out of a body it may be anything, and "false" is not false.
-      if (typeof approve !== 'boolean') throw new TypeError('approvals.decide: "approve" must be true or false')
+    async decide(id: string, { by, approve, code }: Decision): Promise<Approval> {
       const about = { by: by.sub, ...(by.tenant !== undefined && { tenant: by.tenant }) }
       if (!isPerson(by)) throw refuse('approver_refused', about)
       for (;;) {
@@ -158,12 +233,7 @@ export function createApprovals(options: ApprovalsOptions) {
       (await shelf.find(id, tenant))?.approval,
 
     /** What waits for a decision, a page at a time. A page may hold fewer than `limit`, or nothing, and still have a `cursor`. */
-    async pending({
-      kind,
-      cursor,
-      limit,
-      ...selection
-    }: Selection & { kind?: ApprovalKind; cursor?: string; limit?: number }) {
+    async pending({ kind, cursor, limit, ...selection }: PendingQuestion) {
       const { entries, next } = await shelf.page(selection, cursor, limit)
       const approvals = entries
         .flatMap(({ found }) => found?.approval ?? [])
@@ -195,4 +265,5 @@ export function createApprovals(options: ApprovalsOptions) {
       return ended
     },
   }
+  return examined('approvals', methods, approvalsCalls)
 }

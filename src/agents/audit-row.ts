@@ -1,6 +1,6 @@
 import { sha256 } from '../crypto/hash.js'
+import { type Check, check, name, object, oneOf, optional, whole } from '../protocol/shape.js'
 import { canonical } from './canonical.js'
-import { isText, textRule } from './names.js'
 
 /**
  * What happened. Names and ids, never what was said: no prompts, no arguments, no free objects. What must be provable and may not
@@ -47,42 +47,34 @@ export interface AuditHead {
 /** What stands before the first row: 32 zero bytes. */
 export const genesis = 'A'.repeat(43)
 
-interface Form {
-  fits(value: string): boolean
-  words: string
-}
-
-const like = (pattern: RegExp, words: string): Form => ({ fits: (value) => pattern.test(value), words })
-const text: Form = { fits: isText, words: textRule }
-const name = like(/^[\w.:/-]{1,100}$/, 'a name: up to 100 letters, digits and _ . : / -')
+const like = (pattern: RegExp, words: string): Check<string> =>
+  check(words, (value) => typeof value === 'string' && pattern.test(value))
+const label = like(/^[\w.:/-]{1,100}$/, 'a name: up to 100 letters, digits and _ . : / -')
 const digest = like(/^[\w-]{43}$/, 'a SHA-256 in base64url')
 
-const forms: Readonly<Record<keyof AuditEntry, Form>> = {
-  tenant: text,
-  agent: text,
-  sub: text,
-  action: name,
-  resource: text,
-  decision: like(/^(allowed|refused)$/, 'allowed or refused'),
-  reason: name,
-  correlation: text,
-  approvalId: text,
-  digest,
-}
-const required: readonly string[] = ['tenant', 'action', 'decision']
+export const entryCheck = object<AuditEntry>({
+  tenant: name,
+  agent: optional(name),
+  sub: optional(name),
+  action: label,
+  resource: optional(name),
+  decision: oneOf('allowed', 'refused'),
+  reason: optional(label),
+  correlation: optional(name),
+  approvalId: optional(name),
+  digest: optional(digest),
+})
 
-/** The entry alone, each member of its form. @throws TypeError naming the member, not what it holds */
-export function examineEntry(entry: AuditEntry): AuditEntry {
-  const kept = Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined))
-  for (const member of new Set([...required, ...Object.keys(kept)])) {
-    const form = Object.hasOwn(forms, member) ? forms[member as keyof AuditEntry] : undefined
-    if (!form) throw new TypeError(`audit.append: "${member}" is not kept in audit rows`)
-    const value = kept[member]
-    if (typeof value !== 'string' || !form.fits(value))
-      throw new TypeError(`audit.append: "${member}" must be ${form.words}`)
-  }
-  return kept as unknown as AuditEntry
-}
+/** A head, with whatever stands beside it in a checkpoint. */
+export const headCheck = object<AuditHead>(
+  { tenant: name, seq: whole(), hash: digest },
+  'a head: { tenant, seq, hash }',
+  'open',
+)
+
+/** The entry alone, without what is not there. */
+export const entryOf = (entry: AuditEntry): AuditEntry =>
+  Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)) as unknown as AuditEntry
 
 /** The hash that a row must have, over everything that it says. @throws TypeError for what is no plain data */
 export const hashOf = ({ prev, hash: _, ...content }: Omit<AuditRow, 'hash'> & { hash?: unknown }): Promise<string> =>

@@ -1,9 +1,11 @@
 import { createBounded } from '../protocol/bounded.js'
+import { call, examine, examined, promised } from '../protocol/examine.js'
 import type { Secret } from '../protocol/secret.js'
+import { func, name, object, optional, secret, whole } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import type { Put, RecordId, RecordStore } from '../store/contract.js'
-import { examineStore } from '../store/examine-store.js'
-import { type AuditEntry, type AuditHead, type AuditRow, examineEntry, genesis, hashOf } from './audit-row.js'
+import { storeCheck } from '../store/examine-store.js'
+import { type AuditEntry, type AuditHead, type AuditRow, entryCheck, entryOf, genesis, hashOf } from './audit-row.js'
 import { canonical } from './canonical.js'
 import { createSigner, type PublicKeys } from './checkpoint.js'
 import { agentError } from './errors.js'
@@ -26,6 +28,37 @@ export interface AuditOptions {
 export interface AuditCheckpoint extends AuditHead {
   /** The same, signed, for `verifyCheckpoint`; there where `sign` is. */
   jws?: string
+}
+
+export const auditOptions = object<AuditOptions>({
+  store: storeCheck,
+  sign: optional(secret),
+  checkpointEvery: optional(whole({ least: 1 }, 'a whole number of rows')),
+  keep: optional(func),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+export interface AuditQuestion {
+  tenant: string
+  /** Default 1. */
+  from?: number
+  /** Default 100. */
+  limit?: number
+}
+
+const rowNumber = optional(whole({ least: 1 }, 'the number of a row'))
+
+/** What the functions of `createAudit(…)` take. */
+export const auditCalls = {
+  append: promised(['entry', entryCheck]),
+  checkpoint: promised(['tenant', name]),
+  publicKeys: promised(),
+  read: promised([
+    'which',
+    object<AuditQuestion>({ tenant: name, from: rowNumber, limit: optional(whole({ least: 1 })) }),
+  ]),
+  exportLines: call(['tenant', name], ['options', optional(object<{ from?: number }>({ from: rowNumber }))]),
 }
 
 export type Audit = ReturnType<typeof createAudit>
@@ -59,10 +92,9 @@ const rowId = (tenant: string, seq: number): RecordId => ({ kind: 'audit-row', p
  *
  * @throws TypeError naming the option
  */
-export function createAudit({ store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow }: AuditOptions) {
-  examineStore('createAudit', store)
-  if (!Number.isSafeInteger(checkpointEvery) || checkpointEvery < 1)
-    throw new TypeError('createAudit: "checkpointEvery" must be a whole number of rows, 1 at least')
+export function createAudit(options: AuditOptions) {
+  examine('createAudit', auditOptions, options)
+  const { store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow } = options
   const signer = sign === undefined ? undefined : createSigner(sign)
   const emit = isolate(onEvent)
   const queues = new Map<string, Waiting[]>()
@@ -145,7 +177,16 @@ export function createAudit({ store, sign, checkpointEvery = 100, keep, onEvent,
     }
   }
 
-  return {
+  async function page(tenant: string, from: number, limit: number) {
+    const last = (await readHead(tenant))?.seq ?? 0
+    const size = Math.max(0, Math.min(limit, 1000, last - from + 1))
+    const stored = await Promise.all(Array.from({ length: size }, (_, at) => store.get(rowId(tenant, from + at))))
+    const next = from + size <= last ? from + size : undefined
+    // A row that is gone is left out: its number says so to whoever verifies.
+    return { lines: stored.flatMap((row) => row?.value ?? []), next }
+  }
+
+  const methods = {
     /**
      * Writes a row, and resolves to the head that it makes. What must not happen without a row waits for this and does not happen
      * when it rejects. After a StoreError the row may be there all the same.
@@ -155,7 +196,7 @@ export function createAudit({ store, sign, checkpointEvery = 100, keep, onEvent,
      * @throws SallyportError `audit_conflict`
      */
     async append(entry: AuditEntry): Promise<AuditHead> {
-      const head = await enqueue({ ...examineEntry(entry), at: now() })
+      const head = await enqueue({ ...entryOf(entry), at: now() })
       if (head.seq % checkpointEvery === 0) await keepCheckpoint(head)
       return head
     },
@@ -173,7 +214,7 @@ export function createAudit({ store, sign, checkpointEvery = 100, keep, onEvent,
     publicKeys: async (): Promise<PublicKeys> => (signer ? signer.publicKeys() : { keys: [] }),
 
     /** Rows from a number on, in their order. `next` is there when there are more. `limit` is 100 by default, 1,000 at most. */
-    async read({ tenant, from = 1, limit = 100 }: { tenant: string; from?: number; limit?: number }) {
+    async read({ tenant, from = 1, limit = 100 }: AuditQuestion) {
       const { lines, next } = await page(tenant, from, limit)
       return { rows: lines.map((line): AuditRow => JSON.parse(line)), ...(next !== undefined && { next }) }
     },
@@ -187,18 +228,7 @@ export function createAudit({ store, sign, checkpointEvery = 100, keep, onEvent,
       }
     },
   }
-
-  async function page(tenant: string, from: number, limit: number) {
-    if (!Number.isSafeInteger(from) || from < 1)
-      throw new TypeError('audit.read: "from" must be a number of a row, from 1')
-    if (!Number.isSafeInteger(limit) || limit < 1) throw new TypeError('audit.read: "limit" must be 1 at least')
-    const last = (await readHead(tenant))?.seq ?? 0
-    const size = Math.max(0, Math.min(limit, 1000, last - from + 1))
-    const stored = await Promise.all(Array.from({ length: size }, (_, at) => store.get(rowId(tenant, from + at))))
-    const next = from + size <= last ? from + size : undefined
-    // A row that is gone is left out: its number says so to whoever verifies.
-    return { lines: stored.flatMap((row) => row?.value ?? []), next }
-  }
+  return examined('audit', methods, auditCalls)
 }
 
 const put = (id: RecordId, value: string, ifVersion: Put['ifVersion']): Put => ({ type: 'put', id, value, ifVersion })

@@ -1,8 +1,12 @@
+import { examine } from '../protocol/examine.js'
 import type { Principal } from '../protocol/principal.js'
+import { object, optional } from '../protocol/shape.js'
+import { principal as principalCheck } from '../protocol/web-shapes.js'
 import type { BudgetLine, Hold, Ledger, Reservation } from '../store/ledger.js'
 import { limitsIn } from './details.js'
 import { agentError } from './errors.js'
 import { type Budget, smaller } from './limits.js'
+import { budgetCheck } from './shapes.js'
 
 /** Whose spending is limited, and how far. */
 export interface BudgetPolicy {
@@ -14,6 +18,10 @@ export interface BudgetPolicy {
   /** The person who calls, or on whose behalf it is. */
   user?: Budget
 }
+
+const budget = optional(budgetCheck)
+
+export const policyCheck = object<BudgetPolicy>({ tenant: budget, agent: budget, key: budget, user: budget })
 
 /** What to reserve from, and what one call may cost at most. */
 export interface Budgets {
@@ -32,6 +40,8 @@ const windows = ['day', 'month', 'total'] as const
  * @throws SallyportError `tenant_missing`; `invalid_token` for a token whose limits cannot be read
  */
 export function budgetLines(principal: Principal, policy: BudgetPolicy): Budgets {
+  examine('budgetLines', principalCheck, principal, 'principal')
+  examine('budgetLines', policyCheck, policy, 'policy')
   const { method, tenant, sub, client_id, claims } = principal
   if (!tenant) throw agentError('tenant_missing')
   const isAgent = method === 'agent_token'

@@ -23,7 +23,6 @@ export interface CategoriesOptions {
 export function createCategories({ classify, categories, classifyTimeout = 5 }: CategoriesOptions) {
   if (!classify !== !categories)
     throw new TypeError('createToolAccess: "classify" and "categories" belong together: what it is about, and for whom')
-  if (!(classifyTimeout > 0)) throw new TypeError('createToolAccess: "classifyTimeout" must be seconds, more than 0')
   const roles = new Map(Object.entries(categories ?? {}))
 
   /** @throws SallyportError `category_denied` */

@@ -1,5 +1,7 @@
 import { createLocalJWKSet, type JWK, jwtVerify, SignJWT } from 'jose'
+import { examine } from '../protocol/examine.js'
 import type { Secret } from '../protocol/secret.js'
+import { anything, list, object, table } from '../protocol/shape.js'
 import type { AuditHead } from './audit-row.js'
 import { agentError } from './errors.js'
 import { readPrivateKey, signerOf } from './jwk.js'
@@ -8,6 +10,12 @@ import { readPrivateKey, signerOf } from './jwk.js'
 export interface PublicKeys {
   keys: readonly Readonly<Record<string, unknown>>[]
 }
+
+export const publicKeysCheck = object<PublicKeys>(
+  { keys: list(table(anything<unknown>())) },
+  'public keys: { keys: […] }',
+  'open',
+)
 
 /** No other token of the same key can pass for one, nor one of these for another. @see RFC 8725 section 3.11 */
 const typ = 'audit-checkpoint+jwt'
@@ -48,6 +56,7 @@ export function createSigner(sign: Secret) {
  * @throws SallyportError `checkpoint_invalid`
  */
 export async function verifyCheckpoint(jws: string, keys: PublicKeys): Promise<AuditHead> {
+  examine('verifyCheckpoint', publicKeysCheck, keys, 'keys')
   try {
     const set = createLocalJWKSet({ keys: keys.keys as JWK[] })
     const { payload } = await jwtVerify(jws, set, { typ, algorithms: ['ES256', 'EdDSA'] })

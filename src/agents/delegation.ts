@@ -113,8 +113,6 @@ export function createDelegation(parts: Parts) {
 
     async consent({ subject, agent, scopes, expiresIn = MOST }: ConsentWish<string>): Promise<Consent> {
       const { sub, tenant } = examinePerson(subject)
-      if (!(expiresIn > 0 && expiresIn <= MOST))
-        throw new TypeError('agents.consent: "expiresIn" must be more than 0 and at most 90 days, in seconds')
       const { row } = await rowOf(parts, tenant, agent)
       if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
       const allowed = scopesOf(roles, row.role)

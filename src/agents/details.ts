@@ -1,5 +1,7 @@
+import { valueFlaw } from '../protocol/shape.js'
 import { agentError } from './errors.js'
-import { type AgentLimits, limitsFlaw, narrowed } from './limits.js'
+import { type AgentLimits, narrowed } from './limits.js'
+import { limitsCheck } from './shapes.js'
 
 /** What an agent's token says of the agent, in `authorization_details`. @see RFC 9396 section 2 */
 export interface AgentDetails extends AgentLimits {
@@ -40,7 +42,7 @@ export const dependenceIn = (claims: Claims): Dependence | undefined =>
  */
 export function limitsIn(claims: Claims): AgentLimits {
   const details = detailsIn(claims)
-  if (!details?.every((one) => limitsFlaw(one) === undefined))
+  if (!details?.every((one) => valueFlaw(limitsCheck, one) === undefined))
     throw agentError('invalid_token', { because: 'authorization_details' })
   return details.reduce<AgentLimits>(narrowed, {})
 }

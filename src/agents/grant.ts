@@ -1,5 +1,7 @@
 // AsyncDisposable, also for whoever compiles against this without it.
 /// <reference lib="esnext.disposable" preserve="true" />
+import { examine } from '../protocol/examine.js'
+import { object, whole } from '../protocol/shape.js'
 import type { Now } from '../protocol/time.js'
 import type { Hold, Ledger } from '../store/ledger.js'
 import { agentError } from './errors.js'
@@ -59,6 +61,9 @@ export interface ToolGrant extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** What a unit costs is looked at beside the model. */
+const usedCheck = object<{ units: number }>({ units: whole() })
+
 interface GrantParts {
   facts: Pick<ToolGrant, 'tool' | 'args' | 'tenant' | 'model' | 'approvalId' | 'expiresAt'>
   ledger: Ledger
@@ -104,7 +109,9 @@ export function createGrant(parts: GrantParts): ToolGrant {
     }
   }
 
-  async function settle({ units }: { units: number }): Promise<{ overrun: number }> {
+  async function settle(used: { units: number }): Promise<{ overrun: number }> {
+    examine('grant.settle', usedCheck, used, 'used')
+    const { units } = used
     if (!hold) return { overrun: 0 }
     const amount = paid ?? cost(units)
     if (amount === undefined) throw new TypeError('grant.settle: "units" must be a whole number, 0 or more')

@@ -1,7 +1,7 @@
 import type { AgentRow } from './agent-record.js'
 import { type AgentDetails, chainOf, type Dependence } from './details.js'
 import { agentError } from './errors.js'
-import { type AgentLimits, exceeds, limitsFlaw, narrowed } from './limits.js'
+import { type AgentLimits, exceeds, narrowed } from './limits.js'
 import type { AgentToken } from './options.js'
 import type { Parts } from './parts.js'
 import { scopesOf } from './roles.js'
@@ -33,17 +33,13 @@ interface Signing {
   act?: Readonly<Record<string, unknown>>
 }
 
-/** @throws TypeError naming the field @throws SallyportError `agent_limit_refused`, `agent_target_refused` */
+/** @throws SallyportError `agent_limit_refused`, `agent_target_refused` */
 export function examineWish(
   { maxAge, resources }: Pick<Parts, 'maxAge' | 'resources'>,
   wish: TokenWish<string>,
   policy: AgentRow['budget'],
 ): void {
   const { budget = {}, expiresIn = maxAge, resource } = wish
-  const flaw = limitsFlaw(wish)
-  if (flaw !== undefined) throw new TypeError(`agents.issue: ${flaw}`)
-  if (!(Number.isInteger(expiresIn) && expiresIn > 0))
-    throw new TypeError('agents.issue: "expiresIn" must be a whole number of seconds, 1 at least')
   if (expiresIn > maxAge || exceeds(budget, policy)) throw agentError('agent_limit_refused')
   if (resource !== undefined && !resources.includes(resource)) throw agentError('agent_target_refused')
 }

@@ -1,6 +1,9 @@
+import { examine, examined, promised } from '../protocol/examine.js'
+import { isName } from '../protocol/names.js'
+import { func, having, name, object, oneOf, optional, seconds, text, words } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
-import { examineStore } from '../store/examine-store.js'
+import { storeCheck } from '../store/examine-store.js'
 import { agentError } from './errors.js'
 import { isolate } from './events.js'
 import type { KeyRingEvent } from './key-ring-events.js'
@@ -27,6 +30,35 @@ export interface KeyRingOptions {
   /** What happened. Never has a secret in it. A listener that throws changes nothing. */
   onEvent?: (event: KeyRingEvent) => void
   now?: Now
+}
+
+export const keyRingOptions = object<KeyRingOptions>({
+  name: text,
+  provider: having<KeyProvider>('how keys are made and ended: { create, test, revoke }', 'create', 'test', 'revoke'),
+  vault: having<Vault>('environmentVault(…), fileVault(…) of sallyport/node, or your secret manager', 'read'),
+  store: storeCheck,
+  tenants: optional(oneOf('shared', 'separate')),
+  every: optional(seconds()),
+  overlap: optional(seconds()),
+  isRefused: optional(func),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+export interface RingRotation extends About {
+  /** Seconds that the replaced key serves beside the new one. */
+  readonly overlap?: number
+}
+
+/** What the functions of `createKeyRing(…)` take. */
+export const keyRingCalls = {
+  use: promised(['tenant', words], ['fn', func]),
+  rotate: promised([
+    'options',
+    optional(object<RingRotation>({ tenant: optional(name), overlap: optional(seconds({ least: 0 })) })),
+  ]),
+  step: promised(),
+  status: promised(['about', optional(object<About>({ tenant: optional(name) }))]),
 }
 
 /** A ring as it is now. */
@@ -62,7 +94,8 @@ export function createKeyRing(options: KeyRingOptions) {
     onEvent,
     now = systemNow,
   } = options
-  const { every, overlap } = examine(options)
+  examine('createKeyRing', keyRingOptions, options)
+  const { every, overlap } = examineMore(options)
   const records = createRingRecords(store, name, now)
   const emit = isolate(onEvent)
   const turn = createTurns({ ring: name, provider, vault, records, every, overlap, emit, now })
@@ -70,8 +103,7 @@ export function createKeyRing(options: KeyRingOptions) {
   /** Whose record it is. */
   function ownerOf(call: string, tenant: string | undefined): string | undefined {
     if (tenants === 'shared') return undefined
-    if (typeof tenant !== 'string' || !tenant)
-      throw new TypeError(`ring.${call}: "tenant" is missing, and each tenant has a ring of its own`)
+    if (!isName(tenant)) throw new TypeError(`ring.${call}: "tenant" is missing, and each tenant has a ring of its own`)
     return tenant
   }
 
@@ -94,7 +126,7 @@ export function createKeyRing(options: KeyRingOptions) {
     return undefined
   }
 
-  return {
+  const methods = {
     /**
      * Calls `fn` with the secret to use now, for this one call: it must not be kept. Whoever has the old key when the ring switches
      * finishes within `overlap`.
@@ -126,15 +158,8 @@ export function createKeyRing(options: KeyRingOptions) {
      *
      * @throws SallyportError `vault_read_only`, `key_ring_busy`, `key_ring_failed` @throws StoreError
      */
-    async rotate({
-      tenant,
-      overlap: wanted = overlap,
-    }: {
-      tenant?: string
-      overlap?: number
-    } = {}): Promise<RingStatus> {
+    async rotate({ tenant, overlap: wanted = overlap }: RingRotation = {}): Promise<RingStatus> {
       const owner = ownerOf('rotate', tenant)
-      if (!(wanted >= 0)) throw new TypeError('ring.rotate: "overlap" must be a number of seconds, 0 at least')
       await turn(owner, { overlap: wanted })
       return status(owner)
     },
@@ -160,25 +185,18 @@ export function createKeyRing(options: KeyRingOptions) {
     /** Where the keys stand. @throws StoreError */
     status: async ({ tenant }: About = {}): Promise<RingStatus> => status(ownerOf('status', tenant)),
   }
+  return examined('ring', methods, keyRingCalls)
 }
 
 const isUnauthorized = (outcome: unknown): boolean =>
   typeof outcome === 'object' && outcome !== null && 'status' in outcome && outcome.status === 401
 
-/** Seconds, examined. @throws TypeError naming the option */
-function examine({ name, provider, vault, store, tenants, every = 30 * DAY, overlap = DAY }: KeyRingOptions) {
+/** What no declaration can say, and seconds. @throws TypeError naming the option */
+function examineMore({ name, every = 30 * DAY, overlap = DAY }: KeyRingOptions) {
   const misuse = (option: string, remedy: string): never => {
     throw new TypeError(`createKeyRing: "${option}" ${remedy}`)
   }
   if (!/^[A-Za-z0-9-]{1,40}$/.test(name)) misuse('name', 'must be 1 to 40 letters, digits and hyphens, like openai')
-  for (const method of ['create', 'test', 'revoke'] as const)
-    if (typeof provider?.[method] !== 'function') misuse('provider', `has no function ${method}`)
-  if (typeof vault?.read !== 'function')
-    misuse('vault', 'is missing: environmentVault(…), fileVault(…) of sallyport/node, or your secret manager')
-  examineStore('createKeyRing', store)
-  if (tenants !== undefined && tenants !== 'shared' && tenants !== 'separate')
-    misuse('tenants', 'must be "shared" or "separate"')
-  if (!(every > 0)) misuse('every', 'must be a number of seconds above 0')
-  if (!(overlap > 0 && overlap < every)) misuse('overlap', 'must be more than 0 and less than "every", in seconds')
+  if (overlap >= every) misuse('overlap', 'must be more than 0 and less than "every", in seconds')
   return { every, overlap }
 }

@@ -24,25 +24,6 @@ const lists = ['tools', 'tiers', 'categories'] as const
 /** Whether something can be spent: a whole number, 0 or more. */
 export const isAmount = (amount: unknown): amount is number => Number.isSafeInteger(amount) && (amount as number) >= 0
 
-/** What is wrong with a budget as data; `undefined` if nothing is. */
-export function budgetFlaw(budget: unknown): string | undefined {
-  if (typeof budget !== 'object' || budget === null) return '"budget" must be an object, like { day: 10000 }'
-  for (const [window, amount] of Object.entries(budget)) {
-    if (!windows.some((one) => one === window)) return `"budget" names ${window}; there are ${windows.join(', ')}`
-    if (!isAmount(amount)) return '"budget" must hold whole numbers of 0 or more'
-  }
-  return undefined
-}
-
-/** What is wrong with limits as data; `undefined` if nothing is. */
-export function limitsFlaw(limits: AgentLimits): string | undefined {
-  const odd = lists.find((name) => limits[name] !== undefined && !isTexts(limits[name]))
-  if (odd !== undefined) return `"${odd}" must be a list of texts`
-  return limits.budget === undefined ? undefined : budgetFlaw(limits.budget)
-}
-
-const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === 'string')
-
 /** Whether a budget asks for more than a policy allows, in any window. */
 export const exceeds = (asked: Budget, policy: Budget = {}): boolean =>
   windows.some((window) => (asked[window] ?? 0) > (policy[window] ?? Number.POSITIVE_INFINITY))

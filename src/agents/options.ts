@@ -1,7 +1,6 @@
 import { isScope } from '../protocol/scope.js'
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
-import { examineStore } from '../store/examine-store.js'
 import type { Ledger } from '../store/ledger.js'
 import type { Approvals } from './approvals.js'
 import type { AgentEvent } from './events.js'
@@ -57,20 +56,16 @@ export interface AgentsOptions<Table extends Roles> {
 
 const MOST = 900
 
-/** @throws TypeError naming the option */
-export function examine(options: AgentsOptions<Roles>, roles: Roles) {
-  const { tokens, store, maxAge = MOST, maxDepth = 3, resources = [] } = options
+/** What no declaration can say. @throws TypeError naming the option */
+export function examineMore(options: AgentsOptions<Roles>, roles: Roles) {
+  const { tokens, maxAge = MOST, maxDepth = 3, resources = [] } = options
   const misuse = (option: string, remedy: string): never => {
     throw new TypeError(`createAgents: "${option}" ${remedy}`)
   }
-  if (typeof tokens?.issue !== 'function' || !URL.canParse(tokens.issuer))
-    misuse('tokens', 'is missing: createTokenIssuer(…) with an issuer of the agents’ own')
-  examineStore('createAgents', store)
+  if (!URL.canParse(tokens.issuer)) misuse('tokens', 'must be createTokenIssuer(…) with an issuer of the agents’ own')
   const scopes = Object.values(roles).flat()
   if (!scopes.length || scopes.some((scope) => !isScope(scope) || scope.includes('*')))
     misuse('roles', 'must list scopes for each role, like { reader: ["data:read"] }; there are no wildcards')
-  if (!(Number.isInteger(maxAge) && maxAge > 0 && maxAge <= MOST)) misuse('maxAge', 'must be 1 to 900 seconds')
-  if (!(Number.isInteger(maxDepth) && maxDepth > 0 && maxDepth <= 10)) misuse('maxDepth', 'must be 1 to 10')
   const odd = resources.find((resource) => !URL.canParse(resource) || resource.includes('#'))
   if (odd !== undefined) misuse('resources', `names ${odd}, which is no absolute URI without a fragment`)
   return { maxAge, maxDepth, resources: tokens.audience === undefined ? resources : [...resources, tokens.audience] }

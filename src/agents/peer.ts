@@ -1,11 +1,14 @@
 import { SignJWT } from 'jose'
 import { encodeBase64url } from '../protocol/base64url.js'
 import { SallyportError } from '../protocol/error.js'
+import { examine } from '../protocol/examine.js'
 import { isWebAddress, type PublicUrl, publicAddress } from '../protocol/public-address.js'
 import type { Secret } from '../protocol/secret.js'
+import { called, either, func, object, optional, secret, text, whole } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import { request as requestCheck } from '../protocol/web-shapes.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
-import { examineStore } from '../store/examine-store.js'
+import { storeCheck } from '../store/examine-store.js'
 import { type AgentRecord, recordOf } from './agent-record.js'
 import { AGENT_HEADER, agentAnswer } from './answers.js'
 import { readBody } from './body.js'
@@ -34,10 +37,10 @@ export interface SignRequestOptions {
  * @returns another request; the one that was given is used up
  * @throws TypeError when `key` is no private key as a JWK
  */
-export async function signRequest(
-  request: Request,
-  { agent, key, audience, now = systemNow }: SignRequestOptions,
-): Promise<Request> {
+export async function signRequest(request: Request, options: SignRequestOptions): Promise<Request> {
+  examine('signRequest', requestCheck, request, 'request')
+  examine('signRequest', signRequestOptions, options)
+  const { agent, key, audience, now = systemNow } = options
   const { signer, publicKey } = await signerOf(key, 'signRequest: "key"')
   const body = new Uint8Array(await request.clone().arrayBuffer())
   const iat = Math.floor(now())
@@ -56,6 +59,13 @@ export async function signRequest(
   return signed
 }
 
+export const signRequestOptions = object<SignRequestOptions>({
+  agent: text,
+  key: secret,
+  audience: text,
+  now: optional(func),
+})
+
 export interface PeerCheckOptions {
   /** Who we are: the id of this agent or the address of this service. A request that is meant for somebody else is refused. */
   audience: string
@@ -72,6 +82,15 @@ export interface PeerCheckOptions {
   now?: Now
 }
 
+export const peerCheckOptions = object<PeerCheckOptions>({
+  audience: text,
+  store: called('the one that createAgents(…) has', storeCheck),
+  publicUrl: optional(either(text, func)),
+  limit: optional(whole({ least: 0 }, 'a number of bytes')),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
 /** `body` is what was signed: the request's own can still be read as well. */
 export type PeerOutcome = { ok: true; agent: AgentRecord; body: Uint8Array } | { ok: false; response: Response }
 
@@ -85,14 +104,12 @@ export type PeerOutcome = { ok: true; agent: AgentRecord; body: Uint8Array } | {
  * @throws TypeError naming the option
  */
 export function createPeerCheck(options: PeerCheckOptions): (request: Request) => Promise<PeerOutcome> {
+  examine('createPeerCheck', peerCheckOptions, options)
   const { audience, store, publicUrl = audience, limit = 1_048_576, onEvent, now = systemNow } = options
-  if (typeof audience !== 'string' || !audience)
-    throw new TypeError('createPeerCheck: "audience" is missing: whom requests are to be meant for')
   if (typeof publicUrl === 'string' && !isWebAddress(publicUrl))
     throw new TypeError(
       'createPeerCheck: "publicUrl" must be the origin where callers reach us, like https://orders.example.com: "audience" is no URL',
     )
-  examineStore('createPeerCheck', store, 'the one that createAgents(…) has')
   const records = createRecords(store)
   const emit = isolate(onEvent)
   const refuse = (agent: string, detail: string): PeerOutcome => {
@@ -116,6 +133,7 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
   }
 
   return async (request) => {
+    examine('check', requestCheck, request, 'request')
     try {
       return await verify(request)
     } catch (error) {

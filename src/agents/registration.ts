@@ -2,8 +2,7 @@ import type { JWK } from 'jose'
 import { type AgentRecord, type AgentRow, newEpoch, putRow, recordOf, shapeOfId } from './agent-record.js'
 import { agentError } from './errors.js'
 import { readPublicKey } from './jwk.js'
-import { type Budget, budgetFlaw, exceeds } from './limits.js'
-import { isText, textRule } from './names.js'
+import { type Budget, exceeds } from './limits.js'
 import { type Parts, rowOf } from './parts.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf } from './standing.js'
@@ -23,20 +22,21 @@ export interface NewAgent<Role extends string> {
   parent?: string
 }
 
+export interface AgentChange {
+  budget?: Budget
+  publicKey?: JWK
+}
+
 export function createRegistration(parts: Parts) {
   const { store, records, roles, emit, now } = parts
 
-  function examineAgent({ id, tenant, owner, role, budget = {} }: NewAgent<string>): void {
+  function examineAgent({ id, role }: NewAgent<string>): void {
     const misuse = (field: string, remedy: string) => {
       throw new TypeError(`agents.register: "${field}" ${remedy}`)
     }
-    for (const [field, text] of Object.entries({ tenant, owner }))
-      if (!isText(text)) misuse(field, `must be ${textRule}`)
     if (id !== undefined && !shapeOfId.test(id))
       misuse('id', 'must begin with agent_, up to 100 letters, digits, . _ -')
     if (!Object.hasOwn(roles, role)) misuse('role', `names ${role}; there are ${Object.keys(roles).join(', ')}`)
-    const flaw = budgetFlaw(budget)
-    if (flaw !== undefined) throw new TypeError(`agents.register: ${flaw}`)
   }
 
   /** What a parent hands down. @throws SallyportError if the child would be more than it, or it is not there any more */
@@ -65,12 +65,10 @@ export function createRegistration(parts: Parts) {
       return recordOf(row)
     },
 
-    async update(tenant: string, id: string, change: { budget?: Budget; publicKey?: JWK }): Promise<AgentRecord> {
+    async update(tenant: string, id: string, change: AgentChange): Promise<AgentRecord> {
       const { row, version } = await rowOf(parts, tenant, id)
       if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
       const { budget } = change
-      const flaw = budgetFlaw(budget ?? {})
-      if (flaw !== undefined) throw new TypeError(`agents.update: ${flaw}`)
       const publicKey = change.publicKey && (await readPublicKey(change.publicKey))
       const parent = row.parent === undefined ? undefined : await records.agent(row.parent)
       if (exceeds(budget ?? {}, parent?.row.budget)) throw agentError('agent_limit_refused')

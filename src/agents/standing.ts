@@ -1,7 +1,10 @@
+import { examine, examined, promised } from '../protocol/examine.js'
 import type { Principal } from '../protocol/principal.js'
+import { called, func, object, optional, text } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import { principal as principalCheck } from '../protocol/web-shapes.js'
 import type { RecordStore } from '../store/contract.js'
-import { examineStore } from '../store/examine-store.js'
+import { storeCheck } from '../store/examine-store.js'
 import { type AgentRecord, type AgentRow, recordOf } from './agent-record.js'
 import { type Dependence, dependenceIn } from './details.js'
 import { agentError } from './errors.js'
@@ -34,13 +37,24 @@ export interface AgentStanding {
   standing(principal: Principal): Promise<Standing>
 }
 
+export const standingOptions = object<StandingOptions>({
+  issuer: text,
+  store: called('the one that createAgents(…) has', storeCheck),
+  now: optional(func),
+})
+
+/** What the functions of `createStanding(…)` take. */
+export const standingCalls = { standing: promised(['principal', principalCheck]) }
+
 /** For an API that verifies agents' tokens and does not issue them: no key that signs is needed there, only the store. */
-export function createStanding({ issuer, store, now = systemNow }: StandingOptions): AgentStanding {
+export function createStanding(options: StandingOptions): AgentStanding {
+  examine('createStanding', standingOptions, options)
+  const { issuer, store, now = systemNow } = options
   if (!URL.canParse(issuer))
     throw new TypeError('createStanding: "issuer" must be the URL of who issues agents’ tokens')
-  examineStore('createStanding', store, 'the one that createAgents(…) has')
   const records = createRecords(store)
-  return { issuer, standing: (principal) => judge(records, issuer, principal, now()) }
+  const methods: AgentStanding = { issuer, standing: (principal) => judge(records, issuer, principal, now()) }
+  return examined('agents', methods, standingCalls)
 }
 
 export async function judge(records: Records, issuer: string, principal: Principal, now: number): Promise<Standing> {

@@ -1,4 +1,7 @@
+import { call, examine, examined, promised } from '../protocol/examine.js'
 import type { Principal } from '../protocol/principal.js'
+import { anything, check, flag, object, optional } from '../protocol/shape.js'
+import { principal as principalCheck } from '../protocol/web-shapes.js'
 import { digestOf } from './canonical.js'
 import { agentError } from './errors.js'
 
@@ -13,6 +16,36 @@ type TenantData = 'conversation' | 'fine-tune' | 'retrieval' | 'cache'
  * a text, and whoever forgets the tenant does not get past the compiler.
  */
 export type TenantKey<Data extends TenantData = TenantData> = string & { readonly [made]: Data }
+
+/** What a response answers. */
+export interface CacheQuestion {
+  model: string
+  prompt: unknown
+  parameters?: unknown
+  /** Default `false`. */
+  shared?: boolean
+}
+
+const part = check<string>(
+  'a text with no half of a character in it',
+  (value) => typeof value === 'string' && value !== '' && !/\p{Surrogate}/u.test(value),
+)
+
+/** What the functions of `tenantOf(…)` take. */
+export const namespaceCalls = {
+  conversation: call(['id', part]),
+  fineTune: call(['id', part]),
+  retrieval: call(['id', part]),
+  cacheKey: promised([
+    'of',
+    object<CacheQuestion>({
+      model: part,
+      prompt: anything<unknown>(),
+      parameters: anything<unknown>(),
+      shared: optional(flag),
+    }),
+  ]),
+}
 
 /** The part of everything that belongs to one tenant. Made by {@link tenantOf} alone. */
 export interface Namespace {
@@ -30,7 +63,7 @@ export interface Namespace {
    *
    * @throws TypeError for a prompt or parameters that are not plain data, or have more than 65,536 characters
    */
-  cacheKey(of: { model: string; prompt: unknown; parameters?: unknown; shared?: boolean }): Promise<TenantKey<'cache'>>
+  cacheKey(of: CacheQuestion): Promise<TenantKey<'cache'>>
 }
 
 /**
@@ -43,7 +76,9 @@ export interface Namespace {
  *
  * @throws SallyportError `tenant_missing`
  */
-export function tenantOf({ tenant, sub, iss }: Principal): Namespace {
+export function tenantOf(principal: Principal): Namespace {
+  examine('tenantOf', principalCheck, principal, 'principal')
+  const { tenant, sub, iss } = principal
   if (!tenant) throw agentError('tenant_missing')
   const name = <Data extends TenantData>(data: Data, id: string) =>
     ['t', encodePart(tenant), data, encodePart(id)].join('/') as TenantKey<Data>
@@ -55,13 +90,12 @@ export function tenantOf({ tenant, sub, iss }: Principal): Namespace {
     cacheKey: async ({ model, prompt, parameters = null, shared = false }) =>
       name('cache', await digestOf([model, prompt, parameters, shared ? null : [iss ?? null, sub]])),
   }
-  return Object.freeze(namespace) as Namespace
+  return Object.freeze(examined('tenantOf', namespace, namespaceCalls)) as Namespace
 }
 
 /** One text, one spelling, and never `.` or `..`, which lead elsewhere, as `%2E` does in a URL. */
 function encodePart(text: string): string {
-  if (typeof text !== 'string' || !text || /\p{Surrogate}/u.test(text))
-    throw new TypeError('tenantOf: a name must be a text of one character or more')
+  examine('tenantOf', part, text, 'tenant')
   return encodeURIComponent(text)
     .replaceAll('~', '%7E')
     .replace(/^\.\.?$/, '~$&')

@@ -1,7 +1,10 @@
 import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { SallyportError } from '../protocol/error.js'
+import { examine, examined, promised } from '../protocol/examine.js'
 import type { Principal } from '../protocol/principal.js'
+import { func, having, object, optional } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import { request } from '../protocol/web-shapes.js'
 import type { AgentRecord } from './agent-record.js'
 import type { Agents } from './agents.js'
 import { readBody } from './body.js'
@@ -20,6 +23,16 @@ export interface TokenEndpointOptions {
   subject?: (token: string) => Promise<Principal | undefined>
   now?: Now
 }
+
+export const tokenEndpointOptions = object<TokenEndpointOptions>({
+  agents: having<TokenEndpointOptions['agents']>('createAgents(…)', 'authenticate', 'issue', 'exchange'),
+  tokens: having<TokenEndpointOptions['tokens']>('createTokenIssuer(…)', 'jwks'),
+  subject: optional(func),
+  now: optional(func),
+})
+
+/** What the functions of `createTokenEndpoint(…)` take. */
+export const tokenEndpointCalls = { fetch: promised(['request', request]) }
 
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -67,7 +80,9 @@ const statuses: { readonly [Code in EndpointErrorCode]?: number } = {
  *
  * @see RFC 6749 section 4.4, RFC 7523, RFC 8414, RFC 8693, RFC 9449 section 5
  */
-export function createTokenEndpoint({ agents, tokens, subject, now = systemNow }: TokenEndpointOptions) {
+export function createTokenEndpoint(options: TokenEndpointOptions) {
+  examine('createTokenEndpoint', tokenEndpointOptions, options)
+  const { agents, tokens, subject, now = systemNow } = options
   const { issuer } = agents
   const base = issuer.replace(/\/$/, '')
   const { pathname: path } = new URL(`${base}/`)
@@ -133,7 +148,7 @@ export function createTokenEndpoint({ agents, tokens, subject, now = systemNow }
     }
   }
 
-  return {
+  const methods = {
     async fetch(request: Request): Promise<Response> {
       const { pathname } = new URL(request.url)
       if (pathname === `${path}token` && request.method === 'POST') return tokenAnswer(request)
@@ -146,6 +161,7 @@ export function createTokenEndpoint({ agents, tokens, subject, now = systemNow }
       return documents.includes(pathname) ? Response.json(metadata) : refusal('invalid_request', 404)
     },
   }
+  return examined('endpoint', methods, tokenEndpointCalls)
 }
 
 /** The parameters of a form, each once. @throws SallyportError `invalid_request` */

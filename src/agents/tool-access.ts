@@ -1,5 +1,7 @@
+import { examine as examineShape } from '../protocol/examine.js'
 import type { Principal } from '../protocol/principal.js'
 import { systemNow } from '../protocol/time.js'
+import { principal as principalCheck } from '../protocol/web-shapes.js'
 import type { Hold } from '../store/ledger.js'
 import type { Call } from './approval.js'
 import { budgetLines, examineCost, reserve } from './budget.js'
@@ -11,11 +13,10 @@ import { createGrant, type ToolGrant } from './grant.js'
 import { type AgentLimits, type Budget, isWithin } from './limits.js'
 import { createModels, type Model } from './models.js'
 import { whoOf } from './people.js'
-import { examineOptions, type ToolAccessOptions, type ToolCall } from './tool-options.js'
+import { examineCall, type ToolAccessOptions, type ToolCall, toolAccessOptions } from './tool-options.js'
 import { createToolReport } from './tool-report.js'
 import {
   examineCredential,
-  examineNames,
   examineScopes,
   readArguments,
   readTools,
@@ -54,8 +55,8 @@ interface Examined {
 export function createToolAccess(
   options: ToolAccessOptions,
 ): (principal: Principal, call: ToolCall) => Promise<ToolGrant> {
-  const { agents, ledger, budgets = {}, approvals, sandbox, now = systemNow } = options
-  const { ttl } = examineOptions(options)
+  examineShape('createToolAccess', toolAccessOptions, options)
+  const { agents, ledger, budgets = {}, approvals, sandbox, ttl = 300, now = systemNow } = options
   const tools = readTools(options.tools, options)
   const models = createModels(options)
   const examineCategories = createCategories(options)
@@ -71,7 +72,7 @@ export function createToolAccess(
     const tool = tools.get(call.tool)
     if (!tool) throw agentError('tool_denied', { because: 'unknown' })
     examineCredential(tool, principal)
-    examineNames(call)
+    examineCall(call)
     const args = readArguments(tool, call.args)
     examineScopes(tool.scopes, principal)
     if (call.tenant !== undefined && call.tenant !== tenant) throw agentError('tenant_mismatch')
@@ -168,7 +169,8 @@ export function createToolAccess(
     })
   }
 
-  return (principal, asked) => {
+  return async (principal, asked) => {
+    examineShape('access', principalCheck, principal, 'principal')
     // What is changed while this waits is not looked at.
     const call = { ...asked }
     return report.during(principal, call, tools.get(call.tool), async () => admit(await examine(principal, call)))

@@ -1,14 +1,30 @@
 import type { Principal } from '../protocol/principal.js'
+import {
+  anything,
+  either,
+  func,
+  having,
+  list,
+  name,
+  object,
+  optional,
+  seconds,
+  table,
+  text,
+  valueFlaw,
+} from '../protocol/shape.js'
 import type { Now } from '../protocol/time.js'
+import { ledgerCheck } from '../store/examine-store.js'
 import type { Ledger } from '../store/ledger.js'
 import type { Approvals } from './approvals.js'
 import type { Audit } from './audit.js'
-import type { BudgetPolicy } from './budget.js'
+import { type BudgetPolicy, policyCheck } from './budget.js'
 import type { CategoriesOptions, Segment } from './categories.js'
+import { agentError } from './errors.js'
 import type { AgentEvent } from './events.js'
 import type { ModelsOptions } from './models.js'
 import type { AgentStanding } from './standing.js'
-import type { ToolArguments, ToolRule } from './tool-rules.js'
+import { type ToolArguments, type ToolRule, toolRuleCheck } from './tool-rules.js'
 
 /** A call that an agent wants to make. */
 export interface ToolCall {
@@ -53,14 +69,41 @@ export interface ToolAccessOptions extends ModelsOptions, CategoriesOptions {
   now?: Now
 }
 
-/** @throws TypeError naming the option */
-export function examineOptions({ agents, ledger, ttl = 300 }: ToolAccessOptions): { ttl: number } {
-  const misuse = (option: string, remedy: string): never => {
-    throw new TypeError(`createToolAccess: "${option}" ${remedy}`)
-  }
-  if (typeof agents?.standing !== 'function') misuse('agents', 'is missing: createAgents(…) knows who may still act')
-  if (typeof ledger?.reserve !== 'function')
-    misuse('ledger', 'is missing: memoryLedger() for one process, redisLedger(…) or postgresLedger(…) for all')
-  if (!(ttl > 0 && ttl <= 86_400)) misuse('ttl', 'must be at most a day, in seconds')
-  return { ttl }
+export const toolAccessOptions = object<ToolAccessOptions>({
+  agents: having<Pick<AgentStanding, 'standing'>>('createAgents(…), which knows who may still act', 'standing'),
+  ledger: ledgerCheck,
+  tools: table(either(text, toolRuleCheck)),
+  budgets: optional(either(func, policyCheck)),
+  approvals: optional(having<Pick<Approvals, 'request' | 'verify'>>('createApprovals(…)', 'request', 'verify')),
+  audit: optional(having<Pick<Audit, 'append'>>('createAudit(…)', 'append')),
+  sandbox: optional(func),
+  ttl: optional(seconds({ above: 0, most: 86_400 })),
+  tiers: optional(table(text)),
+  aliases: optional(table(text)),
+  tierScopes: optional(table(text)),
+  rates: optional(either(table(seconds({ least: 0 }, 'a number')), func)),
+  classify: optional(func),
+  categories: optional(table(list(text))),
+  classifyTimeout: optional(seconds()),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+/** What cannot be kept by approvals and the audit trail; everything else is looked at where it is used. */
+export const toolCallCheck = object<ToolCall>({
+  tool: anything<string>(),
+  args: anything<unknown>(),
+  resource: optional(name),
+  tenant: anything<string>(),
+  model: anything<string>(),
+  input: anything<string | readonly Segment[]>(),
+  estimate: anything<number>(),
+  approval: optional(name),
+  correlation: optional(name),
+})
+
+/** A call may come from a request's body as it is: what is wrong with it is an answer. @throws SallyportError `call_invalid` */
+export function examineCall(call: ToolCall): void {
+  const flaw = valueFlaw(toolCallCheck, call)
+  if (flaw) throw agentError('call_invalid', new TypeError(`"${flaw.at}" ${flaw.remedy}`))
 }

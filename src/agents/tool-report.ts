@@ -1,10 +1,10 @@
 import type { SallyportError } from '../protocol/error.js'
+import { isName } from '../protocol/names.js'
 import type { Principal } from '../protocol/principal.js'
 import { StoreError } from '../store/contract.js'
 import type { AuditEntry } from './audit-row.js'
 import { isolate } from './events.js'
 import type { ToolGrant } from './grant.js'
-import { isText } from './names.js'
 import { whoOf } from './people.js'
 import type { ToolAccessOptions, ToolCall } from './tool-options.js'
 import type { Tool } from './tool-rules.js'
@@ -23,10 +23,10 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
       ...whoOf(principal),
       action: `tool:${tool}`,
       // What cannot be kept has refused the call, and is no way past the trail.
-      ...(isText(resource) && { resource }),
+      ...(isName(resource) && { resource }),
       ...row,
-      ...(isText(correlation) && { correlation }),
-      ...(isText(approval) && { approvalId: approval }),
+      ...(isName(correlation) && { correlation }),
+      ...(isName(approval) && { approvalId: approval }),
     })
   }
 

@@ -1,8 +1,8 @@
 import type { Principal } from '../protocol/principal.js'
 import { isScope, missingScopes } from '../protocol/scope.js'
+import { either, flag, func, list, object, oneOf, optional, seconds, text } from '../protocol/shape.js'
 import { canonical } from './canonical.js'
 import { agentError } from './errors.js'
-import { isText, textRule } from './names.js'
 import { personOf } from './people.js'
 
 /** Plain data, as a model writes it. */
@@ -45,13 +45,26 @@ interface Means {
   sandbox?: unknown
 }
 
-const members = ['scope', 'methods', 'bound', 'approval', 'freshWithin', 'acr', 'audit', 'sandbox', 'accepts']
-const values = { approval: ['consent', 'human', 'admin'], bound: ['mtls', 'dpop', 'any'] }
+/** A word that is misspelt must not leave a tool open. */
+export const toolRuleCheck = object<ToolRule>(
+  {
+    scope: either(text, list(text, 1)),
+    methods: optional(list(oneOf('agent_token', 'api_key'))),
+    bound: optional(oneOf('mtls', 'dpop', 'any')),
+    approval: optional(oneOf('consent', 'human', 'admin')),
+    freshWithin: optional(seconds()),
+    acr: optional(list(text)),
+    audit: optional(flag),
+    sandbox: optional(flag),
+    accepts: optional(func),
+  },
+  'a rule: { scope, … }',
+)
 
 /** The closed set of tools. @throws TypeError naming the tool and what it lacks */
 export function readTools(tools: Readonly<Record<string, ToolRule | string>>, means: Means): ReadonlyMap<string, Tool> {
   const read = new Map<string, Tool>()
-  for (const [name, entry] of Object.entries(tools ?? {})) {
+  for (const [name, entry] of Object.entries(tools)) {
     const rule: ToolRule = typeof entry === 'string' ? { scope: entry } : entry
     const scopes = [rule.scope].flat()
     const misuse = (what: string): never => {
@@ -59,12 +72,6 @@ export function readTools(tools: Readonly<Record<string, ToolRule | string>>, me
     }
     if (!/^[\w.:/-]{1,80}$/.test(name)) misuse('which must be up to 80 letters, digits and _ . : / -')
     if (!scopes.length || !scopes.every(isScope)) misuse('which needs a "scope", like data:read')
-    // A word that is misspelt must not leave a tool open.
-    for (const member of Object.keys(rule)) if (!members.includes(member)) misuse(`whose rule knows no "${member}"`)
-    for (const [member, known] of Object.entries(values)) {
-      const value = rule[member as keyof typeof values]
-      if (value !== undefined && !known.includes(value)) misuse(`whose "${member}" must be ${known.join(' or ')}`)
-    }
     if (rule.approval && !means.approvals) misuse('which waits for people: pass "approvals", createApprovals(…)')
     if (rule.approval && rule.methods?.includes('api_key')) misuse('which waits for people: keys cannot ask them')
     if (rule.audit && !means.audit) misuse('which is audited: pass "audit", createAudit(…)')
@@ -81,18 +88,6 @@ export function examineCredential({ methods = ['agent_token'], bound, approval }
   if (bound && (bound === 'any' ? !principal.bound : principal.bound !== bound))
     throw agentError('invalid_token', { because: 'unbound' })
   if (approval === 'consent' && !personOf(principal)) throw agentError('delegation_required')
-}
-
-/**
- * What approvals and the audit trail could not keep is refused before anything is asked of them.
- *
- * @throws SallyportError `call_invalid`
- */
-export function examineNames(call: { resource?: unknown; correlation?: unknown; approval?: unknown }): void {
-  const { resource, correlation, approval } = call
-  for (const [name, text] of Object.entries({ resource, correlation, approval }))
-    if (text !== undefined && !isText(text))
-      throw agentError('call_invalid', new TypeError(`"${name}" must be ${textRule}`))
 }
 
 /**

@@ -1,4 +1,20 @@
+import { examine, examined, promised } from '../protocol/examine.js'
+import { check, table, text } from '../protocol/shape.js'
 import { agentError } from './errors.js'
+
+/** `process.env` is one. */
+export const environmentCheck = check<object>(
+  'an object of variables, like process.env',
+  (value) => typeof value === 'object' && value !== null,
+)
+export const variablesCheck = table(text)
+
+/** What the functions of a vault take. */
+export const vaultCalls = {
+  read: promised(['name', text]),
+  write: promised(['name', text], ['secret', text]),
+  delete: promised(['name', text]),
+}
 
 /**
  * Where secrets are kept, by name. Three come with sallyport: {@link environmentVault}, and `fileVault()` of `sallyport/node`, plain
@@ -25,10 +41,12 @@ export function environmentVault(
   environment: Readonly<Record<string, string | undefined>>,
   variables: Readonly<Record<string, string>>,
 ): Vault {
+  examine('environmentVault', environmentCheck, environment, 'environment')
+  examine('environmentVault', variablesCheck, variables, 'variables')
   const refuse = async (): Promise<never> => {
     throw agentError('vault_read_only')
   }
-  return {
+  const methods: Vault = {
     readOnly: true,
     async read(name) {
       const variable = Object.hasOwn(variables, name) ? variables[name] : undefined
@@ -37,4 +55,5 @@ export function environmentVault(
     write: refuse,
     delete: refuse,
   }
+  return examined('vault', methods, vaultCalls)
 }

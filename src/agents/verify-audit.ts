@@ -1,4 +1,6 @@
-import { type AuditHead, type AuditRow, genesis, hashOf } from './audit-row.js'
+import { examine } from '../protocol/examine.js'
+import { check, object, optional } from '../protocol/shape.js'
+import { type AuditHead, type AuditRow, genesis, hashOf, headCheck } from './audit-row.js'
 import { canonical } from './canonical.js'
 
 /** What is wrong with a trail, and at which row. */
@@ -28,6 +30,22 @@ export type AuditVerdict =
   | { ok: true; head: AuditHead | undefined; covered: number; uncovered?: { from: number; to: number } }
   | { ok: false; fault: AuditFault; seq: number }
 
+export interface VerifyAuditOptions {
+  /** A head up to which the trail was verified before. */
+  after?: AuditHead
+}
+
+const rowsCheck = check<Iterable<unknown> | AsyncIterable<unknown>>('rows or lines, one after the other', (value) => {
+  const { [Symbol.iterator]: now, [Symbol.asyncIterator]: later } = Object(value ?? {})
+  return typeof value !== 'string' && (typeof now === 'function' || typeof later === 'function')
+})
+
+export const verifyAuditTakes = [
+  ['rows', rowsCheck],
+  ['head', optional(headCheck)],
+  ['options', optional(object<VerifyAuditOptions>({ after: optional(headCheck) }))],
+] as const
+
 /**
  * Walks a trail and says whether it is the one that was written: rows as `audit.read` has them, or lines as `audit.exportLines` has
  * them and a file, of any number. `head` is the newest one that was kept elsewhere: out of `audit.append`, out of
@@ -41,8 +59,11 @@ export type AuditVerdict =
 export async function verifyAudit(
   rows: Iterable<unknown> | AsyncIterable<unknown>,
   head?: AuditHead,
-  { after }: { after?: AuditHead } = {},
+  options: VerifyAuditOptions = {},
 ): Promise<AuditVerdict> {
+  for (const [at, [argument, check]] of verifyAuditTakes.entries())
+    examine('verifyAudit', check, [rows, head, options][at], argument)
+  const { after } = options
   let tenant = head?.tenant ?? after?.tenant
   let { seq, hash } = after ?? { seq: 0, hash: genesis }
   const broken = (fault: AuditFault, at: number): AuditVerdict => ({ ok: false, fault, seq: at })

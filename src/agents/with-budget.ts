@@ -1,5 +1,9 @@
+import { examine } from '../protocol/examine.js'
+import { isName } from '../protocol/names.js'
+import { anything, check, func, list, name, object, oneOf, optional, seconds, whole } from '../protocol/shape.js'
 import { StoreError } from '../store/contract.js'
-import type { Ledger } from '../store/ledger.js'
+import { ledgerCheck } from '../store/examine-store.js'
+import type { BudgetLine, Ledger } from '../store/ledger.js'
 import { type Budgets, examineCost, reserve } from './budget.js'
 import { agentError } from './errors.js'
 import { isAmount } from './limits.js'
@@ -18,6 +22,22 @@ export interface Meter {
   /** That much more has been used. A whole number. */
   used(amount: number): void
 }
+
+const lineCheck = object<BudgetLine>({
+  subject: check<BudgetLine['subject']>('"tenant:", "agent:", "key:" or "user:" and an id', isName),
+  window: oneOf('minute', 'day', 'month', 'total'),
+  limit: optional(whole()),
+})
+
+export const meteredCheck = object<Metered>({
+  tenant: name,
+  lines: list(lineCheck),
+  request: optional(whole()),
+  // What cannot be told is refused as `cost_unknown`.
+  estimate: anything<number>(),
+  input: optional(whole()),
+  ttl: optional(seconds()),
+})
 
 /**
  * Does work that costs as it goes, such as reading a stream of tokens, within budgets: reserves the estimate, and in the end
@@ -39,10 +59,13 @@ export interface Meter {
  */
 export async function withBudget<Result>(
   ledger: Ledger,
-  { estimate, input = 0, ttl = 300, ...budgets }: Metered,
+  metered: Metered,
   work: (meter: Meter) => Promise<Result>,
 ): Promise<Result> {
-  if (!isAmount(input)) throw new TypeError('withBudget: "input" must be a whole number, 0 or more')
+  examine('withBudget', ledgerCheck, ledger, 'ledger')
+  examine('withBudget', meteredCheck, metered, 'metered')
+  examine('withBudget', func, work, 'work')
+  const { estimate, input = 0, ttl = 300, ...budgets } = metered
   const { tenant, lines } = budgets
   const amount = examineCost(budgets, isAmount(estimate) ? estimate : undefined)
   const hold = await reserve(ledger, { tenant, lines, amount, ttl })

@@ -83,7 +83,7 @@ export function createBff(options: BffOptions): Bff {
   const dpop = settings.dpopKey === undefined ? undefined : createDpop(settings.dpopKey)
   const providers = createProviders(settings, dpop)
   const background = createBackground()
-  const store = settings.store ?? memoryStore(settings)
+  const store = settings.store ?? memoryStore({ now: settings.now })
   const transactions = createTransactions(settings, jar, keyring, store)
   const sessions = settings.store
     ? createStoreSessions(settings, settings.store, jar, keyring, providers, background)

@@ -98,7 +98,7 @@ const whatever: AnyCheck = { words: 'anything', flaw: () => undefined, optional:
 /** Anything: what comes from outside and is answered, not thrown; or what is examined elsewhere. */
 export const anything = <Of>(): Optional<Of> => whatever as Optional<Of>
 
-export const text = check<string>('a text of 1 character or more', (value) => typeof value === 'string' && value !== '')
+export const text = check<string>('a text', (value) => typeof value === 'string' && value !== '')
 /** Also ''. */
 export const words = check<string>('a text', (value) => typeof value === 'string')
 export const name = check<string>(nameRule, isName)
@@ -196,7 +196,7 @@ export const either = <One, Two>(one: Check<One>, two: Check<Two>): Check<One | 
     flaw(value) {
       const [first, second] = [one.flaw(value), two.flaw(value)]
       if (!first || !second) return undefined
-      const inside = [second, first].find(({ at, remedy }) => at !== '' || remedy.startsWith('has no'))
+      const inside = [second, first].find(({ at, remedy }) => at !== '' || /^has no|got an empty list$/.test(remedy))
       return inside ?? { at: '', remedy: `must be ${said}; got ${kindOf(value)}` }
     },
   }

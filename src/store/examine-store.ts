@@ -1,4 +1,5 @@
-import { having } from '../protocol/shape.js'
+import { func, having, object, optional } from '../protocol/shape.js'
+import type { Now } from '../protocol/time.js'
 import type { RecordStore } from './contract.js'
 import type { Ledger } from './ledger.js'
 
@@ -8,6 +9,14 @@ const usual = 'memoryStore() for one process, redisStore(â€¦) or postgresStore(â
 export function examineStore(maker: string, store: { get?: unknown } | undefined, remedy = usual): void {
   if (typeof store?.get !== 'function') throw new TypeError(`${maker}: "store" is missing: ${remedy}`)
 }
+
+/** What the engines in memory take. */
+export interface MemoryOptions {
+  /** The clock, epoch seconds. Default: the system's. */
+  now?: Now
+}
+
+export const memoryOptions = object<MemoryOptions>({ now: optional(func) })
 
 export const storeCheck = having<RecordStore>(usual, 'get', 'write', 'list', 'consume')
 export const ledgerCheck = having<Ledger>(

@@ -1,6 +1,8 @@
 import { createBounded } from '../protocol/bounded.js'
-import { type Now, systemNow } from '../protocol/time.js'
+import { examine } from '../protocol/examine.js'
+import { systemNow } from '../protocol/time.js'
 import { examineAmount, examineLine, examineReservation, examineSpending, holdOf } from './examine-ledger.js'
+import { type MemoryOptions, memoryOptions } from './examine-store.js'
 import {
   type BudgetLine,
   HOLD_KEPT,
@@ -40,7 +42,9 @@ const REMEMBERED = 100_000
  * Budgets in the memory of this process, by the clock that was handed in. Never rejects with a StoreError. Of the holds that are over the
  * last 50,000 are remembered for certain, a week at most.
  */
-export function memoryLedger({ now = systemNow }: { now?: Now } = {}): Ledger {
+export function memoryLedger(options: MemoryOptions = {}): Ledger {
+  examine('memoryLedger', memoryOptions, options)
+  const { now = systemNow } = options
   const accounts = new Map<string, Account>()
   const open = new Map<string, Held>()
   const over = createBounded<Held>(REMEMBERED)

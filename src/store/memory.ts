@@ -1,6 +1,8 @@
-import { type Now, systemNow } from '../protocol/time.js'
+import { examine } from '../protocol/examine.js'
+import { systemNow } from '../protocol/time.js'
 import type { Change, Put, RecordId, RecordStore, Stored } from './contract.js'
 import { examineChanges, examineEntry, examineId, examineTtl, pageLimit } from './examine.js'
+import { type MemoryOptions, memoryOptions } from './examine-store.js'
 
 interface Held extends Stored {
   /** Epoch seconds; `Infinity` without a ttl. */
@@ -14,7 +16,9 @@ const SWEEP = 100
  * Records in the memory of this process: for one process, for tests, for development. Follows `now`; what has expired
  * is removed bit by bit by later writes, so memory is bounded by what is alive. Never rejects with a StoreError.
  */
-export function memoryStore({ now = systemNow }: { now?: Now } = {}): RecordStore {
+export function memoryStore(options: MemoryOptions = {}): RecordStore {
+  examine('memoryStore', memoryOptions, options)
+  const { now = systemNow } = options
   const records = new Map<string, Held>()
   const indexes = new Map<string, Map<string, { id: RecordId; until: number }>>()
   let versions = 0

@@ -1,3 +1,5 @@
+import { examine } from '../protocol/examine.js'
+import { called, func, object, optional, text } from '../protocol/shape.js'
 import { StoreError } from './contract.js'
 
 /** Runs one statement with `$1` parameters. A `pg` client, pool or transaction fits as it is. */
@@ -34,10 +36,16 @@ export interface PostgresStoreOptions {
   prefix?: string
 }
 
+export const postgresOptions = object<PostgresStoreOptions>({
+  query: called('a function (text, parameters)', func),
+  transaction: called('a function (work)', func),
+  prefix: optional(text),
+})
+
 /** @throws TypeError naming the option */
-export function examinePostgres(engine: string, { query, transaction, prefix = 'sallyport' }: PostgresStoreOptions) {
-  if (typeof query !== 'function') throw new TypeError(`${engine}: "query" must be a function (text, parameters)`)
-  if (typeof transaction !== 'function') throw new TypeError(`${engine}: "transaction" must be a function (work)`)
+export function examinePostgres(engine: string, options: PostgresStoreOptions) {
+  examine(engine, postgresOptions, options)
+  const { query, transaction, prefix = 'sallyport' } = options
   if (!/^[A-Za-z_]\w{0,40}$/.test(prefix)) throw new TypeError(`${engine}: "prefix" must be letters, digits and _`)
   return { query, transaction, prefix }
 }

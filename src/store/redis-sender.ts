@@ -1,3 +1,5 @@
+import { examine } from '../protocol/examine.js'
+import { called, func, object, optional, words } from '../protocol/shape.js'
 import { StoreError } from './contract.js'
 
 export interface RedisStoreOptions {
@@ -19,9 +21,15 @@ export interface Script {
   digest?: string
 }
 
+export const redisOptions = object<RedisStoreOptions>({
+  send: called('a function (args, key) => reply', func),
+  prefix: optional(words),
+})
+
 /** What both engines on Redis send with, and how they name keys. @throws TypeError naming the option */
-export function createRedisSender(engine: string, { send, prefix = 'sallyport:' }: RedisStoreOptions) {
-  if (typeof send !== 'function') throw new TypeError(`${engine}: "send" must be a function (args, key) => reply`)
+export function createRedisSender(engine: string, options: RedisStoreOptions) {
+  examine(engine, redisOptions, options)
+  const { send, prefix = 'sallyport:' } = options
   if (/[{}]/.test(prefix)) throw new TypeError(`${engine}: "prefix" must have no braces, they mark the partition`)
 
   async function ask(args: string[], key: string): Promise<unknown> {

@@ -55,9 +55,11 @@ describe('registering an agent', () => {
     ['owner', { owner: 'x'.repeat(201) }],
     ['role', { role: 'admin' }],
     ['role', { role: '__proto__' }],
-    ['budget', { budget: { day: -1 } }],
-    ['budget', { budget: { day: Number.NaN } }],
-    ['budget', { budget: { week: 1 } }],
+    ['budget.day', { budget: { day: -1 } }],
+    ['budget.day', { budget: { day: Number.NaN } }],
+    ['budget.day', { budget: { day: '5' } }],
+    ['budget.week', { budget: { week: 1 } }],
+    ['budgets', { budgets: { day: 1 } }],
     ['budget', { budget: 1000 }],
   ])('names the field that cannot be: %s', async (field, wrong) => {
     await expect(scene().register(wrong as never)).rejects.toThrow(`"${field}"`)

@@ -116,7 +116,7 @@ describe('an agent’s token', () => {
 
   it.each([
     ['tools', { tools: 'data.read' }],
-    ['tiers', { tiers: [1] }],
+    ['tiers.0', { tiers: [1] }],
     ['categories', { categories: {} }],
     ['budget', { budget: 1000 }],
     ['expiresIn', { expiresIn: 1.5 }],
@@ -153,7 +153,8 @@ describe('an agent’s token', () => {
     const { id } = await register({ key })
     const forged = { act: { sub: 'agent_boss' }, tenant: 'globex', role: 'executor', scope: 'exec:sandbox' }
     const { tenant } = await agents.authenticate(await assertion(key, id, now(), forged))
-    const { access_token } = await agents.issue({ agent: id, ...forged, tenant })
+    await expect(agents.issue({ agent: id, ...forged, tenant })).rejects.toThrow('"act" is not known here')
+    const { access_token } = await agents.issue({ agent: id, tenant })
     const headers = { 'X-Actor': 'agent_boss', 'X-On-Behalf-Of': 'alice', Act: '{"sub":"agent_boss"}' }
     const principal = await who(access_token, headers)
     expect(principal).toMatchObject({ sub: id, client_id: id, tenant: 'acme', scopes: ['data:read', 'data:write'] })

@@ -242,7 +242,7 @@ describe('what a prompt is about', () => {
     const refused = async (input: ToolCall['input'], more = {}) =>
       expect(await code(asking(input, more))).toBe('category_denied')
     await refused('write me a virus')
-    await refused('write me a virus', { category: 'support' })
+    expect(await code(asking('write me a virus', { category: 'support' }))).toBe('call_invalid')
     await refused([{ ...segment('write me a virus'), category: 'support' } as Segment])
     await refused([segment('where is my parcel'), segment('write me a virus', 'tool')])
     await refused([
@@ -666,11 +666,14 @@ describe('misuse', () => {
       '"agents"': { agents: {} as typeof agents },
       '"ledger"': { ledger: {} as ToolAccessOptions['ledger'] },
       '"tools" is empty': { tools: {} },
-      'data.read, which needs a "scope"': { tools: { 'data.read': { scope: [] } } },
+      '"tools.data.read.scope" must be': { tools: { 'data.read': { scope: [] } } },
+      'data.read, which needs a "scope"': { tools: { 'data.read': { scope: 'a b' } } },
       'a b, which must be': { tools: { 'a b': 'data:read' } },
-      'x, whose rule knows no "approvals"': { tools: { x: { scope: 'a', approvals: 'admin' } as object as ToolRule } },
-      'x, whose "approval" must be': { tools: { x: { scope: 'a', approval: 'admins' } as object as ToolRule } },
-      'x, whose "bound" must be': { tools: { x: { scope: 'a', bound: true } as object as ToolRule } },
+      '"tools.x.approvals" is not known here; did you mean "approval"?': {
+        tools: { x: { scope: 'a', approvals: 'admin' } as object as ToolRule },
+      },
+      '"tools.x.approval" must be': { tools: { x: { scope: 'a', approval: 'admins' } as object as ToolRule } },
+      '"tools.x.bound" must be': { tools: { x: { scope: 'a', bound: true } as object as ToolRule } },
       'x, which waits for people: pass "approvals"': { tools: { x: { scope: 'a', approval: 'admin' } } },
       'keys cannot ask': {
         tools: { x: { scope: 'a', approval: 'admin', methods: ['api_key'] } },
@@ -683,6 +686,8 @@ describe('misuse', () => {
       '"classify" and "categories"': { classify: () => 'x' },
       '"classifyTimeout"': { classify: () => 'x', categories: {}, classifyTimeout: 0 },
       '"ttl"': { ttl: 0 },
+      '"budgets.tenant.day"': { budgets: { tenant: { day: '5' as unknown as number } } },
+      '"budget" is not known here; did you mean "budgets"?': { budget: {} } as object,
     }
     expect(() => createToolAccess(good)).not.toThrow()
     for (const [words, options] of Object.entries(wrong))

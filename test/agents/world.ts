@@ -136,13 +136,13 @@ export async function world(
     return outcome.ok ? run(outcome.principal, await request.json()) : outcome.response
   }
 
-  async function run(principal: Principal, call: ToolCall & { units?: number }): Promise<Response> {
+  async function run(principal: Principal, { units, ...call }: ToolCall & { units?: number }): Promise<Response> {
     try {
       await using grant = await verifyToolAccess(principal, call)
       await grant.confirm()
       const { tool, args, model } = grant
       executed.push({ tool, args, ...(model !== undefined && { model }) })
-      await grant.settle({ units: call.units ?? call.estimate ?? 0 })
+      await grant.settle({ units: units ?? call.estimate ?? 0 })
       return Response.json({ tool, ...(model !== undefined && { model }) })
     } catch (error) {
       return agentAnswer(error, { now })
