@@ -54,7 +54,7 @@ export function agentToken(agents: AgentStanding, verifier: Authenticator): Auth
 }
 
 function issuerOf({ headers }: Request): unknown {
-  const [, token = ''] = /^(?:Bearer|DPoP) +(\S+) *$/i.exec(headers.get('authorization') ?? '') ?? []
+  const [, token = ''] = /^(?:Bearer|DPoP) +([^ ]+)$/i.exec(headers.get('authorization') ?? '') ?? []
   if (!token || token.length > LONGEST) return undefined
   try {
     return decodeJwt(token).iss

@@ -1,6 +1,7 @@
 import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { SallyportError } from '../protocol/error.js'
 import { examine, examined, promised } from '../protocol/examine.js'
+import { mediaType } from '../protocol/header.js'
 import type { Principal } from '../protocol/principal.js'
 import { func, having, object, optional } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
@@ -166,7 +167,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions) {
 
 /** The parameters of a form, each once. @throws SallyportError `invalid_request` */
 async function formOf(request: Request): Promise<Map<string, string>> {
-  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  const type = mediaType(request.headers.get('content-type'))
   const body = type === 'application/x-www-form-urlencoded' ? await readBody(request, LIMIT) : undefined
   const form = new Map<string, string>()
   for (const [name, value] of new URLSearchParams(new TextDecoder().decode(body))) {

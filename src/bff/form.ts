@@ -1,4 +1,5 @@
 import type { Asked } from '../protocol/answer.js'
+import { mediaType } from '../protocol/header.js'
 import { Refusal } from './errors.js'
 
 /** Bytes. Nothing that a page sends here is longer. */
@@ -28,8 +29,8 @@ export async function readParameter(request: Asked, name: string): Promise<strin
 
 async function readFormText(request: Asked): Promise<string> {
   const text = await readText(request)
-  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
-  if (text && type !== 'application/x-www-form-urlencoded') throw new Refusal('unsupported_media_type')
+  if (text && mediaType(request.headers.get('content-type')) !== 'application/x-www-form-urlencoded')
+    throw new Refusal('unsupported_media_type')
   return text
 }
 

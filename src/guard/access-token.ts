@@ -122,12 +122,12 @@ function createJudge(options: AccessTokenOptions): Judge {
   }
 }
 
-const carried = /^(Bearer|DPoP) +(?=\S)/i
+const carried = /^(Bearer|DPoP) +/i
 
 /** What stands behind `Bearer` or `DPoP`, in any case; `undefined` for every other scheme. @see RFC 6750 section 2.1, RFC 9449 section 7.1 */
 function presented(request: Request): { token: string; scheme: 'bearer' | 'dpop' } | undefined {
   const header = request.headers.get('authorization') ?? ''
   const [before = '', name] = carried.exec(header) ?? []
   if (name === undefined) return undefined
-  return { token: header.slice(before.length).trimEnd(), scheme: name.length === 4 ? 'dpop' : 'bearer' }
+  return { token: header.slice(before.length), scheme: name.length === 4 ? 'dpop' : 'bearer' }
 }

@@ -17,7 +17,7 @@ export function apiKey(keys: ApiKeys): Authenticator {
   const presented = ({ headers }: Request): string | undefined => {
     const own = headers.get('x-api-key')
     if (own !== null) return own
-    const [, token] = /^Bearer +(\S+) *$/i.exec(headers.get('authorization') ?? '') ?? []
+    const [, token] = /^Bearer +([^ ]+)$/i.exec(headers.get('authorization') ?? '') ?? []
     return token?.startsWith(`${keys.prefix}_`) ? token : undefined
   }
   const isInUrl = ({ url }: Request) =>

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answersOf } from '../protocol/answer.js'
 import { SallyportError } from '../protocol/error.js'
+import { mediaType } from '../protocol/header.js'
 import { withPeer } from '../protocol/peer.js'
 import { type Handler, isPlainTarget, peerOf, toNodeListener } from './listener.js'
 
@@ -64,7 +65,7 @@ function rebuilt({
   readableEnded,
 }: ExpressRequest): URLSearchParams | undefined | SallyportError<NodeErrorCode> {
   if (method === 'GET' || method === 'HEAD') return undefined
-  const type = headers['content-type']?.split(';')[0]
+  const type = mediaType(headers['content-type'])
   const length = Number(headers['content-length'] ?? 0)
   if (!readableEnded && length > 0 && (body === undefined || isEmpty(body))) return undefined
   if (length === 0 && !headers['transfer-encoding']) return undefined

@@ -29,7 +29,7 @@ export interface Challenge {
 export function parseChallenges(header: string): Challenge[] {
   const challenges: Challenge[] = []
   const piece =
-    /\s*(?:([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))|([\w!#$%&'*+.^`|~-]+)(?=[\s,]|$))\s*,?/gy
+    /[ \t]*(?:([\w!#$%&'*+.^`|~-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^ \t,"]+))|([\w!#$%&'*+.^`|~-]+)(?=[ \t,]|$))[ \t]*,?/gy
   for (let match = piece.exec(header); match !== null; match = piece.exec(header)) {
     const [, name, quoted, token, scheme] = match
     if (scheme !== undefined) challenges.push({ scheme, parameters: Object.create(null) })

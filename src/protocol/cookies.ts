@@ -1,3 +1,5 @@
+import { trimBlanks } from './header.js'
+
 /** How a cookie of ours is set: always HttpOnly, `Path=/`, without `Domain`. */
 export interface CookieAttributes {
   sameSite: 'Strict' | 'Lax' | 'None'
@@ -10,6 +12,9 @@ export interface CookieAttributes {
  * The values of every cookie with exactly this name, in the order sent. More than one means that somebody else could
  * set a cookie for this host: the caller treats that as no cookie at all.
  *
+ * Names are compared byte for byte. A sibling subdomain can set a cookie whose name is ours but for one byte, past the prefix
+ * that browsers protect; whoever strips that byte takes the cookie for ours.
+ *
  * @see RFC 6265 section 5.4 (servers should not rely on the order)
  */
 export function cookieValues(header: string | null, name: string): string[] {
@@ -19,8 +24,8 @@ export function cookieValues(header: string | null, name: string): string[] {
     const semicolon = header.indexOf(';', from)
     const to = semicolon < 0 ? header.length : semicolon
     const equals = header.indexOf('=', from)
-    if (equals >= 0 && equals < to && header.slice(from, equals).trim() === name)
-      values.push(header.slice(equals + 1, to).trim())
+    if (equals >= 0 && equals < to && trimBlanks(header.slice(from, equals)) === name)
+      values.push(trimBlanks(header.slice(equals + 1, to)))
     from = to + 1
   }
   return values
@@ -30,9 +35,9 @@ export function cookieValues(header: string | null, name: string): string[] {
 export function parseCookies(header: string | null): Array<[name: string, value: string]> {
   if (!header) return []
   return header.split(';').flatMap((text) => {
-    const pair = text.trim()
+    const pair = trimBlanks(text)
     const at = pair.indexOf('=')
-    return at < 1 ? [] : [[pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as [string, string]]
+    return at < 1 ? [] : [[trimBlanks(pair.slice(0, at)), trimBlanks(pair.slice(at + 1))] as [string, string]]
   })
 }
 

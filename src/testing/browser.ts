@@ -86,7 +86,7 @@ export function mockBrowser({ origins, now = () => Date.now() / 1000 }: MockBrow
         'Sec-Fetch-Site': siteOf(here, new URL(asked.url)),
       }
       const response = await send(new Request(asked.url, { method: 'OPTIONS', headers }), undefined)
-      const allowed = (response.headers.get('access-control-allow-headers') ?? '').toLowerCase().split(/\s*,\s*/)
+      const allowed = (response.headers.get('access-control-allow-headers') ?? '').toLowerCase().split(/[ \t]*,[ \t]*/)
       if (!response.ok || !readable(response, origin, withCookies) || !wanted.every((name) => allowed.includes(name)))
         throw new TypeError('Failed to fetch')
     }

@@ -34,6 +34,9 @@ export interface CookieJar {
  * A cookie jar with a browser's rules: HttpOnly, Secure, SameSite (Lax unless said otherwise), Path, Domain, host-only,
  * Max-Age before Expires, and the name prefixes. Ports of one host share cookies, as they do.
  *
+ * Names and values are bytes, one character each: what is no space and no tab belongs to them, U+00A0 too. A header with a
+ * control character is refused; one without a name is kept, and sent as its value.
+ *
  * Not there: public suffixes, limits of number, partitions.
  *
  * @see draft-ietf-httpbis-layered-cookies
@@ -70,12 +73,12 @@ export function createCookieJar(now: () => number): CookieJar {
     },
     header(address, context = own) {
       const found = matching(new URL(address), context)
-      return found.length ? found.map(({ name, value }) => `${name}=${value}`).join('; ') : undefined
+      return found.length ? found.map(written).join('; ') : undefined
     },
     script: (address) =>
       matching(new URL(address), own)
         .filter(({ httpOnly }) => !httpOnly)
-        .map(({ name, value }) => `${name}=${value}`)
+        .map(written)
         .join('; '),
     all: () => live().map((cookie) => ({ ...cookie })),
     clear() {
@@ -83,6 +86,8 @@ export function createCookieJar(now: () => number): CookieJar {
     },
   }
 }
+
+const written = ({ name, value }: StoredCookie): string => (name ? `${name}=${value}` : value)
 
 /** https:, or loopback: where Chromium and Firefox keep Secure cookies. */
 const trustworthy = (url: URL): boolean =>
@@ -93,14 +98,19 @@ const within = (host: string, domain: string): boolean => host === domain || hos
 const pathMatches = (path: string, prefix: string): boolean =>
   path === prefix || (path.startsWith(prefix) && (prefix.endsWith('/') || path[prefix.length] === '/'))
 
+/** Without the whitespace of RFC 6265 section 5.2, which is two characters. */
+const bare = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '')
+
+const controls = /[\0-\x08\x0a-\x1f\x7f]/
+
 function parse(header: string, url: URL, now: number): StoredCookie | undefined {
   const [pair = '', ...attributes] = header.split(';')
   const at = pair.indexOf('=')
-  if (at < 1) return undefined
+  if (controls.test(header) || !bare(pair.slice(at + 1) + pair.slice(0, Math.max(0, at)))) return undefined
   const found = new Map(
     attributes.map((attribute) => {
       const [name = '', ...value] = attribute.split('=')
-      return [name.trim().toLowerCase(), value.join('=').trim()] as const
+      return [bare(name).toLowerCase(), bare(value.join('='))] as const
     }),
   )
   const maxAge = found.get('max-age')
@@ -108,8 +118,8 @@ function parse(header: string, url: URL, now: number): StoredCookie | undefined 
   const domain = found.get('domain')?.replace(/^\./, '').toLowerCase()
   const sameSite = found.get('samesite')?.toLowerCase()
   return {
-    name: pair.slice(0, at).trim(),
-    value: pair.slice(at + 1).trim(),
+    name: bare(pair.slice(0, Math.max(0, at))),
+    value: bare(pair.slice(at + 1)),
     domain: domain || url.hostname,
     hostOnly: !domain,
     path: found.get('path')?.startsWith('/') ? (found.get('path') ?? '/') : url.pathname.replace(/\/[^/]*$/, '') || '/',
@@ -125,13 +135,18 @@ function parse(header: string, url: URL, now: number): StoredCookie | undefined 
   }
 }
 
+const prefixes = /^__(secure|host|http)-/
+
 /** Whether a browser would keep it at all. */
 function admissible(cookie: StoredCookie, url: URL, header: string): boolean {
-  const name = cookie.name.toLowerCase()
+  // A cookie without a name is sent as its value: that must not look like another one's name.
+  const name = (cookie.name || cookie.value).toLowerCase()
+  if (!cookie.name && prefixes.test(name)) return false
   if (header.length > 4096 || !within(url.hostname, cookie.domain)) return false
   if (cookie.secure && !trustworthy(url)) return false
   if (cookie.sameSite === 'None' && !cookie.secure) return false
   if (name.startsWith('__secure-') && !cookie.secure) return false
   if (name.startsWith('__host-') && !(cookie.secure && cookie.hostOnly && cookie.path === '/')) return false
+  if (name.startsWith('__http-') && !(cookie.secure && cookie.httpOnly)) return false
   return !(name.startsWith('__host-http-') && !cookie.httpOnly)
 }

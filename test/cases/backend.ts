@@ -31,6 +31,7 @@ export const backendCases: readonly Case[] = [
   refuses('B-27', 'a code carried off to another browser'),
   refuses('B-28', 'a slow old answer brings nothing back'),
   refuses('B-29', 'a sign-in that is run through in another browser: succeeds here, and the documents say so'),
+  refuses('B-30', 'a cookie whose name differs from ours by one byte'),
   refuses('B-31', 'parts of two sealed sessions, of one person or two'),
   refuses('B-32', 'a session of another app, or a record that somebody made or altered in the store'),
   refuses(

@@ -293,6 +293,16 @@ describe('the headers', () => {
       expect((await it.protect(request(`${scheme} ${await it.token()}`))).ok, scheme).toBe(true)
   })
 
+  it('take a token by its bytes: one that has another at an end is another token', async () => {
+    const it = setUp()
+    const token = await it.token()
+    for (const odd of [`${token}\xa0`, `\xa0${token}`, `${token}\x85`]) {
+      const outcome = await it.protect(request(`Bearer ${odd}`))
+      expect(outcome.ok ? 200 : outcome.response.headers.get('www-authenticate')).toContain('error="invalid_token"')
+    }
+    expect((await it.protect(request(`Bearer   ${token} \t`))).ok).toBe(true)
+  })
+
   it.each(['Basic', 'Token', 'DPoP', 'MAC', ''])('[J-10] refuse the scheme “%s”', async (scheme) => {
     const it = setUp()
     const outcome = await it.protect(request(`${scheme} ${await it.token()}`.trim()))

@@ -118,6 +118,10 @@ describe('an API key', () => {
     for (let at = 0; at < key.length; at++) expect(await call(changed(key, at)), `${at}`).toEqual(invalid)
     expect(get).not.toHaveBeenCalled()
     expect(await call(key)).toBe('ok')
+    for (const odd of [`${key}\xa0`, `${key}\x85`]) {
+      expect(await call(undefined, {}, { Authorization: `Bearer ${odd}` })).toEqual([403, 'invalid_api_key'])
+      expect(await call(odd)).toEqual([403, 'invalid_api_key'])
+    }
     expect(get).toHaveBeenCalledTimes(1)
     expect(parseApiKey(key.toUpperCase())).toBeUndefined()
   })

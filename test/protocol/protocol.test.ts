@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { decodeBase64url, encodeBase64url } from '../../src/protocol/base64url.js'
 import { formatChallenge, parseChallenges } from '../../src/protocol/challenge.js'
 import { cookieValues, parseCookies, serializeCookie } from '../../src/protocol/cookies.js'
+import { mediaType, trimBlanks } from '../../src/protocol/header.js'
 import { peerOf, withPeer } from '../../src/protocol/peer.js'
 import {
   calculateCodeChallenge,
@@ -78,6 +79,12 @@ describe('challenges', () => {
       { scheme: 'Bearer', parameters: { realm: 'a, b', error: 'invalid_token' } },
     ])
     expect(parseChallenges('')).toEqual([])
+    // What is no whitespace of HTTP's parts nothing.
+    expect(parseChallenges('Bearer\xa0error="x"')).toEqual([])
+    expect(parseChallenges('Bearer \t error\t=\t"x" ,\tDPoP')).toMatchObject([
+      { scheme: 'Bearer', parameters: { error: 'x' } },
+      { scheme: 'DPoP' },
+    ])
     expect(parseChallenges('realm="x"')).toEqual([])
     expect(parseChallenges('Bearer "')).toMatchObject([{ scheme: 'Bearer' }])
   })
@@ -146,6 +153,19 @@ describe('cookies', () => {
     expect(cookieValues('a=1; aa=2; a=3', 'a')).toEqual(['1', '3'])
     expect(cookieValues(null, 'a')).toEqual([])
   })
+  it('[B-30] are found by their bytes: nothing but spaces and tabs is taken away', () => {
+    const byte = fc.integer({ min: 1, max: 255 }).map((code) => String.fromCharCode(code))
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 2 }), fc.array(byte, { maxLength: 2 }), (before, after) => {
+        const pair = `${before.join('')}name${after.join('')}=value`
+        // What a server without any opinion would read: RFC 6265 sections 4.2 and 5.2.
+        const ours = pair.split(';').filter((piece) => /^[ \t]*name[ \t]*=/.test(piece))
+        expect(cookieValues(pair, 'name')).toHaveLength(ours.length)
+        expect(parseCookies(pair).filter(([name]) => name === 'name')).toHaveLength(ours.length)
+      }),
+      { numRuns: 5000 },
+    )
+  })
   it('are written with every attribute', () => {
     expect(serializeCookie('n', 'v', { sameSite: 'Strict', secure: true, maxAge: 60.9 })).toBe(
       'n=v; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=60',
@@ -153,6 +173,22 @@ describe('cookies', () => {
     expect(serializeCookie('n', '', { sameSite: 'Lax', secure: false, maxAge: -5 })).toBe(
       'n=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0',
     )
+  })
+})
+
+describe('headers', () => {
+  it('lose the whitespace of HTTP around them, and nothing else', () => {
+    for (let code = 0; code < 256; code++) {
+      const byte = String.fromCharCode(code)
+      const blank = code === 32 || code === 9
+      expect(trimBlanks(`${byte}a${byte}b${byte}`), `${code}`).toBe(blank ? `a${byte}b` : `${byte}a${byte}b${byte}`)
+    }
+    expect(trimBlanks(' \t ')).toBe('')
+  })
+  it('name a type apart from its parameters', () => {
+    expect(mediaType(' Text/HTML\t; charset=utf-8')).toBe('text/html')
+    expect(mediaType('text/html\xa0')).toBe('text/html\xa0')
+    expect([mediaType(null), mediaType(undefined), mediaType('')]).toEqual(['', '', ''])
   })
 })
 

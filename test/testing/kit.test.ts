@@ -231,6 +231,34 @@ describe('the browser', () => {
     expect(jar.header('https://app.example.com:8443/')).toBe('b=2; d=4')
   })
 
+  it('keeps names and values of cookies byte for byte, and refuses what no browser keeps', () => {
+    const { jar } = mockBrowser({ origins: {} })
+    const kept = (header: string) =>
+      jar.set('https://blog.example.com/', `${header}; Domain=example.com; Path=/; Secure`)
+    for (const byte of ['\xa0', '\x85', 'x']) {
+      expect(kept(`${byte}__Host-x=1`)).toBe(true)
+      expect(jar.header('https://app.example.com/')).toBe(`${byte}__Host-x=1`)
+      jar.clear()
+    }
+    expect(kept(' \ta\t = \t1 ')).toBe(true)
+    expect(jar.header('https://app.example.com/')).toBe('a=1')
+    for (const odd of [
+      '\0__Host-x=1',
+      '__Host-x\0=1',
+      '\x0b__Host-x=1',
+      '__host-x=1',
+      '__HTTP-x=1',
+      'a=\x7f',
+      '=',
+      ' ;',
+    ])
+      expect(kept(odd), JSON.stringify(odd)).toBe(false)
+    // Without a name it is sent as its value, which must not look like another one's name.
+    jar.clear()
+    expect([kept('plain'), kept('=__Host-x=1'), kept('__Host-Http-x')]).toEqual([true, false, false])
+    expect(jar.header('https://app.example.com/')).toBe('plain')
+  })
+
   it('withholds Strict cookies from what another site began, and Lax ones from its posts and frames', async () => {
     const { jar, newTab } = mockBrowser({
       origins: {
