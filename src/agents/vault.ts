@@ -2,9 +2,9 @@ import { examine, examined, promised } from '../protocol/examine.js'
 import { check, table, text } from '../protocol/shape.js'
 import { agentError } from './errors.js'
 
-/** `process.env` is one. */
+/** The environment of the process is one. */
 export const environmentCheck = check<object>(
-  'an object of variables, like process.env',
+  'an object of variables, like the environment of the process',
   (value) => typeof value === 'object' && value !== null,
 )
 export const variablesCheck = table(text)
