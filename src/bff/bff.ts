@@ -141,7 +141,7 @@ export function createBff(options: BffOptions): Bff {
 
   /** What only a backend with a store offers. */
   function withDirectory(directory: Directory): Endpoint[] {
-    const devices = createDevices(parts, directory)
+    const devices = createDevices(parts, directory, keyring)
     const signOut = createProviderLogout(parts, directory)
     return [
       { method: 'GET', path: '/sessions', answer: devices.list },

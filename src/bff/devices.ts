@@ -1,24 +1,47 @@
 import type { Answer, Asked } from '../protocol/answer.js'
 import { json } from './answers.js'
 import { Refusal } from './errors.js'
+import { type Keyring, openJson } from './keyring.js'
+import { subjectKey } from './not-before.js'
 import type { Parts } from './parts.js'
 import type { Directory, Presence } from './sessions.js'
 
+/** Where a person's list goes on. */
+interface Cursor {
+  of: string
+  cursor: string
+}
+
 /** The person's own sessions: a list to look at, and an end to each. */
-export function createDevices({ sessions }: Parts, directory: Directory) {
+export function createDevices({ sessions }: Parts, directory: Directory, keyring: Keyring) {
   async function present(request: Asked, touch: boolean): Promise<Presence> {
     const found = await sessions.read(request, touch)
     if (found.record) return found
     throw new Refusal('session_expired', { reason: found.reason, cookies: found.cookies })
   }
 
+  /** A cursor is sealed, and good for this person's list: where somebody's list goes on is nobody else's to say, or to read. */
+  async function sealed(cursor: string | undefined, { record }: Presence): Promise<string | undefined> {
+    if (cursor === undefined) return undefined
+    const content: Cursor = { of: await subjectKey(record.iss, record.sub), cursor }
+    return keyring.seal('cursor', JSON.stringify(content))
+  }
+
+  /** @throws Refusal `invalid_request` */
+  async function opened([text, ...more]: string[], { record }: Presence): Promise<string | undefined> {
+    if (text === undefined) return undefined
+    const content = more.length ? undefined : await openJson<Cursor>(keyring, 'cursor', text)
+    if (content?.of === (await subjectKey(record.iss, record.sub))) return content.cursor
+    throw new Refusal('invalid_request', { description: 'The cursor is not one of this list.' })
+  }
+
   return {
     /** `GET /sessions?cursor=`: those that are alive, the last used first. */
     async list(request: Asked): Promise<Answer> {
-      const { searchParams } = new URL(request.url)
+      const cursors = new URL(request.url).searchParams.getAll('cursor')
       const own = await present(request, true)
-      const { sessions: found, cursor } = await directory.list(own, searchParams.get('cursor') ?? undefined)
-      return json({ sessions: found, cursor }, await sessions.cookies(own))
+      const { sessions: found, cursor } = await directory.list(own, await opened(cursors, own))
+      return json({ sessions: found, cursor: await sealed(cursor, own) }, await sessions.cookies(own))
     },
 
     /** `DELETE /sessions/:id`. Another person's session is as unknown as one that never was. */

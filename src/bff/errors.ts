@@ -39,7 +39,7 @@ export const bffErrors = {
 export type BffErrorCode = keyof typeof bffErrors
 
 /** What `temporarily_unavailable` is called where it is the store that does not answer. */
-export const storeAway = 'The session store cannot be reached. The session is kept.'
+export const storeAway = 'The session store cannot be reached, or cannot do this. The session is kept.'
 
 /** The statuses that say so by `Retry-After`. */
 export const retryLater = (status: number): boolean => status === 503 || status === 409 || status === 429

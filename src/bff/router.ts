@@ -44,7 +44,8 @@ export function createRouter(
   /** What an error that is no answer yet is to the caller: a store that is away, or a fault of ours. */
   function outage(error: unknown, path: string): RefusalDetails {
     if (error instanceof StoreError) {
-      if (error.code !== 'store_unavailable') emit({ type: 'operator_error', detail: error.message })
+      // Of everything else the store's own watch has told the operator.
+      if (error.code === 'store_format_unknown') emit({ type: 'operator_error', detail: error.message })
       return { description: storeAway }
     }
     const { name } = error as Error

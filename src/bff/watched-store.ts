@@ -1,10 +1,11 @@
 import { type RecordStore, StoreError } from '../store/contract.js'
+import { wordOfFault } from '../store/faults.js'
 import type { Emit } from './events.js'
 import { within } from './within.js'
 
 /** Seconds that a store has to answer: a client that queues commands while it reconnects would keep people waiting. */
 const PATIENCE = 2
-/** Consecutive failures after which it is left alone, and for how many seconds. */
+/** Consecutive faults of the connection after which it is left alone, and for how many seconds. */
 const TRIP = 3
 const REST = 1
 
@@ -13,7 +14,11 @@ export interface WatchedStore extends RecordStore {
   lost(): boolean
 }
 
-/** Bounds what an outage of the store costs: every call ends in time, and after some failures at once, for a moment. */
+/**
+ * Bounds what an outage of the store costs: every call ends in time, and after some failures at once, for a moment. What a
+ * store answers with an error is that call's alone, and something for the operator to look at: whoever could provoke it would
+ * otherwise shut out everybody.
+ */
 export function watchStore(store: RecordStore, { emit }: { emit: Emit }): WatchedStore {
   let failures = 0
   let restUntil = 0
@@ -30,6 +35,11 @@ export function watchStore(store: RecordStore, { emit }: { emit: Emit }): Watche
       // Misuse says nothing about the store.
       if (error instanceof TypeError) throw error
       const failure = error instanceof StoreError ? error : new StoreError('store_unavailable', error)
+      if (failure.code !== 'store_unavailable') {
+        failures = 0
+        emit({ type: 'operator_error', detail: `${failure.message} (${wordOfFault(failure.cause)})` })
+        throw failure
+      }
       if (++failures === TRIP) emit({ type: 'store_unavailable', detail: failure.message })
       if (failures >= TRIP) restUntil = performance.now() + REST * 1000
       throw failure

@@ -2,7 +2,8 @@ import { SallyportError } from '../protocol/error.js'
 
 /**
  * The name of a record. All records of one `partition` live on one node of a cluster and can be written together; `kind`
- * keeps what different parts store apart. All three are texts of 1 to 200 characters without control characters.
+ * keeps what different parts store apart. All three are texts of 1 to 200 characters without control characters
+ * and halves of surrogate pairs.
  */
 export interface RecordId {
   readonly kind: string
@@ -23,10 +24,10 @@ export type IfVersion = number | 'absent' | 'any'
 export interface Put {
   readonly type: 'put'
   readonly id: RecordId
-  /** Text without U+0000. */
+  /** Text without U+0000 and halves of surrogate pairs. */
   readonly value: string
   readonly ifVersion: IfVersion
-  /** Seconds, fractions allowed, until the record is gone. Default: it stays. */
+  /** Seconds, fractions allowed, 10^10 at most, until the record is gone. Default: it stays. */
   readonly ttl?: number
   /** Under which names and values `list` finds it; as long as the record itself. */
   readonly index?: readonly IndexEntry[]
@@ -66,6 +67,8 @@ export interface RecordStore {
   /**
    * Records under an index value, in no order of theirs, but the same one for every page: what is there from the first
    * page to the last is listed. Entries may be stale: read the record. `limit` is 100 by default, 1,000 at most.
+   *
+   * @throws TypeError for a `cursor` that no page has had: it may come from outside
    */
   list(index: string, value: string, page?: { cursor?: string; limit?: number }): Promise<Page>
   /** `true` for the first caller only, for `ttl` seconds. */
@@ -76,7 +79,8 @@ export interface RecordStore {
 
 /** The codes of {@link StoreError}. */
 export const storeErrors = {
-  store_unavailable: 'The store cannot be reached, or did not do what it was asked.',
+  store_unavailable: 'The store cannot be reached.',
+  store_refused: 'The store answered and did not do this one call; others are not concerned.',
   store_not_migrated: 'The tables of the store are missing or older than this release: call migrate() once.',
   store_format_unknown:
     'A record was written by a later release, in a form that this one does not know. It is left as it is.',
@@ -84,9 +88,13 @@ export const storeErrors = {
 
 export type StoreErrorCode = keyof typeof storeErrors
 
-/** The store cannot say. Never means "not there". The driver's own error is the `cause`. */
+/**
+ * The store cannot say. Never means "not there". The driver's own error is the `cause`. Engines throw `store_unavailable` for
+ * a connection that is not there or a server that serves nobody, `store_refused` for a call that a server has answered with
+ * an error: many of the first kind in a row are an outage, of the second never.
+ */
 export class StoreError extends SallyportError<StoreErrorCode> {
-  constructor(code: StoreErrorCode = 'store_unavailable', cause?: unknown) {
-    super(code, storeErrors[code], { retryable: code === 'store_unavailable', cause })
+  constructor(code: StoreErrorCode = 'store_unavailable', cause?: unknown, retryable = code === 'store_unavailable') {
+    super(code, storeErrors[code], { retryable, cause })
   }
 }

@@ -30,6 +30,26 @@ export function examineReservation(reservation: Reservation): void {
   examineTtl(reservation.ttl)
 }
 
+/** Holds are plain data, and may have been anywhere since they were made. */
+export function examineHold(hold: Hold): void {
+  examineSpending(hold)
+  examineText('id', hold.id)
+}
+
+/** Whose budgets are asked about. */
+export function examineOwner(tenant: string, subject: string): void {
+  examineText('tenant', tenant)
+  examineText('subject', subject)
+  if (!subjects.test(subject))
+    throw new TypeError('"subject" of a budget is "tenant:", "agent:", "key:" or "user:" and an id')
+}
+
+/** One line of a tenant that is looked at. */
+export function examineRead(tenant: string, line: Omit<BudgetLine, 'limit'>): void {
+  examineText('tenant', tenant)
+  examineLine(line)
+}
+
 export function examineLine({ subject, window }: Omit<BudgetLine, 'limit'>): void {
   examineText('subject', subject)
   if (!subjects.test(subject))

@@ -6,7 +6,11 @@ export const pageLimit = (limit = 100): number => {
   return Math.min(limit, 1000)
 }
 
-const unusable = /[\u0000-\u001f\u007f]/
+/** Control characters, and halves of surrogate pairs: PostgreSQL takes no NUL, and UTF-8 has no bytes for a half. */
+const unusable = /[\u0000-\u001f\u007f\p{Cs}]/u
+const unstorable = /[\0\p{Cs}]/u
+/** Seconds, 300 years: no engine's clock goes on for ever. */
+const LONGEST_TTL = 1e10
 
 /** For engines: what no engine could store is refused alike by all, before anything is written. */
 export function examineChanges(changes: readonly Change[]): void {
@@ -23,8 +27,8 @@ export function examineChanges(changes: readonly Change[]): void {
     if (ifVersion !== 'absent' && ifVersion !== 'any' && !Number.isSafeInteger(ifVersion))
       throw new TypeError('write: "ifVersion" is a version that was read, "absent" or "any"')
     if (change.type !== 'put') continue
-    if (typeof change.value !== 'string' || change.value.includes('\0'))
-      throw new TypeError('write: "value" must be a text without U+0000')
+    if (typeof change.value !== 'string' || unstorable.test(change.value))
+      throw new TypeError('write: "value" must be a text without U+0000 and halves of surrogate pairs')
     if (change.ttl !== undefined) examineTtl(change.ttl)
     for (const { index, value } of change.index ?? []) examineEntry(index, value)
   }
@@ -40,10 +44,24 @@ export function examineEntry(index: string, value: string): void {
 }
 
 export function examineTtl(ttl: number): void {
-  if (!Number.isFinite(ttl) || ttl <= 0) throw new TypeError('"ttl" must be a number of seconds above 0')
+  if (!(ttl > 0 && ttl <= LONGEST_TTL)) throw new TypeError('"ttl" must be a number of seconds above 0, 10^10 at most')
 }
 
 export function examineText(name: string, text: unknown): void {
   if (typeof text !== 'string' || !text || text.length > 200 || unusable.test(text))
     throw new TypeError(`"${name}" must be 1 to 200 characters without control characters`)
+}
+
+/** Where a page ends: the name of its last record. All engines write it alike. */
+export const writeCursor = ({ partition, kind, id }: RecordId): string => JSON.stringify([partition, kind, id])
+
+/** A cursor may have been anywhere since, and come back as anything. @throws TypeError for what is none */
+export function readCursor(cursor: string): RecordId {
+  try {
+    const [partition, kind, id] = JSON.parse(cursor) as string[]
+    const read = { partition, kind, id } as RecordId
+    examineId(read)
+    if (writeCursor(read) === cursor) return read
+  } catch {}
+  throw new TypeError('list: "cursor" is not one that a page has had')
 }

@@ -1,7 +1,15 @@
 import { createBounded } from '../protocol/bounded.js'
 import { examine } from '../protocol/examine.js'
 import { systemNow } from '../protocol/time.js'
-import { examineAmount, examineLine, examineReservation, examineSpending, holdOf } from './examine-ledger.js'
+import {
+  examineAmount,
+  examineHold,
+  examineOwner,
+  examineRead,
+  examineReservation,
+  examineSpending,
+  holdOf,
+} from './examine-ledger.js'
 import { type MemoryOptions, memoryOptions } from './examine-store.js'
 import {
   type BudgetLine,
@@ -103,6 +111,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
   }
 
   function find(hold: Hold): Held {
+    examineHold(hold)
     const held = known(hold, now())
     if (!held) throw ledgerError('hold_unknown')
     return held
@@ -172,7 +181,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async read(tenant, line, at = now()) {
-      examineLine(line)
+      examineRead(tenant, line)
       prune(now())
       const { name, resetsAt } = windowAt(line.window, at)
       const { committed = 0, held = 0 } = accounts.get(`${tenant}\n${line.subject}\n${name}`) ?? {}
@@ -180,6 +189,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async holds(tenant, subject) {
+      examineOwner(tenant, subject)
       prune(now())
       return [...open.values()]
         .filter(

@@ -1,7 +1,7 @@
 import { examine } from '../protocol/examine.js'
 import { systemNow } from '../protocol/time.js'
 import type { Change, Put, RecordId, RecordStore, Stored } from './contract.js'
-import { examineChanges, examineEntry, examineId, examineTtl, pageLimit } from './examine.js'
+import { examineChanges, examineEntry, examineId, examineTtl, pageLimit, readCursor, writeCursor } from './examine.js'
 import { type MemoryOptions, memoryOptions } from './examine-store.js'
 
 interface Held extends Stored {
@@ -67,6 +67,7 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
 
   return {
     async get(id) {
+      examineId(id)
       const held = read(keyOf(id))
       return held && { value: held.value, version: held.version }
     },
@@ -85,13 +86,17 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     async list(index, value, { cursor, limit } = {}) {
       examineEntry(index, value)
       const size = pageLimit(limit)
+      const after = cursor === undefined ? '' : keyOf(readCursor(cursor))
       const instant = now()
       const found = [...(indexes.get(indexKey(index, value)) ?? [])]
-        .filter(([key, { until }]) => until > instant && (cursor === undefined || key > cursor))
+        .filter(([key, { until }]) => until > instant && key > after)
         .sort(([a], [b]) => (a < b ? -1 : 1))
       const page = found.slice(0, size)
       const last = page.at(-1)
-      return { ids: page.map(([, { id }]) => id), ...(last && found.length > size && { cursor: last[0] }) }
+      return {
+        ids: page.map(([, { id }]) => id),
+        ...(last && found.length > size && { cursor: writeCursor(last[1].id) }),
+      }
     },
 
     async consume(id, ttl) {

@@ -1,4 +1,12 @@
-import { examineAmount, examineLine, examineReservation, examineSpending, holdOf } from './examine-ledger.js'
+import {
+  examineAmount,
+  examineHold,
+  examineOwner,
+  examineRead,
+  examineReservation,
+  examineSpending,
+  holdOf,
+} from './examine-ledger.js'
 import { type BudgetLine, type Hold, type Ledger, ledgerError, type Shortage } from './ledger.js'
 import { ledgerSchema } from './postgres-ledger-schema.js'
 import { examinePostgres, LOCK, outage, type PostgresStoreOptions } from './postgres-sender.js'
@@ -37,7 +45,9 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     const [outcome] = await call<Outcome>(operation, parameters)
     return outcome as Outcome
   }
-  async function onHold(operation: string, { tenant, id }: Hold, ...more: unknown[]): Promise<Outcome> {
+  async function onHold(operation: string, hold: Hold, ...more: unknown[]): Promise<Outcome> {
+    examineHold(hold)
+    const { tenant, id } = hold
     const outcome = await ask(operation, [tenant, id, ...more])
     if (outcome.code === -1) throw ledgerError('hold_unknown')
     return outcome
@@ -74,7 +84,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     },
 
     async read(tenant, line, at) {
-      examineLine(line)
+      examineRead(tenant, line)
       const { subject, window } = line
       const asked = at === undefined ? null : windowAt(window, at).name
       type Balance = { committed: string | number; held: string | number; instant: number }
@@ -85,6 +95,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     },
 
     async holds(tenant, subject) {
+      examineOwner(tenant, subject)
       const rows = await call<{ id: string; amount: string | number; lines: string }>('open', [tenant, subject])
       return rows.map(({ id, amount, lines }) => ({ tenant, id, lines: JSON.parse(lines), amount: Number(amount) }))
     },

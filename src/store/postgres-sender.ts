@@ -1,6 +1,7 @@
 import { examine } from '../protocol/examine.js'
 import { called, func, object, optional, text } from '../protocol/shape.js'
 import { StoreError } from './contract.js'
+import { faultOfPostgres, storeFault } from './faults.js'
 
 /** Runs one statement with `$1` parameters. A `pg` client, pool or transaction fits as it is. */
 export type Query = (text: string, parameters: unknown[]) => Promise<{ rows: unknown[] }>
@@ -56,11 +57,9 @@ export async function outage<Result>(work: () => Promise<Result>): Promise<Resul
     return await work()
   } catch (error) {
     // undefined_table, undefined_column, undefined_function
-    const { code } = error as { code?: unknown }
-    throw new StoreError(
-      code === '42P01' || code === '42703' || code === '42883' ? 'store_not_migrated' : 'store_unavailable',
-      error,
-    )
+    const { code } = (error ?? {}) as { code?: unknown }
+    if (code === '42P01' || code === '42703' || code === '42883') throw new StoreError('store_not_migrated', error)
+    throw storeFault(error, faultOfPostgres(error))
   }
 }
 

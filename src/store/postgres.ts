@@ -1,5 +1,5 @@
 import type { Change, Put, RecordId, RecordStore } from './contract.js'
-import { examineChanges, examineEntry, examineId, examineTtl, pageLimit } from './examine.js'
+import { examineChanges, examineEntry, examineId, examineTtl, pageLimit, readCursor, writeCursor } from './examine.js'
 import { examinePostgres, LOCK, outage, type PostgresStoreOptions } from './postgres-sender.js'
 
 export { type PostgresLedger, postgresLedger } from './postgres-ledger.js'
@@ -57,11 +57,11 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     async list(index, value, { cursor, limit } = {}) {
       examineEntry(index, value)
       const size = pageLimit(limit)
-      const from = cursor === undefined ? ['', '', ''] : (JSON.parse(cursor) as string[])
+      const from = cursor === undefined ? ['', '', ''] : keyOf(readCursor(cursor))
       const rows = (await ask(sql.list, [index, value, ...from, size + 1])) as RecordId[]
       const ids = rows.slice(0, size).map(({ partition, kind, id }) => ({ partition, kind, id }))
       const last = ids.at(-1)
-      return { ids, ...(last && rows.length > size && { cursor: JSON.stringify(keyOf(last)) }) }
+      return { ids, ...(last && rows.length > size && { cursor: writeCursor(last) }) }
     },
 
     async consume(id, ttl) {

@@ -1,4 +1,13 @@
-import { bySubject, examineAmount, examineLine, examineReservation, examineSpending, holdOf } from './examine-ledger.js'
+import {
+  bySubject,
+  examineAmount,
+  examineHold,
+  examineOwner,
+  examineRead,
+  examineReservation,
+  examineSpending,
+  holdOf,
+} from './examine-ledger.js'
 import {
   type BudgetLine,
   HOLD_KEPT,
@@ -46,6 +55,7 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
   const numbers = (reply: unknown): number[] => (reply as unknown[]).map(Number)
 
   async function onHold(script: 'start' | 'settle' | 'release', hold: Hold, ...first: number[]): Promise<number[]> {
+    examineHold(hold)
     const { keys, args } = described(hold.tenant, hold.lines)
     const reply = numbers(await run(scripts[script], [holdKey(hold), ...keys], [hold.id, ...first, ...args]))
     if (reply[0] === -1) throw ledgerError('hold_unknown')
@@ -83,7 +93,7 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
     },
 
     async read(tenant, line, at) {
-      examineLine(line)
+      examineRead(tenant, line)
       const name = at === undefined ? '' : windowAt(line.window, at).name
       const reply = numbers(await run(scripts.read, subjectKeys(tenant, line.subject), [line.window, name]))
       const [committed = 0, held = 0, now = 0] = reply
@@ -92,6 +102,7 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
     },
 
     async holds(tenant, subject) {
+      examineOwner(tenant, subject)
       const keys = subjectKeys(tenant, subject)
       const ids = ((await run(scripts.open, keys, [])) as unknown[]).map(String)
       const found = await Promise.all(

@@ -1,6 +1,6 @@
 import { examine } from '../protocol/examine.js'
 import { called, func, object, optional, words } from '../protocol/shape.js'
-import { StoreError } from './contract.js'
+import { faultOfRedis, storeFault } from './faults.js'
 
 export interface RedisStoreOptions {
   /**
@@ -36,7 +36,7 @@ export function createRedisSender(engine: string, options: RedisStoreOptions) {
     try {
       return await send(args, key)
     } catch (error) {
-      throw new StoreError('store_unavailable', error)
+      throw storeFault(error, faultOfRedis(error))
     }
   }
 
@@ -48,8 +48,7 @@ export function createRedisSender(engine: string, options: RedisStoreOptions) {
       script.digest ??= await sha1(script.text)
       return await send(['EVALSHA', script.digest, ...rest], key)
     } catch (error) {
-      if (!`${(error as Error | undefined)?.message}`.includes('NOSCRIPT'))
-        throw new StoreError('store_unavailable', error)
+      if (!`${(error as Error | undefined)?.message}`.includes('NOSCRIPT')) throw storeFault(error, faultOfRedis(error))
       return ask(['EVAL', script.text, ...rest], key)
     }
   }

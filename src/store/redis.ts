@@ -1,5 +1,5 @@
 import type { Change, Put, RecordId, RecordStore } from './contract.js'
-import { examineChanges, examineEntry, examineId, examineTtl, pageLimit } from './examine.js'
+import { examineChanges, examineEntry, examineId, examineTtl, pageLimit, readCursor, writeCursor } from './examine.js'
 import { createRedisSender, escapeName, type RedisStoreOptions, type Script } from './redis-sender.js'
 
 export { redisLedger } from './redis-ledger.js'
@@ -17,7 +17,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
   const keyOf = ({ partition, kind, id }: RecordId) => `${tag(partition)}:${escapeName(kind)}:${escapeName(id)}`
 
   async function putIndexes({ id, ttl, index = [] }: Put): Promise<void> {
-    const member = JSON.stringify([id.partition, id.kind, id.id])
+    const member = writeCursor(id)
     await Promise.all(
       index.map(({ index: name, value }) => {
         const key = indexKey(name, value)
@@ -51,7 +51,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
       examineEntry(index, value)
       const size = pageLimit(limit)
       const key = indexKey(index, value)
-      const from = cursor === undefined ? '-' : `(${cursor}`
+      const from = cursor === undefined ? '-' : `(${writeCursor(readCursor(cursor))}`
       const found = (await run(listEntries, [key, `${key}:until`], [from, size + 1])) as unknown[]
       const members = found.map(String)
       const last = members[size - 1]

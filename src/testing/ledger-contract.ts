@@ -177,6 +177,14 @@ export function ledgerContract(
       await rejects(async () => reserve([line(100, 'robot:a' as BudgetLine['subject'])], 1))
       await rejects(async () => reserve([{ ...line(100), window: 'week' as BudgetWindow }], 1))
       await rejects(async () => reserve([line(100)], 1, 0))
+      for (const text of ['', 'nul \0', 'half \ud800', 'x'.repeat(201)]) {
+        await rejects(async () => ledger.start({ ...held, id: text }))
+        await rejects(async () => ledger.settle({ ...held, tenant: text }, 1))
+        await rejects(async () => ledger.release({ ...held, id: text }))
+        await rejects(async () => ledger.read(text, { subject: 'agent:a', window: 'day' }))
+        await rejects(async () => ledger.holds(text, 'agent:a'))
+        await rejects(async () => ledger.holds(held.tenant, `agent:${text}`))
+      }
       same(await balance(), { committed: 0, held: 40 })
     }),
   ]

@@ -182,7 +182,13 @@ export function recordStoreContract(
         [put('a', '1'), put('a', '2')],
         [{ ...put('a', '1'), ttl: 0 }],
         [{ ...put('a', '1'), ttl: Number.NaN }],
+        [{ ...put('a', '1'), ttl: 1e300 }],
         [put('a', 'nul \0')],
+        [put('a', 'half \ud800')],
+        [put('half \udc00', '1')],
+        [put('nul \0', '1')],
+        [put('a', '1', 'any', [{ index: 'nul \0', value: 'v' }])],
+        [put('a', '1', 'any', [{ index: 'i', value: 'half \ud800' }])],
         [put('a', '1', 1.5)],
         [put('a\n', '1')],
         [put('x'.repeat(201), '1')],
@@ -190,7 +196,34 @@ export function recordStoreContract(
       for (const changes of wrong) await rejects(() => store.write(changes))
       await rejects(() => store.consume(id('a'), -1))
       await rejects(() => store.list('color', 'red', { limit: 0 }))
+      for (const wrongId of [id('nul \0'), id('half \ud800'), id('')]) {
+        await rejects(() => store.get(wrongId))
+        await rejects(() => store.consume(wrongId, 1))
+      }
+      await rejects(() => store.list('nul \0', 'red'))
+      await rejects(() => store.list('color', 'half \ud800'))
       same(await store.get(id('a')), undefined)
+    }),
+    check('a cursor that no page has had is a TypeError', async (store, { id, put, index }) => {
+      for (const one of ['a', 'b', 'c']) await store.write([put(one, '1', 'any', index('color', 'red'))])
+      const [entry] = index('color', 'red')
+      const list = (cursor: string) => store.list(entry?.index ?? '', 'red', { cursor, limit: 1 })
+      const wrong = [
+        '',
+        'x',
+        '[]',
+        '["a"]',
+        '["a","b"]',
+        '["a","b","c","d"]',
+        '["a","b",7]',
+        'null',
+        '{}',
+        '[[],[],[]]',
+      ]
+      wrong.push('["a","b","\\u0000"]', '["a","b","\\ud800"]', '["a", "b", "c"]', `["a","b","${'x'.repeat(201)}"]`)
+      for (const cursor of wrong) await rejects(() => list(cursor))
+      const { cursor } = await store.list(entry?.index ?? '', 'red', { limit: 1 })
+      same((await list(cursor ?? '')).ids, [id('b')])
     }),
     check('what has expired is removed by sweep, where there is one', async (store, { id, put }) => {
       await store.write([{ ...put('one', 'value'), ttl: 0.2 }])

@@ -1,4 +1,4 @@
-import { memoryStore, StoreError } from 'sallyport/store'
+import { memoryStore, type RecordStore, StoreError } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
 import {
   APP,
@@ -55,6 +55,104 @@ async function twoDevices() {
   await signIn(there)
   return { ...here, there, store }
 }
+
+/** A store whose pages hold one entry, so that two sessions are two pages. */
+function inPagesOfOne(now: () => number): RecordStore {
+  const engine = memoryStore({ now })
+  return { ...engine, list: (index, value, page) => engine.list(index, value, { ...page, limit: 1 }) }
+}
+
+describe('the cursor of a list', () => {
+  const pages = async (tab: Tab, cursor: string) => look(tab, `/sessions?cursor=${encodeURIComponent(cursor)}`)
+
+  async function paged() {
+    const here: World = await world({ store: inPagesOfOne(() => here.now()) })
+    await signIn(here.tab)
+    const there = here.device()
+    await signIn(there)
+    const { sessions, cursor } = await bodyOf(await look(here.tab, '/sessions'))
+    return { ...here, there, sessions: sessions as Listed[], cursor: cursor as string }
+  }
+
+  it('[B-33 twin] leads on, on any device of the person, and says nothing of what is stored', async () => {
+    const { tab, there, sessions, cursor } = await paged()
+    expect(sessions).toHaveLength(1)
+    expect(cursor).not.toContain(sessions[0]?.id.slice(0, 8))
+    for (const one of [tab, there]) {
+      const next = await bodyOf(await pages(one, cursor))
+      expect(next.sessions).toHaveLength(1)
+      expect(next.sessions[0].id).not.toBe(sessions[0]?.id)
+    }
+  })
+
+  it.each([
+    '["a"]',
+    '["a","b","c"]',
+    '[',
+    'x',
+    '\0',
+    '["a","b","\\ud800"]',
+    '["a","b","\\u0000"]',
+    'null',
+    '{}',
+    'a'.repeat(8000),
+    'eyJhbGciOiJkaXIifQ....',
+  ])('[B-33] is refused where it is not one of ours: %j', async (cursor) => {
+    const { tab, events } = await paged()
+    for (let at = 0; at < 5; at++) {
+      const refused = await pages(tab, cursor)
+      expect([refused.status, (await bodyOf(refused)).error]).toEqual([400, 'invalid_request'])
+    }
+    expect((await look(tab, '/sessions')).status).toBe(200)
+    expect(events.map(({ type }) => type)).not.toContain('store_unavailable')
+    expect(events.map(({ type }) => type)).not.toContain('operator_error')
+  })
+
+  it('[B-33] is refused where it is somebody else’s, another purpose’s, or there twice', async () => {
+    const { tab, as, device, cursor, browser } = await paged()
+    const again = encodeURIComponent(cursor)
+    expect((await look(tab, `/sessions?cursor=${again}&cursor=${again}`)).status).toBe(400)
+    const begun = await begin(tab)
+    expect(begun.response.ok).toBe(true)
+    for (const { value } of browser.jar.all()) expect((await pages(tab, value)).status).toBe(400)
+    as.signIn('bob')
+    const bob = device()
+    await signIn(bob)
+    expect((await pages(bob, cursor)).status).toBe(400)
+  })
+})
+
+describe('a store that answers one call with an error', () => {
+  it('[B-33] is no outage: that call fails, the operator hears why, and nobody else is concerned', async () => {
+    const engine = memoryStore({ now: () => here.now() })
+    const fault = Object.assign(new Error('invalid byte sequence: "secret"'), { code: '22021' })
+    const here: World = await world({
+      store: { ...engine, list: async () => Promise.reject(new StoreError('store_refused', fault)) },
+    })
+    await signIn(here.tab)
+    for (let at = 0; at < 50; at++) {
+      expect((await look(here.tab, '/sessions')).status).toBe(503)
+      expect((await look(here.tab, '/session')).status).toBe(200)
+      expect((await here.bff.fetch(new Request(`${APP}/bff/health`))).status).toBe(200)
+    }
+    expect(here.eventTypes()).not.toContain('store_unavailable')
+    const told = here.events.filter(({ type }) => type === 'operator_error')
+    expect(JSON.stringify(told)).toContain('22021')
+    expect(JSON.stringify(here.events)).not.toContain('secret')
+  })
+
+  it('[B-33 twin] is one when it cannot be reached', async () => {
+    const { tab, bff, store, eventTypes } = await twoDevices()
+    store.away = 'list'
+    for (let at = 0; at < 3; at++) expect((await look(tab, '/sessions')).status).toBe(503)
+    // The session itself is read in between: the store is there.
+    expect((await bff.fetch(new Request(`${APP}/bff/health`))).status).toBe(200)
+    store.away = 'all'
+    for (let at = 0; at < 3; at++) expect((await look(tab, '/session')).status).toBe(503)
+    expect((await bff.fetch(new Request(`${APP}/bff/health`))).status).toBe(503)
+    expect(eventTypes()).toContain('store_unavailable')
+  })
+})
 
 describe('a person’s devices', () => {
   it('[F-49] are listed with browser and last use, without a token or anything that opens a session', async () => {

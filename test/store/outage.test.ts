@@ -168,7 +168,64 @@ describe('a cluster client that does not find its node', () => {
   })
 })
 
+describe('a key that is no record’s', () => {
+  it('[B-33] is an error for who meets it, and no outage for the others (WRONGTYPE)', async () => {
+    const here = await world({ store: opened.store })
+    await signIn(here.tab)
+    const client = createClient({ socket: { host: '127.0.0.1', port: server.port } })
+    await client.connect()
+    const [index = ''] = (await client.keys(`${prefix}*:index`)).sort()
+    expect(index).not.toBe('')
+    for (const key of await client.keys(`${prefix}*:index`)) {
+      await client.del(key)
+      await client.set(key, 'no sorted set')
+    }
+    client.destroy()
+    for (let at = 0; at < 10; at++) {
+      expect((await look(here.tab, '/sessions')).status).toBe(503)
+      expect((await session(here)).status).toBe(200)
+    }
+    expect(here.eventTypes()).not.toContain('store_unavailable')
+    expect(JSON.stringify(here.events)).toMatch(/operator_error.*(WRONGTYPE|ERR)/)
+  })
+})
+
 describe('PostgreSQL', () => {
+  it('[B-33][B-33 twin] is asked nothing by a cursor that it has not given, and goes on for everybody', async () => {
+    const postgres = await startPostgres()
+    const { store, close } = await openPostgres(postgresUrl(postgres.port))
+    try {
+      await store.migrate()
+      const here = await world({ store })
+      await signIn(here.tab)
+      for (const cursor of ['["a"]', '["a","b","\\u0000"]', '[', 'null', '["a","b","c","d"]'])
+        for (let at = 0; at < 9; at++) {
+          expect((await look(here.tab, `/sessions?cursor=${encodeURIComponent(cursor)}`)).status).toBe(400)
+          expect((await session(here)).status).toBe(200)
+          await expect(store.list('session-sub', 'x', { cursor })).rejects.toThrow(TypeError)
+        }
+      expect((await here.bff.fetch(new Request(`${APP}/bff/health`))).status).toBe(200)
+      expect(new Set(here.eventTypes())).toEqual(new Set(['signed_in', 'request_refused']))
+      // What only the server itself can refuse: an entry that its index has no room for.
+      const id = { kind: 'k', partition: 'p', id: 'i' }
+      const wide = () =>
+        String.fromCodePoint(...crypto.getRandomValues(new Uint16Array(200)).map((n) => 0x3400 + (n % 6000)))
+      const index = [{ index: wide(), value: wide() }]
+      const put = {
+        type: 'put' as const,
+        id: { kind: wide(), partition: wide(), id: wide() },
+        value: '',
+        ifVersion: 'any' as const,
+        index,
+      }
+      await expect(store.write([put])).rejects.toMatchObject({ code: 'store_refused', retryable: false })
+      expect(await store.get(id)).toBeUndefined()
+    } finally {
+      await close()
+      await postgres.remove()
+    }
+  })
+
   it('says what to do when the tables are missing, and migrates twice at once without harm', async () => {
     const postgres = await startPostgres()
     const { store, close } = await openPostgres(postgresUrl(postgres.port))

@@ -1,0 +1,56 @@
+import { StoreError } from './contract.js'
+
+/**
+ * What a driver threw, as what it means to a caller. Two questions decide: does the server answer at all, and can the same
+ * call succeed later? Whatever is not known to be an answer is none.
+ */
+export interface Fault {
+  readonly answered: boolean
+  readonly later: boolean
+}
+
+export const storeFault = (cause: unknown, { answered, later }: Fault): StoreError =>
+  new StoreError(answered ? 'store_refused' : 'store_unavailable', cause, later)
+
+const away: Fault = { answered: false, later: true }
+const busy: Fault = { answered: true, later: true }
+const never: Fault = { answered: true, later: false }
+
+/**
+ * By SQLSTATE. The connection: class 08 but for what says that a message was wrong (08P01), 28 and 3D (nobody gets in),
+ * 53300 (no connection left), 57P (shut down, starting), 58 (the disk under it). The server, for this call: 25006 (a standby),
+ * 40 (serialization, deadlock), 53, 55 (locked), 57014 (cancelled). Everything else is the call's own.
+ *
+ * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+export function faultOfPostgres(error: unknown): Fault {
+  const { code } = (error ?? {}) as { code?: unknown }
+  // Drivers and Node have words for a connection that is not there, and other forms for them.
+  if (typeof code !== 'string' || !/^[\dA-Z]{5}$/.test(code) || /^E[A-Z]{4}$/.test(code)) return away
+  if (/^(08(?!P01)|28|3D|53300|57P|58)/.test(code)) return away
+  return /^(25006|40|53|55|57014)/.test(code) ? busy : never
+}
+
+/**
+ * By the first word of an error reply. Nobody is served: LOADING, MASTERDOWN, CLUSTERDOWN, BUSY (a script that does not end),
+ * NOAUTH, WRONGPASS, and no connection left. Read, but not written: READONLY, OOM, MISCONF, NOREPLICAS; TRYAGAIN is a slot on
+ * its way. Other words are about the command. What begins with no such word did not come from Redis.
+ *
+ * @see https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
+ */
+export function faultOfRedis(error: unknown): Fault {
+  const message = `${(error as Error | undefined)?.message}`
+  const [word = ''] = /^[A-Z]+/.exec(message) ?? []
+  if (/^(LOADING|MASTERDOWN|CLUSTERDOWN|BUSY|NOAUTH|WRONGPASS)$/.test(word)) return away
+  if (/^(READONLY|OOM|MISCONF|NOREPLICAS|TRYAGAIN)$/.test(word)) return busy
+  if (/^(ERR|WRONGTYPE|NOPERM|NOSCRIPT|CROSSSLOT|EXECABORT|MOVED|ASK)$/.test(word))
+    return message.includes('max number of clients') ? away : never
+  return away
+}
+
+/** The word for a fault that an operator looks up; never the text, in which values may stand. */
+export function wordOfFault(cause: unknown): string {
+  const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown }
+  if (typeof code === 'string' && /^\w{2,20}$/.test(code)) return code
+  return /^[A-Z]{3,20}\b/.exec(`${message}`)?.[0] ?? 'unknown'
+}
