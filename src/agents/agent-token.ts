@@ -32,8 +32,10 @@ export function agentToken(agents: AgentStanding, verifier: Authenticator): Auth
       `agentToken: "verifier" must be accessToken({ issuer: '${agents.issuer}', … }), and no other issuer`,
     )
 
+  // Which of several is meant, the token's issuer says.
+  const { once: _, ...rest } = verifier
   return {
-    ...verifier,
+    ...rest,
     method: 'agent_token',
     // By what the token says of its issuer, which is the agents' own: so nobody else judges it, and nothing else is judged here.
     claims: (request) => (issuerOf(request) === agents.issuer ? 'certain' : false),

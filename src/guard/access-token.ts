@@ -49,6 +49,7 @@ export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessT
     method: 'access_token',
     explicit: true,
     challenge: { scheme: 'Bearer' },
+    once: { what: 'accessToken(…)', remedy: 'name all issuers in one: accessToken({ issuer: A }, { issuer: B })' },
     issuers: [...judges.keys()],
     claims: (request) => carried.test(request.headers.get('authorization') ?? ''),
 

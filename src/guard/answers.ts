@@ -42,5 +42,8 @@ export function refusalResponse(
   else
     for (const challenge of challenges(concerned, () => ({ ...said, ...more })))
       response.headers.append('WWW-Authenticate', challenge)
+  // Where nothing that is accepted here has a scheme, its own name: RFC 9110 section 15.5.2 wants one in every 401.
+  if (status === 401 && !response.headers.has('WWW-Authenticate'))
+    for (const { method } of accept) response.headers.append('WWW-Authenticate', formatChallenge(method, more))
   return response
 }

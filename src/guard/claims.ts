@@ -14,7 +14,7 @@ const isInstant = (value: unknown): value is number => Number.isFinite(value)
 export const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 
 /** Members that other kinds of JWT of the same issuer have. */
-const foreign = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events']
+const foreign = ['at_hash', 'c_hash', 's_hash', 'events']
 
 /** What is wrong with the claims of a JWT whose signature, issuer and audience are right. */
 export function claimFlaw(
@@ -31,9 +31,13 @@ export function claimFlaw(
     if (typeof claims['jti'] !== 'string') return 'jti'
     return isText(claims['client_id']) ? undefined : 'client_id'
   }
-  if (foreign.some((name) => claims[name] !== undefined)) return 'another kind of token'
-  // Keycloak's `typ` claim tells its refresh and ID tokens from access tokens.
-  return claims['typ'] === undefined || claims['typ'] === 'Bearer' ? undefined : 'typ claim'
+  const { typ, token_use, nonce } = claims
+  // Keycloak's `typ` claim tells its refresh and ID tokens from access tokens, of which older versions repeat the nonce.
+  if (typ !== undefined && typ !== 'Bearer') return 'typ claim'
+  // Cognito's word, and Hydra's.
+  if (token_use !== undefined && token_use !== 'access' && token_use !== 'access_token') return 'token_use'
+  if (nonce !== undefined && typ === undefined) return 'another kind of token'
+  return foreign.some((name) => claims[name] !== undefined) ? 'another kind of token' : undefined
 }
 
 /** Who calls, by claims that have been verified. A client that has a token of its own may stand there without `sub`. */

@@ -4,7 +4,7 @@ import { examine } from '../protocol/examine.js'
 import { peerOf } from '../protocol/peer.js'
 import type { Authenticator, Verdict } from '../protocol/principal.js'
 import { called, func, object } from '../protocol/shape.js'
-import { frozen } from './signature.js'
+import { frozen } from './frozen.js'
 import { refused } from './verdicts.js'
 
 /**
@@ -94,7 +94,8 @@ export function clientCertificate(options: ClientCertificateOptions): Authentica
           sub,
           scopes,
           bound: 'mtls',
-          claims: { ...claims, 'x5t#S256': thumbprint },
+          // A copy: what the guard freezes is not the application's own.
+          claims: { ...structuredClone(claims), 'x5t#S256': thumbprint },
           ...(tenant !== undefined && { tenant }),
           ...(client_id !== undefined && { client_id }),
           ...(content && { expiresAt: content.notAfter }),

@@ -4,6 +4,7 @@ import { func, having, list, object, optional, table, text, words } from '../pro
 import { type Now, systemNow } from '../protocol/time.js'
 import { request as requestCheck } from '../protocol/web-shapes.js'
 import { refusalResponse } from './answers.js'
+import { frozen } from './frozen.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
 import { examineNeeds, type Needs, needsShape, type Policy, questionOf, weigh } from './needs.js'
 import { believeProxy, examineProxies } from './trusted-proxy.js'
@@ -94,6 +95,9 @@ export function createGuard(options: GuardOptions): Guard {
     throw new TypeError(
       'createGuard: "resource" must be an absolute URI without a fragment, the audience of this API’s tokens',
     )
+  const once = accept.flatMap((authenticator) => authenticator.once ?? [])
+  const twice = once.find(({ what }, at) => once.findIndex((other) => other.what === what) < at)
+  if (twice) throw new TypeError(`createGuard: "accept" has ${twice.what} twice; ${twice.remedy}`)
   examineProxies(trustedProxies)
   const context = { resource, now }
 
@@ -118,7 +122,9 @@ export function createGuard(options: GuardOptions): Guard {
     const key = request.headers.has('x-api-key')
     // Two values of one header arrive joined by a comma; a key and an authorization are two credentials.
     const two = authorization !== null && (key || authorization.includes(','))
-    if (explicit.length > 1 || two) return refusal(400, 'invalid_request')
+    // Several of one kind that all think it may be theirs: it is none's, and each refuses it alike.
+    const alike = explicit.every(({ once, method }) => once && method === explicit[0]?.method)
+    if ((explicit.length > 1 && !alike) || two) return refusal(400, 'invalid_request')
     if (explicit[0]) return explicit[0]
     // A header that nobody here accepts is still a credential: what rides along does not stand in for it.
     if (authorization !== null || key) return refusal(401, 'invalid_token', 'scheme')
@@ -132,6 +138,7 @@ export function createGuard(options: GuardOptions): Guard {
       const verdict = await judge.verify(request, context)
       if (!verdict.ok) return verdict
       const { principal, admit } = verdict
+      frozen(principal.claims)
       const lack = weigh(principal, needs, implies, now())
       if (lack) return lack
       const { action, cost = 1 } = needs

@@ -3,7 +3,7 @@ import * as oidc from 'openid-client'
 import { createBounded } from '../protocol/bounded.js'
 import type { Secret } from '../protocol/secret.js'
 import { type Now, steadyClock } from '../protocol/time.js'
-import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
+import { type AccessTokenOptions, type IntrospectionOptions, isSafeUrl } from './options.js'
 
 /** What the issuer says of a token, or why it has not said anything. */
 export type Introspected =
@@ -38,6 +38,8 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
     const metadata = (await oidc.discovery(new URL(issuer), client_id, undefined, authenticate, own)).serverMetadata()
     // openid-client compares parsed URLs; an issuer is compared as a string (RFC 8414 section 3.3).
     if (metadata.issuer !== issuer) throw Object.assign(new Error(), { code: 'another issuer' })
+    // Where http is allowed at all, it is on loopback alone.
+    if (!isSafeUrl(metadata.introspection_endpoint)) throw Object.assign(new Error(), { code: 'endpoint' })
     return metadata
   }
 

@@ -1,5 +1,7 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
 import { type Now, steadyClock } from '../protocol/time.js'
+import { isSafeUrl } from './options.js'
+import { onlyGood } from './published-keys.js'
 
 export interface IssuerKeysOptions {
   issuer: string
@@ -45,7 +47,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     const metadata: unknown = response.ok ? await response.json() : undefined
     const { issuer: named, jwks_uri } = (metadata ?? {}) as Record<string, unknown>
     // Character for character: RFC 8414 section 3.3.
-    if (named !== issuer || typeof jwks_uri !== 'string') throw new KeysUnavailable('metadata')
+    if (named !== issuer || !isSafeUrl(jwks_uri)) throw new KeysUnavailable('metadata')
     return jwks_uri
   }
 
@@ -56,9 +58,9 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       // Age is judged here, by the clock that was handed in.
       cacheMaxAge: Number.POSITIVE_INFINITY,
       timeoutDuration: timeout * 1000,
-      [customFetch]: (url, init) => {
+      [customFetch]: async (url, init) => {
         fetches++
-        return fetch(url, init)
+        return onlyGood(await fetch(url, init))
       },
     })
     await keys.reload()

@@ -3,10 +3,10 @@ import { createBounded } from '../protocol/bounded.js'
 import { steadyClock } from '../protocol/time.js'
 import { checkBinding } from './binding.js'
 import { type Claims, isText, principalOf, timeFlaw } from './claims.js'
+import { frozen } from './frozen.js'
 import type { createIntrospection, Introspected } from './introspection.js'
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
 import { createProofCheck } from './proof.js'
-import { frozen } from './signature.js'
 import { type Judge, proven, refused, revoked, unavailable } from './verdicts.js'
 
 /** Answers that are remembered at most; the longest unused make room. */

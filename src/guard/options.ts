@@ -136,9 +136,12 @@ function misuse(option: string, remedy: string): never {
 }
 
 /** Codes and tokens of ours, and keys that we believe, travel on TLS alone. */
-function requireUrl(option: string, text: string): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined
+export function isSafeUrl(text: unknown): text is string {
+  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
   const local = url && /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
-  if (url?.protocol !== 'https:' && !(url?.protocol === 'http:' && local))
-    misuse(option, 'must be an https: URL (http: on loopback only)')
+  return url?.protocol === 'https:' || (url?.protocol === 'http:' && local === true)
+}
+
+function requireUrl(option: string, text: string): void {
+  if (!isSafeUrl(text)) misuse(option, 'must be an https: URL (http: on loopback only)')
 }

@@ -1,6 +1,15 @@
-import { compactVerify, decodeJwt, type JWTHeaderParameters, type JWTPayload, type JWTVerifyGetKey } from 'jose'
+import {
+  compactVerify,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+} from 'jose'
 import { platform } from '../crypto/platform.js'
 import { createBounded } from '../protocol/bounded.js'
+import { frozen } from './frozen.js'
 import type { IssuerKeys } from './issuer-keys.js'
 
 export interface SignatureCheckOptions {
@@ -51,6 +60,28 @@ export function createSignatureCheck({ issuer, algs, profile, keys }: SignatureC
     return keys(header, jws)
   }
 
+  /** By the one key that fits; where a set has several of one name, by any of them. */
+  async function verified(token: string): Promise<Uint8Array> {
+    let chosen = false
+    try {
+      const choose: JWTVerifyGetKey = async (header, jws) => {
+        const key = await keyFor(header, jws)
+        chosen = true
+        return key
+      }
+      return (await compactVerify(token, choose, algorithms)).payload
+    } catch (error) {
+      if (error instanceof errors.JWKSMultipleMatchingKeys && 'kid' in decodeProtectedHeader(token))
+        for await (const key of error)
+          try {
+            return (await compactVerify(token, key, algorithms)).payload
+          } catch {}
+      // A key that verifies nothing: too weak, or of another kind.
+      if (chosen && !(error instanceof errors.JOSEError)) throw new TokenFlaw('key')
+      throw error
+    }
+  }
+
   return async (token: string, resource: string): Promise<JWTPayload> => {
     const generation = keys.generation?.()
     const mark = markOf(token)
@@ -61,7 +92,7 @@ export function createSignatureCheck({ issuer, algs, profile, keys }: SignatureC
       return known.claims
     }
     if (loose.some((mark) => token.includes(mark))) throw new TokenFlaw('not base64url')
-    const claims = claimsIn((await compactVerify(token, keyFor, algorithms)).payload)
+    const claims = frozen(claimsIn(await verified(token)))
     if (claims.iss !== issuer) throw new TokenFlaw('iss')
     if (![claims.aud].flat().includes(resource)) throw new TokenFlaw('aud')
     if (generation === undefined || keys.generation?.() !== generation) return claims
@@ -89,18 +120,13 @@ function markOf(token: string): number {
   return mark & 0x3fffffff
 }
 
-/** What is handed out more than once: one request's handler must not write what the next one reads. */
-export function frozen<Value>(value: Value): Value {
-  if (typeof value === 'object' && value !== null) for (const member of Object.values(value)) frozen(member)
-  return Object.freeze(value)
-}
-
-const headerMembers = new Set(['alg', 'kid', 'typ', 'x5t', 'x5t#S256', 'cty', 'rh', 'nonce'])
+/** `jku`, `jwk`, `x5u`, `x5c` would let a token name its own key; `crit` says that it is not read right without what we do not know. */
+const refusedMembers = ['crit', 'jku', 'jwk', 'x5u', 'x5c']
 
 /** What is wrong with a header, before a key is looked for. */
 function headerFlaw(header: JWTHeaderParameters, profile: 'rfc9068' | 'jwt'): string | undefined {
-  // `jku`, `jwk`, `x5u`, `x5c` would let a token name its own key; `crit`, `zip`, `b64`, `enc` change what is signed.
-  for (const name in header) if (!headerMembers.has(name)) return 'header member'
+  // Whatever else stands there is ignored: RFC 7515 section 4.
+  for (const name of refusedMembers) if (name in header) return 'header member'
   if (header.typ === 'at+jwt') return undefined
   const typ = typeof header.typ === 'string' ? header.typ.toLowerCase().replace(/^application\//, '') : header.typ
   if (profile === 'rfc9068') return typ === 'at+jwt' ? undefined : 'typ'

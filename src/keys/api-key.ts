@@ -2,7 +2,7 @@ import type { Authenticator, Verdict } from '../protocol/principal.js'
 import { StoreError } from '../store/contract.js'
 import type { ApiKeys } from './api-keys.js'
 import { apiKeyRefusals } from './errors.js'
-import { findKeys } from './format.js'
+import { findKeys, parseApiKey } from './format.js'
 import type { KeyRecord } from './record.js'
 
 /**
@@ -14,11 +14,14 @@ import type { KeyRecord } from './record.js'
  * everything else, so a call that is refused costs nothing. A store that cannot be asked is 503.
  */
 export function apiKey(keys: ApiKeys): Authenticator {
+  /** By the prefix. One that begins like ours and goes on is a key of another: `live` and `live_eu`. */
+  const isOurs = (text: string): boolean =>
+    text.startsWith(`${keys.prefix}_`) && (parseApiKey(text)?.prefix ?? keys.prefix) === keys.prefix
   const presented = ({ headers }: Request): string | undefined => {
     const own = headers.get('x-api-key')
     if (own !== null) return own
     const [, token] = /^Bearer +([^ ]+)$/i.exec(headers.get('authorization') ?? '') ?? []
-    return token?.startsWith(`${keys.prefix}_`) ? token : undefined
+    return token !== undefined && isOurs(token) ? token : undefined
   }
   const isInUrl = ({ url }: Request) =>
     url.includes('?') && findKeys(decode(url.slice(url.indexOf('?'))), keys.prefix).length > 0
@@ -37,8 +40,17 @@ export function apiKey(keys: ApiKeys): Authenticator {
   return {
     method: 'api_key',
     explicit: true,
-    // A token that begins with the prefix is a key and nothing else.
-    claims: (request) => (presented(request) !== undefined || isInUrl(request) ? 'certain' : false),
+    // Keys can stand there.
+    challenge: { scheme: 'Bearer' },
+    once: {
+      what: `apiKey(…) of the prefix "${keys.prefix}"`,
+      remedy: 'keys of several kinds need a "prefix" each, or one createApiKeys(…)',
+    },
+    // A token that begins with the prefix is a key and nothing else; in a header of keys, whatever stands there is meant for one.
+    claims(request) {
+      const key = presented(request)
+      return isInUrl(request) || (key !== undefined && isOurs(key)) ? 'certain' : key !== undefined
+    },
 
     async verify(request): Promise<Verdict> {
       if (isInUrl(request)) return refused(400, 'invalid_request', 'key in the URL')

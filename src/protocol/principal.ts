@@ -53,8 +53,10 @@ export interface Authenticator {
   readonly explicit: boolean
   /** Whose tokens these are, for the metadata of the resource. @see RFC 9728 */
   readonly issuers?: readonly string[]
-  /** The scheme and parameters of the challenge for a caller without credentials; none for keys in a header of their own. */
+  /** The scheme and parameters of the challenge for a caller without credentials. */
   readonly challenge?: { scheme: string; parameters?: Readonly<Record<string, string | undefined>> }
+  /** What a guard can have once, since a request does not say which of two is meant, and what to write instead. */
+  readonly once?: { what: string; remedy: string }
   /**
    * Whether the request carries this kind of credential. Looks, does not verify. `certain`: what is there can be nothing
    * else, so nobody else judges it (a token that begins with the prefix of a key).

@@ -22,6 +22,9 @@ export const guardCases: readonly Case[] = [
   refuses('J-18', 'a token that is too long or too deep'),
   refuses('J-19', 'an encrypted token, whatever it wants computed'),
   refuses('J-20', 'refusals say nothing'),
+  refuses('J-21', 'discovered keys with plain http off loopback, or with no http at all, before any fetch'),
   refuses('J-22', 'a sign-in of the future, or in milliseconds, as a fresh one'),
+  refuses('J-23', 'ID Tokens by other marks; access tokens that only look like them are taken'),
+  refuses('J-24', 'tokens of bad keys of a set, whose good ones serve'),
   refuses('J-25', 'a proof for another origin, sent with that Host; one that was used, at the edge of its window'),
 ]

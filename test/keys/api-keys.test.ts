@@ -1,4 +1,4 @@
-import { createGuard } from 'sallyport/guard'
+import { accessToken, clientCertificate, createGuard } from 'sallyport/guard'
 import { type ApiKeysOptions, apiKey, createApiKeys, type KeyEvent, parseApiKey } from 'sallyport/keys'
 import { memoryStore, type RecordStore, StoreError } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
@@ -513,5 +513,76 @@ describe('createApiKeys()', () => {
     const { key } = await create()
     vi.spyOn(store, 'get').mockRejectedValue(new StoreError())
     expect(await call(key)).toEqual([503, 'keys_unavailable'])
+  })
+})
+
+describe('the challenge', () => {
+  const resource = 'https://api.example.com'
+  const challengeOf = async (outcome: Awaited<ReturnType<ReturnType<typeof createGuard>>>) =>
+    outcome.ok ? 'ok' : `${outcome.response.status} ${outcome.response.headers.get('www-authenticate')}`
+
+  it('is there where keys alone are accepted, and says what a key lacks', async () => {
+    const { protect, create } = world()
+    const bare = new Request(resource)
+    expect(await challengeOf(await protect(bare))).toBe('401 Bearer')
+    expect(await challengeOf(await protect(bare, { scopes: ['data:write'] }))).toBe('401 Bearer scope="data:write"')
+    const { key } = await create()
+    const asked = new Request(resource, { headers: { 'X-API-Key': key } })
+    expect(await challengeOf(await protect(asked, { scopes: ['data:read'] }))).toBe('ok')
+    expect(await challengeOf(await protect(asked, { scopes: ['data:read', 'data:write'] }))).toMatch(
+      /^403 Bearer error="insufficient_scope".*scope="data:read data:write"$/,
+    )
+    expect(await challengeOf(await protect(asked, { maxAge: 60 }))).toMatch(/^401 Bearer .*max_age="60"/)
+  })
+
+  it('is there for whatever is accepted alone', async () => {
+    const nobody = createGuard({ resource, accept: [clientCertificate({ identify: () => undefined })] })
+    expect(await challengeOf(await nobody(new Request(resource)))).toMatch(/^401 \S+$/)
+    const request = new Request(resource, { headers: { Authorization: 'Basic eDp5' } })
+    expect(await challengeOf(await nobody(request))).toMatch(/^401 \S+$/)
+  })
+})
+
+describe('several kinds of keys in one guard', () => {
+  const resource = 'https://api.example.com'
+  function several(...prefixes: string[]) {
+    const { open, create: _, ...rest } = world()
+    const kinds = prefixes.map((prefix) => open({ prefix }))
+    return { ...rest, kinds, protect: createGuard({ resource, accept: kinds.map((keys) => apiKey(keys)) }) }
+  }
+  const wish = { tenant: 'acme', owner: 'alice', name: 'laptop', scopes: ['data:read'] } as const
+
+  it.each([
+    ['live', 'test'],
+    ['live', 'live_eu'],
+    ['live_eu', 'live'],
+  ])('work side by side: %s and %s', async (...prefixes) => {
+    const { kinds, protect } = several(...prefixes)
+    for (const keys of kinds) {
+      const { key, record } = await keys.create(wish)
+      for (const headers of [{ 'X-API-Key': key }, { Authorization: `Bearer ${key}` }] as HeadersInit[]) {
+        const outcome = await protect(new Request(resource, { headers }))
+        expect(outcome).toMatchObject({ ok: true, principal: { claims: { key_id: record.id } } })
+      }
+      await keys.revoke(record.id, { tenant: 'acme' })
+      const outcome = await protect(new Request(resource, { headers: { 'X-API-Key': key } }))
+      expect(outcome.ok || outcome.response.status).toBe(403)
+    }
+    for (const key of ['junk', 'live_junk', 'live_eu_junk', 'other_junk', '']) {
+      const outcome = await protect(new Request(resource, { headers: { 'X-API-Key': key } }))
+      expect(outcome.ok || outcome.response.status, key).toBe(403)
+    }
+  })
+
+  it('are refused at creation where nothing tells them apart, and so are two accessToken(…)', () => {
+    expect(() => several('live', 'live')).toThrow(/"accept" has apiKey\(…\) of the prefix "live" twice; .*"prefix"/)
+    const one = accessToken({ issuer: 'https://one.example.com' })
+    const two = accessToken({ issuer: 'https://two.example.com' })
+    expect(() => createGuard({ resource, accept: [one, two] })).toThrow(
+      /"accept" has accessToken\(…\) twice; name all issuers in one/,
+    )
+    expect(() =>
+      createGuard({ resource, accept: [one, several('live').kinds.map((keys) => apiKey(keys))[0] ?? one] }),
+    ).not.toThrow()
   })
 })
