@@ -182,7 +182,7 @@ export function createBff(options: BffOptions): Bff {
     fetch: async (request) => toResponse(await answer(request)),
     async getSession(request) {
       const present = await sessions.read(request, false)
-      if (present.record) return somebody(present, settings.mode)
+      if (present.record) return somebody(present, settings)
       const site = request.headers.get('sec-fetch-site') ?? 'none'
       return site === 'same-origin' || site === 'none'
         ? (nobody(present.reason, settings.mode) as SessionAnswer<never>)

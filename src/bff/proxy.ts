@@ -78,7 +78,8 @@ export function createProxy(parts: Parts) {
       const reply = await send(request, target, await bodyOf(request, target.route.limit), {}, undefined)
       return passedOn(reply, target, [], settings)
     }
-    const present = await sessions.read(request)
+    // A stream is opened anew by the browser itself, whether anybody looks or not.
+    const present = await sessions.read(request, !(target.route.sse && request.method === 'GET'))
     // The cookie stays: the page asks /session next, and is told there why.
     if (!present.record) throw new Refusal('session_expired', { reason: present.reason })
     await limits.byPerson(present.record)

@@ -33,6 +33,7 @@ export async function redeemCode(request: Asked, form: Form, parts: Parts): Prom
       ...tokenAnswer(access, parts.settings),
       user: presence.record.claims,
       expires_at: presence.expiresAt,
+      session_expires_in: secondsUntil(presence.expiresAt, parts.settings.now()),
     }
     return json(answer, [...cookies, ...presence.cookies])
   })
@@ -117,6 +118,9 @@ export async function signIn(
 function endAtProvider({ session_expiry }: Readonly<Record<string, unknown>>): EpochSeconds {
   return typeof session_expiry === 'number' ? session_expiry : Number.POSITIVE_INFINITY
 }
+
+/** Whole seconds, rounded up: when they have passed, the session is over. */
+export const secondsUntil = (instant: EpochSeconds, now: EpochSeconds): number => Math.max(0, Math.ceil(instant - now))
 
 /** A token as the page gets it: `expires_in` is what is left. */
 export const tokenAnswer = (token: AccessToken, clocks: Clocks) => ({

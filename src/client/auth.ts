@@ -59,6 +59,8 @@ export function createPageAuth<Claims = StandardClaims>(
   let settled = false
   /** Counts changes of person, so that an answer to an older question cannot bring a session back. */
   let epoch = 0
+  /** When the session ends, by the clock that nobody sets, in its milliseconds. */
+  let ends: number | undefined
   let asking: Promise<Session<Claims>> | undefined
   const { leave, go, cameBack } = createDeparture(location, open)
   let tabs: ReturnType<typeof openTabs> | undefined
@@ -69,11 +71,12 @@ export function createPageAuth<Claims = StandardClaims>(
     return session.status === 'signed-in' ? subOf(session.user) : undefined
   }
 
-  function enter(answer: { user: Claims; expires_at: number }) {
+  function enter(answer: { user: Claims; expires_at: number }, left?: number) {
     const was = sub()
     const is = subOf(answer.user)
     if (settled && was && was !== is) return end('user_changed')
     settled = true
+    ends = performance.now() + 1000 * (left as number)
     snapshot.set(signedIn(answer))
     if (was !== is) emit({ type: 'signed_in' })
   }
@@ -87,6 +90,7 @@ export function createPageAuth<Claims = StandardClaims>(
   /** Another person, nobody any more, or the same for more: what was before is of no use. */
   function forget() {
     epoch++
+    ends = undefined
     settled = false
     renewal.clear()
   }
@@ -95,7 +99,7 @@ export function createPageAuth<Claims = StandardClaims>(
     const was = sub()
     forget()
     settled = true
-    snapshot.set({ status: 'signed-out', reason, ...(error && { error }) })
+    snapshot.set({ status: 'signed-out', reason, error })
     if (!was) return
     emit({ type: 'signed_out', reason })
     if (tell) tabs?.postMessage({ out: reason })
@@ -106,16 +110,18 @@ export function createPageAuth<Claims = StandardClaims>(
     return error
   }
 
-  /** Asks who is here; the first token rides along. What goes wrong is the answer, and leaves what is known as it is. */
+  /**
+   * Asks who is here; the first token rides along. What goes wrong is the answer, and leaves what is known as it is.
+   * `touch`: a person or the app did something. What the page asks by itself keeps no session alive.
+   */
   async function who(
     first?: TokenOptions,
-    touch = first,
+    touch?: boolean,
     failure?: SallyportError,
   ): Promise<SallyportError | undefined> {
     if (backOff.waiting()) return notNow('backend_unavailable')
     const mine = epoch
-    // Only a look, without both: it brings no token and keeps no session alive.
-    const answer = await ask(touch ? '/session' : '/session?touch=false', first && formOf(first))
+    const answer = await ask(`/session${touch ? '' : '?touch=false'}`, first && formOf(first))
     if (mine !== epoch) return undefined
     const body = answer.body as SessionAnswer<Claims> | undefined
     if (!answer.ok || body?.expires_at === undefined) {
@@ -125,11 +131,10 @@ export function createPageAuth<Claims = StandardClaims>(
     backOff.reset()
     mode = body.mode
     if (body.expires_at === null) {
-      if (failure) end('callback_failed', false, failure)
-      else end(body.reason, true)
+      end(failure ? 'callback_failed' : body.reason, !failure, failure)
     } else {
       if (first && body.token) renewal.keep(first, body.token)
-      enter(body)
+      enter(body, body.expires_in)
     }
     return undefined
   }
@@ -143,47 +148,47 @@ export function createPageAuth<Claims = StandardClaims>(
     accept(answer: CodeAnswer<Claims>) {
       forget()
       renewal.keep({}, answer)
-      enter(answer)
+      enter(answer, answer.session_expires_in)
       tell()
     },
     async anew() {
       forget()
-      const failure = await who({})
+      const failure = await who({}, true)
       tell()
       return failure
     },
     refuse(error: SallyportError) {
       emit({ type: 'callback_failed', error })
-      return who({}, {}, error)
+      return who({}, true, error)
     },
     arrive: (returnByPopState: (returnTo: string) => void, returnTo: string) =>
       isolated(onReturn ?? returnByPopState, returnTo),
   }
 
-  async function begin(first: TokenOptions = {}): Promise<Session<Claims>> {
+  async function begin(first: TokenOptions, touch: boolean): Promise<Session<Claims>> {
     const mine = await arrive(
       backend,
       redirect_uri,
       (search) => loadSignIn().then(({ finishSignIn }) => finishSignIn(search, ports)),
       unavailable,
     )
-    if (!settled && !mine) await who(first)
+    if (!settled && !mine) await who(first, touch)
     return snapshot.get()
   }
 
-  async function ready(first?: TokenOptions): Promise<Session<Claims>> {
+  async function ready(first: TokenOptions = {}, touch = true): Promise<Session<Claims>> {
     listen()
     if (settled) return snapshot.get()
-    asking ??= begin(first).finally(() => {
+    asking ??= begin(first, touch).finally(() => {
       asking = undefined
     })
     return asking
   }
 
   /** Asks again, after what is under way. */
-  async function again() {
+  async function again(touch?: boolean) {
     await asking
-    await who({})
+    await who({}, touch)
   }
 
   function hear(fact: Fact) {
@@ -200,11 +205,11 @@ export function createPageAuth<Claims = StandardClaims>(
     if (persisted) {
       // A page from the back-forward cache remembers; the backend knows.
       cameBack()
-      again()
+      again(true)
     } else if (persisted === undefined && !document.hidden) {
       // The backend may have ended the session while nobody looked.
       if (sub()) who()
-      else if (snapshot.get().status === 'unavailable') ready()
+      else if (snapshot.get().status === 'unavailable') ready({}, false)
     }
   }
 
@@ -267,9 +272,7 @@ export function createPageAuth<Claims = StandardClaims>(
         const answer = await ask('/logout', {})
         if (!answer.ok) {
           settled = false
-          const error = notNow('logout_failed', answer.cause)
-          unavailable(error)
-          throw error
+          throw unavailable(notNow('logout_failed', answer.cause))
         }
         tabs?.postMessage({ out: 'logged_out' })
         const next = answer.body?.['location']
@@ -279,13 +282,14 @@ export function createPageAuth<Claims = StandardClaims>(
       end('logged_out')
       return left
     },
-    async extend() {
-      await ready()
-      const failure = sub() && (await who(undefined, {}))
+    async extend({ touch = true } = {}) {
+      await ready({}, touch)
+      const failure = sub() && (await who(undefined, touch))
       if (failure) throw failure
-      tell()
+      if (touch) tell()
       return snapshot.get()
     },
+    secondsLeft: () => ((ends as number) - performance.now()) / 1000,
     diagnostics: () => loadSignIn().then(({ describe }) => describe(ports, mode, snapshot.get(), trace)),
     close() {
       listening?.abort()

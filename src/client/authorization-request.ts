@@ -81,9 +81,7 @@ export async function requestAuthorization(
       throw signInError('storage_unavailable', { cause })
     })
   })
-  const form: Record<string, string[]> = {}
-  for (const name of new Set(parameters.keys())) form[name] = parameters.getAll(name)
-  const bound = await ask('/transaction', form)
+  const bound = await ask('/transaction', [...parameters])
   const url = bound.body?.['location']
   if (bound.body?.error === 'invalid_request' && /\bredirect_uri\b/.test(bound.body.error_description ?? ''))
     throw unregistered(redirect_uri, bound.cause)

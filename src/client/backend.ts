@@ -2,8 +2,8 @@ import type { SallyportError } from '../protocol/error.js'
 import type { ErrorAnswer } from '../protocol/session.js'
 import { clientError, type EagerErrorCode, isClientCode, notNow } from './errors.js'
 
-/** Members that are `undefined` are not sent; a list is sent as the same parameter several times. */
-export type Form = Record<string, string | number | readonly string[] | undefined>
+/** Members that are `undefined` are not sent. Pairs, where a parameter stands there several times. */
+export type Form = Record<string, string | number | undefined> | [string, string][]
 
 /**
  * What came back. `body` is there only if the answer was a JSON object: an HTML page from something in between is not
@@ -52,12 +52,8 @@ export function createBackend(url: string, fetch: typeof globalThis.fetch, note:
   }
 }
 
-export function encode(form: Form): URLSearchParams {
-  const parameters = new URLSearchParams()
-  for (const name in form)
-    for (const value of [form[name]].flat()) if (value !== undefined) parameters.append(name, `${value}`)
-  return parameters
-}
+/** JSON drops what is `undefined`, of a record and of nothing else. */
+export const encode = (form: Form): URLSearchParams => new URLSearchParams(JSON.parse(JSON.stringify(form)))
 
 /**
  * What an answer that is no success means: the backend spoke and refuses, or this is not the time. Without JSON nobody

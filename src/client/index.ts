@@ -15,6 +15,7 @@ export type {
   AuthEvent,
   AuthOptions,
   AuthorizationDetail,
+  ExtendOptions,
   FetchOptions,
   LoginOptions,
   LogoutOptions,
@@ -55,6 +56,7 @@ function createAbsentAuth<Claims>(): Auth<Claims> {
     getToken: absent,
     fetch: absent,
     extend: absent,
+    secondsLeft: () => Number.NaN,
     diagnostics: absent,
     close() {},
   }

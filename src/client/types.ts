@@ -17,7 +17,7 @@ export type Session<Claims = StandardClaims> =
       /** End of the session, epoch seconds, as last heard; activity may have moved it since. */
       readonly expiresAt: number | null
     }
-  | { readonly status: 'signed-out'; readonly reason: SignedOutReason; readonly error?: SallyportError }
+  | { readonly status: 'signed-out'; readonly reason: SignedOutReason; readonly error?: SallyportError | undefined }
   | { readonly status: 'unavailable'; readonly error: SallyportError }
 
 /** What happened, for logs and tests. Carries no secret. */
@@ -112,6 +112,11 @@ export interface LogoutOptions {
   local?: boolean
 }
 
+export interface ExtendOptions {
+  /** `false` only asks how long the session still lasts, which is no activity. Default `true`. */
+  touch?: boolean
+}
+
 export interface TokenOptions {
   /** @see RFC 8707 section 2 */
   resource?: string | undefined
@@ -174,7 +179,12 @@ export interface Auth<Claims = StandardClaims> {
    *
    * @throws SallyportError `backend_unavailable`
    */
-  extend(): Promise<Session<Claims>>
+  extend(options?: ExtendOptions): Promise<Session<Claims>>
+  /**
+   * Seconds until the session ends, as last heard and by the monotonic clock: a page's clock may be off. `NaN` while nobody
+   * is signed in or nobody can say. Some engines stop that clock while the computer sleeps; the backend decides.
+   */
+  secondsLeft(): number
   /**
    * What happened here lately, as text for a bug report: requests to the backend with their status, events, settings.
    * No token, code, cookie, claim or query is in it.

@@ -27,6 +27,8 @@ export interface TokenAnswer {
 export interface CodeAnswer<Claims = StandardClaims> extends TokenAnswer {
   user: Claims
   expires_at: number
+  /** Seconds until the session ends; `expires_in` is the token's. */
+  session_expires_in?: number
 }
 
 /** An error answer of our endpoints. @see RFC 6749 section 5.2 */
@@ -46,6 +48,8 @@ export type SessionAnswer<Claims = StandardClaims> =
       user: Claims
       /** End of the session, epoch seconds. */
       expires_at: number
+      /** The same as seconds from now: a page's clock may be off. */
+      expires_in?: number
       token?: TokenAnswer
       /** The person is signed in, but no token can be had now. */
       token_error?: { error: string; retry_after?: number }

@@ -73,10 +73,12 @@ export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions
       headers.set('Authorization', `Bearer ${await getToken()}`)
       return (options.fetch ?? globalThis.fetch)(input, { ...init, headers })
     },
-    async extend() {
-      calls.extend++
+    async extend({ touch = true } = {}) {
+      if (touch) calls.extend++
       return session
     },
+    secondsLeft: () =>
+      session.status === 'signed-in' && session.expiresAt !== null ? session.expiresAt - Date.now() / 1000 : Number.NaN,
     diagnostics: async () => 'createTestAuth: nothing happened',
     close: () => listeners.clear(),
   }

@@ -20,10 +20,11 @@ describe('session cookies', () => {
   })
 
   it('[B-16][B-16 twin] show the page the listed claims, and no token but where one was asked for', async () => {
-    const { tab, as } = await world()
+    const { tab, as, now } = await world()
     await signIn(tab)
     const session = await who(tab)
-    expect(Object.keys(session).sort()).toEqual(['expires_at', 'mode', 'user'])
+    expect(Object.keys(session).sort()).toEqual(['expires_at', 'expires_in', 'mode', 'user'])
+    expect(session.expires_in).toBe(session.expires_at - now())
     expect(session.user.phone_number).toBeUndefined()
     expect(session.user.name).toBe('Alice Adams')
     const posted = await bodyOf(await call(tab, '/session'))

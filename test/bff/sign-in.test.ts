@@ -163,11 +163,12 @@ describe.each(homes)('redeeming a code, with %s', (_home, world) => {
       'expires_at',
       'expires_in',
       'scope',
+      'session_expires_in',
       'token_type',
       'user',
     ])
     expect(body).toMatchObject({ token_type: 'Bearer', expires_in: 300, user: { sub: 'alice', name: 'Alice Adams' } })
-    expect(body.expires_at).toBe(now() + 86_400)
+    expect([body.expires_at, body.session_expires_in]).toEqual([now() + 86_400, 86_400])
     expect(as.grants.authorization_code).toBe(1)
   })
 

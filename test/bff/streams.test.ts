@@ -1,6 +1,6 @@
 import { memoryStore, type RecordId, StoreError } from 'sallyport/store'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { API, APP, call, homes, ISSUER, stored, type World, type WorldOptions, world } from '../world.js'
+import { API, APP, bodyOf, call, homes, ISSUER, look, stored, type World, type WorldOptions, world } from '../world.js'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
@@ -64,6 +64,18 @@ async function listening(open: typeof world, options: WorldOptions = {}) {
 
 describe.each(homes)('a stream of events, with %s', (_home, open) => {
   const begun = (options: WorldOptions = {}) => listening(open, options)
+
+  it('[C-26] is no activity, opened again and again; a call of the page is', async () => {
+    const { here, listen } = await begun({ idleTimeout: 600 })
+    const end = async () => (await bodyOf(await look(here.tab, '/session?touch=false'))).expires_at
+    const before = await end()
+    here.advance(200)
+    await listen()
+    await listen()
+    expect(await end()).toBe(before)
+    await look(here.tab, '/session')
+    expect(await end()).toBe(before + 200)
+  })
 
   it('[F-88] ends when the person signs out, and only theirs', async () => {
     const { here, api, listen } = await begun()

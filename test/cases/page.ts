@@ -24,6 +24,7 @@ export const pageCases: readonly Case[] = [
   refuses('C-20', 'token_type in any case'),
   refuses('C-21', 'no token for an origin that is not listed'),
   refuses('C-22', 'errors hold no secret'),
+  refuses('C-26', 'to keep an unattended session alive, whatever the clock of the page is set to'),
   refuses('S-1', 'concurrent callbacks redeem once'),
   refuses('S-2', 'the same callback after success'),
   refuses('S-3', 'a reload after a refusal invents no other error'),
