@@ -37,8 +37,12 @@ function isOfTokens(header: string): boolean {
   return challenges.length > 0 && challenges.every(({ scheme }) => /^(bearer|dpop)$/i.test(scheme))
 }
 
-/** A redirect that stays within the API, as the page would ask for it; `undefined` for one that leaves it. */
-function within(location: string, from: string, upstream: URL, here: string): string | undefined {
+/**
+ * A redirect that stays within the API, as the page would ask for it; `undefined` for one that leaves it. A header is bytes, one
+ * character each: a URL parser would take those of UTF-8 for characters, and encode them a second time.
+ */
+function within(said: string, from: string, upstream: URL, here: string): string | undefined {
+  const location = said.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
   if (!URL.canParse(location, from)) return undefined
   const url = new URL(location, from)
   const base = upstream.pathname.replace(/\/$/, '')

@@ -1,5 +1,5 @@
 import type { Asked } from '../protocol/answer.js'
-import { isPlainPath } from '../protocol/target.js'
+import { isPlainPath, isUtf8 } from '../protocol/target.js'
 import { Refusal } from './errors.js'
 import type { Route } from './routes.js'
 import type { Settings } from './settings.js'
@@ -11,7 +11,14 @@ export interface Target {
   readonly url: string
 }
 
-/** Which API a request under `/api/` is for. @throws Refusal `not_found`, `invalid_request`, `method_not_allowed` */
+/**
+ * Which API a request under `/api/` is for. Path and query go there as they stand in the request's URL: order, repetitions, `+`
+ * and encodings are kept. What no URL holds as it is (`"`, `<`, `>`, `'`, a space) the URL parser of whoever asked has encoded
+ * before, as browsers do. Encoded bytes that are not UTF-8 are refused, in the query too.
+ *
+ * @throws Refusal `not_found`, `invalid_request`, `method_not_allowed`
+ * @see https://url.spec.whatwg.org/#query-percent-encode-set
+ */
 export function targetOf({ url: asked, method }: Asked, { basePath, routes }: Settings): Target {
   const prefix = `${basePath}/api/`
   const from = asked.indexOf(prefix)
@@ -23,6 +30,8 @@ export function targetOf({ url: asked, method }: Asked, { basePath, routes }: Se
   const rest = slash < 0 ? '' : path.slice(slash)
   if (rest && !isPlainPath(rest))
     throw new Refusal('invalid_request', { description: 'The path is not in its plain form.' })
+  if (!isUtf8(query))
+    throw new Refusal('invalid_request', { description: 'The query has encoded bytes that are no UTF-8.' })
   const url = (rest ? route.base + rest : route.upstream.href) + query
   // Were the parser to read anything else out of it, it would not be what was matched.
   if (!plainest.test(rest + query) && new URL(url).href !== url)

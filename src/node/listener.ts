@@ -10,6 +10,7 @@ import { isPlainPath } from '../protocol/target.js'
 import type { Call } from '../protocol/upstream.js'
 import { bareRequest } from './bare-request.js'
 import { callUpstream } from './upstream.js'
+import { hasTwoHosts } from './without-body.js'
 
 /** Anything that answers a `Request` with a `Response`: `createBff(…)`, or `{ fetch }` of your own. */
 export interface Handler {
@@ -20,8 +21,9 @@ export interface Handler {
  * A listener for `http.createServer` and the like. Ties the peer of the socket to each `Request`; leaves the globals of
  * the host alone.
  *
- * Not read: forwarding headers. A `Host` that no URL can have is answered 400; so is, before a backend, a target that a URL
- * parser would mend: absolute, with dot segments, encoded separators or anything else that is not plain.
+ * Not read: forwarding headers. A `Host` that no URL can have, or a second one, is answered 400; so is, before a backend, a
+ * target that a URL parser would mend: absolute, with dot segments, encoded separators, a fragment, bytes beyond ASCII or
+ * anything else that is not plain.
  */
 export function toNodeListener(handler: Handler): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   const answer = answersOf(handler)
@@ -42,7 +44,8 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
   )
   return (incoming, outgoing) => {
     // A URL parser would mend what is judged here: what is routed must be what was sent.
-    if (answer && !isPlainTarget(incoming.url ?? '')) return void outgoing.writeHead(400).end()
+    if (hasTwoHosts(incoming) || (answer && !isPlainTarget(incoming.url ?? '')))
+      return void outgoing.writeHead(400).end()
     const bare = answer && bareRequest(incoming, outgoing)
     if (!bare) return void listener(incoming, outgoing)
     answer(withPeer(bare, () => peerOf(incoming))).then(
@@ -52,8 +55,14 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
   }
 }
 
-/** In origin-form, and its path means the same to everybody. @see RFC 9112 section 3.2.1 */
-export const isPlainTarget = (target: string): boolean => isPlainPath(target.replace(/\?.*$/s, ''))
+/** In origin-form, and it means the same to everybody. @see RFC 9112 section 3.2.1 */
+export function isPlainTarget(target: string): boolean {
+  const query = target.indexOf('?')
+  return query < 0 ? isPlainPath(target) : isPlainPath(target.slice(0, query)) && visible.test(target.slice(query))
+}
+
+/** Visible ASCII without `#`. */
+const visible = /^[!-"$-~]*$/
 
 /** Characters of a body that is written as text at most. */
 const TEXT = 512

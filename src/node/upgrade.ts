@@ -4,7 +4,7 @@ import { type Duplex, pipeline } from 'node:stream'
 import type { Bff } from '../bff/bff.js'
 import type { Upgrade } from '../bff/upgrade.js'
 import { isPlainTarget } from './listener.js'
-import { withoutBody } from './without-body.js'
+import { hasTwoHosts, withoutBody } from './without-body.js'
 
 /** What a WebSocket handshake consists of; everything else of a request stays here. @see RFC 6455 section 4.1 */
 const handshake = ['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions']
@@ -23,6 +23,7 @@ type Accepted = Upgrade & { type: 'accepted' }
 export function attachUpgrade(server: Server | SecureServer, bff: Pick<Bff, 'authorizeUpgrade'>): void {
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
+    if (hasTwoHosts(incoming)) return refuse(socket, 400)
     open(incoming, socket, head, bff).then(
       (mine) => mine || server.listenerCount('upgrade') > 1 || refuse(socket, 404),
       () => refuse(socket, 500),

@@ -83,8 +83,10 @@ describe.each(homes)('the proxy, with %s', (_home, open) => {
     '/notes/%252e%252e/admin',
     '/notes/%2F%2Fevil.example',
     '/notes/a%0d%0aX:1',
+    '/notes/%c0%ae%c0%ae/admin',
+    '/notes/x?a=%c0%ae',
   ]
-  it.each(bent)('[F-76][P-02] refuses %s, and calls nobody', async (path) => {
+  it.each(bent)('[F-76][P-02][P-14] refuses %s, and calls nobody', async (path) => {
     const here = await world()
     const before = here.as.requests.token
     const response = await raw(here, path, {})

@@ -1,10 +1,12 @@
 import { createServer, request as httpRequest, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import express from 'express'
-import { toExpress, toNodeListener } from 'sallyport/node'
+import { accessToken, createGuard } from 'sallyport/guard'
+import { toExpress, toExpressGuard, toNodeListener } from 'sallyport/node'
 import { afterEach, describe, expect, it } from 'vitest'
 import { peerOf } from '../../src/protocol/peer.js'
-import { APP, begin, bodyOf, signIn, world } from '../world.js'
+import { APP, begin, bodyOf, ISSUER, signIn, world } from '../world.js'
 
 const closing: Array<() => void> = []
 afterEach(() => {
@@ -16,6 +18,22 @@ async function listen(listener: RequestListener): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   closing.push(() => server.close())
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** Writes these lines to the socket, bytes as they are, and reads the status of what comes back. */
+function statusOf(url: string, lines: string[], target = '/bff/health'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () =>
+      socket.write(
+        Buffer.from([`GET ${target} HTTP/1.1`, ...lines, 'Connection: close', '\r\n'].join('\r\n'), 'latin1'),
+      ),
+    )
+    socket.on('data', (data) => {
+      text += data
+    })
+    socket.on('close', () => resolve(Number(text.split(' ')[1]))).on('error', reject)
+  })
 }
 
 const headers = { 'Sallyport-CSRF': '1', Origin: APP }
@@ -53,7 +71,7 @@ describe('toNodeListener()', () => {
     // Idle time is due to be written: the answer sets a cookie.
     advance(600)
     const url = await listen(around(toNodeListener(bff)))
-    const cookie = `${browser.jar.header(`${APP}/`)}; __Host-Http-sallyport-logout=x`
+    const cookie = `${browser.jar.header(`${APP}/`)}; __Host-Http-sallyport.logout=x`
     const form = { 'Content-Type': 'application/x-www-form-urlencoded' }
     const requests: [string, RequestInit][] = [
       ['/session', { headers }],
@@ -104,7 +122,7 @@ describe('toNodeListener()', () => {
     expect([globalThis.Request, globalThis.Response]).toEqual(before)
   })
 
-  it('answers 400 to a Host that is none, and 500 without words to a handler that throws', async () => {
+  it('[P-14] answers 400 to a Host that is none and to two of them, and 500 without words to a handler that throws', async () => {
     const { bff } = await world()
     const { port } = new URL(await listen(toNodeListener(bff)))
     const status = await new Promise((resolve) => {
@@ -113,12 +131,63 @@ describe('toNodeListener()', () => {
       ).end()
     })
     expect(status).toBe(400)
+    // Anything that answers, guards of Express, and upgrades too.
+    const protect = createGuard({ resource: 'https://api.example.com', accept: [accessToken({ issuer: ISSUER })] })
+    const guarded = express().use(toExpressGuard(protect)({ scopes: ['x'] }))
+    for (const [listener, alone] of [
+      [toNodeListener({ fetch: () => new Response('ok') }), 200],
+      [express().use(toExpress(bff)), 200],
+      [guarded, 401],
+    ] as const) {
+      const at = await listen(listener)
+      expect(await statusOf(at, ['Host: app.example.com'])).toBe(alone)
+      expect(await statusOf(at, ['Host: app.example.com', 'Host: app.example.com'])).toBe(400)
+    }
     const broken = await listen(toNodeListener({ fetch: () => Promise.reject(new Error('secret words')) }))
     const response = await fetch(broken)
     expect(response.status).toBe(500)
     expect(await response.text()).not.toContain('secret')
   })
 })
+
+describe('the bytes of a cookie', () => {
+  it('[B-30][B-30 twin] are compared as they come over the wire', async () => {
+    const { bff, tab, browser } = await world({ store: 'memory' })
+    await signIn(tab)
+    const url = await listen(toNodeListener({ fetch: (request) => bff.fetch(request) }))
+    const bare = await listen(toNodeListener(bff))
+    const ours = browser.jar.header(`${APP}/`) ?? ''
+    const cookies: [line: string, sub: string | undefined][] = [
+      [ours, 'alice'],
+      [` \t ${ours} \t `, 'alice'],
+      [`a=1;\t${ours.replace('=', ' = ')}\t;b`, 'alice'],
+      ...[...'\xa0\x85\xad\xc2x_'].flatMap((byte): [string, undefined][] => [
+        [`${byte}${ours}`, undefined],
+        [ours.replace('=', `${byte}=`), undefined],
+        [`a=1; ${byte}${ours}`, undefined],
+      ]),
+      [`__host-Http-${ours.slice(12)}`, undefined],
+      [ours.toUpperCase(), undefined],
+    ]
+    for (const [line, sub] of cookies)
+      for (const at of [url, bare]) expect(await subOf(at, line), JSON.stringify(line.slice(0, 40))).toBe(sub)
+    // No request at all to Node.
+    for (const line of [`\0${ours}`, ours.replace('=', '\0=')])
+      expect(await statusOf(bare, ['Host: app.example.com', `Cookie: ${line}`], '/bff/session')).toBe(400)
+  })
+})
+
+/** Who is here, by a cookie whose bytes are these. */
+async function subOf(url: string, Cookie: string): Promise<string | undefined> {
+  const { port } = new URL(url)
+  return new Promise((resolve, reject) => {
+    httpRequest({ port, host: '127.0.0.1', path: '/bff/session', headers: { ...headers, Cookie } }, async (answer) => {
+      resolve(JSON.parse(await text(answer)).user?.sub)
+    })
+      .on('error', reject)
+      .end()
+  })
+}
 
 describe('toExpress()', () => {
   const mounted = async (use: (app: express.Express, middleware: ReturnType<typeof toExpress>) => void) => {

@@ -88,6 +88,17 @@ describe.each(['connections', 'fetch'] as const)('the proxy behind a socket, thr
     '/bff/api/notes/%00',
     '/bff/api/notes/%0d%0aX:%201',
     '/bff/api/notes/%252e%252e/admin',
+    '/bff/api/notes/%c0%ae%c0%ae/admin',
+    '/bff/api/notes/%C0%AF',
+    '/bff/api/notes/x%e9y',
+    '/bff/api/notes/%ed%a0%80',
+    '/bff/api/notes/%f5%80%80%80',
+    '/bff/api/notes/%e2%82',
+    '/bff/api/notes/x?a=%c0%ae%c0%ae',
+    '/bff/api/notes/x?a=b%2520&c=%e9',
+    '/bff/api/notes/x?a=\xe9',
+    '/bff/api/notes/x?a=\xc3\xa9',
+    '/bff/api/notes/x?a=b#c',
     '/bff/api/notes/%',
     '/bff/api/notes/%zz',
     '/bff/api/notes/\x01',
@@ -96,9 +107,36 @@ describe.each(['connections', 'fetch'] as const)('the proxy behind a socket, thr
     'http://app.example.com/bff/api/notes/x',
     'bff/api/notes/x',
     '*',
-  ])('[F-76][F-77][P-01][P-02] answers 400 to the target %j, and calls nobody', async (target) => {
+  ])('[F-76][F-77][P-01][P-02][P-14] answers 400 to the target %j, and calls nobody', async (target) => {
     expect(await raw(target)).toBe(400)
     expect(seen).toEqual([])
+  })
+
+  it('[P-14][P-14 twin] answers 400 to two hosts, whichever comes first, and calls nobody', async () => {
+    for (const line of ['Host: evil.example', 'host: app.example.com', 'HOST:'])
+      for (const target of ['/bff/api/notes/x', '/bff/session', '/bff/api/notes/x?a=%20'])
+        expect(await raw(target, [line]), `${line} ${target}`).toBe(400)
+    expect(seen).toEqual([])
+    expect(await raw('/bff/api/notes/x', ['X-Host: evil.example'])).toBe(200)
+  })
+
+  it('[P-14 twin] encodes in a query what no URL holds, once, and changes nothing else', async () => {
+    const kept = '?b=%22%27&c=%C3%A9%e2%82%ac&d=50%&e=%zz&f=a+b%20c&f=2&=&&g[]={x|y}^`\\~!$()*,;:@/?'
+    expect(await raw(`/bff/api/notes/%C3%A9${kept}`)).toBe(200)
+    expect(await raw(`/bff/api/notes/x?a=<script>&b="'`)).toBe(200)
+    expect(seen.map(({ url }) => url)).toEqual([`/v1/%C3%A9${kept}`, '/v1/x?a=%3Cscript%3E&b=%22%27'])
+  })
+
+  it('[F-79][F-79 twin] encodes the Location of an API once', async () => {
+    for (const [bytes, passed] of [
+      ['/v1/caf\xc3\xa9?q=\xe2\x82\xac', '/bff/api/notes/caf%C3%A9?q=%E2%82%AC'],
+      ['/v1/caf%C3%A9', '/bff/api/notes/caf%C3%A9'],
+      ['/v1/\xe9', '/bff/api/notes/%E9'],
+    ] as const) {
+      answer = (_request, response) => response.writeHead(303, { Location: bytes }).end()
+      const { headers: got } = await fetch(`${url}/bff/api/notes/x`, { headers: headers(), redirect: 'manual' })
+      expect(got.get('location')).toBe(passed)
+    }
   })
 
   it('[F-76 twin][F-77 twin][P-01 twin][P-02 twin] calls the API for a plain one, as it was written', async () => {
