@@ -1,5 +1,5 @@
 import { examineText, examineTtl } from './examine.js'
-import type { BudgetLine, Hold, Reservation, Spending } from './ledger.js'
+import type { BudgetLine, BudgetWindow, Hold, Reservation, Shortage, Spending } from './ledger.js'
 
 const subjects = /^(tenant|agent|key|user):./
 const windows: ReadonlySet<unknown> = new Set(['minute', 'day', 'month', 'total'])
@@ -63,6 +63,16 @@ export function bySubject<Line extends { readonly subject: string }>(lines: read
   for (const line of lines) grouped.set(line.subject, [...(grouped.get(line.subject) ?? []), line])
   return grouped
 }
+
+/** Whether a reservation is the one that a hold was made for. */
+export const isSame = (one: Hold, other: Hold): boolean =>
+  one.amount === other.amount && JSON.stringify(one.lines) === JSON.stringify(other.lines)
+
+const rank: Readonly<Record<BudgetWindow, number>> = { minute: 1, day: 2, month: 3, total: 4 }
+
+/** Whether a shortage lasts longer than another, or has less left: who waits for it need not wait again. */
+export const isWorse = (one: Shortage, other: Shortage): boolean =>
+  rank[one.line.window] > rank[other.line.window] || (one.line.window === other.line.window && one.left < other.left)
 
 export const holdOf = ({ tenant, id, lines, amount }: Reservation): Hold => ({
   tenant,

@@ -1,3 +1,4 @@
+import { isName, nameRule } from '../protocol/names.js'
 import type { Change, RecordId } from './contract.js'
 
 /** For engines: the limit of a page as it is kept to. */
@@ -6,8 +7,7 @@ export const pageLimit = (limit = 100): number => {
   return Math.min(limit, 1000)
 }
 
-/** Control characters, and halves of surrogate pairs: PostgreSQL takes no NUL, and UTF-8 has no bytes for a half. */
-const unusable = /[\u0000-\u001f\u007f\p{Cs}]/u
+/** PostgreSQL takes no NUL, and UTF-8 has no bytes for half a surrogate pair. */
 const unstorable = /[\0\p{Cs}]/u
 /** Seconds, 300 years: no engine's clock goes on for ever. */
 const LONGEST_TTL = 1e10
@@ -48,8 +48,7 @@ export function examineTtl(ttl: number): void {
 }
 
 export function examineText(name: string, text: unknown): void {
-  if (typeof text !== 'string' || !text || text.length > 200 || unusable.test(text))
-    throw new TypeError(`"${name}" must be 1 to 200 characters without control characters`)
+  if (!isName(text)) throw new TypeError(`"${name}" must be ${nameRule}`)
 }
 
 /** Where a page ends: the name of its last record. All engines write it alike. */

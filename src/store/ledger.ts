@@ -35,7 +35,10 @@ export interface Hold {
   readonly amount: number
 }
 
-/** The line that had too little, what was left on it, and when it begins again (epoch seconds; never for `total`). */
+/**
+ * The line that had too little, what was left on it, and when it begins again (epoch seconds; never for `total`). Where several
+ * had, the one that begins again last.
+ */
 export interface Shortage {
   readonly ok: false
   readonly line: BudgetLine
@@ -61,7 +64,7 @@ export interface Balance {
  *   repeat each other
  */
 export interface Ledger {
-  /** Sets something aside for a cost that is not known yet. @throws SallyportError `hold_ended` for an id whose hold is over */
+  /** Sets something aside for a cost that is not known yet. @throws SallyportError `hold_ended` for an id whose hold is over, `hold_conflict` for one that is open with other content */
   reserve(reservation: Reservation): Promise<{ readonly ok: true; readonly hold: Hold } | Shortage>
   /** Takes a cost that is known, at once. */
   spend(spending: Spending): Promise<{ readonly ok: true } | Shortage>
@@ -87,6 +90,8 @@ export interface Ledger {
 
 /** What can be wrong with a hold, code → message. */
 export const ledgerErrors = {
+  hold_conflict:
+    'A reservation of this id is open with another amount or other lines: use another id for each attempt.',
   hold_ended: 'A reservation of this id has ended: use another id for each attempt.',
   hold_unknown: 'There is no such hold, or it ended so long ago that nothing is known of it.',
 } as const

@@ -9,6 +9,8 @@ import {
   examineReservation,
   examineSpending,
   holdOf,
+  isSame,
+  isWorse,
 } from './examine-ledger.js'
 import { type MemoryOptions, memoryOptions } from './examine-store.js'
 import {
@@ -89,17 +91,19 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     over.set(key, held)
   }
 
-  /** The first line that has too little, if one has. */
+  /** The line that has too little, if one has. */
   function shortage({ tenant, lines, amount }: Spending, at: number): Shortage | undefined {
+    let worst: Shortage | undefined
     for (const line of lines) {
       if (line.limit === undefined) continue
       const { committed, held } = account(tenant, line, at)
       const left = line.limit - committed - held
       const { resetsAt } = windowAt(line.window, at)
-      if (amount > left)
-        return { ok: false, line, left: Math.max(0, left), ...(resetsAt !== undefined && { resetsAt }) }
+      if (amount <= left) continue
+      const short: Shortage = { ok: false, line, left: Math.max(0, left), ...(resetsAt !== undefined && { resetsAt }) }
+      if (!worst || isWorse(short, worst)) worst = short
     }
-    return undefined
+    return worst
   }
 
   function known(hold: { tenant: string; id: string }, at: number): Held | undefined {
@@ -122,11 +126,12 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
       examineReservation(reservation)
       const at = now()
       const same = known(reservation, at)
-      if (same?.state === 'open') return { ok: true, hold: same.hold }
-      if (same) throw ledgerError('hold_ended')
+      const hold = holdOf(reservation)
+      if (same && same.state !== 'open') throw ledgerError('hold_ended')
+      if (same && !isSame(same.hold, hold)) throw ledgerError('hold_conflict')
+      if (same) return { ok: true, hold: same.hold }
       const short = shortage(reservation, at)
       if (short) return short
-      const hold = holdOf(reservation)
       const held: Held = {
         hold,
         accounts: hold.lines.map((line) => account(hold.tenant, line, at)),

@@ -86,18 +86,22 @@ export function ledgerSchema(prefix: string) {
          if fresh then delete from ${budgets} where tenant = p_tenant and held = 0 and (${oldest}); end if;`,
       ),
 
-      // The names of the windows, or the first line without room for an amount.
+      // The names of the windows, or of the lines without room for an amount the one that lasts longest.
       fn(
         'admit',
         `p_tenant text, p_amount bigint, ${lines}`,
         'table(names text[], line int, remaining bigint)',
-        'own text[] := array[]::text[]; room bigint;',
+        'own text[] := array[]::text[]; room bigint; rank int; short int := 0; worst int := 0; least bigint;',
         `for i in 1 .. cardinality(p_subjects) loop
            own := own || ${name('window')}(p_kinds[i]);
            room := p_limits[i] - coalesce((select committed + held from ${budgets}
              where tenant = p_tenant and subject = p_subjects[i] and name = own[i]), 0);
-           if p_amount > room then return query select null::text[], i, room; return; end if;
+           rank := array_position(array['minute', 'day', 'month', 'total'], p_kinds[i]);
+           if p_amount > room and (rank > worst or (rank = worst and room < least)) then
+             short := i; worst := rank; least := room;
+           end if;
          end loop;
+         if short > 0 then return query select null::text[], short, least; return; end if;
          return query select own, 0, 0::bigint;`,
       ),
 
@@ -105,11 +109,14 @@ export function ledgerSchema(prefix: string) {
         'reserve',
         `p_tenant text, p_id text, p_amount bigint, p_ttl float8, p_lines text, ${lines}`,
         outcome,
-        'known text; room record;',
+        'known record; room record;',
         `perform ${name('enter')}(p_tenant);
-         select state into known from ${holds} where ${mine};
-         if known = 'open' then ${answer('1')} end if;
-         if known is not null then ${answer('-1')} end if;
+         select * into known from ${holds} where ${mine};
+         if found then
+           if known.state <> 'open' then ${answer('-1')} end if;
+           if known.amount <> p_amount or known.lines <> p_lines then ${answer('-2')} end if;
+           ${answer('1')}
+         end if;
          select * into room from ${name('admit')}(p_tenant, p_amount, p_subjects, p_kinds, p_limits);
          if room.names is null then ${answer('0', 'room.line, room.remaining')} end if;
          perform ${name('add')}(p_tenant, p_subjects, room.names, 0, p_amount);

@@ -61,6 +61,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
       const first = [tenant, id, amount, reservation.ttl, JSON.stringify(lines)]
       const outcome = await ask('reserve', [...first, ...columns(lines)])
       if (outcome.code === -1) throw ledgerError('hold_ended')
+      if (outcome.code === -2) throw ledgerError('hold_conflict')
       return outcome.code === 1 ? { ok: true, hold } : shortage(lines, outcome)
     },
 

@@ -60,10 +60,15 @@ local function begin(counts, name)
   else redis.call('PEXPIRE', counts, 800 * 86400000) end
 end
 
--- Whether all lines have room for an amount; the names of their windows by subject. Changes nothing but what has ended.
+local rank = { minute = 1, day = 2, month = 3, total = 4 }
+
+-- Whether all lines have room for an amount; the names of their windows by subject. Changes nothing but what has ended. Of
+-- several that have none, the one that lasts longest.
 local function admit(amount, first, at)
   local names = {}
   local line = 0
+  local short
+  local worst, least = 0, 0
   for i = first, #KEYS, 3 do
     prune(KEYS[i], KEYS[i + 1], KEYS[i + 2])
     local own = {}
@@ -73,22 +78,28 @@ local function admit(amount, first, at)
       local limit = tonumber(ARGV[at + 2 * j])
       if limit then
         local left = limit - number(KEYS[i], own[j] .. 'c') - number(KEYS[i], own[j] .. 'h')
-        if amount > left then return nil, { 0, line, whole(left), whole(now) } end
+        local lasts = rank[ARGV[at + 2 * j - 1]]
+        if amount > left and (lasts > worst or (lasts == worst and left < least)) then
+          short = { 0, line, whole(left), whole(now) }
+          worst, least = lasts, left
+        end
       end
     end
     at = at + 1 + 2 * #own
     names[i] = own
   end
+  if short then return nil, short end
   return names
 end
 `
 
 const reserve = `${common}
 local id, amount, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local hold = redis.call('HMGET', KEYS[1], 'state', 'until')
+local hold = redis.call('HMGET', KEYS[1], 'state', 'until', 'amount', 'lines')
 if hold[1] then
-  if hold[1] == 'open' and tonumber(hold[2]) > now then return { 1 } end
-  return { -1 }
+  if hold[1] ~= 'open' or tonumber(hold[2]) <= now then return { -1 } end
+  if hold[3] ~= amount or hold[4] ~= ARGV[5] then return { -2 } end
+  return { 1 }
 end
 local names, short = admit(tonumber(amount), 2, 6)
 if not names then return short end

@@ -70,6 +70,7 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
       const first = [hold.id, hold.amount, milliseconds(reservation.ttl), HOLD_KEPT * 1000, JSON.stringify(hold.lines)]
       const reply = numbers(await run(scripts.reserve, [holdKey(hold), ...keys], [...first, ...args]))
       if (reply[0] === -1) throw ledgerError('hold_ended')
+      if (reply[0] === -2) throw ledgerError('hold_conflict')
       return reply[0] === 1 ? { ok: true, hold } : shortage(ordered, reply)
     },
 

@@ -29,6 +29,27 @@ export function ledgerContract(
       const { resetsAt: _, ...refusal } = (await reserve([line(100), narrow], 60)) as Shortage
       same(refusal, { ok: false, line: narrow, left: 20 })
     }),
+    check('of several lines without room names the one that begins again last', async ({ reserve }) => {
+      const own = (['day', 'total', 'minute', 'month'] as const).map((window) => ({ ...line(10), window }))
+      const above: BudgetLine[] = [line(40, 'agent:b'), line(4, 'agent:c')]
+      const named = async (lines: readonly BudgetLine[], amount: number) => {
+        const answer = await reserve(lines, amount)
+        return answer.ok ? 'ok' : `${answer.line.subject} ${answer.line.window} ${answer.left} ${!!answer.resetsAt}`
+      }
+      same(await named([...own, ...above], 4), 'ok')
+      same(await named(own, 11), 'agent:a total 6 false')
+      same(
+        await named(
+          own.filter(({ window }) => window !== 'total'),
+          11,
+        ),
+        'agent:a month 6 true',
+      )
+      same(await named(own.slice(0, 1), 11), 'agent:a day 6 true')
+      // The smallest remainder decides, whosever it is.
+      same(await named([...own, ...above], 6), 'agent:c total 0 false')
+      same(await named([line(40, 'agent:b'), ...own], 6), 'ok')
+    }),
     check('takes from all lines or from none', async ({ reserve, balance }) => {
       same((await reserve([line(100), line(50, 'tenant:t')], 60)).ok, false)
       same(await balance(), { committed: 0, held: 0 })
@@ -119,6 +140,26 @@ export function ledgerContract(
       await refuses('hold_ended', () => ledger.reserve(reservation))
       same(await balance(), { committed: 40, held: 0 })
     }),
+    check(
+      'an id that is open with other content is refused, and changes nothing',
+      async ({ ledger, tenant, balance }) => {
+        const lines = [line(100), line(100, 'tenant:t')]
+        const reservation = { tenant, id: crypto.randomUUID(), lines, amount: 40, ttl: 60 }
+        same((await ledger.reserve(reservation)).ok, true)
+        for (const change of [
+          { amount: 41 },
+          { amount: 0 },
+          { lines: [line(100)] },
+          { lines: [line(99), line(100, 'tenant:t')] },
+          { lines: [line(100), line(100, 'user:u')] },
+          { lines: [line(100), { ...line(100, 'tenant:t'), window: 'day' as const }] },
+        ])
+          await refuses('hold_conflict', () => ledger.reserve({ ...reservation, ...change }))
+        same((await ledger.reserve({ ...reservation, ttl: 90 })).ok, true)
+        for (const subject of ['agent:a', 'tenant:t'] as const) same(await balance(subject), { committed: 0, held: 40 })
+        same(await balance('user:u'), { committed: 0, held: 0 })
+      },
+    ),
     check('a hold is plain data: whoever has it can settle it', async ({ hold, ledger, balance }) => {
       const held = await hold([line(100), line(undefined, 'user:ü/:{}')], 40)
       await ledger.settle(JSON.parse(JSON.stringify(held)), 7)
@@ -177,7 +218,10 @@ export function ledgerContract(
       await rejects(async () => reserve([line(100, 'robot:a' as BudgetLine['subject'])], 1))
       await rejects(async () => reserve([{ ...line(100), window: 'week' as BudgetWindow }], 1))
       await rejects(async () => reserve([line(100)], 1, 0))
-      for (const text of ['', 'nul \0', 'half \ud800', 'x'.repeat(201)]) {
+      for (const text of ['', 'nul \0', 'half \ud800', 'half \udc00', 'a\nb', '\u007f', 'x'.repeat(300)]) {
+        await rejects(async () => ledger.spend({ tenant: text, lines: [line(1)], amount: 1 }))
+        await rejects(async () => ledger.reserve({ ...held, id: text, ttl: 60 }))
+        await rejects(async () => reserve([line(100, `agent:${text}`)], 1))
         await rejects(async () => ledger.start({ ...held, id: text }))
         await rejects(async () => ledger.settle({ ...held, tenant: text }, 1))
         await rejects(async () => ledger.release({ ...held, id: text }))

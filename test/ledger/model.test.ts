@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { type BudgetLine, type Hold, memoryLedger } from 'sallyport/store'
 import { describe, expect, it } from 'vitest'
 
+const order = ['minute', 'day', 'month', 'total']
+
 const DAY = 86_400
 /** Not long before midnight. */
 const START = Math.floor(1_790_000_000 / DAY) * DAY - 3600
@@ -55,7 +57,8 @@ function createModel() {
         const { committed, held } = balance(line)
         return { line, left: (line.limit ?? Number.POSITIVE_INFINITY) - committed - held }
       })
-      .find(({ left }) => amount > left)
+      .filter(({ left }) => amount > left)
+      .sort((a, b) => order.indexOf(b.line.window) - order.indexOf(a.line.window) || a.left - b.left)[0]
 
   return {
     balance,
