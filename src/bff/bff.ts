@@ -1,4 +1,5 @@
 import { type Answer, toResponse, withAnswers } from '../protocol/answer.js'
+import { examined } from '../protocol/examine.js'
 import type { SessionAnswer } from '../protocol/session.js'
 import { memoryStore } from '../store/memory.js'
 import { json } from './answers.js'
@@ -24,6 +25,7 @@ import { createSealedSessions } from './sealed-sessions.js'
 import { answerSession, nobody, somebody } from './session.js'
 import type { Directory } from './sessions.js'
 import { examine } from './settings.js'
+import { bffCalls } from './shapes.js'
 import { createStoreSessions } from './store-sessions.js'
 import { createStreams } from './streams.js'
 import { postToken } from './token.js'
@@ -76,8 +78,8 @@ export interface Bff {
  * @see RFC 10017 section 6.2, RFC 9700
  */
 export function createBff(options: BffOptions): Bff {
-  const examined = examine(options)
-  const settings = { ...examined, emit: heard }
+  const given = examine(options)
+  const settings = { ...given, emit: heard }
   const jar = createCookieJar(settings)
   const keyring = createKeyring(settings)
   const dpop = settings.dpopKey === undefined ? undefined : createDpop(settings.dpopKey)
@@ -106,7 +108,7 @@ export function createBff(options: BffOptions): Bff {
   ]
 
   function heard(event: BffEvent): void {
-    examined.emit(event)
+    given.emit(event)
     streams.heard(event)
   }
 
@@ -201,5 +203,5 @@ export function createBff(options: BffOptions): Bff {
       await background.drain(settings.timeout)
     },
   }
-  return withParts(withAnswers(bff, answer), parts)
+  return withParts(withAnswers(examined('bff', bff, bffCalls), answer), parts)
 }

@@ -1,10 +1,16 @@
 import { type Attributes, type Counter, type MeterProvider, metrics, trace } from '@opentelemetry/api'
+import { examine } from '../protocol/examine.js'
+import { having, object, optional } from '../protocol/shape.js'
 import type { BffEvent } from './events.js'
 
 export interface OpenTelemetryOptions {
   /** Default: the global one, as it is at the first event. */
   meterProvider?: Pick<MeterProvider, 'getMeter'>
 }
+
+export const openTelemetryOptions = object<OpenTelemetryOptions>({
+  meterProvider: optional(having<Pick<MeterProvider, 'getMeter'>>('a MeterProvider', 'getMeter')),
+})
 
 /** Members that have few values. People, sessions and paths would make a time series each. */
 const few = ['error', 'outcome', 'reason', 'channel', 'route', 'claim', 'status'] as const
@@ -21,7 +27,9 @@ const providerErrors =
  *
  * Nobody's `sub` is in either. Spans of requests are for the instrumentation of your server and of undici.
  */
-export function openTelemetry({ meterProvider = metrics }: OpenTelemetryOptions = {}): (event: BffEvent) => void {
+export function openTelemetry(options: OpenTelemetryOptions = {}): (event: BffEvent) => void {
+  examine('openTelemetry', openTelemetryOptions, options)
+  const { meterProvider = metrics } = options
   let counter: Counter | undefined
   return (event) => {
     counter ??= meterProvider

@@ -1,14 +1,11 @@
+import type { Secret } from '../protocol/secret.js'
+
 /** @throws TypeError that names the option and the remedy */
 export function misuse(option: string, remedy: string): never {
   throw new TypeError(`createBff: "${option}" ${remedy}`)
 }
 
-export function text(option: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string' || !value) misuse(option, 'is missing')
-}
-
-export function url(option: string, value: unknown): URL {
-  text(option, value)
+export function url(option: string, value: string): URL {
   if (!URL.canParse(value)) misuse(option, 'must be an absolute URL')
   const parsed = new URL(value)
   if (parsed.protocol !== 'https:' && !(parsed.protocol === 'http:' && isLoopback(parsed)))
@@ -21,11 +18,6 @@ export function url(option: string, value: unknown): URL {
 export const isLoopback = ({ hostname }: URL): boolean =>
   /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 
-export function seconds(option: string, value: number, least = 1): number {
-  if (!Number.isFinite(value) || value < least) misuse(option, `must be a number of seconds, ${least} at least`)
-  return value
-}
-
 /** Words of values that stand in documentation. */
 const sample =
   /change.?me|your|example|sample|secret|password|insecure|default|placeholder|123456|abcdef|qwerty|key|here/gi
@@ -33,10 +25,9 @@ const sample =
 /** Whether such words make up a quarter of a text: a short one turns up in a random text by chance. */
 const looksLikeSample = (value: string): boolean => (value.match(sample) ?? []).join('').length >= value.length / 4
 
-export function secret(option: string, value: unknown, length: number): void {
+export function secret(option: string, value: Secret | undefined, length: number): void {
   if (typeof value === 'function') return
-  text(option, value)
-  const remedy = weakness(value, length)
+  const remedy = value === undefined ? 'is missing: the secret, or a function that gets it' : weakness(value, length)
   if (remedy) misuse(option, remedy)
 }
 

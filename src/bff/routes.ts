@@ -63,7 +63,7 @@ const reserved =
 export function examineRoutes(
   options: Readonly<Record<string, RouteOptions>>,
   resources: Readonly<Record<string, unknown>>,
-  upstreamUrl: (value: unknown) => URL,
+  upstreamUrl: (value: string) => URL,
   misuse: (remedy: string) => never,
 ): ReadonlyMap<string, Route> {
   const routes = new Map<string, Route>()
@@ -79,7 +79,6 @@ export function examineRoutes(
       if (!/^[a-z\d-]+$/.test(header) || reserved.test(header))
         misuse(`"${name}": the header "${header}" cannot be let through; names are lower case`)
     const { timeout = 30, limit = 10 * 2 ** 20 } = route
-    if (!(timeout > 0) || !(limit >= 0)) misuse(`"${name}": "timeout" and "limit" must be numbers`)
     routes.set(name, {
       upstream,
       base: upstream.href.replace(/\/$/, ''),

@@ -1,4 +1,6 @@
+import { examine } from '../protocol/examine.js'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
+import { object, optional, text } from '../protocol/shape.js'
 import { StoreError } from '../store/contract.js'
 import type { Bff } from './bff.js'
 import { createCookieJar } from './cookie-jar.js'
@@ -11,6 +13,8 @@ export interface SessionCookieOptions {
   /** The claim that names the tenant: one of the backend's `claims`. Default `tenant`. */
   tenantClaim?: string
 }
+
+export const sessionCookieOptions = object<SessionCookieOptions>({ tenantClaim: optional(text) })
 
 /**
  * Accepts the session cookie of a backend, for an API on the app's own origin: `createGuard({ accept: [sessionCookie(bff)] })`.
@@ -32,6 +36,7 @@ export interface SessionCookieOptions {
  * @see RFC 10017 section 6.1.3.3
  */
 export function sessionCookie(bff: Bff, options: SessionCookieOptions = {}): Authenticator {
+  examine('sessionCookie', sessionCookieOptions, options)
   const parts = partsOf(bff)
   if (!parts) throw new TypeError('sessionCookie: "bff" must be what createBff(…) returned, not a copy of it')
   const { settings, sessions } = parts

@@ -1,15 +1,17 @@
 import { randomId } from '../crypto/hash.js'
+import { examine as examineShape } from '../protocol/examine.js'
 import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { type Client, examineClient, privateJwk } from './client.js'
 import { type Emit, isolate } from './events.js'
-import { isLoopback, misuse, seconds, secret, url } from './option-checks.js'
+import { isLoopback, misuse, secret, url } from './option-checks.js'
 import type { BffOptions } from './options.js'
 import { appOf, ownStore } from './own-store.js'
 import type { RateLimits } from './rate-limits.js'
 import { examineRoutes, type Route } from './routes.js'
+import { bffOptions } from './shapes.js'
 import { type WatchedStore, watchStore } from './watched-store.js'
 
 /** The options, examined and completed. */
@@ -56,6 +58,7 @@ const standardClaims =
 
 /** Examines the options once. @throws TypeError that names the option and the remedy */
 export function examine(options: BffOptions): Settings {
+  examineShape('createBff', bffOptions, options)
   const base = url('baseUrl', options.baseUrl)
   if (base.pathname !== '/' || base.search || base.hash)
     misuse('baseUrl', 'must be an origin alone, like https://app.example.com')
@@ -68,10 +71,7 @@ export function examine(options: BffOptions): Settings {
   const name = options.name ?? 'sallyport'
   if (!/^[\w-]{1,64}$/.test(name)) misuse('name', 'must be 1 to 64 letters, digits, "-" or "_"')
   const mode = options.mode ?? 'token-mediating'
-  if (mode !== 'token-mediating' && mode !== 'proxy') misuse('mode', 'must be "token-mediating" or "proxy"')
   const response_mode = options.response_mode ?? 'query'
-  if (!['query', 'form_post', 'jwt'].includes(response_mode))
-    misuse('response_mode', 'must be "query", "form_post" or "jwt"')
   if (response_mode === 'jwt' && mode !== 'proxy') misuse('response_mode', 'can be "jwt" in proxy mode only')
   if (response_mode === 'form_post' && (mode !== 'proxy' || loopbackCookies))
     misuse('response_mode', 'can be "form_post" in proxy mode over https: only; its cookies are SameSite=None; Secure')
@@ -83,15 +83,8 @@ export function examine(options: BffOptions): Settings {
       misuse('dpopKey', 'needs mode: "proxy"; a page cannot use tokens that are bound to a key of ours')
     privateJwk('dpopKey', options.dpopKey)
   }
-  if (!Array.isArray(options.cookieKeys) || !options.cookieKeys.length) misuse('cookieKeys', 'needs at least one key')
   for (const key of options.cookieKeys) secret('cookieKeys', key, 32)
   const { store } = options
-  for (const method of ['get', 'write', 'list', 'consume'] as const)
-    if (store && typeof store[method] !== 'function')
-      misuse('store', `has no function ${method}; make one with redisStore, postgresStore or memoryStore`)
-  for (const of of ['address', 'person'] as const)
-    if (options.rateLimits?.[of] && typeof options.rateLimits[of].consume !== 'function')
-      misuse('rateLimits', `"${of}" has no function consume; make one with rate-limiter-flexible`)
   const emit = isolate(options.onEvent)
   const scope = options.scope ?? 'openid profile email'
   const scopes = parseScope(scope)
@@ -118,7 +111,7 @@ export function examine(options: BffOptions): Settings {
     )
       misuse('redirect_uris', 'must lie on baseUrl or an allowed origin')
   const idTokenAlgs = options.idTokenAlgs ?? ['RS256', 'PS256', 'ES256', 'EdDSA']
-  if (!idTokenAlgs.length || idTokenAlgs.some((alg) => !/^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/.test(alg)))
+  if (idTokenAlgs.some((alg) => !/^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/.test(alg)))
     misuse('idTokenAlgs', 'must be asymmetric signature algorithms like RS256')
   for (const allowed of options.allowedOrigins ?? [])
     if (url('allowedOrigins', allowed).origin !== allowed)
@@ -147,10 +140,10 @@ export function examine(options: BffOptions): Settings {
     claims: options.claims ?? standardClaims.split(' '),
     idTokenAlgs,
     allowedOrigins: options.allowedOrigins ?? [],
-    idleTimeout: seconds('idleTimeout', options.idleTimeout ?? 86_400),
-    absoluteTimeout: seconds('absoluteTimeout', options.absoluteTimeout ?? 604_800),
-    clockTolerance: seconds('clockTolerance', options.clockTolerance ?? 60, 0),
-    timeout: seconds('timeout', options.timeout ?? 10),
+    idleTimeout: options.idleTimeout ?? 86_400,
+    absoluteTimeout: options.absoluteTimeout ?? 604_800,
+    clockTolerance: options.clockTolerance ?? 60,
+    timeout: options.timeout ?? 10,
     loopbackCookies,
     rateLimits: options.rateLimits ?? {},
     emit,

@@ -1,6 +1,6 @@
 import { call, examine, examined } from '../protocol/examine.js'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
-import { func, having, list, object, optional, table, text, words } from '../protocol/shape.js'
+import { type Check, check, func, having, list, object, optional, table, text, words } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { request as requestCheck } from '../protocol/web-shapes.js'
 import { refusalResponse } from './answers.js'
@@ -66,6 +66,11 @@ export const guardOptions = object<GuardOptions>({
   onEvent: optional(func),
   now: optional(func),
 })
+
+export const guardCheck: Check<Guard> = check(
+  'a guard, as createGuard(…) returns it',
+  (value) => typeof value === 'function',
+)
 
 /** What the functions of a guard take. */
 export const guardCalls = {

@@ -1,9 +1,13 @@
+import { examine } from '../protocol/examine.js'
 import type { Authenticator, Verdict } from '../protocol/principal.js'
+import { having } from '../protocol/shape.js'
 import { StoreError } from '../store/contract.js'
 import type { ApiKeys } from './api-keys.js'
 import { apiKeyRefusals } from './errors.js'
 import { findKeys, parseApiKey } from './format.js'
 import type { KeyRecord } from './record.js'
+
+export const keysCheck = having<ApiKeys>('createApiKeys(…)', 'verify', 'spend')
 
 /**
  * Accepts API keys in `X-API-Key` or, beginning with their prefix, in `Authorization: Bearer`; never in the URL, where logs
@@ -14,6 +18,7 @@ import type { KeyRecord } from './record.js'
  * everything else, so a call that is refused costs nothing. A store that cannot be asked is 503.
  */
 export function apiKey(keys: ApiKeys): Authenticator {
+  examine('apiKey', keysCheck, keys, 'keys')
   /** By the prefix. One that begins like ours and goes on is a key of another: `live` and `live_eu`. */
   const isOurs = (text: string): boolean =>
     text.startsWith(`${keys.prefix}_`) && (parseApiKey(text)?.prefix ?? keys.prefix) === keys.prefix

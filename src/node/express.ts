@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answersOf } from '../protocol/answer.js'
 import { SallyportError } from '../protocol/error.js'
+import { examine } from '../protocol/examine.js'
 import { mediaType } from '../protocol/header.js'
 import { withPeer } from '../protocol/peer.js'
-import { type Handler, isPlainTarget, peerOf, toNodeListener } from './listener.js'
+import { type Handler, handlerCheck, isPlainTarget, peerOf, toNodeListener } from './listener.js'
 
 /** What Express adds to a request, structurally: no Express types are needed to use this. */
 interface ExpressRequest extends IncomingMessage {
@@ -29,6 +30,7 @@ export type NodeErrorCode = keyof typeof nodeErrors
 export function toExpress(
   handler: Handler,
 ): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void {
+  examine('toExpress', handlerCheck, handler, 'handler')
   return (request: ExpressRequest, response, next) => {
     // Mounted, Express shortens `url`; the endpoints know their whole path.
     const mounted = request.url

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import type { Vault } from '../agents/vault.js'
 import { claimedOf, createSealer, keyId } from '../crypto/seal.js'
 import { SallyportError } from '../protocol/error.js'
+import { examine } from '../protocol/examine.js'
 import type { Secret } from '../protocol/secret.js'
+import { list, object, optional, secret, text } from '../protocol/shape.js'
 
 export interface FileVaultOptions {
   /** A folder for secrets alone. It is made, with mode 0700, when the first one is written. */
@@ -12,6 +14,8 @@ export interface FileVaultOptions {
   /** With keys, files are encrypted. Texts of 32 characters or more: the first one seals, all of them open. */
   keys?: readonly Secret[]
 }
+
+export const fileVaultOptions = object<FileVaultOptions>({ directory: text, keys: optional(list(secret, 1)) })
 
 /** What is wrong with a file of a vault, code → message. */
 export const vaultErrors = {
@@ -44,14 +48,14 @@ const SEALED = 4 * LONGEST + 1000
  *
  * @throws TypeError naming the option
  */
-export function fileVault({ directory, keys }: FileVaultOptions): Vault {
+export function fileVault(options: FileVaultOptions): Vault {
+  examine('fileVault', fileVaultOptions, options)
+  const { directory, keys } = options
   const misuse = (option: string, remedy: string): never => {
     throw new TypeError(`fileVault: "${option}" ${remedy}`)
   }
   const { geteuid } = process
   if (!geteuid) throw new TypeError('fileVault: this system has no file modes to keep secrets by; use another vault')
-  if (!directory) misuse('directory', 'is missing')
-  if (keys && !keys.length) misuse('keys', 'is empty; without it, files are not encrypted')
   const isWeak = (key: string) => typeof key !== 'string' || key.length < 32
   const weak = 'must be 32 characters or more; make one: node -p "crypto.randomBytes(32).toString(\'base64url\')"'
   for (const key of keys ?? []) if (typeof key !== 'function' && isWeak(key)) misuse('keys', weak)

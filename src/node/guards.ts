@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Guard, Outcome } from '../guard/guard.js'
+import { type Guard, guardCheck, type Outcome } from '../guard/guard.js'
 import type { Needs } from '../guard/needs.js'
 import { needsFor, type RouteNeeds } from '../guard/route-needs.js'
+import { examine } from '../protocol/examine.js'
 import type { Principal } from '../protocol/principal.js'
+import { check } from '../protocol/shape.js'
 import { type Head, withoutBody } from './without-body.js'
 
 /** Middleware as Express and Connect know it, structurally. */
@@ -37,6 +39,11 @@ export interface FastifyGuard {
   readonly metadata: FastifyHook
 }
 
+export const headCheck = check<Head | { readonly raw: Head }>(
+  'the request of Express or Fastify',
+  (value) => typeof value === 'object' && value !== null,
+)
+
 const principals = new WeakMap<object, Principal>()
 
 /**
@@ -45,6 +52,7 @@ const principals = new WeakMap<object, Principal>()
  * @throws TypeError where no guard has let this request through
  */
 export function principalOf(request: Head | { readonly raw: Head }): Principal {
+  examine('principalOf', headCheck, request, 'request')
   const principal = principals.get('raw' in request ? request.raw : request)
   if (!principal) throw new TypeError('principalOf: no guard stands before this route')
   return principal
@@ -72,6 +80,7 @@ function metadataOf(protect: Guard, head: Head): Response | undefined {
  * Read are the socket and what the client sent, mounted or not: `trust proxy` and rewritten URLs change nothing.
  */
 export function toExpressGuard(protect: Guard): ExpressGuard {
+  examine('toExpressGuard', guardCheck, protect, 'protect')
   const guard = <Asked>(needs: RouteNeeds<Asked> = {}): ExpressMiddleware => {
     const needed = needsFor(needs)
     return (request, response, next) => {
@@ -94,6 +103,7 @@ export function toExpressGuard(protect: Guard): ExpressGuard {
  * Read are the socket and what the client sent: `trustProxy` and `rewriteUrl` change nothing.
  */
 export function toFastifyGuard(protect: Guard): FastifyGuard {
+  examine('toFastifyGuard', guardCheck, protect, 'protect')
   const guard = <Asked>(needs: RouteNeeds<Asked> = {}): FastifyHook => {
     const needed = needsFor(needs)
     return async (request, reply) => {

@@ -5,7 +5,9 @@ import type { ReadableStream as NodeStream } from 'node:stream/web'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Answer, answersOf } from '../protocol/answer.js'
+import { examine } from '../protocol/examine.js'
 import { peerOfSocket, withPeer } from '../protocol/peer.js'
+import { having } from '../protocol/shape.js'
 import { isPlainPath } from '../protocol/target.js'
 import type { Call } from '../protocol/upstream.js'
 import { bareRequest } from './bare-request.js'
@@ -17,6 +19,8 @@ export interface Handler {
   fetch(request: Request): Response | Promise<Response>
 }
 
+export const handlerCheck = having<Handler>('createBff(…), or { fetch } of your own', 'fetch')
+
 /**
  * A listener for `http.createServer` and the like. Ties the peer of the socket to each `Request`; leaves the globals of
  * the host alone.
@@ -26,6 +30,7 @@ export interface Handler {
  * anything else that is not plain.
  */
 export function toNodeListener(handler: Handler): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  examine('toNodeListener', handlerCheck, handler, 'handler')
   const answer = answersOf(handler)
   const listener = getRequestListener(
     async (request, env) => {

@@ -3,12 +3,17 @@ import { request as requestHttps, type Server as SecureServer } from 'node:https
 import { type Duplex, pipeline } from 'node:stream'
 import type { Bff } from '../bff/bff.js'
 import type { Upgrade } from '../bff/upgrade.js'
+import { examine } from '../protocol/examine.js'
+import { having } from '../protocol/shape.js'
 import { isPlainTarget } from './listener.js'
 import { hasTwoHosts, withoutBody } from './without-body.js'
 
 /** What a WebSocket handshake consists of; everything else of a request stays here. @see RFC 6455 section 4.1 */
 const handshake = ['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions']
 const accepted = ['sec-websocket-accept', 'sec-websocket-protocol', 'sec-websocket-extensions']
+
+export const serverCheck = having<Server | SecureServer>('a server of node:http or node:https', 'on', 'listenerCount')
+export const upgradeCheck = having<Pick<Bff, 'authorizeUpgrade'>>('createBff(…)', 'authorizeUpgrade')
 
 type Accepted = Upgrade & { type: 'accepted' }
 
@@ -21,6 +26,8 @@ type Accepted = Upgrade & { type: 'accepted' }
  * Not done: frames are not read, so that nothing limits their size or rate here.
  */
 export function attachUpgrade(server: Server | SecureServer, bff: Pick<Bff, 'authorizeUpgrade'>): void {
+  examine('attachUpgrade', serverCheck, server, 'server')
+  examine('attachUpgrade', upgradeCheck, bff, 'bff')
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     if (hasTwoHosts(incoming)) return refuse(socket, 400)

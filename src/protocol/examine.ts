@@ -51,7 +51,8 @@ export function examined<Methods extends object>(
   methods: Methods,
   calls: Calls<NoInfer<Methods>>,
 ): Methods {
-  const looked = { ...methods } as Record<string, unknown>
+  // With its getters.
+  const looked = Object.defineProperties({}, Object.getOwnPropertyDescriptors(methods)) as Record<string, unknown>
   for (const [name, { takes, promised: rejects }] of Object.entries(calls as unknown as Record<string, Call>)) {
     const method = looked[name] as (...args: unknown[]) => unknown
     looked[name] = (...args: unknown[]) => {

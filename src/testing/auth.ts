@@ -2,6 +2,8 @@ import './production.js'
 import type { Auth, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
 import type { StandardClaims } from '../protocol/claims.js'
 import { SallyportError } from '../protocol/error.js'
+import { examine } from '../protocol/examine.js'
+import { anything, func, object, oneOf, optional, text } from '../protocol/shape.js'
 
 export interface TestAuthOptions<Claims> {
   /** Who is signed in. */
@@ -13,6 +15,13 @@ export interface TestAuthOptions<Claims> {
   /** What `auth.fetch` calls, with the token attached. Default: the page's own. */
   fetch?: typeof globalThis.fetch
 }
+
+export const testAuthOptions = object<TestAuthOptions<unknown>>({
+  user: anything<unknown>(),
+  token: optional(text),
+  status: optional(oneOf('pending', 'signed-in', 'signed-out', 'unavailable')),
+  fetch: optional(func),
+})
 
 /** What a component asked for. */
 export interface TestAuthCalls {
@@ -34,6 +43,7 @@ export interface TestAuth<Claims> extends Auth<Claims> {
  * and change nothing by themselves; a test says what happens next with `set()`.
  */
 export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions<Claims> = {}): TestAuth<Claims> {
+  examine('createTestAuth', testAuthOptions, options)
   const { user, token = 'test-token', status = user === undefined ? 'signed-out' : 'signed-in' } = options
   const listeners = new Set<(session: Session<Claims>) => void>()
   const calls: TestAuthCalls = { login: [], logout: [], getToken: [], extend: 0 }

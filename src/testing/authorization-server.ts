@@ -1,5 +1,8 @@
 import { decodeJwt } from 'jose'
+import { call, examine, examined, promised } from '../protocol/examine.js'
 import { peerOf, withPeer } from '../protocol/peer.js'
+import { flag, func, list, object, oneOf, optional, seconds, text, whole } from '../protocol/shape.js'
+import { fetched, init } from '../protocol/web-shapes.js'
 import { authorize } from './authorize.js'
 import { crossOrigin } from './cross-origin.js'
 import { createFaults, type EndpointName, type Fault } from './faults.js'
@@ -8,6 +11,7 @@ import { introspect } from './introspection.js'
 import { type Claims, createKeys, type Header, type SigningKey, type Tampered } from './keys.js'
 import { logoutToken } from './logout-token.js'
 import { isPublic, type MockClient, type MockUser, type ProviderState, type Tamper } from './provider-state.js'
+import { clientCheck, endpointCheck, faultCheck, keyCheck, userCheck } from './shapes.js'
 import { json, oauthError, push, revoke, token } from './token.js'
 import { userinfo } from './userinfo.js'
 
@@ -66,6 +70,37 @@ export interface MockAuthorizationServer {
   readonly issued: readonly string[]
 }
 
+export const authorizationServerOptions = object<MockAuthorizationServerOptions>({
+  issuer: text,
+  clients: list(clientCheck),
+  users: list(userCheck),
+  now: optional(func),
+  accessTokenLifetime: optional(seconds({ least: 0 })),
+  accessTokenFormat: optional(oneOf('jwt', 'opaque')),
+  leeway: optional(seconds({ least: 0 })),
+  par: optional(flag),
+  dpopNonce: optional(text),
+  keys: optional(list(keyCheck)),
+})
+
+/** What the functions of a make-believe provider take. */
+export const authorizationServerCalls = {
+  fetch: promised(['input', fetched], ['init', optional(init)]),
+  handlers: promised(),
+  signIn: call(['sub', text]),
+  signOut: call(),
+  deny: call(['error', optional(text)], ['error_description', optional(text)]),
+  fail: call(['endpoint', endpointCheck], ['fault', faultCheck], ['times', optional(whole({ least: 1 }))]),
+  delay: call(['endpoint', endpointCheck]),
+  rotateKeys: promised(),
+  revoke: call(['sub', text]),
+  logoutToken: promised(
+    ['client_id', text],
+    ['whose', object<{ sub?: string; sid?: string }>({ sub: optional(text), sid: optional(text) })],
+    ['tamper', optional(func)],
+  ),
+}
+
 const paths: Record<string, EndpointName> = {
   '/.well-known/openid-configuration': 'discovery',
   '/.well-known/oauth-authorization-server': 'discovery',
@@ -89,6 +124,7 @@ const paths: Record<string, EndpointName> = {
 export async function mockAuthorizationServer(
   options: MockAuthorizationServerOptions,
 ): Promise<MockAuthorizationServer> {
+  examine('mockAuthorizationServer', authorizationServerOptions, options)
   const { issuer } = options
   const state: ProviderState = {
     issuer,
@@ -192,7 +228,7 @@ export async function mockAuthorizationServer(
     grants: state.grants,
     issued: state.issued,
   }
-  return self
+  return examined('as', self, authorizationServerCalls)
 }
 
 function metadata(issuer: string, { par }: MockAuthorizationServerOptions): Claims {

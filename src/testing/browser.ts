@@ -1,3 +1,6 @@
+import { call, examine, examined, promised } from '../protocol/examine.js'
+import { func, object, optional, table, text } from '../protocol/shape.js'
+import { fetched, init } from '../protocol/web-shapes.js'
 import { type CookieContext, type CookieJar, createCookieJar } from './cookie-jar.js'
 
 export interface MockBrowserOptions {
@@ -23,13 +26,27 @@ export interface MockBrowser {
   newTab(url: string): MockTab
 }
 
+export const browserOptions = object<MockBrowserOptions>({ origins: table(func), now: optional(func) })
+
+/** What the functions of a make-believe browser take. */
+export const browserCalls = { newTab: call(['url', text]) }
+
+/** What the functions of its tabs take. */
+export const tabCalls = {
+  fetch: promised(['input', fetched], ['init', optional(init)]),
+  navigate: promised(['url', text], ['init', optional(object<{ from?: string }>({ from: optional(text) }))]),
+  scriptCookies: call(),
+}
+
 /**
  * A browser's network half: a cookie jar shared by tabs, Fetch Metadata, Origin, CORS with preflights, redirects.
  * Behind each origin stands whatever answers requests: a real backend, a make-believe provider.
  *
  * Two origins are of one site when scheme and last two labels agree. Not there: documents, scripts, caches, service workers.
  */
-export function mockBrowser({ origins, now = () => Date.now() / 1000 }: MockBrowserOptions): MockBrowser {
+export function mockBrowser(options: MockBrowserOptions): MockBrowser {
+  examine('mockBrowser', browserOptions, options)
+  const { origins, now = () => Date.now() / 1000 } = options
   const jar = createCookieJar(now)
 
   async function send(request: Request, cookies: CookieContext | undefined, kept = cookies): Promise<Response> {
@@ -131,7 +148,7 @@ export function mockBrowser({ origins, now = () => Date.now() / 1000 }: MockBrow
       throw new TypeError('mockBrowser: too many redirects')
     }
 
-    return {
+    const tab: MockTab = {
       fetch,
       navigate,
       get location() {
@@ -139,9 +156,10 @@ export function mockBrowser({ origins, now = () => Date.now() / 1000 }: MockBrow
       },
       scriptCookies: () => jar.script(here.href),
     }
+    return examined('tab', tab, tabCalls)
   }
 
-  return { jar, newTab }
+  return examined('browser', { jar, newTab }, browserCalls)
 }
 
 interface Submission {

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { withPeer } from 'sallyport/bff'
@@ -35,6 +36,9 @@ const clientOf = (more: Record<string, unknown>) => ({
 
 const proxied = (options: WorldOptions, provider: Record<string, unknown> = {}) =>
   world({ mode: 'proxy', ...options }, provider)
+
+const weak = JSON.stringify(generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey.export({ format: 'jwk' }))
+const curve = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
 
 describe('a client that signs', () => {
   it.each(['ES256', 'EdDSA', 'PS256', 'RS256'])(
@@ -96,10 +100,34 @@ describe('a client that signs', () => {
     ['no JSON', { clientAuthentication: 'private_key_jwt', clientKey: 'PEM' }, /"clientKey" must be a private/],
     ['no certificate', { clientAuthentication: 'tls_client_auth', fetch: undefined }, /"fetch" has to bring/],
     ['a method that is none', { clientAuthentication: 'none' as never }, /"clientAuthentication" must be/],
+    [
+      'a key that is weak',
+      { clientAuthentication: 'private_key_jwt', clientKey: weak },
+      /"clientKey" must be a stronger key/,
+    ],
+    [
+      'a key that cannot do what it says',
+      { clientAuthentication: 'private_key_jwt', clientKey: JSON.stringify({ ...curve, alg: 'ES384' }) },
+      /"clientKey" must be a key for the "alg" that it names: it is one for ES256/,
+    ],
+    [
+      'half a key',
+      { clientAuthentication: 'private_key_jwt', clientKey: JSON.stringify({ ...curve, x: undefined }) },
+      /"clientKey" must be a whole key/,
+    ],
+    [
+      'a key to encrypt with',
+      { clientAuthentication: 'private_key_jwt', clientKey: JSON.stringify({ ...curve, use: 'enc' }) },
+      /"clientKey" must be a key to sign with/,
+    ],
     ['a bad dpopKey', { mode: 'proxy', dpopKey: '{}' }, /"dpopKey" must be a private/],
     ['a dpopKey for a page', { dpopKey: '{"kty":"EC","d":"x"}' }, /"dpopKey" needs mode/],
     ['signed answers for a page', { response_mode: 'jwt' }, /"response_mode" can be "jwt"/],
-    ['several issuers for a page', { issuers: { b: {} as never } }, /"issuers" needs mode/],
+    [
+      'several issuers for a page',
+      { issuers: { b: { issuer: 'https://b.example', client_id: 'b', client_secret: 'b' } } },
+      /"issuers" needs mode/,
+    ],
   ])('is refused with %s, by name', async (_name, options, message) => {
     await expect(world(options as WorldOptions)).rejects.toThrow(message)
   })

@@ -449,9 +449,12 @@ describe.each(homes)('the proxy, with %s', (_home, open) => {
       [{ upstream: API, requestHeaders: ['cookie'] }, /"cookie"/],
       [{ upstream: API, requestHeaders: ['x_user'] }, /"x_user"/],
       [{ upstream: API, responseHeaders: ['set-cookie'] }, /"set-cookie"/],
-      [{ upstream: API, timeout: 0 }, /"timeout"/],
+      [{ upstream: API, timeout: 0 }, /"routes.r.timeout" must be a number of seconds, more than 0; got 0/],
+      [{ upstream: API, timeout: '5' }, /"routes.r.timeout" must be a number of seconds, more than 0; got text "5"/],
+      [{ upstream: API, header: [] }, /"routes.r.header" is not known here/],
+      [{ upstream: API, requestHeader: [] }, /did you mean "requestHeaders"/],
     ] as const)
-      await expect(open({ mode: 'proxy', routes: { r: route as RouteOptions } })).rejects.toThrow(words)
+      await expect(open({ mode: 'proxy', routes: { r: route as unknown as RouteOptions } })).rejects.toThrow(words)
     await expect(open({ mode: 'proxy', routes: { 'A/b': { upstream: API } } })).rejects.toThrow(/lower-case/)
     await expect(open({ routes })).rejects.toThrow(/needs mode: "proxy"/)
   })

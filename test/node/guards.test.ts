@@ -391,9 +391,7 @@ describe.each([
 ])('%s()', (_name, toGuard) => {
   it('takes no need that it does not know, and none without a value', () => {
     const guard = toGuard(guardOf())
-    expect(() => guard({ scope: ['notes:write'] } as never)).toThrow(
-      /"scope" is none of a route's needs: scopes, tenant/,
-    )
+    expect(() => guard({ scope: ['notes:write'] } as never)).toThrow(/"scope" is not known here; did you mean "scopes"/)
     expect(() => guard({ tenant: undefined } as never)).toThrow(/"tenant" .* undefined/)
     // Forgotten to be called: middleware that gets a request for its needs.
     expect(() => guard({ headers: {} } as never)).toThrow(TypeError)

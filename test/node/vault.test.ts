@@ -211,7 +211,7 @@ describe('an encrypted file vault', () => {
 
   it('says at creation what is wrong', async () => {
     expect(() => fileVault({ directory: '' })).toThrow('"directory"')
-    expect(() => fileVault({ directory, keys: [] })).toThrow('"keys" is empty')
+    expect(() => fileVault({ directory, keys: [] })).toThrow('"keys" must be a list of 1 or more')
     expect(() => fileVault({ directory, keys: ['short'] })).toThrow('"keys" must be 32 characters')
     await expect(fileVault({ directory, keys: [async () => 'short'] }).write('vendor', 'secret')).rejects.toThrow(
       '"keys" must be 32 characters',

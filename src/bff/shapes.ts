@@ -1,0 +1,87 @@
+import { promised } from '../protocol/examine.js'
+import {
+  flag,
+  func,
+  having,
+  list,
+  object,
+  oneOf,
+  optional,
+  type Shape,
+  seconds,
+  secret,
+  table,
+  text,
+  whole,
+  words,
+} from '../protocol/shape.js'
+import { request } from '../protocol/web-shapes.js'
+import { storeCheck } from '../store/examine-store.js'
+import { type ClientOptions, clientShape } from './client.js'
+import type { BffOptions, SiteOptions } from './options.js'
+import type { RateLimiter, RateLimits } from './rate-limits.js'
+import type { RouteOptions } from './routes.js'
+
+const limiter = having<RateLimiter>('a limiter of rate-limiter-flexible', 'consume')
+
+const route = object<RouteOptions>(
+  {
+    upstream: text,
+    methods: optional(list(text)),
+    resource: optional(text),
+    scope: optional(words),
+    anonymous: optional(flag),
+    requestHeaders: optional(list(text)),
+    responseHeaders: optional(list(text)),
+    timeout: optional(seconds()),
+    limit: optional(whole({ least: 0 }, 'a number of bytes')),
+    sse: optional(flag),
+    websocket: optional(flag),
+  },
+  'a route: { upstream, … }',
+)
+
+const site: Shape<SiteOptions> = {
+  issuers: optional(table(object<ClientOptions>(clientShape))),
+  baseUrl: text,
+  basePath: optional(text),
+  name: optional(text),
+  store: optional(storeCheck),
+  cookieKeys: list(secret, 1),
+  mode: optional(oneOf('token-mediating', 'proxy')),
+  response_mode: optional(oneOf('query', 'form_post', 'jwt')),
+  dpopKey: optional(secret),
+  userinfo_signed_response_alg: optional(text),
+  scope: optional(text),
+  resources: optional(table(object<{ scopes: readonly string[] }>({ scopes: list(text) }))),
+  routes: optional(table(route)),
+  redirect_uris: optional(list(text, 1)),
+  post_logout_redirect_uri: optional(text),
+  authorizationParams: optional(list(text)),
+  claims: optional(list(text)),
+  idTokenAlgs: optional(list(text, 1)),
+  allowedOrigins: optional(list(text)),
+  idleTimeout: optional(seconds({ least: 1 })),
+  absoluteTimeout: optional(seconds({ least: 1 })),
+  clockTolerance: optional(seconds({ least: 0 })),
+  timeout: optional(seconds({ least: 1 })),
+  loopbackCookies: optional(flag),
+  rateLimits: optional(
+    object<RateLimits>({ address: optional(limiter), person: optional(limiter), addressOf: optional(func) }),
+  ),
+  onEvent: optional(func),
+  fetch: optional(func),
+  now: optional(func),
+}
+
+export const bffOptions = object<BffOptions>({ ...clientShape, ...site })
+
+/** What the functions of `createBff(…)` take. */
+export const bffCalls = {
+  fetch: promised(['request', request]),
+  getSession: promised(['request', request]),
+  describe: promised(),
+  endSessions: promised(['whose', object<{ sub: string; iss?: string }>({ sub: text, iss: optional(text) })]),
+  authorizeUpgrade: promised(['request', request]),
+  close: promised(),
+}

@@ -1,0 +1,57 @@
+import type { JWK } from 'jose'
+import { bytes, check, list, object, oneOf, optional, table, text, whole, words } from '../protocol/shape.js'
+import type { EndpointName, Fault } from './faults.js'
+import type { SigningKey } from './keys.js'
+import type { MockClient, MockUser } from './provider-state.js'
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Not examined for strength: a test may want a weak one. */
+const jwk = check<JWK>('a JWK', isObject)
+
+export const clientCheck = object<MockClient>(
+  {
+    client_id: text,
+    client_secret: optional(text),
+    token_endpoint_auth_method: optional(oneOf('none')),
+    jwks: optional(object<{ keys: JWK[] }>({ keys: list(jwk) }, 'public keys: { keys: […] }')),
+    certificate: optional(bytes),
+    userinfo_signed_response_alg: optional(oneOf('RS256', 'ES256')),
+    redirect_uris: list(text),
+    post_logout_redirect_uris: optional(list(text)),
+  },
+  'a client: { client_id, … }',
+)
+
+export const userCheck = check<Readonly<Record<string, unknown>>>(
+  'a person: { sub, … }',
+  (value) => isObject(value) && typeof (value as MockUser).sub === 'string' && (value as MockUser).sub !== '',
+)
+
+export const keyCheck = check<SigningKey>(
+  'a key of generateKeys()',
+  (value) => isObject(value) && isObject((value as SigningKey).publicJwk),
+)
+
+export const endpointCheck = oneOf<EndpointName>(
+  'discovery',
+  'jwks',
+  'push',
+  'authorize',
+  'token',
+  'userinfo',
+  'revocation',
+  'introspection',
+  'end_session',
+)
+
+const answer = object<Exclude<Fault, string>>({
+  status: whole({ least: 200, most: 599 }, 'a status'),
+  body: optional(words),
+  headers: optional(table(words)),
+})
+
+export const faultCheck = check<Fault>(
+  '{ status }, "network", "refused" or "lost"',
+  (value) => ['network', 'refused', 'lost'].includes(`${value}`) || !answer.flaw(value),
+)
