@@ -1,5 +1,6 @@
 import type { JWK } from 'jose'
 import type { Put, RecordId, Stored } from '../store/contract.js'
+import { storedJson } from '../store/stored-json.js'
 import type { Budget } from './limits.js'
 
 /** What is known of an agent. */
@@ -38,7 +39,10 @@ export const aboveIndex = 'agent-above'
 
 export const agentId = (id: string): RecordId => ({ kind: 'agent', partition: id, id })
 
-export const readRow = ({ value }: Stored): AgentRow => JSON.parse(value)
+const rows = storedJson<AgentRow>()
+
+/** @throws StoreError */
+export const readRow = ({ value }: Stored): AgentRow => rows.read(value)
 
 /** Kept for a year after its end: whoever finds its id in a log can still learn what it was. */
 const KEPT = 365 * 86_400
@@ -46,7 +50,7 @@ const KEPT = 365 * 86_400
 export const putRow = (row: AgentRow, ifVersion: Put['ifVersion']): Put => ({
   type: 'put',
   id: agentId(row.id),
-  value: JSON.stringify(row),
+  value: rows.write(row),
   ifVersion,
   ...(row.decommissionedAt !== undefined && { ttl: KEPT }),
   index: [{ index: tenantIndex, value: row.tenant }, ...row.above.map((value) => ({ index: aboveIndex, value }))],

@@ -1,5 +1,6 @@
 import type { Now } from '../protocol/time.js'
 import type { Put, RecordId, RecordStore } from '../store/contract.js'
+import { storedJson } from '../store/stored-json.js'
 import { type Approval, type Call, isOpen } from './approval.js'
 import { nameOf } from './names.js'
 
@@ -25,6 +26,11 @@ export interface Selection {
   sub?: string
 }
 
+const rows = storedJson<Row>()
+/** 0.1.0 wrote the id alone, and the ids. */
+const questions = storedJson<{ id: string }>((id) => ({ id }))
+const queues = storedJson<{ ids: readonly string[] }>((value) => ({ ids: JSON.parse(value) }))
+
 /** Seconds that an approval is kept after it has expired, so that whoever comes late is told why. */
 const KEPT = 86_400
 const index = 'approval'
@@ -35,7 +41,7 @@ export function createShelf(store: RecordStore, now: Now) {
 
   function put({ tenant, agent: _, sub: __, tool: ___, args: ____, resource: _____, ...row }: Approval) {
     const ttl = Math.max(1, row.expiresAt - now()) + KEPT
-    return { type: 'put', id: idOf(tenant, row.id), value: JSON.stringify(row), ttl } as const
+    return { type: 'put', id: idOf(tenant, row.id), value: rows.write(row), ttl } as const
   }
 
   async function find(id: string, tenant: string | undefined): Promise<Found | undefined> {
@@ -43,7 +49,7 @@ export function createShelf(store: RecordStore, now: Now) {
     if (tenant === undefined || !/^[\w-]{43}$/.test(id)) return undefined
     const stored = await store.get(idOf(tenant, id))
     if (!stored?.value) return undefined
-    const row: Row = JSON.parse(stored.value)
+    const row = rows.read(stored.value)
     const call: Call = JSON.parse(row.call)
     const approval: Approval = { ...row, ...call }
     const expired = isOpen(approval) && now() >= row.expiresAt
@@ -53,7 +59,7 @@ export function createShelf(store: RecordStore, now: Now) {
   /** What waits for an answer to the same question. */
   async function waiting(tenant: string, question: string) {
     const asked = await store.get({ kind: 'approval-question', partition: tenant, id: question })
-    const found = asked && (await find(asked.value, tenant))
+    const found = asked && (await find(questions.read(asked.value).id, tenant))
     return { version: asked?.version, approval: found?.approval.status === 'pending' ? found.approval : undefined }
   }
 
@@ -61,7 +67,7 @@ export function createShelf(store: RecordStore, now: Now) {
   async function queueOf({ tenant, agent, sub = '' }: Call): Promise<Queue> {
     const id = { kind: 'approval-queue', partition: tenant, id: await nameOf(agent, sub) }
     const stored = await store.get(id)
-    return { id, version: stored?.version, ids: stored ? JSON.parse(stored.value) : [] }
+    return { id, version: stored?.version, ids: stored ? queues.read(stored.value).ids : [] }
   }
 
   async function step({ approval, version }: Found, change: Partial<Approval>): Promise<Approval | undefined> {
@@ -96,9 +102,9 @@ export function createShelf(store: RecordStore, now: Now) {
       const entries = await Promise.all(selections.map(async (of) => ({ index, value: await listOf(of) })))
       const ttl = Math.max(1, expiresAt - now())
       const name = { kind: 'approval-question', partition: tenant, id: question }
-      const asked: Put = { type: 'put', id: name, value: id, ifVersion: version ?? 'absent', ttl }
-      const ids = JSON.stringify([...queue.ids, id])
-      const queued: Put = { type: 'put', id: queue.id, value: ids, ifVersion: queue.version ?? 'absent', ttl }
+      const asked: Put = { type: 'put', id: name, value: questions.write({ id }), ifVersion: version ?? 'absent', ttl }
+      const value = queues.write({ ids: [...queue.ids, id] })
+      const queued: Put = { type: 'put', id: queue.id, value, ifVersion: queue.version ?? 'absent', ttl }
       return store.write([{ ...put(approval), ifVersion: 'absent', index: entries }, asked, queued])
     },
 

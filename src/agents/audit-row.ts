@@ -33,9 +33,17 @@ export interface AuditRow extends AuditEntry {
   at: number
   /** The `hash` of the row before; of the first, {@link genesis}. */
   prev: string
+  /** The format of the row. 0.1.0 wrote none. */
+  v?: number
   /** SHA-256 of `prev` and the canonical JSON of everything else, base64url. */
   hash: string
 }
+
+/** The form of the rows that this release writes. */
+export const ROW_FORMAT = 1
+
+/** Whether this release knows what a row says, and how it is hashed. */
+export const isKnownRow = ({ v }: { v?: unknown }): boolean => v === undefined || v === ROW_FORMAT
 
 /** Where a chain ends. Kept elsewhere, it vouches for every row up to this one. */
 export interface AuditHead {

@@ -4,8 +4,20 @@ import type { Secret } from '../protocol/secret.js'
 import { func, name, object, optional, secret, whole } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import type { Put, RecordId, RecordStore } from '../store/contract.js'
+import { StoreError } from '../store/contract.js'
 import { storeCheck } from '../store/examine-store.js'
-import { type AuditEntry, type AuditHead, type AuditRow, entryCheck, entryOf, genesis, hashOf } from './audit-row.js'
+import { storedJson } from '../store/stored-json.js'
+import {
+  type AuditEntry,
+  type AuditHead,
+  type AuditRow,
+  entryCheck,
+  entryOf,
+  genesis,
+  hashOf,
+  isKnownRow,
+  ROW_FORMAT,
+} from './audit-row.js'
 import { canonical } from './canonical.js'
 import { createSigner, type PublicKeys } from './checkpoint.js'
 import { agentError } from './errors.js'
@@ -78,6 +90,7 @@ const REST = 25
 /** Tenants whose head is remembered in this process. */
 const HEADS = 10_000
 
+const headsFormat = storedJson<AuditHead>()
 const headId = (tenant: string): RecordId => ({ kind: 'audit-head', partition: tenant, id: 'head' })
 const rowId = (tenant: string, seq: number): RecordId => ({ kind: 'audit-row', partition: tenant, id: `${seq}` })
 
@@ -102,14 +115,14 @@ export function createAudit(options: AuditOptions) {
 
   async function readHead(tenant: string): Promise<AuditHead | undefined> {
     const stored = await store.get(headId(tenant))
-    return stored && JSON.parse(stored.value)
+    return stored && headsFormat.read(stored.value)
   }
 
   async function link(head: AuditHead, entries: readonly Waiting['entry'][]): Promise<AuditRow[]> {
     const rows: AuditRow[] = []
     for (const entry of entries) {
       const { seq, hash: prev } = rows.at(-1) ?? head
-      const row = { ...entry, seq: seq + 1, prev }
+      const row = { ...entry, seq: seq + 1, prev, v: ROW_FORMAT }
       rows.push({ ...row, hash: await hashOf(row) })
     }
     return rows
@@ -126,7 +139,7 @@ export function createAudit(options: AuditOptions) {
       // place is free is the condition, and the head needs none of its own.
       const changes = rows.map((row) => put(rowId(tenant, row.seq), canonical(row), 'absent'))
       heads.delete(tenant)
-      if (await store.write([...changes, put(headId(tenant), JSON.stringify(last), 'any')])) {
+      if (await store.write([...changes, put(headId(tenant), headsFormat.write(last), 'any')])) {
         heads.set(tenant, last)
         return found
       }
@@ -213,10 +226,14 @@ export function createAudit(options: AuditOptions) {
     /** The public half of `sign`, for `verifyCheckpoint`. Publish it or keep it with the checkpoints. */
     publicKeys: async (): Promise<PublicKeys> => (signer ? signer.publicKeys() : { keys: [] }),
 
-    /** Rows from a number on, in their order. `next` is there when there are more. `limit` is 100 by default, 1,000 at most. */
+    /**
+     * Rows from a number on, in their order. `next` is there when there are more. `limit` is 100 by default, 1,000 at most.
+     *
+     * @throws StoreError `store_format_unknown` where a later release wrote one: `exportLines` has it as it is
+     */
     async read({ tenant, from = 1, limit = 100 }: AuditQuestion) {
       const { lines, next } = await page(tenant, from, limit)
-      return { rows: lines.map((line): AuditRow => JSON.parse(line)), ...(next !== undefined && { next }) }
+      return { rows: lines.map(readStored), ...(next !== undefined && { next }) }
     },
 
     /** Every row as a line of JSON, as it is kept: what `verifyAudit` takes, and a file. */
@@ -229,6 +246,15 @@ export function createAudit(options: AuditOptions) {
     },
   }
   return examined('audit', methods, auditCalls)
+}
+
+/** What it says is believed by whoever has verified it. @throws StoreError */
+function readStored(line: string): AuditRow {
+  try {
+    const row: AuditRow = JSON.parse(line)
+    if (isKnownRow(row)) return row
+  } catch {}
+  throw new StoreError('store_format_unknown')
 }
 
 const put = (id: RecordId, value: string, ifVersion: Put['ifVersion']): Put => ({ type: 'put', id, value, ifVersion })

@@ -19,6 +19,8 @@ export const publicKeysCheck = object<PublicKeys>(
 
 /** No other token of the same key can pass for one, nor one of these for another. @see RFC 8725 section 3.11 */
 const typ = 'audit-checkpoint+jwt'
+/** Of the payload. 0.1.0 wrote none. */
+const FORMAT = 1
 const option = 'createAudit: "sign"'
 
 /** Signs heads. @throws TypeError at once for a text that is no private key */
@@ -39,7 +41,7 @@ export function createSigner(sign: Secret) {
     async sign({ tenant, seq, hash }: AuditHead, at: number): Promise<string> {
       const { signer, publicKey } = await ready()
       const { alg, kid } = publicKey
-      return new SignJWT({ tenant, seq, hash })
+      return new SignJWT({ tenant, seq, hash, v: FORMAT })
         .setProtectedHeader({ alg, kid, typ })
         .setIssuedAt(Math.floor(at))
         .sign(signer)
@@ -60,8 +62,8 @@ export async function verifyCheckpoint(jws: string, keys: PublicKeys): Promise<A
   try {
     const set = createLocalJWKSet({ keys: keys.keys as JWK[] })
     const { payload } = await jwtVerify(jws, set, { typ, algorithms: ['ES256', 'EdDSA'] })
-    const { tenant, seq, hash } = payload as Partial<AuditHead>
-    if (typeof tenant === 'string' && typeof hash === 'string' && Number.isSafeInteger(seq))
+    const { tenant, seq, hash, v = FORMAT } = payload as Partial<AuditHead & { v: number }>
+    if (v === FORMAT && typeof tenant === 'string' && typeof hash === 'string' && Number.isSafeInteger(seq))
       return { tenant, seq: seq as number, hash }
   } catch (error) {
     throw agentError('checkpoint_invalid', error)

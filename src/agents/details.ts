@@ -6,6 +6,8 @@ import { limitsCheck } from './shapes.js'
 /** What an agent's token says of the agent, in `authorization_details`. @see RFC 9396 section 2 */
 export interface AgentDetails extends AgentLimits {
   type: 'sallyport_agent'
+  /** The format of what follows. 0.1.0 wrote none. */
+  v?: number
   role: string
   depends: Dependence
 }
@@ -24,6 +26,10 @@ export interface Dependence {
   consent?: { agent: string; id: string }
 }
 
+export const DETAILS_FORMAT = 1
+
+const isKnown = ({ v = DETAILS_FORMAT }: Partial<AgentDetails>): boolean => v === DETAILS_FORMAT
+
 type Claims = Readonly<Record<string, unknown>>
 
 /** `undefined`: what should be a list is none. */
@@ -31,9 +37,9 @@ function detailsIn({ authorization_details: all = [] }: Claims): Partial<AgentDe
   return Array.isArray(all) ? all.filter((one) => one?.type === 'sallyport_agent') : undefined
 }
 
-/** Of verified claims; `undefined`: this is no token of an agent. */
+/** Of verified claims; `undefined`: this is no token of an agent, or one of a later release. */
 export const dependenceIn = (claims: Claims): Dependence | undefined =>
-  detailsIn(claims)?.find(({ depends }) => depends?.agents)?.depends
+  detailsIn(claims)?.find((one) => isKnown(one) && one.depends?.agents)?.depends
 
 /**
  * What the limits in verified claims leave, all of them together. One that cannot be read is no reason to go without it.
@@ -42,7 +48,7 @@ export const dependenceIn = (claims: Claims): Dependence | undefined =>
  */
 export function limitsIn(claims: Claims): AgentLimits {
   const details = detailsIn(claims)
-  if (!details?.every((one) => valueFlaw(limitsCheck, one) === undefined))
+  if (!details?.every((one) => isKnown(one) && valueFlaw(limitsCheck, one) === undefined))
     throw agentError('invalid_token', { because: 'authorization_details' })
   return details.reduce<AgentLimits>(narrowed, {})
 }

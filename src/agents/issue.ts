@@ -1,5 +1,5 @@
 import type { AgentRow } from './agent-record.js'
-import { type AgentDetails, chainOf, type Dependence } from './details.js'
+import { type AgentDetails, chainOf, DETAILS_FORMAT, type Dependence } from './details.js'
 import { agentError } from './errors.js'
 import { type AgentLimits, exceeds, narrowed } from './limits.js'
 import type { AgentToken } from './options.js'
@@ -49,7 +49,7 @@ export async function sign(
   { row, sub, scopes, lifetime, depends, limits, act }: Signing,
   { resource, bindTo }: TokenWish<string>,
 ): Promise<AgentToken> {
-  const details: AgentDetails = { type: 'sallyport_agent', role: row.role, ...limits, depends }
+  const details: AgentDetails = { type: 'sallyport_agent', v: DETAILS_FORMAT, role: row.role, ...limits, depends }
   const cnf = bindTo === 'key' ? { jkt: `${row.publicKey.kid}` } : bindTo
   const token = await tokens.issue({
     sub,

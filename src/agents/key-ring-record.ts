@@ -1,6 +1,7 @@
 import { CLOCK_TOLERANCE } from '../protocol/time.js'
 import type { RecordId, RecordStore } from '../store/contract.js'
 import { idsUnder } from '../store/ids-under.js'
+import { storedJson } from '../store/stored-json.js'
 import { agentError } from './errors.js'
 
 /**
@@ -30,6 +31,8 @@ interface RingRow {
   readonly lease?: { readonly by: string; readonly until: number }
 }
 
+const rings = storedJson<RingRow>()
+
 /** Seconds from one write to the next, after which who rotates is taken for dead. */
 const LEASE = 120
 
@@ -54,7 +57,7 @@ export function createRingRecords(store: RecordStore, ring: string, now: () => n
 
   async function load(tenant: string | undefined) {
     const stored = await store.get(idOf(tenant))
-    return { row: (stored ? JSON.parse(stored.value) : { keys: [] }) as RingRow, version: stored?.version }
+    return { row: stored ? rings.read(stored.value) : { keys: [] }, version: stored?.version }
   }
 
   return {
@@ -68,7 +71,7 @@ export function createRingRecords(store: RecordStore, ring: string, now: () => n
 
       async function write(next: RingRow): Promise<void> {
         const index = [{ index: 'key-ring', value: ring }]
-        const change = { type: 'put', id: idOf(tenant), value: JSON.stringify(next), index } as const
+        const change = { type: 'put', id: idOf(tenant), value: rings.write(next), index } as const
         if (!(await store.write([{ ...change, ifVersion: version ?? 'absent' }]))) throw agentError('key_ring_busy')
       }
 

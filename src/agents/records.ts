@@ -1,4 +1,5 @@
 import type { Put, RecordId, RecordStore } from '../store/contract.js'
+import { type StoredJson, storedJson } from '../store/stored-json.js'
 import { type AgentRow, agentId, readRow, shapeOfId } from './agent-record.js'
 import { nameOf } from './names.js'
 
@@ -22,6 +23,11 @@ export interface Consent {
   expiresAt: number
 }
 
+const switches = storedJson<Switch>()
+const consents = storedJson<Consent>()
+/** The end of a person's sign-ins. 0.1.0 wrote the epoch alone. */
+const people = storedJson<{ epoch: string }>((value) => ({ epoch: JSON.parse(value) }))
+
 /** Seconds, longer than any token: what a token could contradict is remembered until there is none left. */
 const REMEMBERED = 86_400
 
@@ -31,12 +37,12 @@ export type Records = ReturnType<typeof createRecords>
 
 /** What is stored of agents, of tenants as a whole, and of the people that agents act for; those of one person lie together. */
 export function createRecords(store: RecordStore) {
-  const read = async <Row>(id: RecordId): Promise<Row | undefined> => {
+  const read = async <Row extends object>({ read }: StoredJson<Row>, id: RecordId): Promise<Row | undefined> => {
     const stored = await store.get(id)
-    return stored && JSON.parse(stored.value)
+    return stored && read(stored.value)
   }
-  const put = async (id: RecordId, row: unknown, more: Pick<Put, 'ttl' | 'index'> = {}): Promise<void> => {
-    await store.write([{ type: 'put', id, value: JSON.stringify(row), ifVersion: 'any', ...more }])
+  const put = async (id: RecordId, value: string, more: Pick<Put, 'ttl' | 'index'> = {}): Promise<void> => {
+    await store.write([{ type: 'put', id, value, ifVersion: 'any', ...more }])
   }
   const switchId = async (tenant: string) => ({ kind: 'agent-switch', partition: await nameOf(tenant), id: 'switch' })
   const personId = async (tenant: string, sub: string) => ({
@@ -62,34 +68,39 @@ export function createRecords(store: RecordStore) {
       return stored && { row: readRow(stored), version: stored.version }
     },
 
-    switchOf: async (tenant: string) => read<Switch>(await switchId(tenant)),
+    switchOf: async (tenant: string) => read(switches, await switchId(tenant)),
     /** While agents are stopped it stays. */
-    setStop: async (tenant: string, row: Switch & { stoppedAt: number }) => put(await switchId(tenant), row),
+    setStop: async (tenant: string, row: Switch & { stoppedAt: number }) =>
+      put(await switchId(tenant), switches.write(row)),
     /** Unless they are stopped anew at this moment. @returns whether they run */
     async setRunning(tenant: string, epoch: string): Promise<'already' | boolean> {
       const id = await switchId(tenant)
       const stored = await store.get(id)
-      if (!stored || (JSON.parse(stored.value) as Switch).stoppedAt === undefined) return 'already'
-      const value = JSON.stringify({ epoch } satisfies Switch)
+      if (!stored || switches.read(stored.value).stoppedAt === undefined) return 'already'
+      const value = switches.write({ epoch })
       return store.write([{ type: 'put', id, value, ifVersion: stored.version, ttl: REMEMBERED }])
     },
 
     /** The epoch of a person's sign-ins, if they were ended lately. */
-    personOf: async (tenant: string, sub: string) => read<string>(await personId(tenant, sub)),
+    personOf: async (tenant: string, sub: string) => (await read(people, await personId(tenant, sub)))?.epoch,
     setPerson: async (tenant: string, sub: string, epoch: string) =>
-      put(await personId(tenant, sub), epoch, { ttl: REMEMBERED }),
+      put(await personId(tenant, sub), people.write({ epoch }), { ttl: REMEMBERED }),
 
-    /** Whether one session of a person was ended; `session` is the digest that tokens name. */
+    /** Whether one session of a person was ended, which is said by the record being there; `session` is the digest that tokens name. */
     isOver: async (tenant: string, sub: string, session: string) =>
-      (await read(await sessionId(tenant, sub, session))) !== undefined,
+      (await store.get(await sessionId(tenant, sub, session))) !== undefined,
     setOver: async (tenant: string, sub: string, session: string) =>
-      put(await sessionId(tenant, sub, session), 'over', { ttl: REMEMBERED }),
+      put(await sessionId(tenant, sub, session), '"over"', { ttl: REMEMBERED }),
 
-    consentOf: async (tenant: string, sub: string, agent: string) => read<Consent>(await consentId(tenant, sub, agent)),
+    consentOf: async (tenant: string, sub: string, agent: string) =>
+      read(consents, await consentId(tenant, sub, agent)),
     setConsent: async (consent: Consent, ttl: number) => {
       const { tenant, sub, agent } = consent
       const value = await nameOf(tenant, sub)
-      await put(await consentId(tenant, sub, agent), consent, { ttl, index: [{ index: consentIndex, value }] })
+      await put(await consentId(tenant, sub, agent), consents.write(consent), {
+        ttl,
+        index: [{ index: consentIndex, value }],
+      })
     },
     /** @returns whether there was one */
     async removeConsent(tenant: string, sub: string, agent: string): Promise<boolean> {

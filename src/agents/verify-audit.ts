@@ -1,6 +1,6 @@
 import { examine } from '../protocol/examine.js'
 import { check, object, optional } from '../protocol/shape.js'
-import { type AuditHead, type AuditRow, genesis, hashOf, headCheck } from './audit-row.js'
+import { type AuditHead, type AuditRow, genesis, hashOf, headCheck, isKnownRow } from './audit-row.js'
 import { canonical } from './canonical.js'
 
 /** What is wrong with a trail, and at which row. */
@@ -21,6 +21,8 @@ export type AuditFault =
   | 'rewritten'
   /** The trail ends before the head: this is the first row that is not there. */
   | 'cut'
+  /** A later release wrote it, in a form that this one does not know: verify the trail with that one. */
+  | 'later'
 
 /**
  * `covered`: nobody can have changed the rows up to this one since the head was taken. Those in `uncovered` fit together, and that is
@@ -73,6 +75,7 @@ export async function verifyAudit(
     const wanted = seq + 1
     const row = readRow(item)
     if (!row) return broken('malformed', wanted)
+    if (!isKnownRow(row)) return broken('later', wanted)
     tenant ??= row.tenant
     if (row.tenant !== tenant) return broken('foreign', wanted)
     if (row.seq !== wanted) return row.seq > wanted ? broken('missing', wanted) : broken('repeated', row.seq)

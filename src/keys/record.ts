@@ -1,4 +1,5 @@
 import type { Put, RecordId, Stored } from '../store/contract.js'
+import { storedJson } from '../store/stored-json.js'
 import { partitionOf } from './format.js'
 import type { Quota } from './quota.js'
 
@@ -39,7 +40,10 @@ export interface KeyRow extends KeyRecord {
 
 export const idOf = (id: string): RecordId => ({ kind: 'api-key', partition: partitionOf(id), id })
 
-export const readRow = ({ value }: Stored): KeyRow => JSON.parse(value)
+const rows = storedJson<KeyRow>()
+
+/** @throws StoreError */
+export const readRow = ({ value }: Stored): KeyRow => rows.read(value)
 
 export const tenantIndex = 'api-key-tenant'
 export const ownerIndex = 'api-key-owner'
@@ -56,7 +60,7 @@ const KEPT = 365 * 86_400
 export const putRow = (row: KeyRow, ifVersion: Put['ifVersion'], now: number): Put => ({
   type: 'put',
   id: idOf(row.id),
-  value: JSON.stringify(row),
+  value: rows.write(row),
   ifVersion,
   ttl: Math.max(1, row.expiresAt - now) + KEPT,
   index: [

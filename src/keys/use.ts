@@ -2,6 +2,7 @@ import { createBounded } from '../protocol/bounded.js'
 import { neighbourhood } from '../protocol/networks.js'
 import { steadyClock, systemNow } from '../protocol/time.js'
 import type { RecordId } from '../store/contract.js'
+import { storedJson } from '../store/stored-json.js'
 import type { KeyEvent } from './events.js'
 import { partitionOf } from './format.js'
 import type { Anomaly, ApiKeysOptions } from './options.js'
@@ -21,6 +22,7 @@ interface Seen {
   count: number
 }
 
+const uses = storedJson<{ lastUsedAt: number }>()
 const recordOfUse = (id: string): RecordId => ({ kind: 'api-key-use', partition: partitionOf(id), id })
 
 /**
@@ -41,7 +43,7 @@ export function createUse(
     if (!known) seen.set(id, entry)
     if (at - entry.written >= REST) {
       entry.written = at
-      const value = JSON.stringify({ lastUsedAt: now() })
+      const value = uses.write({ lastUsedAt: now() })
       store.write([{ type: 'put', id: recordOfUse(id), value, ifVersion: 'any', ttl: 400 * 86_400 }]).catch(() => {
         entry.written = 0
         emit({ type: 'key_use_unrecorded', id })
@@ -85,8 +87,12 @@ export function createUse(
       return undefined
     },
     async last(id: string): Promise<{ lastUsedAt?: number }> {
-      const stored = await store.get(recordOfUse(id)).catch(() => undefined)
-      return stored ? JSON.parse(stored.value) : {}
+      try {
+        const stored = await store.get(recordOfUse(id))
+        return stored ? uses.read(stored.value) : {}
+      } catch {
+        return {}
+      }
     },
   }
 }

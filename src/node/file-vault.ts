@@ -23,6 +23,8 @@ export const vaultErrors = {
     'A secret, or its folder, may be somebody else’s or read by others: it must be a plain file of mode 0600 in a folder of mode 0700, both owned by the user of this process.',
   vault_key_wrong: 'A secret was encrypted with another key than the file vault has, or is not encrypted.',
   vault_tampered: 'A secret was changed, or is that of another name.',
+  vault_format_unknown:
+    'A secret was encrypted by a later release, in a form that this one does not know. It is left as it is.',
 } as const
 
 export type VaultErrorCode = keyof typeof vaultErrors
@@ -44,7 +46,7 @@ const SEALED = 4 * LONGEST + 1000
  * Not checked: the folders above, access lists, and backups, which copy what they can read. With `keys`, that somebody puts an older
  * file back.
  *
- * Calls reject with SallyportError `vault_exposed`, `vault_key_wrong`, `vault_tampered`, and with what node:fs throws.
+ * Calls reject with SallyportError `vault_exposed`, `vault_key_wrong`, `vault_tampered`, `vault_format_unknown`, and with what node:fs throws.
  *
  * @throws TypeError naming the option
  */
@@ -79,8 +81,10 @@ export function fileVault(options: FileVaultOptions): Vault {
     const { values, sealer } = await sealerFor(name)
     const secret = await sealer.open(text)
     if (secret) return secret.plaintext
+    const { key, format } = claimedOf(text)
+    if (format === 'later') throw vaultError('vault_format_unknown')
     const ids = await Promise.all(values.map((value) => keyId(value)))
-    throw vaultError(ids.includes(claimedOf(text).key) ? 'vault_tampered' : 'vault_key_wrong')
+    throw vaultError(ids.includes(key) ? 'vault_tampered' : 'vault_key_wrong')
   }
 
   return {

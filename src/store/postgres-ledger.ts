@@ -8,6 +8,7 @@ import {
   holdOf,
 } from './examine-ledger.js'
 import { type BudgetLine, type Hold, type Ledger, ledgerError, type Shortage } from './ledger.js'
+import { migrateTo } from './postgres-format.js'
 import { ledgerSchema } from './postgres-ledger-schema.js'
 import { examinePostgres, LOCK, outage, type PostgresStoreOptions } from './postgres-sender.js'
 import { windowAt } from './windows.js'
@@ -105,7 +106,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
       outage(() =>
         transaction(async (run) => {
           await run(LOCK, [`${prefix} migrate`])
-          for (const statement of statements) await run(statement, [])
+          await migrateTo(run, prefix, 'ledger', statements)
         }),
       ),
   }

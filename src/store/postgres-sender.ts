@@ -56,6 +56,7 @@ export async function outage<Result>(work: () => Promise<Result>): Promise<Resul
   try {
     return await work()
   } catch (error) {
+    if (error instanceof StoreError) throw error
     // undefined_table, undefined_column, undefined_function
     const { code } = (error ?? {}) as { code?: unknown }
     if (code === '42P01' || code === '42703' || code === '42883') throw new StoreError('store_not_migrated', error)

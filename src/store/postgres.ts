@@ -1,5 +1,6 @@
 import type { Change, Put, RecordId, RecordStore } from './contract.js'
 import { examineChanges, examineEntry, examineId, examineTtl, pageLimit, readCursor, writeCursor } from './examine.js'
+import { migrateTo } from './postgres-format.js'
 import { examinePostgres, LOCK, outage, type PostgresStoreOptions } from './postgres-sender.js'
 
 export { type PostgresLedger, postgresLedger } from './postgres-ledger.js'
@@ -80,7 +81,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
       outage(() =>
         transaction(async (run) => {
           await run(LOCK, [`${prefix} migrate`])
-          for (const statement of sql.schema) await run(statement, [])
+          await migrateTo(run, prefix, 'records', sql.schema)
         }),
       ),
   }

@@ -2,11 +2,27 @@ import { SETTLED_KEPT } from './ledger.js'
 import type { Script } from './redis-sender.js'
 import { windowsKept } from './windows.js'
 
+/** See `protocol/format.ts`. */
+const FORMAT = 1
+
 /**
  * Three keys of each subject: `counts` holds, for each window, what is committed (`d20420c`) and held (`d20420h`); `ends`
  * the ids of its holds by their end; `holds` what each of them is: amount, whether it has started, windows.
+ *
+ * `counts` and holds say their format as `v`; what 0.1.0 wrote says none. All three keys of a subject are read as `counts` says.
+ * What a later release wrote is neither read nor changed: the answer is nil.
+ *
+ * @param subjects the place of the first subject's keys; what stands before is a hold
  */
-const common = `local time = redis.call('TIME')
+const common = (subjects: number) => `
+for i = 1, #KEYS do
+  if i < ${subjects} or (i - ${subjects}) % 3 == 0 then
+    local format = redis.call('HGET', KEYS[i], 'v')
+    if format and format ~= '${FORMAT}' then return false end
+  end
+end
+
+local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function whole(number) return string.format('%.0f', number) end
@@ -50,6 +66,7 @@ local kept = { m = ${windowsKept.m}, d = ${windowsKept.d}, o = ${windowsKept.o} 
 -- A new window: what nobody reads any more goes.
 local function begin(counts, name)
   if redis.call('HSETNX', counts, name .. 'c', 0) == 0 then return end
+  redis.call('HSET', counts, 'v', ${FORMAT})
   for _, field in ipairs(redis.call('HKEYS', counts)) do
     local letter, at = string.match(field, '^([mdo])(%d+)c$')
     if letter and present[letter] - at >= kept[letter] and number(counts, letter .. at .. 'h') == 0 then
@@ -93,7 +110,7 @@ local function admit(amount, first, at)
 end
 `
 
-const reserve = `${common}
+const reserve = `${common(2)}
 local id, amount, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local hold = redis.call('HMGET', KEYS[1], 'state', 'until', 'amount', 'lines')
 if hold[1] then
@@ -113,11 +130,11 @@ for i = 2, #KEYS, 3 do
   redis.call('HSET', KEYS[i + 2], id, amount .. ' 0 ' .. own)
   redis.call('HSET', KEYS[1], KEYS[i], own)
 end
-redis.call('HSET', KEYS[1], 'state', 'open', 'amount', amount, 'until', whole(now + ttl), 'lines', ARGV[5])
+redis.call('HSET', KEYS[1], 'state', 'open', 'amount', amount, 'until', whole(now + ttl), 'lines', ARGV[5], 'v', ${FORMAT})
 redis.call('PEXPIRE', KEYS[1], whole(ttl + ARGV[4]))
 return { 1 }`
 
-const spend = `${common}
+const spend = `${common(1)}
 local names, short = admit(tonumber(ARGV[1]), 1, 2)
 if not names then return short end
 for i = 1, #KEYS, 3 do
@@ -128,7 +145,7 @@ for i = 1, #KEYS, 3 do
 end
 return { 1 }`
 
-const start = `${common}
+const start = `${common(2)}
 local hold = redis.call('HMGET', KEYS[1], 'state', 'until', 'amount')
 if not hold[1] then return { -1 } end
 if hold[1] ~= 'open' or tonumber(hold[2]) <= now then return { 0 } end
@@ -138,7 +155,7 @@ end
 redis.call('HSET', KEYS[1], 'started', 1)
 return { 1 }`
 
-const settle = `${common}
+const settle = `${common(2)}
 local id, actual = ARGV[1], tonumber(ARGV[2])
 local hold = redis.call('HMGET', KEYS[1], 'state', 'until', 'amount', 'started', 'overrun')
 if not hold[1] then return { -1 } end
@@ -171,7 +188,7 @@ redis.call('HSET', KEYS[1], 'state', 'settled', 'overrun', whole(overrun))
 redis.call('PEXPIREAT', KEYS[1], whole(math.max(tonumber(hold[2]), now) + ${SETTLED_KEPT * 1000}))
 return { 1, whole(overrun) }`
 
-const release = `${common}
+const release = `${common(2)}
 local hold = redis.call('HMGET', KEYS[1], 'state', 'until', 'amount')
 if not hold[1] then return { -1 } end
 if hold[1] ~= 'open' or tonumber(hold[2]) <= now then return { 1 } end
@@ -185,12 +202,12 @@ end
 redis.call('HSET', KEYS[1], 'state', 'released')
 return { 1 }`
 
-const read = `${common}
+const read = `${common(1)}
 prune(KEYS[1], KEYS[2], KEYS[3])
 local name = ARGV[2] ~= '' and ARGV[2] or window(ARGV[1])
 return { whole(number(KEYS[1], name .. 'c')), whole(number(KEYS[1], name .. 'h')), whole(now) }`
 
-const open = `${common}
+const open = `${common(1)}
 prune(KEYS[1], KEYS[2], KEYS[3])
 local ids = {}
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
@@ -198,7 +215,8 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
 end
 return ids`
 
-const describe = `return redis.call('HMGET', KEYS[1], 'amount', 'lines')`
+const describe = `${common(2)}
+return redis.call('HMGET', KEYS[1], 'amount', 'lines')`
 
 /** One set for each ledger: a script keeps its digest. */
 export const ledgerScripts = () => {

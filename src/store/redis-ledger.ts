@@ -1,3 +1,4 @@
+import { StoreError } from './contract.js'
 import {
   bySubject,
   examineAmount,
@@ -28,8 +29,14 @@ import { windowAt } from './windows.js'
  * What is lost with the server's data is lost: `appendonly yes` at least, or {@link postgresLedger} where money is counted.
  */
 export function redisLedger(options: RedisStoreOptions): Ledger {
-  const { run, tag } = createRedisSender('redisLedger', options)
+  const { tag, ...sender } = createRedisSender('redisLedger', options)
   const scripts = ledgerScripts()
+
+  async function run(...call: Parameters<typeof sender.run>): Promise<unknown> {
+    const reply = await sender.run(...call)
+    if (reply === null || reply === undefined) throw new StoreError('store_format_unknown')
+    return reply
+  }
 
   // No kind of a record is empty: keys of budgets are never those of records.
   const holdKey = ({ tenant, id }: { tenant: string; id: string }) => `${tag(tenant)}::hold:${escapeName(id)}`

@@ -1,5 +1,6 @@
 import { randomId, sha256 } from '../crypto/hash.js'
 import type { RecordId, RecordStore } from '../store/contract.js'
+import { storedJson } from '../store/stored-json.js'
 import { tokenError } from './errors.js'
 
 /** What a sign-in was given, as long as it lasts. */
@@ -17,6 +18,8 @@ interface TokenRow {
   expiresAt: number
   spent?: boolean
 }
+
+const rows = storedJson<TokenRow>()
 
 /** All that came from one sign-in lies together; a token begins with its partition. */
 const PARTITION = 8
@@ -43,11 +46,12 @@ export function createRefreshTokens(
     ({
       type: 'put',
       id,
-      value: JSON.stringify(row),
+      value: rows.write(row),
       ifVersion,
       ttl: Math.max(1, row.expiresAt - now()) + lifetime,
     }) as const
 
+  /** That it is there says it all. */
   async function end(family: string): Promise<void> {
     await store.write([{ type: 'put', id: familyId(family), value: 'ended', ifVersion: 'any', ttl: 2 * lifetime }])
   }
@@ -56,7 +60,7 @@ export function createRefreshTokens(
     if (!/^[\w-]{51}$/.test(token)) return undefined
     const id = await idOf(token)
     const stored = await store.get(id)
-    return stored && { id, row: JSON.parse(stored.value) as TokenRow, version: stored.version }
+    return stored && { id, row: rows.read(stored.value), version: stored.version }
   }
 
   return {

@@ -83,14 +83,14 @@ describe('the audit trail', () => {
       digest: 'd'.repeat(43),
     })
     expect(await rowsOf(audit)).toEqual([
-      { ...entry, resource: 'row/0', seq: 1, at: 1_790_000_000, prev: 'A'.repeat(43), hash: first?.hash },
+      { ...entry, resource: 'row/0', v: 1, seq: 1, at: 1_790_000_000, prev: 'A'.repeat(43), hash: first?.hash },
       expect.objectContaining({ seq: 2, at: 1_790_000_000.25, prev: first?.hash, hash: second.hash }),
     ])
     expect(first).toEqual({
       tenant,
       seq: 1,
       hash: await sha256(
-        `${'A'.repeat(43)}{"action":"tool:db.update","agent":"bot","at":1790000000,"decision":"allowed","resource":"row/0","seq":1,"sub":"alice","tenant":"acme"}`,
+        `${'A'.repeat(43)}{"action":"tool:db.update","agent":"bot","at":1790000000,"decision":"allowed","resource":"row/0","seq":1,"sub":"alice","tenant":"acme","v":1}`,
       ),
     })
     expect(await audit.checkpoint(tenant)).toEqual(second)

@@ -21,6 +21,7 @@ describe('an agent’s token', () => {
     expect(claims['authorization_details']).toEqual([
       {
         type: 'sallyport_agent',
+        v: 1,
         role: 'writer',
         budget: { day: 400 },
         tools: ['notes.read'],

@@ -192,7 +192,7 @@ export async function world(
     /** The audit trail without the links of its chain. */
     async rows(tenant = usually.tenant) {
       const { rows } = await audit.read({ tenant })
-      return rows.map(({ seq: _, at: __, prev: ___, hash: ____, ...entry }: AuditRow) => entry)
+      return rows.map(({ seq: _, at: __, prev: ___, hash: ____, v: _____, ...entry }: AuditRow) => entry)
     },
     balance: (
       subject: `agent:${string}` | `tenant:${string}` | `user:${string}` | `key:${string}` = `agent:${usually.agent}`,

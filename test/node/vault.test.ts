@@ -1,4 +1,5 @@
 import { execFileSync, fork } from 'node:child_process'
+import { hkdfSync } from 'node:crypto'
 import { once } from 'node:events'
 import {
   chmodSync,
@@ -17,8 +18,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { CompactEncrypt } from 'jose'
 import { fileVault } from 'sallyport/node'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { keyId } from '../../src/crypto/seal.js'
+import { laterSealed } from '../formats/forms.js'
 import { randomKey } from '../keys.js'
 import { scriptOf } from '../services/script.js'
 
@@ -176,6 +180,8 @@ describe.each(kinds)('a file vault, %s', (kind, keys) => {
   }, 60_000)
 })
 
+const kidIn = (sealed: string) => JSON.parse(`${Buffer.from(sealed.split('.')[0] ?? '', 'base64url')}`).kid
+
 describe('an encrypted file vault', () => {
   const [old, young] = [randomKey(), randomKey()]
   const open = (...keys: string[]) => fileVault({ directory, keys })
@@ -199,7 +205,7 @@ describe('an encrypted file vault', () => {
     for (let at = 0; at < text.length; at++) {
       const other = text[at] === 'A' ? 'B' : 'A'
       writeFileSync(fileOf('vendor'), text.slice(0, at) + other + text.slice(at + 1))
-      expect(await codeOf(vault.read('vendor')), `${at}`).toMatch(/^vault_(tampered|key_wrong)$/)
+      expect(await codeOf(vault.read('vendor')), `${at}`).toMatch(/^vault_(tampered|key_wrong|format_unknown)$/)
     }
     writeFileSync(fileOf('vendor'), text.slice(0, -5))
     expect(await codeOf(vault.read('vendor'))).toBe('vault_tampered')
@@ -207,6 +213,30 @@ describe('an encrypted file vault', () => {
     expect(await vault.read('vendor')).toBe('secret')
     copyFileSync(fileOf('vendor'), fileOf('vendor.acme'))
     expect(await codeOf(vault.read('vendor.acme'))).toBe('vault_tampered')
+  })
+
+  it('reads what 0.1.0 encrypted, and writes it anew in the form of now', async () => {
+    const key = new Uint8Array(hkdfSync('sha256', old, '', 'sallyport vault vendor', 32))
+    const text = await new CompactEncrypt(new TextEncoder().encode('secret'))
+      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: await keyId(old) })
+      .encrypt(key)
+    mkdirSync(directory, { mode: 0o700 })
+    writeFileSync(fileOf('vendor'), text, { mode: 0o600 })
+    const vault = open(young, old)
+    expect(await vault.read('vendor')).toBe('secret')
+    await vault.write('vendor', 'secret')
+    expect(kidIn(readFileSync(fileOf('vendor'), 'utf8'))).toBe(
+      `1.${await keyId(young)}.${Math.floor(Date.now() / 86_400_000)}`,
+    )
+  })
+
+  it('does not guess at what a later release encrypted', async () => {
+    const vault = open(old)
+    await vault.write('vendor', 'secret')
+    const later = laterSealed(readFileSync(fileOf('vendor'), 'utf8'))
+    writeFileSync(fileOf('vendor'), later)
+    expect(await codeOf(vault.read('vendor'))).toBe('vault_format_unknown')
+    expect(readFileSync(fileOf('vendor'), 'utf8')).toBe(later)
   })
 
   it('says at creation what is wrong', async () => {
