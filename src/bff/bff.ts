@@ -20,6 +20,7 @@ import { createProviderLogout } from './provider-logout.js'
 import { createProviders } from './providers.js'
 import { createProxy } from './proxy.js'
 import { createRateLimits } from './rate-limits.js'
+import { createReplacedCookie } from './replaced.js'
 import { createRouter } from './router.js'
 import { createSealedSessions } from './sealed-sessions.js'
 import { answerSession, nobody, somebody } from './session.js'
@@ -92,7 +93,8 @@ export function createBff(options: BffOptions): Bff {
     : createSealedSessions(settings, jar, keyring, providers)
   const streams = createStreams(sessions)
   const limits = createRateLimits(settings.rateLimits, settings.emit)
-  const parts: Parts = { settings, providers, transactions, sessions, streams, limits, dpop, store }
+  const replaced = createReplacedCookie(settings, jar, keyring)
+  const parts: Parts = { settings, providers, transactions, sessions, replaced, streams, limits, dpop, store }
   const logout = createLogout(parts, jar, keyring)
   let draining = false
 

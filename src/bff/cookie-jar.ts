@@ -9,6 +9,8 @@ export interface CookieJar {
   readonly part: string
   readonly idle: string
   readonly logout: string
+  /** Which session a sign-in replaces. */
+  readonly replaced: string
   /** The names of transaction cookies begin so. */
   readonly transaction: string
   set(name: string, value: string, maxAge: number): string
@@ -36,11 +38,14 @@ export function createCookieJar({ name, origin, loopbackCookies, mode, response_
   // Sent by the browser on the way back from the provider, where Strict cookies are not.
   const lax: CookieAttributes = { ...attributes, sameSite: 'Lax' }
   const logout = `${session}.logout`
+  // Another site's navigation to /login carries it.
+  const replaced = `${session}.replaced`
   const transaction = `${session}.tx.`
   // Where the page redeems, Strict; where the provider sends people back to us, by a link or by a form, what that needs.
   const returning: CookieAttributes = response_mode === 'form_post' ? { ...attributes, sameSite: 'None' } : lax
   const transit = mode === 'proxy' ? returning : attributes
-  const of = (cookie: string) => (cookie === logout ? lax : cookie.startsWith(transaction) ? transit : attributes)
+  const of = (cookie: string) =>
+    cookie === logout || cookie === replaced ? lax : cookie.startsWith(transaction) ? transit : attributes
   const values = (request: Asked, cookie: string) => cookieValues(request.headers.get('cookie'), cookie)
   const part = `${session}.2`
   const idle = `${session}.idle`
@@ -50,11 +55,12 @@ export function createCookieJar({ name, origin, loopbackCookies, mode, response_
     part,
     idle,
     logout,
+    replaced,
     transaction,
     set: (cookie, value, maxAge) => serializeCookie(cookie, value, { ...of(cookie), maxAge }),
     expire,
     clear: (request) =>
-      [session, part, idle].flatMap((cookie) => (values(request, cookie).length ? [expire(cookie)] : [])),
+      [session, part, idle, replaced].flatMap((cookie) => (values(request, cookie).length ? [expire(cookie)] : [])),
     values,
     transactions: (request) => [
       ...new Set(

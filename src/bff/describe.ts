@@ -98,6 +98,7 @@ export async function describe(
       ...(settings.store ? [] : [jar.part, jar.idle]),
       `${jar.transaction}<state>`,
       jar.logout,
+      ...(settings.mode === 'proxy' ? [jar.replaced] : []),
     ].map((name) => ({ name, attributes: attributes(name) })),
     cookieKeyIds: await keyring.ids(),
     ...(dpop && { dpopKeyId: await thumbprint((await dpop.pair()).publicKey) }),

@@ -13,7 +13,8 @@ export function deviationsOf(settings: Settings, { all }: Providers): readonly s
   return [
     ...(mode === 'proxy' ? [] : mediating),
     ...(mode === 'proxy' ? [transit[response_mode === 'form_post' ? 'form_post' : 'query']] : []),
-    'Section 6.1.3.2: the cookie that leads on to the provider at sign-out is SameSite=Lax; it is good once, for seconds.',
+    'Section 6.1.3.2: the cookie that leads on to the provider at sign-out is SameSite=Lax; it is good once, for seconds.' +
+      (mode === 'proxy' ? ' So is the one that says which session a sign-in replaces; it opens none.' : ''),
     ...(loopbackCookies
       ? ['Section 6.1.3.2: loopbackCookies sets cookies without Secure and without a name prefix, for development.']
       : []),

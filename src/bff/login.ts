@@ -19,13 +19,15 @@ const initiation = ['iss', 'target_link_uri']
 
 /** Characters of a way back: it travels in a cookie. */
 const LONGEST = 512
+/** Characters of what a form of another site says that are led on as a query. */
+const LONGEST_QUERY = 4096
 
 /** Refusals of a silent sign-in. @see OpenID Connect Core 1.0 section 3.1.2.6 */
 const silentRefusals = ['login_required', 'interaction_required', 'consent_required', 'account_selection_required']
 
 /** The backend's own code flow: no part of it is the page's. @see RFC 10017 section 6.1 */
 export function createLogin(parts: Parts) {
-  const { settings: site, providers, transactions, sessions } = parts
+  const { settings: site, providers, transactions, sessions, replaced } = parts
   const { origin, basePath, emit } = site
 
   /** Where to go afterwards; not back into these endpoints, which would sign in or out again. */
@@ -41,11 +43,13 @@ export function createLogin(parts: Parts) {
     if (!provider) throw new Refusal('issuer_mismatch')
     const { settings } = provider
     const present = await sessions.read(request, false)
+    const replaces = present.record ?? (await replaced.read(request))
     const code_verifier = randomId()
     const own: OwnFlow = {
       code_verifier,
       return_to: returnTo(form),
       ...(present.record && { began: { id: present.record.id, iss: present.record.iss, sub: present.record.sub } }),
+      ...(replaces && { replaces: { id: replaces.id, expires: replaces.expires } }),
       ...(one(form, 'prompt') === 'none' && { silent: true }),
     }
     const authorization: Form = new Map([
@@ -111,14 +115,21 @@ export function createLogin(parts: Parts) {
       code_verifier,
     }
     const { presence } = await signIn(request, transaction, response, parts)
-    return redirect(return_to, [...cookies, ...presence.cookies])
+    return redirect(return_to, [...cookies, ...presence.cookies, await replaced.set(presence.record)])
   }
 
   const parameters = [...standard, 'return_to', ...initiation, ...site.authorizationParams]
   return {
     /** `GET /login?return_to=`, and as a form, as third parties may send it. A navigation. */
     login: async (request: Asked) => begin(request, readQuery(request, parameters)),
-    loginByForm: async (request: Asked) => begin(request, await readForm(request, parameters)),
+    loginByForm: async (request: Asked) => {
+      const form = await readForm(request, parameters)
+      // A form of another site brings not even a Lax cookie: which session this browser has is told by the GET that it leads to.
+      const query = `${new URLSearchParams([...form].flatMap(([name, values]) => values.map((value) => [name, value])))}`
+      return request.headers.get('sec-fetch-site') === 'cross-site' && query.length <= LONGEST_QUERY
+        ? redirect(`${origin}${basePath}/login?${query}`)
+        : begin(request, form)
+    },
     /** `GET /callback`, or the provider's form; of each provider at a path of its own. */
     callbacks: providers.all.map((provider): Endpoint => {
       const path = new URL(provider.settings.redirect_uris[0] ?? '').pathname.slice(basePath.length)

@@ -2,6 +2,7 @@ import type { RecordStore } from '../store/contract.js'
 import type { Dpop } from './dpop.js'
 import type { Providers } from './providers.js'
 import type { RateLimiting } from './rate-limits.js'
+import type { ReplacedCookie } from './replaced.js'
 import type { Sessions } from './sessions.js'
 import type { Settings } from './settings.js'
 import type { Streams } from './streams.js'
@@ -13,6 +14,8 @@ export interface Parts {
   providers: Providers
   transactions: Transactions
   sessions: Sessions
+  /** Which session a sign-in of the backend's own replaces. */
+  replaced: ReplacedCookie
   streams: Streams
   limits: RateLimiting
   /** Where tokens are bound to a key of ours. */

@@ -111,15 +111,18 @@ export function createSealedSessions(
       })
     },
 
-    async create(request, fresh, { access, id_token }, began) {
+    async create(request, fresh, { access, id_token }, replaced) {
       const found = await cookie.open(request.headers.get('cookie'))
-      const previous = found.record ?? (began === undefined ? undefined : memory.peek(began)?.record)
+      const previous = [...(found.record ? [found.record] : []), ...replaced]
       const record: SessionRecord = { ...fresh, id: randomId(), generation: 0 }
       // Sealed first: a session that does not fit ends nothing that was there.
       const cookies = [...(await sealed(record)), await idleCookie(record.id, record.expires)]
-      if (previous && !memory.grave(previous.id)) {
-        const newest = bury(previous, 'logged_out')?.record ?? previous
-        await revoke(newest)
+      for (const { id, expires } of previous) {
+        if (memory.grave(id)) continue
+        const last = found.record?.id === id ? found.record : memory.peek(id)?.record
+        // Of one that this process has not seen, the end is all that can be known.
+        if (last) await revoke(bury(last, 'logged_out')?.record ?? last)
+        else memory.bury(id, 'logged_out', expires + REMEMBRANCE)
       }
       const held = memory.remember({ record, id_token, tokens: new Map([['', access]]), ours: true })
       emit({ type: 'signed_in', sub: record.sub, session: shortId(record.id) })

@@ -2,6 +2,7 @@ import type { Asked } from '../protocol/answer.js'
 import type { SignedOutReason } from '../protocol/session.js'
 import type { EpochSeconds } from '../protocol/time.js'
 import type { AccessToken, NewSession, SessionRecord, TokenOutcome, Wanted } from './record.js'
+import type { Replaced } from './replaced.js'
 import type { Held } from './shelf.js'
 
 /** A session that a request came with. */
@@ -74,10 +75,10 @@ export interface Sessions {
    */
   read(request: Asked, touch?: boolean, end?: boolean): Promise<Presence | Absence>
   /**
-   * Makes a session under a new id; ends the one that this browser had: by its cookie, or `began` where browsers withhold
+   * Makes a session under a new id; ends those that this browser had: by its cookie, and `replaced`, where browsers withhold
    * that.
    */
-  create(request: Asked, session: NewSession, tokens: SignInTokens, began?: string): Promise<Presence>
+  create(request: Asked, session: NewSession, tokens: SignInTokens, replaced: readonly Replaced[]): Promise<Presence>
   /** The current token of a session, or a newer one. */
   token(presence: Presence, wanted: Wanted): Promise<TokenOutcome>
   /** Ends a session. Resolves to what is left to do for it at the provider. */

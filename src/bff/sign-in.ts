@@ -62,7 +62,7 @@ export async function signIn(
   request: Asked,
   { issuer, redirect_uri, nonce, max_age, acr_values, resource, scope, own }: Transaction,
   response: CodeResponse,
-  { providers, sessions }: Parts,
+  { providers, sessions, replaced }: Parts,
 ): Promise<{ presence: Presence; access: AccessToken }> {
   const provider = providers.of(issuer)
   if (!provider) throw new Refusal('issuer_mismatch')
@@ -105,7 +105,7 @@ export async function signIn(
       expires: tokens.refresh_token === undefined ? Math.min(end, now + access.lifetime) : end,
     },
     { access, id_token: tokens.id_token },
-    own?.began?.id,
+    own ? [own.replaces, await replaced.read(request)].filter((each) => each !== undefined) : [],
   )
   return { presence, access }
 }

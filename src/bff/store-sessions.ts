@@ -140,8 +140,9 @@ export function createStoreSessions(
       return present(live, Math.floor(Math.min(live.record.expires, last + idleTimeout)))
     },
 
-    async create(request, fresh, { access, id_token }, began) {
-      const previous = (await idOf(request)) ?? began
+    async create(request, fresh, { access, id_token }, replaced) {
+      const own = await idOf(request)
+      const previous = new Set([...(own === undefined ? [] : [own]), ...replaced.map(({ id }) => id)])
       const secret = randomId()
       const record: SessionRecord = {
         ...fresh,
@@ -166,8 +167,10 @@ export function createStoreSessions(
         throw new Refusal('invalid_grant', { reason: 'revoked' })
       }
       emit({ type: 'signed_in', sub: record.sub, session: shortId(record.id) })
-      const replaced = previous === undefined ? undefined : await shelf.bury(previous, 'logged_out')
-      if (replaced) revoke(replaced)
+      for (const id of previous) {
+        const ended = await shelf.bury(id, 'logged_out')
+        if (ended) revoke(ended)
+      }
       if (record.refresh_token === undefined) noRefreshToken()
       sweep()
       const expiresAt = Math.floor(Math.min(record.expires, now() + idleTimeout))

@@ -7,6 +7,7 @@ import type { CookieJar } from './cookie-jar.js'
 import { Refusal } from './errors.js'
 import { type Form, one, required, seconds } from './form.js'
 import { type Keyring, openJson } from './keyring.js'
+import type { Replaced } from './replaced.js'
 import type { Settings } from './settings.js'
 import { recordOf } from './stored-session.js'
 import { allowedTarget } from './wanted.js'
@@ -34,6 +35,8 @@ export interface OwnFlow {
   return_to: string
   /** The session that this browser had when it began: cookies of its are withheld on the way back. */
   began?: { id: string; iss: string; sub: string }
+  /** The session that its completion ends: the same, or of a browser that another site has sent here. */
+  replaces?: Replaced
   /** `prompt=none`: a refusal is no error. */
   silent?: true
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { APP, bodyOf, call, homes, ISSUER, look, type Tab, type World, type WorldOptions } from '../world.js'
 
 const SESSION = '__Host-Http-sallyport'
@@ -540,5 +540,148 @@ describe.each(homes)('form_post, with %s', (_home, open) => {
     const loopback = { baseUrl: 'http://localhost:1', loopbackCookies: true }
     await expect(open({ mode: 'proxy', response_mode: 'form_post', ...loopback })).rejects.toThrow(/"response_mode"/)
     await expect(open({ mode: 'proxy', redirect_uris: [`${APP}/x`] })).rejects.toThrow(/"redirect_uris"/)
+  })
+})
+
+describe.each(homes)('sign-ins that another site begins, with %s', (_home, open) => {
+  const from = 'https://evil.example/'
+
+  /** Alice here and on another device, and what opens a session that this browser has ever had. */
+  async function twoDevices(options: WorldOptions = {}) {
+    const here = await open({ mode: 'proxy', ...options })
+    await here.tab.navigate(`${APP}/bff/login`)
+    const there = here.device()
+    await there.navigate(`${APP}/bff/login`)
+    const had: string[] = []
+    const keep = () => had.push(here.browser.jar.header(`${APP}/`) ?? '')
+    keep()
+    const bySession = async (Cookie: string) => {
+      const headers = { 'Sallyport-CSRF': '1', Cookie }
+      return (await bodyOf(await here.bff.fetch(new Request(`${APP}/bff/session?touch=false`, { headers })))).user
+    }
+    const live = async () => {
+      const users = await Promise.all(had.map(bySession))
+      return users.map((user, at) => (user ? at : -1)).filter((at) => at >= 0)
+    }
+    const foreign = async (path = '/bff/login') => {
+      await here.tab.navigate(`${APP}${path}`, { from })
+      keep()
+    }
+    return { ...here, there, had, keep, live, foreign, bySession }
+  }
+
+  it.each(['query', 'form_post'] as const)(
+    '[B-38] twenty of them leave one session in this browser, and touch no other device (%s)',
+    async (response_mode) => {
+      const { foreign, live, there, as } = await twoDevices({ response_mode })
+      for (let turn = 0; turn < 20; turn++) await foreign()
+      expect(await live()).toEqual([20])
+      expect((await who(there)).user.sub).toBe('alice')
+      await vi.waitFor(() => expect(as.requests.revocation).toBe(20))
+    },
+  )
+
+  it('[B-38] so do forms, and sign-ins that were begun together', async () => {
+    const { bff, tab, keep, live, there, browser, as } = await twoDevices()
+    for (let turn = 0; turn < 3; turn++) {
+      // Not even Lax cookies come along with a form of another site.
+      const headers = {
+        'Content-Type': 'application/x-www-form-urlencoded',
+        'Sec-Fetch-Site': 'cross-site',
+        Origin: from,
+      }
+      const led = await go(bff, '/login', headers, {
+        method: 'POST',
+        body: `iss=${encodeURIComponent(ISSUER)}&prompt=consent`,
+      })
+      const location = led.headers.get('location') ?? ''
+      expect(location).toBe(`${APP}/bff/login?iss=${encodeURIComponent(ISSUER)}&prompt=consent`)
+      await tab.navigate(location, { from })
+      keep()
+    }
+    expect(await live()).toEqual([3])
+    // Three begun before any is finished.
+    const ways: string[] = []
+    for (let turn = 0; turn < 3; turn++) {
+      const Cookie = browser.jar.header(`${APP}/bff/login`, { sameSite: false, navigation: true }) ?? ''
+      const begun = await go(bff, '/login', { Cookie, 'Sec-Fetch-Site': 'cross-site' })
+      for (const line of begun.headers.getSetCookie()) browser.jar.set(`${APP}/`, line)
+      ways.push(
+        (await as.fetch(new URL(begun.headers.get('location') ?? ''), { redirect: 'manual' })).headers.get(
+          'location',
+        ) ?? '',
+      )
+    }
+    for (const way of ways) {
+      await tab.navigate(way, { from })
+      keep()
+    }
+    expect(await live()).toEqual([6])
+    expect((await who(there)).user.sub).toBe('alice')
+  })
+
+  it('[B-38] another person’s sign-in there takes the place of the first', async () => {
+    const { foreign, live, as, tab, there } = await twoDevices()
+    as.signIn('bob')
+    await foreign()
+    expect(await live()).toEqual([1])
+    expect((await who(tab)).user.sub).toBe('bob')
+    expect((await who(there)).user.sub).toBe('alice')
+  })
+
+  it('[B-38 twin] the cookie that says so is sealed, Lax, HttpOnly, goes with the session, and opens nothing', async () => {
+    const { browser, tab, bySession, advance } = await twoDevices()
+    const cookie = browser.jar.all().find(({ name }) => name === `${SESSION}.replaced`)
+    const session = browser.jar.all().find(({ name }) => name === SESSION)
+    expect(cookie).toMatchObject({
+      sameSite: 'Lax',
+      httpOnly: true,
+      secure: true,
+      path: '/',
+      expires: session?.expires,
+    })
+    expect(await bySession(`${cookie?.name}=${cookie?.value}`)).toBeNull()
+    expect(await bySession(`${SESSION}=${cookie?.value}`)).toBeNull()
+    await call(tab, '/logout')
+    expect(browser.jar.all().filter(({ name }) => !name.includes('logout'))).toEqual([])
+    advance(1)
+  })
+
+  it('[B-38] carried into another browser, planted, torn or doubled, it ends nothing before somebody has signed in', async () => {
+    const { browser, bff, live, had, there, as } = await twoDevices()
+    const value = browser.jar.all().find(({ name }) => name === `${SESSION}.replaced`)?.value ?? ''
+    const replaced = `${SESSION}.replaced=${value}`
+    const begun = await go(bff, '/login', { Cookie: replaced, 'Sec-Fetch-Site': 'cross-site' })
+    expect(begun.status).toBe(303)
+    await go(bff, '/callback?state=x&code=y', { Cookie: replaced, 'Sec-Fetch-Site': 'cross-site' })
+    await bff.fetch(
+      new Request(`${APP}/bff/logout`, { method: 'POST', headers: { 'Sallyport-CSRF': '1', Cookie: replaced } }),
+    )
+    expect(await live()).toEqual([0])
+    // A completed sign-in with what is no such cookie leaves it alone as well.
+    for (const [at, planted] of [
+      `${replaced}; ${replaced}`,
+      `${replaced}x`,
+      `${SESSION}.replaced=`,
+      `${SESSION}.replaced=${had[0]?.split('=')[1]}`,
+    ].entries()) {
+      const first = await go(bff, '/login', { Cookie: planted, 'Sec-Fetch-Site': 'cross-site' })
+      const tx = first.headers
+        .getSetCookie()
+        .map((line) => line.split(';')[0])
+        .join('; ')
+      const back = new URL(
+        (await as.fetch(new URL(first.headers.get('location') ?? ''), { redirect: 'manual' })).headers.get(
+          'location',
+        ) ?? '',
+      )
+      const done = await go(bff, `/callback${back.search}`, {
+        Cookie: `${tx}; ${planted}`,
+        'Sec-Fetch-Site': 'cross-site',
+      })
+      expect(done.headers.get('location'), `${at}`).toBe('/')
+    }
+    expect(await live()).toEqual([0])
+    expect((await who(there)).user.sub).toBe('alice')
   })
 })
