@@ -8,11 +8,11 @@ export interface FetchPorts {
   aim(url: URL): Aim | undefined
   backend: string
   /** Its base URL is what `fetch` resolves against, a `<base>` element included. */
-  document: Document
+  document: Pick<Document, 'baseURI'>
   subtle: SubtleCrypto
   /** Empty where the backend keeps it: there the call goes to its proxy. */
   getToken(wanted: Wanted): Promise<string>
   /** The backend has refused: perhaps nobody is signed in any more. */
-  look(): void
+  who(): void
   login(options: LoginOptions, begun?: () => void): Promise<void>
 }

@@ -11,25 +11,26 @@ import type { FetchOptions } from './types.js'
 export async function proxied(
   url: URL,
   { url: prefix, api: { route } }: Aim,
-  request: Request | undefined,
-  init: RequestInit | undefined,
-  { fetch, backend, look, login }: FetchPorts,
+  request: Request,
+  body: Blob | null,
+  streamed: boolean,
+  { fetch, backend, who, login }: FetchPorts,
   options: FetchOptions | undefined,
 ): Promise<Response> {
   const rest = url.pathname.slice(prefix.pathname.replace(/\/$/, '').length)
   if (route === undefined && (url.origin !== location.origin || !rest.startsWith('/api/')))
     throw clientError('origin_not_allowed')
   const target = `${backend}${route === undefined ? rest : `/api/${route}${rest}`}${url.search}`
-  const headers = new Headers(init?.headers ?? request?.headers)
+  const headers = new Headers(request.headers)
   headers.set('Sallyport-CSRF', '1')
-  const what = request ? new Request(target, request) : target
-  const copy = () => (what instanceof Request ? what.clone() : what)
-  const send = (what: Request | string) => fetch(what, { ...init, headers, credentials: 'include' })
-  const response = await send(copy())
-  const replayable = response.status === 401 && !(init?.body instanceof ReadableStream)
-  const stepped = replayable && (await stepUp(response, options, login, () => send(what)))
+  // Member by member: as the second argument a Request brings its body as a stream in one browser, and not at all in another.
+  const { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive, signal } = request
+  const same = { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive, signal }
+  const send = () => fetch(target, { ...same, headers, body, credentials: 'include' })
+  const response = await send()
+  const stepped = response.status === 401 && !streamed && (await stepUp(response, options, login, send))
   if (stepped) return stepped
   // The backend's own refusal, not the API's: perhaps nobody is signed in any more.
-  if (response.status === 401 && !response.headers.has('www-authenticate')) look()
+  if (response.status === 401 && !response.headers.has('www-authenticate')) who()
   return response
 }

@@ -14,17 +14,16 @@ import type { FetchOptions } from './types.js'
 export async function replay(
   response: Response,
   refused: string,
-  subtle: SubtleCrypto,
-  getToken: (more: Wanted) => Promise<string>,
+  wanted: Wanted,
   send: (token: string) => Promise<Response>,
-  login: FetchPorts['login'],
+  { subtle, getToken, login }: FetchPorts,
   options: FetchOptions | undefined,
 ): Promise<Response> {
-  const stepped = await stepUp(response, options, login, async () => send(await getToken({})))
+  const stepped = await stepUp(response, options, login, async () => send(await getToken(wanted)))
   if (stepped) return stepped
   const bytes = await subtle.digest('SHA-256', new TextEncoder().encode(refused))
   const digest = encodeBase64url(new Uint8Array(bytes))
-  const token = await getToken({ refused, digest }).catch(() => refused)
+  const token = await getToken({ ...wanted, refused, digest }).catch(() => refused)
   if (token === refused) return response
   await response.body?.cancel()
   return send(token)

@@ -1,4 +1,5 @@
 import './production.js'
+import { createFetch } from '../client/fetch.js'
 import type { Auth, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
 import type { StandardClaims } from '../protocol/claims.js'
 import { SallyportError } from '../protocol/error.js'
@@ -12,7 +13,7 @@ export interface TestAuthOptions<Claims> {
   token?: string
   /** Default: `signed-in` with a user, `signed-out` without. */
   status?: Session<Claims>['status']
-  /** What `auth.fetch` calls, with the token attached. Default: the page's own. */
+  /** What `auth.fetch` calls: with a `Request`, and with the token among `init.headers`. Default: the page's own. */
   fetch?: typeof globalThis.fetch
 }
 
@@ -55,6 +56,10 @@ export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions
     throw session.status === 'unavailable' ? session.error : failure('login_required', false)
   }
 
+  async function login(options: LoginOptions = {}): Promise<void> {
+    calls.login.push(options)
+  }
+
   return {
     get session() {
       return session
@@ -71,18 +76,21 @@ export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions
       return () => void listeners.delete(entry)
     },
     ready: async () => session,
-    async login(login = {}) {
-      calls.login.push(login)
-    },
+    login,
     async logout(logout = {}) {
       calls.logout.push(logout)
     },
     getToken,
-    async fetch(input, init) {
-      const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined))
-      headers.set('Authorization', `Bearer ${await getToken()}`)
-      return (options.fetch ?? globalThis.fetch)(input, { ...init, headers })
-    },
+    fetch: createFetch({
+      fetch: (input, init) => (options.fetch ?? globalThis.fetch)(input, init),
+      aim: (url) => ({ url, api: {} }),
+      document: globalThis.document ?? { baseURI: 'http://localhost/' },
+      backend: '/bff',
+      subtle: crypto.subtle,
+      getToken: () => getToken(),
+      who() {},
+      login,
+    }),
     async extend({ touch = true } = {}) {
       if (touch) calls.extend++
       return session

@@ -149,6 +149,125 @@ describe('auth.fetch()', () => {
     expect(seen).toHaveLength(1)
   })
 
+  /** What an owner can change of a call, after it was made. */
+  const changes: [string, () => [RequestInfo | URL, RequestInit | undefined, () => void]][] = [
+    [
+      'the URL object',
+      () => {
+        const url = new URL(`${APP}/api`)
+        return [
+          url,
+          { method: 'POST', body: 'body', headers: { 'X-Mine': '1' } },
+          () => (url.href = 'https://evil.example/'),
+        ]
+      },
+    ],
+    [
+      'the headers',
+      () => {
+        const headers = new Headers({ 'X-Mine': '1' })
+        return ['/api', { method: 'POST', body: 'body', headers }, () => headers.set('X-Mine', '2')]
+      },
+    ],
+    [
+      'the init object',
+      () => {
+        const init: RequestInit = { method: 'POST', body: 'body', headers: { 'X-Mine': '1' } }
+        return ['/api', init, () => Object.assign(init, { method: 'DELETE', body: null, headers: {} })]
+      },
+    ],
+    [
+      'the bytes',
+      () => {
+        const body = new TextEncoder().encode('body')
+        return ['/api', { method: 'POST', body, headers: { 'X-Mine': '1' } }, () => body.fill(0)]
+      },
+    ],
+    [
+      'the fields',
+      () => {
+        const body = new URLSearchParams('body')
+        return ['/api', { method: 'POST', body, headers: { 'X-Mine': '1' } }, () => body.append('more', '')]
+      },
+    ],
+    [
+      'the headers of a Request, and its body by reading it',
+      () => {
+        const request = new Request(`${APP}/api`, { method: 'POST', body: 'body', headers: { 'X-Mine': '1' } })
+        return [
+          request,
+          undefined,
+          () => {
+            request.headers.set('X-Mine', '2')
+            request.text().catch(() => {})
+          },
+        ]
+      },
+    ],
+  ]
+
+  describe.each(['token-mediating', 'proxy'])('in %s mode', (mode) => {
+    it.each(changes)(
+      '[C-23][C-24] fetches what was there at the call, whole: %s may change meanwhile',
+      async (_, make) => {
+        const { it: world, tab, auth: first } = await signedIn()
+        first.close()
+        const seen: string[] = []
+        const { auth } = load(
+          tab,
+          {
+            apis: { [`${APP}/api`]: { route: 'notes' } },
+            fetch: async (input, init) => {
+              const request = new Request(input instanceof Request ? input : new URL(`${input}`, APP), init)
+              const { pathname } = new URL(request.url)
+              if (mode === 'proxy' && pathname === '/bff/session')
+                return Response.json({ mode, user: { sub: 'alice' }, expires_at: 2_000_000_000 })
+              if (request.url.startsWith(`${APP}/bff/`) && pathname !== '/bff/api/notes')
+                return tab.fetch(request.url, init)
+              const { method, headers } = request
+              seen.push(`${method} ${request.url} ${headers.get('x-mine')} ${await request.text()}`)
+              // The first token is refused, so that the request is sent once more.
+              const again = mode !== 'proxy' && seen.length === 1
+              return new Response(null, { status: again ? 401 : 200 })
+            },
+          },
+          world,
+        )
+        world.advance(11)
+        const [input, init, change] = make()
+        const calling = auth.fetch(input, init)
+        change()
+        expect((await calling).status).toBe(200)
+        const url = mode === 'proxy' ? `${APP}/bff/api/notes` : `${APP}/api`
+        const sent = new RegExp(`^POST ${url} 1 body=?$`)
+        expect(seen).toHaveLength(mode === 'proxy' ? 1 : 2)
+        for (const one of seen) expect(one).toMatch(sent)
+      },
+    )
+  })
+
+  it('[C-23 twin] fetches what its owner has made of it before the call', async () => {
+    const { auth, seen } = await withApi()
+    const url = new URL(`${APP}/elsewhere`)
+    url.pathname = '/api'
+    await auth.fetch(url)
+    expect(seen[0]?.url).toBe(`${APP}/api`)
+  })
+
+  it('[C-24] refuses a Request whose body was read before, as fetch() does', async () => {
+    const { auth, seen } = await withApi()
+    const request = new Request(`${APP}/api`, { method: 'POST', body: 'x' })
+    await request.text()
+    await expect(auth.fetch(request)).rejects.toThrow(TypeError)
+    expect(seen).toEqual([])
+  })
+
+  it('[C-24 twin] sends a Request as it is with what is said beside it', async () => {
+    const { auth, seen } = await withApi()
+    await auth.fetch(new Request(`${APP}/api`, { method: 'POST', body: 'x' }), { body: 'y' })
+    expect(seen[0]?.body).toBe('y')
+  })
+
   it('keeps the caller’s headers, and stops with the caller’s signal', async () => {
     const { auth, it } = await withApi()
     const spy = vi.fn(async (_input: unknown, _init?: RequestInit) => new Response())
