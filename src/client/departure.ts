@@ -2,11 +2,12 @@ import type { SallyportError } from '../protocol/error.js'
 import { clientError } from './errors.js'
 
 /** Leaving the page, or opening a window for it: once, however often it is asked. */
-export function createDeparture(location: Location, open: Window['open']) {
+export function createDeparture(open: Window['open']) {
   let leaving: Promise<void> | undefined
   /** Where to, once it is known. */
   let target: string | undefined
   let popping: Promise<unknown> | undefined
+  let popup: Window | null | undefined
   let comeBack: ((error: SallyportError) => void) | undefined
   /** Goes where `prepare` says; stays if there is nowhere to go. */
   function leave(prepare: () => Promise<string | undefined>): Promise<void> {
@@ -29,15 +30,23 @@ export function createDeparture(location: Location, open: Window['open']) {
 
   return {
     leave,
-    /** In a popup, opened in the click, before anything is awaited: later, the browser would block it. Else leaves the page. */
+    /**
+     * In a popup, opened in the click, before anything is awaited: later, the browser would block it. One that is open
+     * already comes to the front. Else leaves the page.
+     */
     go(inPopup: unknown, begin: (popup?: Window) => Promise<string | undefined>): Promise<unknown> {
-      const popup = inPopup && !popping ? open('', '', 'width=480,height=720') : null
-      if (popup)
-        popping = begin(popup).finally(() => {
-          popup.close()
-          popping = undefined
-        })
-      return inPopup && popping ? popping : leave(begin)
+      if (inPopup) {
+        popup?.focus()
+        popup ||= open('', '', 'width=480,height=720')
+        if (popup) {
+          popping ??= begin(popup).finally(() => {
+            popup?.close()
+            popup = popping = undefined
+          })
+          return popping
+        }
+      }
+      return leave(begin)
     },
     /** The back-forward cache has brought the page back. */
     cameBack: () => comeBack?.(clientError('cancelled')),

@@ -23,11 +23,13 @@ function wantedBy({ status, headers }: Response): LoginOptions | undefined {
   return { ...(acr_values && { acr_values }), ...(/^\d{1,9}$/.test(max_age) && { max_age: Number(max_age) }) }
 }
 
+const popups = { popup: true, 'popup-or-redirect': 'or-redirect', redirect: false } as const
+
 /**
  * Signs in as the API demands, and asks it again, once. `undefined`: it demands nothing of the kind. That the sign-in is
  * what was demanded is verified by the backend, `acr` and `auth_time` included.
  *
- * @throws SallyportError `step_up_started`, `step_up_failed`, and what `login()` throws
+ * @throws SallyportError `step_up_started`, `step_up_failed`, and what `login()` throws; `popup_blocked` has a `retry`
  */
 export async function stepUp(
   response: Response,
@@ -37,16 +39,31 @@ export async function stepUp(
 ): Promise<Response | undefined> {
   const wanted = wantedBy(response)
   if (!wanted || how === 'never') return wanted && response
+  if (!Object.hasOwn(popups, how)) throw new TypeError(`auth.fetch: "stepUp" is one of ${Object.keys(popups)}, never`)
+  const popup = popups[how]
   await response.body?.cancel()
-  if (how === 'redirect') {
-    // Settled by whichever is first: a failure comes instead of leaving.
-    await new Promise<void>((begun, failed) => {
-      login(wanted, () => setTimeout(begun)).catch(failed)
+
+  let sent = false
+  async function go(): Promise<Response> {
+    // Settled by whichever is first. A login that leaves the page never resolves; a failure comes instead of leaving.
+    const signedIn = await new Promise<boolean>((resolve, reject) => {
+      login({ ...wanted, popup }, () => setTimeout(resolve, 0, false)).then(() => resolve(true), reject)
     })
-    throw stepUpError('step_up_started')
+    if (!signedIn) throw stepUpError('step_up_started')
+    sent = true
+    const answer = await again()
+    if (wantedBy(answer)) throw stepUpError('step_up_failed', wanted)
+    return answer
   }
-  await login({ ...wanted, popup: true })
-  const answer = await again()
-  if (wantedBy(answer)) throw stepUpError('step_up_failed', wanted)
-  return answer
+
+  let going: Promise<Response> | undefined
+  /** Where it had to be in a click and was not, the next click may: once at a time, and never again once it was sent. */
+  const attempt = (): Promise<Response> => {
+    going ??= go().catch((error) => {
+      if (!sent) going = undefined
+      throw error.code === 'popup_blocked' ? Object.defineProperty(error, 'retry', { value: attempt }) : error
+    })
+    return going
+  }
+  return attempt()
 }

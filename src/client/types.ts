@@ -102,9 +102,12 @@ export interface AuthorizationDetail {
 export interface FetchOptions {
   /**
    * `popup` signs in again in a popup and replays the request once; `redirect` leaves the page and rejects `step_up_started`;
-   * `never` hands the API's answer to the caller. Default `never`.
+   * `popup-or-redirect` leaves it where the popup is blocked; `never` hands the API's answer to the caller. Default `never`.
+   *
+   * A popup needs a recent click. Where that is too long ago when the API answers (Safari), `popup` rejects `popup_blocked`,
+   * and `error.retry()`, called from a click, opens it and resolves to the API's answer.
    */
-  stepUp?: 'popup' | 'redirect' | 'never'
+  stepUp?: 'popup' | 'redirect' | 'popup-or-redirect' | 'never'
 }
 
 export interface LogoutOptions {

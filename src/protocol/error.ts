@@ -13,8 +13,13 @@ export interface SallyportErrorOptions {
  * read by anyone: they name the option, the claim or the parameter, never a token, a key or a cookie.
  */
 export class SallyportError<Code extends string = string> extends Error {
-  readonly code: Code
-  readonly retryable: boolean
+  declare readonly code: Code
+  declare readonly retryable: boolean
+  /**
+   * With `popup_blocked` of a step-up (`auth.fetch(…, { stepUp: 'popup' })`): to be called from a click, opens the popup and
+   * resolves to the API's answer. The request is sent once more in all, however often it is called.
+   */
+  declare readonly retry?: () => Promise<Response>
 
   constructor(code: Code, message: string, options: SallyportErrorOptions = {}) {
     super(message, options)

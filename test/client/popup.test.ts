@@ -16,7 +16,7 @@ async function here() {
   const windows = popups(it)
   const page = load(tab, {}, it)
   await page.auth.ready()
-  return { it, page, windows, auth: page.auth }
+  return { it, tab, page, windows, auth: page.auth }
 }
 
 describe('signing in by popup', () => {
@@ -63,6 +63,28 @@ describe('signing in by popup', () => {
     await vi.advanceTimersByTimeAsync(1000)
     expect(await Promise.race([signing, 'still waiting'])).toBe('popup_closed')
     expect(auth.session.status).not.toBe('signed-in')
+  })
+
+  it('[S-62] says within seconds of the person’s return that it was closed, even if it was never seen at the provider', async () => {
+    const it = await world()
+    const windows = popups(it)
+    const { auth } = load(it.tab, {}, it)
+    windows.sever()
+    const focus = vi.spyOn(document, 'hasFocus').mockReturnValue(false)
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
+    const signing = settled(auth.login({ popup: true }))
+    await windows.sent()
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(await Promise.race([signing, 'still waiting'])).toBe('still waiting')
+    // A look at the page behind it ends nothing.
+    focus.mockReturnValue(true)
+    await vi.advanceTimersByTimeAsync(1000)
+    focus.mockReturnValue(false)
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(await Promise.race([signing, 'still waiting'])).toBe('still waiting')
+    focus.mockReturnValue(true)
+    await vi.advanceTimersByTimeAsync(2500)
+    expect(await Promise.race([signing, 'still waiting'])).toBe('popup_closed')
   })
 
   it('[S-62] gives a popup up after ten minutes that a policy of the provider has cut off', async () => {
@@ -122,8 +144,10 @@ describe('signing in by popup', () => {
     expect(page.events.map(({ type }) => type)).toEqual(['signed_in'])
   })
 
-  it('makes another person the one who is here, without a reload', async () => {
-    const { it, auth, page, windows } = await here()
+  it('[S-52] makes another person the one who is here, without a reload, and not in the other tabs', async () => {
+    const { it, tab, auth, page, windows } = await here()
+    const { auth: other } = load(tab, {}, it)
+    expect(await other.ready()).toMatchObject({ user: { sub: 'alice' } })
     const before = await auth.getToken()
     const seen: string[] = []
     auth.subscribe((session) =>
@@ -135,6 +159,10 @@ describe('signing in by popup', () => {
     await comeBack(it, windows)
     await signing
     expect(seen).toEqual(['alice', 'bob'])
+    // The other tabs drop alice, and show nobody what was hers; a reload shows bob.
+    await vi.waitFor(() => expect(other.session).toEqual({ status: 'signed-out', reason: 'user_changed' }))
+    await expect(other.getToken()).rejects.toMatchObject({ code: 'login_required' })
+    expect((await load(tab, {}, it).auth.ready()).status).toBe('signed-in')
     expect(await auth.getToken()).not.toBe(before)
     expect(page.events.map(({ type }) => type)).toEqual(['signed_in', 'signed_in'])
   })
@@ -143,6 +171,7 @@ describe('signing in by popup', () => {
     const { it, auth, windows } = await here()
     const both = [settled(auth.login({ popup: true })), settled(auth.login({ popup: true }))]
     expect(windows.opened).toHaveLength(1)
+    expect(windows.opened[0]?.focused).toBe(1)
     await windows.sent()
     await auth.logout({ local: true })
     expect(auth.session).toMatchObject({ status: 'signed-out', reason: 'logged_out' })

@@ -1,3 +1,4 @@
+import type { FetchOptions, SallyportError } from 'sallyport'
 import { describe, expect, it } from 'vitest'
 import { type Tab, type WorldOptions, world } from '../world.js'
 import { APP, assigned, goTo, load, signedIn } from './page.js'
@@ -103,6 +104,56 @@ describe('step-up', () => {
     const calling = auth.fetch('/api/x', {}, { stepUp: 'redirect' })
     await expect(calling).rejects.toMatchObject({ code: 'login_unavailable', retryable: true })
     expect(assigned).toEqual([])
+  })
+
+  it('[S-72] goes on from the next click where the popup was blocked, and sends the request once more in all', async () => {
+    const { it, auth, windows, seen, satisfy } = await withApi()
+    windows.block()
+    const blocked = (error: unknown) => error as SallyportError
+    const first = await auth.fetch('/api/x', { method: 'POST', body: '100' }, { stepUp: 'popup' }).catch(blocked)
+    expect(first).toMatchObject({ code: 'popup_blocked', retry: expect.any(Function) })
+    expect(JSON.stringify(first)).not.toContain('"retry"')
+    const { retry } = first as SallyportError
+    // Not in a click either: there is a next one.
+    expect(await retry?.().catch(blocked)).toMatchObject({ code: 'popup_blocked', retry })
+    expect(seen).toEqual(['100'])
+    windows.block(false)
+    satisfy()
+    it.as.signIn('alice')
+    const both = [retry?.(), retry?.()]
+    // In the click itself, and one window for two clicks.
+    expect(windows.opened).toHaveLength(1)
+    await comeBack(it, windows)
+    const [answer, same] = await Promise.all(both)
+    expect(await answer?.text()).toBe('done')
+    expect(same).toBe(answer)
+    expect(await retry?.()).toBe(answer)
+    expect(seen).toEqual(['100', '100'])
+  })
+
+  it('[S-72] leaves the page where the popup is blocked, if that was asked for', async () => {
+    const { auth, windows, seen } = await withApi()
+    windows.block()
+    const calling = auth.fetch('/api/x', {}, { stepUp: 'popup-or-redirect' })
+    await expect(calling).rejects.toMatchObject({ code: 'step_up_started' })
+    expect(assigned).toHaveLength(1)
+    expect(seen).toHaveLength(1)
+  })
+
+  it('[S-72 twin] stays where it is not', async () => {
+    const { it, auth, windows, seen, satisfy } = await withApi()
+    satisfy()
+    it.as.signIn('alice')
+    const calling = auth.fetch('/api/x', {}, { stepUp: 'popup-or-redirect' })
+    await comeBack(it, windows)
+    expect(await (await calling).text()).toBe('done')
+    expect([seen.length, assigned.length]).toEqual([2, 0])
+  })
+
+  it('knows no other way than those, and says so', async () => {
+    const { auth } = await withApi()
+    const wrong = { stepUp: 'window' } as unknown as FetchOptions
+    await expect(auth.fetch('/api/x', {}, wrong)).rejects.toThrow(/"stepUp" is one of popup/)
   })
 
   it('says that the popup was blocked or closed', async () => {

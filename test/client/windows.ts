@@ -4,13 +4,19 @@ import { APP, goTo, load, type Page } from './page.js'
 
 /** A window that the app has opened: another tab of the same browser, with a sessionStorage of its own. */
 export function popups(it: World) {
-  const opened: Array<{ url: string | undefined; closed: boolean; opener: unknown; tab: Tab }> = []
+  const opened: Array<{ url: string | undefined; closed: boolean; focused: number; opener: unknown; tab: Tab }> = []
   let blocked = false
   let severed = false
   vi.spyOn(globalThis, 'open').mockImplementation(() => {
     if (blocked) return null
     const tab = it.browser.newTab(`${APP}/`)
-    const popup = { url: undefined as string | undefined, closed: false, opener: globalThis as unknown, tab }
+    const popup = {
+      url: undefined as string | undefined,
+      closed: false,
+      focused: 0,
+      opener: globalThis as unknown,
+      tab,
+    }
     opened.push(popup)
     return {
       get closed() {
@@ -28,6 +34,9 @@ export function popups(it: World) {
           popup.url = url
         },
       },
+      focus() {
+        popup.focused++
+      },
       close() {
         popup.closed = true
       },
@@ -35,8 +44,8 @@ export function popups(it: World) {
   })
   return {
     opened,
-    block: () => {
-      blocked = true
+    block: (on = true) => {
+      blocked = on
     },
     sever: () => {
       severed = true
