@@ -41,7 +41,7 @@ export default defineConfig(({ mode }) => ({
           name: 'unit',
           environment: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/{client,store,e2e,runtimes,firefox}/**', 'test/{package,size,recipes}.test.ts'],
+          exclude: ['test/{client,store,e2e,runtimes,firefox,webkit}/**', 'test/{package,size,recipes}.test.ts'],
           env: { FULL: mode === 'full' ? '1' : '' },
           testTimeout: 20_000,
         },
@@ -101,7 +101,7 @@ export default defineConfig(({ mode }) => ({
               test: {
                 name: 'runtimes',
                 environment: 'node' as const,
-                include: ['test/{runtimes,firefox}/**/*.test.ts'],
+                include: ['test/{runtimes,firefox,webkit}/**/*.test.ts'],
                 sequence: { groupOrder: 3 },
                 testTimeout: 300_000,
                 hookTimeout: 120_000,

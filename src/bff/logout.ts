@@ -138,8 +138,8 @@ export function createLogout(
         ?.endSessionUrl({
           client_id: provider.settings.client_id,
           post_logout_redirect_uri,
-          // Some providers come back only with one.
-          state: randomId(),
+          // Some providers come back only with one. By its name the page knows whose it is, and takes it out of the URL.
+          state: `sallyport.${randomId()}`,
           ...(known.hint !== undefined && { id_token_hint: known.hint }),
         })
         .catch(() => undefined)

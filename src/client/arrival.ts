@@ -1,5 +1,3 @@
-import type { SallyportError } from '../protocol/error.js'
-
 /**
  * Authorization responses taken out of the URL, by backend, until they are done with. Shared by all instances in the
  * page: whoever mounts twice finds the first one's work. A response waits here when its chunk could not be loaded.
@@ -7,32 +5,29 @@ import type { SallyportError } from '../protocol/error.js'
 const callbacks = new Map<string, { search: string; work?: Promise<void> | undefined }>()
 
 /**
- * Finishes the sign-in that this page load is the callback of. `true`: it was one, and this caller was the first.
+ * Finishes the sign-in that this page load is the callback of, if it is one.
  *
- * @param failed hears that `finish` could not be run, because its chunk did not come: the next call tries again
+ * Throws what `finish` throws, because its chunk did not come: the next call tries again.
  */
 export async function arrive(
   backend: string,
   redirect_uri: string,
   finish: (search: string) => Promise<void>,
-  failed: (error: SallyportError) => unknown,
-): Promise<boolean> {
+): Promise<void> {
   const { pathname, search, hash, origin } = location
-  if (origin + pathname === redirect_uri && /[?&]state=/.test(search)) {
-    callbacks.set(backend, { search })
-    // At once, before anything is loaded: the code leaves the URL and this history entry. What else stood there comes back.
-    history.replaceState(history.state, '', pathname + hash)
-  }
+  const answers = origin + pathname === redirect_uri && /(?=.*[?&]state=).*[?&](code|error)=/.test(search)
+  if (answers) callbacks.set(backend, { search })
+  // At once, before anything is loaded: the code leaves the URL and this history entry. What else stood there comes back.
+  // After a sign-out it is the `state` alone that leaves, and only one of ours.
+  const rest = answers ? '' : search.replace(/([?&])state=sallyport\.[^&]*(&|$)/, (_, a, b) => b && a)
+  if (rest !== search) history.replaceState(history.state, '', pathname + rest + hash)
   const callback = callbacks.get(backend)
-  if (!callback) return false
-  const mine = !callback.work
-  try {
-    callback.work ??= finish(callback.search)
+  if (callback) {
+    callback.work ??= finish(callback.search).catch((error) => {
+      callback.work = undefined
+      throw error
+    })
     await callback.work
     callbacks.delete(backend)
-  } catch (error) {
-    callback.work = undefined
-    failed(error as SallyportError)
   }
-  return mine
 }

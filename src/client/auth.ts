@@ -1,6 +1,6 @@
 import type { StandardClaims } from '../protocol/claims.js'
 import type { SallyportError } from '../protocol/error.js'
-import type { CodeAnswer, Mode, SessionAnswer, SignedOutReason } from '../protocol/session.js'
+import type { Mode, SessionAnswer, SignedOutReason } from '../protocol/session.js'
 import { systemNow } from '../protocol/time.js'
 import { absolute } from './addresses.js'
 import { createAim } from './aim.js'
@@ -27,10 +27,10 @@ export function createPageAuth<Claims = StandardClaims>(
   openBackend = createBackend,
 ): Auth<Claims> {
   // Read once, now: a script that replaces them later gets nothing by it.
-  const { location, document, open } = globalThis
+  const { document, open } = globalThis
   const subtle = globalThis.crypto?.subtle
   if (!subtle) throw clientError('insecure_context')
-  const { now = systemNow, onReturn, initial } = options
+  const { now = systemNow, onReturn, initial, apis = {} } = options
   const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
   const backend = absolute(options, 'bff', '/bff').replace(/\/$/, '')
   const redirect_uri = absolute(options, 'redirect_uri', '/callback')
@@ -50,8 +50,8 @@ export function createPageAuth<Claims = StandardClaims>(
     now,
     backOff,
     sub,
-    ended: (reason) => end(reason, true),
-    renewed: () => emit({ type: 'token_renewed' }),
+    end,
+    emit,
   })
 
   let mode: Mode | undefined
@@ -62,7 +62,7 @@ export function createPageAuth<Claims = StandardClaims>(
   /** When the session ends, by the clock that nobody sets, in its milliseconds. */
   let ends: number | undefined
   let asking: Promise<Session<Claims>> | undefined
-  const { leave, go, cameBack } = createDeparture(location, open)
+  const { leave, go, cameBack } = createDeparture(open)
   let tabs: ReturnType<typeof openTabs> | undefined
   let listening: AbortController | undefined
 
@@ -139,49 +139,23 @@ export function createPageAuth<Claims = StandardClaims>(
     return undefined
   }
 
-  const ports = {
-    ask,
-    backend,
-    redirect_uri,
-    location,
-    now,
-    accept(answer: CodeAnswer<Claims>) {
-      forget()
-      renewal.keep({}, answer)
-      enter(answer, answer.session_expires_in)
-      tell()
-    },
-    async anew() {
-      forget()
-      const failure = await who({}, true)
-      tell()
-      return failure
-    },
-    refuse(error: SallyportError) {
-      emit({ type: 'callback_failed', error })
-      return who({}, true, error)
-    },
-    arrive: (returnByPopState: (returnTo: string) => void, returnTo: string) =>
-      isolated(onReturn ?? returnByPopState, returnTo),
-  }
-
-  async function begin(first: TokenOptions, touch: boolean): Promise<Session<Claims>> {
-    const mine = await arrive(
-      backend,
-      redirect_uri,
-      (search) => loadSignIn().then(({ finishSignIn }) => finishSignIn(search, ports)),
-      unavailable,
+  async function begin(first: TokenOptions, touch: boolean) {
+    await arrive(backend, redirect_uri, (search) =>
+      loadSignIn().then(({ finishSignIn }) => finishSignIn(search, ports)),
     )
-    if (!settled && !mine) await who(first, touch)
-    return snapshot.get()
+    if (!settled) await who(first, touch)
   }
 
   async function ready(first: TokenOptions = {}, touch = true): Promise<Session<Claims>> {
     listen()
     if (settled) return snapshot.get()
-    asking ??= begin(first, touch).finally(() => {
-      asking = undefined
-    })
+    // Nothing of the page's surroundings (a sandbox, blocked storage) may make it reject.
+    asking ??= begin(first, touch)
+      .catch((cause) => unavailable(cause.retryable ? cause : notNow('backend_unavailable', cause)))
+      .then(() => {
+        asking = undefined
+        return snapshot.get()
+      })
     return asking
   }
 
@@ -216,7 +190,11 @@ export function createPageAuth<Claims = StandardClaims>(
   function listen() {
     if (listening) return
     listening = new AbortController()
-    tabs = openTabs(backend, hear)
+    try {
+      tabs = openTabs(backend, hear)
+    } catch {
+      // Each tab is by itself then.
+    }
     for (const type of ['pageshow', 'online', 'visibilitychange']) addEventListener(type, onPage, listening)
   }
 
@@ -240,6 +218,27 @@ export function createPageAuth<Claims = StandardClaims>(
   /** Empty in proxy mode. */
   const token = (wanted: Wanted) => abortable(acquire(wanted), wanted.signal)
 
+  /** What the lazy chunks and `auth.fetch` may use. */
+  const ports = {
+    ask,
+    backend,
+    redirect_uri,
+    now,
+    forget,
+    keep: renewal.keep,
+    enter,
+    tell,
+    who,
+    emit,
+    fetch,
+    aim: createAim(apis, location.origin, backend),
+    document,
+    subtle,
+    getToken: token,
+    login,
+    onReturn,
+  }
+
   return {
     get session() {
       return snapshot.get()
@@ -255,16 +254,7 @@ export function createPageAuth<Claims = StandardClaims>(
       if (!held) throw clientError('token_not_available')
       return held
     },
-    fetch: createFetch({
-      fetch,
-      aim: createAim(options.apis ?? {}, location.origin, backend),
-      backend,
-      document,
-      subtle,
-      getToken: token,
-      look: () => who(),
-      login,
-    }),
+    fetch: createFetch(ports),
     login,
     logout({ local } = {}) {
       listen()

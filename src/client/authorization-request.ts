@@ -15,7 +15,6 @@ export interface BeginPorts {
   ask: Backend
   backend: string
   redirect_uri: string
-  location: Location
   now: Now
 }
 
@@ -36,7 +35,7 @@ export interface Begun {
 /** Makes the authorization request, and has the backend bind it to this browser. */
 export async function requestAuthorization(
   login: LoginOptions,
-  { ask, backend, redirect_uri, location, now }: BeginPorts,
+  { ask, backend, redirect_uri, now }: BeginPorts,
 ): Promise<Begun> {
   const { returnTo, popup: _, authorization_details, params = {}, resource, ...standard } = login
   const misplaced = Object.keys(params).find((name) => reserved.test(name))

@@ -13,7 +13,7 @@ export function createBackOff() {
     failed(retryAfter: number) {
       until =
         performance.now() +
-        1000 * (Math.min(3600, retryAfter) || Math.min(30, 2 ** failures++) * (1 - Math.random() / 2))
+        (Math.min(3600, retryAfter) || Math.min(30, 2 ** failures++) * (1 - Math.random() / 2)) * 1000
     },
     reset() {
       until = failures = 0

@@ -37,7 +37,11 @@ export function createDeparture(open: Window['open']) {
     go(inPopup: unknown, begin: (popup?: Window) => Promise<string | undefined>): Promise<unknown> {
       if (inPopup) {
         popup?.focus()
-        popup ||= open('', '', 'width=480,height=720')
+        try {
+          popup ||= open('', '', 'width=480,height=720')
+        } catch {
+          // Firefox throws in a sandbox where others answer null.
+        }
         if (popup) {
           popping ??= begin(popup).finally(() => {
             popup?.close()

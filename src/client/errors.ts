@@ -5,19 +5,19 @@ import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js
  * carries this table, so the words are few: `docs/errors.md` has the long form.
  */
 export const clientErrors = {
-  login_required: 'Nobody is signed in: call auth.login()',
-  backend_unavailable: 'The backend cannot be reached now',
-  refresh_unavailable: 'No token can be had now',
+  login_required: 'Call auth.login()',
+  backend_unavailable: 'No answer from the backend',
+  refresh_unavailable: 'No token now',
   request_refused: 'Refused: see cause',
   invalid_scope: 'Refused: see cause',
   invalid_target: 'Refused: see cause',
   token_not_available: 'Use auth.fetch()',
-  origin_not_allowed: 'No token for this URL: see "apis"',
-  chunk_unavailable: 'A script did not load',
-  cancelled: 'The page came back',
-  logout_failed: 'The backend cannot be reached now',
-  insecure_context: 'This needs https:',
-  not_in_browser: 'This needs a browser',
+  origin_not_allowed: 'Not in "apis"',
+  chunk_unavailable: 'A script is missing',
+  cancelled: 'Came back',
+  logout_failed: 'No answer from the backend',
+  insecure_context: 'Needs https:',
+  not_in_browser: 'Needs a browser',
 } as const
 
 export type EagerErrorCode = keyof typeof clientErrors

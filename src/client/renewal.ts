@@ -3,7 +3,7 @@ import type { Now } from '../protocol/time.js'
 import type { BackOff } from './back-off.js'
 import { type Backend, failureOf } from './backend.js'
 import { clientError, notNow } from './errors.js'
-import type { TokenOptions } from './types.js'
+import type { AuthEvent, TokenOptions } from './types.js'
 
 interface Held {
   token: string
@@ -27,9 +27,9 @@ export interface RenewalPorts {
   backOff: BackOff
   /** Whom this page believes to be signed in. */
   sub(): string | undefined
-  /** The backend said that the session is over. */
-  ended(reason: SignedOutReason): void
-  renewed(): void
+  /** The session is over; `tell`: the backend said so, which the other tabs want to know. */
+  end(reason: SignedOutReason, tell: boolean): void
+  emit(event: AuthEvent): void
 }
 
 /**
@@ -38,7 +38,7 @@ export interface RenewalPorts {
  * No timer decides validity: the clock is read when a token is asked for. What has passed is the larger of what the two
  * clocks say, so that one set back does not make an old token young.
  */
-export function createRenewal({ ask, now, backOff, sub, ended, renewed }: RenewalPorts) {
+export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalPorts) {
   let held = new Map<string, Held>()
   let flights = new Map<string, Promise<string>>()
   let last: Promise<unknown> = Promise.resolve()
@@ -102,11 +102,11 @@ export function createRenewal({ ask, now, backOff, sub, ended, renewed }: Renewa
     const body = answer?.body
     if (answer?.ok && body?.['access_token']) {
       backOff.reset()
-      renewed()
+      emit({ type: 'token_renewed' })
       return keep(wanted, body as unknown as TokenAnswer)
     }
     if (body?.error === 'invalid_grant') {
-      ended(body.reason ?? 'revoked')
+      end(body.reason ?? 'revoked', true)
       throw clientError('login_required')
     }
     const failure = answer ? failureOf(answer, 'refresh_unavailable') : notNow('refresh_unavailable')
@@ -130,12 +130,10 @@ export function createRenewal({ ask, now, backOff, sub, ended, renewed }: Renewa
     renew(wanted: Wanted): Promise<string> {
       const name = keyOf(wanted) + wanted.digest
       const mine = flights
-      let flight = mine.get(name)
-      if (!flight) {
-        flight = last.then(() => current(wanted) ?? renew(wanted)).finally(() => mine.delete(name))
-        last = flight.catch(() => {})
-        mine.set(name, flight)
-      }
+      const flight =
+        mine.get(name) ?? last.then(() => current(wanted) ?? renew(wanted)).finally(() => mine.delete(name))
+      mine.set(name, flight)
+      last = flight.catch(() => {})
       return flight
     },
   }

@@ -23,7 +23,7 @@ export function createSnapshot<Claims>(initial: Session<Claims>) {
     },
     subscribe(listener: (session: Session<Claims>) => void) {
       // A wrapper, so that the same function subscribed twice is two subscriptions.
-      const entry = (current: Session<Claims>) => listener(current)
+      const entry = listener.bind(null)
       listeners.add(entry)
       isolated(entry, session)
       return () => void listeners.delete(entry)

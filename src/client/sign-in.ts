@@ -1,20 +1,40 @@
 import type { SallyportError } from '../protocol/error.js'
 import { returnTarget } from '../protocol/return-to.js'
-import type { CodeAnswer } from '../protocol/session.js'
+import type { CodeAnswer, TokenAnswer } from '../protocol/session.js'
 import { type BeginPorts, failed, requestAuthorization } from './authorization-request.js'
 import { breakLoop, noteOutcome } from './loop.js'
 import { RECORD_LIFETIME, type SignInRecord, takeRecord } from './oidc.js'
 import { askByPopup, handOver } from './popup.js'
+import { isolated } from './session.js'
 import { signInError } from './sign-in-errors.js'
-import type { LoginOptions } from './types.js'
+import type { AuthEvent, AuthOptions, LoginOptions, TokenOptions } from './types.js'
 
 /** What finishing needs and may do to the page's state. */
 export interface FinishPorts<Claims> extends BeginPorts {
-  accept(answer: CodeAnswer<Claims>): void
-  /** Asks who is here now, whoever was; what goes wrong is the answer. */
-  anew(): Promise<SallyportError | undefined>
-  refuse(error: SallyportError): Promise<unknown>
-  arrive(returnByPopState: (returnTo: string) => void, returnTo: string): void
+  forget(): void
+  keep(wanted: TokenOptions, token: TokenAnswer): void
+  enter(answer: CodeAnswer<Claims>, secondsLeft: number | undefined): void
+  /** Tells the other tabs who is here. */
+  tell(): void
+  /** Asks who is here, and for this first token; what goes wrong is the answer. `failure`: why nobody is, if nobody is. */
+  who(first: TokenOptions, touch: boolean, failure?: SallyportError): Promise<SallyportError | undefined>
+  emit(event: AuthEvent): void
+  onReturn: AuthOptions['onReturn']
+}
+
+function accept<Claims>(answer: CodeAnswer<Claims>, { forget, keep, enter, tell }: FinishPorts<Claims>) {
+  forget()
+  keep({}, answer)
+  enter(answer, answer.session_expires_in)
+  tell()
+}
+
+/** Asks who is here now, whoever was; what goes wrong is the answer. */
+async function anew<Claims>({ forget, who, tell }: FinishPorts<Claims>): Promise<SallyportError | undefined> {
+  forget()
+  const failure = await who({}, true)
+  tell()
+  return failure
 }
 
 export { describe } from './diagnostics.js'
@@ -34,19 +54,19 @@ export async function beginSignIn<Claims>(
     breakLoop(ports.now)
     return url
   }
-  // In proxy mode the backend finishes it: the popup comes back with nothing but a name to call by.
+  // In proxy mode the backend finishes it: the popup comes back with a name to call by, and no code.
   const name = crypto.randomUUID()
-  const returnTo = `${new URL(ports.redirect_uri).pathname}?state=${name}`
+  const returnTo = `${new URL(ports.redirect_uri).pathname}?code=&state=${name}`
   const { url, state } = await requestAuthorization({ ...login, returnTo }, ports)
   const search = await askByPopup(popup, url, state ?? name)
   if (state === undefined) {
-    const failure = await ports.anew()
+    const failure = await anew(ports)
     if (failure) throw failure
     return undefined
   }
   const { outcome } = await judge<Claims>(search, ports)
   if (!('access_token' in outcome)) throw outcome
-  ports.accept(outcome)
+  accept(outcome, ports)
   return undefined
 }
 
@@ -55,23 +75,23 @@ export async function beginSignIn<Claims>(
  * the person back to where they were. Whatever is wrong with the response ends in `refuse`.
  */
 export async function finishSignIn<Claims>(search: string, ports: FinishPorts<Claims>): Promise<void> {
-  const { location } = ports
-  history.replaceState(history.state, '', location.pathname + withoutResponse(search) + location.hash)
+  replaceUrl(history.state, location.pathname + withoutResponse(search) + location.hash)
   const { outcome, record, state } = await judge<Claims>(search, ports)
-  if (!record && state && (await handOver(search, state))) {
+  if (!record && state && (await handOver(search, state).catch(() => false))) {
     // This is a popup, and the page that opened it goes on. Should it stay open, it is a page of the app like any other.
     await new Promise((resolve) => setTimeout(resolve, 1000))
-    await ports.anew()
+    await anew(ports)
   } else if ('access_token' in outcome) {
     noteOutcome('signed_in')
-    ports.accept(outcome)
+    accept(outcome, ports)
   } else {
     noteOutcome(outcome.code)
-    await ports.refuse(outcome)
+    ports.emit({ type: 'callback_failed', error: outcome })
+    await ports.who({}, true, outcome)
   }
   // Without a record: the start of the app, which is where its callback is.
   const start = new URL('.', ports.redirect_uri).pathname
-  ports.arrive(returnByPopState, returnTarget(record?.returnTo ?? start, location.origin))
+  isolated(ports.onReturn ?? returnByPopState, returnTarget(record?.returnTo ?? start, location.origin))
 }
 
 /** What an authorization response is worth. `record`: what this tab had kept of the request; each serves once. */
@@ -121,8 +141,15 @@ function withoutResponse(search: string): string {
   return rest && `?${rest}`
 }
 
+/** A sandboxed document may not, and Safari allows it a hundred times in half a minute: the sign-in goes on all the same. */
+function replaceUrl(state: unknown, url: string): void {
+  try {
+    history.replaceState(state, '', url)
+  } catch {}
+}
+
 /** The default `onReturn`: replaces the URL and fires `popstate`, which routers hear. */
 function returnByPopState(returnTo: string): void {
-  history.replaceState(null, '', returnTo)
+  replaceUrl(null, returnTo)
   dispatchEvent(new PopStateEvent('popstate', { state: null }))
 }

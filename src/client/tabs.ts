@@ -10,6 +10,8 @@ export interface Fact {
 /**
  * A channel to the other tabs that use the same backend, named by its absolute URL. What arrives is a hint at most:
  * it can end or re-examine what this tab believes, never give it a session or a token.
+ *
+ * Throws where the browser refuses it, as Firefox does when cookies are blocked.
  */
 export function openTabs(
   backend: string,

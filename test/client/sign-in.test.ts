@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { world } from '../world.js'
 import { APP, departure, goTo, ISSUER, load, signedIn, signInThrough } from './page.js'
+import { popups } from './windows.js'
 
 describe('signing in by redirect', () => {
   it('goes to the provider with PKCE, state and nonce, and comes back signed in', async () => {
@@ -84,7 +85,7 @@ describe('signing in by redirect', () => {
       'code=x&state=constructor',
       'code=x&state=%E0%A4%A',
       'code=a&code=b&state=x',
-      'state=',
+      'error=&state=',
     ]) {
       goTo(`${APP}/callback?${query}`)
       const page = load(tab, {}, it)
@@ -129,6 +130,72 @@ describe('signing in by redirect', () => {
     expect(await page.auth.ready()).toMatchObject({ status: 'signed-out', reason: 'none' })
     expect(location.search).toBe('?code=x&state=y')
     expect(page.events).toEqual([])
+  })
+
+  it.each([
+    ['/?state=sallyport.x', '/'],
+    ['/?state=sallyport.x#top', '/#top'],
+    ['/?a=%20&state=sallyport.x-_1&b&&c=', '/?a=%20&b&&c='],
+    ['/bye?state=sallyport.x&b=1', '/bye?b=1'],
+    ['/bye?b=1&state=sallyport.x', '/bye?b=1'],
+    // The app's own.
+    ['/?state=CA&page=2#top', '/?state=CA&page=2#top'],
+    ['/?state=&a=', '/?state=&a='],
+    ['/?mystate=sallyport.x&', '/?mystate=sallyport.x&'],
+    ['/?a=state=sallyport.x', '/?a=state=sallyport.x'],
+    ['/?code=x', '/?code=x'],
+  ])('[S-6] takes the state of our own sign-out out of the URL, and no other: %s', async (before, after) => {
+    const it = await world()
+    goTo(APP + before)
+    const page = load(it.tab, { redirect_uri: '/' }, it)
+    expect(await page.auth.ready()).toMatchObject({ status: 'signed-out', reason: 'none' })
+    expect(location.href).toBe(APP + after)
+    expect(page.events).toEqual([])
+  })
+
+  it('[S-6 twin] takes a callback for one where the start page is the redirect URI', async () => {
+    const it = await world()
+    goTo(`${APP}/?code=x&state=unknown`)
+    const page = load(it.tab, { redirect_uri: '/' }, it)
+    expect(await page.auth.ready()).toMatchObject({ reason: 'callback_failed', error: { code: 'state_mismatch' } })
+    expect(location.href).toBe(`${APP}/`)
+  })
+
+  it('[C-28] signs people in where the browser refuses the channel between tabs, and never rejects ready()', async () => {
+    const it = await world()
+    const refusing = class {
+      constructor() {
+        throw new DOMException('The operation is insecure.', 'SecurityError')
+      }
+    }
+    vi.stubGlobal('BroadcastChannel', refusing)
+    const { auth } = load(it.tab, {}, it)
+    expect(await auth.ready()).toMatchObject({ status: 'signed-out' })
+    popups(it)
+    await expect(auth.login({ popup: true })).rejects.toMatchObject({ code: 'storage_unavailable' })
+    const { auth: after } = await signInThrough(it, it.tab)
+    expect(after.session.status).toBe('signed-in')
+    await after.logout({ local: true })
+    goTo(`${APP}/callback?code=x&state=unknown`)
+    const { auth: back } = load(it.tab, {}, it)
+    expect(await back.ready()).toMatchObject({ reason: 'callback_failed', error: { code: 'state_mismatch' } })
+    vi.unstubAllGlobals()
+  })
+
+  it.each([
+    ['history.replaceState', () => vi.spyOn(history, 'replaceState')],
+    ['an answer without a user', () => vi.spyOn(Response.prototype, 'json').mockResolvedValue({ expires_at: 5 })],
+  ])('[C-28] never rejects ready(), whatever fails around it: %s', async (_, spy) => {
+    const it = await world()
+    goTo(`${APP}/callback?code=x&state=unknown`)
+    const { auth } = load(it.tab, {}, it)
+    const spied = spy()
+    if (!spied.getMockImplementation())
+      spied.mockImplementation(() => {
+        throw new DOMException('The operation is insecure.', 'SecurityError')
+      })
+    const session = await auth.ready()
+    expect(session).toMatchObject({ error: { name: 'SallyportError', code: expect.any(String) } })
   })
 
   it('[C-11][S-3] tells a refusal of the provider as data, and ends that sign-in', async () => {

@@ -28,6 +28,8 @@ const packages: Record<string, string> = {
   'redis-cli': 'redis-tools',
   initdb: 'postgresql',
   postgres: 'postgresql',
+  WebKitWebDriver: 'webkit2gtk-driver',
+  Xvfb: 'xvfb',
 }
 
 /**
