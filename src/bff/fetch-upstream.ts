@@ -8,7 +8,7 @@ export const createFetchUpstream =
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(), timeout * 1000)
     const { signal: gone } = request
-    const sent = body === 'own' ? request.body?.pipeThrough(limiter(limit)) : body
+    const sent = body === 'own' ? request.body && limited(request.body, limit) : body
     try {
       const answer = await fetch(url, {
         method,
@@ -33,15 +33,22 @@ export const createFetchUpstream =
     }
   }
 
-/** Passes chunks on, at the pace of whoever reads them, until there are too many. */
-function limiter(limit: number): TransformStream<Uint8Array, Uint8Array> {
+/** Passes chunks on, at the pace of whoever reads them, until there are too many. One that breaks off was given up by its sender. */
+function limited(stream: ReadableStream<Uint8Array>, limit: number): ReadableStream<Uint8Array> {
+  const reader = stream.getReader()
   let length = 0
-  return new TransformStream({
-    transform(chunk, controller) {
-      length += chunk.byteLength
-      if (length > limit) throw new UpstreamFailure('too_large')
-      controller.enqueue(chunk)
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read().catch((error) => {
+        throw new UpstreamFailure('gone', error)
+      })
+      if (done) return controller.close()
+      length += value.byteLength
+      if (length <= limit) return controller.enqueue(value)
+      reader.cancel().catch(() => {})
+      throw new UpstreamFailure('too_large')
     },
+    cancel: (reason) => reader.cancel(reason),
   })
 }
 

@@ -1,5 +1,6 @@
 import type { Asked } from '../protocol/answer.js'
 import { mediaType } from '../protocol/header.js'
+import { hungUp } from '../protocol/upstream.js'
 import { Refusal } from './errors.js'
 
 /** Bytes. Nothing that a page sends here is longer. */
@@ -65,8 +66,11 @@ async function readText(request: Asked): Promise<string> {
   const stated = request.headers.get('content-length')
   if (stated === '0') return ''
   if (Number(stated) > LIMIT) throw tooLarge()
+  const brokenOff = () => {
+    throw hungUp()
+  }
   if (stated !== null) {
-    const bytes = await request.arrayBuffer()
+    const bytes = await request.arrayBuffer().catch(brokenOff)
     if (bytes.byteLength > LIMIT) throw tooLarge()
     return new TextDecoder().decode(bytes)
   }
@@ -76,7 +80,7 @@ async function readText(request: Asked): Promise<string> {
   let text = ''
   let length = 0
   for (;;) {
-    const { done, value } = await reader.read()
+    const { done, value } = await reader.read().catch(brokenOff)
     if (done) return text + decoder.decode()
     length += value.length
     if (length > LIMIT) {

@@ -8,17 +8,22 @@ import type { Settings } from './settings.js'
 /** What an API answers is data: should a browser ever show it, nothing in it runs. */
 const fixed = { ...sessionHeaders, 'Content-Security-Policy': "sandbox; default-src 'none'; frame-ancestors 'none'" }
 
-/** An API's answer as the page gets it: headers that are known to be harmless, and the body as it comes. */
+/**
+ * An API's answer as the page gets it: headers that are known to be harmless and hold none of the tokens that were `shown` to the
+ * API, and the body as it comes. `echoed` is called with the name of a header that held one.
+ */
 export function passedOn(
   { status, header, body }: Reply,
   { route, name, url }: Target,
-  cookies: readonly string[],
+  { cookies, shown, echoed }: { cookies: readonly string[]; shown: readonly string[]; echoed(header: string): void },
   { basePath }: Settings,
 ): Answer {
   const headers: Record<string, string> = { ...fixed }
   for (const name of route.responseHeaders) {
     const value = header(name)
-    if (value !== undefined) headers[name] = value
+    if (value === undefined) continue
+    if (shown.some((token) => holds(value, token))) echoed(name)
+    else headers[name] = value
   }
   const challenge = headers['www-authenticate']
   // Of the other schemes browsers ask people for a password, in our name.
@@ -31,6 +36,10 @@ export function passedOn(
   }
   return { status, headers, cookies, body }
 }
+
+/** As it is, or as it would stand in an address. */
+const holds = (value: string, token: string): boolean =>
+  value.includes(token) || (value.includes('%') && value.includes(encodeURIComponent(token)))
 
 function isOfTokens(header: string): boolean {
   const challenges = parseChallenges(header)

@@ -1,4 +1,5 @@
 import type { Asked } from '../protocol/answer.js'
+import { hungUp } from '../protocol/upstream.js'
 import { Refusal } from './errors.js'
 
 /** Bytes up to which a body of known length is kept, so that it can be sent again. */
@@ -11,7 +12,11 @@ export async function bodyOf(request: Asked, limit: number): Promise<Uint8Array 
   if (stated === null) return request.headers.get('transfer-encoding') !== null || request.body ? 'own' : undefined
   if (Number(stated) > limit) throw tooLarge(limit)
   if (Number(stated) > KEPT) return 'own'
-  const bytes = new Uint8Array(await request.arrayBuffer())
+  const bytes = new Uint8Array(
+    await request.arrayBuffer().catch(() => {
+      throw hungUp()
+    }),
+  )
   if (bytes.length > limit) throw tooLarge(limit)
   return bytes
 }

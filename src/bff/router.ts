@@ -35,6 +35,8 @@ export function createRouter(
 
   function refused(error: unknown, request: Asked, path: string): Answer {
     const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable', outage(error, path))
+    // Nobody waits for an answer, and nothing was refused.
+    if ((error as Error).name === 'AbortError') return refusalAnswer(refusal)
     emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
     // Whoever calls /login by script gets JSON; nobody but a browser on its way back comes to /callback.
     const page = pages.has(path) && (path.startsWith(`${basePath}/callback`) || refusal.code !== 'csrf_required')

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import type { Asked } from '../protocol/answer.js'
-import type { Call, Reply } from '../protocol/upstream.js'
+import { type Call, hungUp, type Reply } from '../protocol/upstream.js'
 import { callUpstream } from './upstream.js'
 
 /**
@@ -60,7 +60,7 @@ class BareRequest implements Asked {
       const { buffer: bytes, byteOffset, length } = await buffer(this.#incoming)
       return (bytes as ArrayBuffer).slice(byteOffset, byteOffset + length)
     } catch {
-      throw new DOMException('The client has hung up.', 'AbortError')
+      throw hungUp()
     }
   }
 

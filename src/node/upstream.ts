@@ -59,7 +59,13 @@ async function replyOf(
     const value = headers[name]
     return typeof value === 'object' ? value.join(', ') : value
   }
-  const length = method === 'HEAD' || status === 204 || status === 304 ? 0 : Number(headers['content-length'] ?? NaN)
+  if (status === 204 || status === 205 || status === 304) {
+    // A 304 may say how long the content would be; what is not read cannot be too short.
+    body.dump().catch(() => {})
+    over()
+    return { status, header, body: null, discard() {} }
+  }
+  const length = method === 'HEAD' ? 0 : Number(headers['content-length'] ?? NaN)
   if (length <= WHOLE) {
     const bytes = new Uint8Array(await body.arrayBuffer())
     over()
@@ -79,11 +85,17 @@ async function replyOf(
 /** Passes a body on at the pace of whoever reads it, until there is too much of it. */
 async function* limited(incoming: IncomingMessage, limit: number): AsyncGenerator<Buffer> {
   let length = 0
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    length += chunk.length
-    if (length > limit) throw new UpstreamFailure('too_large')
-    yield chunk
+  try {
+    for await (const chunk of incoming as AsyncIterable<Buffer>) {
+      length += chunk.length
+      if (length > limit) break
+      yield chunk
+    }
+  } catch (error) {
+    // It fails before the answer's socket is known to be closed.
+    throw new UpstreamFailure('gone', error)
   }
+  if (length > limit) throw new UpstreamFailure('too_large')
 }
 
 function failureOf(error: unknown, outgoing: ServerResponse): UpstreamFailure {

@@ -38,6 +38,9 @@ export interface Reply {
  */
 export type Body = string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> | null
 
+/** Whoever asked has hung up while sending: nobody waits for an answer, and nobody is to blame for there being none. */
+export const hungUp = (): DOMException => new DOMException('The client has hung up.', 'AbortError')
+
 /** Why a call has no answer: whoever asked has gone, or it took too long, or too much was sent, or anything else. */
 export class UpstreamFailure extends Error {
   readonly reason: 'gone' | 'timeout' | 'too_large' | 'unavailable'

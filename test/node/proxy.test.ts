@@ -23,6 +23,7 @@ async function listen(listener: (request: IncomingMessage, response: ServerRespo
 let seen: IncomingMessage[] = []
 let answer: (request: IncomingMessage, response: ServerResponse) => void = () => {}
 let url = ''
+let events: World['events'] = []
 let cookie = ''
 
 afterEach(() => vi.unstubAllGlobals())
@@ -48,6 +49,7 @@ async function start(through: 'connections' | 'fetch'): Promise<void> {
   })
   await here.tab.navigate(`${APP}/bff/login`)
   cookie = here.browser.jar.header(`${APP}/`) ?? ''
+  events = here.events
   url = await listen(toNodeListener(here.bff))
 }
 
@@ -171,6 +173,98 @@ describe.each(['connections', 'fetch'] as const)('the proxy behind a socket, thr
       expect(await response.text()).toBe(body)
     }
     expect(seen[0]?.headers['content-length']).toBe('1')
+  })
+
+  it('[P-13] takes an upload that its sender gives up for no outage, however it is sent', async () => {
+    let aborted = 0
+    answer = (request) => request.resume().once('close', () => aborted++)
+    const before = events.length
+    const { port } = new URL(url)
+    /** Sends less than it says, and hangs up. */
+    const giveUp = (length: string, target: string) =>
+      new Promise<void>((resolve, reject) => {
+        const type = 'Content-Type: application/x-www-form-urlencoded'
+        const lines = [
+          `POST ${target} HTTP/1.1`,
+          'Host: app.example.com',
+          'Sallyport-CSRF: 1',
+          `Cookie: ${cookie}`,
+          type,
+        ]
+        const socket = connect(Number(port), '127.0.0.1', () => {
+          socket.write([...lines, length, '\r\n3\r\na=b'].join('\r\n'))
+          // Some before their call has gone anywhere, most while it is under way.
+          setTimeout(() => socket.destroy(), Math.random() * 400)
+        })
+        socket.on('close', () => resolve()).on('error', reject)
+      })
+    const ways = ['Content-Length: 1000000', 'Content-Length: 1000', 'Transfer-Encoding: chunked']
+    const targets = ['/bff/api/notes/x', '/bff/api/notes/x?a=%20', '/bff/session']
+    await Promise.all(
+      Array.from({ length: 90 }, (_, at) =>
+        giveUp(ways[at % 3] ?? '', targets[at % 9 < 3 ? 0 : at % 9 < 6 ? 1 : 2] ?? ''),
+      ),
+    )
+    await vi.waitFor(() => expect(aborted).toBeGreaterThan(5))
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(events.slice(before)).toEqual([])
+    answer = (request, response) => request.pipe(response)
+    const init = { method: 'POST', headers: headers(), body: 'x'.repeat(70_000) }
+    expect((await (await fetch(`${url}/bff/api/notes/x`, init)).text()).length).toBe(70_000)
+    // An API that hangs up is one.
+    answer = (request) => request.socket.destroy()
+    expect((await fetch(`${url}/bff/api/notes/x`, init)).status).toBe(502)
+    expect(events.slice(before).map(({ type }) => type)).toContain('upstream_failed')
+  })
+
+  it.each([600, 777, 999, 101, 199])('[P-18] answers 502 for an API that answers %i', async (status) => {
+    answer = (request) => request.socket.end(`HTTP/1.1 ${status} Odd\r\nContent-Length: 2\r\n\r\nok`)
+    expect((await fetch(`${url}/bff/api/notes/x`, { headers: headers() })).status).toBe(502)
+    answer = (_request, response) => response.end('ok')
+    expect((await fetch(`${url}/bff/api/notes/x`, { headers: headers() })).status).toBe(200)
+  })
+
+  it('[P-18 twin] passes on every final status that there is, without a body where none can be', async () => {
+    for (const status of [200, 204, 205, 206, 304, 400, 418, 451, 500, 511, 599]) {
+      const none = status === 204 || status === 205 || status === 304
+      answer = (_request, response) =>
+        response.writeHead(status, none ? {} : { 'Content-Length': 2 }).end(none ? '' : 'ok')
+      const response = await fetch(`${url}/bff/api/notes/x`, { headers: headers() })
+      expect([response.status, await response.text()]).toEqual([status, none ? '' : 'ok'])
+    }
+    // With early hints before it, with the length that a GET would have had, with a body that must not be.
+    for (const [bytes, status] of [
+      ['HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', 200],
+      ['HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\nConnection: close\r\n\r\n', 304],
+      ['HTTP/1.1 205 Reset Content\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok', 205],
+    ] as const) {
+      answer = (request) => request.socket.end(bytes)
+      expect((await fetch(`${url}/bff/api/notes/x`, { headers: headers() })).status).toBe(status)
+    }
+  })
+
+  it('[P-17][P-17 twin] drops an answer header that holds the token, and no other', async () => {
+    const tokenOf = (request: IncomingMessage) => (request.headers.authorization ?? '').slice(7)
+    answer = (request, response) => {
+      const token = tokenOf(request)
+      response.setHeader('Link', `<https://x.example/?t=Bearer ${token}>; rel=next`)
+      response.setHeader('ETag', `"${token}"`)
+      response.setHeader('Location', `/v1/there?t=${token}`)
+      response.setHeader('WWW-Authenticate', `Bearer error_description="${token}"`)
+      response.setHeader('Content-Disposition', 'inline')
+      response.end(token)
+    }
+    const response = await fetch(`${url}/bff/api/notes/x`, { headers: headers() })
+    const token = tokenOf(seen.at(-1) as IncomingMessage)
+    expect(token).toMatch(/^eyJ/)
+    expect(JSON.stringify([...response.headers])).not.toContain(token)
+    expect(response.headers.get('content-disposition')).toBe('inline')
+    // A body is not looked at, as the documents say.
+    expect(await response.text()).toBe(token)
+    expect(JSON.stringify(events)).not.toContain(token)
+    expect(events.at(-1)).toMatchObject({ type: 'operator_error', detail: expect.stringContaining('www-authenticate') })
+    answer = (_request, answered) => answered.setHeader('ETag', '"eyJ"').end('ok')
+    expect((await fetch(`${url}/bff/api/notes/x`, { headers: headers() })).headers.get('etag')).toBe('"eyJ"')
   })
 
   it('[F-85][P-13] goes at the pace of the slower side, in each direction', async () => {
