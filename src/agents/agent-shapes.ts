@@ -36,6 +36,7 @@ export const agentsOptions = object<AgentsOptions<Roles>>({
   resources: optional(list(text)),
   ledger: optional(having<Pick<Ledger, 'holds' | 'release'>>('a ledger', 'holds', 'release')),
   approvals: optional(having<Pick<Approvals, 'voidAll'>>('createApprovals(…)', 'voidAll')),
+  isPerson: optional(func),
   onEvent: optional(func),
   now: optional(func),
 })

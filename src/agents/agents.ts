@@ -32,7 +32,7 @@ export type Agents<Table extends Roles = Roles> = ReturnType<typeof createAgents
 export function createAgents<const Table extends Roles = typeof defaultRoles>(options: AgentsOptions<Table>) {
   examine('createAgents', agentsOptions, options)
   type Scope = ScopeOf<Table>
-  const { tokens, store, ledger, approvals, onEvent, now = systemNow } = options
+  const { tokens, store, ledger, approvals, isPerson, onEvent, now = systemNow } = options
   const roles: Roles = options.roles ?? defaultRoles
   const records = createRecords(store)
   const emit = isolate(onEvent)
@@ -46,6 +46,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     now,
     ...(ledger && { ledger }),
     ...(approvals && { approvals }),
+    ...(isPerson && { isPerson }),
   }
   const registration = createRegistration(parts)
   const delegation = createDelegation(parts)

@@ -27,7 +27,7 @@ import { createUsing } from './approval-use.js'
 import { type Approver, isFresh, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
 import { agentError } from './errors.js'
 import { type AgentEvent, isolate } from './events.js'
-import { isPerson } from './people.js'
+import { isPerson, type PersonTest } from './people.js'
 
 export interface ApprovalsOptions {
   /** Where approvals live. `memoryStore()` forgets them with the process. */
@@ -41,6 +41,11 @@ export interface ApprovalsOptions {
    * `admin:approve`. Programs, and the requester of an `admin` matter, never get as far as this.
    */
   approvers?: Partial<Record<ApprovalKind, Approver>>
+  /**
+   * Whether a verified token is a person's, where the provider's access tokens have no `auth_time`: `({ claims }) => claims.idtyp ===
+   * 'user'`. Default: it has `auth_time`. Sessions are people's; agents, keys, certificates and clients on their own behalf never are.
+   */
+  isPerson?: PersonTest
   /** Tells whoever can decide, and has the call to show them. Called when the request is kept, and waited for; it may fail. */
   notify?: (approval: Approval) => void | Promise<void>
   onEvent?: (event: AgentEvent) => void
@@ -52,6 +57,7 @@ export const approvalsOptions = object<ApprovalsOptions>({
   ttl: optional(seconds({ above: 0, most: 86_400 })),
   maxPending: optional(whole({ least: 1, most: 1000 })),
   approvers: optional(object<Partial<Record<ApprovalKind, Approver>>>({ user: optional(func), admin: optional(func) })),
+  isPerson: optional(func),
   notify: optional(func),
   onEvent: optional(func),
   now: optional(func),
@@ -188,7 +194,9 @@ export function createApprovals(options: ApprovalsOptions) {
      */
     async decide(id: string, { by, approve, code }: Decision): Promise<Approval> {
       const about = { by: by.sub, ...(by.tenant !== undefined && { tenant: by.tenant }) }
-      if (!isPerson(by)) throw refuse('approver_refused', about)
+      // Of no tenant: there is nothing for them to find.
+      if (by.tenant === undefined) throw refuse('approval_not_found', about)
+      if (!isPerson(by, options.isPerson)) throw refuse('approver_refused', about)
       for (;;) {
         const found = await shelf.find(id, by.tenant)
         if (!found) throw refuse('approval_not_found', about)

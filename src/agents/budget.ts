@@ -5,13 +5,13 @@ import { principal as principalCheck } from '../protocol/web-shapes.js'
 import type { BudgetLine, Hold, Ledger, Reservation } from '../store/ledger.js'
 import { limitsIn } from './details.js'
 import { agentError } from './errors.js'
-import { type Budget, smaller } from './limits.js'
+import { type Budget, smaller, withDefaults } from './limits.js'
 import { budgetCheck } from './shapes.js'
 
 /** Whose spending is limited, and how far. */
 export interface BudgetPolicy {
   tenant?: Budget
-  /** Default for agents: 10,000 a day. */
+  /** For each agent, where its registration leaves a limit out. Default: 10,000 a day. */
   agent?: Budget
   /** Of an API key, its successors included. */
   key?: Budget
@@ -30,23 +30,38 @@ export interface Budgets {
   request?: number
 }
 
+/** The budgets that agents were registered with. */
+export interface Registered {
+  readonly agent: { readonly budget?: Budget }
+  readonly above: readonly { readonly id: string; readonly budget?: Budget }[]
+}
+
 const agentBudget: Budget = { day: 10_000 }
 const windows = ['day', 'month', 'total'] as const
 
 /**
- * The budgets that a caller spends from: of its tenant, the agent or the key, and the person. What an agent's token says about
- * budgets counts where it is less than the policy.
+ * The budgets that a caller spends from: of its tenant, the agent and all that it is registered under, or the key, and the person.
+ * What an agent's token says about budgets counts where it is less than the policy.
+ *
+ * `standing` is what `agents.standing(principal)` has found. Without it the registered budgets, and those above, are not known: the
+ * policy alone holds.
  *
  * @throws SallyportError `tenant_missing`; `invalid_token` for a token whose limits cannot be read
  */
-export function budgetLines(principal: Principal, policy: BudgetPolicy): Budgets {
+export function budgetLines(principal: Principal, policy: BudgetPolicy, standing?: Registered): Budgets {
   examine('budgetLines', principalCheck, principal, 'principal')
   examine('budgetLines', policyCheck, policy, 'policy')
   const { method, tenant, sub, client_id, claims } = principal
   if (!tenant) throw agentError('tenant_missing')
   const isAgent = method === 'agent_token'
   const spenders: [subject: BudgetLine['subject'], budget: Budget | undefined][] = [[`tenant:${tenant}`, policy.tenant]]
-  if (isAgent) spenders.push([`agent:${client_id}`, smaller(policy.agent ?? agentBudget, limitsIn(claims).budget)])
+  // What is left out is the default: a registration that names one limit lifts no other.
+  const registered = (budget: Budget | undefined): Budget =>
+    withDefaults(budget, withDefaults(policy.agent, agentBudget))
+  if (isAgent) {
+    spenders.push([`agent:${client_id}`, smaller(registered(standing?.agent.budget), limitsIn(claims).budget)])
+    for (const { id, budget } of standing?.above ?? []) spenders.push([`agent:${id}`, registered(budget)])
+  }
   if (method === 'api_key') spenders.push([`key:${claims['lineage'] ?? claims['key_id']}`, policy.key])
   if (!isAgent || sub !== client_id) spenders.push([`user:${sub}`, policy.user])
   const lines = spenders.flatMap(([subject, budget]) =>

@@ -50,7 +50,8 @@ export function createDelegation(parts: Parts) {
   /** Whoever can be acted for: a person whose sign-in still lasts. @throws SallyportError `delegation_refused` */
   function examinePerson(subject: Principal): { sub: string; tenant: string } {
     const { sub, tenant, expiresAt = 0 } = subject
-    if (!isPerson(subject) || tenant === undefined || !(now() < expiresAt)) throw agentError('delegation_refused')
+    if (!isPerson(subject, parts.isPerson) || tenant === undefined || !(now() < expiresAt))
+      throw agentError('delegation_refused')
     return { sub, tenant }
   }
 

@@ -1,4 +1,4 @@
-/** Whole numbers in a unit of your own: tokens, cents, calls. What is not named has no limit; 0 is nothing. */
+/** Whole numbers in a unit of your own: tokens, cents, calls. 0 is nothing. Of an agent, what is not named is as by default. */
 export interface Budget {
   /** By one call. */
   request?: number
@@ -34,6 +34,16 @@ export function smaller(one: Budget = {}, other: Budget = {}): Budget {
   for (const window of windows) {
     const least = Math.min(one[window] ?? Number.POSITIVE_INFINITY, other[window] ?? Number.POSITIVE_INFINITY)
     if (least !== Number.POSITIVE_INFINITY) budget[window] = least
+  }
+  return budget
+}
+
+/** What a budget leaves out, also by `undefined`, is what the default says. */
+export function withDefaults(own: Budget = {}, usual: Budget = {}): Budget {
+  const budget: Budget = {}
+  for (const window of windows) {
+    const limit = own[window] ?? usual[window]
+    if (limit !== undefined) budget[window] = limit
   }
   return budget
 }

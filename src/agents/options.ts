@@ -4,6 +4,7 @@ import type { RecordStore } from '../store/contract.js'
 import type { Ledger } from '../store/ledger.js'
 import type { Approvals } from './approvals.js'
 import type { AgentEvent } from './events.js'
+import type { PersonTest } from './people.js'
 import type { Roles } from './roles.js'
 
 /** What is needed of `createTokenIssuer(…)`. */
@@ -45,6 +46,11 @@ export interface AgentsOptions<Table extends Roles> {
   maxDepth?: number
   /** The APIs that tokens may be for besides the issuer's own audience. Default none. */
   resources?: readonly string[]
+  /**
+   * Whether a verified token is a person's, where the provider's access tokens have no `auth_time`: `({ claims }) => claims.idtyp ===
+   * 'user'`. Default: it has `auth_time`. Sessions are people's; agents, keys, certificates and clients on their own behalf never are.
+   */
+  isPerson?: PersonTest
   /** Whose holds a decommissioned agent gives back. */
   ledger?: Pick<Ledger, 'holds' | 'release'>
   /** `createApprovals(…)`: what waits there is void when agents are decommissioned or stopped, or their person is signed out. */

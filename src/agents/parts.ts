@@ -8,7 +8,7 @@ import type { Records } from './records.js'
 import type { Roles } from './roles.js'
 
 /** What `createAgents` is made of, for the files that do its work. */
-export interface Parts extends Pick<AgentsOptions<Roles>, 'ledger' | 'approvals'> {
+export interface Parts extends Pick<AgentsOptions<Roles>, 'ledger' | 'approvals' | 'isPerson'> {
   readonly tokens: AgentTokenIssuer
   readonly store: RecordStore
   readonly records: Records

@@ -1,11 +1,36 @@
 import type { Principal } from '../protocol/principal.js'
 
+/** What an application knows of the tokens of its provider. */
+export type PersonTest = (principal: Principal) => boolean
+
 /**
- * A person who is signed in. Programs are not: agents, whoever acts for somebody (`act`, RFC 8693), keys (which name a person as
- * their owner), certificates, and clients on their own behalf, whose tokens name the client as the subject.
+ * A person who is signed in: shown, never assumed. By a session of theirs, by `auth_time` in their token, or where `test` says
+ * so, which then is asked instead of `auth_time`.
+ *
+ * Programs are not, whatever else is said: agents, whoever acts for somebody (`act`, RFC 8693), keys (which name a person as their
+ * owner), certificates, and clients on their own behalf. Those have a `sub` of their own at many providers, a UUID or
+ * `x@clients`: that it is not the client's name shows nothing.
  */
-export const isPerson = ({ method, sub, client_id, claims }: Principal): boolean =>
-  (method === 'session_cookie' || method === 'access_token') && claims['act'] === undefined && sub !== client_id
+export function isPerson(principal: Principal, test: PersonTest = hasSignedIn): boolean {
+  const { method, claims } = principal
+  if (claims['act'] !== undefined) return false
+  if (method === 'session_cookie') return true
+  return method === 'access_token' && !isProgram(principal) && test(principal) === true
+}
+
+/** Keycloak has written 0 into the tokens of its service accounts. @see OpenID Connect Core 1.0 section 2 */
+const hasSignedIn: PersonTest = ({ claims: { auth_time } }) => typeof auth_time === 'number' && auth_time > 0
+
+/** What the tokens of clients are told by: the client as subject, and the words of Auth0, Entra and Keycloak. */
+function isProgram({ sub, client_id, claims }: Principal): boolean {
+  const { azp, gty, idtyp, preferred_username: name } = claims
+  return (
+    [client_id, azp, `${client_id}@clients`].includes(sub) ||
+    (typeof gty === 'string' && gty.includes('client-credentials')) ||
+    idtyp === 'app' ||
+    (typeof name === 'string' && name.startsWith('service-account-'))
+  )
+}
 
 /** The person on whose behalf an agent calls. */
 export const personOf = ({ method, sub, client_id }: Principal): string | undefined =>

@@ -85,6 +85,6 @@ export function createRegistration(parts: Parts) {
   }
 }
 
-/** A budget that is there and empty has no limits; where none is there the usual ones hold. */
+/** What is left out is the parent's; what neither names is as by default. */
 const budgetOf = (own: Budget | undefined, inherited?: Budget): { budget?: Budget } =>
   own || inherited ? { budget: { ...inherited, ...own } } : {}

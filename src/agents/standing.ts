@@ -14,7 +14,14 @@ import { createRecords, type Records } from './records.js'
 const TOLERANCE = 30
 
 /** Whether an agent may go on. `detail` is for the operator alone. */
-export type Standing = { ok: true; agent: AgentRecord } | { ok: false; detail: string }
+export type Standing =
+  | {
+      ok: true
+      agent: AgentRecord
+      /** Those that it ends with, its parent last: what it spends is spent of theirs too. */
+      above: readonly AgentRecord[]
+    }
+  | { ok: false; detail: string }
 
 export interface StandingOptions {
   /** Who issues the agents' tokens. */
@@ -84,8 +91,12 @@ export async function judge(records: Records, issuer: string, principal: Princip
     if (found.row.decommissionedAt !== undefined) return bad(`decommissioned: ${id}`)
     if (found.row.epoch !== agents[id]) return bad(`from before a change: ${id}`)
   }
+  const found = new Map(rows.map((row, index) => [ids[index], row && recordOf(row.row)]))
   const own = rows[ids.indexOf(client_id)]
-  return own ? { ok: true, agent: recordOf(own.row) } : bad('unknown')
+  if (!own) return bad('unknown')
+  const above = own.row.above.map((id) => found.get(id))
+  if (!above.every((one) => one !== undefined)) return bad('unknown parent')
+  return { ok: true, agent: recordOf(own.row), above }
 }
 
 const bad = (detail: string): Standing => ({ ok: false, detail })

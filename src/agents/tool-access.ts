@@ -4,13 +4,13 @@ import { systemNow } from '../protocol/time.js'
 import { principal as principalCheck } from '../protocol/web-shapes.js'
 import type { Hold } from '../store/ledger.js'
 import type { Call } from './approval.js'
-import { budgetLines, examineCost, reserve } from './budget.js'
+import { budgetLines, examineCost, type Registered, reserve } from './budget.js'
 import { digestOf } from './canonical.js'
 import { createCategories } from './categories.js'
 import { limitsIn } from './details.js'
 import { agentError } from './errors.js'
 import { createGrant, type ToolGrant } from './grant.js'
-import { type AgentLimits, type Budget, isWithin } from './limits.js'
+import { type AgentLimits, isWithin } from './limits.js'
 import { createModels, type Model } from './models.js'
 import { whoOf } from './people.js'
 import { examineCall, type ToolAccessOptions, type ToolCall, toolAccessOptions } from './tool-options.js'
@@ -91,19 +91,19 @@ export function createToolAccess(
   }
 
   /** Whether the agent may still act: one read. Whoever has verified a key has looked it up. */
-  async function stand(principal: Principal): Promise<{ readonly budget?: Budget }> {
-    if (principal.method === 'api_key') return {}
+  async function stand(principal: Principal): Promise<Registered | undefined> {
+    if (principal.method === 'api_key') return undefined
     const standing = await agents.standing(principal)
     if (!standing.ok) throw agentError('invalid_token', { because: standing.detail })
     // A token of the role that it had before.
     if (standing.agent.role !== roleOf(principal)) throw agentError('invalid_token', { because: 'role' })
-    return standing.agent
+    return standing
   }
 
   /** What to reserve, and from what. */
-  async function priced({ principal, model, call }: Examined, { budget }: { readonly budget?: Budget }) {
+  async function priced({ principal, model, call }: Examined, standing: Registered | undefined) {
     const policy = typeof budgets === 'function' ? await budgets(principal) : budgets
-    const found = budgetLines(principal, { ...policy, ...(budget && { agent: budget }) })
+    const found = budgetLines(principal, policy, standing)
     const cost = call.estimate === undefined ? undefined : models.cost(model, call.estimate)
     return { tenant: found.tenant, lines: found.lines, amount: examineCost(found, cost), ttl }
   }

@@ -71,11 +71,71 @@ describe('the budget of an agent', () => {
     await agents.update('acme', 'agent_a', { budget: { request: 0 } })
     expect(await code(read(1))).toBe('budget_exceeded')
   })
-  it('[A-26 twin] that is not there has no limit; only that', async () => {
+  it('[A-26 twin] that is not there has no limit; of agents it is the default', async () => {
+    const { code } = await world({ budgets: { agent: { day: 1e9 } } })
+    expect(await code(read(1e9))).toBe('ok')
+  })
+
+  it.each([
+    ['nothing', {}],
+    ['another limit', { request: 20_000 }],
+    ['undefined', { day: undefined } as object],
+  ])('[G-16] that names %s has the default for what it leaves out', async (_, budget) => {
     const { agents, code } = await world()
-    await agents.update('acme', 'agent_a', { budget: {} })
-    expect(await code(read(1_000_000_000))).toBe('ok')
-    expect(await code({ tool: 'data.read' })).toBe('ok')
+    await agents.update('acme', 'agent_a', { budget })
+    expect(await code(read(10_001))).toBe('budget_exceeded')
+    expect(await code({ tool: 'data.read' })).toBe('cost_unknown')
+    expect(await code(read(10_000))).toBe('ok')
+    expect(await code(read(1))).toBe('budget_exceeded')
+  })
+
+  it('[G-16 twin] that names all has that, also above the default', async () => {
+    const { agents, code } = await world()
+    await agents.update('acme', 'agent_a', { budget: { day: 50_000 } })
+    expect(await code(read(50_000))).toBe('ok')
+    expect(await code(read(1))).toBe('budget_exceeded')
+  })
+
+  it('[G-16][G-16 twin] of a child is spent of all above it, and is never more than the least that one of them has left', async () => {
+    const { agents, code, grant, ledger, register, balance } = await world()
+    await agents.update('acme', 'agent_a', { budget: { day: 100 } })
+    await register('agent_b', 'acme', 'reader', { parent: 'agent_a', budget: { day: 90 } })
+    await register('agent_c', 'acme', 'reader', { parent: 'agent_b' })
+    const of = (agent: string) => ({ agent, role: 'reader' })
+    const held = await grant(read(60), of('agent_c'))
+    const spent = async (agent: string) => {
+      const found = await ledger.read('acme', { subject: `agent:${agent}`, window: 'day' })
+      return found.committed + found.held
+    }
+    for (const agent of ['agent_a', 'agent_b', 'agent_c']) expect(await spent(agent)).toBe(60)
+    // What the parent itself spends is the child's no more.
+    await (await grant(read(30))).settle({ units: 30 })
+    expect(await code(read(11), of('agent_c'))).toBe('budget_exceeded')
+    expect(await code(read(10), of('agent_b'))).toBe('ok')
+    expect(await spent('agent_c')).toBe(60)
+    await held.settle({ units: 5 })
+    for (const [agent, all] of [
+      ['agent_a', 45],
+      ['agent_b', 15],
+      ['agent_c', 5],
+    ] as const)
+      expect(await spent(agent)).toBe(all)
+    // Lowered above, it is lowered below.
+    await agents.update('acme', 'agent_a', { budget: { day: 46 } })
+    expect(await code(read(2), of('agent_c'))).toBe('budget_exceeded')
+    await (await grant(read(1), of('agent_c'))).release()
+    await agents.update('acme', 'agent_a', { budget: { day: 1000, request: 3 } })
+    expect(await code(read(4), of('agent_c'))).toBe('budget_exceeded')
+    expect(await balance()).toEqual([35, 10])
+  })
+
+  it('[G-16] of a parent without one is the default, for all below it together', async () => {
+    const { code, register } = await world()
+    for (const id of ['agent_b', 'agent_c'])
+      await register(id, 'acme', 'reader', { parent: 'agent_a', budget: { day: 8000 } })
+    expect(await code(read(8000), { agent: 'agent_b', role: 'reader' })).toBe('ok')
+    expect(await code(read(2001), { agent: 'agent_c', role: 'reader' })).toBe('budget_exceeded')
+    expect(await code(read(2000), { agent: 'agent_c', role: 'reader' })).toBe('ok')
   })
 
   it('[A-28] is left alone by what another budget refuses', async () => {

@@ -153,7 +153,12 @@ export function scene({ store: wrap = (store) => store, agents: options = {}, ..
       Promise.all(ids.map(async (id) => (await approvals.get(id, { tenant: 'acme' }))?.status)),
     /** A person who is signed in, as the guard has verified them. */
     async person({ sub = 'alice', tenant = 'acme', scopes = ['data:read', 'data:write'] as string[], ...claims } = {}) {
-      const { access_token } = await people.issue({ sub, client_id: 'app', scopes, claims: { tenant, ...claims } })
+      const { access_token } = await people.issue({
+        sub,
+        client_id: 'app',
+        scopes,
+        claims: { tenant, auth_time: 1_790_000_000, ...claims },
+      })
       const outcome = await ask(access_token)
       if (!outcome.ok) throw new Error(await outcome.response.text())
       return { principal: outcome.principal, token: access_token }

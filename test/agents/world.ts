@@ -102,7 +102,12 @@ export async function world(
   await register(usually.agent, usually.tenant, usually.role)
 
   async function personOf(sub: string, tenant: string, scopes: string[]): Promise<Principal> {
-    const { access_token } = await people.issue({ sub, client_id: 'app', scopes, claims: { tenant } })
+    const { access_token } = await people.issue({
+      sub,
+      client_id: 'app',
+      scopes,
+      claims: { tenant, auth_time: 1_790_000_000 },
+    })
     return base.who(access_token)
   }
 

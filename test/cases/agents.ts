@@ -26,6 +26,7 @@ export const agentCases: readonly Case[] = [
   refuses('G-14', 'agents of a tenant that was stopped, and a write after the stop with a grant from before'),
   refuses('G-15', 'agents where only people are let in'),
   refuses('G-16', 'a budget that leaves a limit out, or of a child, above the default or what its parent has left'),
+  refuses('G-17', 'a program’s own token that decides an approval or gives consent'),
   refuses('G-19', 'a reservation again with an open id and other content'),
   refuses('A-51', 'what only an inner actor may: the outermost decides'),
   refuses('A-54', 'scopes outside the role, or that the person does not hold'),

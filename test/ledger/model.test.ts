@@ -68,7 +68,9 @@ function createModel() {
     now: () => time,
     reserve(hold: Hold, ttl: number) {
       const known = holds.get(hold.id)
-      if (known) return isOpen(known) ? 'ok' : 'hold_ended'
+      if (known && !isOpen(known)) return 'hold_ended'
+      const same = (one: Hold) => JSON.stringify([one.amount, one.lines])
+      if (known) return same(known.hold) === same(hold) ? 'ok' : 'hold_conflict'
       const short = shortage(hold.lines, hold.amount)
       if (short) return { ...short, left: Math.max(0, short.left) }
       const entry: Entry = {
