@@ -92,7 +92,9 @@ export function createBff(options: BffOptions): Bff {
     ? createStoreSessions(settings, settings.store, jar, keyring, providers, background)
     : createSealedSessions(settings, jar, keyring, providers)
   const streams = createStreams(sessions)
-  const limits = createRateLimits(settings.rateLimits, settings.emit)
+  const limits = createRateLimits(settings, async (request) => {
+    return (await sessions.read(request, false, false)).record !== undefined
+  })
   const replaced = createReplacedCookie(settings, jar, keyring)
   const parts: Parts = { settings, providers, transactions, sessions, replaced, streams, limits, dpop, store }
   const logout = createLogout(parts, jar, keyring)
@@ -151,7 +153,7 @@ export function createBff(options: BffOptions): Bff {
       { method: 'GET', path: '/sessions', answer: devices.list },
       { method: 'DELETE', path: '/sessions/:id', answer: devices.end },
       { method: 'POST', path: '/backchannel-logout', exempt: 'provider', answer: signOut.backChannel },
-      { method: 'GET', path: '/frontchannel-logout', exempt: 'provider', answer: signOut.frontChannel },
+      { method: 'GET', path: '/frontchannel-logout', exempt: 'provider', limited: true, answer: signOut.frontChannel },
     ]
   }
 
@@ -176,6 +178,7 @@ export function createBff(options: BffOptions): Bff {
 
   async function transaction(request: Request): Promise<Answer> {
     const form = await readForm(request, transactionParameters(settings))
+    if ((await sessions.read(request, false, false)).record) limits.signedIn(request)
     const { transaction: bound, request: authorization } = await examineRequest(form, settings)
     const location = await providers.main.authorizationUrl(authorization)
     return json({ location }, await transactions.begin(request, bound))

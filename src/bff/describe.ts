@@ -6,6 +6,7 @@ import type { Keyring } from './keyring.js'
 import type { Parts } from './parts.js'
 import { thumbprint } from './private-key.js'
 import type { Provider } from './provider.js'
+import type { RateLimits } from './rate-limits.js'
 
 /** What is in force, for an operator to read. Holds no secret; not for strangers. */
 export interface Description {
@@ -75,7 +76,7 @@ export interface RouteDescription {
 }
 
 export async function describe(
-  { settings, providers, dpop }: Parts,
+  { settings, providers, dpop, limits }: Parts,
   { jar, keyring, endpoints }: { jar: CookieJar; keyring: Keyring; endpoints: readonly Endpoint[] },
 ): Promise<Description> {
   const attributes = (name: string) =>
@@ -114,13 +115,11 @@ export async function describe(
         { upstream: upstream.href, resource: resource[0] ?? settings.defaultResource[0] ?? null, ...route },
       ]),
     ),
-    rateLimits: (['address', 'person'] as const).filter((by) => settings.rateLimits[by]),
-    limits: settings.store
-      ? [
-          'A session that the store loses is signed out: keep what it writes on disk.',
-          'Whoever writes to the store can put back an older record of a session, though they can make and alter none.',
-        ]
-      : sealedLimits,
+    rateLimits: settings.rateLimits === undefined ? ['address'] : countedBy(settings.rateLimits || {}),
+    limits: [
+      ...(settings.store ? storeLimits : sealedLimits),
+      ...(settings.rateLimits === undefined && (limits.blind() || !settings.trustedProxies.length) ? [unnamed] : []),
+    ],
     deviations: deviationsOf(settings, providers),
   }
 }
@@ -149,6 +148,16 @@ function providerOf({ settings, known }: Provider): ProviderDescription {
       : null,
   }
 }
+
+const countedBy = (limiters: RateLimits) => (['address', 'person'] as const).filter((by) => limiters[by])
+
+const unnamed =
+  'Anonymous requests are limited by address where that is public or named by "trustedProxies": behind any other proxy nobody is limited.'
+
+const storeLimits = [
+  'A session that the store loses is signed out: keep what it writes on disk.',
+  'Whoever writes to the store can put back an older record of a session, though they can make and alter none.',
+]
 
 const sealedLimits = [
   'Sessions are sealed cookies: a copied cookie is refused after sign-out by this process only, and not after its restart.',

@@ -52,7 +52,7 @@ export function createDirectory({
 
   async function endAll({ iss, sub, sid }: Whose, revokeTokens = false, except?: string): Promise<number> {
     // First: a sign-in that is under way now finds this when its session is written.
-    await notBefore.stamp({ iss, sub, sid })
+    await notBefore.stamp({ iss, sub, sid }, sid === undefined)
     const theirs = ({ record }: Live) =>
       record.id !== except &&
       record.iss === iss &&
@@ -66,6 +66,8 @@ export function createDirectory({
     let cursor: string | undefined
     do {
       const next = await page(index, value, cursor)
+      // There is, or was, such a session: what cannot be ended now has to find the stamp later.
+      if (sid !== undefined && cursor === undefined && next.ids.length) await notBefore.stamp({ iss, sub, sid }, true)
       const ended = await Promise.all(next.ids.map(({ id }) => shelf.bury(id, 'revoked', theirs)))
       for (const live of ended) {
         if (!live) continue

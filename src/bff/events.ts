@@ -31,6 +31,8 @@ export type BffEvent =
   | { type: 'provider_unavailable'; detail: string }
   /** The limiter of `rateLimits` does not answer: it is not asked, and nobody is held up. */
   | { type: 'limiter_unavailable' }
+  /** Once per process: addresses say nothing here, so anonymous requests are not limited. */
+  | { type: 'address_limit_off'; remedy: string }
   /** The session store does not answer, or took too long; nothing is lost by it. */
   | { type: 'store_unavailable'; detail: string }
   /** The provider refuses this client, or its metadata: somebody has to look at the configuration. */

@@ -43,6 +43,7 @@ export function createLogin(parts: Parts) {
     if (!provider) throw new Refusal('issuer_mismatch')
     const { settings } = provider
     const present = await sessions.read(request, false)
+    if (present.record) parts.limits.signedIn(request)
     const replaces = present.record ?? (await replaced.read(request))
     const code_verifier = randomId()
     const own: OwnFlow = {

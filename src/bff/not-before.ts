@@ -10,6 +10,9 @@ import { recordOf } from './stored-session.js'
 export const subjectKey = (iss: string, sub: string): Promise<string> => sha256(`sub ${iss} ${sub}`)
 export const providerSessionKey = (iss: string, sid: string): Promise<string> => sha256(`sid ${iss} ${sid}`)
 
+/** Seconds, longer than a sign-in takes. Anybody can name a session at the provider that there is none of. */
+const UNDER_WAY = 900
+
 export type NotBefore = ReturnType<typeof createNotBefore>
 
 /**
@@ -32,12 +35,15 @@ export function createNotBefore(store: RecordStore, sealed: SealedRecords, { now
   }
 
   return {
-    /** Of a session at the provider where one is named, else of the person: never more than was said. */
-    async stamp({ iss, sub, sid }: Whose): Promise<void> {
+    /**
+     * Of a session at the provider where one is named, else of the person: never more than was said. What is not `lasting` is
+     * there for a sign-in under way alone.
+     */
+    async stamp({ iss, sub, sid }: Whose, lasting: boolean): Promise<void> {
       const keys = await keysOf(sid === undefined ? { iss, sub } : { iss, sid })
       for (const key of keys) {
         const id = recordOf('not-before', key)
-        const ttl = absoluteTimeout + REMEMBRANCE
+        const ttl = lasting ? absoluteTimeout + REMEMBRANCE : UNDER_WAY
         const value = await sealed.seal('not-before', key, { at: now() })
         await store.write([{ type: 'put', id, value, ifVersion: 'any', ttl }])
       }

@@ -74,8 +74,21 @@ export interface SiteOptions {
   timeout?: number
   /** Development only: cookies that work over plain http on loopback in every browser engine. Refused off loopback. */
   loopbackCookies?: boolean
-  /** Limiters of `rate-limiter-flexible`: so many requests of one address, so many calls of one person; 429 beyond. Default none. */
-  rateLimits?: RateLimits
+  /**
+   * Limiters of `rate-limiter-flexible`: so many requests of one address, so many calls of one person; 429 beyond. They replace
+   * the default; `false` ends it.
+   *
+   * Default, in the memory of each process: in a minute 1,000 requests that begin or finish sign-ins, and 6,000 calls of APIs that
+   * need nobody, for each address (of IPv6, each /64), as long as nobody is signed in with them. That is an office of a thousand
+   * people behind one address at nine o'clock. Counted is only a public address, or one that `trustedProxies` name.
+   */
+  rateLimits?: RateLimits | false
+  /**
+   * The networks of the proxies in front of this backend, CDNs included: `['10.0.0.0/8']`. From them, and from nobody else, the
+   * caller's address is taken from `X-Forwarded-For`: the last one that is none of theirs. A proxy has to add whom it sees, or to
+   * overwrite what a caller has sent. Default: none; the address is the socket's.
+   */
+  trustedProxies?: readonly string[]
   onEvent?: (event: BffEvent) => void
   /** The network to the provider and to the APIs of `routes`. Default: the runtime's `fetch`. */
   fetch?: typeof globalThis.fetch

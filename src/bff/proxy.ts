@@ -84,7 +84,7 @@ export function createProxy(parts: Parts) {
         detail: `The API of "${target.name}" answers with its token in ${header}: dropped`,
       })
     if (target.route.anonymous) {
-      await limits.byAddress(request)
+      await limits.byAddress(request, 'api')
       const reply = await send(request, target, await bodyOf(request, target.route.limit), {}, undefined)
       return passedOn(reply, target, { cookies: [], shown, echoed }, settings)
     }

@@ -1,5 +1,6 @@
 import { randomId } from '../crypto/hash.js'
 import { examine as examineShape } from '../protocol/examine.js'
+import { examineProxies } from '../protocol/proxies.js'
 import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
@@ -43,7 +44,9 @@ export interface Settings extends Client {
   clockTolerance: number
   timeout: number
   loopbackCookies: boolean
-  rateLimits: RateLimits
+  /** `undefined`: the default. */
+  rateLimits: RateLimits | false | undefined
+  trustedProxies: readonly string[]
   emit: Emit
   fetch: typeof globalThis.fetch
   /** The application brings its own network: nothing goes past it. */
@@ -85,6 +88,8 @@ export function examine(options: BffOptions): Settings {
   }
   for (const key of options.cookieKeys) secret('cookieKeys', key, 32)
   const { store } = options
+  const trustedProxies = options.trustedProxies ?? []
+  examineProxies('createBff', trustedProxies)
   const emit = isolate(options.onEvent)
   const scope = options.scope ?? 'openid profile email'
   const scopes = parseScope(scope)
@@ -145,7 +150,8 @@ export function examine(options: BffOptions): Settings {
     clockTolerance: options.clockTolerance ?? 60,
     timeout: options.timeout ?? 10,
     loopbackCookies,
-    rateLimits: options.rateLimits ?? {},
+    rateLimits: options.rateLimits,
+    trustedProxies,
     emit,
     // Called as a member, it would be refused where it looks at `this` (workerd, browsers).
     fetch: options.fetch ?? globalThis.fetch.bind(globalThis),

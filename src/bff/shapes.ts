@@ -1,5 +1,6 @@
 import { promised } from '../protocol/examine.js'
 import {
+  either,
   flag,
   func,
   having,
@@ -17,9 +18,10 @@ import {
 } from '../protocol/shape.js'
 import { request } from '../protocol/web-shapes.js'
 import { storeCheck } from '../store/examine-store.js'
+import type { RateLimiter } from './address-counter.js'
 import { type ClientOptions, clientShape } from './client.js'
 import type { BffOptions, SiteOptions } from './options.js'
-import type { RateLimiter, RateLimits } from './rate-limits.js'
+import type { RateLimits } from './rate-limits.js'
 import type { RouteOptions } from './routes.js'
 
 const limiter = having<RateLimiter>('a limiter of rate-limiter-flexible', 'consume')
@@ -67,8 +69,12 @@ const site: Shape<SiteOptions> = {
   timeout: optional(seconds({ least: 1 })),
   loopbackCookies: optional(flag),
   rateLimits: optional(
-    object<RateLimits>({ address: optional(limiter), person: optional(limiter), addressOf: optional(func) }),
+    either(
+      object<RateLimits>({ address: optional(limiter), person: optional(limiter), addressOf: optional(func) }),
+      oneOf(false),
+    ),
   ),
+  trustedProxies: optional(list(words)),
   onEvent: optional(func),
   fetch: optional(func),
   now: optional(func),

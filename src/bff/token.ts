@@ -20,6 +20,7 @@ export async function postToken(request: Asked, parts: Parts): Promise<Answer> {
   const wanted = wantedToken(form, settings)
   const present = await sessions.read(request)
   if (!present.record) throw new Refusal('invalid_grant', { reason: present.reason, cookies: present.cookies })
+  parts.limits.signedIn(request)
   const sub = one(form, 'sub')
   // The page shows somebody else than who is signed in now: it must not act for this person.
   if (sub !== undefined && sub !== present.record.sub) throw new Refusal('invalid_grant', { reason: 'user_changed' })

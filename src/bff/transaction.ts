@@ -180,7 +180,8 @@ export function createTransactions(
       if (!transaction || !equalInConstantTime(transaction.state, digest))
         throw new Refusal((await store.get(spent)) ? 'transaction_consumed' : 'state_mismatch', { cookies })
       // Of two that come together, to whichever process, one is the second.
-      if (!(await store.consume(spent, 2 * LIFETIME))) throw new Refusal('transaction_consumed', { cookies })
+      if (!(await store.consume(spent, LIFETIME + 2 * clockTolerance)))
+        throw new Refusal('transaction_consumed', { cookies })
       return { transaction, cookies }
     },
 

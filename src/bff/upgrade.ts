@@ -43,7 +43,7 @@ export function createUpgrade(parts: Parts) {
   async function accept(request: Asked, { route, url }: Target): Promise<Upgrade> {
     const { timeout } = route
     if (route.anonymous) {
-      await limits.byAddress(request)
+      await limits.byAddress(request, 'api')
       return { type: 'accepted', url, headers: {}, timeout, signal: new AbortController().signal, over() {} }
     }
     const present = await sessions.read(request, false)

@@ -1,5 +1,6 @@
 import { call, examine, examined } from '../protocol/examine.js'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
+import { examineProxies } from '../protocol/proxies.js'
 import { type Check, check, func, having, list, object, optional, table, text, words } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { request as requestCheck } from '../protocol/web-shapes.js'
@@ -7,7 +8,7 @@ import { refusalResponse } from './answers.js'
 import { frozen } from './frozen.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
 import { examineNeeds, type Needs, needsShape, type Policy, questionOf, weigh } from './needs.js'
-import { believeProxy, examineProxies } from './trusted-proxy.js'
+import { believeProxy } from './trusted-proxy.js'
 import { type Refused, refusal, unavailable } from './verdicts.js'
 
 export interface GuardOptions extends Policy {
@@ -103,7 +104,7 @@ export function createGuard(options: GuardOptions): Guard {
   const once = accept.flatMap((authenticator) => authenticator.once ?? [])
   const twice = once.find(({ what }, at) => once.findIndex((other) => other.what === what) < at)
   if (twice) throw new TypeError(`createGuard: "accept" has ${twice.what} twice; ${twice.remedy}`)
-  examineProxies(trustedProxies)
+  examineProxies('createGuard', trustedProxies)
   const context = { resource, now }
 
   const emit = (event: GuardEvent) => {

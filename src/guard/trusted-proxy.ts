@@ -1,21 +1,11 @@
-import { inNetwork, parseNetwork } from '../protocol/networks.js'
 import { peerOf, withPeer } from '../protocol/peer.js'
+import { isProxy } from '../protocol/proxies.js'
 
 /** Characters of the header; a certificate of 12 kB. */
 const LONGEST = 16_384
 
 /** One byte sequence without parameters, and nothing else: two values of one header arrive joined by a comma. @see RFC 8941 section 3.3.5 */
 const byteSequence = /^:((?:[A-Za-z0-9+/]{4})+|(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)):$/
-
-/** @throws TypeError naming the option */
-export function examineProxies(networks: readonly string[]): void {
-  const everybody = (network: string) => inNetwork('0.0.0.0', network) && inNetwork('255.255.255.255', network)
-  const odd = networks.find((network) => !parseNetwork(network) || everybody(network))
-  if (odd !== undefined)
-    throw new TypeError(
-      `createGuard: "trustedProxies" has ${JSON.stringify(odd)}, which is no network of proxies like 10.0.0.0/8 or 2001:db8::7`,
-    )
-}
 
 /**
  * Where a trusted proxy has ended TLS, the certificate of the connection is the proxy's own, if it has any: the caller's stands
@@ -29,7 +19,7 @@ export function examineProxies(networks: readonly string[]): void {
 export function believeProxy(request: Request, networks: readonly string[]): boolean {
   // Who it is costs something to find out.
   const peer = networks.length ? peerOf(request) : undefined
-  if (!peer || !networks.some((network) => inNetwork(peer.address, network))) return true
+  if (!peer || !isProxy(peer.address, networks)) return true
   const { certificate: _, ...proxy } = peer
   withPeer(request, proxy)
   const header = request.headers.get('client-cert')

@@ -17,20 +17,44 @@ function bytesOf(address: string): Uint8Array | undefined {
   return Uint8Array.from(all.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255]))
 }
 
+interface Network {
+  readonly bytes: Uint8Array
+  readonly bits: number
+}
+
 /** Whether an address lies in a network like `10.0.0.0/8`, `2001:db8::/32` or a single address. */
 export function inNetwork(address: string, network: string): boolean {
   const parsed = parseNetwork(network)
   const bytes = bytesOf(address)
-  if (!parsed || !bytes) return false
-  for (let bit = 0; bit < parsed.bits; bit++) {
+  return parsed !== undefined && bytes !== undefined && lies(bytes, parsed)
+}
+
+function lies(bytes: Uint8Array, network: Network): boolean {
+  for (let bit = 0; bit < network.bits; bit++) {
     const mask = 128 >> (bit & 7)
-    if (((bytes[bit >> 3] ?? 0) & mask) !== ((parsed.bytes[bit >> 3] ?? 0) & mask)) return false
+    if (((bytes[bit >> 3] ?? 0) & mask) !== ((network.bytes[bit >> 3] ?? 0) & mask)) return false
   }
   return true
 }
 
+export const isAddress = (text: string): boolean => bytesOf(text) !== undefined
+
+/** What nobody has on the internet: this host, private and shared networks, links, tests, multicast. @see RFC 6890 */
+const within: readonly Network[] = (
+  '0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.168.0.0/16 198.18.0.0/15 ' +
+  '224.0.0.0/3 ::/128 ::1/128 fc00::/7 fe80::/10 ff00::/8'
+)
+  .split(' ')
+  .flatMap((text) => parseNetwork(text) ?? [])
+
+/** Whether an address is one of the internet, which a stranger can have. A zone (`fe80::1%eth0`) is never one. */
+export function isPublic(address: string): boolean {
+  const bytes = bytesOf(address)
+  return bytes !== undefined && !within.some((network) => lies(bytes, network))
+}
+
 /** `undefined`: this is no network. */
-export function parseNetwork(text: string): { bytes: Uint8Array; bits: number } | undefined {
+export function parseNetwork(text: string): Network | undefined {
   const [, address = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   const bytes = bytesOf(address)
   if (!bytes) return undefined

@@ -77,6 +77,7 @@ describe('describe()', () => {
       'POST /bff/login',
       'POST /bff/callback',
       'POST /bff/callback/acme',
+      'GET /bff/frontchannel-logout',
     ])
     expect(sections(said.deviations)).toEqual(['6.1.3.2', '6.1.3.2', '6.1.3.3.2', '6.1.3.3.2', '9.4'])
     expect(said.deviations.join('\n')).toContain('SameSite=None')

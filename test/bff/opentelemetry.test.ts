@@ -53,7 +53,7 @@ describe('openTelemetry()', () => {
   it('counts what happens by type, and puts it into the span of the request', async () => {
     spans.reset()
     const { onEvent, counted } = collector()
-    const here = await world({ onEvent })
+    const here = await world({ onEvent, rateLimits: false })
     await inSpan(() => signIn(here.tab))
     await inSpan(() => here.bff.fetch(new Request(`${APP}/bff/session`, { method: 'POST' })))
     await inSpan(() => call(here.tab, '/logout'))

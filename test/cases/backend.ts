@@ -39,6 +39,7 @@ export const backendCases: readonly Case[] = [
     'to keep anybody signed in for what the body of a sign-out says; what could not be done besides is told',
   ),
   refuses('B-33', 'a cursor, id or value that the store’s engine cannot take, as an outage: it is its sender’s'),
+  refuses('B-35', 'a flood of anonymous requests: limited where the address says something, gone after 15 minutes'),
   refuses('B-34', 'one session’s 429, 4xx or interaction_required at the provider: that session and that API alone'),
   refuses('B-39', 'a token of another clock after its end, or one that an API has refused'),
 ]

@@ -1,0 +1,51 @@
+import { inNetwork, isAddress, parseNetwork } from './networks.js'
+import { peerOf } from './peer.js'
+
+/** Characters of `X-Forwarded-For` that are looked at, from its end. */
+const LONGEST = 2048
+
+/** @throws TypeError naming the option */
+export function examineProxies(maker: string, networks: readonly string[]): void {
+  const everybody = (network: string) => inNetwork('0.0.0.0', network) && inNetwork('255.255.255.255', network)
+  const odd = networks.find((network) => !parseNetwork(network) || everybody(network))
+  if (odd !== undefined)
+    throw new TypeError(
+      `${maker}: "trustedProxies" has ${JSON.stringify(odd)}, which is no network of proxies like 10.0.0.0/8 or 2001:db8::7`,
+    )
+}
+
+export const isProxy = (address: string, networks: readonly string[]): boolean =>
+  networks.some((network) => inNetwork(address, network))
+
+/** Whose request it is, and how that is known. */
+export interface Caller {
+  address: string
+  /** A trusted proxy has said so; else it is the other end of the socket. */
+  named: boolean
+}
+
+/**
+ * The address that a request comes from: the socket's, or, where that is a trusted proxy's, the last one in `X-Forwarded-For`
+ * that is none: each proxy adds whom it sees at the end, and what stands before that anybody can have written. `undefined` where
+ * nobody knows, or where a proxy says nothing that can be read.
+ *
+ * `Forwarded` (RFC 7239) is not looked at: a proxy that does not know it passes on what a caller has put there.
+ */
+export function callerOf(
+  request: { readonly headers: Pick<Headers, 'get'> },
+  networks: readonly string[],
+): Caller | undefined {
+  const address = peerOf(request)?.address
+  if (!address) return undefined
+  if (!isProxy(address, networks)) return { address, named: false }
+  const list = request.headers.get('x-forwarded-for')?.slice(-LONGEST).split(',') ?? []
+  for (const entry of list.reverse()) {
+    const named = withoutPort(entry.trim())
+    if (!isAddress(named)) return undefined
+    if (!isProxy(named, networks)) return { address: named, named: true }
+  }
+  return undefined
+}
+
+const withoutPort = (entry: string): string =>
+  /^\[([^\]]+)\](?::\d+)?$/.exec(entry)?.[1] ?? /^([\d.]+):\d+$/.exec(entry)?.[1] ?? entry
