@@ -12,7 +12,7 @@ export function createProofs(fetch: typeof globalThis.fetch) {
   const nonces = new Map<string, string>()
 
   async function send(input: RequestInfo | URL, init: RequestInit): Promise<Response> {
-    const request = new Request(input, init)
+    const request = new Request(input instanceof Request ? input.clone() : input, init)
     const token = request.headers.get('authorization')?.replace(/^Bearer /, '') ?? ''
     const { origin, pathname } = new URL(request.url)
     const proof = await generateProof(await pair, origin + pathname, request.method, nonces.get(origin), token)

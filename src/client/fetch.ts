@@ -10,23 +10,22 @@ export function createFetch(ports: FetchPorts) {
     const url = new URL(given?.url ?? `${input}`, document.baseURI)
     const found = aim(url)
     if (!found) throw clientError('origin_not_allowed')
-    // All of it as it is now: its owner may change it while a token is awaited. The body whole: Firefox and Safari cannot
-    // send a stream, Chromium only over HTTP/2, and that of a Request becomes one, or nothing, at another address.
-    const streamed = init?.body instanceof ReadableStream
-    const request = new Request(given ?? url, streamed ? { ...init, body: null } : init)
-    const content = /^(GET|HEAD)$/.test(request.method) ? null : (streamed ? new Response(init.body) : request).blob()
+    // All of it as it is now: its owner may change it while a token is awaited. A stream whole: Firefox and Safari cannot
+    // send one, Chromium only over HTTP/2.
+    const stream = init?.body instanceof ReadableStream && new Response(init.body).blob()
+    const request = new Request(given ?? url, stream ? { ...init, body: null } : init)
     const wanted: Wanted = { ...found.api, signal: request.signal }
-    const [token, body] = await Promise.all([getToken(wanted), content])
+    const [token, body] = await Promise.all([getToken(wanted), stream || null])
     const more = () => import('./calls.js')
-    if (!token) return more().then(({ proxied }) => proxied(url, found, request, body, streamed, ports, options))
+    if (!token) return more().then(({ proxied }) => proxied(url, found, request, body, init, ports, options))
     const send = (token: string) => {
       const { headers } = request
       headers.set('Authorization', `Bearer ${token}`)
-      return fetch(request, { headers, body })
+      return fetch(request.clone(), { headers, body })
     }
     const response = await send(token)
     // A stream is sent once.
-    if (response.status !== 401 || streamed) return response
+    if (response.status !== 401 || stream) return response
     return more().then(
       ({ replay }) => replay(response, token, wanted, send, ports, options),
       () => response,

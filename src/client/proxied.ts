@@ -12,8 +12,8 @@ export async function proxied(
   url: URL,
   { url: prefix, api: { route } }: Aim,
   request: Request,
-  body: Blob | null,
-  streamed: boolean,
+  stream: Blob | null,
+  init: RequestInit | undefined,
   { fetch, backend, who, login }: FetchPorts,
   options: FetchOptions | undefined,
 ): Promise<Response> {
@@ -23,14 +23,27 @@ export async function proxied(
   const target = `${backend}${route === undefined ? rest : `/api/${route}${rest}`}${url.search}`
   const headers = new Headers(request.headers)
   headers.set('Sallyport-CSRF', '1')
+  const body = stream ?? (await bodyOf(request, init, headers))
   // Member by member: as the second argument a Request brings its body as a stream in one browser, and not at all in another.
   const { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive, signal } = request
   const same = { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive, signal }
   const send = () => fetch(target, { ...same, headers, body, credentials: 'include' })
   const response = await send()
-  const stepped = response.status === 401 && !streamed && (await stepUp(response, options, login, send))
+  const stepped = response.status === 401 && !stream && (await stepUp(response, options, login, send))
   if (stepped) return stepped
   // The backend's own refusal, not the API's: perhaps nobody is signed in any more.
   if (response.status === 401 && !response.headers.has('www-authenticate')) who()
   return response
+}
+
+async function bodyOf(request: Request, init: RequestInit | undefined, headers: Headers): Promise<BodyInit | null> {
+  if (/^(GET|HEAD)$/.test(request.method)) return null
+  try {
+    return await request.blob()
+  } catch (error) {
+    // WebKit sends a form that has a file in it, and cannot read it.
+    if (!(init?.body instanceof FormData)) throw error
+    headers.delete('Content-Type')
+    return init.body
+  }
 }

