@@ -26,6 +26,8 @@ export default defineConfig(({ mode }) => ({
     target: 'es2022',
     rolldownOptions: {
       external: (id) => external.some((name) => id === name || id.startsWith(name.endsWith(':') ? name : `${name}/`)),
+      // package.json lists the built files: of the sources all count.
+      treeshake: { moduleSideEffects: true },
       // One file in dist for each in src, types beside it: what a debugger shows is what the repository holds.
       output: { preserveModules: true, preserveModulesRoot: 'src', entryFileNames: '[name].js' },
     },

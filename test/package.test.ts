@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { publint } from 'publint'
+import { build, type Rolldown } from 'vite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 /** What each subpath exports at run time. The surface grows on purpose: here first. */
@@ -75,6 +76,38 @@ const run = (command: string, ...args: string[]) =>
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_ENV: '' },
   })
+/** Runs a module there; what it said, or the error that it ended with. */
+function outcomeOf(code: string, NODE_ENV = ''): string {
+  const env = { ...process.env, NODE_ENV }
+  try {
+    return execFileSync('node', ['--input-type=module', '-e', code], {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env,
+    })
+  } catch (error) {
+    return `${(error as { stderr: string }).stderr}`
+  }
+}
+
+/** What Vite makes of an app's module for production: the entry first. */
+async function bundled(code: string) {
+  const { NODE_ENV } = process.env
+  // As where an app is built: the test runner's own word would be kept.
+  process.env['NODE_ENV'] = 'production'
+  writeFileSync(join(folder, 'app.js'), code)
+  const { output } = (await build({
+    root: folder,
+    configFile: false,
+    logLevel: 'silent',
+    build: { write: false, target: 'es2022', minify: false, rolldownOptions: { input: join(folder, 'app.js') } },
+  })) as Rolldown.RolldownOutput
+  process.env['NODE_ENV'] = NODE_ENV
+  const chunks = output.filter((file) => file.type === 'chunk')
+  return chunks.sort((a, b) => Number(b.isEntry) - Number(a.isEntry))
+}
+
 const npx = (name: string, ...args: string[]) => run(resolve('node_modules/.bin', name), ...args)
 
 beforeAll(() => {
@@ -152,6 +185,52 @@ describe('the packed package', () => {
       refused: 'not_in_browser',
       started: [],
     })
+  })
+
+  describe.each(['sallyport/testing', 'sallyport/testing/auth'])('%s, in production', (entry) => {
+    it('[T-01][T-09] refuses to load in Node', () => {
+      expect(outcomeOf(`await import('${entry}')`, 'production')).toMatch(/refuses to load with NODE_ENV=production/)
+    })
+    it('[T-01 twin][T-09 twin] loads in tests', () => {
+      expect(outcomeOf(`await import('${entry}'); console.log('loaded')`, 'test')).toBe('loaded\n')
+    })
+    it.each([
+      ['a name that is used', (name: string) => `import { ${name} } from '${entry}'\n${name}({})`],
+      ['a name that is not', (name: string) => `import { ${name} } from '${entry}'\nconsole.log('loaded')`],
+      ['all names', () => `import * as kit from '${entry}'\nconsole.log(kit)`],
+      ['no name', () => `import '${entry}'\nconsole.log('loaded')`],
+    ])('[T-09] refuses at load where a bundle for production holds it, by %s', async (_, code) => {
+      const chunks = await bundled(code(exported[entry]?.at(-1) ?? ''))
+      mkdirSync(join(folder, 'built/assets'), { recursive: true })
+      for (const { fileName, code } of chunks) writeFileSync(join(folder, 'built', fileName), code)
+      expect(outcomeOf(`await import('./built/${chunks[0]?.fileName}')`)).toMatch(
+        /refuses to load with NODE_ENV=production/,
+      )
+    })
+  })
+
+  it('[T-09] refuses when it is called, if it was loaded before production began', () => {
+    const calls = `
+      const { mockAuthorizationServer, mockBrowser } = await import('sallyport/testing')
+      const { createTestAuth } = await import('sallyport/testing/auth')
+      const said = async () => Promise.all([
+        () => createTestAuth(),
+        () => mockBrowser({ origins: {} }),
+        () => mockAuthorizationServer({ issuer: 'https://as.example.com', clients: [], users: [] }),
+      ].map(async (make) => { try { await make(); return 'made' } catch { return 'refused' } }))
+      console.log(...await said())
+      process.env.NODE_ENV = 'production'
+      console.log(...await said())`
+    expect(outcomeOf(calls)).toBe('made made made\nrefused refused refused\n')
+  })
+
+  it('[T-09 twin] leaves nothing of the kit in a production bundle of the page that does not import it', async () => {
+    const pages = ['sallyport', 'sallyport/countdown', 'sallyport/browser-only', 'sallyport/react']
+    const code = pages.map((entry, at) => `import * as entry${at} from '${entry}'\nconsole.log(entry${at})`).join('\n')
+    const kit = /sallyport\/testing|mockAuthorizationServer|createTestAuth/
+    const textOf = async (app: string) => (await bundled(app)).map(({ code }) => code).join('\n')
+    expect(await textOf(code)).not.toMatch(kit)
+    expect(await textOf(`${code}\nimport * as kit from 'sallyport/testing/auth'\nconsole.log(kit)`)).toMatch(kit)
   })
 
   it('pleases publint and @arethetypeswrong/cli', async () => {

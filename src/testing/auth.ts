@@ -1,8 +1,11 @@
-import './production.js'
 import { createFetch } from '../client/fetch.js'
 import type { Auth, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
 import type { StandardClaims } from '../protocol/claims.js'
 import { SallyportError } from '../protocol/error.js'
+import { refuseProduction } from './production.js'
+
+refuseProduction()
+
 import { examine } from '../protocol/examine.js'
 import { anything, func, object, oneOf, optional, text } from '../protocol/shape.js'
 
@@ -44,6 +47,7 @@ export interface TestAuth<Claims> extends Auth<Claims> {
  * and change nothing by themselves; a test says what happens next with `set()`.
  */
 export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions<Claims> = {}): TestAuth<Claims> {
+  refuseProduction()
   examine('createTestAuth', testAuthOptions, options)
   const { user, token = 'test-token', status = user === undefined ? 'signed-out' : 'signed-in' } = options
   const listeners = new Set<(session: Session<Claims>) => void>()

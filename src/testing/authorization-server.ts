@@ -10,6 +10,7 @@ import type { RequestHandler } from './handlers.js'
 import { introspect } from './introspection.js'
 import { type Claims, createKeys, type Header, type SigningKey, type Tampered } from './keys.js'
 import { logoutToken } from './logout-token.js'
+import { refuseProduction } from './production.js'
 import { isPublic, type MockClient, type MockUser, type ProviderState, type Tamper } from './provider-state.js'
 import { clientCheck, endpointCheck, faultCheck, keyCheck, userCheck } from './shapes.js'
 import { json, oauthError, push, revoke, token } from './token.js'
@@ -124,6 +125,7 @@ const paths: Record<string, EndpointName> = {
 export async function mockAuthorizationServer(
   options: MockAuthorizationServerOptions,
 ): Promise<MockAuthorizationServer> {
+  refuseProduction()
   examine('mockAuthorizationServer', authorizationServerOptions, options)
   const { issuer } = options
   const state: ProviderState = {

@@ -2,6 +2,7 @@ import { call, examine, examined, promised } from '../protocol/examine.js'
 import { func, object, optional, table, text } from '../protocol/shape.js'
 import { fetched, init } from '../protocol/web-shapes.js'
 import { type CookieContext, type CookieJar, createCookieJar } from './cookie-jar.js'
+import { refuseProduction } from './production.js'
 
 export interface MockBrowserOptions {
   /** Who answers for an origin. */
@@ -45,6 +46,7 @@ export const tabCalls = {
  * Two origins are of one site when scheme and last two labels agree. Not there: documents, scripts, caches, service workers.
  */
 export function mockBrowser(options: MockBrowserOptions): MockBrowser {
+  refuseProduction()
   examine('mockBrowser', browserOptions, options)
   const { origins, now = () => Date.now() / 1000 } = options
   const jar = createCookieJar(now)

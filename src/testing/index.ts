@@ -1,4 +1,6 @@
-import './production.js'
+import { refuseProduction } from './production.js'
+
+refuseProduction()
 
 export {
   type MockAuthorizationServer,

@@ -10,4 +10,5 @@ export const kitCases: readonly Case[] = [
   refuses('T-06', 'keys are new in every run'),
   refuses('T-07', 'no worker is registered or shipped'),
   refuses('T-08', 'guards and sessions follow the injected clock'),
+  refuses('T-09', 'the packed kit in production, by import or bundler'),
 ]

@@ -5,22 +5,6 @@ import { describe, expect, it, vi } from 'vitest'
 import { calculateCodeChallenge, generateCodeVerifier } from '../../src/protocol/pkce.js'
 import { API, APP, bodyOf, formOf, ISSUER, randomKey, signIn, world } from '../world.js'
 
-describe('the kit in production', () => {
-  it.each(['../../src/testing/index.js', '../../src/testing/auth.js'])('[T-01] refuses to load: %s', async (entry) => {
-    vi.resetModules()
-    vi.stubEnv('NODE_ENV', 'production')
-    await expect(import(entry)).rejects.toThrow(/production/)
-    vi.unstubAllEnvs()
-  })
-  it.each(['../../src/testing/index.js', '../../src/testing/auth.js'])(
-    '[T-01 twin] loads in tests: %s',
-    async (entry) => {
-      vi.resetModules()
-      expect(Object.keys(await import(entry)).length).toBeGreaterThan(0)
-    },
-  )
-})
-
 describe('the provider', () => {
   const client = { client_id: 'app', client_secret: randomKey(), redirect_uris: [`${APP}/callback`] }
   const shared = generateKeys()
