@@ -94,14 +94,7 @@ describe('describe()', () => {
 
   it('says that a provider does not enforce PKCE, once it is known', async () => {
     const { bff, tab, as } = await world({ mode: 'proxy' })
-    const answer = as.fetch
-    as.fetch = async (input, init) => {
-      const response = await answer(input, init)
-      const url = input instanceof Request ? input.url : `${input}`
-      if (!url.endsWith('/openid-configuration')) return response
-      const { code_challenge_methods_supported: _, ...metadata } = (await response.json()) as Record<string, unknown>
-      return Response.json(metadata)
-    }
+    as.tamper.metadata = ({ code_challenge_methods_supported: _, ...metadata }) => metadata
     await tab.navigate(`${APP}/bff/login`)
     expect((await bff.describe()).deviations).toContain(
       `Section 6.1.3.1: ${ISSUER} does not say that it enforces PKCE; state and nonce, bound to the browser, stand in.`,
