@@ -18,6 +18,8 @@ export interface Keyring {
    * remembered: a cookie comes again with every request.
    */
   open(purpose: string, sealed: string): Promise<Opened | undefined>
+  /** The same, at once, for what is remembered. */
+  remembered(purpose: string, sealed: string): Opened | undefined
   /** Whether a text that does not open says that it is of another release, and of which. Anybody can say so. */
   release(sealed: string): 'earlier' | 'later' | undefined
   /** The public names of the keys, first the one that seals. */
@@ -36,6 +38,8 @@ const TAG = 22
 
 /** Seconds after which keys from a function are asked for again: a rotation is noticed within that time. */
 const REREAD = 300
+/** Seconds until they are asked for again after that has failed. */
+const RETRY = 10
 
 export function createKeyring(settings: Settings): Keyring {
   const { cookieKeys, now, emit } = settings
@@ -50,8 +54,18 @@ export function createKeyring(settings: Settings): Keyring {
   function current(): Ring {
     if (ring && !(dynamic && clock() - ring.readAt > REREAD)) return ring
     const reading = Promise.all(cookieKeys.map(async (key) => (typeof key === 'function' ? key() : key))).then(examined)
+    const before = ring?.keys
     const fresh: Ring = { keys: reading, readAt: clock(), purposes: new Map() }
     ring = fresh
+    if (before) {
+      // Every session is sealed, so without keys nobody is signed in: those from before serve until there are others.
+      fresh.keys = reading.catch(() => {
+        emit({ type: 'operator_error', detail: 'The cookie keys cannot be read again; those from before are used' })
+        fresh.readAt = clock() - REREAD + RETRY
+        return before
+      })
+      return fresh
+    }
     // A failure is not remembered: the next request asks again.
     reading.catch(() => {
       if (ring === fresh) ring = undefined
@@ -83,17 +97,22 @@ export function createKeyring(settings: Settings): Keyring {
     return found
   }
 
+  function recall(purpose: string, sealed: string): Opened | undefined {
+    // By its end, the tag, which is cheaper to look up than the whole; the whole decides.
+    const known = current().purposes.get(purpose)?.remembered.get(sealed.slice(-TAG))
+    return known?.sealed === sealed ? known.opened : undefined
+  }
+
   return {
     seal: async (purpose, plaintext) => (await of(purpose)).sealer.seal(plaintext),
+    remembered: recall,
     async open(purpose, sealed) {
-      // By its end, the tag, which is cheaper to look up than the whole; the whole decides.
-      const tag = sealed.slice(-TAG)
-      const known = current().purposes.get(purpose)?.remembered.get(tag)
-      if (known?.sealed === sealed) return known.opened
+      const known = recall(purpose, sealed)
+      if (known) return known
       const { sealer, remembered } = await of(purpose)
       const opened = await sealer.open(sealed)
       if (opened && recurring.has(purpose))
-        remembered.set(tag, { sealed, opened }, sealed.length + opened.plaintext.length)
+        remembered.set(sealed.slice(-TAG), { sealed, opened }, sealed.length + opened.plaintext.length)
       return opened
     },
     release: (sealed) => releases[claimedOf(sealed).format],

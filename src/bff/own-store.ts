@@ -1,41 +1,60 @@
 import { sha256 } from '../crypto/hash.js'
-import type { RecordId, RecordStore } from '../store/contract.js'
+import type { Change, RecordStore } from '../store/contract.js'
 
 /** What tells one app from another, wherever they share keys or a store. A `name` has no spaces. */
 export const appOf = ({ name, origin }: { name: string; origin: string }): string => `${name} ${origin}`
 
 /** Characters of a digest that tell apps apart. */
-const DIGEST = 16
+const DIGEST = 12
 
 /**
  * The records of one app in a store that several may use: kinds and indexes bear the app's digest. So no other app finds,
  * replaces or ends them, whatever their ids.
  */
 export function ownStore(store: RecordStore, app: string): RecordStore {
-  const named = sha256(app).then((digest) => digest.slice(0, DIGEST))
-  const own = (id: RecordId, digest: string): RecordId => ({ ...id, kind: `${id.kind}.${digest}` })
+  let known: string | undefined
+  /** A text that is made anew is hashed anew wherever it is looked up: there are few kinds, and each has one. */
+  const names = new Map<string, string>()
+
+  async function digest(): Promise<string> {
+    known ??= (await sha256(app)).slice(0, DIGEST)
+    return known
+  }
+
+  function named(name: string, suffix: string): string {
+    let own = names.get(name)
+    if (own === undefined) {
+      own = `${name}.${suffix}`
+      names.set(name, own)
+    }
+    return own
+  }
+
+  function own<Record extends Change>(change: Record, suffix: string): Record {
+    const { kind, partition, id } = change.id
+    const moved = { ...change, id: { kind: named(kind, suffix), partition, id } }
+    if (moved.type !== 'put' || !moved.index) return moved
+    return { ...moved, index: moved.index.map(({ index, value }) => ({ index: named(index, suffix), value })) }
+  }
+
   return {
-    get: async (id) => store.get(own(id, await named)),
+    // Every session check comes through here: it waits for nothing but the store.
+    get({ kind, partition, id }) {
+      const own = (suffix: string) => store.get({ kind: named(kind, suffix), partition, id })
+      return known === undefined ? digest().then(own) : own(known)
+    },
     async write(changes) {
-      const digest = await named
-      return store.write(
-        changes.map((change) => {
-          const id = own(change.id, digest)
-          if (change.type !== 'put' || !change.index) return { ...change, id }
-          return {
-            ...change,
-            id,
-            index: change.index.map(({ index, value }) => ({ index: `${index}.${digest}`, value })),
-          }
-        }),
-      )
+      const suffix = await digest()
+      return store.write(changes.map((change) => own(change, suffix)))
     },
     async list(index, value, page) {
-      const digest = await named
-      const { ids, ...rest } = await store.list(`${index}.${digest}`, value, page)
-      return { ...rest, ids: ids.map((id) => ({ ...id, kind: id.kind.slice(0, -digest.length - 1) })) }
+      const suffix = await digest()
+      const { ids, ...rest } = await store.list(named(index, suffix), value, page)
+      return { ...rest, ids: ids.map((id) => ({ ...id, kind: id.kind.slice(0, -suffix.length - 1) })) }
     },
-    consume: async (id, ttl) => store.consume(own(id, await named), ttl),
+    async consume({ kind, partition, id }, ttl) {
+      return store.consume({ kind: named(kind, await digest()), partition, id }, ttl)
+    },
     ...(store.sweep && { sweep: (limit: number) => store.sweep?.(limit) ?? Promise.resolve(0) }),
   }
 }

@@ -1,3 +1,5 @@
+import type { MaybePromise } from '../crypto/primitives.js'
+import type { Opened } from '../crypto/seal.js'
 import { type Keyring, parseOnce } from './keyring.js'
 
 /** What a record says, and whether it should be sealed again because an older key sealed it. */
@@ -6,6 +8,17 @@ export interface Unsealed<Content> {
   readonly stale: boolean
 }
 
+/** The purpose of each kind. */
+const purposes = {
+  session: 'record session',
+  attempt: 'record attempt',
+  idle: 'record idle',
+  'not-before': 'record not-before',
+  'logout-hint': 'record logout-hint',
+} as const
+
+export type SealedKind = keyof typeof purposes
+
 export type SealedRecords = ReturnType<typeof createSealedRecords>
 
 /**
@@ -13,24 +26,31 @@ export type SealedRecords = ReturnType<typeof createSealedRecords>
  * of it. A value is bound to its kind and id, so it says nothing in another's place. An older one can be put back in its own.
  */
 export function createSealedRecords(keyring: Keyring) {
+  const read = <Content>(opened: Opened, id: string, revive: (content: never) => Content) => {
+    const { of, content } = parseOnce(opened, () => {
+      const parsed = JSON.parse(opened.plaintext)
+      return { of: parsed.of as string, content: revive(parsed.content as never) }
+    })
+    return of === id ? { content, stale: opened.stale } : undefined
+  }
+
   return {
-    seal: (kind: string, id: string, content: object): Promise<string> =>
-      keyring.seal(`record ${kind}`, JSON.stringify({ of: id, content })),
+    seal: (kind: SealedKind, id: string, content: object): Promise<string> =>
+      keyring.seal(purposes[kind], JSON.stringify({ of: id, content })),
 
     /** `later`: a later release wrote it. `undefined`: it is not ours, or the key is retired. `revive` makes what JSON cannot say. */
-    async open<Content>(
-      kind: string,
+    open<Content>(
+      kind: SealedKind,
       id: string,
       value: string,
       revive: (content: never) => Content = (content) => content,
-    ): Promise<Unsealed<Content> | 'later' | undefined> {
-      const opened = await keyring.open(`record ${kind}`, value)
-      if (!opened) return keyring.release(value) === 'later' ? 'later' : undefined
-      const { of, content } = parseOnce(opened, () => {
-        const parsed = JSON.parse(opened.plaintext)
-        return { of: parsed.of as string, content: revive(parsed.content as never) }
+    ): MaybePromise<Unsealed<Content> | 'later' | undefined> {
+      const known = keyring.remembered(purposes[kind], value)
+      if (known) return read(known, id, revive)
+      return keyring.open(purposes[kind], value).then((opened) => {
+        if (opened) return read(opened, id, revive)
+        return keyring.release(value) === 'later' ? 'later' : undefined
       })
-      return of === id ? { content, stale: opened.stale } : undefined
     },
   }
 }

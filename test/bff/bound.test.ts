@@ -291,6 +291,27 @@ describe('records in a store', () => {
     expect(events.map(({ type }) => type)).not.toContain('operator_error')
   })
 
+  it('are read with the keys from before while their function fails, which is told, and with others once there are', async () => {
+    const { tab, restart, cookieKeys, advance, events } = await signedIn()
+    const [key = ''] = cookieKeys
+    let answer: () => string = () => key
+    restart({ cookieKeys: [async () => answer()] })
+    expect((await bodyOf(await look(tab, '/session'))).user.sub).toBe('alice')
+    answer = () => {
+      throw new Error('the secret manager is away')
+    }
+    for (const seconds of [301, 5, 20]) {
+      advance(seconds)
+      expect((await bodyOf(await look(tab, '/session'))).user.sub).toBe('alice')
+    }
+    const told = events.filter(({ type }) => type === 'operator_error')
+    expect(told).toHaveLength(2)
+    expect(JSON.stringify(told)).not.toContain('away')
+    answer = () => 'n'.repeat(16) + key.slice(16)
+    advance(20)
+    expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()
+  })
+
   it('of an older cookie key are sealed anew when they are used, once, so that the key can go', async () => {
     const { tab, restart, cookieKeys, spy, advance } = await signedIn()
     const newer = randomKey()

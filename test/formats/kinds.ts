@@ -2,6 +2,7 @@ import { createApprovals, createAudit, createKeyRing } from 'sallyport/agents'
 import { createApiKeys } from 'sallyport/keys'
 import { memoryLedger } from 'sallyport/store'
 import { createTokenIssuer } from 'sallyport/tokens'
+import type { SealedKind } from '../../src/bff/sealed-records.js'
 import { agentKey, scene, signingKey } from '../agents/identity.js'
 import { memoryVault } from '../agents/ring-world.js'
 import { createVendor, providerOf } from '../agents/vendor.js'
@@ -30,7 +31,7 @@ async function people({ store }: ReturnType<typeof bendable>, now: () => number)
     sub: 'alice',
     client_id: 'app',
     scopes: ['data:read'],
-    claims: { tenant: 'acme' },
+    claims: { tenant: 'acme', auth_time: now() },
   })
   const subject = await it.who(access_token)
   await it.agents.consent({ subject, agent: 'agent_a', scopes: ['data:read'] })
@@ -211,7 +212,7 @@ export const kinds: readonly Kind[] = [
 ]
 
 /** What is sealed, and so says its format in the header of a JWE. */
-export const sealedKinds: readonly string[] = ['session', 'attempt', 'idle', 'not-before', 'logout-hint']
+export const sealedKinds: readonly SealedKind[] = ['session', 'attempt', 'idle', 'not-before', 'logout-hint']
 
 /** That they are there is all that they say: nothing is read out of them. */
 export const marks: readonly string[] = [
