@@ -32,7 +32,12 @@ beforeAll(async () => {
     disclose: ['roles'],
   })
   tokenOf = async (sub, roles = []) => {
-    const wish = { sub, client_id: 'fieldnotes', scopes: agentScopes, claims: { tenant, roles } }
+    const wish = {
+      sub,
+      client_id: 'fieldnotes',
+      scopes: agentScopes,
+      claims: { auth_time: Math.floor(Date.now() / 1000), tenant, roles },
+    }
     return (await login.issue(wish)).access_token
   }
   desk = await openAgentDesk({ origin: server.origin, resource, tenant, store, ledger })
