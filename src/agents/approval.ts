@@ -14,6 +14,9 @@ export interface Call {
   args: unknown
   /** What the tool is used on, where the arguments do not say. */
   resource?: string
+  /** The model that is called, and what it may cost at most. */
+  model?: string
+  estimate?: number
 }
 
 /** Who decides: the person concerned, or an administrator. */
@@ -59,12 +62,16 @@ export const isOpen = ({ status }: Approval): boolean => status === 'pending' ||
 const LONGEST = 32_768
 
 /** The call in its one form. @throws SallyportError `call_invalid`, its cause says why */
-export async function readCall({ tenant, agent, sub, tool, args, resource }: Call) {
+export async function readCall({ tenant, agent, sub, tool, args, resource, model, estimate }: Call) {
   try {
-    const optional = { ...(sub !== undefined && { sub }), ...(resource !== undefined && { resource }) }
+    const given = { sub, resource, model }
+    const optional = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
     for (const [name, text] of Object.entries({ tenant, agent, tool, ...optional }))
       if (!isName(text)) throw new TypeError(`"${name}" must be ${nameRule}`)
-    const call = canonical({ tenant, agent, tool, args, ...optional }, LONGEST)
+    const call = canonical(
+      { tenant, agent, tool, args, ...optional, ...(estimate !== undefined && { estimate }) },
+      LONGEST,
+    )
     return { call, digest: await sha256(call) }
   } catch (error) {
     throw agentError('call_invalid', error)

@@ -87,6 +87,8 @@ const call: Shape<Call> = {
   tool: anything<string>(),
   args: anything<unknown>(),
   resource: anything<string>(),
+  model: anything<string>(),
+  estimate: anything<number>(),
 }
 
 /** What the functions of `createApprovals(…)` take. */

@@ -32,13 +32,16 @@ export function createCategories({ classify, categories, classifyTimeout = 5 }: 
     limits: AgentLimits,
   ): Promise<void> => {
     if (!classify) return
-    const segments = typeof input === 'string' ? [{ role: 'user' as const, text: input }] : (input ?? [])
+    const segments: readonly unknown[] =
+      typeof input === 'string' ? [{ role: 'user', text: input }] : Array.isArray(input) ? input : []
     if (!segments.length) throw agentError('category_denied', { because: 'no input' })
     const found = await within(classifyTimeout, (signal) =>
       Promise.all(
-        segments.map(async ({ role, text }) =>
-          typeof text === 'string' ? classify({ role, text }, { signal }) : undefined,
-        ),
+        segments.map(async (segment) => {
+          // It may come from a request's body, as anything.
+          const { role, text } = Object(segment) as Partial<Segment>
+          return role !== undefined && typeof text === 'string' ? classify({ role, text }, { signal }) : undefined
+        }),
       ),
     )
     for (const category of found) {

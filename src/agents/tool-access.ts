@@ -111,6 +111,16 @@ export function createToolAccess(
   const take = async (reservation: Awaited<ReturnType<typeof priced>>): Promise<Hold | undefined> =>
     reservation.lines.length ? reserve(ledger, reservation) : undefined
 
+  /** What was set aside is given back where the rest fails. */
+  async function undoneWithout(hold: Hold | undefined, rest: () => Promise<void>): Promise<void> {
+    try {
+      await rest()
+    } catch (error) {
+      if (hold) await settled(ledger.release(hold))
+      throw error
+    }
+  }
+
   async function admit(examined: Examined): Promise<ToolGrant> {
     const { principal, tool, call } = examined
     const about = aboutOf(examined)
@@ -121,14 +131,11 @@ export function createToolAccess(
     const approval = await reading
     if (tool.approval && !approval) throw agentError('approval_required', await ask(tool, about))
     const hold = await take(reservation)
-    try {
+    await undoneWithout(hold, async () => {
       // Only now: what the budget refuses has not used the approval up.
       await approval?.consume()
       if (tool.audit) await report.append(principal, call, { decision: 'allowed', digest: await digestOf(about) })
-    } catch (error) {
-      if (hold) await settled(ledger.release(hold))
-      throw error
-    }
+    })
     // What was approved is begun while the approval lasts, whenever it was used up.
     const end = approval?.approval.expiresAt ?? Number.POSITIVE_INFINITY
     return grantOf(examined, hold, Math.min(now() + ttl, principal.expiresAt ?? 0, end))
@@ -162,7 +169,12 @@ export function createToolAccess(
       fallback: (name) =>
         report.during(principal, call, tool, async () => {
           const other = { ...examined, model: examineModel(principal, limits, name) }
-          return grantOf(other, await take(await priced(other, await stand(principal))), expiresAt)
+          const held = await take(await priced(other, await stand(principal)))
+          await undoneWithout(held, async () => {
+            const row = { decision: 'allowed', reason: 'fallback', digest: await digestOf(aboutOf(other)) } as const
+            if (tool.audit) await report.append(principal, call, row)
+          })
+          return grantOf(other, held, expiresAt)
         }),
       sandbox: tool.sandbox && sandbox ? () => sandbox({ tool: tool.name, args, tenant }) : undefined,
       overran: (overrun) => report.overran(facts, principal, overrun),
@@ -181,11 +193,13 @@ const roleOf = ({ claims }: Principal): string | undefined =>
   typeof claims['role'] === 'string' ? claims['role'] : undefined
 
 /** Tools that wait for people are used by agents alone. */
-const aboutOf = ({ principal, tenant, tool, call, args }: Examined) =>
+const aboutOf = ({ principal, tenant, tool, call, args, model }: Examined) =>
   ({
     tenant,
     ...whoOf(principal),
     tool: tool.name,
     args,
     ...(call.resource !== undefined && { resource: call.resource }),
+    ...(model && { model: model.name }),
+    ...(call.estimate !== undefined && { estimate: call.estimate }),
   }) as Call

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Vault } from '../agents/vault.js'
 import { claimedOf, createSealer, keyId } from '../crypto/seal.js'
 import { SallyportError } from '../protocol/error.js'
@@ -52,7 +52,9 @@ const SEALED = 4 * LONGEST + 1000
  */
 export function fileVault(options: FileVaultOptions): Vault {
   examine('fileVault', fileVaultOptions, options)
-  const { directory, keys } = options
+  const { keys } = options
+  // With a slash at its end a link would be followed before it could be looked at.
+  const directory = resolve(options.directory)
   const misuse = (option: string, remedy: string): never => {
     throw new TypeError(`fileVault: "${option}" ${remedy}`)
   }

@@ -29,7 +29,12 @@ export function mutualTls(options: MutualTlsOptions): typeof globalThis.fetch {
   const { cert, key, ca } = options
   const dispatcher = new Agent({ connect: { cert, key, ...(ca !== undefined && { ca }) } })
   const through = undiciFetch as unknown as (input: unknown, init: unknown) => Promise<Response>
-  return (input, init) => through(input instanceof Request ? input.url : input, { ...init, dispatcher })
+  return (input, init) => {
+    // Another library's `Request` than the platform's: it is read by its members, and what `init` says goes before them.
+    if (!(input instanceof Request)) return through(input, { ...init, dispatcher })
+    const { url, method, headers, body, signal, redirect } = new Request(input, init)
+    return through(url, { method, headers: [...headers], body, signal, redirect, duplex: 'half', dispatcher })
+  }
 }
 
 /** What TLS would only say in the first handshake, to whoever waits for it. Nothing of a key is quoted. */

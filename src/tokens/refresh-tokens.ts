@@ -9,6 +9,8 @@ export interface Grant {
   client_id: string
   scopes: readonly string[]
   claims: Readonly<Record<string, unknown>>
+  /** The API that it was given for. A row of an older release has none, and is for the issuer's own audience. */
+  audience?: string
 }
 
 interface TokenRow {
@@ -16,6 +18,8 @@ interface TokenRow {
   family: string
   /** Epoch seconds. */
   expiresAt: number
+  /** When all that came from the sign-in ends, however often it was renewed. A row of an older release has none. */
+  endsAt?: number
   spent?: boolean
 }
 
@@ -38,6 +42,7 @@ const familyId = (family: string): RecordId => ({
 export function createRefreshTokens(
   store: RecordStore,
   lifetime: number,
+  absolute: number,
   now: () => number,
   reused: (sub: string) => void,
 ) {
@@ -68,7 +73,8 @@ export function createRefreshTokens(
     async create(grant: Grant): Promise<string> {
       const family = randomId()
       const token = newToken(family)
-      const row = { grant, family, expiresAt: now() + lifetime }
+      const endsAt = now() + absolute
+      const row = { grant, family, expiresAt: Math.min(now() + lifetime, endsAt), endsAt }
       if (!(await store.write([put(await idOf(token), row, 'absent')]))) throw tokenError('refresh_conflict')
       return token
     },
@@ -90,11 +96,12 @@ export function createRefreshTokens(
         throw tokenError('refresh_reused')
       }
       const made = await make(row.grant)
+      const { endsAt = now() + absolute } = row
       const successor = newToken(row.family)
       const written = await store.write([
         { type: 'check', id: familyId(row.family), ifVersion: 'absent' },
         put(id, { ...row, spent: true }, version),
-        put(await idOf(successor), { grant: row.grant, family: row.family, expiresAt: now() + lifetime }, 'absent'),
+        put(await idOf(successor), { ...row, endsAt, expiresAt: Math.min(now() + lifetime, endsAt) }, 'absent'),
       ])
       if (!written) throw tokenError('refresh_conflict')
       return { token: successor, made }

@@ -22,6 +22,8 @@ export interface TokenIssuerOptions {
   accessTokenLifetime?: number
   /** Seconds that a refresh token may lie unused. Default seven days. */
   refreshTokenLifetime?: number
+  /** Seconds after which all that came from a sign-in ends, however often it was renewed. Default 30 days. */
+  refreshTokenAbsoluteLifetime?: number
   /** Claims that every API may read, besides the closed list. Default none. */
   disclose?: readonly string[]
   onEvent?: (event: TokenIssuerEvent) => void
@@ -47,7 +49,7 @@ export interface NewToken {
 export interface RefreshOptions {
   /** Fewer than were granted. Default: the same. */
   scopes?: readonly string[]
-  /** Default: the issuer's. */
+  /** The API that was granted. Default: that one. */
   audience?: string
 }
 
@@ -67,6 +69,7 @@ export const tokenIssuerOptions = object<TokenIssuerOptions>({
   store: storeCheck,
   accessTokenLifetime: optional(whole({ least: 1 }, 'a whole number of seconds')),
   refreshTokenLifetime: optional(seconds()),
+  refreshTokenAbsoluteLifetime: optional(seconds()),
   disclose: optional(list(text)),
   onEvent: optional(func),
   now: optional(func),
@@ -111,6 +114,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
   examine('createTokenIssuer', tokenIssuerOptions, options)
   const { issuer, audience, store, disclose = [], onEvent, now = systemNow } = options
   const { accessTokenLifetime = 900, refreshTokenLifetime = 604_800 } = options
+  const { refreshTokenAbsoluteLifetime = 2_592_000 } = options
   examineMore(options)
   let reading: Promise<readonly ReadyKey[]> | undefined
   const ready = () => {
@@ -121,7 +125,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
     })
     return reading
   }
-  const refreshTokens = createRefreshTokens(store, refreshTokenLifetime, now, (sub) => {
+  const refreshTokens = createRefreshTokens(store, refreshTokenLifetime, refreshTokenAbsoluteLifetime, now, (sub) => {
     try {
       onEvent?.({ type: 'refresh_reused', sub })
     } catch {}
@@ -166,7 +170,8 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
     }: NewToken): Promise<IssuedToken> {
       const odd = scopes.find((scope) => !isScope(scope))
       if (odd !== undefined) throw new TypeError(`tokens.issue: "scopes" names ${odd}, which is no scope`)
-      const grant = { sub, client_id, scopes: [...new Set(scopes)], claims: examineClaims(claims, disclose) }
+      const kept = examineClaims(claims, disclose)
+      const grant = { sub, client_id, scopes: [...new Set(scopes)], claims: kept, audience: aud }
       const issued = await sign(grant, aud, lifetime)
       return refresh ? { ...issued, refresh_token: await refreshTokens.create(grant) } : issued
     },
@@ -174,17 +179,17 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
     /**
      * New tokens for a refresh token, which is spent by it. `scopes` can only be fewer.
      *
-     * @throws TypeError for scopes that were not granted
+     * @throws TypeError for scopes, and for an API, that were not granted
      * @throws SallyportError `refresh_invalid`, `refresh_reused`, `refresh_conflict`
      */
-    async refresh(
-      refresh_token: string,
-      { scopes, audience: aud = audience }: RefreshOptions = {},
-    ): Promise<IssuedToken> {
+    async refresh(refresh_token: string, { scopes, audience: wanted }: RefreshOptions = {}): Promise<IssuedToken> {
       // Signed before the refresh token is spent: a key that cannot be had costs nobody a sign-in.
       const { token, made } = await refreshTokens.rotate(refresh_token, (granted) => {
         const more = scopes?.find((scope) => !granted.scopes.includes(scope))
         if (more !== undefined) throw new TypeError(`tokens.refresh: "scopes" names ${more}, which was not granted`)
+        const aud = granted.audience ?? audience
+        if (wanted !== undefined && wanted !== aud)
+          throw new TypeError('tokens.refresh: "audience" names an API that was not granted')
         return sign({ ...granted, scopes: scopes ?? granted.scopes }, aud)
       })
       return { ...made, refresh_token: token }

@@ -202,6 +202,34 @@ describe('a model', () => {
     await expect(dear.fallback('best')).rejects.toMatchObject({ code: 'budget_exceeded' })
   })
 
+  it('leaves a row for a fallback to another model, and none goes on without', async () => {
+    let down = false
+    const tools = { 'model.chat': { scope: 'data:read', audit: true } }
+    const made = await world({ ...models, tools })
+    const { grant, rows, balance, open, principalOf } = made
+    const caller = { scopes: ['data:read', 'model:standard', 'model:premium'] }
+    const first = await grant(chat({ model: 'gpt-4', estimate: 40 }), caller)
+    await (await first.fallback('best')).settle({ units: 1 })
+    expect(await rows()).toMatchObject([{ decision: 'allowed' }, { decision: 'allowed', reason: 'fallback' }])
+    const [one, two] = await rows()
+    expect(two?.digest).not.toBe(one?.digest)
+    const append: typeof made.audit.append = async (entry) => {
+      if (down) throw new StoreError('store_unavailable')
+      return made.audit.append(entry)
+    }
+    const access = open({ ...models, tools, audit: { append } })
+    const third = await access(await principalOf(caller), chat({ model: 'gpt-4', estimate: 40 }))
+    const before = await balance()
+    down = true
+    await expect(third.fallback('best')).rejects.toThrow(StoreError)
+    expect((await balance())[1]).toBe((before[1] ?? 0) - 40)
+  })
+
+  it.each([[[null]], [['text']], [[7]], [{}], [7], [null]])('answers an input that is none: %j', async (input) => {
+    const { code } = await world({ classify: () => 'support', categories: { support: ['reader', 'writer'] } })
+    expect(await code({ ...read, input: input as never })).toBe('category_denied')
+  })
+
   it('[A-37] is paid for as what it is, not as what it is called', async () => {
     const rates = { 'gpt-4': 0, 'gpt-pro': 20 }
     const aliases = { 'free-model': 'gpt-pro' }

@@ -134,6 +134,10 @@ describe.each(kinds)('a file vault, %s', (kind, keys) => {
     expect([await vault.read('linked'), await vault.read('elsewhere')]).toEqual(['next', 'secret'])
     const around = join(above, 'around')
     symlinkSync(directory, around)
+    for (const end of ['/', '//', '/.', '/./'])
+      await expect(fileVault({ directory: around + end }).read('linked')).rejects.toMatchObject({
+        code: 'vault_exposed',
+      })
     const led = fileVault({ directory: around, ...(keys && { keys }) })
     expect(await codeOf(led.read('elsewhere'))).toBe('vault_exposed')
     linkSync(fileOf('elsewhere'), fileOf('same'))
