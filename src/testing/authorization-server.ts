@@ -10,6 +10,7 @@ import type { RequestHandler } from './handlers.js'
 import { introspect } from './introspection.js'
 import { type Claims, createKeys, type Header, type SigningKey, type Tampered } from './keys.js'
 import { logoutToken } from './logout-token.js'
+import { createMinting, type Minting, mintingCalls } from './minted.js'
 import { refuseProduction } from './production.js'
 import { isPublic, type MockClient, type MockUser, type ProviderState, type Tamper } from './provider-state.js'
 import { clientCheck, endpointCheck, faultCheck, keyCheck, userCheck } from './shapes.js'
@@ -36,7 +37,7 @@ export interface MockAuthorizationServerOptions {
   keys?: readonly SigningKey[]
 }
 
-export interface MockAuthorizationServer {
+export interface MockAuthorizationServer extends Minting {
   readonly issuer: string
   /** Answers a request as the provider would: the `fetch` option of `createBff` and `accessToken`. Binds to no network. */
   fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
@@ -100,6 +101,7 @@ export const authorizationServerCalls = {
     ['whose', object<{ sub?: string; sid?: string }>({ sub: optional(text), sid: optional(text) })],
     ['tamper', optional(func)],
   ),
+  ...mintingCalls,
 }
 
 const paths: Record<string, EndpointName> = {
@@ -225,6 +227,7 @@ export async function mockAuthorizationServer(
       for (const [token, claims] of state.accessTokens) if (claims['sub'] === sub) state.accessTokens.delete(token)
     },
     logoutToken: (client_id, whose, tamper) => logoutToken(state, client_id, whose, tamper),
+    ...createMinting(state),
     tamper: state.tamper,
     requests,
     grants: state.grants,

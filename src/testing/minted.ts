@@ -1,0 +1,138 @@
+import { exportJWK, generateKeyPair } from 'jose'
+import { promised } from '../protocol/examine.js'
+import { anything, either, list, object, optional, seconds, table, text, words } from '../protocol/shape.js'
+import type { Claims, Header, Tampered } from './keys.js'
+import { logoutToken } from './logout-token.js'
+import { issue, type ProviderState, randomText } from './provider-state.js'
+
+export interface MintedTokenOptions {
+  /** Default: the first person of `users`. For a service of its own, its `client_id`. */
+  sub?: string
+  /** Default: the first of `clients`. */
+  client_id?: string
+  /** `aud`: the `resource` of your guard. Default: the `client_id`. */
+  audience?: string | readonly string[]
+  /** Space-separated. Default: none. */
+  scope?: string
+  /** Seconds. Default: the server's `accessTokenLifetime`. */
+  lifetime?: number
+  /** What the token is bound to: `{ jkt }` (RFC 9449), `{ 'x5t#S256': … }` (RFC 8705). */
+  cnf?: Readonly<Record<string, string>>
+  /** Further claims, or others; `undefined` takes one out. */
+  claims?: Readonly<Record<string, unknown>>
+}
+
+/** A token that an API must refuse. */
+export interface BadToken {
+  /** What is wrong with it, to be read in a test's title. */
+  readonly name: string
+  readonly token: string
+}
+
+/** Access tokens without a sign-in, good and bad, to test an API with. */
+export interface Minting {
+  /** A good access token; `opaque` servers know it at introspection. @see RFC 9068 section 2.2 */
+  token(options?: MintedTokenOptions): Promise<string>
+  /**
+   * The same token with one fault each: wrong in its claims, its header or its signature, or a token of another kind. All are
+   * JWTs, also where access tokens are `opaque`. An API that takes any of them is open.
+   *
+   * Not there: tokens that were revoked (`revoke()`), and what depends on the API: too little scope, a missing proof.
+   */
+  badTokens(options?: MintedTokenOptions): Promise<readonly BadToken[]>
+}
+
+const minted = object<MintedTokenOptions>({
+  sub: optional(text),
+  client_id: optional(text),
+  audience: optional(either(text, list(text, 1))),
+  scope: optional(words),
+  lifetime: optional(seconds()),
+  cnf: optional(table(text)),
+  claims: optional(table(anything<unknown>())),
+})
+
+/** What they take. */
+export const mintingCalls = {
+  token: promised(['options', optional(minted)]),
+  badTokens: promised(['options', optional(minted)]),
+}
+
+const HOUR = 3600
+
+export function createMinting(state: ProviderState): Minting {
+  function draft({ sub, client_id, audience, scope = '', lifetime, cnf, claims }: MintedTokenOptions): Claims {
+    const iat = Math.floor(state.now())
+    const client = client_id ?? state.clients[0]?.client_id
+    return {
+      iss: state.issuer,
+      aud: audience ?? client,
+      sub: sub ?? state.users[0]?.sub ?? client,
+      client_id: client,
+      scope,
+      iat,
+      exp: iat + (lifetime ?? state.accessTokenLifetime),
+      jti: crypto.randomUUID(),
+      ...(cnf && { cnf }),
+      ...claims,
+    }
+  }
+
+  const header: Header = { alg: 'RS256', typ: 'at+jwt' }
+
+  async function token(options: MintedTokenOptions = {}): Promise<string> {
+    const claims = draft(options)
+    const opaque = state.accessTokenFormat === 'opaque'
+    const made = opaque ? randomText() : await state.keys.sign({ header, claims })
+    const bound = options.cnf !== undefined && 'jkt' in options.cnf
+    state.accessTokens.set(made, { ...claims, token_type: bound ? 'DPoP' : 'Bearer' })
+    return issue(state, made)
+  }
+
+  async function badTokens(options: MintedTokenOptions = {}): Promise<readonly BadToken[]> {
+    const good = draft(options)
+    const { iat, sub, client_id } = good as { iat: number; sub: string; client_id: string }
+    const but = (changes: Claims): Tampered => ({ header, claims: { ...good, ...changes } })
+    const spoiled = (signature: Tampered['signature'], changes: Partial<Header> = {}): Tampered => ({
+      header: { ...header, ...changes },
+      claims: good,
+      ...(signature && { signature }),
+    })
+    const sign = (tampered: Tampered) => state.keys.sign(tampered)
+    const whole = await sign({ header, claims: good })
+    const [head, , signature] = whole.split('.')
+    const [, more] = (await sign(but({ scope: 'everything', sub: 'somebody-else' }))).split('.')
+    const stranger = await generateKeyPair('ES256', { extractable: true })
+    const ofItsOwn = { ...spoiled('other-key'), header: { ...header, jwk: await exportJWK(stranger.publicKey) } }
+
+    const made: Record<string, string | Promise<string>> = {
+      'another audience': sign(but({ aud: 'https://another-api.example' })),
+      'no audience': sign(but({ aud: undefined })),
+      'a foreign issuer': sign(but({ iss: 'https://foreign-issuer.example' })),
+      'no issuer': sign(but({ iss: undefined })),
+      expired: sign(but({ iat: iat - 2 * HOUR, exp: iat - HOUR })),
+      'no exp': sign(but({ exp: undefined })),
+      'exp as text': sign(but({ exp: `${iat + HOUR}` })),
+      'not yet valid': sign(but({ nbf: iat + HOUR, exp: iat + 2 * HOUR })),
+      'alg none': sign(spoiled('none', { alg: 'none' })),
+      'alg none in capitals': sign(spoiled('none', { alg: 'NONE' })),
+      'HS256 with the public key': sign(spoiled('hs256-with-public-key')),
+      'an unknown kid': sign(spoiled('other-key', { kid: crypto.randomUUID() })),
+      'another key under a known kid': sign(spoiled('other-key')),
+      'a key of its own in its header': sign(ofItsOwn),
+      'a broken signature': sign(spoiled('broken')),
+      'no signature': `${head}.${whole.split('.')[1]}.`,
+      'claims changed after signing': `${head}.${more}.${signature}`,
+      'an ID Token': sign({ header: { alg: 'RS256' }, claims: { ...good, nonce: randomText(), auth_time: iat } }),
+      'a logout token': logoutToken(state, client_id, { sub }, (claims, its) => ({
+        header: its,
+        claims: { ...claims, aud: good['aud'] },
+      })),
+      'typ of a proof': sign(spoiled(undefined, { typ: 'dpop+jwt' })),
+      'no JWT': randomText(),
+    }
+    return Promise.all(Object.entries(made).map(async ([name, token]) => ({ name, token: issue(state, await token) })))
+  }
+
+  return { token, badTokens }
+}
