@@ -41,9 +41,9 @@ export const withHeaders = (answer: Answer, more: Readonly<Record<string, string
 
 /** An error answer in RFC 6749 section 5.2's shape. Says what a caller may know and nothing else. */
 export function refusalAnswer({ code, message, details }: Refusal): Answer {
-  const { reason, claim, retryAfter, cookies, allow } = details
+  const { reason, claim, transaction, retryAfter, cookies, allow } = details
   const [status] = bffErrors[code]
-  const answer = json({ error: code, error_description: message, reason, claim }, cookies, status)
+  const answer = json({ error: code, error_description: message, reason, claim, transaction }, cookies, status)
   if (allow) return withHeaders(answer, { Allow: allow.join(', ') })
   if (!retryLater(status)) return answer
   return withHeaders(answer, { 'Retry-After': `${Math.ceil(retryAfter ?? 1)}` })

@@ -49,6 +49,7 @@ export interface RefusalDetails extends SallyportErrorOptions {
   description?: string
   reason?: ErrorAnswer['reason']
   claim?: string | undefined
+  transaction?: ErrorAnswer['transaction']
   /** Seconds. */
   retryAfter?: number
   /** The methods that there are. */

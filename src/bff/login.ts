@@ -73,14 +73,17 @@ export function createLogin(parts: Parts) {
   async function finish(request: Asked, form: Form, provider: Provider): Promise<Answer> {
     const state = required(form, 'state')
     const taken = await transactions.take(request, state).catch(async (error) => {
-      // A reload, or the button back: who is signed in already has nothing left to do here.
       if (!(error instanceof Refusal)) throw error
-      if (error.code === 'invalid_grant') throw new Refusal('state_mismatch', error.details)
-      const again = error.code === 'transaction_consumed' && (await sessions.read(request, false)).record
-      if (again) return undefined
+      // Others were begun after it, perhaps in other tabs. Who is here is for the page to ask: Strict cookies are withheld.
+      if (error.details.transaction) {
+        if (await replaced.read(request)) return `${origin}/`
+        throw new Refusal('state_mismatch', error.details)
+      }
+      // A reload, or the button back: who is signed in already has nothing left to do here.
+      if (error.code === 'transaction_consumed' && (await sessions.read(request, false)).record) return '/'
       throw error
     })
-    if (!taken) return redirect('/')
+    if (typeof taken === 'string') return redirect(taken)
     const { transaction, cookies } = taken
     return spending(cookies, async () => {
       const { own } = transaction

@@ -12,6 +12,8 @@ const sentences: Partial<Record<BffErrorCode, string>> = {
   temporarily_unavailable: 'Signing in is not possible right now. Please try again in a moment.',
   too_many_requests: 'Signing in was tried too often in a short time. Please wait a moment, then try again.',
   operator_error: 'Signing in is not possible right now. We have been told.',
+  state_mismatch:
+    'This sign-in cannot be finished in this browser: it took too long, or others were begun after it, perhaps in other tabs.',
   transaction_consumed: 'This sign-in has been finished already.',
   authorization_error: 'You were not signed in.',
   subject_mismatch: 'Somebody else signed in than the person who was asked to. Nothing has changed.',

@@ -173,6 +173,7 @@ export function createTransactions(
       if (!cookies.length) {
         if (await store.get(spent)) throw new Refusal('transaction_consumed')
         throw new Refusal('invalid_grant', {
+          transaction: 'missing',
           description: 'This browser did not begin the sign-in that the state belongs to.',
         })
       }

@@ -273,8 +273,7 @@ export function createPageAuth<Claims = StandardClaims>(
       return left
     },
     async extend({ touch = true } = {}) {
-      await ready({}, touch)
-      const failure = sub() && (await who(undefined, touch))
+      const failure = settled ? await who(undefined, touch) : void (await ready({}, touch))
       if (failure) throw failure
       if (touch) tell()
       return snapshot.get()

@@ -15,6 +15,8 @@ export const signInErrors = {
   state_mismatch: 'This answer belongs to no sign-in begun in this tab. Start again with auth.login().',
   transaction_expired: 'This sign-in was begun more than ten minutes ago. Start again with auth.login().',
   transaction_consumed: 'This sign-in has been finished already.',
+  sign_in_superseded:
+    'This sign-in is no longer under way: too many were begun in this browser after it, or somebody signed out. Whoever has signed in since is here; else start again with auth.login().',
   authorization_error: 'The provider refused the sign-in. See cause; show its text as text, never as HTML.',
   id_token_invalid: 'The backend refused the ID Token. See cause for the claim.',
   issuer_mismatch:

@@ -125,6 +125,8 @@ async function redeem<Claims>(
     code_verifier: record.code_verifier,
   })
   if (answer.ok && answer.body?.['access_token']) return answer.body as unknown as CodeAnswer<Claims>
+  // Begun in this tab, as its record shows, and forgotten by this browser.
+  if (answer.body?.transaction) return signInError('sign_in_superseded', { cause: answer.cause })
   return failed(answer, 'sign_in_rejected', 'sign_in_unavailable')
 }
 

@@ -116,7 +116,7 @@ export interface LogoutOptions {
 }
 
 export interface ExtendOptions {
-  /** `false` only asks how long the session still lasts, which is no activity. Default `true`. */
+  /** `false` only asks who is here now, and for how long, which is no activity. Default `true`. */
   touch?: boolean
 }
 

@@ -39,6 +39,8 @@ export interface ErrorAnswer {
   reason?: SignedOutReason
   /** With `id_token_invalid`: the claim or header parameter that was refused. */
   claim?: string
+  /** With `invalid_grant`: the browser that brings the code has no sign-in under way that its state belongs to. */
+  transaction?: 'missing'
 }
 
 /** The answer of `POST /session` and, without the two token members, of `GET /session`. */

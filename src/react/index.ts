@@ -64,30 +64,49 @@ export interface RequireAuthProps {
   login?: LoginOptions
 }
 
+/** A sign-out would be undone by it, and a sign-in that failed fails again; one that others have overtaken may be begun anew. */
+const isToSignIn = (session: Session<unknown>): boolean =>
+  session.status === 'signed-out' &&
+  session.reason !== 'logged_out' &&
+  (session.reason !== 'callback_failed' || session.error?.code === 'sign_in_superseded')
+
 /**
  * Shows its children to whoever is signed in, and sends everybody else to sign in. Not after a sign-out, which would undo
- * it, and not after a sign-in that failed: its error is thrown to the error boundary above, as are those of `login()`.
+ * it, and not after a sign-in that failed: its error is thrown to the error boundary above, as are those of `login()`. A
+ * hidden tab waits until it is looked at.
  *
  * This hides a view. What is worth protecting is protected where it comes from: by the API.
  */
 export function RequireAuth({ children, fallback = null, signedOut, login }: RequireAuthProps): ReactNode {
   const { session } = useAuth()
   const auth = useInstance()
-  const leaving =
-    session.status === 'signed-out' &&
-    signedOut === undefined &&
-    session.reason !== 'logged_out' &&
-    session.reason !== 'callback_failed'
+  const leaving = signedOut === undefined && isToSignIn(session)
   const [failure, fail] = useState<unknown>()
   // Called twice it leaves once. `login` may be written in place: a new object is no new wish.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
-    if (leaving) auth.login(login).catch((error) => error.code !== 'cancelled' && fail(error))
+    if (!leaving) return
+    const leave = () => void auth.login(login).catch((error) => error.code !== 'cancelled' && fail(error))
+    if (!document.hidden) return leave()
+    // One of many tabs, perhaps: it waits until it is looked at, and somebody may have signed in meanwhile in another one.
+    const gone = new AbortController()
+    let asking = false
+    const onView = async () => {
+      if (document.hidden || asking) return
+      asking = true
+      const now = await auth.extend({ touch: false }).catch(() => auth.session)
+      asking = false
+      if (gone.signal.aborted || !isToSignIn(now)) return
+      gone.abort()
+      leave()
+    }
+    document.addEventListener('visibilitychange', onView, gone)
+    return () => gone.abort()
   }, [auth, leaving])
   if (failure && leaving) throw failure
   if (session.status === 'signed-in') return children
   if (session.status !== 'signed-out') return fallback
   if (signedOut !== undefined) return signedOut
-  if (session.error) throw session.error
+  if (session.error && !leaving) throw session.error
   return fallback
 }

@@ -629,6 +629,27 @@ describe.each(homes)('sign-ins that another site begins, with %s', (_home, open)
     expect((await who(there)).user.sub).toBe('alice')
   })
 
+  it('[C-27] one that had to make room leads who has a session to the start, and is told to whoever has none', async () => {
+    const { bff, browser, as, advance, tab } = await twoDevices()
+    const header = () => browser.jar.header(`${APP}/bff/login`, { sameSite: false, navigation: true }) ?? ''
+    const ways: string[] = []
+    for (let turn = 0; turn < 6; turn++) {
+      advance(1)
+      const begun = await go(bff, '/login', { Cookie: header(), 'Sec-Fetch-Site': 'cross-site' })
+      for (const line of begun.headers.getSetCookie()) browser.jar.set(`${APP}/`, line)
+      const { headers } = await as.fetch(new URL(begun.headers.get('location') ?? ''), { redirect: 'manual' })
+      ways.push(new URL(headers.get('location') ?? '').search)
+    }
+    const grants = as.grants.authorization_code
+    const led = await go(bff, `/callback${ways[0]}`, { Cookie: header(), 'Sec-Fetch-Site': 'cross-site' })
+    expect([led.status, led.headers.get('location'), led.headers.getSetCookie()]).toEqual([303, `${APP}/`, []])
+    const stranger = await go(bff, `/callback${ways[0]}`, { 'Sec-Fetch-Site': 'cross-site' })
+    expect(stranger.status).toBe(400)
+    expect(await stranger.text()).toContain('others were begun after it')
+    expect(as.grants.authorization_code).toBe(grants)
+    expect((await who(tab)).user.sub).toBe('alice')
+  })
+
   it('[B-38 twin] the cookie that says so is sealed, Lax, HttpOnly, goes with the session, and opens nothing', async () => {
     const { browser, tab, bySession, advance } = await twoDevices()
     const cookie = browser.jar.all().find(({ name }) => name === `${SESSION}.replaced`)

@@ -27,6 +27,10 @@ export const pageCases: readonly Case[] = [
   refuses('C-23', 'a URL or Request that its owner changes while a token is awaited'),
   refuses('C-24', 'a body that arrives twice, in part or not at all'),
   refuses('C-26', 'to keep an unattended session alive, whatever the clock of the page is set to'),
+  refuses(
+    'C-27',
+    'fourteen tabs that sign in at once: hidden ones wait, and one that was overtaken finds out who is here',
+  ),
   holds('C-28', 'blocked storage and sandboxes: typed errors, and ready() never rejects'),
   refuses('S-1', 'concurrent callbacks redeem once'),
   refuses('S-2', 'the same callback after success'),

@@ -176,7 +176,7 @@ describe('signing in by popup', () => {
     await auth.logout({ local: true })
     expect(auth.session).toMatchObject({ status: 'signed-out', reason: 'logged_out' })
     await comeBack(it, windows)
-    expect(await Promise.all(both)).toEqual(['sign_in_rejected', 'sign_in_rejected'])
+    expect(await Promise.all(both)).toEqual(['sign_in_superseded', 'sign_in_superseded'])
     expect(auth.session.status).toBe('signed-out')
   })
 
