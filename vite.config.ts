@@ -3,12 +3,14 @@ import { defineConfig } from 'vitest/config'
 
 const { exports: subpaths, dependencies, peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
 
-/** One entry per subpath: `./dist/bff/index.js` is built from `src/bff/index.ts`. */
+/** One entry per subpath and condition: `./dist/bff/index.js` is built from `src/bff/index.ts`. */
 const entry = Object.fromEntries(
-  Object.values<{ default?: string }>(subpaths).flatMap(({ default: file }) => {
-    const name = file?.replace('./dist/', '').replace(/\.js$/, '')
-    return name ? [[name, `src/${name}.ts`]] : []
-  }),
+  Object.values<{ default?: string; development?: string }>(subpaths)
+    .flatMap(({ default: file, development }) => [file, development])
+    .flatMap((file) => {
+      const name = file?.replace('./dist/', '').replace(/\.js$/, '')
+      return name ? [[name, `src/${name}.ts`]] : []
+    }),
 )
 /** The package's own name leads to its sources. */
 export const alias = Object.entries(entry).map(([name, file]) => ({

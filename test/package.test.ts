@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { publint } from 'publint'
-import { build, type Rolldown } from 'vite'
+import { build, createServer, type Rolldown } from 'vite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 /** What each subpath exports at run time. The surface grows on purpose: here first. */
@@ -142,10 +142,10 @@ describe('the packed package', () => {
       'README.md',
       'package.json',
     ])
-    for (const { default: file } of Object.values<{ default?: string }>(
+    for (const { default: file, development } of Object.values<{ default?: string; development?: string }>(
       JSON.parse(readFileSync('package.json', 'utf8')).exports,
     ))
-      if (file) expect(contents).toContain(file.replace('./', ''))
+      for (const each of [file, development]) if (each) expect(contents).toContain(each.replace('./', ''))
   })
 
   it('[T-06][T-06 twin][T-07][T-07 twin] ships no key and no worker; keys are made in each run', async () => {
@@ -232,6 +232,40 @@ describe('the packed package', () => {
     expect(await textOf(code)).not.toMatch(kit)
     expect(await textOf(`${code}\nimport * as kit from 'sallyport/testing/auth'\nconsole.log(kit)`)).toMatch(kit)
   })
+
+  it.each([
+    ['sallyport', 'createAuth', "createAuth({ redirectUri: '/callback' })", 'redirect_uri'],
+    [
+      'sallyport/browser-only',
+      'createBrowserOnlyAuth',
+      "createBrowserOnlyAuth({ issuer: 'https://as.example.com', clientId: 'notes' })",
+      'client_id',
+    ],
+  ])(
+    '[K-13] %s says in development what an option was meant to be, and carries nothing of that elsewhere',
+    async (entry, name, misuse, meant) => {
+      const script = `import { ${name} } from '${entry}'\ntry { ${misuse}; console.log('taken') } catch (error) { console.log(error.message) }`
+      const said = run('node', '-C', 'development', '--input-type=module', '-e', script)
+      expect(said).toContain(`${name}: "`)
+      expect(said).toContain(`did you mean "${meant}"?`)
+      expect(run('node', '--input-type=module', '-e', script)).not.toContain('did you mean')
+      writeFileSync(join(folder, 'page.js'), `import { ${name} } from '${entry}'\nconsole.log(${name})`)
+      const server = await createServer({
+        root: folder,
+        configFile: false,
+        logLevel: 'silent',
+        server: { middlewareMode: true, ws: false },
+        optimizeDeps: { noDiscovery: true },
+      })
+      try {
+        expect((await server.transformRequest('/page.js'))?.code).toContain('/development.js')
+      } finally {
+        await server.close()
+      }
+      const built = await bundled(`import { ${name} } from '${entry}'\nconsole.log(${name})`)
+      expect(built.map(({ code }) => code).join('')).not.toContain('did you mean')
+    },
+  )
 
   it('pleases publint and @arethetypeswrong/cli', async () => {
     const { messages } = await publint({ pkgDir: join(folder, 'node_modules/sallyport'), strict: true })

@@ -55,15 +55,17 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-async function weigh(entry: string) {
+async function weigh(entry: string, conditions?: string[]) {
   const { NODE_ENV } = process.env
+  // As on a machine that builds: with another value Vite takes the development build of everything.
+  process.env['NODE_ENV'] = 'production'
   const result = (await build({
     root: folder,
     configFile: false,
     logLevel: 'silent',
+    ...(conditions && { resolve: { conditions } }),
     build: { write: false, target: 'es2022', rolldownOptions: { input: join(folder, entry), external: /^react/ } },
   })) as Rolldown.RolldownOutput
-  // A build says `production` for the whole process.
   process.env['NODE_ENV'] = NODE_ENV
   const chunks = result.output.filter((file) => file.type === 'chunk')
   const byName = new Map(chunks.map((chunk) => [chunk.fileName, chunk]))
@@ -87,7 +89,15 @@ it('a page load carries at most 3.9 kB of ours, and everything together is at mo
   const grew = ours.flatMap(([id, length]) =>
     length > (known[id] ?? 0) ? [`${id}: ${known[id] ?? 'new'} → ${length}`] : [],
   )
-  console.log(`Eager ${eager} bytes of ${EAGER}, everything ${all} of ${ALL} (min + brotli).`)
+  // What a dev server takes: nobody's page load, but it says what the checks would cost there.
+  const development = await weigh('app.js', ['development', 'module', 'browser'])
+  console.log(
+    `Eager ${eager} bytes of ${EAGER} (development build ${development.eager - control.eager}), everything ${all} of ${ALL} (min + brotli).`,
+  )
+  const isChecks = ([id]: readonly [string, number]) =>
+    /^(client\/(development|shapes)|protocol\/(shape|examine))\.js$/.test(id)
+  expect(app.modules.filter(isChecks)).toEqual([])
+  expect(development.modules.filter(isChecks)).toHaveLength(4)
   const blame = ['What grew:', ...grew].join('\n')
   if (process.env['SHOW_SIZES']) console.log(JSON.stringify(Object.fromEntries(ours)))
   expect(eager, blame).toBeLessThanOrEqual(EAGER)

@@ -84,6 +84,7 @@ const DAY = 86_400
  * @throws TypeError naming the option
  */
 export function createKeyRing(options: KeyRingOptions) {
+  examine('createKeyRing', keyRingOptions, options)
   const {
     name,
     provider,
@@ -94,7 +95,6 @@ export function createKeyRing(options: KeyRingOptions) {
     onEvent,
     now = systemNow,
   } = options
-  examine('createKeyRing', keyRingOptions, options)
   const { every, overlap } = examineMore(options)
   const records = createRingRecords(store, name, now)
   const emit = isolate(onEvent)

@@ -8,7 +8,7 @@ export interface OpenTelemetryOptions {
   meterProvider?: Pick<MeterProvider, 'getMeter'>
 }
 
-export const openTelemetryOptions = object<OpenTelemetryOptions>({
+const openTelemetryOptions = object<OpenTelemetryOptions>({
   meterProvider: optional(having<Pick<MeterProvider, 'getMeter'>>('a MeterProvider', 'getMeter')),
 })
 

@@ -33,7 +33,8 @@ async function readKey(candidate: unknown): Promise<JWK | undefined> {
   if (typeof candidate !== 'object' || candidate === null) return undefined
   const { kid, alg, use, key_ops, ...members } = candidate as Record<string, unknown>
   const open = publicMembers(members)
-  const fitting = usual[`${open['kty']}`] ?? usual[`${open['kty']} ${open['crv']}`]
+  const { kty, crv } = open
+  const fitting = usual[`${kty}`] ?? usual[`${kty} ${crv}`]
   if (fitting === undefined || !isText(kid) || !isText(alg) || !isText(use)) return undefined
   if (key_ops !== undefined && !Array.isArray(key_ops)) return undefined
   try {

@@ -1,10 +1,10 @@
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import type { Vault } from '../agents/vault.js'
+import { type Vault, vaultCalls } from '../agents/vault.js'
 import { claimedOf, createSealer, keyId } from '../crypto/seal.js'
 import { SallyportError } from '../protocol/error.js'
-import { examine } from '../protocol/examine.js'
+import { examine, examined } from '../protocol/examine.js'
 import type { Secret } from '../protocol/secret.js'
 import { list, object, optional, secret, text } from '../protocol/shape.js'
 
@@ -89,7 +89,7 @@ export function fileVault(options: FileVaultOptions): Vault {
     throw vaultError(ids.includes(key) ? 'vault_tampered' : 'vault_key_wrong')
   }
 
-  return {
+  const methods: Vault = {
     async read(name) {
       const file = fileOf(name)
       if (!(await examineFolder())) return undefined
@@ -141,6 +141,7 @@ export function fileVault(options: FileVaultOptions): Vault {
       await withFile(directory, 'r', (handle) => handle.sync())
     },
   }
+  return examined('vault', methods, vaultCalls)
 }
 
 const vaultError = (code: VaultErrorCode) => new SallyportError(code, vaultErrors[code])

@@ -17,6 +17,8 @@ export interface AnyCheck {
   /** What lists and tables hold. */
   readonly each?: AnyCheck
   readonly optional?: boolean
+  /** There may be other members. */
+  readonly open?: boolean
 }
 
 /** The same, tied to a type: a declaration and the type that it stands for cannot part. */
@@ -212,6 +214,7 @@ export function object<Of>(shape: Shape<Of>, said = 'an object', open?: 'open'):
   return {
     words: said,
     members,
+    ...(open && { open: true }),
     flaw(value) {
       if (!isPlain(value)) return { at: '', remedy: `must be ${said}; got ${kindOf(value)}` }
       const odd = open ? undefined : Object.keys(value).find((key) => !Object.hasOwn(members, key))

@@ -20,7 +20,7 @@ export interface TestAuthOptions<Claims> {
   fetch?: typeof globalThis.fetch
 }
 
-export const testAuthOptions = object<TestAuthOptions<unknown>>({
+const testAuthOptions = object<TestAuthOptions<unknown>>({
   user: anything<unknown>(),
   token: optional(text),
   status: optional(oneOf('pending', 'signed-in', 'signed-out', 'unavailable')),

@@ -1,0 +1,16 @@
+import type { StandardClaims } from '../protocol/claims.js'
+import { examine, examined } from '../protocol/examine.js'
+import { createAuth as create } from './index.js'
+import { authCalls, authOptions } from './shapes.js'
+import type { Auth, AuthOptions } from './types.js'
+
+export * from './index.js'
+
+/**
+ * The same, for whoever is writing the page: options and arguments are examined by type, range and name, and a `TypeError` says what
+ * was meant. What resolves the export condition `development` gets this one: dev servers of Vite, webpack and Next do, builds do not.
+ */
+export function createAuth<Claims = StandardClaims>(options: AuthOptions<Claims> = {}): Auth<Claims> {
+  examine('createAuth', authOptions, options)
+  return examined('auth', create(options), authCalls)
+}

@@ -1,0 +1,99 @@
+import { call, promised } from '../protocol/examine.js'
+import {
+  check,
+  either,
+  flag,
+  func,
+  list,
+  object,
+  oneOf,
+  optional,
+  type Shape,
+  seconds,
+  table,
+  text,
+  words,
+} from '../protocol/shape.js'
+import { fetched, init } from '../protocol/web-shapes.js'
+import type {
+  Api,
+  AuthOptions,
+  ExtendOptions,
+  FetchOptions,
+  LoginOptions,
+  LogoutOptions,
+  TokenOptions,
+} from './types.js'
+
+/** What both kinds of `auth` take. */
+export const pageOptions: Omit<Shape<AuthOptions<unknown>>, 'bff' | 'initial' | 'apis'> = {
+  redirect_uri: optional(text),
+  onReturn: optional(func),
+  onEvent: optional(func),
+  fetch: optional(func),
+  now: optional(func),
+}
+
+/** What a backend has said is not looked into: a page shows what it is told. */
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+export const authOptions = object<AuthOptions<unknown>>({
+  ...pageOptions,
+  bff: optional(text),
+  apis: optional(table(object<Api>({ resource: optional(text), scope: optional(words), route: optional(text) }))),
+  initial: optional(
+    check<NonNullable<AuthOptions<unknown>['initial']>>('what bff.getSession(request) resolves to', isObject),
+  ),
+})
+
+const detail = check<Readonly<Record<string, unknown>>>(
+  'an object with a "type"',
+  (value) => isObject(value) && typeof (value as { type?: unknown }).type === 'string',
+)
+
+const login = object<LoginOptions>({
+  returnTo: optional(words),
+  popup: optional(oneOf<boolean | 'or-redirect'>(true, false, 'or-redirect')),
+  prompt: optional(oneOf('none', 'login', 'consent', 'select_account', 'create')),
+  login_hint: optional(words),
+  max_age: optional(seconds({ least: 0 })),
+  acr_values: optional(words),
+  ui_locales: optional(words),
+  scope: optional(words),
+  resource: optional(either(text, list(text))),
+  authorization_details: optional(list(detail)),
+  params: optional(table(words)),
+})
+
+/** What the functions of an `auth` take; a function that is not named here does not compile. */
+export const authCalls = {
+  subscribe: call(['listener', func]),
+  ready: promised(),
+  login: promised(['options', optional(login)]),
+  logout: promised(['options', optional(object<LogoutOptions>({ local: optional(flag) }))]),
+  getToken: promised([
+    'options',
+    optional(
+      object<TokenOptions>({
+        resource: optional(text),
+        scope: optional(words),
+        minValidity: optional(seconds({ least: 0 })),
+        signal: optional(
+          check<AbortSignal>('an AbortSignal', (value) => isObject(value) && 'aborted' in (value as object)),
+        ),
+      }),
+    ),
+  ]),
+  fetch: promised(
+    ['input', fetched],
+    ['init', optional(init)],
+    [
+      'options',
+      optional(object<FetchOptions>({ stepUp: optional(oneOf('popup', 'popup-or-redirect', 'redirect', 'never')) })),
+    ],
+  ),
+  extend: promised(['options', optional(object<ExtendOptions>({ touch: optional(flag) }))]),
+  secondsLeft: call(),
+  diagnostics: promised(),
+  close: call(),
+}
