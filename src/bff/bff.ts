@@ -3,6 +3,7 @@ import { examined } from '../protocol/examine.js'
 import type { SessionAnswer } from '../protocol/session.js'
 import { memoryStore } from '../store/memory.js'
 import { json } from './answers.js'
+import { createAudiences } from './audiences.js'
 import { createBackground } from './background.js'
 import { createCookieJar } from './cookie-jar.js'
 import { type Description, describe } from './describe.js'
@@ -88,15 +89,29 @@ export function createBff(options: BffOptions): Bff {
   const background = createBackground()
   const store = settings.store ?? memoryStore({ now: settings.now })
   const transactions = createTransactions(settings, jar, keyring, store)
-  const sessions = settings.store
-    ? createStoreSessions(settings, settings.store, jar, keyring, providers, background)
-    : createSealedSessions(settings, jar, keyring, providers)
+  const audiences = createAudiences(settings)
+  const sessions = audiences.keepApart(
+    settings.store
+      ? createStoreSessions(settings, settings.store, jar, keyring, providers, background)
+      : createSealedSessions(settings, jar, keyring, providers),
+  )
   const streams = createStreams(sessions)
   const limits = createRateLimits(settings, async (request) => {
     return (await sessions.read(request, false, false)).record !== undefined
   })
   const replaced = createReplacedCookie(settings, jar, keyring)
-  const parts: Parts = { settings, providers, transactions, sessions, replaced, streams, limits, dpop, store }
+  const parts: Parts = {
+    settings,
+    providers,
+    transactions,
+    sessions,
+    audiences,
+    replaced,
+    streams,
+    limits,
+    dpop,
+    store,
+  }
   const logout = createLogout(parts, jar, keyring)
   let draining = false
 

@@ -76,7 +76,7 @@ export interface RouteDescription {
 }
 
 export async function describe(
-  { settings, providers, dpop, limits }: Parts,
+  { settings, providers, audiences, dpop, limits }: Parts,
   { jar, keyring, endpoints }: { jar: CookieJar; keyring: Keyring; endpoints: readonly Endpoint[] },
 ): Promise<Description> {
   const attributes = (name: string) =>
@@ -119,6 +119,12 @@ export async function describe(
     limits: [
       ...(settings.store ? storeLimits : sealedLimits),
       ...(settings.rateLimits === undefined && (limits.blind() || !settings.trustedProxies.length) ? [unnamed] : []),
+      ...audiences
+        .ignored()
+        .map(
+          (resource) =>
+            `The provider ignores resource: for ${resource} it issued another API's token, which goes nowhere.`,
+        ),
     ],
     deviations: deviationsOf(settings, providers),
   }

@@ -28,6 +28,8 @@ export type BffEvent =
   | { type: 'userinfo_failed' }
   /** An API behind the proxy cannot be reached, or took too long. */
   | { type: 'upstream_failed'; route: string }
+  /** The provider issued a token for another of `resources` than these: it goes nowhere. */
+  | { type: 'resource_ignored'; resource: readonly string[] }
   | { type: 'provider_unavailable'; detail: string }
   /** The limiter of `rateLimits` does not answer: it is not asked, and nobody is held up. */
   | { type: 'limiter_unavailable' }

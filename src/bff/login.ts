@@ -8,6 +8,7 @@ import { Refusal } from './errors.js'
 import { type Form, one, readForm, readQuery, required } from './form.js'
 import type { Parts } from './parts.js'
 import type { Provider } from './provider.js'
+import { errorCode } from './provider-faults.js'
 import { signIn, spending } from './sign-in.js'
 import { createSignedResponse } from './signed-response.js'
 import { examineRequest, type OwnFlow, type Transaction } from './transaction.js'
@@ -99,7 +100,7 @@ export function createLogin(parts: Parts) {
 
   /** The provider's refusal is data: its words are shown by nobody. */
   function refused(error: string, own: OwnFlow, cookies: readonly string[]): Answer {
-    const known = /^[a-z_]{1,64}$/.test(error) ? error : 'unknown'
+    const known = errorCode(error)
     emit({ type: 'sign_in_refused', error: known })
     if (own.silent && silentRefusals.includes(known)) return redirect(marked(own.return_to, known), cookies)
     throw new Refusal('authorization_error', { description: `The provider answers "${known}".` })

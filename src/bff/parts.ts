@@ -1,4 +1,5 @@
 import type { RecordStore } from '../store/contract.js'
+import type { Audiences } from './audiences.js'
 import type { Dpop } from './dpop.js'
 import type { Providers } from './providers.js'
 import type { RateLimiting } from './rate-limits.js'
@@ -14,6 +15,7 @@ export interface Parts {
   providers: Providers
   transactions: Transactions
   sessions: Sessions
+  audiences: Audiences
   /** Which session a sign-in of the backend's own replaces. */
   replaced: ReplacedCookie
   streams: Streams

@@ -23,10 +23,19 @@ export function answerOf(error: unknown): ProviderAnswer {
   return { type: 'unknown', ...(answered && { answered }) }
 }
 
+/**
+ * An error of a provider's as it may stand in an answer, an event or a log: a code as OAuth has them, or `unknown`. Text of theirs
+ * goes nowhere. @see RFC 6749 section 5.2
+ */
+export const errorCode = (error: unknown): string =>
+  typeof error === 'string' && /^[a-z_]{1,64}$/.test(error) ? error : 'unknown'
+
 /** Entra says `invalid_grant` for a consent that is missing, and beside it what it means. */
 function wordOf({ error, cause }: oidc.ResponseBodyError): string {
   const { suberror } = cause
-  return error === 'invalid_grant' && typeof suberror === 'string' && wantsThePerson.has(suberror) ? suberror : error
+  return error === 'invalid_grant' && typeof suberror === 'string' && wantsThePerson.has(suberror)
+    ? suberror
+    : errorCode(error)
 }
 
 function retryAfter({ headers }: Response): { retryAfter?: number } {

@@ -4,9 +4,13 @@ import { Refusal } from './errors.js'
 import { acceptIdToken, isIdToken, refusedClaim } from './id-token.js'
 import type { ProviderAnswer } from './provider-answers.js'
 import { createProviderConfiguration } from './provider-configuration.js'
-import { answerOf } from './provider-faults.js'
+import { answerOf, errorCode } from './provider-faults.js'
 import type { ProviderSettings } from './provider-settings.js'
 import type { Settings } from './settings.js'
+import { picked, unfitMember } from './token-answer.js'
+
+/** Characters of JSON. A picture belongs at an address, not in every session. */
+const LONGEST_USERINFO = 65_536
 
 /** A redeemed code: what the session is made of. */
 export interface Redeemed {
@@ -97,7 +101,7 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
           new URLSearchParams(redemption.resource.map((resource) => ['resource', resource])),
           await bound(config),
         )
-        if (tokens.token_type !== tokenType) throw unusable(tokens.token_type)
+        requireUsable(tokens)
         const claims = tokens.claims()
         const { id_token = '', access_token } = tokens
         if (!claims) throw new Refusal('id_token_invalid', { claim: 'missing' })
@@ -108,12 +112,15 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
       }
     },
 
-    /** UserInfo of the subject; `undefined` when it cannot be had. @throws Refusal `subject_mismatch` */
+    /** UserInfo of the subject; `undefined` when it cannot be had, or is longer than any person's. @throws Refusal `subject_mismatch` */
     async userinfo(access_token: string, sub: string): Promise<oidc.UserInfoResponse | undefined> {
       if (!(await metadata()).userinfo_endpoint) return undefined
       try {
         const config = await configuration()
-        return await oidc.fetchUserInfo(config, access_token, sub, await bound(config))
+        const said = await oidc.fetchUserInfo(config, access_token, sub, await bound(config))
+        if (JSON.stringify(said).length <= LONGEST_USERINFO) return said
+        emit({ type: 'userinfo_failed' })
+        return undefined
       } catch (error) {
         if ((error as { code?: string }).code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED')
           throw new Refusal('subject_mismatch')
@@ -141,7 +148,7 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
       return async (refresh_token, parameters) => {
         try {
           const tokens = await oidc.refreshTokenGrant(config, refresh_token, parameters, proofs)
-          if (tokens.token_type !== tokenType) throw unusable(tokens.token_type)
+          requireUsable(tokens)
           const { id_token } = tokens
           const sub = tokens.claims()?.sub
           // The tokens are spent already: they are kept, and what came beside them is no ID Token.
@@ -160,7 +167,7 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
       try {
         const config = await configuration()
         const tokens = await oidc.clientCredentialsGrant(config, parameters, await bound(config))
-        if (tokens.token_type !== tokenType) throw unusable(tokens.token_type)
+        requireUsable(tokens)
         return { type: 'tokens', ...picked(tokens) }
       } catch (error) {
         if (error instanceof Refusal && error.code === 'temporarily_unavailable') return { type: 'unreachable' }
@@ -194,7 +201,7 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
   /** What an OAuth error says of the client or of the time, whatever was asked; `undefined` if it is about the request. */
   function commonRefusal({ status, error }: oidc.ResponseBodyError, endpoint: string): Refusal | undefined {
     if (status === 401 || error === 'invalid_client' || error === 'unauthorized_client') {
-      emit({ type: 'operator_error', detail: `The ${endpoint} endpoint answers ${error}` })
+      emit({ type: 'operator_error', detail: `The ${endpoint} endpoint answers ${errorCode(error)}` })
       return new Refusal('operator_error')
     }
     return status >= 500 || status === 429 ? unavailable(endpoint) : undefined
@@ -207,7 +214,7 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
     const code = error.error === 'invalid_scope' || error.error === 'invalid_target' ? error.error : 'invalid_request'
     // RFC 9126 has no word of its own for it, and it is the mistake that most begin with.
     const unregistered = /redirect_uri/.test(`${error.error} ${error.error_description}`)
-    const what = unregistered ? 'redirect_uri is not registered, character for character' : error.error
+    const what = unregistered ? 'redirect_uri is not registered, character for character' : errorCode(error.error)
     return new Refusal(code, { description: `The provider refused the request: ${what}` })
   }
 
@@ -216,7 +223,7 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
     if (error instanceof oidc.ResponseBodyError) {
       const common = commonRefusal(error, 'token')
       if (common) return common
-      return new Refusal('invalid_grant', { description: `The provider refused the code: ${error.error}` })
+      return new Refusal('invalid_grant', { description: `The provider refused the code: ${errorCode(error.error)}` })
     }
     const claim = refusedClaim(error)
     if (claim) {
@@ -227,16 +234,23 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
   }
 
   /**
-   * A page cannot use a token that is bound to a key of ours, and one that should be bound is not taken unbound.
+   * Nothing of an answer that cannot be used is kept. A page cannot use a token that is bound to a key of ours, and one that should be bound is not taken unbound.
    * @see RFC 10017 section 6.2.4.3.2, RFC 9449 section 5
    */
-  function unusable(token_type: string): Refusal {
+  function requireUsable(tokens: oidc.TokenEndpointResponse): void {
+    const unfit = unfitMember(tokens)
+    if (unfit !== undefined) {
+      emit({ type: 'operator_error', detail: `The provider answers with a value of ${unfit} that cannot be used` })
+      throw new Refusal('operator_error', { description: 'The provider issues tokens that cannot be used here.' })
+    }
+    const { token_type } = tokens
+    if (token_type === tokenType) return
     const wanted = dpop ? 'DPoP' : 'Bearer'
     emit({
       type: 'operator_error',
-      detail: `The provider issues ${token_type} tokens; only ${wanted} can be used here`,
+      detail: `The provider issues ${errorCode(token_type)} tokens; only ${wanted} can be used here`,
     })
-    return new Refusal('operator_error', {
+    throw new Refusal('operator_error', {
       description: `The provider issues tokens that cannot be used here: not ${wanted}.`,
     })
   }
@@ -244,14 +258,5 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
   function unavailable(detail: string): Refusal {
     emit({ type: 'provider_unavailable', detail })
     return new Refusal('temporarily_unavailable')
-  }
-}
-
-function picked({ access_token, refresh_token, expires_in, scope }: oidc.TokenEndpointResponse) {
-  return {
-    access_token,
-    ...(refresh_token !== undefined && { refresh_token }),
-    ...(expires_in !== undefined && { expires_in }),
-    ...(scope !== undefined && { scope }),
   }
 }

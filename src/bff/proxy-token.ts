@@ -18,9 +18,12 @@ export async function apiToken(
   const outcome = await sessions.token(present, wanted)
   if (outcome.type === 'token') return outcome.token.access_token
   if (outcome.type === 'ended') throw new Refusal('session_expired', { reason: outcome.reason })
-  if (outcome.type === 'refused') throw new Refusal(outcome.error)
+  if (outcome.type === 'refused') throw new Refusal(outcome.error, describedBy(outcome))
   throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })
 }
+
+/** What else a refused token says. */
+export const describedBy = ({ description }: { description?: string }) => (description ? { description } : {})
 
 /** How a token is shown to an API: with a proof that it is ours, where it is bound to our key. */
 export async function apiCredentials(

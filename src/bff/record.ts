@@ -69,4 +69,4 @@ export type TokenOutcome =
   /** Not now; the session is kept. `retryAfter` in seconds. */
   | { type: 'not_now'; error: 'temporarily_unavailable' | 'operator_error' | 'refresh_race'; retryAfter: number }
   /** The provider refuses this scope or resource; the session is kept. */
-  | { type: 'refused'; error: 'invalid_scope' | 'invalid_target' | 'interaction_required' }
+  | { type: 'refused'; error: 'invalid_scope' | 'invalid_target' | 'interaction_required'; description?: string }

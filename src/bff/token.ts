@@ -3,6 +3,7 @@ import { json } from './answers.js'
 import { Refusal } from './errors.js'
 import { one, readForm, required } from './form.js'
 import type { Parts } from './parts.js'
+import { describedBy } from './proxy-token.js'
 import { redeemCode, tokenAnswer } from './sign-in.js'
 import { wantedParameters, wantedToken } from './wanted.js'
 
@@ -31,7 +32,7 @@ export async function postToken(request: Asked, parts: Parts): Promise<Answer> {
     case 'ended':
       throw new Refusal('invalid_grant', { reason: outcome.reason, cookies: sessions.clear(request) })
     case 'refused':
-      throw new Refusal(outcome.error, { cookies: await sessions.cookies(present) })
+      throw new Refusal(outcome.error, { ...describedBy(outcome), cookies: await sessions.cookies(present) })
     case 'not_now':
       // No session cookie: an answer that failed must not undo what a later one has set.
       throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })
