@@ -187,7 +187,7 @@ describe('RP-initiated logout', () => {
     expect(here.as.requests.end_session).toBe(1)
     // Back with whatever state: nobody is signed in, and signing in works.
     const back = new URL(url)
-    expect(back.searchParams.get('state')).toMatch(/^[\w-]{43}$/)
+    expect(back.searchParams.get('state')).toMatch(/^sallyport\.[\w-]{43}$/)
     tamper?.(back)
     await here.tab.navigate(back.href)
     expect(await who(here.tab)).toBeNull()
