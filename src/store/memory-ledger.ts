@@ -13,6 +13,7 @@ import {
   isWorse,
 } from './examine-ledger.js'
 import { type MemoryOptions, memoryOptions } from './examine-store.js'
+import { createHand } from './hand.js'
 import {
   type BudgetLine,
   HOLD_KEPT,
@@ -23,6 +24,7 @@ import {
   type Shortage,
   type Spending,
 } from './ledger.js'
+import { createOpenHolds } from './open-holds.js'
 import { isForgotten, windowAt } from './windows.js'
 
 interface Held {
@@ -42,8 +44,8 @@ interface Account {
   held: number
 }
 
-/** New windows between two looks for old ones. */
-const SWEEP = 100
+/** Windows that are looked at for each new one. */
+const STEPS = 2
 
 /** Holds that are over and remembered: half of them at least. */
 const REMEMBERED = 100_000
@@ -56,11 +58,9 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
   examine('memoryLedger', memoryOptions, options)
   const { now = systemNow } = options
   const accounts = new Map<string, Account>()
-  const open = new Map<string, Held>()
+  const sweepSome = createHand(accounts, ({ window, held }) => !held && isForgotten(window, now()))
+  const open = createOpenHolds<Held>(subjectsOf)
   const over = createBounded<Held>(REMEMBERED)
-  let made = 0
-  /** When the first of them may end: until then there is nothing to look for. */
-  let soonest = Number.POSITIVE_INFINITY
 
   function account(tenant: string, { subject, window }: Omit<BudgetLine, 'limit'>, at: number): Account {
     const { name } = windowAt(window, at)
@@ -69,23 +69,18 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     if (known) return known
     const fresh = { window: name, committed: 0, held: 0 }
     accounts.set(key, fresh)
-    if (++made % Math.max(SWEEP, accounts.size) === 0)
-      for (const [old, { window: past, held }] of accounts) if (!held && isForgotten(past, at)) accounts.delete(old)
+    sweepSome(STEPS)
     return fresh
   }
 
   /** Gives back what has ended by itself; what had been started counts in full. */
   function prune(at: number): void {
-    if (at < soonest) return
-    soonest = Number.POSITIVE_INFINITY
-    for (const held of open.values())
-      if (held.until <= at) close(held, 'ended', held.started ? held.hold.amount : 0)
-      else soonest = Math.min(soonest, held.until)
+    for (const held of open.ended(at)) close(held, 'ended', held.started ? held.hold.amount : 0)
   }
 
   function close(held: Held, state: Held['state'], cost: number): void {
     const key = keyOf(held.hold)
-    if (open.delete(key)) for (const one of held.accounts) one.held -= held.hold.amount
+    if (open.delete(key, held)) for (const one of held.accounts) one.held -= held.hold.amount
     for (const one of held.accounts) one.committed += cost
     held.state = state
     over.set(key, held)
@@ -141,8 +136,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
         overrun: 0,
       }
       for (const one of held.accounts) one.held += hold.amount
-      open.set(keyOf(hold), held)
-      soonest = Math.min(soonest, held.until)
+      open.add(keyOf(hold), held)
       return { ok: true, hold }
     },
 
@@ -196,14 +190,15 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     async holds(tenant, subject) {
       examineOwner(tenant, subject)
       prune(now())
-      return [...open.values()]
-        .filter(
-          ({ hold, started }) =>
-            !started && hold.tenant === tenant && hold.lines.some((line) => line.subject === subject),
-        )
+      return open
+        .of(subjectKey(tenant, subject))
+        .filter(({ started }) => !started)
         .map(({ hold }) => hold)
     },
   }
 }
 
+const subjectKey = (tenant: string, subject: string): string => `${tenant}\n${subject}`
+const subjectsOf = ({ hold: { tenant, lines } }: Held): string[] =>
+  lines.map(({ subject }) => subjectKey(tenant, subject))
 const keyOf = ({ tenant, id }: { tenant: string; id: string }): string => `${tenant}\n${id}`

@@ -1,33 +1,42 @@
 import { examine } from '../protocol/examine.js'
 import { systemNow } from '../protocol/time.js'
-import type { Change, Put, RecordId, RecordStore, Stored } from './contract.js'
+import type { Change, IndexEntry, Put, RecordId, RecordStore, Stored } from './contract.js'
 import { examineChanges, examineEntry, examineId, examineTtl, pageLimit, readCursor, writeCursor } from './examine.js'
 import { type MemoryOptions, memoryOptions } from './examine-store.js'
+import { createHand } from './hand.js'
+import { createMemoryIndex } from './memory-index.js'
 
 interface Held extends Stored {
   /** Epoch seconds; `Infinity` without a ttl. */
   readonly until: number
+  /** Under which it is listed: they go when it goes. */
+  readonly index: readonly IndexEntry[]
 }
 
-/** Writes between two looks for expired records: each write removes about as many as it may have added. */
-const SWEEP = 100
+/** Records that are looked at for each one that is written. */
+const STEPS = 2
 
 /**
  * Records in the memory of this process: for one process, for tests, for development. Follows `now`; what has expired
- * is removed bit by bit by later writes, so memory is bounded by what is alive. Never rejects with a StoreError.
+ * is removed bit by bit by later writes and `consume()`s, so memory is bounded by twice what is alive. Never rejects with a StoreError.
  */
 export function memoryStore(options: MemoryOptions = {}): RecordStore {
   examine('memoryStore', memoryOptions, options)
   const { now = systemNow } = options
   const records = new Map<string, Held>()
-  const indexes = new Map<string, Map<string, { id: RecordId; until: number }>>()
+  const indexes = createMemoryIndex()
+  const sweepSome = createHand(records, ({ until }) => until <= now(), remove)
   let versions = 0
-  let writes = 0
+
+  function remove(key: string, held = records.get(key)): void {
+    for (const entry of held?.index ?? []) indexes.remove(entry, key)
+    records.delete(key)
+  }
 
   function read(key: string): Held | undefined {
     const held = records.get(key)
     if (!held || held.until > now()) return held
-    records.delete(key)
+    remove(key, held)
     return undefined
   }
 
@@ -37,32 +46,15 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     return ifVersion === 'absent' ? !held : held?.version === ifVersion
   }
 
-  function put({ id, value, ttl, index }: Put): void {
+  function put({ id, value, ttl, index = [] }: Omit<Put, 'type' | 'ifVersion'>): void {
     const until = ttl === undefined ? Number.POSITIVE_INFINITY : now() + ttl
     const key = keyOf(id)
-    for (const entry of index ?? []) {
-      const name = indexKey(entry.index, entry.value)
-      const entries = indexes.get(name) ?? new Map()
-      entries.set(key, { id, until: Math.max(until, entries.get(key)?.until ?? 0) })
-      indexes.set(name, entries)
-    }
-    // Deleted first, so that the map is in the order of writing.
-    records.delete(key)
-    records.set(key, { value, version: ++versions, until })
-  }
-
-  function sweep(limit: number): number {
-    const instant = now()
-    let removed = 0
-    for (const [key, { until }] of records) {
-      if (removed >= limit) break
-      if (until <= instant && records.delete(key)) removed++
-    }
-    for (const [name, entries] of indexes) {
-      for (const [key, { until }] of entries) if (until <= instant) entries.delete(key)
-      if (!entries.size) indexes.delete(name)
-    }
-    return removed
+    const earlier = read(key)?.index ?? []
+    for (const entry of index) indexes.add(entry, key, id)
+    const known = (entry: IndexEntry) => earlier.some((one) => one.index === entry.index && one.value === entry.value)
+    const fresh = earlier.length ? index.filter((entry) => !known(entry)) : index
+    records.set(key, { value, version: ++versions, until, index: fresh.length ? [...earlier, ...fresh] : earlier })
+    sweepSome(STEPS)
   }
 
   return {
@@ -77,9 +69,8 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
       if (!changes.every(holds)) return false
       for (const change of changes) {
         if (change.type === 'put') put(change)
-        else if (change.type === 'delete') records.delete(keyOf(change.id))
+        else if (change.type === 'delete') remove(keyOf(change.id))
       }
-      if (++writes % Math.max(SWEEP, records.size) === 0) sweep(Number.POSITIVE_INFINITY)
       return true
     },
 
@@ -87,30 +78,26 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
       examineEntry(index, value)
       const size = pageLimit(limit)
       const after = cursor === undefined ? '' : keyOf(readCursor(cursor))
-      const instant = now()
-      const found = [...(indexes.get(indexKey(index, value)) ?? [])]
-        .filter(([key, { until }]) => until > instant && key > after)
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-      const page = found.slice(0, size)
-      const last = page.at(-1)
-      return {
-        ids: page.map(([, { id }]) => id),
-        ...(last && found.length > size && { cursor: writeCursor(last[1].id) }),
+      const ids: RecordId[] = []
+      let more = false
+      for (const [key, id] of indexes.under(index, value, after)) {
+        if (!read(key)) continue
+        more = ids.length === size
+        if (more) break
+        ids.push(id)
       }
+      const last = ids.at(-1)
+      return { ids, ...(last && more && { cursor: writeCursor(last) }) }
     },
 
     async consume(id, ttl) {
       examineId(id)
       examineTtl(ttl)
-      const key = keyOf(id)
-      if (read(key)) return false
-      records.set(key, { value: '', version: ++versions, until: now() + ttl })
+      if (read(keyOf(id))) return false
+      put({ id, value: '', ttl })
       return true
     },
-
-    sweep: async (limit) => sweep(limit),
   }
 }
 
 const keyOf = ({ partition, kind, id }: RecordId): string => `${partition}\n${kind}\n${id}`
-const indexKey = (index: string, value: string): string => `${index}\n${value}`
