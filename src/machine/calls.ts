@@ -3,15 +3,17 @@ import type { MachineTokenOptions, Tokens } from './tokens.js'
 
 /** Calls of APIs with a token of this client. */
 export function createCalls(tokens: Tokens, dpop: Dpop | undefined, fetch: typeof globalThis.fetch) {
-  async function send(request: Request, token: string): Promise<Response> {
+  async function send(request: Request, token: string, asked = false): Promise<Response> {
     const call = new Request(request.body ? request.clone() : request)
     call.headers.set('Authorization', `${dpop ? 'DPoP' : 'Bearer'} ${token}`)
     if (dpop) call.headers.set('DPoP', await dpop.proof(call.method, call.url, token))
     const response = await fetch(call)
     const news = dpop?.learn(call.url, response.headers.get('dpop-nonce') ?? undefined)
     const wants = response.status === 401 && /use_dpop_nonce/.test(response.headers.get('www-authenticate') ?? '')
-    // Its nonce is news: the proof is made again with it. @see RFC 9449 section 9
-    return news && wants ? send(request, token) : response
+    // The proof is made again with its nonce; an API that wants another one every time is not asked for ever. @see RFC 9449 section 9
+    if (!news || !wants || asked) return response
+    await response.body?.cancel()
+    return send(request, token, true)
   }
 
   return async (input: string | URL | Request, init: RequestInit = {}, wanted: MachineTokenOptions = {}) => {

@@ -10,5 +10,7 @@ export const machineErrors = {
 
 export type MachineErrorCode = keyof typeof machineErrors
 
-export const machineError = (code: MachineErrorCode, options: SallyportErrorOptions) =>
+export type MachineError = SallyportError<MachineErrorCode>
+
+export const machineError = (code: MachineErrorCode, options: SallyportErrorOptions): MachineError =>
   new SallyportError(code, machineErrors[code], options)

@@ -37,7 +37,7 @@ export interface MachineClient {
   getToken(options?: MachineTokenOptions): Promise<string>
   /**
    * `fetch` with a token, and a proof where tokens are bound. After a 401 it asks once for another token and sends the
-   * request once more, unless its body is a stream. Not checked: which hosts it is sent to; name your own APIs only.
+   * request once more, unless its body is a stream or the token is younger than 10 seconds. Not checked: which hosts it is sent to; name your own APIs only.
    *
    * @throws what `getToken()` throws
    */

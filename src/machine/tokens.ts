@@ -2,7 +2,7 @@ import type { createProvider } from '../bff/provider.js'
 import type { ProviderAnswer } from '../bff/provider-answers.js'
 import type { ProviderSettings } from '../bff/provider-settings.js'
 import { createBounded } from '../protocol/bounded.js'
-import { machineError } from './errors.js'
+import { type MachineError, machineError } from './errors.js'
 
 export interface MachineTokenOptions {
   /** @see RFC 8707 section 2 */
@@ -15,6 +15,8 @@ export interface MachineTokenOptions {
 const LEAST = 30
 /** The part of a token's life that is left when another one is asked for ahead. */
 const AHEAD = 0.2
+/** Seconds that a token is kept whatever an API says of it: one that refuses them all would cost a token for each call. */
+const FLOOR = 10
 /** Seconds that a token is taken to be good for where the provider does not say. */
 const UNSAID = 300
 /** Different tokens at most; the longest unused make room. */
@@ -22,6 +24,8 @@ const MOST = 100
 
 interface Held {
   token: string
+  /** When it came. */
+  at: number
   lifetime: number
   until: number
 }
@@ -33,6 +37,8 @@ interface Shelf {
   /** Epoch seconds: the provider is left alone until then. */
   quietUntil: number
   failures: number
+  /** What the provider said of this client or of what was asked for, while it is left alone. */
+  refusal?: MachineError
 }
 
 export type Tokens = ReturnType<typeof createTokens>
@@ -58,13 +64,17 @@ export function createTokens(
     if (answer.type === 'tokens') {
       shelf.failures = 0
       const lifetime = answer.expires_in ?? UNSAID
-      shelf.held = { token: answer.access_token, lifetime, until: now() + lifetime }
+      const at = now()
+      shelf.held = { token: answer.access_token, at, lifetime, until: at + lifetime }
       return shelf.held
     }
+    const error = errorOf(answer)
+    if (error.retryable) delete shelf.refusal
+    else shelf.refusal = error
     shelf.failures++
     const retryAfter = 'retryAfter' in answer ? answer.retryAfter : undefined
     shelf.quietUntil = now() + (retryAfter ?? Math.min(30, 2 ** (shelf.failures - 1)))
-    throw errorOf(answer)
+    throw error
   }
 
   function ask(shelf: Shelf, { resource = usual.resource, scope = usual.scope }: MachineTokenOptions): Promise<Held> {
@@ -83,7 +93,8 @@ export function createTokens(
       const shelf = shelfOf(JSON.stringify([wanted.resource ?? usual.resource, wanted.scope ?? usual.scope]))
       const { held } = shelf
       const left = held ? held.until - now() : 0
-      const good = held && held.token !== refused && left > 0 ? held : undefined
+      const spoilt = held?.token === refused && held !== undefined && now() - held.at >= FLOOR
+      const good = held && !spoilt && left > 0 ? held : undefined
       const quiet = now() < shelf.quietUntil
       if (good && left >= Math.min(LEAST, good.lifetime / 2)) {
         // Ahead of its end, while it still serves: nobody waits, and nobody hears of a failure.
@@ -92,7 +103,7 @@ export function createTokens(
       }
       if (quiet) {
         if (good) return good.token
-        throw machineError('token_unavailable', { retryable: true })
+        throw shelf.refusal ?? machineError('token_unavailable', { retryable: true })
       }
       return ask(shelf, wanted).then(
         ({ token }) => token,
@@ -105,8 +116,14 @@ export function createTokens(
   }
 }
 
-function errorOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>) {
-  if (answer.type !== 'error' || !answer.json || answer.status === 429 || answer.status >= 500)
+/** A 401 is about the client, in whatever words. */
+function errorOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>): MachineError {
+  if (
+    answer.type !== 'error' ||
+    (!answer.json && answer.status !== 401) ||
+    answer.status === 429 ||
+    answer.status >= 500
+  )
     return machineError('token_unavailable', { retryable: true, cause: answer })
   const { status, error } = answer
   const client = status === 401 || error === 'invalid_client' || error === 'unauthorized_client'

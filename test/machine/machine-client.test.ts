@@ -158,20 +158,68 @@ describe('a machine client', () => {
   })
 
   it('answers a 401 with one other token, once, and sends a stream no second time', async () => {
-    const { client, calls, answers, as } = await scene()
+    const { client, calls, answers, as, advance } = await scene()
     const refuse = () => new Response(null, { status: 401 })
+    await client.getToken()
+    advance(10)
     answers.push(refuse)
     expect((await client.fetch(`${API}/notes`, { method: 'POST', body: 'text' })).status).toBe(200)
     expect(await Promise.all(calls.map((call) => call.text()))).toEqual(['text', 'text'])
     expect(calls[0]?.headers.get('authorization')).not.toBe(calls[1]?.headers.get('authorization'))
+    advance(10)
     answers.push(refuse, refuse)
     expect((await client.fetch(`${API}/notes`)).status).toBe(401)
     expect(calls).toHaveLength(4)
+    advance(10)
     answers.push(refuse)
     const init = { method: 'POST', body: new Blob(['x']).stream(), duplex: 'half' } as RequestInit
     expect((await client.fetch(`${API}/notes`, init)).status).toBe(401)
     expect(calls).toHaveLength(5)
     expect(as.grants.client_credentials).toBe(3)
+  })
+
+  it('asks for no token for each call of an API that refuses them all', async () => {
+    const { client, answers, as, advance, calls } = await scene()
+    const refuse = () => new Response(null, { status: 401 })
+    answers.push(...Array.from({ length: 300 }, () => refuse))
+    for (let at = 0; at < 50; at++) await client.fetch(`${API}/notes`)
+    expect([as.grants.client_credentials, calls.length]).toEqual([1, 50])
+    advance(10)
+    await Promise.all(Array.from({ length: 50 }, () => client.fetch(`${API}/notes`)))
+    expect(as.grants.client_credentials).toBe(2)
+  })
+
+  it('says the same of a wrong secret while it leaves the provider alone', async () => {
+    const { client, as, advance } = await scene({ client_secret: randomKey() })
+    for (let at = 0; at < 3; at++)
+      await expect(client.getToken()).rejects.toMatchObject({ code: 'client_refused', retryable: false })
+    expect(as.requests.token).toBe(1)
+    // Twin: an outage after it is one.
+    as.fail('token', 'network')
+    advance(1)
+    for (let at = 0; at < 2; at++)
+      await expect(client.getToken()).rejects.toMatchObject({ code: 'token_unavailable', retryable: true })
+    expect(as.requests.token).toBe(2)
+  })
+
+  it('knows a refusal of the client by its status, in whatever words it comes', async () => {
+    const { client, as, advance } = await scene()
+    as.fail('token', { status: 401, body: 'Unauthorized', headers: { 'Content-Type': 'text/plain' } })
+    await expect(client.getToken()).rejects.toMatchObject({ code: 'client_refused', retryable: false })
+    advance(1)
+    expect(await client.getToken()).toBeTruthy()
+  })
+
+  it('answers one wish for a nonce in a call, from an API that has another one every time', async () => {
+    const { privateKey } = await generateKeyPair('ES256', { extractable: true })
+    const dpopKey = JSON.stringify({ ...(await exportJWK(privateKey)), alg: 'ES256' })
+    const { client, calls, answers } = await scene({ dpopKey }, {})
+    const headers = (at: number) => ({ 'DPoP-Nonce': `n-${at}`, 'WWW-Authenticate': 'DPoP error="use_dpop_nonce"' })
+    answers.push(
+      ...Array.from({ length: 100 }, (_, at) => () => new Response(null, { status: 401, headers: headers(at) })),
+    )
+    expect((await client.fetch(`${API}/notes`)).status).toBe(401)
+    expect(calls).toHaveLength(2)
   })
 
   it('proves itself by a signed assertion, with the issuer as its only audience', async () => {
