@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { world } from '../world.js'
 import { APP, departure, goTo, ISSUER, load, signedIn, signInThrough } from './page.js'
 import { popups } from './windows.js'
@@ -169,6 +169,7 @@ describe('signing in by redirect', () => {
       }
     }
     vi.stubGlobal('BroadcastChannel', refusing)
+    onTestFinished(() => void vi.unstubAllGlobals())
     const { auth } = load(it.tab, {}, it)
     expect(await auth.ready()).toMatchObject({ status: 'signed-out' })
     popups(it)
@@ -179,7 +180,6 @@ describe('signing in by redirect', () => {
     goTo(`${APP}/callback?code=x&state=unknown`)
     const { auth: back } = load(it.tab, {}, it)
     expect(await back.ready()).toMatchObject({ reason: 'callback_failed', error: { code: 'state_mismatch' } })
-    vi.unstubAllGlobals()
   })
 
   it.each([
