@@ -45,6 +45,6 @@ export function refusalAnswer({ code, message, details }: Refusal): Answer {
   const [status] = bffErrors[code]
   const answer = json({ error: code, error_description: message, reason, claim, transaction }, cookies, status)
   if (allow) return withHeaders(answer, { Allow: allow.join(', ') })
-  if (!retryLater(status)) return answer
+  if (!retryLater(code)) return answer
   return withHeaders(answer, { 'Retry-After': `${Math.ceil(retryAfter ?? 1)}` })
 }

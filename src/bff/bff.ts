@@ -31,7 +31,7 @@ import { bffCalls } from './shapes.js'
 import { createStoreSessions } from './store-sessions.js'
 import { createStreams } from './streams.js'
 import { postToken } from './token.js'
-import { createTransactions, examineRequest, transactionParameters } from './transaction.js'
+import { beganIn, createTransactions, examineRequest, isStepUp, transactionParameters } from './transaction.js'
 import { createUpgrade, type Upgrade } from './upgrade.js'
 
 export interface Bff {
@@ -195,8 +195,9 @@ export function createBff(options: BffOptions): Bff {
     const form = await readForm(request, transactionParameters(settings))
     if ((await sessions.read(request, false, false)).record) limits.signedIn(request)
     const { transaction: bound, request: authorization } = await examineRequest(form, settings)
+    const began = isStepUp(bound) ? beganIn(await sessions.read(request, false)) : {}
     const location = await providers.main.authorizationUrl(authorization)
-    return json({ location }, await transactions.begin(request, bound))
+    return json({ location }, await transactions.begin(request, { ...bound, ...began }))
   }
 
   const answer = createRouter(endpoints, parts)

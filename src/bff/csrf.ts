@@ -70,7 +70,7 @@ export function answerPreflight(request: Asked, settings: Settings): Answer {
   if (!settings.allowedOrigins.includes(request.headers.get('origin') ?? '')) return refused
   const headers = {
     'Access-Control-Allow-Methods': 'GET, POST, PUT, PATCH, DELETE',
-    'Access-Control-Allow-Headers': 'Sallyport-CSRF, Content-Type',
+    'Access-Control-Allow-Headers': 'Sallyport-CSRF, Sallyport-User, Content-Type',
     'Access-Control-Max-Age': '600',
   }
   return allowOrigin(request, { ...refused, status: 204, headers }, settings)

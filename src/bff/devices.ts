@@ -5,6 +5,7 @@ import { type Keyring, openJson } from './keyring.js'
 import { subjectKey } from './not-before.js'
 import type { Parts } from './parts.js'
 import type { Directory, Presence } from './sessions.js'
+import { signedInUser } from './user.js'
 
 /** Where a person's list goes on. */
 interface Cursor {
@@ -14,12 +15,6 @@ interface Cursor {
 
 /** The person's own sessions: a list to look at, and an end to each. */
 export function createDevices({ sessions }: Parts, directory: Directory, keyring: Keyring) {
-  async function present(request: Asked, touch: boolean): Promise<Presence> {
-    const found = await sessions.read(request, touch)
-    if (found.record) return found
-    throw new Refusal('session_expired', { reason: found.reason, cookies: found.cookies })
-  }
-
   /** A cursor is sealed, and good for this person's list: where somebody's list goes on is nobody else's to say, or to read. */
   async function sealed(cursor: string | undefined, { record }: Presence): Promise<string | undefined> {
     if (cursor === undefined) return undefined
@@ -39,14 +34,14 @@ export function createDevices({ sessions }: Parts, directory: Directory, keyring
     /** `GET /sessions?cursor=`: those that are alive, the last used first. */
     async list(request: Asked): Promise<Answer> {
       const cursors = new URL(request.url).searchParams.getAll('cursor')
-      const own = await present(request, true)
+      const own = await signedInUser(request, sessions)
       const { sessions: found, cursor } = await directory.list(own, await opened(cursors, own))
       return json({ sessions: found, cursor: await sealed(cursor, own) }, await sessions.cookies(own))
     },
 
     /** `DELETE /sessions/:id`. Another person's session is as unknown as one that never was. */
     async end(request: Asked): Promise<Answer> {
-      const own = await present(request, true)
+      const own = await signedInUser(request, sessions)
       const id = new URL(request.url).pathname.split('/').at(-1) ?? ''
       const ended = /^[\w-]{43}$/.test(id) ? await directory.end(own, id) : undefined
       if (!ended) throw new Refusal('not_found', { description: 'There is no such session.' })

@@ -17,12 +17,13 @@ export const bffErrors = {
   transaction_consumed: [400, 'This sign-in has been finished already.'],
   issuer_mismatch: [400, 'The response does not come from the configured issuer.'],
   id_token_invalid: [400, 'The ID Token was refused.'],
-  subject_mismatch: [400, 'UserInfo speaks of another subject than the ID Token.'],
+  subject_mismatch: [400, 'Another person than the one who was asked for.'],
   session_too_large: [400, 'The session does not fit into two cookies of 3.5 kB.'],
   session_expired: [401, 'Nobody is signed in.'],
   csrf_required: [403, 'The header Sallyport-CSRF: 1 and a request from the configured origin are required.'],
   not_found: [404, 'There is no such endpoint.'],
   method_not_allowed: [405, 'This endpoint does not answer to this method.'],
+  user_changed: [409, 'Another person is signed in than the page shows. Nothing was done; ask /session who is here.'],
   refresh_race: [409, 'Another process has renewed this session; ask again with the newer cookie.'],
   request_too_large: [413, 'The body is larger than 16 KiB.'],
   unsupported_media_type: [415, 'The body is to be application/x-www-form-urlencoded.'],
@@ -41,8 +42,9 @@ export type BffErrorCode = keyof typeof bffErrors
 /** What `temporarily_unavailable` is called where it is the store that does not answer. */
 export const storeAway = 'The session store cannot be reached, or cannot do this. The session is kept.'
 
-/** The statuses that say so by `Retry-After`. */
-export const retryLater = (status: number): boolean => status === 503 || status === 409 || status === 429
+/** The refusals that say when to come again, by `Retry-After`. */
+export const retryLater = (code: BffErrorCode): boolean =>
+  code === 'refresh_race' || bffErrors[code][0] === 503 || bffErrors[code][0] === 429
 
 /** What else an error answer may say. */
 export interface RefusalDetails extends SallyportErrorOptions {
@@ -63,8 +65,8 @@ export class Refusal extends SallyportError<BffErrorCode> {
   readonly details: RefusalDetails
 
   constructor(code: BffErrorCode, details: RefusalDetails = {}) {
-    const [status, standard] = bffErrors[code]
-    super(code, details.description ?? standard, { retryable: retryLater(status), ...details })
+    const [, standard] = bffErrors[code]
+    super(code, details.description ?? standard, { retryable: retryLater(code), ...details })
     this.details = details
   }
 

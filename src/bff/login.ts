@@ -11,7 +11,7 @@ import type { Provider } from './provider.js'
 import { errorCode } from './provider-faults.js'
 import { signIn, spending } from './sign-in.js'
 import { createSignedResponse } from './signed-response.js'
-import { examineRequest, type OwnFlow, type Transaction } from './transaction.js'
+import { beganIn, examineRequest, type OwnFlow, type Transaction } from './transaction.js'
 
 /** What may be said of a sign-in, beside where to go afterwards. */
 const standard = ['prompt', 'max_age', 'acr_values', 'login_hint', 'ui_locales']
@@ -50,7 +50,6 @@ export function createLogin(parts: Parts) {
     const own: OwnFlow = {
       code_verifier,
       return_to: returnTo(form),
-      ...(present.record && { began: { id: present.record.id, iss: present.record.iss, sub: present.record.sub } }),
       ...(replaces && { replaces: { id: replaces.id, expires: replaces.expires } }),
       ...(one(form, 'prompt') === 'none' && { silent: true }),
     }
@@ -68,7 +67,7 @@ export function createLogin(parts: Parts) {
       if (name !== 'return_to' && !initiation.includes(name)) authorization.set(name, values)
     const { transaction, request: sent } = await examineRequest(authorization, settings)
     const location = await provider.authorizationUrl(sent)
-    return redirect(location, await transactions.begin(request, { ...transaction, own }))
+    return redirect(location, await transactions.begin(request, { ...transaction, ...beganIn(present), own }))
   }
 
   async function finish(request: Asked, form: Form, provider: Provider): Promise<Answer> {

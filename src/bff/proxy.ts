@@ -10,6 +10,7 @@ import { bodyOf, tooLarge } from './proxy-body.js'
 import { type Target, targetOf } from './proxy-target.js'
 import { apiCredentials, apiToken } from './proxy-token.js'
 import type { Presence } from './sessions.js'
+import { signedInUser } from './user.js'
 
 /**
  * `/api/<route>/…`: calls an API as the person who is signed in. The page never sees the token, and nothing that it sends
@@ -89,9 +90,7 @@ export function createProxy(parts: Parts) {
       return passedOn(reply, target, { cookies: [], shown, echoed }, settings)
     }
     // A stream is opened anew by the browser itself, whether anybody looks or not.
-    const present = await sessions.read(request, !(target.route.sse && request.method === 'GET'))
-    // The cookie stays: the page asks /session next, and is told there why.
-    if (!present.record) throw new Refusal('session_expired', { reason: present.reason })
+    const present = await signedInUser(request, sessions, !(target.route.sse && request.method === 'GET'))
     await limits.byPerson(present.record)
     const reply = await asSomebody(request, target, present, shown)
     return passedOn(reply, target, { cookies: await sessions.cookies(present), shown, echoed }, settings)

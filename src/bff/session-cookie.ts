@@ -8,6 +8,7 @@ import { requireOwnPage } from './csrf.js'
 import { bffErrors, Refusal, storeAway } from './errors.js'
 import { partsOf } from './parts.js'
 import type { Presence } from './sessions.js'
+import { requireUser } from './user.js'
 
 export interface SessionCookieOptions {
   /** The claim that names the tenant: one of the backend's `claims`. Default `tenant`. */
@@ -21,6 +22,9 @@ export const sessionCookieOptions = object<SessionCookieOptions>({ tenantClaim: 
  * The page sends what it sends the backend, on every method, GET included: the header `Sallyport-CSRF: 1`, from `baseUrl` or
  * one of `allowedOrigins`. Anything else is 403 `csrf_required`, naming the origin expected. `EventSource`, WebSockets and
  * navigations cannot send the header.
+ *
+ * A page that says whom it shows, by the header `Sallyport-User` with the `user_digest` of `/session`, is refused while another
+ * person is signed in: 409 `user_changed`.
  *
  * The principal has the granted scopes, the claims that the page sees, and `acr` and `auth_time` of the sign-in. A cookie
  * without a session, whatever became of it, is 401 `session_expired`, one body for every cause; a store that is away is 503
@@ -59,9 +63,9 @@ export function sessionCookie(bff: Bff, options: SessionCookieOptions = {}): Aut
       try {
         requireOwnPage(request, settings)
         const present = await sessions.read(request, slides, false)
-        return present.record
-          ? { ok: true, principal: principalOf(present, tenantClaim) }
-          : refused(new Refusal('session_expired'), present.reason)
+        if (!present.record) return refused(new Refusal('session_expired'), present.reason)
+        await requireUser(request, present.record)
+        return { ok: true, principal: principalOf(present, tenantClaim) }
       } catch (error) {
         if (error instanceof Refusal) return refused(error)
         if (!(error instanceof StoreError)) throw error
@@ -94,7 +98,7 @@ function refused({ code, message, retryable }: Refusal, detail?: string): Verdic
   const [status] = bffErrors[code]
   return {
     ok: false,
-    status: status as 401 | 403 | 503,
+    status: status as 401 | 403 | 409 | 503,
     error: code,
     error_description: message,
     ...(retryable && { retryAfter: 1 }),

@@ -7,6 +7,7 @@ import type { Wanted } from './record.js'
 import type { Presence, Sessions } from './sessions.js'
 import type { Settings } from './settings.js'
 import { secondsUntil, tokenAnswer } from './sign-in.js'
+import { userDigest } from './user.js'
 import { wantedParameters, wantedToken } from './wanted.js'
 
 /** `POST /session`: who is here, with the first token; and `GET /session`, without. */
@@ -18,7 +19,7 @@ export async function answerSession(request: Asked, { sessions, settings }: Part
   const touch = !request.url.includes('?') || new URL(request.url).searchParams.get('touch') !== 'false'
   const present = await sessions.read(request, touch)
   if (!present.record) return json(nobody(present.reason, mode), present.cookies)
-  if (!wanted) return json(somebody(present, settings), await sessions.cookies(present))
+  if (!wanted) return json(await somebody(present, settings), await sessions.cookies(present))
   return withToken(request, present, wanted, sessions, settings)
 }
 
@@ -34,10 +35,10 @@ async function withToken(
   if (outcome.type === 'ended') return json(nobody(outcome.reason, mode), sessions.clear(request))
   const cookies = await sessions.cookies(present)
   if (outcome.type === 'token')
-    return json({ ...somebody(present, settings), token: tokenAnswer(outcome.token, settings) }, cookies)
+    return json({ ...(await somebody(present, settings)), token: tokenAnswer(outcome.token, settings) }, cookies)
   // The person is signed in all the same; the page asks again when it needs a token.
   const retry_after = outcome.type === 'not_now' ? Math.ceil(outcome.retryAfter) : undefined
-  return json({ ...somebody(present, settings), token_error: { error: outcome.error, retry_after } }, cookies)
+  return json({ ...(await somebody(present, settings)), token_error: { error: outcome.error, retry_after } }, cookies)
 }
 
 export const nobody = (reason: SignedOutReason, mode: Mode): SessionAnswer<unknown> => ({
@@ -47,12 +48,13 @@ export const nobody = (reason: SignedOutReason, mode: Mode): SessionAnswer<unkno
   reason,
 })
 
-export const somebody = (
+export const somebody = async (
   { record, expiresAt }: Presence,
   { mode, now }: Pick<Settings, 'mode' | 'now'>,
-): SessionAnswer<Readonly<Record<string, unknown>>> => ({
+): Promise<SessionAnswer<Readonly<Record<string, unknown>>>> => ({
   mode,
   user: record.claims,
+  user_digest: await userDigest(record),
   expires_at: expiresAt,
   expires_in: secondsUntil(expiresAt, now()),
 })

@@ -11,7 +11,8 @@ import type { AccessToken } from './record.js'
 import type { Presence } from './sessions.js'
 import type { Settings } from './settings.js'
 import { type Clocks, justObtained, leftOf, UNSAID_LIFETIME } from './tokens.js'
-import type { Transaction } from './transaction.js'
+import { isStepUp, type Transaction } from './transaction.js'
+import { userDigest } from './user.js'
 
 /**
  * `POST /token` with a code: redeems what the page brings, and answers with the first access token and what the page may
@@ -32,6 +33,7 @@ export async function redeemCode(request: Asked, form: Form, parts: Parts): Prom
     const answer: CodeAnswer<unknown> = {
       ...tokenAnswer(access, parts.settings),
       user: presence.record.claims,
+      user_digest: await userDigest(presence.record),
       expires_at: presence.expiresAt,
       session_expires_in: secondsUntil(presence.expiresAt, parts.settings.now()),
     }
@@ -60,18 +62,18 @@ export interface CodeResponse {
 /** Redeems a code, checks the ID Token, and makes a session under a new id. @throws Refusal */
 export async function signIn(
   request: Asked,
-  { issuer, redirect_uri, nonce, max_age, acr_values, resource, scope, own }: Transaction,
+  transaction: Transaction,
   response: CodeResponse,
   { providers, sessions, replaced }: Parts,
 ): Promise<{ presence: Presence; access: AccessToken }> {
+  const { issuer, redirect_uri, nonce, max_age, acr_values, resource, scope, began, own } = transaction
   const provider = providers.of(issuer)
   if (!provider) throw new Refusal('issuer_mismatch')
   const { settings } = provider
   const tokens = await provider.redeem({ ...response, redirect_uri, nonce, max_age, acr_values, resource })
   const now = settings.now()
   const { sub, sid, acr, auth_time } = tokens.claims
-  const stepUp = max_age !== undefined || acr_values !== undefined
-  if (stepUp && own?.began && (own.began.sub !== sub || own.began.iss !== issuer)) {
+  if (isStepUp(transaction) && began && (began.sub !== sub || began.iss !== issuer)) {
     if (tokens.refresh_token !== undefined) await provider.revoke(tokens.refresh_token)
     throw new Refusal('subject_mismatch', {
       description: 'Another person signed in than the one who was asked to. Their session is as it was.',

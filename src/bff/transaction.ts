@@ -8,6 +8,7 @@ import { Refusal } from './errors.js'
 import { type Form, one, required, seconds } from './form.js'
 import { type Keyring, openJson } from './keyring.js'
 import type { Replaced } from './replaced.js'
+import type { Absence, Presence } from './sessions.js'
 import type { Settings } from './settings.js'
 import { recordOf } from './stored-session.js'
 import { allowedTarget } from './wanted.js'
@@ -25,16 +26,23 @@ export interface Transaction {
   max_age?: number
   acr_values?: string
   at: number
+  /** The session that this browser had when it began: its cookies are withheld on the way back to the backend. */
+  began?: Began
   /** Of a sign-in that the backend itself began. */
   own?: OwnFlow
+}
+
+/** A session, and whose it is. */
+export interface Began {
+  id: string
+  iss: string
+  sub: string
 }
 
 /** What a sign-in of the backend's own has beside: nothing of it ever reaches the page. */
 export interface OwnFlow {
   code_verifier: string
   return_to: string
-  /** The session that this browser had when it began: cookies of its are withheld on the way back. */
-  began?: { id: string; iss: string; sub: string }
   /** The session that its completion ends: the same, or of a browser that another site has sent here. */
   replaces?: Replaced
   /** `prompt=none`: a refusal is no error. */
@@ -116,6 +124,14 @@ export async function examineRequest(
     },
   }
 }
+
+/** Whether it is whoever is signed in that is asked to sign in once more: more strongly, or anew. */
+export const isStepUp = ({ max_age, acr_values }: Pick<Transaction, 'max_age' | 'acr_values'>): boolean =>
+  max_age !== undefined || acr_values !== undefined
+
+/** Who is signed in where a sign-in begins. */
+export const beganIn = ({ record }: Presence | Absence): { began?: Began } =>
+  record ? { began: { id: record.id, iss: record.iss, sub: record.sub } } : {}
 
 export type Transactions = ReturnType<typeof createTransactions>
 

@@ -27,11 +27,11 @@ export function createPageAuth<Claims = StandardClaims>(
   openBackend = createBackend,
 ): Auth<Claims> {
   // Read once, now: a script that replaces them later gets nothing by it.
-  const { document, open } = globalThis
-  const subtle = globalThis.crypto?.subtle
+  const { document, open, crypto } = globalThis
+  const subtle = crypto?.subtle
   if (!subtle) throw clientError('insecure_context')
-  const { now = systemNow, onReturn, initial, apis = {} } = options
-  const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
+  const { now = systemNow, onReturn, apis = {} } = options
+  const fetch = (options.fetch ?? globalThis.fetch).bind(globalThis)
   const backend = absolute(options, 'bff', '/bff').replace(/\/$/, '')
   const redirect_uri = absolute(options, 'redirect_uri', '/callback')
   const trace: string[] = []
@@ -43,7 +43,7 @@ export function createPageAuth<Claims = StandardClaims>(
     note(event.type)
     isolated(options.onEvent, event)
   }
-  const snapshot = createSnapshot<Claims>(guess(initial))
+  const snapshot = createSnapshot<Claims>(guess(options.initial))
   const backOff = createBackOff()
   const renewal = createRenewal({
     ask,
@@ -61,6 +61,8 @@ export function createPageAuth<Claims = StandardClaims>(
   let epoch = 0
   /** When the session ends, by the clock that nobody sets, in its milliseconds. */
   let ends: number | undefined
+  /** The backend's name for whoever is here: `sub` alone may be two people's at two issuers. Older ones have none. */
+  let digest: string | undefined
   let asking: Promise<Session<Claims>> | undefined
   const { leave, go, cameBack } = createDeparture(open)
   let tabs: ReturnType<typeof openTabs> | undefined
@@ -71,12 +73,14 @@ export function createPageAuth<Claims = StandardClaims>(
     return session.status === 'signed-in' ? subOf(session.user) : undefined
   }
 
-  function enter(answer: { user: Claims; expires_at: number }, left?: number) {
+  function enter(answer: { user: Claims; user_digest?: string; expires_at: number }, left?: number) {
     const was = sub()
     const is = subOf(answer.user)
-    if (settled && was && was !== is) return end('user_changed')
+    const { user_digest = digest } = answer
+    if (settled && was && (was !== is || (digest && digest !== user_digest))) return end('user_changed')
     settled = true
     ends = performance.now() + 1000 * (left as number)
+    digest = user_digest
     snapshot.set(signedIn(answer))
     if (was !== is) emit({ type: 'signed_in' })
   }
@@ -90,7 +94,7 @@ export function createPageAuth<Claims = StandardClaims>(
   /** Another person, nobody any more, or the same for more: what was before is of no use. */
   function forget() {
     epoch++
-    ends = undefined
+    ends = digest = undefined
     settled = false
     renewal.clear()
   }
@@ -114,11 +118,7 @@ export function createPageAuth<Claims = StandardClaims>(
    * Asks who is here; the first token rides along. What goes wrong is the answer, and leaves what is known as it is.
    * `touch`: a person or the app did something. What the page asks by itself keeps no session alive.
    */
-  async function who(
-    first?: TokenOptions,
-    touch?: boolean,
-    failure?: SallyportError,
-  ): Promise<SallyportError | undefined> {
+  async function who(first?: TokenOptions, touch?: boolean, failure?: SallyportError) {
     if (backOff.waiting()) return notNow('backend_unavailable')
     const mine = epoch
     const answer = await ask(`/session${touch ? '' : '?touch=false'}`, first && formOf(first))
@@ -209,13 +209,20 @@ export function createPageAuth<Claims = StandardClaims>(
   }
 
   async function acquire(wanted: Wanted): Promise<string> {
+    // Whoever was here when it was asked for: what waits meanwhile is never done as somebody else.
+    const examine = () => {
+      const is = sub()
+      wanted.sub ??= is
+      wanted.user ??= digest
+      if (is && is !== wanted.sub) throw clientError('subject_mismatch')
+    }
+    examine()
     const session = await ready(wanted)
-    if (session.status === 'unavailable') throw session.error
-    if (session.status !== 'signed-in') throw clientError('login_required')
-    return mode === 'proxy' ? '' : (renewal.current(wanted) ?? renewal.renew(wanted))
+    if (!sub()) throw session.status === 'unavailable' ? session.error : clientError('login_required')
+    examine()
+    return mode === 'proxy' ? '' : (renewal.current(wanted) ?? renewal.renew(wanted).finally(examine))
   }
 
-  /** Empty in proxy mode. */
   const token = (wanted: Wanted) => abortable(acquire(wanted), wanted.signal)
 
   /** What the lazy chunks and `auth.fetch` may use. */
@@ -250,7 +257,7 @@ export function createPageAuth<Claims = StandardClaims>(
     ready: () => ready(),
     async getToken(wanted = {}) {
       // Most calls end here: nothing is awaited for a token that is there.
-      const held = (!wanted.signal && renewal.current(wanted)) || (await token(wanted))
+      const held = (!wanted.signal && renewal.current(wanted)) || (await token({ ...wanted }))
       if (!held) throw clientError('token_not_available')
       return held
     },

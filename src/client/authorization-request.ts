@@ -104,5 +104,6 @@ export function failed(
   if (isSignInCode(error)) return signInError(error, { cause })
   const failure = failureOf(answer, 'backend_unavailable')
   if (failure.retryable) return signInError(otherwise, { retryable: true, cause })
+  if (failure.code === 'subject_mismatch') return failure
   return refused ? signInError(refused, { cause }) : failure
 }

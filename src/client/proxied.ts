@@ -1,6 +1,7 @@
 import type { Aim } from './aim.js'
 import { clientError } from './errors.js'
 import type { FetchPorts } from './fetch-ports.js'
+import type { Wanted } from './renewal.js'
 import { stepUp } from './step-up.js'
 import type { FetchOptions } from './types.js'
 
@@ -14,7 +15,8 @@ export async function proxied(
   request: Request,
   stream: Blob | null,
   init: RequestInit | undefined,
-  { fetch, backend, who, login }: FetchPorts,
+  wanted: Wanted,
+  { fetch, backend, who, login, getToken }: FetchPorts,
   options: FetchOptions | undefined,
 ): Promise<Response> {
   const rest = url.pathname.slice(prefix.pathname.replace(/\/$/, '').length)
@@ -23,17 +25,29 @@ export async function proxied(
   const target = `${backend}${route === undefined ? rest : `/api/${route}${rest}`}${url.search}`
   const headers = new Headers(request.headers)
   headers.set('Sallyport-CSRF', '1')
+  // As whom: the backend refuses it while somebody else is signed in.
+  if (wanted.user) headers.set('Sallyport-User', wanted.user)
   const body = stream ?? (await bodyOf(request, init, headers))
   // Member by member: as the second argument a Request brings its body as a stream in one browser, and not at all in another.
   const { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive, signal } = request
   const same = { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive, signal }
   const send = () => fetch(target, { ...same, headers, body, credentials: 'include' })
   const response = await send()
-  const stepped = response.status === 401 && !stream && (await stepUp(response, options, login, send))
+  const stepped =
+    response.status === 401 && !stream && (await stepUp(response, options, login, () => getToken(wanted).then(send)))
   if (stepped) return stepped
-  // The backend's own refusal, not the API's: perhaps nobody is signed in any more.
-  if (response.status === 401 && !response.headers.has('www-authenticate')) who()
+  // The backend's own refusal, not the API's: perhaps nobody is signed in any more, or somebody else.
+  if (response.status === 401 ? !response.headers.has('www-authenticate') : await isChanged(response)) who()
   return response
+}
+
+async function isChanged(response: Response): Promise<boolean> {
+  if (response.status !== 409) return false
+  const body = await response
+    .clone()
+    .json()
+    .catch(() => undefined)
+  return body?.error === 'user_changed'
 }
 
 async function bodyOf(request: Request, init: RequestInit | undefined, headers: Headers): Promise<BodyInit | null> {

@@ -18,6 +18,9 @@ export interface Wanted extends TokenOptions {
   refused?: string
   /** Its SHA-256, for the backend. */
   digest?: string
+  /** Whom this page showed when it was asked for: `sub`, and the backend's name for them. */
+  sub?: string | undefined
+  user?: string | undefined
 }
 
 /** What renewal needs to know and to say; it decides nothing about sessions. */
@@ -52,10 +55,10 @@ export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalPort
   function clock(): number {
     const age = now() - wall
     if (age >= 0 && age < 1) return time + age
-    const before = tick
-    tick = ticks()
+    const passed = ticks() - tick
+    tick += passed
     wall += age
-    time += Math.max(age, tick - before)
+    time += Math.max(age, passed)
     return time
   }
   const left = ({ end }: Held) => end - clock()
@@ -84,7 +87,7 @@ export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalPort
         ...formOf(wanted),
         grant_type: 'refresh_token',
         refused: wanted.digest,
-        sub: sub(),
+        sub: wanted.sub,
       })
     let answer = backOff.waiting() ? undefined : await question()
     if (answer?.status === 409) {
@@ -95,7 +98,7 @@ export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalPort
     // Signed out, or in as somebody else, while this was under way: whatever came back is nobody's.
     if (mine !== held) {
       // Or signed in anew, for more: then there is a token already.
-      const entry = sub() && held.get(key)
+      const entry = held.get(key)
       if (entry) return entry.token
       throw clientError('login_required')
     }
@@ -106,7 +109,8 @@ export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalPort
       return keep(wanted, body as unknown as TokenAnswer)
     }
     if (body?.error === 'invalid_grant') {
-      end(body.reason ?? 'revoked', true)
+      // Of whoever it was asked for: somebody else may be here by now.
+      if (wanted.sub === sub()) end(body.reason ?? 'revoked', true)
       throw clientError('login_required')
     }
     const failure = answer ? failureOf(answer, 'refresh_unavailable') : notNow('refresh_unavailable')

@@ -21,7 +21,6 @@ export const signInErrors = {
   id_token_invalid: 'The backend refused the ID Token. See cause for the claim.',
   issuer_mismatch:
     'The provider does not call itself what the backend expects. Compare "issuer" character for character.',
-  subject_mismatch: 'UserInfo speaks of another person than the ID Token.',
   session_too_large: 'The session does not fit into its cookies. Let fewer claims through at the backend.',
   sign_in_rejected: 'The code was refused. See cause; start again with auth.login().',
   sign_in_unavailable:

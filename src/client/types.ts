@@ -101,8 +101,8 @@ export interface AuthorizationDetail {
 /** How `auth.fetch()` answers an API that wants a stronger or fresher sign-in. @see RFC 9470 */
 export interface FetchOptions {
   /**
-   * `popup` signs in again in a popup and replays the request once; `redirect` leaves the page and rejects `step_up_started`;
-   * `popup-or-redirect` leaves it where the popup is blocked; `never` hands the API's answer to the caller. Default `never`.
+   * `popup` signs in again in a popup and replays the request once, if it is the same person (else `subject_mismatch`);
+   * `redirect` leaves the page and rejects `step_up_started`; `popup-or-redirect` leaves it where the popup is blocked; `never` hands the API's answer to the caller. Default `never`.
    *
    * A popup needs a recent click. Where that is too long ago when the API answers (Safari), `popup` rejects `popup_blocked`,
    * and `error.retry()`, called from a click, opens it and resolves to the API's answer.
@@ -149,7 +149,7 @@ export interface Auth<Claims = StandardClaims> {
    * `popup_timeout` (after ten minutes) or what was wrong with the provider's answer. Who was here before stays then.
    *
    * @throws TypeError for a protocol parameter in `params`
-   * @throws SallyportError `login_unavailable`, `login_loop`, `storage_unavailable`, `issuer_mismatch`, `invalid_scope`, `invalid_target`, `request_refused`, `chunk_unavailable`, `cancelled`
+   * @throws SallyportError `login_unavailable`, `login_loop`, `subject_mismatch` (with `max_age` or `acr_values`), `storage_unavailable`, `issuer_mismatch`, `invalid_scope`, `invalid_target`, `request_refused`, `chunk_unavailable`, `cancelled`
    */
   login(options?: LoginOptions): Promise<void>
   /**
@@ -160,15 +160,17 @@ export interface Auth<Claims = StandardClaims> {
    */
   logout(options?: LogoutOptions): Promise<void>
   /**
-   * An access token with `minValidity` left, from memory where possible. One renewal at a time, however many ask.
+   * An access token with `minValidity` left, from memory where possible. One renewal at a time, however many ask. Whoever was
+   * here when it was asked for gets it: when another person signs in meanwhile, it rejects `subject_mismatch`.
    *
-   * @throws SallyportError `login_required`, `refresh_unavailable`, `backend_unavailable`, `invalid_scope`, `invalid_target`, `request_refused`, `token_not_available`
+   * @throws SallyportError `login_required`, `subject_mismatch`, `refresh_unavailable`, `backend_unavailable`, `invalid_scope`, `invalid_target`, `request_refused`, `token_not_available`
    * @throws the `signal`'s reason
    */
   getToken(options?: TokenOptions): Promise<string>
   /**
    * `fetch` with an access token: for URLs of this origin and those under `apis`. After a 401 it asks once for another
-   * token and replays once, unless the body is a stream.
+   * token and replays once, unless the body is a stream. Nothing is sent, or sent again, as another person than was here at
+   * the call. In proxy mode the backend's own 409 `user_changed` is the answer when somebody else has signed in unheard.
    *
    * Not checked: whether the API is what it says it is; redirects to other origins lose the token by the Fetch standard.
    *

@@ -28,7 +28,7 @@ export type Verdict =
     }
   | {
       ok: false
-      status: 400 | 401 | 403 | 429 | 503
+      status: 400 | 401 | 403 | 409 | 429 | 503
       error: string
       error_description?: string
       /** Further parameters of the challenge, for example `acr_values`. */

@@ -26,6 +26,7 @@ export interface TokenAnswer {
 /** A token answer to an authorization code also says who signed in, so that no second request follows. */
 export interface CodeAnswer<Claims = StandardClaims> extends TokenAnswer {
   user: Claims
+  user_digest: string
   expires_at: number
   /** Seconds until the session ends; `expires_in` is the token's. */
   session_expires_in?: number
@@ -48,6 +49,8 @@ export type SessionAnswer<Claims = StandardClaims> =
   | {
       mode: Mode
       user: Claims
+      /** The person's `iss` and `sub` as one name, for the header `Sallyport-User`. 0.1.0 says none. */
+      user_digest?: string
       /** End of the session, epoch seconds. */
       expires_at: number
       /** The same as seconds from now: a page's clock may be off. */

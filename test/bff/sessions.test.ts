@@ -23,7 +23,7 @@ describe('session cookies', () => {
     const { tab, as, now } = await world()
     await signIn(tab)
     const session = await who(tab)
-    expect(Object.keys(session).sort()).toEqual(['expires_at', 'expires_in', 'mode', 'user'])
+    expect(Object.keys(session).sort()).toEqual(['expires_at', 'expires_in', 'mode', 'user', 'user_digest'])
     expect(session.expires_in).toBe(session.expires_at - now())
     expect(session.user.phone_number).toBeUndefined()
     expect(session.user.name).toBe('Alice Adams')

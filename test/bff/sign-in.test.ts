@@ -166,6 +166,7 @@ describe.each(homes)('redeeming a code, with %s', (_home, world) => {
       'session_expires_in',
       'token_type',
       'user',
+      'user_digest',
     ])
     expect(body).toMatchObject({ token_type: 'Bearer', expires_in: 300, user: { sub: 'alice', name: 'Alice Adams' } })
     expect([body.expires_at, body.session_expires_in]).toEqual([now() + 86_400, 86_400])

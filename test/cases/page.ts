@@ -26,6 +26,7 @@ export const pageCases: readonly Case[] = [
   refuses('C-22', 'errors hold no secret'),
   refuses('C-23', 'a URL or Request that its owner changes while a token is awaited'),
   refuses('C-24', 'a body that arrives twice, in part or not at all'),
+  refuses('C-25', 'another person than the one whose request waits'),
   refuses('C-26', 'to keep an unattended session alive, whatever the clock of the page is set to'),
   refuses(
     'C-27',

@@ -16,6 +16,7 @@ export const proxyCases: readonly Case[] = [
   refuses('P-12', 'a WebSocket from another origin'),
   refuses('P-13', 'bodies that are too long, or have no end'),
   refuses('P-14', 'encoded bytes that are not UTF-8, and two hosts'),
+  refuses('P-15', 'a call for somebody else than who is signed in'),
   refuses('P-16', 'the token of one API for another one'),
   refuses('P-17', 'an API that echoes the token in a header'),
   refuses('P-18', 'statuses of an API that are none'),
