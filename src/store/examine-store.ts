@@ -5,11 +5,6 @@ import type { Ledger } from './ledger.js'
 
 const usual = 'memoryStore() for one process, redisStore(…) or postgresStore(…) for all'
 
-/** @throws TypeError naming the option */
-export function examineStore(maker: string, store: { get?: unknown } | undefined, remedy = usual): void {
-  if (typeof store?.get !== 'function') throw new TypeError(`${maker}: "store" is missing: ${remedy}`)
-}
-
 /** What the engines in memory take. */
 export interface MemoryOptions {
   /** The clock, epoch seconds. Default: the system's. */
