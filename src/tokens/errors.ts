@@ -4,7 +4,7 @@ import { SallyportError } from '../protocol/error.js'
 export const tokenErrors = {
   refresh_invalid: 'This refresh token is not known, has expired, or its sign-in is over.',
   refresh_reused: 'This refresh token was used before: all that came from its sign-in is ended.',
-  refresh_conflict: 'Somebody uses this refresh token at this very moment: ask again with the newer one.',
+  refresh_conflict: 'Many use this refresh token at this very moment: ask again, with the same.',
 } as const
 
 export type TokenErrorCode = keyof typeof tokenErrors

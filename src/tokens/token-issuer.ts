@@ -106,7 +106,8 @@ export type TokenIssuer = ReturnType<typeof createTokenIssuer>
  * For services that mint their own tokens: RFC 9068 access tokens and rotated refresh tokens, for people or programs that
  * the service itself has authenticated. It authenticates nobody.
  *
- * A refresh token is good once; one that comes again ends everything from its sign-in, in every process.
+ * A refresh token is good once; one that comes again ends everything from its sign-in, in every process. Within 60 seconds it
+ * gives the same successor instead, as long as that was not used: an answer was lost, or two asked at once.
  *
  * @throws TypeError naming the option
  */
@@ -177,7 +178,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
     },
 
     /**
-     * New tokens for a refresh token, which is spent by it. `scopes` can only be fewer.
+     * New tokens for a refresh token, which is spent by it. `scopes` can only be fewer. After a StoreError ask again with the same.
      *
      * @throws TypeError for scopes, and for an API, that were not granted
      * @throws SallyportError `refresh_invalid`, `refresh_reused`, `refresh_conflict`

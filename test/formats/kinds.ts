@@ -103,6 +103,21 @@ export const kinds: readonly Kind[] = [
     },
   },
   {
+    kind: 'refresh-replay',
+    async write({ store }, now) {
+      const tokens = createTokenIssuer({
+        issuer: 'https://a.example',
+        audience: 'https://api.example',
+        keys: [signing],
+        store,
+        now,
+      })
+      const { refresh_token = '' } = await tokens.issue(grant)
+      await tokens.refresh(refresh_token)
+      return async () => (await tokens.refresh(refresh_token)).scope
+    },
+  },
+  {
     kind: 'agent',
     async write(shelf, now) {
       const { agents } = await people(shelf, now)
