@@ -199,18 +199,25 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
   }
 
   /** What an OAuth error says of the client or of the time, whatever was asked; `undefined` if it is about the request. */
-  function commonRefusal({ status, error }: oidc.ResponseBodyError, endpoint: string): Refusal | undefined {
+  function commonRefusal(thrown: unknown, endpoint: string): Refusal | undefined {
+    const answer = answerOf(thrown)
+    if (answer.type !== 'error' || !answer.json) return undefined
+    const { status, error } = answer
+    // openid-client reads no body beside a challenge, which a 401 of RFC 6749 section 5.2 has to have.
     if (status === 401 || error === 'invalid_client' || error === 'unauthorized_client') {
-      emit({ type: 'operator_error', detail: `The ${endpoint} endpoint answers ${errorCode(error)}` })
+      emit({
+        type: 'operator_error',
+        detail: `The ${endpoint} endpoint answers ${error === undefined ? status : errorCode(error)}`,
+      })
       return new Refusal('operator_error')
     }
     return status >= 500 || status === 429 ? unavailable(endpoint) : undefined
   }
 
   function pushRefusal(error: unknown): Refusal {
-    if (!(error instanceof oidc.ResponseBodyError)) return unavailable('pushed authorization request')
     const common = commonRefusal(error, 'pushed authorization request')
     if (common) return common
+    if (!(error instanceof oidc.ResponseBodyError)) return unavailable('pushed authorization request')
     const code = error.error === 'invalid_scope' || error.error === 'invalid_target' ? error.error : 'invalid_request'
     // RFC 9126 has no word of its own for it, and it is the mistake that most begin with.
     const unregistered = /redirect_uri/.test(`${error.error} ${error.error_description}`)
@@ -220,11 +227,10 @@ export function createProvider<Its extends ProviderSettings>(settings: Its, dpop
 
   function redemptionRefusal(error: unknown): Refusal {
     if (error instanceof Refusal) return error
-    if (error instanceof oidc.ResponseBodyError) {
-      const common = commonRefusal(error, 'token')
-      if (common) return common
+    const common = commonRefusal(error, 'token')
+    if (common) return common
+    if (error instanceof oidc.ResponseBodyError)
       return new Refusal('invalid_grant', { description: `The provider refused the code: ${errorCode(error.error)}` })
-    }
     const claim = refusedClaim(error)
     if (claim) {
       emit({ type: 'id_token_refused', claim })

@@ -37,10 +37,13 @@ export const pageOptions: Omit<Shape<AuthOptions<unknown>>, 'bff' | 'initial' | 
 /** What a backend has said is not looked into: a page shows what it is told. */
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** Where `auth.fetch` may send tokens. */
+export const apis = table(object<Api>({ resource: optional(text), scope: optional(words), route: optional(text) }))
+
 export const authOptions = object<AuthOptions<unknown>>({
   ...pageOptions,
   bff: optional(text),
-  apis: optional(table(object<Api>({ resource: optional(text), scope: optional(words), route: optional(text) }))),
+  apis: optional(apis),
   initial: optional(
     check<NonNullable<AuthOptions<unknown>['initial']>>('what bff.getSession(request) resolves to', isObject),
   ),

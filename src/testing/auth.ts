@@ -1,5 +1,7 @@
+import { createAim } from '../client/aim.js'
 import { createFetch } from '../client/fetch.js'
-import type { Auth, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
+import { apis } from '../client/shapes.js'
+import type { Auth, AuthOptions, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
 import type { StandardClaims } from '../protocol/claims.js'
 import { SallyportError } from '../protocol/error.js'
 import { refuseProduction } from './production.js'
@@ -9,7 +11,7 @@ refuseProduction()
 import { examine } from '../protocol/examine.js'
 import { anything, func, object, oneOf, optional, text } from '../protocol/shape.js'
 
-export interface TestAuthOptions<Claims> {
+export interface TestAuthOptions<Claims> extends Pick<AuthOptions, 'apis' | 'bff'> {
   /** Who is signed in. */
   user?: Claims
   /** What `getToken()` resolves to. Default `test-token`. */
@@ -25,6 +27,8 @@ const testAuthOptions = object<TestAuthOptions<unknown>>({
   token: optional(text),
   status: optional(oneOf('pending', 'signed-in', 'signed-out', 'unavailable')),
   fetch: optional(func),
+  apis: optional(apis),
+  bff: optional(text),
 })
 
 /** What a component asked for. */
@@ -44,12 +48,16 @@ export interface TestAuth<Claims> extends Auth<Claims> {
 
 /**
  * An {@link Auth} to render components with: no network, no backend, no redirect. `login()` and `logout()` are recorded
- * and change nothing by themselves; a test says what happens next with `set()`.
+ * and change nothing by themselves; a test says what happens next with `set()`. `fetch()` goes where `createAuth` would let it go:
+ * to the page's own origin and `apis`, not to the backend (`bff`).
  */
 export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions<Claims> = {}): TestAuth<Claims> {
   refuseProduction()
   examine('createTestAuth', testAuthOptions, options)
   const { user, token = 'test-token', status = user === undefined ? 'signed-out' : 'signed-in' } = options
+  const document = globalThis.document ?? { baseURI: 'http://localhost/' }
+  const backend = new URL(options.bff ?? '/bff', document.baseURI).href.replace(/\/$/, '')
+  const aim = createAim(options.apis ?? {}, new URL(document.baseURI).origin, backend)
   const listeners = new Set<(session: Session<Claims>) => void>()
   const calls: TestAuthCalls = { login: [], logout: [], getToken: [], extend: 0 }
   let session = initial(status, user)
@@ -87,9 +95,9 @@ export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions
     getToken,
     fetch: createFetch({
       fetch: (input, init) => (options.fetch ?? globalThis.fetch)(input, init),
-      aim: (url) => ({ url, api: {} }),
-      document: globalThis.document ?? { baseURI: 'http://localhost/' },
-      backend: '/bff',
+      aim,
+      document,
+      backend,
       subtle: crypto.subtle,
       getToken: () => getToken(),
       who() {},

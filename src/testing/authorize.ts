@@ -6,6 +6,7 @@ import { issue, type ProviderState, randomText } from './provider-state.js'
  */
 export async function authorize(state: ProviderState, url: URL): Promise<Response> {
   const query = pushedOr(state, url.searchParams)
+  if (!query) return page(400, 'The request_uri is not known, not of this client, used or too old.')
   const client = state.clients.find(({ client_id }) => client_id === query.get('client_id'))
   const redirect_uri = query.get('redirect_uri') ?? ''
   if (!client) return page(400, 'The client is not known.')
@@ -104,10 +105,16 @@ const page = (status: number, text: string): Response =>
     headers: { 'Content-Type': 'text/html' },
   })
 
-/** The parameters of a pushed request, once; any other request as it is. @see RFC 9126 section 4 */
-function pushedOr(state: ProviderState, query: URLSearchParams): URLSearchParams {
-  const request_uri = query.get('request_uri') ?? ''
+/**
+ * The parameters of a pushed request, once, in time and for the client that has pushed it; any other request as it is.
+ * `undefined` where a request_uri is not good for that. @see RFC 9126 section 4
+ */
+function pushedOr(state: ProviderState, query: URLSearchParams): URLSearchParams | undefined {
+  const request_uri = query.get('request_uri')
+  if (request_uri === null) return query
   const pushed = state.pushed.get(request_uri)
+  // Whoever else knows the name of a request does not use it up.
+  if (pushed?.form.get('client_id') !== query.get('client_id') || !pushed) return undefined
   state.pushed.delete(request_uri)
-  return pushed?.get('client_id') === query.get('client_id') && pushed ? pushed : query
+  return state.now() > pushed.expires ? undefined : pushed.form
 }

@@ -2,16 +2,22 @@ import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { peerOf } from '../protocol/peer.js'
 import type { MockClient, ProviderState } from './provider-state.js'
 
-/**
- * The client that a request authenticates as, by the one method that it is registered for: a certificate, a signed
- * assertion, a secret by `client_secret_basic` or `client_secret_post`, never two at once; a public client by its
- * name alone.
- */
+/** The client that a request authenticates as, of which the form says nothing else. */
 export async function authenticate(
   state: ProviderState,
   request: Request,
   form: URLSearchParams,
 ): Promise<string | undefined> {
+  const client_id = await proven(state, request, form)
+  return (form.get('client_id') ?? client_id) === client_id ? client_id : undefined
+}
+
+/**
+ * The client that a request authenticates as, by the one method that it is registered for: a certificate, a signed
+ * assertion, a secret by `client_secret_basic` or `client_secret_post`, never two at once; a public client by its
+ * name alone.
+ */
+async function proven(state: ProviderState, request: Request, form: URLSearchParams): Promise<string | undefined> {
   const known = (client_id: string) => state.clients.find((client) => client.client_id === client_id)
   const assertion = form.get('client_assertion')
   const [scheme, credentials = ''] = (request.headers.get('authorization') ?? '').split(' ')
@@ -20,14 +26,22 @@ export async function authenticate(
   if (assertion !== null) return asserted(state, assertion, form)
   if (scheme) {
     if (scheme.toLowerCase() !== 'basic') return undefined
-    const [client_id = '', client_secret] = atob(credentials)
-      .split(':')
-      .map((part) => decodeURIComponent(part.replaceAll('+', ' ')))
+    const [client_id = '', client_secret] = basic(credentials) ?? []
     return bySecret(known(client_id), client_secret)
   }
   const client = known(form.get('client_id') ?? '')
   if (client?.token_endpoint_auth_method === 'none') return inForm === null ? client.client_id : undefined
   return client?.certificate ? byCertificate(client, request) : bySecret(client, inForm ?? undefined)
+}
+
+/** Name and secret; `undefined` for what is not encoded as it must be. @see RFC 6749 section 2.3.1 */
+function basic(credentials: string): string[] | undefined {
+  try {
+    const parts = atob(credentials).split(':')
+    return parts.length === 2 ? parts.map((part) => decodeURIComponent(part.replaceAll('+', ' '))) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 const bySecret = (client: MockClient | undefined, client_secret: string | undefined): string | undefined =>
@@ -53,7 +67,7 @@ async function asserted(state: ProviderState, assertion: string, form: URLSearch
     })
     const { aud, exp = 0, jti = '' } = payload
     if (aud !== state.issuer || exp > state.now() + 60 || !isFirst(state, `assertion ${jti}`)) return undefined
-    return form.get('client_id') === null || form.get('client_id') === client_id ? client_id : undefined
+    return client_id
   } catch {
     return undefined
   }

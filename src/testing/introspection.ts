@@ -1,7 +1,7 @@
 import { authenticate } from './client-authentication.js'
 import type { Claims } from './keys.js'
 import { isPublic, type ProviderState } from './provider-state.js'
-import { json, oauthError } from './token.js'
+import { clientRefused, json, oauthError } from './token.js'
 
 /**
  * What a token is worth, for clients that prove who they are. Unknown, expired and revoked are one answer; a refresh token is
@@ -11,7 +11,7 @@ export async function introspect(state: ProviderState, request: Request): Promis
   const form = new URLSearchParams(await request.text())
   const client_id = await authenticate(state, request, form)
   if (client_id === undefined || state.clients.some((client) => client.client_id === client_id && isPublic(client)))
-    return oauthError('invalid_client', 'client authentication failed', 401)
+    return clientRefused(request)
   const [token, second] = form.getAll('token')
   if (!token || second !== undefined) return oauthError('invalid_request', 'one token is needed')
   const claims = accessTokenOf(state, token) ?? refreshTokenOf(state, token)

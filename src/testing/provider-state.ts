@@ -82,7 +82,7 @@ export interface ProviderState {
   leeway: number
   codes: Map<string, Code>
   /** Pushed requests by `request_uri`, each good once. */
-  pushed: Map<string, URLSearchParams>
+  pushed: Map<string, { form: URLSearchParams; expires: number }>
   refreshTokens: Map<string, RefreshToken>
   revokedFamilies: Set<string>
   /** The claims of every access token that has not been revoked. */

@@ -12,11 +12,18 @@ export const json = (body: unknown, status = 200): Response =>
 export const oauthError = (error: string, error_description: string, status = 400): Response =>
   json({ error, error_description }, status)
 
+/** Whoever has tried by a header is told which scheme is good. @see RFC 6749 section 5.2 */
+export function clientRefused({ headers }: Request): Response {
+  const refused = oauthError('invalid_client', 'client authentication failed', 401)
+  if (headers.has('authorization')) refused.headers.set('WWW-Authenticate', 'Basic realm="token endpoint"')
+  return refused
+}
+
 /** The token endpoint. @see RFC 6749 sections 4.1.3 and 6 */
 export async function token(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
   const client_id = await authenticate(state, request, form)
-  if (client_id === undefined) return oauthError('invalid_client', 'client authentication failed', 401)
+  if (client_id === undefined) return clientRefused(request)
   for (const name of new Set(form.keys()))
     if (name !== 'resource' && form.getAll(name).length > 1) return oauthError('invalid_request', `${name} is repeated`)
   const proof = await proofOf(state, request)
@@ -178,7 +185,7 @@ async function answer(
 export async function revoke(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
   const client_id = await authenticate(state, request, form)
-  if (client_id === undefined) return oauthError('invalid_client', 'client authentication failed', 401)
+  if (client_id === undefined) return clientRefused(request)
   const token = form.get('token') ?? ''
   const found = state.refreshTokens.get(token)
   if (found?.client_id === client_id) state.revokedFamilies.add(found.family)
@@ -186,19 +193,23 @@ export async function revoke(state: ProviderState, request: Request): Promise<Re
   return new Response(null, { status: 200 })
 }
 
+/** Seconds that a pushed request waits. */
+const PUSHED = 60
+
 /** Pushed authorization requests. @see RFC 9126 section 2 */
 export async function push(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
   const client_id = await authenticate(state, request, form)
-  if (client_id === undefined) return oauthError('invalid_client', 'client authentication failed', 401)
+  if (client_id === undefined) return clientRefused(request)
+  if (form.has('request_uri')) return oauthError('invalid_request', 'a pushed request has no request_uri')
   const client = state.clients.find((candidate) => candidate.client_id === client_id)
   if (!client?.redirect_uris.includes(form.get('redirect_uri') ?? ''))
     return oauthError('invalid_request', 'the redirect_uri is not registered')
   form.delete('client_secret')
   form.set('client_id', client_id)
   const request_uri = `urn:ietf:params:oauth:request_uri:${randomText()}`
-  state.pushed.set(request_uri, form)
-  return json({ request_uri, expires_in: 60 }, 201)
+  state.pushed.set(request_uri, { form, expires: state.now() + PUSHED })
+  return json({ request_uri, expires_in: PUSHED }, 201)
 }
 
 /** @see RFC 9449 section 8 */

@@ -124,6 +124,15 @@ describe.each(homes)('a provider that offers pushed requests, with %s', (_home, 
       'operator_error',
     ],
     [
+      'does not know the client, and says by which scheme',
+      {
+        status: 401,
+        body: '{"error":"invalid_client"}',
+        headers: { 'Content-Type': 'application/json', 'WWW-Authenticate': 'Basic realm="par"' },
+      },
+      'operator_error',
+    ],
+    [
       'refuses the scope',
       { status: 400, body: '{"error":"invalid_scope"}', headers: { 'Content-Type': 'application/json' } },
       'invalid_scope',

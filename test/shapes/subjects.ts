@@ -36,7 +36,7 @@ import { bffCalls, bffOptions } from '../../src/bff/shapes.js'
 import * as browserOnly from '../../src/browser-only/development.js'
 import { browserOnlyOptions } from '../../src/browser-only/shapes.js'
 import * as page from '../../src/client/development.js'
-import { authCalls, authOptions } from '../../src/client/shapes.js'
+import { apis, authCalls, authOptions } from '../../src/client/shapes.js'
 import { clientCertificateOptions } from '../../src/guard/client-certificate.js'
 import { guardCalls, guardCheck, guardOptions } from '../../src/guard/guard.js'
 import { needsShape } from '../../src/guard/needs.js'
@@ -79,6 +79,8 @@ const testAuthOptions = object<testAuth.TestAuthOptions<unknown>>({
   token: optional(text),
   status: optional(oneOf('pending', 'signed-in', 'signed-out', 'unavailable')),
   fetch: optional(func),
+  apis: optional(apis),
+  bff: optional(text),
 })
 
 const fromOutside = because('what it takes comes from outside, and is answered')

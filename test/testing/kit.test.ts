@@ -9,11 +9,13 @@ describe('the provider', () => {
   const client = { client_id: 'app', client_secret: randomKey(), redirect_uris: [`${APP}/callback`] }
   const shared = generateKeys()
 
-  async function provider(options: { leeway?: number; accessTokenFormat?: 'jwt' | 'opaque' } = {}) {
+  const another = { client_id: 'another', client_secret: randomKey(), redirect_uris: [`${APP}/callback`] }
+
+  async function provider(options: { leeway?: number; accessTokenFormat?: 'jwt' | 'opaque'; par?: boolean } = {}) {
     let time = 1_790_000_000
     const as = await mockAuthorizationServer({
       issuer: ISSUER,
-      clients: [client],
+      clients: [client, another],
       users: [{ sub: 'alice' }],
       keys: await shared,
       now: () => time,
@@ -90,6 +92,105 @@ describe('the provider', () => {
     // Its reuse took back what it had brought.
     expect(await errorOf(token({ grant_type: 'refresh_token', refresh_token }))).toBe('invalid_grant')
     expect(as.grants).toMatchObject({ authorization_code: 1, refresh_token: 0 })
+  })
+
+  describe('where requests are pushed', () => {
+    async function pushing() {
+      const { as, advance } = await provider({ par: true })
+      const push = (changes: Record<string, string | undefined> = {}) =>
+        as.fetch(`${ISSUER}/par`, {
+          method: 'POST',
+          headers: { Authorization: `Basic ${btoa(`app:${client.client_secret}`)}` },
+          body: formOf({
+            client_id: 'app',
+            redirect_uri: `${APP}/callback`,
+            response_type: 'code',
+            scope: 'openid',
+            code_challenge: 'c'.repeat(43),
+            code_challenge_method: 'S256',
+            ...changes,
+          }),
+        })
+      const authorize = (request_uri: string, client_id = 'app') =>
+        as.fetch(`${ISSUER}/authorize?${formOf({ client_id, request_uri })}`)
+      const pushed = async (): Promise<string> => (await bodyOf(await push())).request_uri
+      return { as, advance, push, pushed, authorize }
+    }
+
+    it.each<[string, (world: Awaited<ReturnType<typeof pushing>>) => Promise<Response>]>([
+      [
+        'after its time',
+        async ({ pushed, authorize, advance }) => {
+          const request_uri = await pushed()
+          advance(61)
+          return authorize(request_uri)
+        },
+      ],
+      ['of another client', async ({ pushed, authorize }) => authorize(await pushed(), 'another')],
+      ['that nobody has made', async ({ authorize }) => authorize('urn:ietf:params:oauth:request_uri:unknown')],
+      [
+        'twice',
+        async ({ pushed, authorize }) => {
+          const request_uri = await pushed()
+          await authorize(request_uri)
+          return authorize(request_uri)
+        },
+      ],
+    ])('[T-04] refuses a request_uri %s, and sends nobody anywhere', async (_name, attempt) => {
+      const response = await attempt(await pushing())
+      expect([response.status, response.headers.get('location')]).toEqual([400, null])
+    })
+
+    it.each([
+      ['a request_uri', { request_uri: 'urn:ietf:params:oauth:request_uri:x' }, [400, 'invalid_request']],
+      ['the client_id of another client', { client_id: 'another' }, [401, 'invalid_client']],
+    ])('[T-04] refuses %s inside a pushed request', async (_name, changes, refused) => {
+      const response = await (await pushing()).push(changes)
+      expect([response.status, (await bodyOf(response)).error]).toEqual(refused)
+    })
+
+    it('[T-04 twin] takes a request_uri once, in time, of its client, whatever others have tried with it', async () => {
+      const { as, pushed, authorize, advance } = await pushing()
+      const request_uri = await pushed()
+      expect((await authorize(request_uri, 'another')).status).toBe(400)
+      advance(59)
+      expect((await authorize(request_uri)).headers.get('location')).toMatch(/[?&]code=/)
+      expect(as.issued).toHaveLength(1)
+    })
+  })
+
+  it.each([
+    ['is no base64', 'Basic %%%'],
+    ['is empty', 'Basic'],
+    ['has no colon', `Basic ${btoa('app')}`],
+    ['has two', `Basic ${btoa('app:a:b')}`],
+    ['is no percent-encoding', `Basic ${btoa(`app:%zz`)}`],
+    ['is of another scheme', 'Digest app'],
+  ])(
+    '[T-04] answers 401 to an Authorization that %s, wherever a client authenticates',
+    async (_name, Authorization) => {
+      const { as } = await provider({ par: true })
+      for (const endpoint of ['token', 'par', 'revoke', 'introspect']) {
+        const body = formOf({ grant_type: 'client_credentials', token: 'x' })
+        const response = await as.fetch(`${ISSUER}/${endpoint}`, { method: 'POST', headers: { Authorization }, body })
+        expect([response.status, (await bodyOf(response)).error], endpoint).toEqual([401, 'invalid_client'])
+        expect(response.headers.get('www-authenticate'), endpoint).toMatch(/^Basic /)
+      }
+    },
+  )
+
+  it('[T-04 twin] takes a name and a secret that are encoded as RFC 6749 has it', async () => {
+    const odd = { client_id: 'a:b', client_secret: `${randomKey()}:+ %`, redirect_uris: [`${APP}/callback`] }
+    const as = await mockAuthorizationServer({ issuer: ISSUER, clients: [odd], users: [], keys: await shared })
+    const [name, secret] = [odd.client_id, odd.client_secret].map((text) =>
+      `${new URLSearchParams([[text, '']])}`.slice(0, -1),
+    )
+    const response = await as.fetch(`${ISSUER}/token`, {
+      method: 'POST',
+      headers: { Authorization: `Basic ${btoa(`${name}:${secret}`)}` },
+      body: formOf({ grant_type: 'client_credentials' }),
+    })
+    expect(response.status).toBe(200)
   })
 
   it('[T-04] rotates refresh tokens, and revokes the family when one comes twice', async () => {
@@ -325,5 +426,32 @@ describe('createTestAuth()', () => {
     expect(heard).toEqual(['signed-in', 'signed-out'])
     expect(createTestAuth().session).toEqual({ status: 'signed-out', reason: 'none' })
     expect(() => createTestAuth({ status: 'signed-in' })).toThrow(/"user"/)
+  })
+
+  it('[T-04] sends its token where createAuth() would, and nowhere else', async () => {
+    const fetch = vi.fn(async () => new Response())
+    const options = { user: { sub: 'alice' }, fetch, apis: { [`${API}/v1`]: {} } }
+    const auth = createTestAuth(options)
+    for (const url of [
+      `${API}/v1x`,
+      'https://other.example',
+      '/bff/session',
+      'http://a@localhost/',
+      `${API}.evil.example/v1`,
+    ])
+      await expect(auth.fetch(url), url).rejects.toMatchObject({ code: 'origin_not_allowed' })
+    expect(fetch).not.toHaveBeenCalled()
+    expect(auth.calls.getToken).toEqual([])
+    await expect(createTestAuth({ ...options, bff: '/backend' }).fetch('/backend/x')).rejects.toMatchObject({
+      code: 'origin_not_allowed',
+    })
+    expect(() => createTestAuth({ apis: { '/v1': {} } })).toThrow(/"apis"/)
+  })
+
+  it('[T-04 twin] sends it to the page’s own origin and to its APIs', async () => {
+    const fetch = vi.fn(async () => new Response())
+    const auth = createTestAuth({ user: { sub: 'alice' }, fetch, apis: { [`${API}/v1`]: {} } })
+    for (const url of ['/api', `${API}/v1/notes`, `${API}/v1`]) await auth.fetch(url)
+    expect(fetch).toHaveBeenCalledTimes(3)
   })
 })
