@@ -73,8 +73,9 @@ export function agentAnswer(error: unknown, options: AnswerOptions = {}): Respon
     headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
   })
   if (status === 503) response.headers.set('Retry-After', '5')
-  const { resetsAt } = evidence
-  if (typeof resetsAt === 'number') response.headers.set('Retry-After', `${Math.max(1, Math.ceil(resetsAt - now()))}`)
+  const { resetsAt, retryAfter = typeof resetsAt === 'number' ? Math.max(1, Math.ceil(resetsAt - now())) : undefined } =
+    evidence
+  if (typeof retryAfter === 'number') response.headers.set('Retry-After', `${retryAfter}`)
   const [scheme, ...said] = challenges[code] ?? []
   if (scheme !== undefined) {
     const parameters: Record<string, string> = { error: code }

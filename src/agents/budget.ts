@@ -90,7 +90,6 @@ export function examineCost({ lines, request }: Omit<Budgets, 'tenant'>, cost: n
 export async function reserve(ledger: Ledger, reservation: Omit<Reservation, 'id'>): Promise<Hold> {
   const answer = await ledger.reserve({ ...reservation, id: crypto.randomUUID() })
   if (answer.ok) return answer.hold
-  const { line, left, resetsAt } = answer
-  const because = `${line.subject} ${line.window}`
-  throw agentError('budget_exceeded', { because, ...line, left, ...(resetsAt !== undefined && { resetsAt }) })
+  const { ok: _, line, ...rest } = answer
+  throw agentError('budget_exceeded', { because: `${line.subject} ${line.window}`, ...line, ...rest })
 }

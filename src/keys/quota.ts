@@ -42,9 +42,8 @@ export function createQuotas(ledger: Ledger | undefined, now: () => number) {
       if (!lines.length || cost === 0) return { ok: true }
       const answer = await counting().spend({ tenant: key.tenant, lines, amount: cost })
       if (answer.ok) return answer
-      const { line, resetsAt } = answer
-      const retryAfter = resetsAt === undefined ? {} : { retryAfter: Math.max(1, resetsAt - now()) }
-      return { ok: false, window: line.window, ...retryAfter }
+      const { line, resetsAt, retryAfter = resetsAt && Math.max(1, resetsAt - now()) } = answer
+      return { ok: false, window: line.window, ...(retryAfter !== undefined && { retryAfter }) }
     },
 
     /** What the windows of the quota have come to; `at` in epoch seconds for earlier ones. */

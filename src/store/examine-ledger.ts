@@ -71,7 +71,7 @@ export const isSame = (one: Hold, other: Hold): boolean =>
 const rank: Readonly<Record<BudgetWindow, number>> = { minute: 1, day: 2, month: 3, total: 4 }
 
 /** Whether a shortage lasts longer than another, or has less left: who waits for it need not wait again. */
-export const isWorse = (one: Shortage, other: Shortage): boolean =>
+export const isWorse = (one: Pick<Shortage, 'line' | 'left'>, other: Pick<Shortage, 'line' | 'left'>): boolean =>
   rank[one.line.window] > rank[other.line.window] || (one.line.window === other.line.window && one.left < other.left)
 
 export const holdOf = ({ tenant, id, lines, amount }: Reservation): Hold => ({

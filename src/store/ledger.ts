@@ -44,6 +44,8 @@ export interface Shortage {
   readonly line: BudgetLine
   readonly left: number
   readonly resetsAt?: number
+  /** Whole seconds until then, by the clock of the ledger. */
+  readonly retryAfter?: number
 }
 
 /** What a line has come to. `resetsAt` as in {@link Shortage}. */

@@ -25,7 +25,7 @@ import {
   type Spending,
 } from './ledger.js'
 import { createOpenHolds } from './open-holds.js'
-import { isForgotten, windowAt } from './windows.js'
+import { isForgotten, shortageOf, windowAt } from './windows.js'
 
 interface Held {
   readonly hold: Hold
@@ -88,17 +88,14 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
 
   /** The line that has too little, if one has. */
   function shortage({ tenant, lines, amount }: Spending, at: number): Shortage | undefined {
-    let worst: Shortage | undefined
+    let worst: { line: BudgetLine; left: number } | undefined
     for (const line of lines) {
       if (line.limit === undefined) continue
       const { committed, held } = account(tenant, line, at)
       const left = line.limit - committed - held
-      const { resetsAt } = windowAt(line.window, at)
-      if (amount <= left) continue
-      const short: Shortage = { ok: false, line, left: Math.max(0, left), ...(resetsAt !== undefined && { resetsAt }) }
-      if (!worst || isWorse(short, worst)) worst = short
+      if (amount > left && (!worst || isWorse({ line, left }, worst))) worst = { line, left }
     }
-    return worst
+    return worst && shortageOf(worst.line, worst.left, at)
   }
 
   function known(hold: { tenant: string; id: string }, at: number): Held | undefined {

@@ -11,7 +11,7 @@ import { type BudgetLine, type Hold, type Ledger, ledgerError, type Shortage } f
 import { migrateTo } from './postgres-format.js'
 import { ledgerSchema } from './postgres-ledger-schema.js'
 import { examinePostgres, LOCK, outage, type PostgresStoreOptions } from './postgres-sender.js'
-import { windowAt } from './windows.js'
+import { shortageOf, windowAt } from './windows.js'
 
 export interface PostgresLedger extends Ledger {
   /** Makes the tables and functions, or brings them up to this release. Safe to call at every start, by many processes at once. */
@@ -119,8 +119,5 @@ const columns = (lines: readonly BudgetLine[]) => [
   lines.map(({ limit = null }) => limit),
 ]
 
-function shortage(lines: readonly BudgetLine[], { line: at, remaining, instant }: Outcome): Shortage {
-  const line = lines[at - 1] as BudgetLine
-  const { resetsAt } = windowAt(line.window, instant)
-  return { ok: false, line, left: Math.max(0, Number(remaining)), ...(resetsAt !== undefined && { resetsAt }) }
-}
+const shortage = (lines: readonly BudgetLine[], { line, remaining, instant }: Outcome): Shortage =>
+  shortageOf(lines[line - 1] as BudgetLine, Number(remaining), instant)

@@ -14,9 +14,9 @@ const FORMAT = 1
  *
  * @param subjects the place of the first subject's keys; what stands before is a hold
  */
-const common = (subjects: number) => `
+const common = (subjects: number | '#KEYS + 1') => `
 for i = 1, #KEYS do
-  if i < ${subjects} or (i - ${subjects}) % 3 == 0 then
+  if i < ${subjects} or (i - (${subjects})) % 3 == 0 then
     local format = redis.call('HGET', KEYS[i], 'v')
     if format and format ~= '${FORMAT}' then return false end
   end
@@ -48,17 +48,36 @@ local function window(kind)
   return letter and letter .. whole(present[letter]) or 't'
 end
 
--- Gives back what has ended by itself; what had been started counts in full.
-local function prune(counts, ends, holds)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now)) do
-    local amount, started, windows = string.match(redis.call('HGET', holds, id), '^(%d+) (%d) (.*)$')
-    for name in string.gmatch(windows, '%S+') do
-      redis.call('HINCRBY', counts, name .. 'h', whole(0 - amount))
-      if started == '1' then redis.call('HINCRBY', counts, name .. 'c', amount) end
-    end
-    redis.call('HDEL', holds, id)
-    redis.call('ZREM', ends, id)
+-- Gives back what a subject holds for an id; what had been started counts in full.
+local function finish(counts, ends, holds, id)
+  local amount, started, windows = string.match(redis.call('HGET', holds, id), '^(%d+) (%d) (.*)$')
+  for name in string.gmatch(windows, '%S+') do
+    redis.call('HINCRBY', counts, name .. 'h', whole(0 - amount))
+    if started == '1' then redis.call('HINCRBY', counts, name .. 'c', amount) end
   end
+  redis.call('HDEL', holds, id)
+  redis.call('ZREM', ends, id)
+end
+
+-- The same for all that has ended by itself.
+local function prune(counts, ends, holds)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now)) do finish(counts, ends, holds, id) end
+end
+
+-- Whether the hold of the first key is open: as long as all of its subjects have it, and never by the time alone, which may go
+-- back. What one of them has given back, the others give back too.
+local function isOpen(id, state)
+  if state ~= 'open' then return false end
+  local open = true
+  for i = 2, #KEYS, 3 do
+    prune(KEYS[i], KEYS[i + 1], KEYS[i + 2])
+    open = open and redis.call('HEXISTS', KEYS[i + 2], id) == 1
+  end
+  if open then return true end
+  for i = 2, #KEYS, 3 do
+    if redis.call('HEXISTS', KEYS[i + 2], id) == 1 then finish(KEYS[i], KEYS[i + 1], KEYS[i + 2], id) end
+  end
+  return false
 end
 
 local kept = { m = ${windowsKept.m}, d = ${windowsKept.d}, o = ${windowsKept.o} }
@@ -116,7 +135,7 @@ local hold = redis.call('HMGET', KEYS[1], 'state', 'until', 'amount', 'lines')
 if hold[1] then
   if hold[1] ~= 'open' or tonumber(hold[2]) <= now then return { -1 } end
   if hold[3] ~= amount or hold[4] ~= ARGV[5] then return { -2 } end
-  return { 1 }
+  return { isOpen(id, hold[1]) and 1 or -1 }
 end
 local names, short = admit(tonumber(amount), 2, 6)
 if not names then return short end
@@ -146,11 +165,11 @@ end
 return { 1 }`
 
 const start = `${common(2)}
-local hold = redis.call('HMGET', KEYS[1], 'state', 'until', 'amount')
+local hold = redis.call('HMGET', KEYS[1], 'state', 'amount')
 if not hold[1] then return { -1 } end
-if hold[1] ~= 'open' or tonumber(hold[2]) <= now then return { 0 } end
+if not isOpen(ARGV[1], hold[1]) then return { 0 } end
 for i = 2, #KEYS, 3 do
-  redis.call('HSET', KEYS[i + 2], ARGV[1], hold[3] .. ' 1 ' .. redis.call('HGET', KEYS[1], KEYS[i]))
+  redis.call('HSET', KEYS[i + 2], ARGV[1], hold[2] .. ' 1 ' .. redis.call('HGET', KEYS[1], KEYS[i]))
 end
 redis.call('HSET', KEYS[1], 'started', 1)
 return { 1 }`
@@ -161,9 +180,8 @@ local hold = redis.call('HMGET', KEYS[1], 'state', 'until', 'amount', 'started',
 if not hold[1] then return { -1 } end
 if hold[1] == 'settled' then return { 1, hold[5] } end
 local amount = tonumber(hold[3])
-local ended = hold[1] == 'open' and tonumber(hold[2]) <= now
-local charged = ended and hold[4] and amount or 0
-local held = hold[1] == 'open' and not ended
+local held = isOpen(id, hold[1])
+local charged = hold[1] == 'open' and not held and hold[4] and amount or 0
 local taken = held and amount or charged
 local overrun = 0
 local at = 3
@@ -189,12 +207,12 @@ redis.call('PEXPIREAT', KEYS[1], whole(math.max(tonumber(hold[2]), now) + ${SETT
 return { 1, whole(overrun) }`
 
 const release = `${common(2)}
-local hold = redis.call('HMGET', KEYS[1], 'state', 'until', 'amount')
+local hold = redis.call('HMGET', KEYS[1], 'state', 'amount')
 if not hold[1] then return { -1 } end
-if hold[1] ~= 'open' or tonumber(hold[2]) <= now then return { 1 } end
+if not isOpen(ARGV[1], hold[1]) then return { 1 } end
 for i = 2, #KEYS, 3 do
   for name in string.gmatch(redis.call('HGET', KEYS[1], KEYS[i]), '%S+') do
-    redis.call('HINCRBY', KEYS[i], name .. 'h', whole(0 - hold[3]))
+    redis.call('HINCRBY', KEYS[i], name .. 'h', whole(0 - hold[2]))
   end
   redis.call('HDEL', KEYS[i + 2], ARGV[1])
   redis.call('ZREM', KEYS[i + 1], ARGV[1])
@@ -215,8 +233,10 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
 end
 return ids`
 
-const describe = `${common(2)}
-return redis.call('HMGET', KEYS[1], 'amount', 'lines')`
+const describe = `${common('#KEYS + 1')}
+local found = {}
+for i = 1, #KEYS do found[i] = redis.call('HMGET', KEYS[i], 'amount', 'lines') end
+return found`
 
 /** One set for each ledger: a script keeps its digest. */
 export const ledgerScripts = () => {

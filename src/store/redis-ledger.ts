@@ -20,7 +20,10 @@ import {
 } from './ledger.js'
 import { ledgerScripts } from './redis-ledger-scripts.js'
 import { createRedisSender, escapeName, type RedisStoreOptions } from './redis-sender.js'
-import { windowAt } from './windows.js'
+import { shortageOf, windowAt } from './windows.js'
+
+/** Holds that one call asks about. */
+const DESCRIBED = 100
 
 /**
  * Budgets in Redis 6.2 or later, Valkey, or a cluster of them, through the caller's own client: the same `send` as for
@@ -56,8 +59,7 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
   }
   const shortage = (ordered: readonly BudgetLine[], [, at, left, now]: number[]): Shortage => {
     const line = ordered[(at ?? 1) - 1] as BudgetLine
-    const { resetsAt } = windowAt(line.window, (now ?? 0) / 1000)
-    return { ok: false, line, left: Math.max(0, left ?? 0), ...(resetsAt !== undefined && { resetsAt }) }
+    return shortageOf(line, left ?? 0, (now ?? 0) / 1000)
   }
   const numbers = (reply: unknown): number[] => (reply as unknown[]).map(Number)
 
@@ -113,14 +115,15 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
       examineOwner(tenant, subject)
       const keys = subjectKeys(tenant, subject)
       const ids = ((await run(scripts.open, keys, [])) as unknown[]).map(String)
-      const found = await Promise.all(
-        ids.map(async (id) => {
-          const reply = await run(scripts.describe, [holdKey({ tenant, id })], [])
-          const [amount, lines] = reply as unknown[]
-          return lines ? [{ tenant, id, lines: JSON.parse(`${lines}`), amount: Number(amount) } satisfies Hold] : []
-        }),
-      )
-      return found.flat()
+      const found: Hold[] = []
+      for (let at = 0; at < ids.length; at += DESCRIBED) {
+        const some = ids.slice(at, at + DESCRIBED)
+        const keys = some.map((id) => holdKey({ tenant, id }))
+        for (const [place, [amount, lines]] of ((await run(scripts.describe, keys, [])) as unknown[][]).entries())
+          if (lines)
+            found.push({ tenant, id: some[place] ?? '', lines: JSON.parse(`${lines}`), amount: Number(amount) })
+      }
+      return found
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { BudgetWindow } from './ledger.js'
+import type { BudgetLine, BudgetWindow, Shortage } from './ledger.js'
 
 /** A window of a budget: its name in storage, which is another one in the next window, and its end. */
 export interface Window {
@@ -27,6 +27,13 @@ export function windowAt(kind: BudgetWindow, instant: number): Window {
     case 'total':
       return { name: 't' }
   }
+}
+
+/** What a line that has too little says, by the clock of the ledger: that of the process may be another one. */
+export function shortageOf(line: BudgetLine, left: number, instant: number): Shortage {
+  const { resetsAt } = windowAt(line.window, instant)
+  const end = resetsAt !== undefined && { resetsAt, retryAfter: Math.max(1, Math.ceil(resetsAt - instant)) }
+  return { ok: false, line, left: Math.max(0, left), ...end }
 }
 
 /** Whether a window is so old that nobody reads it any more. */

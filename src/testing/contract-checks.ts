@@ -8,6 +8,8 @@ export interface StoreContractCase {
 export interface StoreContractOptions {
   /** Lets seconds pass for the store. Default: waits. Give one that moves the clock where a store follows yours. */
   wait?(seconds: number): Promise<void> | void
+  /** Turns the clock of the engine back. Where one is given, the cases about clocks that go back are there, too. */
+  turnBack?(seconds: number): Promise<void> | void
 }
 
 export const sleep = (seconds: number) => new Promise<void>((resolve) => setTimeout(resolve, seconds * 1000))

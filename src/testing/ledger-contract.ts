@@ -1,6 +1,6 @@
-import { SallyportError } from '../protocol/error.js'
 import type { BudgetLine, BudgetWindow, Hold, Ledger, Shortage } from '../store/ledger.js'
 import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './contract-checks.js'
+import { type Budget, budgetOf, clockCases, line, refuses } from './ledger-clock-cases.js'
 
 /**
  * What every Ledger must do, for authors of others: run each case with any test runner. The cases share a ledger; each has a
@@ -10,13 +10,14 @@ import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep
  */
 export function ledgerContract(
   open: () => Ledger | Promise<Ledger>,
-  { wait = sleep }: StoreContractOptions = {},
+  { wait = sleep, turnBack }: StoreContractOptions = {},
 ): StoreContractCase[] {
   const check = (name: string, run: (budget: Budget) => Promise<void>): StoreContractCase => ({
     name,
     run: async () => run(budgetOf(await open())),
   })
   return [
+    ...(turnBack ? clockCases(check, { wait, turnBack }) : []),
     check('admits up to the limit, whoever asks at once', async ({ reserve, balance }) => {
       const lines = [line(100)]
       const all = await Promise.all(Array.from({ length: 50 }, () => reserve(lines, 10)))
@@ -26,8 +27,18 @@ export function ledgerContract(
     check('a refusal names the line and what is left of it', async ({ reserve }) => {
       const narrow = line(50, 'agent:b')
       await reserve([line(100), narrow], 30)
-      const { resetsAt: _, ...refusal } = (await reserve([line(100), narrow], 60)) as Shortage
+      const { resetsAt: _, retryAfter: __, ...refusal } = (await reserve([line(100), narrow], 60)) as Shortage
       same(refusal, { ok: false, line: narrow, left: 20 })
+    }),
+    check('a refusal says how long to wait by the clock of the ledger', async ({ ledger, tenant }) => {
+      for (const window of ['minute', 'day', 'month', 'total'] as const) {
+        const spent = await ledger.spend({ tenant, lines: [{ ...line(0), window }], amount: 1 })
+        const { resetsAt, retryAfter } = spent as Shortage
+        same([resetsAt === undefined, retryAfter === undefined], [window === 'total', window === 'total'])
+        const most = { minute: 60, day: 86_400, month: 31 * 86_400, total: 0 }[window]
+        if (retryAfter !== undefined && !(Number.isInteger(retryAfter) && retryAfter > 0 && retryAfter <= most))
+          throw new Error(`"retryAfter" for a ${window} is ${retryAfter}`)
+      }
     }),
     check('of several lines without room names the one that begins again last', async ({ reserve }) => {
       const own = (['day', 'total', 'minute', 'month'] as const).map((window) => ({ ...line(10), window }))
@@ -234,31 +245,6 @@ export function ledgerContract(
   ]
 }
 
-const line = (limit?: number, subject: BudgetLine['subject'] = 'agent:a'): BudgetLine => ({
-  subject,
-  window: 'total',
-  ...(limit !== undefined && { limit }),
-})
-
-type Budget = ReturnType<typeof budgetOf>
-
-function budgetOf(ledger: Ledger) {
-  const tenant = crypto.randomUUID()
-  const reserve = (lines: readonly BudgetLine[], amount: number, ttl = 60) =>
-    ledger.reserve({ tenant, id: crypto.randomUUID(), lines, amount, ttl })
-  return {
-    ledger,
-    tenant,
-    reserve,
-    async hold(lines: readonly BudgetLine[], amount: number, ttl = 60): Promise<Hold> {
-      const answer = await reserve(lines, amount, ttl)
-      if (!answer.ok) throw new Error(`refused: ${answer.left} left`)
-      return answer.hold
-    },
-    balance: (subject: BudgetLine['subject'] = 'agent:a') => ledger.read(tenant, { subject, window: 'total' }),
-  }
-}
-
 /** What was spent just now lies before the end of a window, and not after it. */
 async function isEndOf(window: BudgetWindow, end: number, { ledger, tenant }: { ledger: Ledger; tenant: string }) {
   const at = (instant: number) => ledger.read(tenant, { subject: 'agent:a', window }, instant)
@@ -268,12 +254,4 @@ async function isEndOf(window: BudgetWindow, end: number, { ledger, tenant }: { 
   const date = new Date(end * 1000)
   const starts = { minute: 16, day: 10, month: 7, total: 0 }[window]
   same(date.toISOString().slice(starts), '0000-01-01T00:00:00.000Z'.slice(starts))
-}
-
-async function refuses(code: string, call: () => Promise<unknown>): Promise<void> {
-  const error = await call().then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (!(error instanceof SallyportError) || error.code !== code) throw new Error(`${code} was expected, not ${error}`)
 }

@@ -19,7 +19,11 @@ export interface OpenStore<Store extends RecordStore = RecordStore, Budgets exte
 }
 
 /** With the official client. */
-export async function openRedis(port: number, prefix = 'sallyport:'): Promise<OpenStore> {
+export async function openRedis(
+  port: number,
+  prefix = 'sallyport:',
+  through = (options: RedisStoreOptions) => options,
+): Promise<OpenStore> {
   // What cannot be sent now must not be sent later, when nobody waits for it any more.
   const client = createClient({
     disableOfflineQueue: true,
@@ -30,7 +34,7 @@ export async function openRedis(port: number, prefix = 'sallyport:'): Promise<Op
   client.on('error', () => {})
   await client.connect()
   return {
-    ...onRedis({ prefix, send: (args) => client.sendCommand(args) }),
+    ...onRedis(through({ prefix, send: (args) => client.sendCommand(args) })),
     close: async () => client.destroy(),
   }
 }
@@ -63,12 +67,15 @@ export async function openIoRedisCluster(ports: readonly number[]): Promise<Open
   }
 }
 
-export async function openPostgres(connectionString: string): Promise<OpenStore<PostgresStore, PostgresLedger>> {
+export async function openPostgres(
+  connectionString: string,
+  through = (options: PostgresStoreOptions) => options,
+): Promise<OpenStore<PostgresStore, PostgresLedger>> {
   const pool = new pg.Pool({ connectionString, max: 5, connectionTimeoutMillis: 2000 })
   // Without a listener a connection that breaks ends the process: the pool hears the idle ones, each client its own.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
-  const options: PostgresStoreOptions = {
+  const options = through({
     query: (text, parameters) => pool.query(text, parameters),
     async transaction(work) {
       const client = await pool.connect()
@@ -83,7 +90,7 @@ export async function openPostgres(connectionString: string): Promise<OpenStore<
         throw error
       }
     },
-  }
+  })
   return { store: postgresStore(options), ledger: postgresLedger(options), close: () => pool.end() }
 }
 
