@@ -2,11 +2,12 @@ import { equalInConstantTime, sha256 } from '../crypto/hash.js'
 import { examined, examine as examineShape } from '../protocol/examine.js'
 import { inNetwork } from '../protocol/networks.js'
 import { systemNow } from '../protocol/time.js'
-import type { Change, Stored } from '../store/contract.js'
+import type { Stored } from '../store/contract.js'
 import { idsUnder } from '../store/ids-under.js'
+import { written } from '../store/written.js'
 import { keyError } from './errors.js'
 import type { KeyEvent } from './events.js'
-import { findKeys, newKey, parseApiKey, partitionOf } from './format.js'
+import { findKeys, newKey, parseApiKey } from './format.js'
 import { type ApiKeysOptions, examine } from './options.js'
 import { createQuotas, type QuotaVerdict } from './quota.js'
 import {
@@ -22,6 +23,7 @@ import {
   recordOf,
   tenantIndex,
 } from './record.js'
+import { createRotation, type KeyWish, type RotatedApiKey } from './rotation.js'
 import { apiKeysCalls, apiKeysOptions } from './shapes.js'
 import { createUse } from './use.js'
 import { examineWish, type KeysQuestion, type NewApiKey, type OwnerEnd, type RotateOptions } from './wish.js'
@@ -84,7 +86,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     return row && (tenant === undefined || row.tenant === tenant) ? { row, stored } : undefined
   }
 
-  async function make(wanted: Omit<KeyRow, 'id' | 'digest' | 'createdAt' | 'expiresAt'>, partition?: string) {
+  async function make(wanted: KeyWish, partition?: string) {
     const { key, id } = newKey(prefix, partition)
     const row: KeyRow = {
       ...wanted,
@@ -110,6 +112,8 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     }
     throw keyError('key_conflict')
   }
+
+  const replace = createRotation({ store, emit, now, find, make })
 
   async function* under(index: string, value: string): AsyncGenerator<KeyRow> {
     for await (const { id } of idsUnder(store, index, value)) {
@@ -172,41 +176,25 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
         ...(quota && { quota: { ...quota } }),
         ...(metadata && { metadata: { ...metadata } }),
       })
-      if (!(await store.write([putRow(row, 'absent', now())]))) throw keyError('key_conflict')
+      const change = putRow(row, 'absent', now())
+      if (!(await written(store, [change], change))) throw keyError('key_conflict')
       emit({ type: 'key_created', id: row.id, tenant, owner })
       return { key, record: recordOf(row) }
     },
 
     /**
      * Replaces a key by one like it, in one write: the old one serves for `grace` seconds more (never longer than it would
-     * have anyway; 0 for a key that has leaked). Two at once leave one successor. With an `idempotencyKey` a repeated call
-     * names the same successor, without its key, which was shown once.
+     * have anyway; 0 for a key that has leaked). Two at once leave one successor. With an `idempotencyKey` a repeated call, also one
+     * at the same time, names the same successor, without its key, which was shown once: `shown: 'before'`. Where nobody has seen
+     * it, rotate the successor.
      *
      * @throws SallyportError `key_not_found`, `key_ended`, `key_conflict`
+     * @throws StoreError when it is not known whether it was done: ask again with the same `idempotencyKey`
      */
-    async rotate(
-      id: string,
-      { tenant, grace = usualGrace, idempotencyKey }: RotateOptions,
-    ): Promise<{ key: string | undefined; record: KeyRecord; previous: KeyRecord }> {
+    async rotate(id: string, how: RotateOptions): Promise<RotatedApiKey> {
+      const { grace = usualGrace } = how
       if (grace > maxGrace) throw new TypeError(`keys.rotate: "grace" must be between 0 and ${maxGrace}`)
-      const found = await find(id, tenant)
-      if (!found) throw keyError('key_not_found')
-      const { row: old, stored } = found
-      if (old.replacedBy !== undefined && idempotencyKey !== undefined) {
-        const successor = await find(old.replacedBy, tenant)
-        if (successor?.row.idempotencyKey === idempotencyKey)
-          return { key: undefined, record: recordOf(successor.row), previous: recordOf(old) }
-      }
-      if (old.replacedBy !== undefined || old.revokedAt !== undefined || now() >= old.expiresAt)
-        throw keyError('key_ended')
-      const { id: _, digest: __, createdAt: ___, expiresAt: ____, idempotencyKey: _____, ...kept } = old
-      const wanted = { ...kept, ...(idempotencyKey !== undefined && { idempotencyKey }) }
-      const { key, row } = await make(wanted, partitionOf(id))
-      const previous: KeyRow = { ...old, expiresAt: Math.min(old.expiresAt, now() + grace), replacedBy: row.id }
-      const changes: Change[] = [putRow(previous, stored.version, now()), putRow(row, 'absent', now())]
-      if (!(await store.write(changes))) throw keyError('key_conflict')
-      emit({ type: 'key_rotated', id, replacedBy: row.id, tenant })
-      return { key, record: recordOf(row), previous: recordOf(previous) }
+      return replace(id, { ...how, grace })
     },
 
     /** Ends one key, for good, on its next use in every process. @throws SallyportError `key_not_found` */
@@ -214,11 +202,24 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
       if (!(await end(id, tenant, reason))) throw keyError('key_not_found')
     },
 
-    /** Ends all keys of an owner. Resolves to how many. */
+    /**
+     * Ends all keys of an owner, what they are replaced by at this moment included. Resolves to how many. What is created afterwards
+     * is new: see that nobody can (`isOwnerActive`).
+     */
     async revokeOwner({ tenant, owner, reason = 'owner' }: OwnerEnd): Promise<number> {
+      const done = new Set<string>()
       let ended = 0
-      for await (const row of under(ownerIndex, ownerValue(tenant, owner)))
-        if (row.revokedAt === undefined && (await end(row.id, tenant, reason))) ended++
+      for (let before = -1; before < done.size; ) {
+        before = done.size
+        // It may have been replaced up to the moment in which it was ended, by one whose place in the list is behind us.
+        for await (const { id: listed } of idsUnder(store, ownerIndex, ownerValue(tenant, owner)))
+          for (let id: string | undefined = listed; id !== undefined && !done.has(id); ) {
+            const alive = (await find(id, tenant))?.row.revokedAt === undefined
+            if ((await end(id, tenant, reason)) && alive) ended++
+            done.add(id)
+            id = (await find(id, tenant))?.row.replacedBy
+          }
+      }
       return ended
     },
 

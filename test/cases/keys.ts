@@ -14,6 +14,7 @@ export const keyCases: readonly Case[] = [
   holds('K-10', 'lists show everything but the key'),
   refuses('K-11', 'a key that makes, widens, rotates or ends keys'),
   refuses('K-12', 'keys of an owner who is disabled or leaves'),
+  refuses('K-15', 'a key that came while its owner was ended'),
   holds('K-16', 'an answer of the store is lost and the call repeated: the same answer, no theft, no unseen key'),
   refuses('K-17', 'what was revoked, after a lifetime was lowered or a clock set back'),
   refuses('K-14', 'names that are none, in every engine alike'),

@@ -272,11 +272,77 @@ describe('rotation', () => {
     const how = { tenant: 'acme', idempotencyKey: 'job-7' }
     const first = await keys.rotate(record.id, how)
     const again = await keys.rotate(record.id, how)
-    expect([again.record.id, again.key]).toEqual([first.record.id, undefined])
+    expect(again).toEqual({ shown: 'before', record: first.record, previous: first.previous })
+    expect(again).not.toHaveProperty('key')
     await expect(keys.rotate(record.id, { ...how, idempotencyKey: 'job-8' })).rejects.toMatchObject({
       code: 'key_ended',
     })
     expect(first.key).toBeDefined()
+  })
+
+  it('[K-16] at once with the same idempotency key names one successor, and shows its key once', async () => {
+    const { create, keys, open, call } = world()
+    const { record } = await create()
+    const how = { tenant: 'acme', idempotencyKey: 'job-7' }
+    const all = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => (at % 2 ? keys : open()).rotate(record.id, how)),
+    )
+    expect(new Set(all.map(({ record: { id } }) => id)).size).toBe(1)
+    const shown = all.flatMap(({ key = [] }) => key)
+    expect(shown).toHaveLength(1)
+    expect(await call(`${shown[0]}`)).toBe('ok')
+    // What to do where nobody has seen it.
+    const { key: another } = await keys.rotate(all[0]?.record.id ?? '', { tenant: 'acme', grace: 0 })
+    expect([await call(`${another}`), await call(`${shown[0]}`)]).toEqual(['ok', [403, 'api_key_expired']])
+  })
+
+  it('[K-16] whose answer the store loses shows its key all the same, and so does a creation', async () => {
+    const { create, keys, store, call } = world()
+    const { write } = store
+    const lose = () => {
+      store.write = async (changes) => {
+        store.write = write
+        await store.write(changes)
+        throw new StoreError()
+      }
+    }
+    lose()
+    const { key, record } = await create()
+    expect(await call(key)).toBe('ok')
+    lose()
+    const { key: next } = await keys.rotate(record.id, { tenant: 'acme' })
+    expect(await call(`${next}`)).toBe('ok')
+    expect((await keys.list({ tenant: 'acme' })).keys).toHaveLength(2)
+  })
+
+  it('[K-16 twin] that was not written says so, and can be asked for again', async () => {
+    const { create, keys, store } = world()
+    const { record } = await create()
+    const { write } = store
+    store.write = () => Promise.reject(new StoreError())
+    await expect(keys.rotate(record.id, { tenant: 'acme' })).rejects.toMatchObject({ code: 'store_unavailable' })
+    store.write = write
+    expect((await keys.rotate(record.id, { tenant: 'acme' })).key).toMatch(/^sp_live_/)
+  })
+
+  it('[K-15] beside the end of its owner leaves no successor', async () => {
+    const { create, keys, open, store, call } = world()
+    for (let turn = 0; turn < 60; turn++) {
+      const owner = `owner ${turn}`
+      const { record } = await create({ owner })
+      const { write } = store
+      let rotated: Awaited<ReturnType<typeof keys.rotate>> | undefined
+      // Between the list and the end of what is on it.
+      store.write = async (changes) => {
+        store.write = write
+        rotated = await open().rotate(record.id, { tenant: 'acme' })
+        return write.call(store, changes)
+      }
+      await keys.revokeOwner({ tenant: 'acme', owner })
+      expect(await call(`${rotated?.key}`)).toEqual([403, 'invalid_api_key'])
+    }
+    const { key } = await create({ owner: 'somebody else' })
+    expect(await call(key)).toBe('ok')
   })
 })
 

@@ -1,0 +1,64 @@
+import type { Now } from '../protocol/time.js'
+import type { RecordStore, Stored } from '../store/contract.js'
+import { written } from '../store/written.js'
+import { keyError } from './errors.js'
+import type { KeyEvent } from './events.js'
+import { partitionOf } from './format.js'
+import { type KeyRecord, type KeyRow, putRow, recordOf } from './record.js'
+import type { RotateOptions } from './wish.js'
+
+/** What a rotation has come to. */
+export type RotatedApiKey = { record: KeyRecord; previous: KeyRecord } & (
+  | {
+      /** Show it now: nobody can again. */
+      key: string
+    }
+  | {
+      key?: never
+      /** The successor was made by an earlier call, which alone has seen its key. Where nobody has: rotate `record.id`. */
+      shown: 'before'
+    }
+)
+
+interface Parts {
+  store: RecordStore
+  emit: (event: KeyEvent) => void
+  now: Now
+  find: (id: string, tenant: string) => Promise<{ row: KeyRow; stored: Stored } | undefined>
+  make: (wanted: KeyWish, partition: string) => Promise<{ key: string; row: KeyRow }>
+}
+
+/** What a key is to be: all but what is made with it. */
+export type KeyWish = Omit<KeyRow, 'id' | 'digest' | 'createdAt' | 'expiresAt'>
+
+/** Attempts with one `idempotencyKey`, while others change the key. */
+const TURNS = 5
+
+export function createRotation({ store, emit, now, find, make }: Parts) {
+  return async (id: string, { tenant, grace = 0, idempotencyKey }: RotateOptions): Promise<RotatedApiKey> => {
+    for (let turn = 0; turn < TURNS; turn++) {
+      const found = await find(id, tenant)
+      if (!found) throw keyError('key_not_found')
+      const { row: old, stored } = found
+      if (old.replacedBy !== undefined && idempotencyKey !== undefined) {
+        const successor = await find(old.replacedBy, tenant)
+        if (successor?.row.idempotencyKey === idempotencyKey)
+          return { shown: 'before', record: recordOf(successor.row), previous: recordOf(old) }
+      }
+      if (old.replacedBy !== undefined || old.revokedAt !== undefined || now() >= old.expiresAt)
+        throw keyError('key_ended')
+      const { id: _, digest: __, createdAt: ___, expiresAt: ____, idempotencyKey: _____, ...kept } = old
+      const wanted = { ...kept, ...(idempotencyKey !== undefined && { idempotencyKey }) }
+      const { key, row } = await make(wanted, partitionOf(id))
+      const previous: KeyRow = { ...old, expiresAt: Math.min(old.expiresAt, now() + grace), replacedBy: row.id }
+      const successor = putRow(row, 'absent', now())
+      if (await written(store, [putRow(previous, stored.version, now()), successor], successor)) {
+        emit({ type: 'key_rotated', id, replacedBy: row.id, tenant })
+        return { key, record: recordOf(row), previous: recordOf(previous) }
+      }
+      // Of two of one job, the second finds what the first has made.
+      if (idempotencyKey === undefined) break
+    }
+    throw keyError('key_conflict')
+  }
+}
