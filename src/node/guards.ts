@@ -15,10 +15,13 @@ export type ExpressMiddleware = (
 ) => void
 
 /** A hook as Fastify knows it, structurally. */
-export type FastifyHook = (
-  request: { readonly raw: Head },
-  reply: { send(payload: unknown): unknown },
-) => Promise<unknown>
+export type FastifyHook = (request: { readonly raw: Head }, reply: FastifyReply) => Promise<unknown>
+
+interface FastifyReply {
+  code(status: number): unknown
+  header(name: string, value: string): unknown
+  send(payload?: unknown): unknown
+}
 
 /** Enough of a request of either to say what it needs; whoever wants more names the framework's own type. */
 interface WithParams {
@@ -53,7 +56,8 @@ const principals = new WeakMap<object, Principal>()
  */
 export function principalOf(request: Head | { readonly raw: Head }): Principal {
   examine('principalOf', headCheck, request, 'request')
-  const principal = principals.get('raw' in request ? request.raw : request)
+  // In Express `raw` is anybody's name: of a parser's bytes, for one.
+  const principal = principals.get(request) ?? ('raw' in request ? principals.get(request.raw) : undefined)
   if (!principal) throw new TypeError('principalOf: no guard stands before this route')
   return principal
 }
@@ -108,14 +112,22 @@ export function toFastifyGuard(protect: Guard): FastifyGuard {
     const needed = needsFor(needs)
     return async (request, reply) => {
       const outcome = await decide(protect, request.raw, () => needed(request as Asked))
-      return outcome.ok ? undefined : reply.send(outcome.response)
+      return outcome.ok ? undefined : answer(outcome.response, reply)
     }
   }
   const metadata: FastifyHook = async ({ raw }, reply) => {
     const document = metadataOf(protect, raw)
-    return document && reply.send(document)
+    return document && answer(document, reply)
   }
   return Object.assign(guard, { metadata })
+}
+
+/** As bytes: hooks before sending, Fastify’s own for HEAD among them, take no `Response`. To a text a charset would be added. */
+async function answer(response: Response, reply: FastifyReply): Promise<unknown> {
+  const body = Buffer.from(await response.arrayBuffer())
+  reply.code(response.status)
+  for (const [name, value] of response.headers) reply.header(name, value)
+  return reply.send(body.length ? body : undefined)
 }
 
 /** Beside the headers that other middleware has set. */

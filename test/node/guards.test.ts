@@ -9,6 +9,7 @@ import { generateKeyPair as generateDpopKey, generateProof } from 'dpop'
 import express from 'express'
 import fastify, { type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import { Hono } from 'hono'
+import { cors } from 'hono/cors'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { sessionCookie } from 'sallyport/bff'
 import { type Authenticator, accessToken, createGuard, type Guard, type GuardOptions } from 'sallyport/guard'
@@ -251,6 +252,22 @@ describe.each(Object.entries(frameworks))('the guard in %s', (name, serve) => {
     expect((await ask(where, '/notes', {}, { method: 'HEAD' })).status).toBe(401)
   })
 
+  it('answers HEAD as GET, where the framework has made that route by itself: the same challenge, and no body', async () => {
+    const where = await serve(guardOf())
+    for (const headers of [{}, { Authorization: 'Bearer junk' }]) {
+      const [head, get] = [
+        await ask(where, '/v1/notes', headers, { method: 'HEAD' }),
+        await ask(where, '/v1/notes', headers),
+      ]
+      expect([head.status, head.body]).toEqual([401, ''])
+      for (const field of ['www-authenticate', 'cache-control', 'content-type', 'x-frame-options'])
+        expect(head.headers[field], field).toBe(get.headers[field])
+    }
+    expect((await ask(where, '/v1/notes', await bearer(), { method: 'HEAD' })).status).toBe(200)
+    const document = await ask(where, '/.well-known/oauth-protected-resource', {}, { method: 'HEAD' })
+    expect([document.status, document.body]).toEqual([200, ''])
+  })
+
   it('names every scheme, and when to come back', async () => {
     const other: Authenticator = {
       method: 'session_cookie',
@@ -396,6 +413,57 @@ describe.each([
     // Forgotten to be called: middleware that gets a request for its needs.
     expect(() => guard({ headers: {} } as never)).toThrow(TypeError)
     expect(guard()).toBeTypeOf('function')
+  })
+})
+
+describe('a page of another origin', () => {
+  const page = {
+    Origin: APP,
+    'Access-Control-Request-Method': 'GET',
+    'Access-Control-Request-Headers': 'authorization',
+  }
+  const exposeHeaders = ['WWW-Authenticate', 'Retry-After']
+  const serveApp = ({ fetch }: { fetch: Hono['fetch'] }) => listen(createServer(getRequestListener(fetch)))
+  const guard = () => toHonoGuard(guardOf())({ scopes: ['notes:read'] })
+
+  it('may ask, and reads refusals, where CORS comes before the guard', async () => {
+    const app = new Hono().use(cors({ origin: [APP], exposeHeaders }))
+    const where = await serveApp(app.all('/notes', guard(), (context) => context.json({})))
+    const asked = await ask(where, '/notes', page, { method: 'OPTIONS' })
+    expect([asked.status, asked.headers['access-control-allow-headers']]).toEqual([204, 'authorization'])
+    const refused = await ask(where, '/notes', { Origin: APP })
+    expect([refused.status, refused.headers['access-control-allow-origin']]).toEqual([401, APP])
+    expect(refused.headers['access-control-expose-headers']).toBe(`${exposeHeaders}`)
+    expect((await ask(where, '/notes', { Origin: APP, ...(await bearer()) })).status).toBe(200)
+  })
+
+  it('may not where it comes after', async () => {
+    const app = new Hono().use('/notes', guard()).use(cors({ origin: [APP], exposeHeaders }))
+    const where = await serveApp(app.all('/notes', (context) => context.json({})))
+    const asked = await ask(where, '/notes', page, { method: 'OPTIONS' })
+    expect([asked.status, asked.headers['access-control-allow-origin']]).toEqual([401, undefined])
+  })
+})
+
+describe('principalOf()', () => {
+  it.each<[string, unknown]>([
+    ['bytes', Buffer.from('{}')],
+    ['a text', 'text'],
+    ['nothing', undefined],
+    ['an object', {}],
+  ])('says who calls where other middleware has put %s into request.raw', async (_name, raw) => {
+    const app = express()
+    app.use((request, _response, next) => next(void Object.assign(request, { raw })))
+    app.get('/notes', toExpressGuard(guardOf())(), (request, response) => void response.json(principalOf(request).sub))
+    const where = await listen(createServer(app))
+    expect((await ask(where, '/notes', await bearer())).body).toBe('"alice"')
+  })
+
+  it('lets nobody through by a name in request.raw', async () => {
+    const app = express()
+    app.get('/notes', (request, response) => void response.json(principalOf(Object.assign(request, { raw: {} }))))
+    app.use(((_error, _request, response, _next) => void response.status(500).end()) as express.ErrorRequestHandler)
+    expect((await ask(await listen(createServer(app)), '/notes', await bearer())).status).toBe(500)
   })
 })
 
