@@ -116,7 +116,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       idleTimeout: 300,
       // Backends in processes of their own cannot tell; there what agents have ends with the person’s token, a minute later.
       onEvent(event) {
-        if (event.type === 'signed_out') desk?.signedOut(event.sub).catch(() => console.error('delegations not ended'))
+        if (event.type === 'signed_out') desk?.signedOut(event).catch(() => console.error('delegations not ended'))
       },
       ...options.bff,
     }

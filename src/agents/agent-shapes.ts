@@ -20,7 +20,7 @@ import { principal } from '../protocol/web-shapes.js'
 import { storeCheck } from '../store/examine-store.js'
 import type { Ledger } from '../store/ledger.js'
 import type { Approvals } from './approvals.js'
-import type { ConsentWish, ExchangeWish } from './delegation.js'
+import type { ConsentWish, ExchangeWish, Whose } from './delegation.js'
 import type { TokenWish } from './issue.js'
 import type { AgentsOptions, AgentTokenIssuer } from './options.js'
 import type { AgentChange, NewAgent } from './registration.js'
@@ -58,6 +58,7 @@ const wish: Shape<TokenWish<string>> = {
 const inTenant = object<{ tenant: string }>({ tenant: name })
 /** A text that is answered when it names nobody. */
 const id = words
+const whose: Shape<Whose> = { tenant: name, iss: text, sub: text }
 
 /** What the functions of `createAgents(…)` take. */
 export const agentsCalls = {
@@ -103,15 +104,9 @@ export const agentsCalls = {
       expiresIn: optional(seconds({ above: 0, most: 90 * 86_400 })),
     }),
   ]),
-  withdraw: promised([
-    'consent',
-    object<{ tenant: string; sub: string; agent: string }>({ tenant: name, sub: text, agent: id }),
-  ]),
-  consents: promised(['whose', object<{ tenant: string; sub: string }>({ tenant: name, sub: text })]),
-  endDelegations: promised([
-    'whose',
-    object<{ tenant: string; sub: string; sid?: string }>({ tenant: name, sub: text, sid: optional(text) }),
-  ]),
+  withdraw: promised(['consent', object<Whose & { agent: string }>({ ...whose, agent: id })]),
+  consents: promised(['whose', object<Whose>(whose)]),
+  endDelegations: promised(['whose', object<Whose & { sid?: string }>({ ...whose, sid: optional(text) })]),
   decommission: promised(['tenant', name], ['id', id], ['options', object<{ reason: string }>({ reason: text })]),
   stop: promised(['which', object<{ tenant: string; reason?: string }>({ tenant: name, reason: optional(text) })]),
   resume: promised(['which', inTenant]),

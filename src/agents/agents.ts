@@ -9,6 +9,7 @@ import { isolate } from './events.js'
 import { issueOwn, type TokenWish } from './issue.js'
 import { type AgentsOptions, type AgentToken, examineMore } from './options.js'
 import { type Parts, rowOf } from './parts.js'
+import { personOf } from './people.js'
 import { checkProof, spendProof } from './proof.js'
 import { type Consent, createRecords } from './records.js'
 import { createRegistration, type NewAgent } from './registration.js'
@@ -54,7 +55,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
 
   /** Tells of a token that was refused, by the code alone. */
   async function told<Made>(
-    about: { tenant: string; agent: string; sub?: string },
+    about: { tenant: string; agent: string; iss?: string; sub?: string },
     making: Promise<Made>,
   ): Promise<Made> {
     try {
@@ -146,8 +147,13 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      * @see RFC 8693
      */
     async exchange(wish: ExchangeWish<Scope>): Promise<AgentToken> {
-      const { tenant = '', sub } = wish.subject
-      return told({ tenant, agent: wish.agent, sub }, delegation.exchange(wish))
+      const { subject, agent } = wish
+      const {
+        tenant = '',
+        iss,
+        sub,
+      } = subject.method === 'agent_token' ? { ...subject, ...personOf(subject) } : subject
+      return told({ tenant, agent, ...(iss !== undefined && { iss }), sub }, delegation.exchange(wish))
     },
 
     /**

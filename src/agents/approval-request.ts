@@ -47,7 +47,7 @@ export function createAsking({ shelf, ttl, maxPending, notify, emit, refuse, now
   }
 
   return async (wish: ApprovalRequest): Promise<Requested> => {
-    const { tenant, agent, sub, tool, kind, freshWithin, acr } = wish
+    const { tenant, agent, iss, sub, tool, kind, freshWithin, acr } = wish
     const { call, digest } = await readCall(wish)
     const approval: Approval = {
       ...(JSON.parse(call) as Call),
@@ -65,7 +65,16 @@ export function createAsking({ shelf, ttl, maxPending, notify, emit, refuse, now
     const added = await add(approval)
     const { id } = approval
     if (added.id !== id) return requestedOf(added)
-    emit({ type: 'approval_requested', id, tenant, agent, ...(sub !== undefined && { sub }), tool, kind })
+    emit({
+      type: 'approval_requested',
+      id,
+      tenant,
+      agent,
+      ...(iss !== undefined && { iss }),
+      ...(sub !== undefined && { sub }),
+      tool,
+      kind,
+    })
     try {
       await notify?.(approval)
     } catch {

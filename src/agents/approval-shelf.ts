@@ -3,6 +3,7 @@ import type { Put, RecordId, RecordStore } from '../store/contract.js'
 import { storedJson } from '../store/stored-json.js'
 import { type Approval, type Call, isOpen } from './approval.js'
 import { nameOf } from './names.js'
+import { isSame } from './people.js'
 
 /** As it is kept: the call only once, in its canonical form. */
 type Row = Omit<Approval, keyof Call>
@@ -23,6 +24,8 @@ export interface Queue {
 export interface Selection {
   tenant: string
   agent?: string
+  /** Both or neither. */
+  iss?: string
   sub?: string
 }
 
@@ -39,7 +42,7 @@ const index = 'approval'
 export function createShelf(store: RecordStore, now: Now) {
   const idOf = (tenant: string, id: string): RecordId => ({ kind: 'approval', partition: tenant, id })
 
-  function put({ tenant, agent: _, sub: __, tool: ___, args: ____, resource: _____, ...row }: Approval) {
+  function put({ tenant, agent: _, iss: ______, sub: __, tool: ___, args: ____, resource: _____, ...row }: Approval) {
     const ttl = Math.max(1, row.expiresAt - now()) + KEPT
     return { type: 'put', id: idOf(tenant, row.id), value: rows.write(row), ttl } as const
   }
@@ -64,8 +67,8 @@ export function createShelf(store: RecordStore, now: Now) {
   }
 
   /** As it was noted: some of them may have been decided since. */
-  async function queueOf({ tenant, agent, sub = '' }: Call): Promise<Queue> {
-    const id = { kind: 'approval-queue', partition: tenant, id: await nameOf(agent, sub) }
+  async function queueOf({ tenant, agent, iss = '', sub = '' }: Call): Promise<Queue> {
+    const id = { kind: 'approval-queue', partition: tenant, id: await nameOf(agent, iss, sub) }
     const stored = await store.get(id)
     return { id, version: stored?.version, ids: stored ? queues.read(stored.value).ids : [] }
   }
@@ -76,14 +79,17 @@ export function createShelf(store: RecordStore, now: Now) {
   }
 
   /** What is listed may have ended long ago, or be of others: look at it. */
-  async function page({ tenant, agent, sub }: Selection, cursor?: string, limit?: number) {
-    const value = await listOf(agent === undefined ? { tenant, ...(sub !== undefined && { sub }) } : { tenant, agent })
+  async function page(whose: Selection, cursor?: string, limit?: number) {
+    const { tenant, agent, iss, sub } = whose
+    if ((iss === undefined) !== (sub === undefined))
+      throw new TypeError('approvals: "iss" and "sub" name a person together; one alone may be two people\'s')
+    const value = await listOf(agent === undefined ? whose : { tenant, agent })
     const { ids, cursor: next } = await store.list(index, value, {
       ...(cursor !== undefined && { cursor }),
       ...(limit !== undefined && { limit }),
     })
     const entries = await Promise.all(ids.map(async ({ id }) => ({ id, found: await find(id, tenant) })))
-    const fits = ({ approval }: Found) => sub === undefined || approval.sub === sub
+    const fits = ({ approval }: Found) => sub === undefined || isSame(approval, whose)
     return { entries: entries.filter(({ found }) => !found || fits(found)), next }
   }
 
@@ -97,8 +103,8 @@ export function createShelf(store: RecordStore, now: Now) {
 
     /** `false`: somebody asks at this moment, the same or for the same agent, or all of this agent's are being taken back. */
     async add(approval: Approval, question: string, version: number | undefined, queue: Queue): Promise<boolean> {
-      const { id, tenant, agent, sub, expiresAt } = approval
-      const selections = [{ tenant }, { tenant, agent }, ...(sub === undefined ? [] : [{ tenant, sub }])]
+      const { id, tenant, agent, iss = '', sub, expiresAt } = approval
+      const selections = [{ tenant }, { tenant, agent }, ...(sub === undefined ? [] : [{ tenant, iss, sub }])]
       const entries = await Promise.all(selections.map(async (of) => ({ index, value: await listOf(of) })))
       const ttl = Math.max(1, expiresAt - now())
       const name = { kind: 'approval-question', partition: tenant, id: question }
@@ -130,6 +136,7 @@ export function createShelf(store: RecordStore, now: Now) {
 }
 
 /** Nobody has an empty name. */
-const listOf = ({ tenant, agent = '', sub = '' }: Selection): Promise<string> => nameOf(tenant, agent, sub)
+const listOf = ({ tenant, agent = '', iss = '', sub = '' }: Selection): Promise<string> =>
+  nameOf(tenant, agent, iss, sub)
 
 export type Shelf = ReturnType<typeof createShelf>

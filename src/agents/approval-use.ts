@@ -1,6 +1,7 @@
 import { type Approval, type Call, readCall, requestedOf } from './approval.js'
 import type { ApprovalParts } from './approval-parts.js'
 import type { Found } from './approval-shelf.js'
+import { isSame } from './people.js'
 
 /** An approval that fits its call and can be used now. */
 export interface VerifiedApproval {
@@ -25,13 +26,14 @@ interface Parts extends ApprovalParts {
 
 export function createUsing({ shelf, emit, refuse, spoil, now }: Parts) {
   /** An approval that fits, is decided and in time, or the reason why not. */
-  async function usable(id: string, { tenant, agent, sub }: Call, digest: string): Promise<Found> {
+  async function usable(id: string, call: Call, digest: string): Promise<Found> {
+    const { tenant, agent } = call
     const found = await shelf.find(id, tenant)
     if (!found) throw refuse('approval_required', { tenant })
     const { approval } = found
     if (approval.digest !== digest) {
       // Shown by whom it was given to, it is spoilt. Others know an id at most, and can spoil nothing by that.
-      if (approval.agent === agent && approval.sub === sub) await spoil(found)
+      if (approval.agent === agent && isSame(approval, call)) await spoil(found)
       throw refuse('approval_mismatch', { approval })
     }
     if (approval.status === 'approved') return found

@@ -7,7 +7,8 @@ import { agentError } from './errors.js'
 export interface Call {
   tenant: string
   agent: string
-  /** The person on whose behalf. */
+  /** The person on whose behalf: who vouches for `sub`, and `sub`. */
+  iss?: string
   sub?: string
   tool: string
   /** Plain data. */
@@ -45,8 +46,9 @@ export interface Approval extends ApprovalRequest {
   requestedAt: number
   expiresAt: number
   decidedAt?: number
-  /** `sub` of whoever decided. */
+  /** `sub` of whoever decided, and who vouches for it. */
   decidedBy?: string
+  decidedByIss?: string
   /** When it was used or taken back. */
   endedAt?: number
 }
@@ -62,9 +64,10 @@ export const isOpen = ({ status }: Approval): boolean => status === 'pending' ||
 const LONGEST = 32_768
 
 /** The call in its one form. @throws SallyportError `call_invalid`, its cause says why */
-export async function readCall({ tenant, agent, sub, tool, args, resource, model, estimate }: Call) {
+export async function readCall({ tenant, agent, iss, sub, tool, args, resource, model, estimate }: Call) {
   try {
-    const given = { sub, resource, model }
+    const given = { iss, sub, resource, model }
+    if ((iss === undefined) !== (sub === undefined)) throw new TypeError('"iss" and "sub" name a person together')
     const optional = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
     for (const [name, text] of Object.entries({ tenant, agent, tool, ...optional }))
       if (!isName(text)) throw new TypeError(`"${name}" must be ${nameRule}`)

@@ -78,11 +78,12 @@ export interface PendingQuestion extends Selection {
 }
 
 const id = words
-const selection: Shape<Selection> = { tenant: name, agent: optional(words), sub: optional(words) }
+const selection: Shape<Selection> = { tenant: name, agent: optional(words), iss: optional(words), sub: optional(words) }
 /** What is asked for may come from a model: what is in it is answered, its names are the application's. */
 const call: Shape<Call> = {
   tenant: anything<string>(),
   agent: anything<string>(),
+  iss: anything<string>(),
   sub: anything<string>(),
   tool: anything<string>(),
   args: anything<unknown>(),
@@ -211,7 +212,12 @@ export function createApprovals(options: ApprovalsOptions) {
         if (approve && !isFresh(approval, by, now()))
           throw refuse('insufficient_user_authentication', what, wantedSignIn(approval))
         const status = approve ? 'approved' : 'denied'
-        const decided = await shelf.step(found, { status, decidedAt: now(), decidedBy: by.sub })
+        const decided = await shelf.step(found, {
+          status,
+          decidedAt: now(),
+          decidedBy: by.sub,
+          ...(by.iss !== undefined && { decidedByIss: by.iss }),
+        })
         // Whoever was faster has left it in a state that the next turn tells of.
         if (!decided) continue
         const { tenant, agent } = approval

@@ -9,7 +9,8 @@ import { canonical } from './canonical.js'
 export interface AuditEntry {
   tenant: string
   agent?: string
-  /** The person on whose behalf. */
+  /** The person on whose behalf: who vouches for `sub`, and `sub`. */
+  iss?: string
   sub?: string
   /** A name: `tool:db.update`, `agent.decommissioned`. Letters, digits and `_ . : / -`. */
   action: string
@@ -63,6 +64,7 @@ const digest = like(/^[\w-]{43}$/, 'a SHA-256 in base64url')
 export const entryCheck = object<AuditEntry>({
   tenant: name,
   agent: optional(name),
+  iss: optional(name),
   sub: optional(name),
   action: label,
   resource: optional(name),

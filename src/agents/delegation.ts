@@ -8,8 +8,8 @@ import { type AgentLimits, narrowed } from './limits.js'
 import { nameOf } from './names.js'
 import type { AgentToken } from './options.js'
 import { type Parts, rowOf } from './parts.js'
-import { isPerson } from './people.js'
-import { type Consent, consentIndex } from './records.js'
+import { isPerson, type Person, personOf } from './people.js'
+import { type Consent, consentIndex, personName } from './records.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf, judge } from './standing.js'
 
@@ -35,8 +35,14 @@ export interface ConsentWish<Scope extends string> {
 
 const MOST = 90 * 86_400
 
+/** A person in a tenant. */
+export interface Whose extends Person {
+  tenant: string
+}
+
 /** What is handed on, and on what the new token depends. */
 interface Source {
+  person: Person | undefined
   scopes: readonly string[]
   limits: AgentLimits
   depends: Dependence
@@ -48,26 +54,27 @@ export function createDelegation(parts: Parts) {
   const { store, records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = parts
 
   /** Whoever can be acted for: a person whose sign-in still lasts. @throws SallyportError `delegation_refused` */
-  function examinePerson(subject: Principal): { sub: string; tenant: string } {
-    const { sub, tenant, expiresAt = 0 } = subject
-    if (!isPerson(subject, parts.isPerson) || tenant === undefined || !(now() < expiresAt))
+  function examinePerson(subject: Principal): Person & { tenant: string } {
+    const { iss, sub, tenant, expiresAt = 0 } = subject
+    if (!isPerson(subject, parts.isPerson) || !iss || tenant === undefined || !(now() < expiresAt))
       throw agentError('delegation_refused')
-    return { sub, tenant }
+    return { iss, sub, tenant }
   }
 
   async function fromPerson({ agent, subject, session }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
-    const { sub, tenant } = examinePerson(subject)
+    const { tenant, ...of } = examinePerson(subject)
     const sid = session ?? subject.claims['sid']
     const digest = typeof sid === 'string' ? await nameOf(sid) : undefined
     const [own, consent, person, over] = await Promise.all([
       dependenceOf(records, row),
-      records.consentOf(tenant, sub, agent),
-      records.personOf(tenant, sub),
-      digest !== undefined && records.isOver(tenant, sub, digest),
+      records.consentOf(tenant, of, agent),
+      records.personOf(tenant, of),
+      digest !== undefined && records.isOver(tenant, of, digest),
     ])
     if (over) throw agentError('delegation_refused')
     if (!consent || now() >= consent.expiresAt) throw agentError('consent_missing')
     return {
+      person: of,
       scopes: subject.scopes.filter((scope) => consent.scopes.includes(scope)),
       limits: {},
       depends: {
@@ -86,6 +93,7 @@ export function createDelegation(parts: Parts) {
     const chain = chainOf(subject.claims)
     if (chain.length >= maxDepth) throw agentError('chain_too_deep')
     return {
+      person: personOf(subject),
       scopes: subject.scopes,
       limits: limitsIn(subject.claims),
       // As it was when the first token was made: what has changed since ends this one too.
@@ -107,13 +115,13 @@ export function createDelegation(parts: Parts) {
       const lifetime = Math.min(expiresIn, Math.floor((subject.expiresAt ?? 0) - now()))
       if (lifetime < 1) throw agentError('delegation_refused')
       const act = { sub: row.id, ...(source.act && { act: source.act }) }
-      const { depends } = source
+      const { depends, person } = source
       const limits = narrowed(source.limits, wish)
-      return sign(parts, { row, sub: subject.sub, scopes, lifetime, depends, limits, act }, wish)
+      return sign(parts, { row, sub: subject.sub, person, scopes, lifetime, depends, limits, act }, wish)
     },
 
     async consent({ subject, agent, scopes, expiresIn = MOST }: ConsentWish<string>): Promise<Consent> {
-      const { sub, tenant } = examinePerson(subject)
+      const { tenant, ...person } = examinePerson(subject)
       const { row } = await rowOf(parts, tenant, agent)
       if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
       const allowed = scopesOf(roles, row.role)
@@ -122,35 +130,36 @@ export function createDelegation(parts: Parts) {
       const consent = {
         id: newEpoch(),
         tenant,
-        sub,
+        ...person,
         agent,
         scopes: [...new Set(scopes)],
         at,
         expiresAt: at + expiresIn,
       }
       await records.setConsent(consent, expiresIn)
-      emit({ type: 'consent_given', tenant, agent, sub, scopes: consent.scopes })
+      emit({ type: 'consent_given', tenant, agent, ...person, scopes: consent.scopes })
       return consent
     },
 
-    async withdraw({ tenant, sub, agent }: { tenant: string; sub: string; agent: string }): Promise<void> {
-      if (await records.removeConsent(tenant, sub, agent)) emit({ type: 'consent_withdrawn', tenant, agent, sub })
+    async withdraw({ tenant, agent, ...person }: Whose & { agent: string }): Promise<void> {
+      if (await records.removeConsent(tenant, person, agent))
+        emit({ type: 'consent_withdrawn', tenant, agent, ...person })
     },
 
-    async consents({ tenant, sub }: { tenant: string; sub: string }): Promise<Consent[]> {
+    async consents({ tenant, ...person }: Whose): Promise<Consent[]> {
       const found: Consent[] = []
-      for await (const { id: agent } of idsUnder(store, consentIndex, await nameOf(tenant, sub))) {
-        const consent = await records.consentOf(tenant, sub, agent)
+      for await (const { id: agent } of idsUnder(store, consentIndex, await personName(tenant, person))) {
+        const consent = await records.consentOf(tenant, person, agent)
         if (consent && now() < consent.expiresAt) found.push(consent)
       }
       return found
     },
 
-    async endDelegations({ tenant, sub, sid }: { tenant: string; sub: string; sid?: string }): Promise<void> {
-      if (sid === undefined) await records.setPerson(tenant, sub, newEpoch())
-      else await records.setOver(tenant, sub, await nameOf(sid))
-      emit({ type: 'delegations_ended', tenant, sub })
-      if (sid === undefined) await approvals?.voidAll({ tenant, sub })
+    async endDelegations({ tenant, sid, ...person }: Whose & { sid?: string }): Promise<void> {
+      if (sid === undefined) await records.setPerson(tenant, person, newEpoch())
+      else await records.setOver(tenant, person, await nameOf(sid))
+      emit({ type: 'delegations_ended', tenant, ...person })
+      if (sid === undefined) await approvals?.voidAll({ tenant, ...person })
     },
   }
 }

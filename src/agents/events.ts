@@ -22,32 +22,43 @@ export type AgentEvent =
       type: 'agent_token_issued'
       tenant: string
       agent: string
+      iss?: string
       sub: string
       scope: string
       chain: readonly string[]
     }
-  | { type: 'agent_token_refused'; tenant: string; agent: string; sub?: string; code: AgentErrorCode }
+  | { type: 'agent_token_refused'; tenant: string; agent: string; iss?: string; sub?: string; code: AgentErrorCode }
   /** A signed assertion or request that was not believed; `agent` is whose it claims to be, where there is such an agent. */
   | { type: 'agent_proof_refused'; agent: string; detail: string }
-  | { type: 'consent_given'; tenant: string; agent: string; sub: string; scopes: readonly string[] }
-  | { type: 'consent_withdrawn'; tenant: string; agent: string; sub: string }
-  | { type: 'delegations_ended'; tenant: string; sub: string }
+  | { type: 'consent_given'; tenant: string; agent: string; iss: string; sub: string; scopes: readonly string[] }
+  | { type: 'consent_withdrawn'; tenant: string; agent: string; iss: string; sub: string }
+  | { type: 'delegations_ended'; tenant: string; iss: string; sub: string }
   // Tool calls.
-  | { type: 'tool_allowed'; tenant: string; agent?: string; sub?: string; tool: string; model?: string }
+  | { type: 'tool_allowed'; tenant: string; agent?: string; iss?: string; sub?: string; tool: string; model?: string }
   /** `detail` says why, in words of ours. A tool that is none is `unknown`: its name is whatever the agent made up. */
   | {
       type: 'tool_refused'
       tenant?: string
       agent?: string
+      iss?: string
       sub?: string
       tool: string
       code: string
       detail?: string
     }
   /** It cost more than was set aside, and took a budget that much above its limit. */
-  | { type: 'tool_overrun'; tenant: string; agent?: string; sub?: string; tool: string; overrun: number }
+  | { type: 'tool_overrun'; tenant: string; agent?: string; iss?: string; sub?: string; tool: string; overrun: number }
   // Approvals. `id` is that of an approval that is there.
-  | { type: 'approval_requested'; id: string; tenant: string; agent: string; sub?: string; tool: string; kind: string }
+  | {
+      type: 'approval_requested'
+      id: string
+      tenant: string
+      agent: string
+      iss?: string
+      sub?: string
+      tool: string
+      kind: string
+    }
   /** It is there all the same: whoever looks at the list of what waits will see it. */
   | { type: 'approval_unnotified'; id: string; tenant: string }
   | { type: 'approval_decided'; id: string; tenant: string; agent: string; by: string; approved: boolean }

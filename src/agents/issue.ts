@@ -4,6 +4,7 @@ import { agentError } from './errors.js'
 import { type AgentLimits, exceeds, narrowed } from './limits.js'
 import type { AgentToken } from './options.js'
 import type { Parts } from './parts.js'
+import { type Person, subjectId } from './people.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf } from './standing.js'
 
@@ -26,6 +27,7 @@ export interface TokenWish<Scope extends string> extends AgentLimits {
 interface Signing {
   row: AgentRow
   sub: string
+  person?: Person | undefined
   scopes: readonly string[]
   lifetime: number
   depends: Dependence
@@ -46,7 +48,7 @@ export function examineWish(
 
 export async function sign(
   { tokens, emit }: Parts,
-  { row, sub, scopes, lifetime, depends, limits, act }: Signing,
+  { row, sub, person, scopes, lifetime, depends, limits, act }: Signing,
   { resource, bindTo }: TokenWish<string>,
 ): Promise<AgentToken> {
   const details: AgentDetails = { type: 'sallyport_agent', v: DETAILS_FORMAT, role: row.role, ...limits, depends }
@@ -62,11 +64,12 @@ export async function sign(
       authorization_details: [details],
       ...(cnf && { cnf }),
       ...(act && { act }),
+      ...(person && { sub_id: subjectId(person) }),
     },
     ...(resource !== undefined && { audience: resource }),
   })
   const chain = act ? chainOf({ act }) : [row.id]
-  emit({ type: 'agent_token_issued', tenant: row.tenant, agent: row.id, sub, scope: token.scope, chain })
+  emit({ type: 'agent_token_issued', tenant: row.tenant, agent: row.id, sub, ...person, scope: token.scope, chain })
   return token
 }
 

@@ -32,16 +32,28 @@ function isProgram({ sub, client_id, claims }: Principal): boolean {
   )
 }
 
+/** A person is known by both: one `sub` may mean two people at two issuers. @see RFC 7519 section 4.1.2 */
+export interface Person {
+  iss: string
+  sub: string
+}
+
+export const isSame = (a: Partial<Person>, b: Partial<Person>): boolean => a.sub === b.sub && a.iss === b.iss
+
+/** What an agent's token says of the person: its own `iss` is the agents' issuer. @see RFC 9493 section 3.2.4 */
+export const subjectId = (person: Person) => ({ format: 'iss_sub', ...person })
+
 /** The person on whose behalf an agent calls. */
-export const personOf = ({ method, sub, client_id }: Principal): string | undefined =>
-  method === 'agent_token' && sub !== client_id ? sub : undefined
+export function personOf({ method, sub, client_id, claims }: Principal): Person | undefined {
+  if (method !== 'agent_token' || sub === client_id) return undefined
+  const { format, iss } = (claims['sub_id'] ?? {}) as { format?: unknown; iss?: unknown }
+  // 0.1.0 wrote none: whose such a token is cannot be said.
+  return { sub, iss: format === 'iss_sub' && typeof iss === 'string' ? iss : '' }
+}
 
 /** Whoever calls, as approvals and the audit trail name them: the agent, and the person; of a key its owner. */
-export function whoOf(principal: Principal): { agent?: string; sub?: string } {
+export function whoOf(principal: Principal): { agent?: string } & Partial<Person> {
   const { method, client_id, sub } = principal
-  const person = method === 'agent_token' ? personOf(principal) : sub
-  return {
-    ...(method === 'agent_token' && client_id !== undefined && { agent: client_id }),
-    ...(person !== undefined && { sub: person }),
-  }
+  const person = method === 'agent_token' ? personOf(principal) : { sub }
+  return { ...(method === 'agent_token' && client_id !== undefined && { agent: client_id }), ...person }
 }

@@ -2,6 +2,7 @@ import type { Put, RecordId, RecordStore } from '../store/contract.js'
 import { type StoredJson, storedJson } from '../store/stored-json.js'
 import { type AgentRow, agentId, readRow, shapeOfId } from './agent-record.js'
 import { nameOf } from './names.js'
+import type { Person } from './people.js'
 
 /** Whether the agents of a tenant are stopped, and since what change of that tokens are good. */
 interface Switch {
@@ -12,10 +13,9 @@ interface Switch {
 }
 
 /** What a person has agreed to. */
-export interface Consent {
+export interface Consent extends Person {
   id: string
   tenant: string
-  sub: string
   agent: string
   scopes: readonly string[]
   /** Epoch seconds, as is `expiresAt`. */
@@ -33,6 +33,9 @@ const REMEMBERED = 86_400
 
 export const consentIndex = 'agent-consent'
 
+/** 0.1.0 left the issuer out: what it has noted is not found, so that nobody inherits it who has the same `sub` elsewhere. */
+export const personName = (tenant: string, { iss, sub }: Person): Promise<string> => nameOf(tenant, iss, sub)
+
 export type Records = ReturnType<typeof createRecords>
 
 /** What is stored of agents, of tenants as a whole, and of the people that agents act for; those of one person lie together. */
@@ -45,19 +48,19 @@ export function createRecords(store: RecordStore) {
     await store.write([{ type: 'put', id, value, ifVersion: 'any', ...more }])
   }
   const switchId = async (tenant: string) => ({ kind: 'agent-switch', partition: await nameOf(tenant), id: 'switch' })
-  const personId = async (tenant: string, sub: string) => ({
+  const personId = async (tenant: string, person: Person) => ({
     kind: 'agent-person',
-    partition: await nameOf(tenant, sub),
+    partition: await personName(tenant, person),
     id: 'person',
   })
-  const sessionId = async (tenant: string, sub: string, session: string) => ({
+  const sessionId = async (tenant: string, person: Person, session: string) => ({
     kind: 'agent-session',
-    partition: await nameOf(tenant, sub),
+    partition: await personName(tenant, person),
     id: session,
   })
-  const consentId = async (tenant: string, sub: string, agent: string) => ({
+  const consentId = async (tenant: string, person: Person, agent: string) => ({
     kind: 'agent-consent',
-    partition: await nameOf(tenant, sub),
+    partition: await personName(tenant, person),
     id: agent,
   })
 
@@ -82,29 +85,29 @@ export function createRecords(store: RecordStore) {
     },
 
     /** The epoch of a person's sign-ins, if they were ended lately. */
-    personOf: async (tenant: string, sub: string) => (await read(people, await personId(tenant, sub)))?.epoch,
-    setPerson: async (tenant: string, sub: string, epoch: string) =>
-      put(await personId(tenant, sub), people.write({ epoch }), { ttl: REMEMBERED }),
+    personOf: async (tenant: string, person: Person) => (await read(people, await personId(tenant, person)))?.epoch,
+    setPerson: async (tenant: string, person: Person, epoch: string) =>
+      put(await personId(tenant, person), people.write({ epoch }), { ttl: REMEMBERED }),
 
     /** Whether one session of a person was ended, which is said by the record being there; `session` is the digest that tokens name. */
-    isOver: async (tenant: string, sub: string, session: string) =>
-      (await store.get(await sessionId(tenant, sub, session))) !== undefined,
-    setOver: async (tenant: string, sub: string, session: string) =>
-      put(await sessionId(tenant, sub, session), '"over"', { ttl: REMEMBERED }),
+    isOver: async (tenant: string, person: Person, session: string) =>
+      (await store.get(await sessionId(tenant, person, session))) !== undefined,
+    setOver: async (tenant: string, person: Person, session: string) =>
+      put(await sessionId(tenant, person, session), '"over"', { ttl: REMEMBERED }),
 
-    consentOf: async (tenant: string, sub: string, agent: string) =>
-      read(consents, await consentId(tenant, sub, agent)),
+    consentOf: async (tenant: string, person: Person, agent: string) =>
+      read(consents, await consentId(tenant, person, agent)),
     setConsent: async (consent: Consent, ttl: number) => {
-      const { tenant, sub, agent } = consent
-      const value = await nameOf(tenant, sub)
-      await put(await consentId(tenant, sub, agent), consents.write(consent), {
+      const { tenant, agent } = consent
+      const value = await personName(tenant, consent)
+      await put(await consentId(tenant, consent, agent), consents.write(consent), {
         ttl,
         index: [{ index: consentIndex, value }],
       })
     },
     /** @returns whether there was one */
-    async removeConsent(tenant: string, sub: string, agent: string): Promise<boolean> {
-      const id = await consentId(tenant, sub, agent)
+    async removeConsent(tenant: string, person: Person, agent: string): Promise<boolean> {
+      const id = await consentId(tenant, person, agent)
       const stored = await store.get(id)
       if (stored) await store.write([{ type: 'delete', id, ifVersion: 'any' }])
       return stored !== undefined

@@ -8,6 +8,7 @@ import { storeCheck } from '../store/examine-store.js'
 import { type AgentRecord, type AgentRow, recordOf } from './agent-record.js'
 import { type Dependence, dependenceIn } from './details.js'
 import { agentError } from './errors.js'
+import { personOf } from './people.js'
 import { createRecords, type Records } from './records.js'
 
 /** Seconds that clocks may differ. */
@@ -65,18 +66,19 @@ export function createStanding(options: StandingOptions): AgentStanding {
 }
 
 export async function judge(records: Records, issuer: string, principal: Principal, now: number): Promise<Standing> {
-  const { method, iss, client_id = '', tenant = '', sub, claims, expiresAt = 0 } = principal
+  const { method, iss, client_id = '', tenant = '', claims, expiresAt = 0 } = principal
   const depends = dependenceIn(claims)
   if (method !== 'agent_token' || iss !== issuer || !depends) return bad('no token of an agent')
   if (!(now < expiresAt + TOLERANCE)) return bad('expired')
   const { agents, session, consent } = depends
+  const person = personOf(principal)
   const ids = Object.keys(agents)
   if (!ids.includes(client_id)) return bad('no token of this agent')
   const [at, ended, over, agreed, ...rows] = await Promise.all([
     records.switchOf(tenant),
-    consent && records.personOf(tenant, sub),
-    session !== undefined && records.isOver(tenant, sub, session),
-    consent && records.consentOf(tenant, sub, consent.agent),
+    consent && person && records.personOf(tenant, person),
+    session !== undefined && person && records.isOver(tenant, person, session),
+    consent && person && records.consentOf(tenant, person, consent.agent),
     ...ids.map((id) => records.agent(id)),
   ])
   if (at?.stoppedAt !== undefined) return bad('stopped')

@@ -4,6 +4,7 @@ import { anything, check, flag, object, optional } from '../protocol/shape.js'
 import { principal as principalCheck } from '../protocol/web-shapes.js'
 import { digestOf } from './canonical.js'
 import { agentError } from './errors.js'
+import { personOf } from './people.js'
 
 /** Only in types: nothing outside this file can make one. */
 declare const made: unique symbol
@@ -88,7 +89,15 @@ export function tenantOf(principal: Principal): Namespace {
     fineTune: (id) => name('fine-tune', id),
     retrieval: (id) => name('retrieval', id),
     cacheKey: async ({ model, prompt, parameters = null, shared = false }) =>
-      name('cache', await digestOf([model, prompt, parameters, shared ? null : [iss ?? null, sub]])),
+      name(
+        'cache',
+        await digestOf([
+          model,
+          prompt,
+          parameters,
+          shared ? null : [iss ?? null, personOf(principal)?.iss ?? null, sub],
+        ]),
+      ),
   }
   return Object.freeze(examined('tenantOf', namespace, namespaceCalls)) as Namespace
 }

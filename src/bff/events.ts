@@ -6,10 +6,10 @@ import type { BffErrorCode } from './errors.js'
  * is the first eight characters of the id, enough to tell lines of one session together.
  */
 export type BffEvent =
-  | { type: 'signed_in'; sub: string; session: string }
+  | { type: 'signed_in'; iss: string; sub: string; session: string }
   /** The provider answered an authorization request of the backend's with this error; `unknown` for none of OAuth's form. */
   | { type: 'sign_in_refused'; error: string }
-  | { type: 'signed_out'; sub: string; session: string; reason: SignedOutReason }
+  | { type: 'signed_out'; iss: string; sub: string; session: string; reason: SignedOutReason }
   | { type: 'token_refreshed'; session: string; resource: readonly string[]; scope: string }
   /** `outcome`: what is known of it. `unknown` means that the provider may have spent the refresh token. */
   | {

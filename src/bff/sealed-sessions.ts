@@ -42,7 +42,7 @@ export function createSealedSessions(
   function bury(record: SessionRecord, reason: SignedOutReason): Held | undefined {
     const held = memory.peek(record.id)
     memory.bury(record.id, reason, record.expires + REMEMBRANCE)
-    emit({ type: 'signed_out', sub: record.sub, session: shortId(record.id), reason })
+    emit({ type: 'signed_out', iss: record.iss, sub: record.sub, session: shortId(record.id), reason })
     return held
   }
 
@@ -125,7 +125,7 @@ export function createSealedSessions(
         else memory.bury(id, 'logged_out', expires + REMEMBRANCE)
       }
       const held = memory.remember({ record, id_token, tokens: new Map([['', access]]), ours: true })
-      emit({ type: 'signed_in', sub: record.sub, session: shortId(record.id) })
+      emit({ type: 'signed_in', iss: record.iss, sub: record.sub, session: shortId(record.id) })
       if (record.refresh_token === undefined) noRefreshToken()
       return presence(held, {
         expiresAt: Math.floor(Math.min(record.expires, now() + idleTimeout)),

@@ -54,7 +54,7 @@ export function createStoreSessions(
     touched: idle.known,
     ended(record, reason) {
       idle.forget(record.id)
-      emit({ type: 'signed_out', sub: record.sub, session: shortId(record.id), reason })
+      emit({ type: 'signed_out', iss: record.iss, sub: record.sub, session: shortId(record.id), reason })
     },
   })
   const coordinator = createCoordinator(settings, providers, shelf)
@@ -166,7 +166,7 @@ export function createStoreSessions(
         if (ended) revoke(ended)
         throw new Refusal('invalid_grant', { reason: 'revoked' })
       }
-      emit({ type: 'signed_in', sub: record.sub, session: shortId(record.id) })
+      emit({ type: 'signed_in', iss: record.iss, sub: record.sub, session: shortId(record.id) })
       for (const id of previous) {
         const ended = await shelf.bury(id, 'logged_out')
         if (ended) revoke(ended)

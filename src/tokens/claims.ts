@@ -1,7 +1,18 @@
 import { anything, type Check, instant, list, object, optional, table, text } from '../protocol/shape.js'
 
 /** What an access token may say besides what the issuer puts there; everything else has to be named in `disclose`. */
-const open = ['tenant', 'role', 'roles', 'auth_time', 'acr', 'amr', 'cnf', 'act', 'authorization_details'] as const
+const open = [
+  'tenant',
+  'role',
+  'roles',
+  'auth_time',
+  'acr',
+  'amr',
+  'cnf',
+  'act',
+  'authorization_details',
+  'sub_id',
+] as const
 
 /** What the issuer alone says. */
 const own = ['iss', 'aud', 'sub', 'client_id', 'iat', 'nbf', 'exp', 'jti', 'scope']
@@ -18,6 +29,8 @@ export interface AccessTokenClaims {
   cnf?: Readonly<Record<string, string>>
   /** Who acts for the subject. @see RFC 8693 section 4.1 */
   act?: Readonly<Record<string, unknown>>
+  /** The subject under another identifier. @see RFC 9493 section 4.1 */
+  sub_id?: Readonly<Record<string, unknown>>
   /** @see RFC 9396 */
   authorization_details?: readonly Readonly<Record<string, unknown>>[]
   /** Names that `disclose` lists. */
@@ -37,6 +50,7 @@ export const claimsCheck = object<Pick<AccessTokenClaims, (typeof open)[number]>
     amr: optional(list(text)),
     cnf: optional(table(text)),
     act: record,
+    sub_id: record,
     authorization_details: optional(list(table(anything<unknown>()))),
   },
   'an object of claims',

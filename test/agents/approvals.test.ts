@@ -14,6 +14,7 @@ import { memoryStore, StoreError } from 'sallyport/store'
 import { type AccessTokenClaims, createTokenIssuer } from 'sallyport/tokens'
 import { describe, expect, it, vi } from 'vitest'
 
+const LOGIN = 'https://login.example.com'
 const API = 'https://api.example.com'
 const DAY = 86_400
 const { privateKey } = await generateKeyPair('ES256', { extractable: true })
@@ -29,7 +30,7 @@ function world(options: Partial<ApprovalsOptions> = {}) {
   const open = () => createApprovals({ store, now, onEvent: (event) => events.push(event), ...options })
   const approvals = open()
   const tokens = createTokenIssuer({
-    issuer: 'https://login.example.com',
+    issuer: LOGIN,
     audience: API,
     keys: [{ alg: 'ES256', key }],
     store,
@@ -64,8 +65,8 @@ function world(options: Partial<ApprovalsOptions> = {}) {
         const { status } = await approvals.decide(decodeURIComponent(id), { by: principal, ...body })
         return Response.json({ status })
       }
-      const { tenant = '', client_id: agent = '', sub } = principal
-      const call: Call = { tenant, agent, sub, tool: body.tool, args: body.args }
+      const { tenant = '', client_id: agent = '', iss, sub } = principal
+      const call: Call = { tenant, agent, ...(iss !== undefined && { iss }), sub, tool: body.tool, args: body.args }
       const presented = body.approval ?? (await approvals.request({ ...call, kind: body.kind ?? 'user' })).id
       const { args } = await approvals.consume(presented, call)
       executed.push(args)
@@ -117,7 +118,14 @@ function world(options: Partial<ApprovalsOptions> = {}) {
   }
 }
 
-const call: Call = { tenant: 'acme', agent: 'bot', sub: 'alice', tool: 'transfer', args: { amount: 82, to: 'bob' } }
+const call: Call = {
+  tenant: 'acme',
+  agent: 'bot',
+  iss: LOGIN,
+  sub: 'alice',
+  tool: 'transfer',
+  args: { amount: 82, to: 'bob' },
+}
 const wish: ApprovalRequest = { ...call, kind: 'user' }
 const code = (error: unknown) => (error as { code?: string }).code
 /** What a call rejects with. */
@@ -322,7 +330,7 @@ describe('deciding', () => {
       expect.objectContaining({ type: 'approval_refused', code: 'approver_refused', tenant: 'acme', by: 'alice' }),
     )
     // A principal that says so itself, without any claim.
-    const by = { method: 'agent_token', sub: 'alice', tenant: 'acme', scopes, claims: {} } as const
+    const by = { method: 'agent_token', iss: LOGIN, sub: 'alice', tenant: 'acme', scopes, claims: {} } as const
     const { id } = await approvals.request(wish)
     const get = vi.spyOn(store, 'get')
     expect(await refusal(approvals.decide(id, { by, approve: true }))).toBe('approver_refused')
@@ -382,7 +390,7 @@ describe('deciding', () => {
     expect(await approvals.get(id, { tenant: 'globex' })).toBeUndefined()
     expect(await approvals.pending({ tenant: 'globex' })).toEqual({ approvals: [] })
     expect(await approvals.voidAll({ tenant: 'globex', agent: 'bot' })).toBe(0)
-    const { claims, ...nowhere } = { method: 'access_token', sub: 'alice', scopes: [], claims: {} } as const
+    const { claims, ...nowhere } = { method: 'access_token', iss: LOGIN, sub: 'alice', scopes: [], claims: {} } as const
     expect(await refusal(approvals.decide(id, { by: { ...nowhere, claims }, approve: true }))).toBe(
       'approval_not_found',
     )
@@ -393,7 +401,8 @@ describe('deciding', () => {
       const { approvals, open, events } = world({ approvers: { user: () => true } })
       const { id } = await approvals.request(wish)
       const sides = [approvals, open()]
-      const by = (sub: string) => ({ method: 'session_cookie', sub, tenant: 'acme', scopes: [], claims: {} }) as const
+      const by = (sub: string) =>
+        ({ method: 'session_cookie', iss: LOGIN, sub, tenant: 'acme', scopes: [], claims: {} }) as const
       const outcomes = await Promise.all(
         Array.from({ length: 40 }, (_, at) =>
           refusal(sides[at % 2]?.decide(id, { by: by(`p${at}`), approve: at % 3 > 0 }) ?? Promise.reject()),
@@ -461,7 +470,8 @@ describe('asking', () => {
     const sides = [approvals, open(), open()]
     const ask = (args: number, more: Partial<ApprovalRequest> = {}) =>
       refusal(sides[args % 3]?.request({ ...wish, ...more, args }) ?? Promise.reject())
-    const pending = async () => (await approvals.pending({ tenant: 'acme', agent: 'bot', sub: 'alice' })).approvals
+    const pending = async () =>
+      (await approvals.pending({ tenant: 'acme', agent: 'bot', iss: LOGIN, sub: 'alice' })).approvals
     const outcomes = await Promise.all(Array.from({ length: 200 }, (_, args) => ask(args)))
     expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(20)
     expect(outcomes.filter((outcome) => outcome === 'approvals_exceeded')).toHaveLength(180)
@@ -523,7 +533,7 @@ describe('asking', () => {
     const { id, code: shown, digest } = await approvals.request({ ...wish, resource: 'account/1' })
     expect(told[0]).toMatchObject({ ...wish, resource: 'account/1', id, code: shown, digest, status: 'pending' })
     expect(told[0]?.call).toBe(
-      '{"agent":"bot","args":{"amount":82,"to":"bob"},"resource":"account/1","sub":"alice","tenant":"acme","tool":"transfer"}',
+      '{"agent":"bot","args":{"amount":82,"to":"bob"},"iss":"https://login.example.com","resource":"account/1","sub":"alice","tenant":"acme","tool":"transfer"}',
     )
     expect(events.at(-1)).toEqual({ type: 'approval_unnotified', id, tenant: 'acme' })
     expect(await approvals.get(id, { tenant: 'acme' })).toEqual(told[0])
@@ -552,9 +562,9 @@ describe('asking', () => {
     const args = async (of: Parameters<typeof approvals.pending>[0]) =>
       (await approvals.pending(of)).approvals.map((one) => one.args)
     expect(await args({ tenant: 'acme' })).toEqual([1, 2, 3, 4])
-    expect(await args({ tenant: 'acme', sub: 'alice' })).toEqual([2, 4])
+    expect(await args({ tenant: 'acme', iss: LOGIN, sub: 'alice' })).toEqual([2, 4])
     expect(await args({ tenant: 'acme', agent: 'bot' })).toEqual([1, 2, 4])
-    expect(await args({ tenant: 'acme', agent: 'bot', sub: 'bob' })).toEqual([1])
+    expect(await args({ tenant: 'acme', agent: 'bot', iss: LOGIN, sub: 'bob' })).toEqual([1])
     expect(await args({ tenant: 'acme', kind: 'admin' })).toEqual([4])
     const all: unknown[] = []
     for (let cursor: string | undefined; ; ) {
@@ -584,11 +594,11 @@ describe('taking back', () => {
     expect(await decide(other.id)).toBe(200)
     expect(events.filter(({ type }) => type === 'approval_voided')).toHaveLength(2)
     expect(await approvals.voidAll({ tenant: 'acme', agent: 'bot' })).toBe(0)
-    expect(await approvals.voidAll({ tenant: 'acme', sub: 'alice' })).toBe(1)
+    expect(await approvals.voidAll({ tenant: 'acme', iss: LOGIN, sub: 'alice' })).toBe(1)
   })
 
   it('holds while people decide and agents use: what is not used by then is void', async () => {
-    const by = { method: 'session_cookie', sub: 'alice', tenant: 'acme', scopes: [], claims: {} } as const
+    const by = { method: 'session_cookie', iss: LOGIN, sub: 'alice', tenant: 'acme', scopes: [], claims: {} } as const
     const soon = async () => {
       for (let left = Math.random() * 12; left > 0; left--) await undefined
     }
@@ -687,7 +697,7 @@ describe('createApprovals', () => {
     const approvals = createApprovals({ store })
     await expect(approvals.request({ ...wish, kind: 'nobody' as 'user' })).rejects.toThrow('"kind"')
     await expect(approvals.request({ ...wish, freshWithin: -1 })).rejects.toThrow('"freshWithin"')
-    const by = { method: 'session_cookie', sub: 'alice', tenant: 'acme', scopes: [], claims: {} } as const
+    const by = { method: 'session_cookie', iss: LOGIN, sub: 'alice', tenant: 'acme', scopes: [], claims: {} } as const
     for (const approve of ['false', 1, undefined])
       await expect(approvals.decide('x', { by, approve: approve as unknown as boolean })).rejects.toThrow('"approve"')
   })

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import type { Principal } from 'sallyport/guard'
 import { describe, expect, it } from 'vitest'
-import { type Scene, scene } from './identity.js'
+import { AGENTS, LOGIN, type Scene, scene } from './identity.js'
 
 /** Agents that Alice has consented to. */
 async function helped(world: Scene, role: 'reader' | 'writer' | 'executor' = 'writer', claims: object = {}) {
@@ -55,11 +55,11 @@ describe('acting for a person', () => {
     await agents.consent({ subject: (await person({ sub: 'bob' })).principal, agent: id, scopes: ['data:read'] })
     await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject(missing)
     const consent = await agents.consent({ subject, agent: id, scopes: ['data:read'], expiresIn: 60 })
-    expect(await agents.consents({ tenant: 'acme', sub: 'alice' })).toEqual([consent])
+    expect(await agents.consents({ tenant: 'acme', iss: LOGIN, sub: 'alice' })).toEqual([consent])
     expect((await agents.exchange({ agent: id, subject })).scope).toBe('data:read')
     advance(60)
     await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject(missing)
-    expect(await agents.consents({ tenant: 'acme', sub: 'alice' })).toEqual([])
+    expect(await agents.consents({ tenant: 'acme', iss: LOGIN, sub: 'alice' })).toEqual([])
     await expect(agents.consent({ subject, agent: id, scopes: ['exec:sandbox' as never] })).rejects.toMatchObject({
       code: 'agent_scope_refused',
     })
@@ -74,7 +74,7 @@ describe('acting for a person', () => {
     const { id, subject } = await helped(world)
     const issue = async () => (await agents.exchange({ agent: id, subject })).access_token
     const first = await issue()
-    await agents.withdraw({ tenant: 'acme', sub: 'alice', agent: id })
+    await agents.withdraw({ tenant: 'acme', iss: LOGIN, sub: 'alice', agent: id })
     expect(await call(first)).toEqual([401, 'invalid_token'])
     await agents.consent({ subject, agent: id, scopes: ['data:read'] })
     expect(await call(first)).toEqual([401, 'invalid_token'])
@@ -126,9 +126,9 @@ describe('acting for a person', () => {
     const below = await register({ role: 'reader' })
     const first = (await agents.exchange({ agent: id, subject })).access_token
     const second = (await agents.exchange({ agent: below.id, subject: await who(first) })).access_token
-    await open().endDelegations({ tenant: 'acme', sub: 'alice' })
+    await open().endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
     for (const token of [first, second]) expect(await call(token)).toEqual([401, 'invalid_token'])
-    expect(events.at(-1)).toEqual({ type: 'delegations_ended', tenant: 'acme', sub: 'alice' })
+    expect(events.at(-1)).toEqual({ type: 'delegations_ended', tenant: 'acme', iss: LOGIN, sub: 'alice' })
     expect(await statuses(asked)).toEqual(['void', 'pending'])
   })
 
@@ -138,7 +138,7 @@ describe('acting for a person', () => {
     const { id, subject } = await helped(world)
     const of = async (session: string) => (await agents.exchange({ agent: id, subject, session })).access_token
     const [phone, laptop] = [await of('phone'), await of('laptop')]
-    await agents.endDelegations({ tenant: 'acme', sub: 'alice', sid: 'phone' })
+    await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice', sid: 'phone' })
     expect([await call(phone), await call(laptop)]).toEqual([[401, 'invalid_token'], 'ok'])
     await expect(of('phone')).rejects.toMatchObject({ code: 'delegation_refused' })
     expect(JSON.stringify(decodeJwt(laptop))).not.toContain('laptop')
@@ -154,7 +154,7 @@ describe('acting for a person', () => {
       await agents.exchange({ agent: id, subject: bob }),
       await agents.issue({ tenant: 'acme', agent: id }),
     ]
-    await agents.endDelegations({ tenant: 'acme', sub: 'alice' })
+    await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
     for (const { access_token } of [others, own]) expect(await call(access_token)).toBe('ok')
     // In the same second: no clock is asked.
     const at = now()
@@ -168,7 +168,7 @@ describe('acting for a person', () => {
     const { id, subject } = await helped(world)
     const issue = tokens.issue
     tokens.issue = async (wish) => {
-      await open().endDelegations({ tenant: 'acme', sub: 'alice' })
+      await open().endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
       world.advance(5)
       return issue(wish)
     }
@@ -250,3 +250,79 @@ describe('an agent for which another one works', () => {
 
 const own = async ({ agents, who }: Scene, agent: string) =>
   who((await agents.issue({ tenant: 'acme', agent })).access_token)
+
+describe('the same subject at another issuer', () => {
+  const ELSEWHERE = 'https://login.example.org'
+
+  /** Two people, called alice both, and an agent that the first one lets act for her. */
+  async function namesakes() {
+    const it = scene()
+    const { id } = await it.register()
+    const { principal: alice } = await it.person()
+    const other = { ...alice, iss: ELSEWHERE }
+    const consent = await it.agents.consent({ subject: alice, agent: id, scopes: ['data:read'] })
+    return { ...it, id, alice, other, consent }
+  }
+
+  it('[G-18] has given no consent, sees none and takes none back', async () => {
+    const { agents, id, other, alice, call } = await namesakes()
+    await expect(agents.exchange({ subject: other, agent: id })).rejects.toMatchObject({ code: 'consent_missing' })
+    const whose = { tenant: 'acme', iss: ELSEWHERE, sub: 'alice' }
+    expect(await agents.consents(whose)).toEqual([])
+    const { access_token } = await agents.exchange({ subject: alice, agent: id })
+    await agents.withdraw({ ...whose, agent: id })
+    await agents.endDelegations(whose)
+    await agents.endDelegations({ ...whose, sid: 'phone' })
+    expect(await call(access_token)).toBe('ok')
+    await agents.consent({ subject: other, agent: id, scopes: ['data:write'] })
+    expect(await call(access_token)).toBe('ok')
+  })
+
+  it('[G-18 twin] is the other person: each consent, and each end, is theirs', async () => {
+    const { agents, id, alice, other, consent, call, who } = await namesakes()
+    const own = await agents.consent({ subject: other, agent: id, scopes: ['data:write'] })
+    expect(await agents.consents({ tenant: 'acme', iss: LOGIN, sub: 'alice' })).toEqual([consent])
+    expect(await agents.consents({ tenant: 'acme', iss: ELSEWHERE, sub: 'alice' })).toEqual([own])
+    const [hers, theirs] = await Promise.all(
+      [alice, other].map(async (subject) => (await agents.exchange({ subject, agent: id })).access_token),
+    )
+    // Who it is, an API can see: the token's own issuer is the agents'.
+    expect((await who(`${theirs}`)).claims['sub_id']).toEqual({ format: 'iss_sub', iss: ELSEWHERE, sub: 'alice' })
+    await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
+    expect(await call(`${hers}`)).toEqual([401, 'invalid_token'])
+    expect(await call(`${theirs}`)).toBe('ok')
+    // Handed on, it is still theirs.
+    const { id: helper } = (await agents.list({ tenant: 'acme' })).agents[0] ?? { id }
+    const handed = await agents.exchange({ subject: await who(`${theirs}`), agent: helper })
+    expect((await who(handed.access_token)).claims['sub_id']).toMatchObject({ iss: ELSEWHERE })
+  })
+
+  it('[G-18][G-18 twin] decides nothing that was asked of the other one', async () => {
+    const { approvals, id, alice, other, waiting } = await namesakes()
+    const asked = await waiting({ agent: id })
+    await expect(approvals.decide(asked, { by: other, approve: true })).rejects.toMatchObject({
+      code: 'approver_refused',
+    })
+    expect((await approvals.pending({ tenant: 'acme', iss: ELSEWHERE, sub: 'alice' })).approvals).toEqual([])
+    expect(await approvals.voidAll({ tenant: 'acme', iss: ELSEWHERE, sub: 'alice' })).toBe(0)
+    await expect(approvals.pending({ tenant: 'acme', sub: 'alice' })).rejects.toThrow('"iss" and "sub"')
+    const call = { tenant: 'acme', agent: id, sub: 'alice', tool: 'x', args: {} }
+    await expect(approvals.request({ ...call, kind: 'user' })).rejects.toMatchObject({ code: 'call_invalid' })
+    expect(await approvals.decide(asked, { by: alice, approve: true })).toMatchObject({
+      status: 'approved',
+      decidedBy: 'alice',
+      decidedByIss: LOGIN,
+    })
+  })
+
+  it('[G-18] inherits nothing from before issuers were noted: a token without one is refused', async () => {
+    const { agents, id, alice, call } = await namesakes()
+    const { access_token } = await agents.exchange({ subject: alice, agent: id })
+    expect(await call(access_token)).toBe('ok')
+    const principal = { ...alice, method: 'agent_token' as const, iss: AGENTS, client_id: id }
+    const claims = decodeJwt(access_token)
+    const { sub_id: _, ...older } = claims
+    expect(await agents.standing({ ...principal, claims })).toMatchObject({ ok: true })
+    expect(await agents.standing({ ...principal, claims: older })).toMatchObject({ ok: false, detail: 'no consent' })
+  })
+})

@@ -148,7 +148,17 @@ export function scene({ store: wrap = (store) => store, agents: options = {}, ..
     },
     /** A call that waits for a person; resolves to the id. */
     waiting: async ({ agent, sub = 'alice' }: { agent: string; sub?: string }): Promise<string> =>
-      (await approvals.request({ tenant: 'acme', agent, sub, tool: 'notes.replace', args: {}, kind: 'user' })).id,
+      (
+        await approvals.request({
+          tenant: 'acme',
+          agent,
+          iss: LOGIN,
+          sub,
+          tool: 'notes.replace',
+          args: {},
+          kind: 'user',
+        })
+      ).id,
     statuses: async (ids: readonly string[]) =>
       Promise.all(ids.map(async (id) => (await approvals.get(id, { tenant: 'acme' }))?.status)),
     /** A person who is signed in, as the guard has verified them. */

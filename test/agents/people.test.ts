@@ -6,6 +6,7 @@ import { world } from './world.js'
 const NOW = 1_790_000_000
 const base: Principal = {
   method: 'access_token',
+  iss: 'https://login.example.com',
   sub: 'alice',
   client_id: 'app',
   tenant: 'acme',

@@ -531,6 +531,7 @@ describe('the audit trail', () => {
       {
         tenant: 'acme',
         agent: 'agent_a',
+        iss: 'https://login.example.com',
         sub: 'alice',
         action: 'tool:log.read',
         resource: 'log 7',

@@ -27,6 +27,7 @@ export const agentCases: readonly Case[] = [
   refuses('G-15', 'agents where only people are let in'),
   refuses('G-16', 'a budget that leaves a limit out, or of a child, above the default or what its parent has left'),
   refuses('G-17', 'a program’s own token that decides an approval or gives consent'),
+  refuses('G-18', 'consent or delegation of the same subject at another issuer'),
   refuses('G-19', 'a reservation again with an open id and other content'),
   refuses('A-51', 'what only an inner actor may: the outermost decides'),
   refuses('A-54', 'scopes outside the role, or that the person does not hold'),

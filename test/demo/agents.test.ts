@@ -186,7 +186,7 @@ describe('an agent of the demo', () => {
   it('loses what it has asked its person when they sign out', async () => {
     const { alice, id, waits } = await atWork('forgotten')
     await waits('notes.add')
-    await desk.signedOut('alice')
+    await desk.signedOut({ iss: 'https://login.example.com', sub: 'alice' })
     const asked = async () => (await look(alice)).agents.find((agent) => agent.id === id)?.run?.steps[2]
     await expect.poll(asked).toMatchObject({ tool: 'notes.add', state: 'refused', error: 'approval_void' })
     await ask(alice, 'DELETE', `/${id}`)

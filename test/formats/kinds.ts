@@ -20,7 +20,14 @@ export interface Kind {
 }
 
 const signing = await signingKey()
-const call = { tenant: 'acme', agent: 'agent_a', sub: 'alice', tool: 'notes.write', args: { text: 'x' } }
+const call = {
+  tenant: 'acme',
+  agent: 'agent_a',
+  iss: 'https://login.example.com',
+  sub: 'alice',
+  tool: 'notes.write',
+  args: { text: 'x' },
+}
 const grant = { sub: 'alice', client_id: 'page', scopes: ['notes:read'], refresh: true }
 
 async function people({ store }: ReturnType<typeof bendable>, now: () => number) {
@@ -146,7 +153,7 @@ export const kinds: readonly Kind[] = [
     unversioned: (value) => JSON.stringify(JSON.parse(value).epoch),
     async write(shelf, now) {
       const it = await people(shelf, now)
-      await it.agents.endDelegations({ tenant: 'acme', sub: 'alice' })
+      await it.agents.endDelegations({ tenant: 'acme', iss: `${it.subject.iss}`, sub: 'alice' })
       const { subject, agents } = it
       const { access_token } = await agents.exchange({ subject, agent: 'agent_a', scopes: ['data:read'] })
       return async () => {

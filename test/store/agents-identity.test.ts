@@ -1,6 +1,6 @@
 import { createPeerCheck, signRequest } from 'sallyport/agents'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { API, agentKey, scene } from '../agents/identity.js'
+import { API, agentKey, LOGIN, scene } from '../agents/identity.js'
 import { postgresUrl } from '../services/postgres.js'
 import { type OpenStore, openPostgres, openRedis } from '../services/stores.js'
 
@@ -74,15 +74,15 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
     const { id } = await register()
     const { principal: subject } = await side(2).person({ tenant, scopes: ['data:read'] })
     await side(0).agents.consent({ subject, agent: id, scopes: ['data:read'] })
-    expect(await side(1).agents.consents({ tenant, sub: 'alice' })).toHaveLength(1)
+    expect(await side(1).agents.consents({ tenant, iss: LOGIN, sub: 'alice' })).toHaveLength(1)
     const exchange = async () => (await side(1).agents.exchange({ agent: id, subject })).access_token
     const first = await exchange()
     expect(await everywhere(first)).toEqual(taken)
-    await side(2).agents.endDelegations({ tenant, sub: 'alice' })
+    await side(2).agents.endDelegations({ tenant, iss: LOGIN, sub: 'alice' })
     expect(await everywhere(first)).toEqual(refused)
     const second = await exchange()
     expect(await everywhere(second)).toEqual(taken)
-    await side(0).agents.withdraw({ tenant, sub: 'alice', agent: id })
+    await side(0).agents.withdraw({ tenant, iss: LOGIN, sub: 'alice', agent: id })
     expect(await everywhere(second)).toEqual(refused)
   })
 

@@ -7,7 +7,15 @@ const engines: Record<string, () => Promise<OpenStore>> = {
   Redis: () => openRedis(inject('redis')),
   PostgreSQL: () => openPostgres(postgresUrl(inject('postgres'))),
 }
-const by = (tenant: string) => ({ method: 'session_cookie', sub: 'alice', tenant, scopes: [], claims: {} }) as const
+const by = (tenant: string) =>
+  ({
+    method: 'session_cookie',
+    iss: 'https://login.example.com',
+    sub: 'alice',
+    tenant,
+    scopes: [],
+    claims: {},
+  }) as const
 const refusal = (promise: Promise<unknown>) =>
   promise.then(
     () => 'done',
@@ -18,7 +26,7 @@ const refusal = (promise: Promise<unknown>) =>
 describe.each(Object.entries(engines))('agents in %s, from three sides', (engine, open) => {
   let opened: OpenStore[] = []
   const tenant = `agents/${engine}`
-  const call = { tenant, agent: 'bot', sub: 'alice', tool: 'transfer' }
+  const call = { tenant, agent: 'bot', iss: 'https://login.example.com', sub: 'alice', tool: 'transfer' }
 
   beforeAll(async () => {
     opened = await Promise.all([open(), open(), open()])

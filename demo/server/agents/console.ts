@@ -68,8 +68,15 @@ export function createAgentConsole({ registry, host, runs, view, keys, protect }
     })
 
   /** A row for what people do. What begins something is written before it is done; what ends something does not wait for that. */
-  const note = ({ tenant, sub }: Member, action: string, agent?: string) =>
-    append({ tenant, sub, action, decision: 'allowed', ...(agent !== undefined && { agent }) })
+  const note = ({ tenant, iss, sub }: Member, action: string, agent?: string) =>
+    append({
+      tenant,
+      ...(iss !== undefined && { iss }),
+      sub,
+      action,
+      decision: 'allowed',
+      ...(agent !== undefined && { agent }),
+    })
 
   /** @throws Refusal for an agent of somebody else, exactly as for one that is not there */
   async function own(id: string, { tenant, sub }: Member) {
@@ -107,7 +114,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, protect }
   const withdraw = (id: string) =>
     byPerson(async (_, person) => {
       await own(id, person)
-      await agents.withdraw({ tenant: person.tenant, sub: person.sub, agent: id })
+      await agents.withdraw({ tenant: person.tenant, iss: person.iss ?? '', sub: person.sub, agent: id })
       await note(person, 'consent.withdraw', id)
       return done()
     })

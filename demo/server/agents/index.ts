@@ -53,9 +53,9 @@ export async function openAgentDesk({ origin, resource, tenant, store, ledger }:
     },
 
     /** What agents did for somebody ends with their sign-in. */
-    async signedOut(sub: string): Promise<void> {
+    async signedOut({ iss, sub }: { iss: string; sub: string }): Promise<void> {
       runs.forget(sub)
-      await agents.endDelegations({ tenant, sub })
+      await agents.endDelegations({ tenant, iss, sub })
     },
 
     async close(): Promise<void> {

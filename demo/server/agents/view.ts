@@ -18,10 +18,10 @@ const shownRows = 30
 export function createView({ registry, host, runs, ledger }: ViewSettings) {
   const { agents, approvals, audit } = registry
 
-  async function agentsOf({ tenant, sub }: Member) {
+  async function agentsOf({ tenant, iss = '', sub }: Member) {
     const [{ agents: all }, consents] = await Promise.all([
       agents.list({ tenant, limit: 200 }),
-      agents.consents({ tenant, sub }),
+      agents.consents({ tenant, iss, sub }),
     ])
     const own = all.filter(({ owner }) => owner === sub).sort((a, b) => b.createdAt - a.createdAt)
     return Promise.all(
