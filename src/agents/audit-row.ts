@@ -43,6 +43,9 @@ export interface AuditRow extends AuditEntry {
 /** The form of the rows that this release writes. */
 export const ROW_FORMAT = 1
 
+/** The action of the row with which a chain goes on after others were lost or stood in its way. Nobody else writes it. */
+export const RESUMED = 'audit.resumed'
+
 /** Whether this release knows what a row says, and how it is hashed. */
 export const isKnownRow = ({ v }: { v?: unknown }): boolean => v === undefined || v === ROW_FORMAT
 
@@ -66,7 +69,10 @@ export const entryCheck = object<AuditEntry>({
   agent: optional(name),
   iss: optional(name),
   sub: optional(name),
-  action: label,
+  action: like(
+    /^(?!audit\.resumed$)[\w.:/-]{1,100}$/,
+    'a name: up to 100 letters, digits and _ . : / -, and not audit.resumed',
+  ),
   resource: optional(name),
   decision: oneOf('allowed', 'refused'),
   reason: optional(label),

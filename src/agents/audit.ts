@@ -1,26 +1,12 @@
-import { createBounded } from '../protocol/bounded.js'
 import { call, examine, examined, promised } from '../protocol/examine.js'
 import type { Secret } from '../protocol/secret.js'
 import { func, name, object, optional, secret, whole } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
-import type { Put, RecordId, RecordStore } from '../store/contract.js'
-import { StoreError } from '../store/contract.js'
+import { type RecordStore, StoreError } from '../store/contract.js'
 import { storeCheck } from '../store/examine-store.js'
-import { storedJson } from '../store/stored-json.js'
-import {
-  type AuditEntry,
-  type AuditHead,
-  type AuditRow,
-  entryCheck,
-  entryOf,
-  genesis,
-  hashOf,
-  isKnownRow,
-  ROW_FORMAT,
-} from './audit-row.js'
-import { canonical } from './canonical.js'
+import { createChains, type Dated, rowId } from './audit-chain.js'
+import { type AuditEntry, type AuditHead, type AuditRow, entryCheck, entryOf, isKnownRow } from './audit-row.js'
 import { createSigner, type PublicKeys } from './checkpoint.js'
-import { agentError } from './errors.js'
 import { type AgentEvent, isolate } from './events.js'
 
 export interface AuditOptions {
@@ -76,30 +62,21 @@ export const auditCalls = {
 export type Audit = ReturnType<typeof createAudit>
 
 interface Waiting {
-  entry: AuditEntry & { at: number }
+  entry: Dated
   resolve: (head: AuditHead) => void
   reject: (error: unknown) => void
 }
 
 /** Rows in one write. */
 const BATCH = 50
-/** Writes that may be overtaken by other processes before an append gives up. */
-const TURNS = 200
-/** Milliseconds at most between two of them. */
-const REST = 25
-/** Tenants whose head is remembered in this process. */
-const HEADS = 10_000
-
-const headsFormat = storedJson<AuditHead>()
-const headId = (tenant: string): RecordId => ({ kind: 'audit-head', partition: tenant, id: 'head' })
-const rowId = (tenant: string, seq: number): RecordId => ({ kind: 'audit-row', partition: tenant, id: `${seq}` })
-
 /**
  * A trail of what agents did, one hash chain per tenant: whatever is changed, moved or taken out afterwards is found by
  * `verifyAudit`, up to the newest head that was kept elsewhere.
  *
- * Any number of appends, in any number of processes, make one chain: a row is written together with the new head, and only where no
- * row of its number is. What waits while a row is being written is written together.
+ * Any number of appends, in any number of processes, make one chain. What waits while a row is being written is written together.
+ *
+ * Rows that a store has acknowledged and lost (a failover, a restored backup) are missed by whoever wrote the last of them: an event
+ * says so, and the chain goes on with a row `audit.resumed`, which has the hash of the lost one as its `digest`.
  *
  * Not prevented: whoever can write the store can also write a new chain from any row on. Keep heads elsewhere.
  *
@@ -111,52 +88,18 @@ export function createAudit(options: AuditOptions) {
   const signer = sign === undefined ? undefined : createSigner(sign)
   const emit = isolate(onEvent)
   const queues = new Map<string, Waiting[]>()
-  const heads = createBounded<AuditHead>(HEADS)
-
-  async function readHead(tenant: string): Promise<AuditHead | undefined> {
-    const stored = await store.get(headId(tenant))
-    return stored && headsFormat.read(stored.value)
-  }
-
-  async function link(head: AuditHead, entries: readonly Waiting['entry'][]): Promise<AuditRow[]> {
-    const rows: AuditRow[] = []
-    for (const entry of entries) {
-      const { seq, hash: prev } = rows.at(-1) ?? head
-      const row = { ...entry, seq: seq + 1, prev, v: ROW_FORMAT }
-      rows.push({ ...row, hash: await hashOf(row) })
-    }
-    return rows
-  }
-
-  /** All rows behind the present head, or none. */
-  async function write(tenant: string, entries: readonly Waiting['entry'][]): Promise<AuditHead[]> {
-    for (let turn = 0; turn < TURNS; turn++) {
-      const known = heads.get(tenant) ?? (await readHead(tenant)) ?? { tenant, seq: 0, hash: genesis }
-      const rows = await link(known, entries)
-      const found = rows.map(({ seq, hash }) => ({ tenant, seq, hash }))
-      const last = found.at(-1) ?? known
-      // Rows are neither changed nor removed, so a remembered head is right exactly as long as no row stands behind it: that the
-      // place is free is the condition, and the head needs none of its own.
-      const changes = rows.map((row) => put(rowId(tenant, row.seq), canonical(row), 'absent'))
-      heads.delete(tenant)
-      if (await store.write([...changes, put(headId(tenant), headsFormat.write(last), 'any')])) {
-        heads.set(tenant, last)
-        return found
-      }
-      // The same range every time: who has waited long does not wait longer than who has just come.
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * REST))
-    }
-    throw agentError('audit_conflict')
-  }
+  const chains = createChains(store, emit, now)
 
   async function drain(tenant: string, queue: Waiting[]): Promise<void> {
     while (queue.length) {
       const batch = queue.splice(0, BATCH)
       try {
-        const found = await write(
+        const { found, resumed } = await chains.write(
           tenant,
           batch.map(({ entry }) => entry),
         )
+        const last = found.at(-1)
+        if (resumed && last) await keepCheckpoint(last)
         for (const [at, head] of found.entries()) batch[at]?.resolve(head)
       } catch (error) {
         for (const { reject } of batch) reject(error)
@@ -191,7 +134,7 @@ export function createAudit(options: AuditOptions) {
   }
 
   async function page(tenant: string, from: number, limit: number) {
-    const last = (await readHead(tenant))?.seq ?? 0
+    const last = (await chains.readHead(tenant))?.seq ?? 0
     const size = Math.max(0, Math.min(limit, 1000, last - from + 1))
     const stored = await Promise.all(Array.from({ length: size }, (_, at) => store.get(rowId(tenant, from + at))))
     const next = from + size <= last ? from + size : undefined
@@ -219,7 +162,7 @@ export function createAudit(options: AuditOptions) {
      * rows.
      */
     async checkpoint(tenant: string): Promise<AuditCheckpoint | undefined> {
-      const head = await readHead(tenant)
+      const head = await chains.readHead(tenant)
       return head && signed(head)
     },
 
@@ -256,5 +199,3 @@ function readStored(line: string): AuditRow {
   } catch {}
   throw new StoreError('store_format_unknown')
 }
-
-const put = (id: RecordId, value: string, ifVersion: Put['ifVersion']): Put => ({ type: 'put', id, value, ifVersion })

@@ -68,3 +68,5 @@ export type AgentEvent =
   | { type: 'approval_refused'; code: AgentErrorCode; tenant?: string; id?: string; agent?: string; by?: string }
   // The audit trail. The row is written; `audit.checkpoint(tenant)` makes a later head.
   | { type: 'checkpoint_failed'; tenant: string; seq: number }
+  /** The store has lost rows that it had acknowledged, `expected` the last of them, or has rows that its head does not know. */
+  | { type: 'audit_head_unexpected'; tenant: string; seq: number; expected: number }

@@ -1,6 +1,6 @@
 import { examine } from '../protocol/examine.js'
 import { check, object, optional } from '../protocol/shape.js'
-import { type AuditHead, type AuditRow, genesis, hashOf, headCheck, isKnownRow } from './audit-row.js'
+import { type AuditHead, type AuditRow, genesis, hashOf, headCheck, isKnownRow, RESUMED } from './audit-row.js'
 import { canonical } from './canonical.js'
 
 /** What is wrong with a trail, and at which row. */
@@ -26,10 +26,16 @@ export type AuditFault =
 
 /**
  * `covered`: nobody can have changed the rows up to this one since the head was taken. Those in `uncovered` fit together, and that is
- * all: whoever could write the store may have written them anew.
+ * all: whoever could write the store may have written them anew. `resumed`: rows that say that the store had lost some before them.
  */
 export type AuditVerdict =
-  | { ok: true; head: AuditHead | undefined; covered: number; uncovered?: { from: number; to: number } }
+  | {
+      ok: true
+      head: AuditHead | undefined
+      covered: number
+      uncovered?: { from: number; to: number }
+      resumed?: readonly number[]
+    }
   | { ok: false; fault: AuditFault; seq: number }
 
 export interface VerifyAuditOptions {
@@ -68,6 +74,7 @@ export async function verifyAudit(
   const { after } = options
   let tenant = head?.tenant ?? after?.tenant
   let { seq, hash } = after ?? { seq: 0, hash: genesis }
+  const resumed: number[] = []
   const broken = (fault: AuditFault, at: number): AuditVerdict => ({ ok: false, fault, seq: at })
   if (head && head.seq === seq && head.hash !== hash) return broken('rewritten', seq)
 
@@ -82,6 +89,7 @@ export async function verifyAudit(
     if ((await hashOf(row)) !== row.hash) return broken('edited', wanted)
     if (row.prev !== hash) return broken('unlinked', wanted)
     if (head?.seq === wanted && head.hash !== row.hash) return broken('rewritten', wanted)
+    if (row.action === RESUMED) resumed.push(wanted)
     seq = wanted
     hash = row.hash
   }
@@ -93,6 +101,7 @@ export async function verifyAudit(
     head: tenant === undefined ? undefined : { tenant, seq, hash },
     covered,
     ...(seq > covered && { uncovered: { from: covered + 1, to: seq } }),
+    ...(resumed.length > 0 && { resumed }),
   }
 }
 

@@ -13,7 +13,7 @@ import {
   verifyAudit,
   verifyCheckpoint,
 } from 'sallyport/agents'
-import { memoryStore, type RecordId, type RecordStore, StoreError } from 'sallyport/store'
+import { type Change, memoryStore, type RecordId, type RecordStore, StoreError } from 'sallyport/store'
 import { describe, expect, it, vi } from 'vitest'
 import { sha256 } from '../../src/crypto/hash.js'
 
@@ -146,7 +146,8 @@ describe('the audit trail', () => {
     const write = vi.spyOn(store, 'write')
     const get = vi.spyOn(store, 'get')
     await sides[2]?.append(entry)
-    expect([get.mock.calls.length, write.mock.calls.length]).toEqual([0, 1])
+    // The head, and the last row of its own: both at once.
+    expect([get.mock.calls.length, write.mock.calls.length]).toEqual([2, 1])
   })
 
   it('is one for each tenant', async () => {
@@ -210,20 +211,133 @@ describe('the audit trail', () => {
     expect(await verifyAudit(audit.exportLines(tenant))).toMatchObject({ ok: true })
   })
 
-  it('gives up when it is always overtaken, as where a head was put back by hand', async () => {
+  it('gives up when it is always overtaken', async () => {
     vi.useFakeTimers()
     try {
-      const { audit, open, store } = world()
-      const { tenant: _, ...first } = await audit.append(entry)
+      const { audit, store, events } = world()
       await audit.append(entry)
-      await put(store, { kind: 'audit-head', partition: tenant, id: 'head' }, JSON.stringify({ tenant, ...first }))
-      const failed = open().append(entry)
-      const outcome = expect(failed).rejects.toMatchObject({ code: 'audit_conflict', retryable: true })
+      vi.spyOn(store, 'write').mockResolvedValue(false)
+      const outcome = expect(audit.append(entry)).rejects.toMatchObject({ code: 'audit_conflict', retryable: true })
       await vi.runAllTimersAsync()
       await outcome
+      expect(events).toEqual([])
     } finally {
       vi.useRealTimers()
     }
+  })
+})
+
+describe('a trail whose store has lost rows', () => {
+  /** A store that can be put back to an earlier state, as a failover or a backup does. */
+  function restorable() {
+    const history: Change[][] = []
+    let present = memoryStore()
+    const store: RecordStore = {
+      get: (id) => present.get(id),
+      list: (index, value, page) => present.list(index, value, page),
+      consume: (id, ttl) => present.consume(id, ttl),
+      async write(changes) {
+        const done = await present.write(changes)
+        if (done) history.push([...changes])
+        return done
+      },
+    }
+    return {
+      store,
+      /** As it was before the last so many writes. */
+      async lose(count: number) {
+        present = memoryStore()
+        const kept = history.slice(0, history.length - count)
+        history.length = 0
+        for (const changes of kept) await store.write(changes)
+      },
+    }
+  }
+
+  it('[G-20] says so in an event and in a row, and goes on for every process', async () => {
+    const { store, lose } = restorable()
+    const kept: AuditCheckpoint[] = []
+    const { audit, open, events, write } = world({ store, keep: (one) => void kept.push(one) })
+    const sides = [audit, open(), open()]
+    const heads = await write(10)
+    await sides[1]?.append(entry)
+    await lose(4)
+    // Who has written none of what was lost cannot miss it.
+    expect(await sides[2]?.append(entry)).toMatchObject({ seq: 8 })
+    for (let at = 0; at < 30; at++) await sides[at % 3]?.append({ ...entry, resource: `after/${at}` })
+    const rows = await rowsOf(audit)
+    expect(rows.filter(({ resource }) => resource?.startsWith('after/'))).toHaveLength(30)
+    const said = rows.filter(({ action }) => action === 'audit.resumed')
+    expect(said.map(({ reason, resource, digest }) => [reason, resource, digest])).toEqual([
+      ['rows_lost', 'row:10', heads[9]?.hash],
+      ['rows_lost', 'row:11', expect.any(String)],
+    ])
+    expect(events).toEqual([
+      { type: 'audit_head_unexpected', tenant, seq: 8, expected: 10 },
+      { type: 'audit_head_unexpected', tenant, seq: 10, expected: 11 },
+    ])
+    // The chain is one, says where it was cut, and is another one than what was kept before.
+    expect(await verifyAudit(rows)).toMatchObject({ ok: true, resumed: said.map(({ seq }) => seq) })
+    expect(await verifyAudit(rows, heads[6])).toMatchObject({ ok: true })
+    expect(await verifyAudit(rows, heads[9])).toEqual({ ok: false, fault: 'rewritten', seq: 10 })
+    expect(kept.map(({ seq }) => seq)).toEqual([10, 12])
+    for (const head of kept) expect((await verifyAudit(rows, head)).ok).toBe(true)
+  })
+
+  it('[G-20] whatever is lost, by whom and when: no row that was acknowledged after it vanishes', async () => {
+    const step = fc.oneof(fc.record({ side: fc.nat(2) }), fc.record({ lost: fc.integer({ min: 1, max: 5 }) }))
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
+        const { store, lose } = restorable()
+        const { audit, open, events } = world({ store })
+        const sides = [audit, open(), open()]
+        let since: string[] = []
+        for (const [at, one] of steps.entries()) {
+          if ('lost' in one) {
+            await lose(Math.min(one.lost, (await audit.checkpoint(tenant))?.seq ?? 0, 1 + since.length))
+            since = []
+          } else {
+            await sides[one.side]?.append({ ...entry, correlation: `${at}` })
+            since.push(`${at}`)
+          }
+        }
+        const rows = await rowsOf(audit)
+        const there = rows.flatMap(({ correlation = [] }) => correlation)
+        expect(there).toEqual(expect.arrayContaining(since))
+        const verdict = await verifyAudit(rows)
+        expect(verdict.ok).toBe(true)
+        expect(rows.length).toBe((await audit.checkpoint(tenant))?.seq ?? 0)
+        expect(events.length).toBeGreaterThanOrEqual(rows.filter(({ action }) => action === 'audit.resumed').length)
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('[G-20 twin] is told from one that others have written to', async () => {
+    const { audit, open, events, write } = world()
+    const sides = [audit, open(), open()]
+    await write(3)
+    for (let at = 0; at < 30; at++) await sides[at % 3]?.append(entry)
+    await Promise.all(Array.from({ length: 60 }, (_, at) => sides[at % 3]?.append(entry)))
+    const verdict = await verifyAudit(await rowsOf(audit))
+    expect(verdict).toMatchObject({ ok: true, head: { seq: 93 } })
+    expect([verdict, events]).toEqual([expect.not.objectContaining({ resumed: expect.anything() }), []])
+  })
+
+  it('[G-20] goes on behind rows that its head does not know, and says so', async () => {
+    const { audit, open, store, events, write } = world()
+    const [first] = await write(3)
+    await put(store, { kind: 'audit-head', partition: tenant, id: 'head' }, JSON.stringify(first))
+    const head = await open().append(entry)
+    expect(head.seq).toBe(5)
+    expect((await rowsOf(audit)).map(({ action, reason }) => reason ?? action)).toEqual([
+      ...Array(3).fill(entry.action),
+      'rows_found',
+      entry.action,
+    ])
+    expect(await verifyAudit(audit.exportLines(tenant), head)).toMatchObject({ ok: true, resumed: [4] })
+    expect(events).toEqual([{ type: 'audit_head_unexpected', tenant, seq: 1, expected: 3 }])
+    await expect(audit.append({ ...entry, action: 'audit.resumed' })).rejects.toThrow('"action"')
   })
 })
 

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { ensureProgram, freePort } from './programs.js'
 import { createTestServer, freshFolder, type TestServer } from './server.js'
 
-const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
+const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--repl-diskless-sync-delay', '0']
 
 const redis = (port: number, more: string[] = []): TestServer => {
   const folder = freshFolder('redis')
@@ -14,8 +14,8 @@ const redis = (port: number, more: string[] = []): TestServer => {
 }
 
 /** One Redis whose every write is on disk before it is answered. */
-export async function startRedis(): Promise<TestServer> {
-  const server = redis(await freePort(), durable)
+export async function startRedis(more: string[] = []): Promise<TestServer> {
+  const server = redis(await freePort(), [...durable, ...more])
   await server.start()
   return server
 }
