@@ -5,7 +5,7 @@ import { accessToken, createGuard, peerOf } from 'sallyport/guard'
 import { type ApiKeys, apiKey, createApiKeys } from 'sallyport/keys'
 import { toNodeListener } from 'sallyport/node'
 import { type AgentDesk, openAgentDesk } from './agents/index.js'
-import { agentScopes } from './agents/registry.js'
+import { agentScopes, decide } from './agents/registry.js'
 import { type DemoBackend, startBackend } from './backend.js'
 import { createControls, type Traffic } from './controls.js'
 import { demoFolder } from './folder.js'
@@ -150,7 +150,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       onEvent: usage.hear,
     })
     const people = accessToken({ issuer: provider.issuer })
-    const protect = createGuard({ resource, accept: [people, apiKey(keys), opened.accept] })
+    const protect = createGuard({ resource, accept: [people, apiKey(keys), opened.accept], decide })
     const notes = createNotesApi({ protect, freshness })
     const agents = opened.open(protect, keys, notes.shelf)
     const traffic: Traffic = { bff: 0, api: 0 }
@@ -166,7 +166,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
 
     const toPage = servePage(new Map([...(await page), ...(await react)]))
     const toNotes = toNodeListener(usage.counted(notes))
-    const toKeys = toNodeListener(createKeyConsole({ keys, scopes, protect, usage }))
+    const toKeys = toNodeListener(createKeyConsole({ keys, scopes, protect, usage, ledger }))
     const toAgents = toNodeListener(agents.console)
     const toTools = toNodeListener(agents.tools)
     const toAgentTokens = toNodeListener(agents.endpoint)

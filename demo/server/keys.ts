@@ -1,7 +1,9 @@
 import { Hono } from 'hono'
 import type { Guard } from 'sallyport/guard'
 import type { ApiKeys } from 'sallyport/keys'
+import type { Ledger } from 'sallyport/store'
 import { Refusal, type Rule, readFields } from './fields.js'
+import { createPlaces } from './places.js'
 import type { Usage } from './usage.js'
 
 export interface KeyConsoleSettings<Scope extends string> {
@@ -11,6 +13,8 @@ export interface KeyConsoleSettings<Scope extends string> {
   /** The guard of the API. It knows keys, so that a key is told that it will not do here. */
   protect: Guard
   usage: Usage
+  /** Where working keys of each person are counted. */
+  ledger: Ledger
 }
 
 /** Whose keys these are: what the credential says, never what the body says. */
@@ -23,7 +27,7 @@ interface Person {
 type KnownKey = NonNullable<Awaited<ReturnType<ApiKeys['get']>>> & { usedToday: number }
 
 const day = 86_400
-/** Working keys of one person at most. */
+/** Working keys of one person at most, a key and what replaces it as one. */
 const most = 20
 /** Calls of a key and its successors together. Nobody asks for more than this. */
 const quota = { minute: 20, day: 1000 }
@@ -48,6 +52,7 @@ const scopesOf = <Scope extends string>(choices: readonly Scope[]): Rule<Scope[]
  */
 export function createKeyConsole<Scope extends string>(settings: KeyConsoleSettings<Scope>) {
   const { keys, protect, usage } = settings
+  const places = createPlaces(settings.ledger, 'keys', most)
   const creation = { name, scopes: scopesOf(settings.scopes), expiresIn: secondsOf(7 * day, 30 * day, 90 * day) }
   const rotation = { grace: secondsOf(0, 3600, day) }
 
@@ -92,10 +97,18 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
         'insufficient_scope',
         `Your own sign-in lacks ${wider.join(' ')}, so no key of yours has it.`,
       )
-    const working = (await all(person)).filter(works)
-    if (working.length >= most) throw new Refusal(409, 'too_many_keys', `You have ${most} keys. Revoke one first.`)
     const { tenant, owner } = person
     const { key, record } = await keys.create({ tenant, owner, name: name.trim(), scopes, expiresIn, quota })
+    const living = async () => (await all(person)).filter(works).map(({ lineage }) => lineage)
+    const placed = await places.take(person, record.lineage, living).catch((error) => {
+      keys.revoke(record.id, { tenant }).catch(() => {})
+      throw error
+    })
+    if (!placed) {
+      // Nobody has seen it.
+      await keys.revoke(record.id, { tenant, reason: 'too many keys' })
+      throw new Refusal(409, 'too_many_keys', `You have ${most} keys. Revoke one first.`)
+    }
     return json({ key, id: record.id }, 201)
   })
 

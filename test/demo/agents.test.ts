@@ -7,7 +7,7 @@ import { memoryLedger, memoryStore } from 'sallyport/store'
 import { createTokenIssuer } from 'sallyport/tokens'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type AgentDesk, openAgentDesk } from '../../demo/server/agents/index.js'
-import { agentScopes } from '../../demo/server/agents/registry.js'
+import { agentScopes, decide } from '../../demo/server/agents/registry.js'
 import { createLoopbackServer } from '../../demo/server/loopback.js'
 import { createNotesApi } from '../../demo/server/notes.js'
 
@@ -44,7 +44,7 @@ beforeAll(async () => {
   const { isActive: isOwnerActive } = desk.registry
   const keys = createApiKeys({ store, prefix: 'demo_key', scopes: ['data:read'], isOwnerActive })
   const people = accessToken({ issuer: login.issuer, algs: login.algs, keys: login.keys })
-  const protect = createGuard({ resource, accept: [people, apiKey(keys), desk.accept] })
+  const protect = createGuard({ resource, accept: [people, apiKey(keys), desk.accept], decide })
   notes = createNotesApi({ protect, freshness: 60 })
   const { console, tools, endpoint } = desk.open(protect, keys, notes.shelf)
   const listeners = { '/api/agents': console, '/api/tools': tools, '/agents/': endpoint }
@@ -159,7 +159,7 @@ describe('an agent of the demo', () => {
     expect(seen.agents.find((agent) => agent.id === id)?.spent).toBe(spent)
     const { body } = await ask(alice, 'GET', '/audit/verdict')
     expect(body.verdict).toMatchObject({ ok: true, covered: body.kept })
-    const lines = (await ask(alice, 'GET', '/audit')).body.trim().split('\n')
+    const lines = (await ask(bob, 'GET', '/audit')).body.trim().split('\n')
     expect(await verifyAudit(lines, desk.registry.keptHead(tenant))).toMatchObject({ ok: true })
     lines[2] = lines[2].replace('allowed', 'refused')
     expect(await verifyAudit(lines, desk.registry.keptHead(tenant))).toMatchObject({ ok: false, seq: 3 })
@@ -179,7 +179,10 @@ describe('an agent of the demo', () => {
     // Its API key is no way around.
     await ask(alice, 'POST', `/${other.id}/run`)
     expect(await other.over()).toMatchObject([{ tool: 'notices.read', error: 'invalid_api_key' }])
-    await ask(alice, 'POST', '/resume')
+    // What an administrator may have stopped, no member lets go on.
+    expect((await ask(alice, 'POST', '/resume')).body.error).toBe('access_denied')
+    expect((await ask(alice, 'GET', '')).body.stopped).toBe(true)
+    expect((await ask(await tokenOf('bob', ['administrator']), 'POST', '/resume')).status).toBe(204)
     expect((await ask(alice, 'POST', `/${other.id}/call`)).body).toMatchObject({ status: 200 })
   })
 
@@ -204,6 +207,36 @@ describe('an agent of the demo', () => {
     ])
     const poor = await atWork('poor', { role: 'reader', budget: 100 })
     expect((await poor.over()).find(({ tool }) => tool === 'notes.read')).toMatchObject({ error: 'budget_exceeded' })
+  })
+
+  it('is in a trail that only administrators read whole; others see what they and their agents did', async () => {
+    const { alice, id, over } = await atWork('seen', { role: 'reader' })
+    await over()
+    const nora = await tokenOf('nora')
+    await ask(nora, 'POST', '', { name: 'own', role: 'reader', budget: 1 })
+    for (const token of [alice, nora]) {
+      const refused = await ask(token, 'GET', '/audit').then(({ status, body }) => [status, JSON.parse(body).error])
+      expect(refused).toEqual([403, 'access_denied'])
+    }
+    const seen = (await look(nora)).trail.rows
+    expect(seen.map(({ action, sub }) => [action, sub])).toEqual([['agent.register', 'nora']])
+    expect(await rowsOf(alice, id)).not.toEqual([])
+    const bob = await tokenOf('bob', ['administrator'])
+    const all = (await ask(bob, 'GET', '/audit')).body
+    for (const name of ['alice', 'nora']) expect(all).toContain(`"sub":"${name}"`)
+    expect((await look(bob)).trail.rows.some(({ sub }) => sub === 'nora')).toBe(true)
+  })
+
+  it('is one of ten at most, however many are asked for at once', async () => {
+    const carol = await tokenOf('carol')
+    const register = () => ask(carol, 'POST', '', { name: 'many', role: 'reader', budget: 1 })
+    const answers = await Promise.all(Array.from({ length: 30 }, register))
+    const made = answers.filter(({ status }) => status === 201)
+    expect([made.length, answers.filter(({ body }) => body.error === 'too_many_agents').length]).toEqual([10, 20])
+    expect((await register()).status).toBe(409)
+    await ask(carol, 'DELETE', `/${made[0]?.body.id}`)
+    expect([(await register()).status, (await register()).status]).toEqual([201, 409])
+    expect((await ask(await tokenOf('dave'), 'POST', '', { name: 'one', role: 'reader', budget: 1 })).status).toBe(201)
   })
 
   it('is nobody else’s to touch, and no agent’s or key’s', async () => {

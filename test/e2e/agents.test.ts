@@ -83,7 +83,6 @@ describe('a person at the agents console', () => {
     await waits(bob, 'code.run').getByText(`${code}`).waitFor()
     expect(await bob.locator('#agent-list li').count()).toBe(0)
     await decide(bob, 'code.run', 'prices.reduce', 'Approve')
-    await bob.context().close()
     await step('code.run').getByText('"sum":645').waitFor()
 
     // What it has read told it to delete and to transfer: it obeys, and nothing happens.
@@ -104,9 +103,21 @@ describe('a person at the agents console', () => {
     expect(spent).not.toContain(' 0 of')
     await button(page, 'Verify').click()
     await page.getByText(/^Intact: \d+ rows, as the head says/).waitFor()
-    const [file] = await Promise.all([page.waitForEvent('download'), button(page, 'Download as JSON lines').click()])
+    // Everybody's rows are an administrator's to take along, and the stop theirs to lift.
+    expect(await button(page, 'Download as JSON lines').isVisible()).toBe(false)
+    const [file] = await Promise.all([bob.waitForEvent('download'), button(bob, 'Download as JSON lines').click()])
     const lines = (await readFile(await file.path(), 'utf8')).trim().split('\n')
     expect(await verifyAudit(lines)).toMatchObject({ ok: true })
+
+    await button(page, 'Stop all agents').click()
+    await page.getByText('An administrator lets them go on.').waitFor()
+    expect(await button(page, 'Resume').count()).toBe(0)
+    await bob.reload()
+    await button(bob, 'Resume').click()
+    await button(bob, 'Stop all agents').waitFor()
+    await bob.context().close()
+    await page.reload()
+    await button(page, 'Stop all agents').waitFor()
 
     await agent.getByRole('button', { name: 'Let it make one call' }).click()
     await page.getByText('has read the public notices, with a token of its own').waitFor()

@@ -2,7 +2,9 @@ import { Hono } from 'hono'
 import { agentAnswer, verifyAudit } from 'sallyport/agents'
 import type { Guard, Principal } from 'sallyport/guard'
 import type { ApiKeys } from 'sallyport/keys'
+import type { Ledger } from 'sallyport/store'
 import { Refusal, type Rule, readFields } from '../fields.js'
+import { createPlaces } from '../places.js'
 import type { AgentHost } from './agent.js'
 import { type Registry, type Role, roles } from './registry.js'
 import type { Runs } from './runs.js'
@@ -14,6 +16,8 @@ export interface ConsoleSettings {
   runs: Runs
   view: ReturnType<typeof createView>
   keys: ApiKeys
+  /** Where working agents of each person are counted. */
+  ledger: Ledger
   /** The guard of the API. It knows agents, so that an agent is told that it will not do here. */
   protect: Guard
 }
@@ -52,20 +56,26 @@ const decision = {
 
 /**
  * Where people look after their agents. People who are signed in register, let act, stop and end agents, and decide what waits;
- * no agent does. Nobody touches an agent that is not theirs; the switch for all, and the trail, are their company’s.
+ * no agent does. Nobody touches an agent that is not theirs. Everybody can stop all agents of their company; to let them go on, and
+ * to read what others’ agents did, is for administrators.
  */
-export function createAgentConsole({ registry, host, runs, view, keys, protect }: ConsoleSettings) {
+export function createAgentConsole({ registry, host, runs, view, keys, ledger, protect }: ConsoleSettings) {
   const { agents, approvals, audit, append, keptHead } = registry
+  const places = createPlaces(ledger, 'agents', most)
 
-  const byPerson = (answer: (request: Request, person: Member) => Promise<Response>) =>
-    protect.handler({ methods: ['access_token'] }, async (request, principal) => {
-      const { tenant } = principal
-      if (tenant === undefined) return refuse(new Refusal(403, 'tenant_mismatch', 'This sign-in belongs to no tenant.'))
-      runs.meet(principal)
-      return answer(request, { ...principal, tenant }).catch((error) =>
-        error instanceof Refusal ? refuse(error) : agentAnswer(error),
-      )
-    })
+  const byPerson = (answer: (request: Request, person: Member) => Promise<Response>, action?: string) =>
+    protect.handler(
+      { methods: ['access_token'], ...(action !== undefined && { action: { name: action } }) },
+      async (request, principal) => {
+        const { tenant } = principal
+        if (tenant === undefined)
+          return refuse(new Refusal(403, 'tenant_mismatch', 'This sign-in belongs to no tenant.'))
+        runs.meet(principal)
+        return answer(request, { ...principal, tenant }).catch((error) =>
+          error instanceof Refusal ? refuse(error) : agentAnswer(error),
+        )
+      },
+    )
 
   /** A row for what people do. What begins something is written before it is done; what ends something does not wait for that. */
   const note = ({ tenant, iss, sub }: Member, action: string, agent?: string) =>
@@ -85,19 +95,39 @@ export function createAgentConsole({ registry, host, runs, view, keys, protect }
     return agent
   }
 
+  /** What a person has at work: all pages of their company’s. */
+  async function working({ tenant, sub }: Member): Promise<string[]> {
+    const found: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await agents.list({ tenant, ...(cursor !== undefined && { cursor }) })
+      for (const { id, owner, decommissionedAt } of page.agents)
+        if (owner === sub && decommissionedAt === undefined) found.push(id)
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    return found
+  }
+
   const look = byPerson(async (_, person) => json(await view(person)))
 
   const register = byPerson(async (request, person) => {
     const { name, role, budget } = await readFields(request, registration)
     const { tenant, sub } = person
-    const working = (await agents.list({ tenant })).agents.filter(
-      ({ owner, decommissionedAt }) => owner === sub && decommissionedAt === undefined,
-    )
-    if (working.length >= most) throw new Refusal(409, 'too_many_agents', `You have ${most} agents. Decommission one.`)
     const id = `agent_${name.trim().toLowerCase().replaceAll(' ', '-')}.${crypto.randomUUID().slice(0, 6)}`
     await note(person, 'agent.register', id)
     const newcomer = await host.create()
     await agents.register({ id, tenant, owner: sub, role, publicKey: newcomer.publicKey, budget: { day: budget } })
+    const undo = () => agents.decommission(tenant, id, { reason: 'too many agents' })
+    const placed = await places
+      .take({ tenant, owner: sub }, id, () => working(person))
+      .catch((error) => {
+        undo().catch(() => {})
+        throw error
+      })
+    if (!placed) {
+      await undo()
+      throw new Refusal(409, 'too_many_agents', `You have ${most} agents. Decommission one.`)
+    }
     const { key } = await keys.create({ tenant, owner: id, name: `Key of ${id}`, scopes: ['data:read'] })
     await newcomer.settle(id, key)
     return json({ id }, 201)
@@ -138,7 +168,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, protect }
     await note(person, 'agents.resume')
     await agents.resume({ tenant: person.tenant })
     return done()
-  })
+  }, 'agents.resume')
 
   const run = (id: string) =>
     byPerson(async (_, person) => {
@@ -177,7 +207,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, protect }
     return new Response(lines, {
       headers: { 'Content-Type': 'application/jsonl', 'Cache-Control': 'no-store, private' },
     })
-  })
+  }, 'trail.read')
 
   const one = '/api/agents/:id{agent_[a-z0-9.-]+}'
   const app = new Hono()

@@ -44,6 +44,7 @@ export async function openAgentDesk({ origin, resource, tenant, store, ledger }:
           host,
           runs,
           keys,
+          ledger,
           protect,
           view: createView({ registry, host, runs, ledger }),
         }),

@@ -9,7 +9,7 @@ import {
   createAudit,
   defaultRoles,
 } from 'sallyport/agents'
-import type { Principal } from 'sallyport/guard'
+import type { GuardOptions, Principal } from 'sallyport/guard'
 import type { Ledger, RecordStore } from 'sallyport/store'
 import { createTokenIssuer } from 'sallyport/tokens'
 
@@ -44,8 +44,19 @@ const signingKey = () =>
   })
 
 /** As the provider says in its tokens: an administrator decides what the person themselves may not. */
-export const isAdministrator = ({ claims }: Principal): boolean =>
-  Array.isArray(claims['roles']) && claims['roles'].includes('administrator')
+export const isAdministrator = ({ claims }: Pick<Principal, 'claims'>): boolean => isAdministrators(claims)
+
+function isAdministrators(claims: unknown): boolean {
+  const { roles } = Object(claims) as { roles?: unknown }
+  return Array.isArray(roles) && roles.includes('administrator')
+}
+
+/** What concerns everybody’s agents. To stop them is the safe side, and everybody’s. */
+const forAdministrators: ReadonlySet<string> = new Set(['agents.resume', 'trail.read'])
+
+/** The guard’s `decide`: what needs more than a sign-in. */
+export const decide: NonNullable<GuardOptions['decide']> = ({ subject, action }) =>
+  !forAdministrators.has(action.name) || isAdministrators(subject.properties['claims'])
 
 /** Who the agents are, what people have approved, and what became of it. */
 export function createRegistry({ issuer, resource, resources, store, ledger }: RegistrySettings) {

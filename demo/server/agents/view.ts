@@ -11,10 +11,11 @@ export interface ViewSettings {
   ledger: Ledger
 }
 
-/** Rows of the trail that are shown. */
+/** Rows of the trail that are shown, and looked at for them. */
 const shownRows = 30
+const readRows = 300
 
-/** All that a person’s page shows, in one answer: their agents and runs, what waits for them, and their company’s trail. */
+/** All that a person’s page shows, in one answer: their agents and runs, what waits for them, and the trail: an administrator’s page everybody’s, others what they and their agents did. */
 export function createView({ registry, host, runs, ledger }: ViewSettings) {
   const { agents, approvals, audit } = registry
 
@@ -56,18 +57,22 @@ export function createView({ registry, host, runs, ledger }: ViewSettings) {
       .filter(({ mine, decides }) => mine || decides)
   }
 
-  async function newest(tenant: string) {
+  async function newest(person: Member, own: ReadonlySet<string>) {
+    const { tenant, sub } = person
     const head = registry.keptHead(tenant) ?? (await audit.checkpoint(tenant))
     const last = head?.seq ?? 0
-    const { rows } = await audit.read({ tenant, from: Math.max(1, last - shownRows + 1), limit: shownRows })
-    return { last, rows: rows.reverse() }
+    const { rows } = await audit.read({ tenant, from: Math.max(1, last - readRows + 1), limit: readRows })
+    const theirs = rows.filter(
+      (row) => isAdministrator(person) || row.sub === sub || (row.agent !== undefined && own.has(row.agent)),
+    )
+    return { last, rows: theirs.reverse().slice(0, shownRows) }
   }
 
   return async (person: Member) => {
-    const [own, waiting, trail, stopped] = await Promise.all([
-      agentsOf(person),
+    const own = await agentsOf(person)
+    const [waiting, trail, stopped] = await Promise.all([
       waitingFor(person),
-      newest(person.tenant),
+      newest(person, new Set(own.map(({ id }) => id))),
       agents.stopped({ tenant: person.tenant }),
     ])
     return { agents: own, waiting, trail, stopped: stopped !== undefined, administrator: isAdministrator(person) }

@@ -42,21 +42,21 @@ export function clearAgents(): void {
   shown = undefined
   for (const id of ['register-error', 'agents-error']) byId(id).hidden = true
   setText('agents-status', '')
-  drawAgents([], false, undefined, actions)
+  drawAgents([], { stopped: false, administrator: false }, undefined, actions)
   drawWaiting([], [], decide)
   drawWork(undefined)
   drawSpent([])
   clearTrail()
 }
 
-function draw({ agents, waiting, trail, stopped }: Everything): void {
+function draw({ agents, waiting, trail, stopped, administrator }: Everything): void {
   const newest = agents.filter(({ run }) => run).sort((a, b) => (b.run?.startedAt ?? 0) - (a.run?.startedAt ?? 0))
   const agent = agents.find(({ id }) => id === shown) ?? newest[0]
-  drawAgents(agents, stopped, agent?.id, actions)
+  drawAgents(agents, { stopped, administrator }, agent?.id, actions)
   drawWaiting(waiting, agents, decide)
   drawWork(agent)
   drawSpent(agents)
-  drawTrail(trail)
+  drawTrail(trail, administrator)
   const news = announce(waiting, known)
   if (news !== undefined) setText('agents-status', news)
   known = new Set(waiting.map(({ id }) => id))

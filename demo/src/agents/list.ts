@@ -1,7 +1,7 @@
 import { byId, make, onPress } from '../dom.js'
 import { ask } from '../question.js'
 import { fromNow } from '../time.js'
-import type { Agent } from './api.js'
+import type { Agent, Everything } from './api.js'
 import { nameOf, redraw } from './redraw.js'
 
 /** What can be done to an agent, and to all. They report their own failures. */
@@ -16,9 +16,12 @@ export interface AgentActions {
   resumeAll(): Promise<void>
 }
 
+/** The switch for all agents, and whether who looks may turn it on again. */
+export type Switch = Pick<Everything, 'stopped' | 'administrator'>
+
 export function drawAgents(
   agents: readonly Agent[],
-  stopped: boolean,
+  { stopped, administrator }: Switch,
   shown: string | undefined,
   actions: AgentActions,
 ) {
@@ -27,7 +30,7 @@ export function drawAgents(
   redraw(byId('agent-list'), [state, stopped, shown], () =>
     agents.map((agent) => row(agent, stopped, agent.id === shown, actions)),
   )
-  redraw(byId('switch'), stopped, () => theSwitch(stopped, actions))
+  redraw(byId('switch'), [stopped, administrator], () => theSwitch({ stopped, administrator }, actions))
 }
 
 /** Takes the focus to an agent. */
@@ -120,10 +123,12 @@ function buttons(agent: Agent, isShown: boolean, actions: AgentActions): HTMLEle
   return place
 }
 
-function theSwitch(stopped: boolean, { stopAll, resumeAll }: AgentActions): Node[] {
+function theSwitch({ stopped, administrator }: Switch, { stopAll, resumeAll }: AgentActions): Node[] {
   const words = stopped
     ? 'All agents of your company are stopped: no call of theirs is let in.'
     : 'Something is going wrong? This stops every agent of your company, at the next call.'
+  if (stopped && !administrator)
+    return [make('p', { className: 'small' }, `${words} An administrator lets them go on.`)]
   const button = make(
     'button',
     { type: 'button', id: 'stop-agents', className: stopped ? 'primary' : 'danger' },

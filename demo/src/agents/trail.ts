@@ -6,7 +6,9 @@ import { redraw } from './redraw.js'
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
 
 /** Shows the newest rows of the trail, the newest first. */
-export function drawTrail({ rows }: Everything['trail']): void {
+export function drawTrail({ rows }: Everything['trail'], administrator = false): void {
+  // Everybody’s, so no other gets it.
+  byId('trail-download').hidden = !administrator
   redraw(byId('trail'), rows, () => rows.map(entry))
 }
 
