@@ -149,8 +149,7 @@ export function createGuard(options: GuardOptions): Guard {
       if (lack) return lack
       const { action, cost = 1 } = needs
       asked = 'decide'
-      if (action && decide && !(await decide(questionOf(principal, action))))
-        return refusal(403, 'access_denied', action.name)
+      if (action && !(await decide?.(questionOf(principal, action)))) return refusal(403, 'access_denied', action.name)
       asked = 'budget'
       return (admit && (await admit(cost))) ?? { ok: true, principal }
     } catch {
@@ -159,9 +158,16 @@ export function createGuard(options: GuardOptions): Guard {
   }
   const where: Record<string, string> = metadata ? { resource_metadata: metadataUrl(resource) } : {}
 
+  function examineAll(needs: Needs): void {
+    examineNeeds(needs)
+    // Nobody would be asked, and everybody let in.
+    if (needs.action && !decide)
+      throw new TypeError('guard: "action" needs createGuard({ decide }), which says who may')
+  }
+
   const protect = async (request: Request, needs: Needs = {}): Promise<Outcome> => {
     examine('guard', requestCheck, request, 'request')
-    examineNeeds(needs)
+    examineAll(needs)
     const found = judgeOf(request)
     const judge = 'verify' in found ? found : undefined
     const verdict = 'verify' in found ? await judged(request, found, needs) : found
@@ -185,7 +191,7 @@ export function createGuard(options: GuardOptions): Guard {
   const methods = {
     metadata: (request: Request) => (metadata ? metadataAnswer(request, resource, accept, metadata) : undefined),
     handler(needs: Needs, answer: (request: Request, principal: Principal) => Response | Promise<Response>) {
-      examineNeeds(needs)
+      examineAll(needs)
       return async (request: Request): Promise<Response> => {
         const outcome = await protect(request, needs)
         return outcome.ok ? answer(request, outcome.principal) : outcome.response

@@ -383,6 +383,8 @@ describe('what a route needs', () => {
         },
       ),
     ).toMatch(/^503/)
+    // A guard that has nobody to ask lets nobody in.
+    await expect(ask({ action })).rejects.toThrow(/"action" needs createGuard\(\{ decide \}\)/)
     // Not asked about a caller who lacks the scope, nor where no action is named.
     asked.length = 0
     await ask({ action, scopes: ['notes:write'] }, {}, { decide: decide(() => true) })
