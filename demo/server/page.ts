@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import { brotliCompressSync, constants } from 'node:zlib'
-import { build } from 'vite'
+import { build as viteBuild } from 'vite'
 import { pagePolicy, secure } from './headers.js'
 
 interface File {
@@ -32,10 +32,22 @@ export interface PageSettings {
   alias?: Readonly<Record<string, string>>
 }
 
-/** Builds a page as it would be for production, into memory: no inline script, so that the strict policy holds. */
-export async function buildPage({ root, base, views, alias = {} }: PageSettings): Promise<ReadonlyMap<string, File>> {
+const built = new Map<string, Promise<ReadonlyMap<string, File>>>()
+
+/**
+ * Builds a page as it would be for production, into memory: no inline script, so that the strict policy holds. Once for each
+ * process, however many demos it starts.
+ */
+export function buildPage(settings: PageSettings): Promise<ReadonlyMap<string, File>> {
+  const key = JSON.stringify(settings)
+  const page = built.get(key) ?? build(settings)
+  built.set(key, page)
+  return page
+}
+
+async function build({ root, base, views, alias = {} }: PageSettings): Promise<ReadonlyMap<string, File>> {
   const { NODE_ENV } = process.env
-  const result = await build({
+  const result = await viteBuild({
     root,
     base,
     resolve: { alias },
