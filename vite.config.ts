@@ -45,7 +45,7 @@ export default defineConfig(({ mode }) => ({
           name: 'unit',
           environment: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/{client,store,e2e,runtimes,firefox,webkit}/**', 'test/{package,size,recipes}.test.ts'],
+          exclude: ['test/{client,store,e2e,runtimes,firefox,webkit,releases}/**', 'test/{package,size,recipes}.test.ts'],
           env: { FULL: mode === 'full' ? '1' : '' },
           testTimeout: 20_000,
         },
@@ -55,7 +55,7 @@ export default defineConfig(({ mode }) => ({
         test: {
           name: 'page',
           environment: './test/client/environment.ts',
-          include: ['test/client/**/*.test.ts'],
+          include: ['test/client/**/*.test.ts', ...(mode === 'full' ? ['test/releases/page.test.ts'] : [])],
         },
       },
       {
@@ -105,7 +105,7 @@ export default defineConfig(({ mode }) => ({
               test: {
                 name: 'runtimes',
                 environment: 'node' as const,
-                include: ['test/{runtimes,firefox,webkit}/**/*.test.ts'],
+                include: ['test/{runtimes,firefox,webkit}/**/*.test.ts', 'test/releases/beside.test.ts'],
                 sequence: { groupOrder: 3 },
                 testTimeout: 300_000,
                 hookTimeout: 120_000,

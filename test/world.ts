@@ -52,6 +52,8 @@ export type WorldOptions = Partial<Omit<SiteOptions, 'store'>> & {
   client_secret?: Secret
   clientAuthentication?: BffOptions['clientAuthentication']
   clientKey?: Secret
+  /** Of another release. */
+  createBff?: typeof createBff
 }
 
 /** With sessions in a store: all processes of this world share it. */
@@ -60,7 +62,10 @@ export function stored(options: WorldOptions = {}, provider: Record<string, unkn
 }
 
 /** A provider, a backend before it, and a browser before that; one clock, standing still. */
-export async function world({ store, ...options }: WorldOptions = {}, provider: Record<string, unknown> = {}) {
+export async function world(
+  { store, createBff: create = createBff, ...options }: WorldOptions = {},
+  provider: Record<string, unknown> = {},
+) {
   let time = 1_790_000_000
   const now = () => time
   const client_secret = randomKey()
@@ -109,7 +114,7 @@ export async function world({ store, ...options }: WorldOptions = {}, provider: 
     ...options,
   }
   const open = (changes: Partial<BffOptions> = {}) => {
-    const bff = createBff({ ...settings, ...changes } as BffOptions)
+    const bff = create({ ...settings, ...changes } as BffOptions)
     opened.push(bff)
     return bff
   }

@@ -20,12 +20,12 @@ export interface Page {
 
 const opened: Page[] = []
 
-/** Loads the app anew in a tab: what was in memory is gone, storage and cookies are not. */
-export function load(tab: Tab, options: AuthOptions = {}, { now }: Partial<World> = {}): Page {
+/** Loads the app anew in a tab: what was in memory is gone, storage and cookies are not. `create`: of another release. */
+export function load(tab: Tab, options: AuthOptions = {}, { now }: Partial<World> = {}, create = createAuth): Page {
   const events: AuthEvent[] = []
   const asked: string[] = []
   const returned: string[] = []
-  const auth = createAuth({
+  const auth = create({
     fetch: (input, init) => {
       asked.push(new URL(input instanceof Request ? input.url : `${input}`, APP).pathname)
       return tab.fetch(input, init)

@@ -5,15 +5,21 @@ import { alias } from '../../vite.config.js'
 
 const built = new Map<string, Promise<unknown>>()
 
-/** A program of the tests as a script that Node can run, made from the sources as they are. Resolves to its path. */
-export async function scriptOf(entry: string): Promise<string> {
-  const name = `${basename(entry, '.ts')}.js`
+/** Where `sallyport` and its subpaths are taken from: the sources as they are, or a release. */
+export interface Release {
+  readonly name: string
+  readonly alias: { find: RegExp; replacement: string }[]
+}
+
+/** A program of the tests as a script that Node can run. Resolves to its path. */
+export async function scriptOf(entry: string, release: Release = { name: '', alias }): Promise<string> {
+  const name = `${basename(entry, '.ts')}${release.name}.js`
   const making =
-    built.get(entry) ??
+    built.get(name) ??
     build({
       configFile: false,
       logLevel: 'error',
-      resolve: { alias },
+      resolve: { alias: release.alias },
       build: {
         ssr: entry,
         outDir: 'test-results/worker',
@@ -22,7 +28,7 @@ export async function scriptOf(entry: string): Promise<string> {
         rolldownOptions: { external: /^(?!sallyport)[\w@]/, output: { entryFileNames: name } },
       },
     })
-  built.set(entry, making)
+  built.set(name, making)
   await making
   return `test-results/worker/${name}`
 }

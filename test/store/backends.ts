@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import type { BffEvent } from 'sallyport/bff'
-import { killed, scriptOf } from '../services/script.js'
+import { killed, type Release, scriptOf } from '../services/script.js'
 import type { WorkerCall, WorkerMessage, WorkerOptions } from './worker.js'
 
 /** One process of the backend. */
@@ -26,8 +26,9 @@ export function createBackends({ timeout = 2, ...options }: BackendsOptions) {
   const backends: Backend[] = []
   let offset = 0
 
-  async function start(): Promise<Backend> {
-    const script = await scriptOf('test/store/worker.ts')
+  /** `release`: another one than the sources. */
+  async function start(release?: Release): Promise<Backend> {
+    const script = await scriptOf('test/store/worker.ts', release)
     const name = `w${backends.length}`
     const child = fork(script, [JSON.stringify({ ...options, name, cookieKey, timeout })])
     const events: BffEvent[] = []

@@ -7,7 +7,8 @@ import { type OpenStore, openPostgres, openRedis } from '../services/stores.js'
 /** What one process of a backend is told. */
 export interface WorkerOptions {
   name: string
-  engine: 'redis' | 'postgres'
+  /** `sealed`: sealed cookies, and no store. */
+  engine: 'redis' | 'postgres' | 'sealed'
   enginePort: number
   issuer: string
   client_secret: string
@@ -23,8 +24,12 @@ const options: WorkerOptions = JSON.parse(process.argv[2] ?? '{}')
 const say = (message: WorkerMessage) => process.send?.(message)
 
 let offset = 0
-const opened: OpenStore =
-  options.engine === 'redis' ? await openRedis(options.enginePort) : await openPostgres(postgresUrl(options.enginePort))
+const opening: Record<WorkerOptions['engine'], () => Promise<OpenStore> | undefined> = {
+  redis: () => openRedis(options.enginePort),
+  postgres: () => openPostgres(postgresUrl(options.enginePort)),
+  sealed: () => undefined,
+}
+const opened = await opening[options.engine]()
 const bff = createBff({
   issuer: options.issuer,
   client_id: 'notes',
@@ -33,7 +38,7 @@ const bff = createBff({
   cookieKeys: [options.cookieKey],
   scope: 'openid offline_access notes:read',
   timeout: options.timeout,
-  store: opened.store,
+  ...(opened && { store: opened.store }),
   now: () => Date.now() / 1000 + offset,
   // The provider's side sees which process asks.
   fetch(input, init) {
