@@ -45,7 +45,10 @@ export default defineConfig(({ mode }) => ({
           name: 'unit',
           environment: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/{client,store,e2e,runtimes,firefox,webkit,releases}/**', 'test/{package,size,recipes}.test.ts'],
+          exclude: [
+            'test/{client,store,e2e,runtimes,firefox,webkit,releases}/**',
+            'test/{package,size,recipes}.test.ts',
+          ],
           env: { FULL: mode === 'full' ? '1' : '' },
           testTimeout: 20_000,
         },
