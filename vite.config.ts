@@ -82,6 +82,7 @@ export default defineConfig(({ mode }) => ({
           name: 'package',
           environment: 'node',
           include: ['test/{package,size,recipes}.test.ts'],
+          globalSetup: ['test/packed.ts'],
           env: { FULL: mode === 'full' ? '1' : '' },
           testTimeout: 120_000,
           hookTimeout: 120_000,

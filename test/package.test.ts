@@ -1,10 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { publint } from 'publint'
 import { build, createServer, type Rolldown } from 'vite'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, inject, it } from 'vitest'
 
 /** What each subpath exports at run time. The surface grows on purpose: here first. */
 const exported: Record<string, readonly string[]> = {
@@ -65,9 +64,7 @@ const exported: Record<string, readonly string[]> = {
   'sallyport/testing/auth': ['createTestAuth'],
 }
 
-let folder: string
-let tarball: string
-let contents: string[]
+const { folder, tarball, contents } = inject('packed')
 
 const run = (command: string, ...args: string[]) =>
   execFileSync(command, args, {
@@ -109,30 +106,6 @@ async function bundled(code: string) {
 }
 
 const npx = (name: string, ...args: string[]) => run(resolve('node_modules/.bin', name), ...args)
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sallyport-'))
-  const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
-    encoding: 'utf8',
-  })
-  const [{ filename, files }] = JSON.parse(packed)
-  tarball = join(folder, filename)
-  contents = files.map(({ path }: { path: string }) => path)
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'elsewhere', private: true, type: 'module' }))
-  run(
-    'npm',
-    'install',
-    '--no-audit',
-    '--no-fund',
-    '--ignore-scripts',
-    tarball,
-    'msw@2',
-    '@opentelemetry/api@1',
-    'react@19',
-  )
-})
-
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('the packed package', () => {
   it('holds what is shipped and nothing else', () => {

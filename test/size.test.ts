@@ -1,10 +1,8 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliCompressSync, constants } from 'node:zlib'
 import { build, type Rolldown } from 'vite'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, inject, it } from 'vitest'
 
 /** Bytes, minified and brotli. */
 const EAGER = 3900
@@ -29,21 +27,12 @@ const known: Record<string, number> = {
   'protocol/time.js': 120,
 }
 
-let folder: string
+const folder = join(inject('packed').folder, 'size')
 
 const brotli = (text: string) => brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sallyport-size-'))
-  const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
-    encoding: 'utf8',
-  })
-  const [{ filename }] = JSON.parse(packed)
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
-  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', join(folder, filename)], {
-    cwd: folder,
-    stdio: 'ignore',
-  })
+  mkdirSync(folder)
   writeFileSync(
     join(folder, 'app.js'),
     "import { createAuth } from 'sallyport'\nconst auth = createAuth()\nauth.ready().then(() => auth.getToken()).then(console.log)",
@@ -52,8 +41,6 @@ beforeAll(() => {
   writeFileSync(join(folder, 'control.js'), "import('./empty.js').then(console.log)")
   writeFileSync(join(folder, 'empty.js'), 'export const nothing = 0')
 })
-
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 async function weigh(entry: string, conditions?: string[]) {
   const { NODE_ENV } = process.env
