@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
 import type { Browser, Page } from 'playwright-core'
 import { verifyAudit } from 'sallyport/agents'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -106,7 +106,7 @@ describe('a person at the agents console', () => {
     // Everybody's rows are an administrator's to take along, and the stop theirs to lift.
     expect(await button(page, 'Download as JSON lines').isVisible()).toBe(false)
     const [file] = await Promise.all([bob.waitForEvent('download'), button(bob, 'Download as JSON lines').click()])
-    const lines = (await readFile(await file.path(), 'utf8')).trim().split('\n')
+    const lines = (await text(await file.createReadStream())).trim().split('\n')
     expect(await verifyAudit(lines)).toMatchObject({ ok: true })
 
     await button(page, 'Stop all agents').click()
