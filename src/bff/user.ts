@@ -1,21 +1,20 @@
 import { sha256 } from '../crypto/hash.js'
 import type { Asked } from '../protocol/answer.js'
-import { createBounded } from '../protocol/bounded.js'
 import { Refusal } from './errors.js'
 import type { SessionRecord } from './record.js'
 import type { Presence, Sessions } from './sessions.js'
 
 type Person = Pick<SessionRecord, 'iss' | 'sub'>
 
-/** What is computed once for each person: a digest is a tenth of a whole session check. */
-const known = createBounded<string>(20_000)
+/** What is computed once for each record that is remembered: a digest is a tenth of a whole session check. */
+const known = new WeakMap<Person, string>()
 
 /** One person as one name: no two pairs of issuer and subject have the same. It is no secret, and opens nothing. */
-export async function userDigest({ iss, sub }: Person): Promise<string> {
-  // An issuer is a URL, in which there is no space.
-  const key = `${iss} ${sub}`
-  const digest = known.get(key) ?? (await sha256(JSON.stringify([iss, sub])))
-  known.set(key, digest)
+export async function userDigest(person: Person): Promise<string> {
+  const found = known.get(person)
+  if (found !== undefined) return found
+  const digest = await sha256(JSON.stringify([person.iss, person.sub]))
+  known.set(person, digest)
   return digest
 }
 
