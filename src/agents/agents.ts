@@ -49,9 +49,9 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     ...(approvals && { approvals }),
     ...(isPerson && { isPerson }),
   }
-  const registration = createRegistration(parts)
   const delegation = createDelegation(parts)
   const stopping = createStopping(parts)
+  const registration = createRegistration(parts, stopping.end)
 
   /** Tells of a token that was refused, by the code alone. */
   async function told<Made>(
@@ -169,7 +169,10 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     withdraw: delegation.withdraw,
     /** What a person has consented to. */
     consents: delegation.consents,
-    /** Ends all tokens with which agents act for a person, or for one session of theirs: call it when they sign out or are disabled. */
+    /**
+     * Ends all tokens with which agents act for a person, or for one session of theirs: call it when they sign out or are disabled.
+     * Sign-ins up to now get none any more, and consent to nothing: whoever is to be acted for signs in again.
+     */
     endDelegations: delegation.endDelegations,
 
     /**

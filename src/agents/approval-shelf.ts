@@ -110,7 +110,8 @@ export function createShelf(store: RecordStore, now: Now) {
       const name = { kind: 'approval-question', partition: tenant, id: question }
       const asked: Put = { type: 'put', id: name, value: questions.write({ id }), ifVersion: version ?? 'absent', ttl }
       const value = queues.write({ ids: [...queue.ids, id] })
-      const queued: Put = { type: 'put', id: queue.id, value, ifVersion: queue.version ?? 'absent', ttl }
+      // As long as any approval can last: those before it may have been given more time than this one.
+      const queued: Put = { type: 'put', id: queue.id, value, ifVersion: queue.version ?? 'absent', ttl: KEPT }
       return store.write([{ ...put(approval), ifVersion: 'absent', index: entries }, asked, queued])
     },
 

@@ -266,18 +266,22 @@ export function createApprovals(options: ApprovalsOptions) {
      */
     async voidAll(selection: Selection): Promise<number> {
       let ended = 0
-      let cursor: string | undefined
-      do {
-        const { entries, next } = await shelf.page(selection, cursor)
-        const done = await Promise.all(
-          entries.map(async ({ id, found }) => {
-            const there = found ?? (await shelf.bar(id, selection.tenant))
-            return there && isOpen(there.approval) && end(there, 'stopped')
-          }),
-        )
-        ended += done.filter(Boolean).length
-        cursor = next
-      } while (cursor !== undefined)
+      // What comes on a page that is behind us is found on the next turn: they end when there is nothing new.
+      for (let before = -1; before < ended; ) {
+        before = ended
+        let cursor: string | undefined
+        do {
+          const { entries, next } = await shelf.page(selection, cursor)
+          const done = await Promise.all(
+            entries.map(async ({ id, found }) => {
+              const there = found ?? (await shelf.bar(id, selection.tenant))
+              return there && isOpen(there.approval) && end(there, 'stopped')
+            }),
+          )
+          ended += done.filter(Boolean).length
+          cursor = next
+        } while (cursor !== undefined)
+      }
       return ended
     },
   }

@@ -1,4 +1,5 @@
 import type { Principal } from '../protocol/principal.js'
+import { CLOCK_TOLERANCE } from '../protocol/time.js'
 import { idsUnder } from '../store/ids-under.js'
 import { type AgentRow, newEpoch } from './agent-record.js'
 import { chainOf, type Dependence, dependenceIn, limitsIn } from './details.js'
@@ -8,7 +9,7 @@ import { type AgentLimits, narrowed } from './limits.js'
 import { nameOf } from './names.js'
 import type { AgentToken } from './options.js'
 import { type Parts, rowOf } from './parts.js'
-import { isPerson, type Person, personOf } from './people.js'
+import { isPerson, type Person, personOf, signedInAt } from './people.js'
 import { type Consent, consentIndex, personName } from './records.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf, judge } from './standing.js'
@@ -61,6 +62,15 @@ export function createDelegation(parts: Parts) {
     return { iss, sub, tenant }
   }
 
+  /** What was ended includes this sign-in, or may. @throws SallyportError `delegation_refused` */
+  function examineSignIn(subject: Principal, end: { at?: number } | undefined): void {
+    if (end?.at === undefined) return
+    const since = signedInAt(subject)
+    // Of what age one of the future is nobody knows.
+    if (since === undefined || since <= end.at || since > now() + CLOCK_TOLERANCE)
+      throw agentError('delegation_refused')
+  }
+
   async function fromPerson({ agent, subject, session }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
     const { tenant, ...of } = examinePerson(subject)
     const sid = session ?? subject.claims['sid']
@@ -72,6 +82,7 @@ export function createDelegation(parts: Parts) {
       digest !== undefined && records.isOver(tenant, of, digest),
     ])
     if (over) throw agentError('delegation_refused')
+    examineSignIn(subject, person)
     if (!consent || now() >= consent.expiresAt) throw agentError('consent_missing')
     return {
       person: of,
@@ -80,7 +91,7 @@ export function createDelegation(parts: Parts) {
       depends: {
         ...own,
         consent: { agent, id: consent.id },
-        ...(person !== undefined && { person }),
+        ...(person && { person: person.epoch }),
         ...(digest !== undefined && { session: digest }),
       },
     }
@@ -122,7 +133,8 @@ export function createDelegation(parts: Parts) {
 
     async consent({ subject, agent, scopes, expiresIn = MOST }: ConsentWish<string>): Promise<Consent> {
       const { tenant, ...person } = examinePerson(subject)
-      const { row } = await rowOf(parts, tenant, agent)
+      const [{ row }, end] = await Promise.all([rowOf(parts, tenant, agent), records.personOf(tenant, person)])
+      examineSignIn(subject, end)
       if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
       const allowed = scopesOf(roles, row.role)
       if (!scopes.length || scopes.some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')
@@ -156,7 +168,7 @@ export function createDelegation(parts: Parts) {
     },
 
     async endDelegations({ tenant, sid, ...person }: Whose & { sid?: string }): Promise<void> {
-      if (sid === undefined) await records.setPerson(tenant, person, newEpoch())
+      if (sid === undefined) await records.setPerson(tenant, person, { epoch: newEpoch(), at: now() })
       else await records.setOver(tenant, person, await nameOf(sid))
       emit({ type: 'delegations_ended', tenant, ...person })
       if (sid === undefined) await approvals?.voidAll({ tenant, ...person })

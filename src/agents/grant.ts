@@ -55,7 +55,12 @@ export interface ToolGrant extends AsyncDisposable {
    * @throws SallyportError `model_denied`, `insufficient_scope`, `budget_exceeded`, `cost_unknown`, `invalid_token`, `grant_ended`
    */
   fallback(model: string): Promise<ToolGrant>
-  /** Confirms, and runs the call in `sandbox`: for tools whose rule says so. */
+  /**
+   * Confirms, and runs the call in `sandbox`: for tools whose rule says so. Once, also where it failed there, and with any
+   * `fallback()`: what runs again is asked for again.
+   *
+   * @throws SallyportError `invalid_token`, `grant_ended`
+   */
   runInSandbox(): Promise<unknown>
   /** The end of the scope: releases if nothing has started, else counts the whole estimate unless it was settled. */
   [Symbol.asyncDispose](): Promise<void>
@@ -76,11 +81,13 @@ interface GrantParts {
   cost(units: number): number | undefined
   fallback(model: string): Promise<ToolGrant>
   sandbox: (() => Promise<unknown>) | undefined
+  /** Shared with its fallbacks: whether the call was run. */
+  run: { done: boolean }
   overran(overrun: number): void
 }
 
 export function createGrant(parts: GrantParts): ToolGrant {
-  const { facts, ledger, hold, now, stand, cost, fallback, sandbox, overran } = parts
+  const { facts, ledger, hold, now, stand, cost, fallback, sandbox, run, overran } = parts
   let state: 'open' | 'started' | 'settled' | 'released' = 'open'
   /** What it has cost, once that was said. */
   let paid: number | undefined
@@ -144,7 +151,15 @@ export function createGrant(parts: GrantParts): ToolGrant {
 
     async runInSandbox() {
       if (!sandbox) throw new TypeError(`grant.runInSandbox: the rule of ${facts.tool} has no "sandbox"`)
-      await confirm()
+      // One call was admitted and paid for, and one was approved.
+      if (run.done || (state !== 'open' && state !== 'started')) throw agentError('grant_ended')
+      run.done = true
+      try {
+        await confirm()
+      } catch (error) {
+        run.done = false
+        throw error
+      }
       return sandbox()
     },
 

@@ -21,6 +21,15 @@ export function isPerson(principal: Principal, test: PersonTest = hasSignedIn): 
 /** Keycloak has written 0 into the tokens of its service accounts. @see OpenID Connect Core 1.0 section 2 */
 const hasSignedIn: PersonTest = ({ claims: { auth_time } }) => typeof auth_time === 'number' && auth_time > 0
 
+/**
+ * When a person signed in, epoch seconds: the beginning of their session here, `auth_time` of their token, or else when it was
+ * issued. `undefined`: nobody says.
+ */
+export function signedInAt({ method, claims: { auth_time, iat } }: Principal): number | undefined {
+  const [first, second] = method === 'session_cookie' ? [iat, auth_time] : [auth_time, iat]
+  return typeof first === 'number' ? first : typeof second === 'number' ? second : undefined
+}
+
 /** What the tokens of clients are told by: the client as subject, and the words of Auth0, Entra and Keycloak. */
 function isProgram({ sub, client_id, claims }: Principal): boolean {
   const { azp, gty, idtyp, preferred_username: name } = claims

@@ -25,11 +25,17 @@ export interface Consent extends Person {
 
 const switches = storedJson<Switch>()
 const consents = storedJson<Consent>()
-/** The end of a person's sign-ins. 0.1.0 wrote the epoch alone. */
-const people = storedJson<{ epoch: string }>((value) => ({ epoch: JSON.parse(value) }))
+/** The end of a person's sign-ins, and of which. 0.1.0 wrote the epoch alone. */
+interface PersonEnd {
+  epoch: string
+  /** Epoch seconds: sign-ins up to here are over. */
+  at?: number
+}
+const people = storedJson<PersonEnd>((value) => ({ epoch: JSON.parse(value) }))
 
-/** Seconds, longer than any token: what a token could contradict is remembered until there is none left. */
-const REMEMBERED = 86_400
+/** Seconds that ended sign-ins, and a single one, are remembered: longer than one lasts, and than a consent. */
+const PERSON = 400 * 86_400
+const SESSION = 90 * 86_400
 
 export const consentIndex = 'agent-consent'
 
@@ -81,19 +87,23 @@ export function createRecords(store: RecordStore) {
       const stored = await store.get(id)
       if (!stored || switches.read(stored.value).stoppedAt === undefined) return 'already'
       const value = switches.write({ epoch })
-      return store.write([{ type: 'put', id, value, ifVersion: stored.version, ttl: REMEMBERED }])
+      return store.write([{ type: 'put', id, value, ifVersion: stored.version }])
     },
 
-    /** The epoch of a person's sign-ins, if they were ended lately. */
-    personOf: async (tenant: string, person: Person) => (await read(people, await personId(tenant, person)))?.epoch,
-    setPerson: async (tenant: string, person: Person, epoch: string) =>
-      put(await personId(tenant, person), people.write({ epoch }), { ttl: REMEMBERED }),
+    /** The last end of a person's sign-ins. */
+    personOf: async (tenant: string, person: Person) => read(people, await personId(tenant, person)),
+    setPerson: async (tenant: string, person: Person, { epoch, at }: Required<PersonEnd>) => {
+      const id = await personId(tenant, person)
+      // A clock that was set back makes nothing good again.
+      const before = (await read(people, id))?.at ?? at
+      await put(id, people.write({ epoch, at: Math.max(at, before) }), { ttl: PERSON })
+    },
 
     /** Whether one session of a person was ended, which is said by the record being there; `session` is the digest that tokens name. */
     isOver: async (tenant: string, person: Person, session: string) =>
       (await store.get(await sessionId(tenant, person, session))) !== undefined,
     setOver: async (tenant: string, person: Person, session: string) =>
-      put(await sessionId(tenant, person, session), '"over"', { ttl: REMEMBERED }),
+      put(await sessionId(tenant, person, session), '"over"', { ttl: SESSION }),
 
     consentOf: async (tenant: string, person: Person, agent: string) =>
       read(consents, await consentId(tenant, person, agent)),

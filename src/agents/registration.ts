@@ -1,4 +1,5 @@
 import type { JWK } from 'jose'
+import { written } from '../store/written.js'
 import { type AgentRecord, type AgentRow, newEpoch, putRow, recordOf, shapeOfId } from './agent-record.js'
 import { agentError } from './errors.js'
 import { readPublicKey } from './jwk.js'
@@ -27,7 +28,8 @@ export interface AgentChange {
   publicKey?: JWK
 }
 
-export function createRegistration(parts: Parts) {
+/** `end`: ends an agent, unless it has ended already. */
+export function createRegistration(parts: Parts, end: (tenant: string, id: string, reason: string) => Promise<void>) {
   const { store, records, roles, emit, now } = parts
 
   function examineAgent({ id, role }: NewAgent<string>): void {
@@ -50,6 +52,14 @@ export function createRegistration(parts: Parts) {
     return { above, parent: parent.id, ...budgetOf(budget, parent.budget) }
   }
 
+  /** Whoever ends a parent has looked for its children before or after this one was written. */
+  async function examineAbove(row: AgentRow): Promise<void> {
+    const above = await Promise.all(row.above.map((id) => records.agent(id)))
+    if (above.every((one) => one && one.row.decommissionedAt === undefined)) return
+    await end(row.tenant, row.id, `with ${row.parent}`)
+    throw agentError('agent_ended')
+  }
+
   return {
     async register(wish: NewAgent<string>): Promise<AgentRecord> {
       examineAgent(wish)
@@ -60,7 +70,9 @@ export function createRegistration(parts: Parts) {
           ? { above: [], ...budgetOf(budget) }
           : await under((await rowOf(parts, tenant, wish.parent)).row, role, budget)
       const row: AgentRow = { id, tenant, owner, role, publicKey, createdAt: now(), epoch: newEpoch(), ...inherited }
-      if (!(await store.write([putRow(row, 'absent')]))) throw agentError('agent_exists')
+      const change = putRow(row, 'absent')
+      if (!(await written(store, [change], change))) throw agentError('agent_exists')
+      if (row.parent !== undefined) await examineAbove(row)
       emit({ type: 'agent_registered', tenant, agent: id, owner, role, ...(row.parent && { parent: row.parent }) })
       return recordOf(row)
     },
@@ -77,7 +89,8 @@ export function createRegistration(parts: Parts) {
         ...(budget && budgetOf(budget, parent?.row.budget)),
         ...(publicKey && { publicKey, epoch: newEpoch() }),
       }
-      if (!(await store.write([putRow(changed, version)]))) throw agentError('agent_conflict')
+      const put = putRow(changed, version)
+      if (!(await written(store, [put], put))) throw agentError('agent_conflict')
       const names = (['budget', 'publicKey'] as const).filter((name) => change[name])
       emit({ type: 'agent_changed', tenant, agent: id, changed: names })
       return recordOf(changed)

@@ -84,7 +84,7 @@ export async function judge(records: Records, issuer: string, principal: Princip
   if (at?.stoppedAt !== undefined) return bad('stopped')
   // What is not there any more, nothing that is still good can contradict.
   if (at && at.epoch !== depends.tenant) return bad('from before a stop')
-  if (ended !== undefined && ended !== depends.person) return bad('the person is signed out')
+  if (ended && ended.epoch !== depends.person) return bad('the person is signed out')
   if (over) return bad('the session is over')
   if (consent && !(agreed?.id === consent.id && now < agreed.expiresAt)) return bad('no consent')
   for (const [index, found] of rows.entries()) {

@@ -30,15 +30,20 @@ export function createStopping(parts: Parts) {
   }
 
   return {
+    end,
+
     async decommission(tenant: string, id: string, { reason }: { reason: string }): Promise<void> {
       await end(tenant, id, reason)
-      // Whoever is under it is refused already, since its tokens depend on what was just written.
-      const ended = [id]
-      for await (const { id: below } of idsUnder(store, aboveIndex, id)) {
-        const found = await records.agent(below)
-        if (!found) continue
-        await end(tenant, below, `with ${id}`)
-        ended.push(below)
+      // Whoever is under it is refused already, since its tokens depend on what was just written. One that is being registered is
+      // listed on the next turn, or finds its parent ended.
+      const ended = new Set([id])
+      for (let before = 0; before < ended.size; ) {
+        before = ended.size
+        for await (const { id: below } of idsUnder(store, aboveIndex, id)) {
+          if (ended.has(below) || !(await records.agent(below))) continue
+          await end(tenant, below, `with ${id}`)
+          ended.add(below)
+        }
       }
       for (const one of ended) await clear(tenant, one)
     },

@@ -129,7 +129,7 @@ export function createToolAccess(
     reading?.catch(() => {})
     const reservation = await priced(examined, await stand(principal))
     const approval = await reading
-    if (tool.approval && !approval) throw agentError('approval_required', await ask(tool, about))
+    if (tool.approval && !approval) throw agentError('approval_required', await askFor(examined, about))
     const hold = await take(reservation)
     await undoneWithout(hold, async () => {
       // Only now: what the budget refuses has not used the approval up.
@@ -149,7 +149,25 @@ export function createToolAccess(
       ...(acr && { acr }),
     })
 
-  function grantOf(examined: Examined, hold: Hold | undefined, expiresAt: number): ToolGrant {
+  /** Whoever stops an agent takes back what it has asked for before; what it asks for at that moment is taken back here. */
+  async function askFor({ principal, tenant, tool }: Examined, about: Call) {
+    const asked = await ask(tool, about)
+    try {
+      await stand(principal)
+    } catch (error) {
+      const { agent, iss, sub } = about
+      await approvals?.voidAll?.({
+        tenant,
+        agent,
+        ...(sub !== undefined && { sub }),
+        ...(iss !== undefined && { iss }),
+      })
+      throw error
+    }
+    return asked
+  }
+
+  function grantOf(examined: Examined, hold: Hold | undefined, expiresAt: number, run = { done: false }): ToolGrant {
     const { principal, tenant, tool, call, args, model, limits } = examined
     const facts = {
       tool: tool.name,
@@ -174,8 +192,9 @@ export function createToolAccess(
             const row = { decision: 'allowed', reason: 'fallback', digest: await digestOf(aboutOf(other)) } as const
             if (tool.audit) await report.append(principal, call, row)
           })
-          return grantOf(other, held, expiresAt)
+          return grantOf(other, held, expiresAt, run)
         }),
+      run,
       sandbox: tool.sandbox && sandbox ? () => sandbox({ tool: tool.name, args, tenant }) : undefined,
       overran: (overrun) => report.overran(facts, principal, overrun),
     })

@@ -47,6 +47,9 @@ export interface ToolCall {
   correlation?: string
 }
 
+/** `voidAll`: takes back what an agent has asked for while it was being ended. */
+type AskedApprovals = Pick<Approvals, 'request' | 'verify'> & Partial<Pick<Approvals, 'voidAll'>>
+
 export interface ToolAccessOptions extends ModelsOptions, CategoriesOptions {
   /** `createAgents(…)`: whether the agent may still act, whom it belongs to, what it may spend. Asked at every call. */
   agents: Pick<AgentStanding, 'standing'>
@@ -57,7 +60,7 @@ export interface ToolAccessOptions extends ModelsOptions, CategoriesOptions {
   /** Budgets beside those of the agents, and for agents that have none of their own. */
   budgets?: BudgetPolicy | ((principal: Principal) => BudgetPolicy | Promise<BudgetPolicy>)
   /** `createApprovals(…)`, for tools that wait for a person. */
-  approvals?: Pick<Approvals, 'request' | 'verify'>
+  approvals?: AskedApprovals
   /** `createAudit(…)`, for tools that are audited. */
   audit?: Pick<Audit, 'append'>
   /** Runs a call where it can do no harm, for tools that are only allowed there. */
@@ -74,7 +77,7 @@ export const toolAccessOptions = object<ToolAccessOptions>({
   ledger: ledgerCheck,
   tools: table(either(text, toolRuleCheck)),
   budgets: optional(either(func, policyCheck)),
-  approvals: optional(having<Pick<Approvals, 'request' | 'verify'>>('createApprovals(…)', 'request', 'verify')),
+  approvals: optional(having<AskedApprovals>('createApprovals(…)', 'request', 'verify')),
   audit: optional(having<Pick<Audit, 'append'>>('createAudit(…)', 'append')),
   sandbox: optional(func),
   ttl: optional(seconds({ above: 0, most: 86_400 })),

@@ -76,7 +76,7 @@ export function sessionCookie(bff: Bff, options: SessionCookieOptions = {}): Aut
 }
 
 function principalOf({ record, expiresAt }: Presence, tenantClaim: string): Principal {
-  const { sub, iss, scope, claims, acr, auth_time } = record
+  const { sub, iss, scope, claims, acr, auth_time, created } = record
   const tenant = claims[tenantClaim]
   return {
     method: 'session_cookie',
@@ -88,6 +88,7 @@ function principalOf({ record, expiresAt }: Presence, tenantClaim: string): Prin
     // A copy: what one request's handler writes is nothing that the next one, or the page, reads.
     claims: {
       ...structuredClone(claims),
+      iat: Math.floor(created),
       ...(acr !== undefined && { acr }),
       ...(auth_time !== undefined && { auth_time }),
     },

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import type { Principal } from 'sallyport/guard'
 import { describe, expect, it } from 'vitest'
-import { AGENTS, LOGIN, type Scene, scene } from './identity.js'
+import { AGENTS, DAY, LOGIN, type Scene, scene } from './identity.js'
 
 /** Agents that Alice has consented to. */
 async function helped(world: Scene, role: 'reader' | 'writer' | 'executor' = 'writer', claims: object = {}) {
@@ -146,7 +146,7 @@ describe('acting for a person', () => {
 
   it('[G-10 twin] goes on for others, for the agent itself, and for who has signed in again', async () => {
     const world = scene()
-    const { agents, call, person, now } = world
+    const { agents, call, person } = world
     const { id, subject } = await helped(world)
     const bob = (await person({ sub: 'bob' })).principal
     await agents.consent({ subject: bob, agent: id, scopes: ['data:read'] })
@@ -156,10 +156,60 @@ describe('acting for a person', () => {
     ]
     await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
     for (const { access_token } of [others, own]) expect(await call(access_token)).toBe('ok')
-    // In the same second: no clock is asked.
-    const at = now()
-    const again = await agents.exchange({ agent: id, subject })
-    expect([await call(again.access_token), now()]).toEqual(['ok', at])
+    await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject({ code: 'delegation_refused' })
+    world.advance(1)
+    const again = await agents.exchange({ agent: id, subject: (await person()).principal })
+    expect(await call(again.access_token)).toBe('ok')
+  })
+
+  it.each(['auth_time', 'iat'])(
+    '[G-21] is had by no sign-in from before that end, by %s, whoever asks and when',
+    async (claim) => {
+      const world = scene({ agents: { isPerson: () => true } })
+      const { agents, open, call, person, advance } = world
+      const { id, subject: first } = await helped(world)
+      const { auth_time, iat, ...claims } = first.claims
+      const since = { auth_time, iat }[claim]
+      const subject = { ...first, claims: { ...claims, [claim]: since }, expiresAt: (first.expiresAt ?? 0) + 100 * DAY }
+      await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
+      const renewed = {
+        ...subject,
+        claims: { ...subject.claims, ...(claim === 'auth_time' && { iat: Number(iat) + DAY }) },
+      }
+      const unknown = { ...subject, claims }
+      for (const days of [0, 0, 2, 80]) {
+        advance(days * DAY)
+        // A clock that is set back brings none back.
+        for (const back of [0, -DAY]) {
+          advance(back)
+          for (const one of [subject, renewed, unknown]) {
+            const wish = { subject: one, agent: id }
+            await expect(open().exchange(wish)).rejects.toMatchObject({ code: 'delegation_refused' })
+            await expect(open().consent({ ...wish, scopes: ['data:read'] })).rejects.toMatchObject({
+              code: 'delegation_refused',
+            })
+          }
+          advance(-back)
+        }
+      }
+      // Twin: who signs in after it, and consents anew where that is over.
+      const { principal } = await person()
+      await agents.consent({ subject: principal, agent: id, scopes: ['data:read'] })
+      expect(await call((await agents.exchange({ subject: principal, agent: id })).access_token)).toBe('ok')
+    },
+  )
+
+  it('[G-21] of another session of the same person goes on, where one session was ended', async () => {
+    const world = scene()
+    const { agents, advance } = world
+    const { id, subject } = await helped(world)
+    const lasting = { ...subject, expiresAt: (subject.expiresAt ?? 0) + 100 * DAY }
+    await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice', sid: 'phone' })
+    advance(2 * DAY)
+    await expect(agents.exchange({ agent: id, subject: lasting, session: 'phone' })).rejects.toMatchObject({
+      code: 'delegation_refused',
+    })
+    expect(await agents.exchange({ agent: id, subject: lasting, session: 'laptop' })).toBeTruthy()
   })
 
   it('[G-10] ends also where the token was being signed at that moment', async () => {
@@ -274,7 +324,8 @@ describe('the same subject at another issuer', () => {
     await agents.endDelegations(whose)
     await agents.endDelegations({ ...whose, sid: 'phone' })
     expect(await call(access_token)).toBe('ok')
-    await agents.consent({ subject: other, agent: id, scopes: ['data:write'] })
+    const since = { ...other, claims: { ...other.claims, auth_time: Number(other.claims['auth_time']) + 1 } }
+    await agents.consent({ subject: since, agent: id, scopes: ['data:write'] })
     expect(await call(access_token)).toBe('ok')
   })
 

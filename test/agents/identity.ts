@@ -167,7 +167,7 @@ export function scene({ store: wrap = (store) => store, agents: options = {}, ..
         sub,
         client_id: 'app',
         scopes,
-        claims: { tenant, auth_time: 1_790_000_000, ...claims },
+        claims: { tenant, auth_time: Math.floor(now()), ...claims },
       })
       const outcome = await ask(access_token)
       if (!outcome.ok) throw new Error(await outcome.response.text())

@@ -36,6 +36,35 @@ describe('decommissioning an agent', () => {
     expect(await agents.find('acme', grandchild.id)).toMatchObject({ reason: `with ${id}` })
   })
 
+  it('[A-55] reaches those that are registered under it at that moment, in every process', async () => {
+    for (let turn = 0; turn < 30; turn++) {
+      const it = scene()
+      const { agents, open, register, store } = it
+      const { id } = await register()
+      const { list, write } = store
+      // Between the look at the parent and the child, or the list and its end.
+      if (turn % 2)
+        store.write = async (changes) => {
+          store.write = write
+          await open().decommission('acme', id, { reason: 'over' })
+          return write.call(store, changes)
+        }
+      else
+        store.list = async (...of) => {
+          store.list = list
+          const page = await store.list(...of)
+          await register({ id: 'agent_late', parent: id }).catch(() => {})
+          return page
+        }
+      await Promise.allSettled([
+        register({ id: 'agent_child', parent: id }),
+        ...(turn % 2 ? [] : [open().decommission('acme', id, { reason: 'over' })]),
+      ])
+      const { agents: all } = await agents.list({ tenant: 'acme' })
+      expect(all.filter(({ decommissionedAt }) => decommissionedAt === undefined)).toEqual([])
+    }
+  })
+
   it('[A-55 twin] leaves the others alone', async () => {
     const { agents, register, call } = scene()
     const [one, other] = [await register(), await register()]

@@ -665,6 +665,38 @@ describe('the four scenarios', () => {
     for (const missing of ['approvals', 'audit', 'sandbox'] as const)
       expect(() => open({ [missing]: undefined })).toThrow(`"${missing}"`)
   })
+  it('[G-22] runs once for one approval, one grant and five calls, and never unpaid', async () => {
+    const { grant, approve, executed, balance } = await world({ tools })
+    const { id } = await asked(grant(callOf('execute'), agent))
+    await approve(id)
+    const allowed = await grant({ ...callOf('execute'), approval: id }, agent)
+    const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => allowed.runInSandbox()))
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', ...Array(4).fill('rejected')])
+    await allowed.settle({ units: 10 })
+    await expect(allowed.runInSandbox()).rejects.toMatchObject({ code: 'grant_ended' })
+    await allowed[Symbol.asyncDispose]()
+    expect([executed.length, await balance()]).toEqual([1, [10, 0]])
+    // Paid for with nothing, nothing runs.
+    const { id: next } = await asked(grant(callOf('execute'), agent))
+    await approve(next)
+    const other = await grant({ ...callOf('execute'), approval: next }, agent)
+    await other.settle({ units: 0 })
+    await expect(other.runInSandbox()).rejects.toMatchObject({ code: 'grant_ended' })
+    expect(executed).toHaveLength(1)
+  })
+
+  it('[G-22 twin] runs after a failure before the call', async () => {
+    const { grant, approve, executed, agents } = await world({ tools })
+    const { id } = await asked(grant(callOf('execute'), agent))
+    await approve(id)
+    await using allowed = await grant({ ...callOf('execute'), approval: id }, agent)
+    const { standing } = agents
+    agents.standing = () => Promise.reject(new StoreError())
+    await expect(allowed.runInSandbox()).rejects.toMatchObject({ code: 'store_unavailable' })
+    agents.standing = standing
+    expect(executed).toHaveLength(0)
+  })
+
   it('what needs no sandbox has none', async () => {
     const { grant } = await world()
     await expect((await grant(read)).runInSandbox()).rejects.toThrow(TypeError)

@@ -29,6 +29,8 @@ export const agentCases: readonly Case[] = [
   refuses('G-17', 'a program’s own token that decides an approval or gives consent'),
   refuses('G-18', 'consent or delegation of the same subject at another issuer'),
   holds('G-20', 'rows of the trail that the store has lost: told, in the trail too, and the chain goes on'),
+  refuses('G-21', 'a sign-in from before its delegations were ended, as long as it lasts'),
+  refuses('G-22', 'a second run of one approval, one grant'),
   refuses('G-19', 'a reservation again with an open id and other content'),
   refuses('A-51', 'what only an inner actor may: the outermost decides'),
   refuses('A-54', 'scopes outside the role, or that the person does not hold'),

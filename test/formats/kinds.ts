@@ -154,7 +154,9 @@ export const kinds: readonly Kind[] = [
     async write(shelf, now) {
       const it = await people(shelf, now)
       await it.agents.endDelegations({ tenant: 'acme', iss: `${it.subject.iss}`, sub: 'alice' })
-      const { subject, agents } = it
+      const { agents } = it
+      // Who has signed in since.
+      const subject = { ...it.subject, claims: { ...it.subject.claims, auth_time: now() + 1 } }
       const { access_token } = await agents.exchange({ subject, agent: 'agent_a', scopes: ['data:read'] })
       return async () => {
         const outcome = await it.ask(access_token)

@@ -52,6 +52,19 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
     }
   })
 
+  it('[A-55] leaves none under a decommissioned agent, also of those that are registered at that moment', async () => {
+    for (let turn = 0; turn < 20; turn++) {
+      const { id: parent } = await register()
+      await Promise.allSettled([
+        ...Array.from({ length: 6 }, async (_, at) => side(at).register({ tenant, key, parent })),
+        side(turn).agents.decommission(tenant, parent, { reason: 'done' }),
+      ])
+      const { ids } = await (opened[0] as OpenStore).store.list('agent-above', parent)
+      for (const { id } of ids)
+        expect((await side(1).agents.find(tenant, id))?.decommissionedAt).toEqual(expect.any(Number))
+    }
+  })
+
   it('leaves one agent of an id, whoever registers it at once', async () => {
     const id = `agent_${crypto.randomUUID()}`
     const wish = { id, tenant, owner: 'ops', role: 'reader', publicKey: key.publicKey } as const
@@ -80,7 +93,10 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
     expect(await everywhere(first)).toEqual(taken)
     await side(2).agents.endDelegations({ tenant, iss: LOGIN, sub: 'alice' })
     expect(await everywhere(first)).toEqual(refused)
-    const second = await exchange()
+    // The same sign-in gets no other one, on any side; who has signed in since does.
+    await expect(exchange()).rejects.toMatchObject({ code: 'delegation_refused' })
+    const since = { ...subject, claims: { ...subject.claims, auth_time: Math.ceil(Date.now() / 1000) } }
+    const second = (await side(1).agents.exchange({ agent: id, subject: since })).access_token
     expect(await everywhere(second)).toEqual(taken)
     await side(0).agents.withdraw({ tenant, iss: LOGIN, sub: 'alice', agent: id })
     expect(await everywhere(second)).toEqual(refused)
