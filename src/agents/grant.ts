@@ -1,7 +1,7 @@
 // AsyncDisposable, also for whoever compiles against this without it.
 /// <reference lib="esnext.disposable" preserve="true" />
-import { examine } from '../protocol/examine.js'
-import { object, whole } from '../protocol/shape.js'
+import { type Calls, examineArguments, promised } from '../protocol/examine.js'
+import { object, text, whole } from '../protocol/shape.js'
 import type { Now } from '../protocol/time.js'
 import type { Hold, Ledger } from '../store/ledger.js'
 import { agentError } from './errors.js'
@@ -66,8 +66,17 @@ export interface ToolGrant extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** What a unit costs is looked at beside the model. */
-const usedCheck = object<{ units: number }>({ units: whole() })
+/** What the functions of a grant take. */
+export const grantCalls = {
+  started: promised(),
+  confirm: promised(),
+  // What a unit costs is looked at beside the model.
+  settle: promised(['used', object<{ units: number }>({ units: whole() })]),
+  release: promised(),
+  // Whether there is such a model is an answer.
+  fallback: promised(['model', text]),
+  runInSandbox: promised(),
+} satisfies Calls<Omit<ToolGrant, typeof Symbol.asyncDispose>>
 
 interface GrantParts {
   facts: Pick<ToolGrant, 'tool' | 'args' | 'tenant' | 'model' | 'approvalId' | 'expiresAt'>
@@ -117,7 +126,7 @@ export function createGrant(parts: GrantParts): ToolGrant {
   }
 
   async function settle(used: { units: number }): Promise<{ overrun: number }> {
-    examine('grant.settle', usedCheck, used, 'used')
+    examineArguments('grant.settle', grantCalls.settle, used)
     const { units } = used
     if (!hold) return { overrun: 0 }
     const amount = paid ?? cost(units)
@@ -144,6 +153,7 @@ export function createGrant(parts: GrantParts): ToolGrant {
     release,
 
     async fallback(model) {
+      examineArguments('grant.fallback', grantCalls.fallback, model)
       examineTime()
       if (state === 'open') await release()
       return fallback(model)

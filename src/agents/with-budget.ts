@@ -1,9 +1,9 @@
-import { examine } from '../protocol/examine.js'
-import { isName } from '../protocol/names.js'
-import { anything, check, func, list, name, object, oneOf, optional, seconds, whole } from '../protocol/shape.js'
+import { type Calls, call, examine, examineArguments } from '../protocol/examine.js'
+import { anything, func, list, name, object, optional, seconds, whole } from '../protocol/shape.js'
 import { StoreError } from '../store/contract.js'
+import { lineCheck } from '../store/examine-ledger.js'
 import { ledgerCheck } from '../store/examine-store.js'
-import type { BudgetLine, Ledger } from '../store/ledger.js'
+import type { Ledger } from '../store/ledger.js'
 import { type Budgets, examineCost, reserve } from './budget.js'
 import { agentError } from './errors.js'
 import { isAmount } from './limits.js'
@@ -23,12 +23,6 @@ export interface Meter {
   used(amount: number): void
 }
 
-const lineCheck = object<BudgetLine>({
-  subject: check<BudgetLine['subject']>('"tenant:", "agent:", "key:" or "user:" and an id', isName),
-  window: oneOf('minute', 'day', 'month', 'total'),
-  limit: optional(whole()),
-})
-
 export const meteredCheck = object<Metered>({
   tenant: name,
   lines: list(lineCheck),
@@ -38,6 +32,9 @@ export const meteredCheck = object<Metered>({
   input: optional(whole()),
   ttl: optional(seconds()),
 })
+
+/** What the work is handed. */
+export const meterCalls = { used: call(['amount', whole()]) } satisfies Calls<Meter>
 
 /**
  * Does work that costs as it goes, such as reading a stream of tokens, within budgets: reserves the estimate, and in the end
@@ -76,7 +73,7 @@ export async function withBudget<Result>(
   try {
     const result = await work({
       used(more) {
-        if (!isAmount(more)) throw new TypeError('meter.used: the amount must be a whole number, 0 or more')
+        examineArguments('meter.used', meterCalls.used, more)
         seen = (seen ?? 0) + more
       },
     })

@@ -56,15 +56,30 @@ export function examined<Methods extends object>(
   for (const [name, { takes, promised: rejects }] of Object.entries(calls as unknown as Record<string, Call>)) {
     const method = looked[name] as (...args: unknown[]) => unknown
     looked[name] = (...args: unknown[]) => {
-      for (const [at, [argument, what]] of takes.entries()) {
-        const flaw = valueFlaw(what, args[at])
-        if (!flaw) continue
-        const error = misuse(`${who}.${name}`, argument, flaw)
-        if (rejects) return Promise.reject(error)
-        throw error
-      }
-      return method(...args)
+      const error = misusedBy(`${who}.${name}`, takes, args)
+      if (!error) return method(...args)
+      if (rejects) return Promise.reject(error)
+      throw error
     }
   }
   return looked as Methods
+}
+
+/**
+ * For a function that is asked too often to be wrapped: it looks at its arguments itself, first.
+ *
+ * @throws TypeError as of {@link examine}
+ */
+export function examineArguments(who: string, { takes }: Call, ...args: readonly unknown[]): void {
+  const error = misusedBy(who, takes, args)
+  if (error) throw error
+}
+
+function misusedBy(who: string, takes: Call['takes'], args: readonly unknown[]): TypeError | undefined {
+  for (let at = 0; at < takes.length; at++) {
+    const [argument, what] = takes[at] as AnyArgument
+    const flaw = valueFlaw(what, args[at])
+    if (flaw) return misuse(who, argument, flaw)
+  }
+  return undefined
 }

@@ -1,60 +1,60 @@
-import { examineText, examineTtl } from './examine.js'
-import type { BudgetLine, BudgetWindow, Hold, Reservation, Shortage, Spending } from './ledger.js'
+import { type Calls, examineArguments, promised } from '../protocol/examine.js'
+import { isName } from '../protocol/names.js'
+import { check, instant, list, name, object, oneOf, optional, type Shape, whole } from '../protocol/shape.js'
+import { ttlCheck } from './examine.js'
+import type { BudgetLine, BudgetWindow, Hold, Ledger, Reservation, Shortage, Spending } from './ledger.js'
 
-const subjects = /^(tenant|agent|key|user):./
-const windows: ReadonlySet<unknown> = new Set(['minute', 'day', 'month', 'total'])
+const owner = check<BudgetLine['subject']>(
+  '"tenant:", "agent:", "key:" or "user:" and an id',
+  (value) => isName(value) && /^(tenant|agent|key|user):./.test(value),
+)
+const window = oneOf('minute', 'day', 'month', 'total')
+/** `NaN` passes comparisons, and −5 would make budget. */
+const amount = whole()
 
-/** For engines: what is no amount is refused alike by all. `NaN` passes comparisons, and −5 would make budget. */
-export function examineAmount(name: string, amount: unknown): void {
-  if (!Number.isSafeInteger(amount) || (amount as number) < 0)
-    throw new TypeError(`"${name}" of a budget must be a whole number, 0 or more`)
+/** One line of a budget. */
+export const lineCheck = object<BudgetLine>({ subject: owner, window, limit: optional(amount) })
+
+const spending: Shape<Spending> = { tenant: name, lines: list(lineCheck, 1), amount }
+/** Holds are plain data, and may have been anywhere since they were made. The reservation itself does as well. */
+const hold = object<Hold & { ttl?: number }>({ ...spending, id: name, ttl: optional(ttlCheck) })
+
+/** What the functions of a ledger take: what no engine could count is refused alike by all. */
+export const ledgerCalls = {
+  reserve: promised(['reservation', object<Reservation>({ ...spending, id: name, ttl: ttlCheck })]),
+  spend: promised(['spending', object<Spending>(spending)]),
+  start: promised(['hold', hold]),
+  settle: promised(['hold', hold], ['actual', amount]),
+  release: promised(['hold', hold]),
+  read: promised(
+    ['tenant', name],
+    // The line that something was reserved from does as well.
+    ['line', lineCheck],
+    ['at', optional(instant)],
+  ),
+  holds: promised(['tenant', name], ['subject', owner]),
+  migrate: promised(),
+} satisfies Calls<Ledger & { migrate(): Promise<void> }>
+
+/** For engines. @throws TypeError also for lines that repeat each other */
+export function examineSpending(called: 'reserve' | 'spend', asked: Spending): void {
+  examineArguments(`ledger.${called}`, ledgerCalls[called], asked)
+  examineLines(called, asked)
 }
 
-export function examineSpending({ tenant, lines, amount }: Spending): void {
-  examineText('tenant', tenant)
-  examineAmount('amount', amount)
-  if (!lines.length) throw new TypeError('"lines" of a budget are empty: nothing would be counted')
+/** For engines. @throws TypeError also for lines that repeat each other */
+export function examineHold(called: 'start' | 'settle' | 'release', held: Hold, actual?: number): void {
+  examineArguments(`ledger.${called}`, ledgerCalls[called], held, actual)
+  examineLines(called, held)
+}
+
+function examineLines(called: string, { lines }: Spending): void {
   const seen = new Set<string>()
-  for (const line of lines) {
-    examineLine(line)
-    if (line.limit !== undefined) examineAmount('limit', line.limit)
-    const name = `${line.window} ${line.subject}`
-    if (seen.has(name)) throw new TypeError(`"lines" of a budget name the ${line.window} of one subject twice`)
-    seen.add(name)
+  for (const { subject, window } of lines) {
+    const line = `${window} ${subject}`
+    if (seen.has(line)) throw new TypeError(`ledger.${called}: "lines" name the ${window} of one subject twice`)
+    seen.add(line)
   }
-}
-
-export function examineReservation(reservation: Reservation): void {
-  examineSpending(reservation)
-  examineText('id', reservation.id)
-  examineTtl(reservation.ttl)
-}
-
-/** Holds are plain data, and may have been anywhere since they were made. */
-export function examineHold(hold: Hold): void {
-  examineSpending(hold)
-  examineText('id', hold.id)
-}
-
-/** Whose budgets are asked about. */
-export function examineOwner(tenant: string, subject: string): void {
-  examineText('tenant', tenant)
-  examineText('subject', subject)
-  if (!subjects.test(subject))
-    throw new TypeError('"subject" of a budget is "tenant:", "agent:", "key:" or "user:" and an id')
-}
-
-/** One line of a tenant that is looked at. */
-export function examineRead(tenant: string, line: Omit<BudgetLine, 'limit'>): void {
-  examineText('tenant', tenant)
-  examineLine(line)
-}
-
-export function examineLine({ subject, window }: Omit<BudgetLine, 'limit'>): void {
-  examineText('subject', subject)
-  if (!subjects.test(subject))
-    throw new TypeError('"subject" of a budget is "tenant:", "agent:", "key:" or "user:" and an id')
-  if (!windows.has(window)) throw new TypeError('"window" of a budget is "minute", "day", "month" or "total"')
 }
 
 /** The lines by subject, in the order in which the subjects come: what is stored together. */

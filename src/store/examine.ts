@@ -1,69 +1,93 @@
-import { isName, nameRule } from '../protocol/names.js'
-import type { Change, RecordId } from './contract.js'
+import { type Calls, examineArguments, promised } from '../protocol/examine.js'
+import { isName } from '../protocol/names.js'
+import { type Check, check, list, name, object, oneOf, optional, seconds, whole } from '../protocol/shape.js'
+import type { Change, IfVersion, IndexEntry, Put, RecordId, RecordStore } from './contract.js'
 
 /** For engines: the limit of a page as it is kept to. */
-export const pageLimit = (limit = 100): number => {
-  if (!Number.isInteger(limit) || limit < 1) throw new TypeError('list: "limit" must be a whole number, 1 at least')
-  return Math.min(limit, 1000)
-}
+export const pageLimit = (limit = 100): number => Math.min(limit, 1000)
 
 /** PostgreSQL takes no NUL, and UTF-8 has no bytes for half a surrogate pair. */
 const unstorable = /[\0\p{Cs}]/u
-/** Seconds, 300 years: no engine's clock goes on for ever. */
-const LONGEST_TTL = 1e10
+/** 300 years: no engine's clock goes on for ever. */
+export const ttlCheck = seconds({ above: 0, most: 1e10 })
+
+const idShape = object<RecordId>({ kind: name, partition: name, id: name })
+const recordId: Check<RecordId> = {
+  ...idShape,
+  flaw(value) {
+    // Every session check comes through here: one that has all three is looked at without a list.
+    const { kind, partition, id } = (value ?? {}) as Partial<RecordId>
+    return isName(kind) && isName(partition) && isName(id) ? undefined : idShape.flaw(value)
+  },
+}
+const ifVersion = check<IfVersion>(
+  'a version that was read, "absent" or "any"',
+  (value) => value === 'absent' || value === 'any' || Number.isSafeInteger(value),
+)
+const put = object<Omit<Put, 'type'> & Pick<Change, 'type'>>({
+  type: oneOf('put', 'delete', 'check'),
+  id: recordId,
+  value: check<string>(
+    'a text without U+0000 and halves of surrogate pairs',
+    (value) => typeof value === 'string' && !unstorable.test(value),
+  ),
+  ifVersion,
+  ttl: optional(ttlCheck),
+  index: optional(list(object<IndexEntry>({ index: name, value: name }))),
+})
+const end = object<Exclude<Change, Put>>({ type: oneOf('delete', 'check'), id: recordId, ifVersion })
+
+/** What there is to say of a change depends on its type. */
+const change: Check<Change> = {
+  words: put.words,
+  ...(put.members && { members: put.members }),
+  flaw(value) {
+    const { type } = (value ?? {}) as { type?: unknown }
+    return (type === 'delete' || type === 'check' ? end : put).flaw(value)
+  },
+}
+
+const page = object<{ cursor?: string; limit?: number }>({
+  // It may have been anywhere, and come back as anything.
+  cursor: optional(check<string>('one that a page has had', (value) => cursorOf(value) !== undefined)),
+  limit: optional(whole({ least: 1 })),
+})
+
+/** What the functions of a store take. Engines look at it in each function: stores are asked for every request. */
+export const storeCalls = {
+  get: promised(['id', recordId]),
+  write: promised(['changes', list(change, 1)]),
+  list: promised(['index', name], ['value', name], ['page', optional(page)]),
+  consume: promised(['id', recordId], ['ttl', ttlCheck]),
+  sweep: promised(['limit', whole({ least: 1 })]),
+  migrate: promised(),
+} satisfies Calls<Required<RecordStore> & { migrate(): Promise<void> }>
 
 /** For engines: what no engine could store is refused alike by all, before anything is written. */
 export function examineChanges(changes: readonly Change[]): void {
-  const [first] = changes
-  if (!first) throw new TypeError('write: there is nothing to write')
+  examineArguments('store.write', storeCalls.write, changes)
+  const partition = changes[0]?.id.partition
   const seen = new Set<string>()
-  for (const change of changes) {
-    const { id, ifVersion } = change
-    examineId(id)
-    if (id.partition !== first.id.partition) throw new TypeError('write: all changes must lie in one partition')
-    const name = `${id.kind}\n${id.id}`
-    if (seen.has(name)) throw new TypeError(`write: a record of kind "${id.kind}" is named twice`)
-    seen.add(name)
-    if (ifVersion !== 'absent' && ifVersion !== 'any' && !Number.isSafeInteger(ifVersion))
-      throw new TypeError('write: "ifVersion" is a version that was read, "absent" or "any"')
-    if (change.type !== 'put') continue
-    if (typeof change.value !== 'string' || unstorable.test(change.value))
-      throw new TypeError('write: "value" must be a text without U+0000 and halves of surrogate pairs')
-    if (change.ttl !== undefined) examineTtl(change.ttl)
-    for (const { index, value } of change.index ?? []) examineEntry(index, value)
+  for (const { id } of changes) {
+    if (id.partition !== partition) throw new TypeError('store.write: "changes" must lie in one partition')
+    const one = `${id.kind}\n${id.id}`
+    if (seen.has(one)) throw new TypeError(`store.write: "changes" name a record of kind "${id.kind}" twice`)
+    seen.add(one)
   }
-}
-
-export function examineId({ kind, partition, id }: RecordId): void {
-  // One by one: every session check comes through here.
-  examineText('kind', kind)
-  examineText('partition', partition)
-  examineText('id', id)
-}
-
-export function examineEntry(index: string, value: string): void {
-  examineText('index', index)
-  examineText('value of an index', value)
-}
-
-export function examineTtl(ttl: number): void {
-  if (!(ttl > 0 && ttl <= LONGEST_TTL)) throw new TypeError('"ttl" must be a number of seconds above 0, 10^10 at most')
-}
-
-export function examineText(name: string, text: unknown): void {
-  if (!isName(text)) throw new TypeError(`"${name}" must be ${nameRule}`)
 }
 
 /** Where a page ends: the name of its last record. All engines write it alike. */
 export const writeCursor = ({ partition, kind, id }: RecordId): string => JSON.stringify([partition, kind, id])
 
-/** A cursor may have been anywhere since, and come back as anything. @throws TypeError for what is none */
-export function readCursor(cursor: string): RecordId {
+/** Of a cursor that was examined. */
+export const readCursor = (cursor: string): RecordId => cursorOf(cursor) as RecordId
+
+function cursorOf(cursor: unknown): RecordId | undefined {
   try {
-    const [partition, kind, id] = JSON.parse(cursor) as string[]
+    const [partition, kind, id] = JSON.parse(cursor as string) as string[]
     const read = { partition, kind, id } as RecordId
-    examineId(read)
-    if (writeCursor(read) === cursor) return read
-  } catch {}
-  throw new TypeError('list: "cursor" is not one that a page has had')
+    return !recordId.flaw(read) && writeCursor(read) === cursor ? read : undefined
+  } catch {
+    return undefined
+  }
 }

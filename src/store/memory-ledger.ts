@@ -1,17 +1,7 @@
 import { createBounded } from '../protocol/bounded.js'
-import { examine } from '../protocol/examine.js'
+import { examine, examineArguments } from '../protocol/examine.js'
 import { systemNow } from '../protocol/time.js'
-import {
-  examineAmount,
-  examineHold,
-  examineOwner,
-  examineRead,
-  examineReservation,
-  examineSpending,
-  holdOf,
-  isSame,
-  isWorse,
-} from './examine-ledger.js'
+import { examineHold, examineSpending, holdOf, isSame, isWorse, ledgerCalls } from './examine-ledger.js'
 import { type MemoryOptions, memoryOptions } from './examine-store.js'
 import { createHand } from './hand.js'
 import {
@@ -107,7 +97,6 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
   }
 
   function find(hold: Hold): Held {
-    examineHold(hold)
     const held = known(hold, now())
     if (!held) throw ledgerError('hold_unknown')
     return held
@@ -115,7 +104,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
 
   return {
     async reserve(reservation) {
-      examineReservation(reservation)
+      examineSpending('reserve', reservation)
       const at = now()
       const same = known(reservation, at)
       const hold = holdOf(reservation)
@@ -138,7 +127,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async spend(spending) {
-      examineSpending(spending)
+      examineSpending('spend', spending)
       const at = now()
       prune(at)
       const short = shortage(spending, at)
@@ -148,6 +137,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async start(hold) {
+      examineHold('start', hold)
       const held = find(hold)
       if (held.state !== 'open') return false
       held.started = true
@@ -155,7 +145,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async settle(hold, actual) {
-      examineAmount('actual', actual)
+      examineHold('settle', hold, actual)
       const held = find(hold)
       if (held.state === 'settled') return { overrun: held.overrun }
       const taken = held.state === 'open' || (held.state === 'ended' && held.started) ? held.hold.amount : 0
@@ -172,20 +162,21 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async release(hold) {
+      examineHold('release', hold)
       const held = find(hold)
       if (held.state === 'open') close(held, 'released', 0)
     },
 
-    async read(tenant, line, at = now()) {
-      examineRead(tenant, line)
+    async read(tenant, line, at) {
+      examineArguments('ledger.read', ledgerCalls.read, tenant, line, at)
       prune(now())
-      const { name, resetsAt } = windowAt(line.window, at)
+      const { name, resetsAt } = windowAt(line.window, at ?? now())
       const { committed = 0, held = 0 } = accounts.get(`${tenant}\n${line.subject}\n${name}`) ?? {}
       return { committed, held, ...(resetsAt !== undefined && { resetsAt }) }
     },
 
     async holds(tenant, subject) {
-      examineOwner(tenant, subject)
+      examineArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
       prune(now())
       return open
         .of(subjectKey(tenant, subject))

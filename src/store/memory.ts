@@ -1,7 +1,7 @@
-import { examine } from '../protocol/examine.js'
+import { examine, examineArguments } from '../protocol/examine.js'
 import { systemNow } from '../protocol/time.js'
 import type { Change, IndexEntry, Put, RecordId, RecordStore, Stored } from './contract.js'
-import { examineChanges, examineEntry, examineId, examineTtl, pageLimit, readCursor, writeCursor } from './examine.js'
+import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from './examine.js'
 import { type MemoryOptions, memoryOptions } from './examine-store.js'
 import { createHand } from './hand.js'
 import { createMemoryIndex } from './memory-index.js'
@@ -59,7 +59,7 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
 
   return {
     async get(id) {
-      examineId(id)
+      examineArguments('store.get', storeCalls.get, id)
       const held = read(keyOf(id))
       return held && { value: held.value, version: held.version }
     },
@@ -74,8 +74,9 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
       return true
     },
 
-    async list(index, value, { cursor, limit } = {}) {
-      examineEntry(index, value)
+    async list(index, value, page) {
+      examineArguments('store.list', storeCalls.list, index, value, page)
+      const { cursor, limit } = page ?? {}
       const size = pageLimit(limit)
       const after = cursor === undefined ? '' : keyOf(readCursor(cursor))
       const ids: RecordId[] = []
@@ -91,8 +92,7 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     },
 
     async consume(id, ttl) {
-      examineId(id)
-      examineTtl(ttl)
+      examineArguments('store.consume', storeCalls.consume, id, ttl)
       if (read(keyOf(id))) return false
       put({ id, value: '', ttl })
       return true

@@ -1,12 +1,5 @@
-import {
-  examineAmount,
-  examineHold,
-  examineOwner,
-  examineRead,
-  examineReservation,
-  examineSpending,
-  holdOf,
-} from './examine-ledger.js'
+import { examineArguments } from '../protocol/examine.js'
+import { examineHold, examineSpending, holdOf, ledgerCalls } from './examine-ledger.js'
 import { type BudgetLine, type Hold, type Ledger, ledgerError, type Shortage } from './ledger.js'
 import { migrateTo } from './postgres-format.js'
 import { ledgerSchema } from './postgres-ledger-schema.js'
@@ -47,7 +40,6 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     return outcome as Outcome
   }
   async function onHold(operation: string, hold: Hold, ...more: unknown[]): Promise<Outcome> {
-    examineHold(hold)
     const { tenant, id } = hold
     const outcome = await ask(operation, [tenant, id, ...more])
     if (outcome.code === -1) throw ledgerError('hold_unknown')
@@ -56,7 +48,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
 
   return {
     async reserve(reservation) {
-      examineReservation(reservation)
+      examineSpending('reserve', reservation)
       const hold = holdOf(reservation)
       const { tenant, id, amount, lines } = hold
       const first = [tenant, id, amount, reservation.ttl, JSON.stringify(lines)]
@@ -67,26 +59,30 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     },
 
     async spend(spending) {
-      examineSpending(spending)
+      examineSpending('spend', spending)
       const { tenant, lines, amount } = spending
       const outcome = await ask('spend', [tenant, amount, ...columns(lines)])
       return outcome.code === 1 ? { ok: true } : shortage(lines, outcome)
     },
 
-    start: async (hold) => (await onHold('start', hold)).code === 1,
+    async start(hold) {
+      examineHold('start', hold)
+      return (await onHold('start', hold)).code === 1
+    },
 
     async settle(hold, actual) {
-      examineAmount('actual', actual)
+      examineHold('settle', hold, actual)
       const [, , limits] = columns(hold.lines)
       return { overrun: Number((await onHold('settle', hold, actual, limits)).remaining) }
     },
 
     async release(hold) {
+      examineHold('release', hold)
       await onHold('release', hold)
     },
 
     async read(tenant, line, at) {
-      examineRead(tenant, line)
+      examineArguments('ledger.read', ledgerCalls.read, tenant, line, at)
       const { subject, window } = line
       const asked = at === undefined ? null : windowAt(window, at).name
       type Balance = { committed: string | number; held: string | number; instant: number }
@@ -97,7 +93,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     },
 
     async holds(tenant, subject) {
-      examineOwner(tenant, subject)
+      examineArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
       const rows = await call<{ id: string; amount: string | number; lines: string }>('open', [tenant, subject])
       return rows.map(({ id, amount, lines }) => ({ tenant, id, lines: JSON.parse(lines), amount: Number(amount) }))
     },

@@ -1,5 +1,6 @@
+import { examineArguments } from '../protocol/examine.js'
 import type { Change, Put, RecordId, RecordStore } from './contract.js'
-import { examineChanges, examineEntry, examineId, examineTtl, pageLimit, readCursor, writeCursor } from './examine.js'
+import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from './examine.js'
 import { migrateTo } from './postgres-format.js'
 import { examinePostgres, LOCK, outage, type PostgresStoreOptions } from './postgres-sender.js'
 
@@ -28,7 +29,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
 
   return {
     async get(id) {
-      examineId(id)
+      examineArguments('store.get', storeCalls.get, id)
       const [row] = (await ask(sql.get, keyOf(id))) as { value: string; version: string | number }[]
       return row && { value: row.value, version: Number(row.version) }
     },
@@ -55,8 +56,9 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
       )
     },
 
-    async list(index, value, { cursor, limit } = {}) {
-      examineEntry(index, value)
+    async list(index, value, page) {
+      examineArguments('store.list', storeCalls.list, index, value, page)
+      const { cursor, limit } = page ?? {}
       const size = pageLimit(limit)
       const from = cursor === undefined ? ['', '', ''] : keyOf(readCursor(cursor))
       const rows = (await ask(sql.list, [index, value, ...from, size + 1])) as RecordId[]
@@ -66,12 +68,12 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     },
 
     async consume(id, ttl) {
-      examineId(id)
-      examineTtl(ttl)
+      examineArguments('store.consume', storeCalls.consume, id, ttl)
       return (await ask(sql.consume, [...keyOf(id), ttl])).length === 1
     },
 
     async sweep(limit) {
+      examineArguments('store.sweep', storeCalls.sweep, limit)
       const removed = await ask(sql.sweep, [limit])
       await ask(sql.sweepEntries, [limit])
       return removed.length

@@ -1,14 +1,6 @@
+import { examineArguments } from '../protocol/examine.js'
 import { StoreError } from './contract.js'
-import {
-  bySubject,
-  examineAmount,
-  examineHold,
-  examineOwner,
-  examineRead,
-  examineReservation,
-  examineSpending,
-  holdOf,
-} from './examine-ledger.js'
+import { bySubject, examineHold, examineSpending, holdOf, ledgerCalls } from './examine-ledger.js'
 import {
   type BudgetLine,
   HOLD_KEPT,
@@ -64,7 +56,6 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
   const numbers = (reply: unknown): number[] => (reply as unknown[]).map(Number)
 
   async function onHold(script: 'start' | 'settle' | 'release', hold: Hold, ...first: number[]): Promise<number[]> {
-    examineHold(hold)
     const { keys, args } = described(hold.tenant, hold.lines)
     const reply = numbers(await run(scripts[script], [holdKey(hold), ...keys], [hold.id, ...first, ...args]))
     if (reply[0] === -1) throw ledgerError('hold_unknown')
@@ -73,7 +64,7 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
 
   return {
     async reserve(reservation) {
-      examineReservation(reservation)
+      examineSpending('reserve', reservation)
       const hold = holdOf(reservation)
       const { keys, args, ordered } = described(hold.tenant, hold.lines)
       const first = [hold.id, hold.amount, milliseconds(reservation.ttl), HOLD_KEPT * 1000, JSON.stringify(hold.lines)]
@@ -84,26 +75,30 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
     },
 
     async spend(spending: Spending) {
-      examineSpending(spending)
+      examineSpending('spend', spending)
       const { keys, args, ordered } = described(spending.tenant, spending.lines)
       const reply = numbers(await run(scripts.spend, keys, [spending.amount, ...args]))
       return reply[0] === 1 ? { ok: true } : shortage(ordered, reply)
     },
 
-    start: async (hold) => (await onHold('start', hold))[0] === 1,
+    async start(hold) {
+      examineHold('start', hold)
+      return (await onHold('start', hold))[0] === 1
+    },
 
     async settle(hold, actual) {
-      examineAmount('actual', actual)
+      examineHold('settle', hold, actual)
       const [, overrun = 0] = await onHold('settle', hold, actual)
       return { overrun }
     },
 
     async release(hold) {
+      examineHold('release', hold)
       await onHold('release', hold)
     },
 
     async read(tenant, line, at) {
-      examineRead(tenant, line)
+      examineArguments('ledger.read', ledgerCalls.read, tenant, line, at)
       const name = at === undefined ? '' : windowAt(line.window, at).name
       const reply = numbers(await run(scripts.read, subjectKeys(tenant, line.subject), [line.window, name]))
       const [committed = 0, held = 0, now = 0] = reply
@@ -112,7 +107,7 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
     },
 
     async holds(tenant, subject) {
-      examineOwner(tenant, subject)
+      examineArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
       const keys = subjectKeys(tenant, subject)
       const ids = ((await run(scripts.open, keys, [])) as unknown[]).map(String)
       const found: Hold[] = []

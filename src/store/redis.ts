@@ -1,5 +1,6 @@
+import { examineArguments } from '../protocol/examine.js'
 import type { Change, Put, RecordId, RecordStore } from './contract.js'
-import { examineChanges, examineEntry, examineId, examineTtl, pageLimit, readCursor, writeCursor } from './examine.js'
+import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from './examine.js'
 import { createRedisSender, escapeName, type RedisStoreOptions, type Script } from './redis-sender.js'
 
 export { redisLedger } from './redis-ledger.js'
@@ -28,7 +29,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
 
   return {
     async get(id) {
-      examineId(id)
+      examineArguments('store.get', storeCalls.get, id)
       const key = keyOf(id)
       const reply = await ask(['GET', key], key)
       if (reply === null || reply === undefined) return undefined
@@ -47,8 +48,9 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
       return (await run(writeAll, keys, changes.flatMap(argumentsOf))) === 1
     },
 
-    async list(index, value, { cursor, limit } = {}) {
-      examineEntry(index, value)
+    async list(index, value, page) {
+      examineArguments('store.list', storeCalls.list, index, value, page)
+      const { cursor, limit } = page ?? {}
       const size = pageLimit(limit)
       const key = indexKey(index, value)
       const from = cursor === undefined ? '-' : `(${writeCursor(readCursor(cursor))}`
@@ -65,8 +67,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
     },
 
     async consume(id, ttl) {
-      examineId(id)
-      examineTtl(ttl)
+      examineArguments('store.consume', storeCalls.consume, id, ttl)
       return (await run(consumeOnce, [keyOf(id)], [freshVersion(), milliseconds(ttl)])) === 1
     },
   }

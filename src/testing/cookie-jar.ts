@@ -1,3 +1,6 @@
+import { type Calls, call, examined } from '../protocol/examine.js'
+import { check, flag, object, optional, words } from '../protocol/shape.js'
+
 export interface StoredCookie {
   name: string
   value: string
@@ -30,6 +33,18 @@ export interface CookieJar {
   clear(): void
 }
 
+const url = check<string>('an absolute URL', (value) => typeof value === 'string' && URL.canParse(value))
+const context = optional(object<CookieContext>({ sameSite: flag, navigation: flag }))
+
+/** What the functions of a jar take. What a header says is kept or not, as a browser would. */
+export const cookieJarCalls = {
+  set: call(['url', url], ['header', words], ['context', context]),
+  header: call(['url', url], ['context', context]),
+  script: call(['url', url]),
+  all: call(),
+  clear: call(),
+} satisfies Calls<CookieJar>
+
 /**
  * A cookie jar with a browser's rules: HttpOnly, Secure, SameSite (Lax unless said otherwise), Path, Domain, host-only,
  * Max-Age before Expires, and the name prefixes. Ports of one host share cookies, as they do.
@@ -57,7 +72,7 @@ export function createCookieJar(now: () => number): CookieJar {
         (sameSite || cookie.sameSite === 'None' || (cookie.sameSite === 'Lax' && navigation)),
     )
 
-  return {
+  const jar: CookieJar = {
     set(address, header, context = own) {
       const url = new URL(address)
       const cookie = parse(header, url, now())
@@ -85,6 +100,7 @@ export function createCookieJar(now: () => number): CookieJar {
       cookies = []
     },
   }
+  return examined('jar', jar, cookieJarCalls)
 }
 
 const written = ({ name, value }: StoredCookie): string => (name ? `${name}=${value}` : value)

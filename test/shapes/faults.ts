@@ -36,6 +36,8 @@ const candidates: readonly unknown[] = [
   { status: 500 },
   digest,
   'tenant:acme',
+  '["a","a","a"]',
+  'https://api.example.com/',
   new Uint8Array(1),
   new AbortController().signal,
   having,

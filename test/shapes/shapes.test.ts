@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { toolCallCheck } from '../../src/agents/tool-options.js'
+import { SallyportError } from '../../src/protocol/error.js'
 import { misspelt, nameOf, replaced, type Spot, type Subject, samplesOf, spotsOf, wrongs } from './faults.js'
-import { exported, made, subjects, written } from './subjects.js'
+import { ask, made, toolCall, written } from './made.js'
+import { exported, subjects } from './subjects.js'
 
 const FULL = !!process.env['FULL']
 
@@ -113,5 +116,14 @@ describe('misuse', () => {
       )
       expect(`${error}`, text(subject, spot)).not.toContain(secret)
     }
+  })
+
+  it('[K-13] in the call of a tool is an answer: it may come from a request as it is', async () => {
+    for (const name of Object.keys(toolCallCheck.members ?? {}))
+      for (const wrong of wrongs) {
+        const answer = await ask({ ...toolCall, [name]: wrong }).catch((error: unknown) => error)
+        const shown = `${name} ${typeof wrong}: ${answer}`
+        if (!Object.hasOwn(Object(answer), 'expiresAt')) expect(answer, shown).toBeInstanceOf(SallyportError)
+      }
   })
 })

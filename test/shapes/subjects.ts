@@ -1,6 +1,3 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import * as agents from 'sallyport/agents'
 import * as bff from 'sallyport/bff'
 import * as telemetry from 'sallyport/bff/opentelemetry'
@@ -15,51 +12,48 @@ import * as redis from 'sallyport/store/redis'
 import * as testing from 'sallyport/testing'
 import * as testAuth from 'sallyport/testing/auth'
 import * as tokens from 'sallyport/tokens'
-import { agentsCalls, agentsOptions } from '../../src/agents/agent-shapes.js'
+import { agentsOptions } from '../../src/agents/agent-shapes.js'
 import { standingCheck } from '../../src/agents/agent-token.js'
 import { answerOptions } from '../../src/agents/answers.js'
-import { approvalsCalls, approvalsOptions } from '../../src/agents/approvals.js'
-import { auditCalls, auditOptions } from '../../src/agents/audit.js'
+import { approvalsOptions } from '../../src/agents/approvals.js'
+import { auditOptions } from '../../src/agents/audit.js'
 import { policyCheck } from '../../src/agents/budget.js'
 import { publicKeysCheck } from '../../src/agents/checkpoint.js'
-import { keyRingCalls, keyRingOptions } from '../../src/agents/key-ring.js'
+import { keyRingOptions } from '../../src/agents/key-ring.js'
 import { peerCheckOptions, signRequestOptions } from '../../src/agents/peer.js'
-import { standingCalls, standingOptions } from '../../src/agents/standing.js'
-import { namespaceCalls } from '../../src/agents/tenancy.js'
-import { tokenEndpointCalls, tokenEndpointOptions } from '../../src/agents/token-endpoint.js'
+import { standingOptions } from '../../src/agents/standing.js'
+import { tokenEndpointOptions } from '../../src/agents/token-endpoint.js'
 import { toolAccessOptions } from '../../src/agents/tool-options.js'
-import { environmentCheck, variablesCheck, vaultCalls } from '../../src/agents/vault.js'
+import { environmentCheck, variablesCheck } from '../../src/agents/vault.js'
 import { verifyAuditTakes } from '../../src/agents/verify-audit.js'
 import { meteredCheck } from '../../src/agents/with-budget.js'
 import { sessionCookieOptions } from '../../src/bff/session-cookie.js'
-import { bffCalls, bffOptions } from '../../src/bff/shapes.js'
+import { bffOptions } from '../../src/bff/shapes.js'
 import * as browserOnly from '../../src/browser-only/development.js'
 import { browserOnlyOptions } from '../../src/browser-only/shapes.js'
 import * as page from '../../src/client/development.js'
-import { apis, authCalls, authOptions } from '../../src/client/shapes.js'
+import { apis, authOptions } from '../../src/client/shapes.js'
 import { clientCertificateOptions } from '../../src/guard/client-certificate.js'
-import { guardCalls, guardCheck, guardOptions } from '../../src/guard/guard.js'
-import { needsShape } from '../../src/guard/needs.js'
+import { guardCheck, guardOptions } from '../../src/guard/guard.js'
 import { accessTokenOptions } from '../../src/guard/options.js'
 import { keysCheck } from '../../src/keys/api-key.js'
-import { apiKeysCalls, apiKeysOptions } from '../../src/keys/shapes.js'
-import { machineClientCalls, machineClientOptions } from '../../src/machine/machine-client.js'
+import { apiKeysOptions } from '../../src/keys/shapes.js'
+import { machineClientOptions } from '../../src/machine/machine-client.js'
 import { fileVaultOptions } from '../../src/node/file-vault.js'
 import { headCheck } from '../../src/node/guards.js'
 import { handlerCheck } from '../../src/node/listener.js'
 import { mutualTlsOptions } from '../../src/node/mutual-tls.js'
 import { serverCheck, upgradeCheck } from '../../src/node/upgrade.js'
-import type { Call } from '../../src/protocol/examine.js'
 import { type AnyCheck, anything, func, having, object, oneOf, optional, text } from '../../src/protocol/shape.js'
 import { principal, request } from '../../src/protocol/web-shapes.js'
 import { ledgerCheck, memoryOptions } from '../../src/store/examine-store.js'
 import { postgresOptions } from '../../src/store/postgres-sender.js'
 import { redisOptions } from '../../src/store/redis-sender.js'
-import { authorizationServerCalls, authorizationServerOptions } from '../../src/testing/authorization-server.js'
-import { browserCalls, browserOptions, tabCalls } from '../../src/testing/browser.js'
-import { tokenIssuerCalls, tokenIssuerOptions } from '../../src/tokens/token-issuer.js'
-import { randomKey } from '../keys.js'
+import { authorizationServerOptions } from '../../src/testing/authorization-server.js'
+import { browserOptions } from '../../src/testing/browser.js'
+import { tokenIssuerOptions } from '../../src/tokens/token-issuer.js'
 import type { Subject } from './faults.js'
+import { alone, made } from './made.js'
 
 type Takes = readonly (readonly [name: string, check: AnyCheck])[]
 
@@ -219,81 +213,6 @@ export const exported: readonly (readonly [
     },
   ],
   [testAuth, { createTestAuth: options(optional(testAuthOptions)) }],
-]
-
-/** Writes that were made, whoever made them. */
-export const written = { times: 0 }
-const inner = store.memoryStore()
-const counted: store.RecordStore = {
-  ...inner,
-  write(changes) {
-    written.times++
-    return inner.write(changes)
-  },
-  consume(id, ttl) {
-    written.times++
-    return inner.consume(id, ttl)
-  },
-}
-
-const issuer = 'https://agents.example.com'
-const client = { issuer: 'https://login.example.net', client_id: 'notes', client_secret: randomKey() }
-const apiKeys = keys.createApiKeys({ store: counted, prefix: 'sp', scopes: ['data:read'] })
-const issuing = tokens.createTokenIssuer({
-  issuer,
-  audience: 'https://api.example.com',
-  keys: [{ alg: 'HS256', key: randomKey() }],
-  store: counted,
-})
-const allAgents = agents.createAgents({ tokens: issuing, store: counted })
-const protect = guard.createGuard({ resource: 'https://api.example.com', accept: [keys.apiKey(apiKeys)] })
-const provider = { create: async () => ({ id: 'a', secret: 'b' }), test: async () => true, revoke: async () => {} }
-const vault = agents.environmentVault({}, {})
-const browser = testing.mockBrowser({ origins: {} })
-const alice = { method: 'access_token', sub: 'alice', tenant: 'acme', scopes: [], claims: {} } as const
-
-/** What factories return, with all its functions. One without a declaration fails the test. */
-export const made: readonly (readonly [who: string, instance: object, calls: Readonly<Record<string, Call>>])[] = [
-  ['keys', apiKeys, apiKeysCalls],
-  ['tokens', issuing, tokenIssuerCalls],
-  ['client', machine.createMachineClient(client), machineClientCalls],
-  ['guard', protect, guardCalls],
-  ['agents', allAgents, agentsCalls],
-  ['agents', agents.createStanding({ issuer, store: counted }), standingCalls],
-  ['approvals', agents.createApprovals({ store: counted }), approvalsCalls],
-  ['audit', agents.createAudit({ store: counted }), auditCalls],
-  ['ring', agents.createKeyRing({ name: 'openai', provider, vault, store: counted }), keyRingCalls],
-  ['endpoint', agents.createTokenEndpoint({ agents: allAgents, tokens: issuing }), tokenEndpointCalls],
-  ['tenantOf', agents.tenantOf(alice), namespaceCalls],
-  ['vault', vault, vaultCalls],
-  ['vault', node.fileVault({ directory: join(mkdtempSync(join(tmpdir(), 'sallyport-')), 'vault') }), vaultCalls],
-  [
-    'bff',
-    bff.createBff({ ...client, baseUrl: 'https://app.example.com', cookieKeys: [randomKey()], store: counted }),
-    bffCalls,
-  ],
-  ['auth', page.createAuth(), authCalls],
-  ['auth', browserOnly.createBrowserOnlyAuth({ issuer: 'https://login.example.net', client_id: 'notes' }), authCalls],
-  ['as', await testing.mockAuthorizationServer({ issuer, clients: [], users: [] }), authorizationServerCalls],
-  ['browser', browser, browserCalls],
-  ['tab', browser.newTab('https://app.example.com'), tabCalls],
-]
-
-/** Functions that are made by a factory and are called by themselves. */
-const alone: readonly Subject[] = [
-  {
-    who: 'guard',
-    takes: [
-      ['request', request],
-      ['needs', optional(needsShape)],
-    ],
-    run: protect as Subject['run'],
-  },
-  {
-    who: 'check',
-    takes: [['request', request]],
-    run: agents.createPeerCheck({ audience: 'https://api.example.com', store: counted }) as Subject['run'],
-  },
 ]
 
 export const subjects: readonly Subject[] = [
