@@ -57,3 +57,53 @@ describe('a fetch with a client certificate', () => {
     await expect(fetch(new Request(`${origin}/`, { signal }))).rejects.toThrow(/abort/i)
   })
 })
+
+describe('a certificate and a key', () => {
+  const made = (options: Parameters<typeof generate>[1] = {}) => generate([{ name: 'commonName', value: 'c' }], options)
+  const [one, other] = [made(), made()]
+  const pem = (label: string, body: string) => `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`
+
+  it('[K-13] are examined at creation: what is wrong is named, and nothing of a key is shown', async () => {
+    const { cert, private: key } = await one
+    const { cert: foreignCert, private: foreignKey } = await other
+    const body = key.split('\n')[2] ?? ''
+    const wrong: [Record<string, unknown>, option: string][] = [
+      [{ cert: 'no certificate', key }, 'cert'],
+      [{ cert: key, key }, 'cert'],
+      [{ cert: cert.slice(0, cert.length / 2), key }, 'cert'],
+      [{ cert: pem('CERTIFICATE', 'AAAA'), key }, 'cert'],
+      [{ cert: 5, key }, 'cert'],
+      [{ key }, 'cert'],
+      [{ cert, key: 'no key' }, 'key'],
+      [{ cert, key: cert }, 'key'],
+      [{ cert, key: pem('PRIVATE KEY', body) }, 'key'],
+      [{ cert, key: key.slice(0, key.length / 2) }, 'key'],
+      [{ cert, key: Buffer.from(key) }, 'key'],
+      [{ cert }, 'key'],
+      [{ cert, key: foreignKey }, 'key'],
+      [{ cert: foreignCert, key }, 'key'],
+      [{ cert, key, ca: 'no authority' }, 'ca'],
+      [{ cert, key, ca: key }, 'ca'],
+      [{ cert, key, certificate: cert }, 'certificate'],
+    ]
+    for (const [options, option] of wrong) {
+      let error: unknown
+      try {
+        mutualTls(options as unknown as Parameters<typeof mutualTls>[0])
+      } catch (caught) {
+        error = caught
+      }
+      expect(error, option).toBeInstanceOf(TypeError)
+      expect(`${error}`).toMatch(new RegExp(`^TypeError: mutualTls: "${option}" `))
+      for (const line of key.split('\n').slice(1, -2)) expect(`${error}`).not.toContain(line)
+    }
+  })
+
+  it('[K-13 twin] that belong together are taken, with an authority too', async () => {
+    const [{ cert, private: key }, { cert: ca }] = [await one, await other]
+    expect(mutualTls({ cert, key })).toBeTypeOf('function')
+    expect(mutualTls({ cert, key, ca })).toBeTypeOf('function')
+    // A chain: the first is the client's own.
+    expect(mutualTls({ cert: `${cert}\n${ca}`, key })).toBeTypeOf('function')
+  })
+})
