@@ -439,6 +439,38 @@ describe('an approval', () => {
     expect(await code({ ...replace, approval: id }, forAlice)).toBe('approval_used')
   })
 
+  it.each([
+    ['another model', { model: 'best' }],
+    ['a larger estimate', { estimate: 1000 }],
+    ['a smaller estimate', { estimate: 99 }],
+  ])('[G-05][A-56] covers model and estimate: %s is another call, and nothing is done', async (_, change) => {
+    const tools = { 'model.chat': { scope: 'data:read', approval: 'human' as const, audit: true } }
+    const { approve, grant, call, code, executed, balance } = await world({ ...models, tools })
+    const caller = { ...forAlice, scopes: ['data:read', 'model:standard', 'model:premium'] }
+    const wanted = chat({ model: 'gpt-4', estimate: 100 })
+    const { id } = await asked(grant(wanted, caller))
+    await approve(id)
+    expect(await call({ ...wanted, ...change, approval: id }, caller)).toEqual([403, 'approval_mismatch'])
+    expect([executed, await balance()]).toEqual([[], [0, 0]])
+    expect(await code({ ...wanted, approval: id }, caller)).toBe('approval_void')
+  })
+  it('[A-56 twin] covers a model by any of its names; a fallback from there leaves its row', async () => {
+    const tools = { 'model.chat': { scope: 'data:read', approval: 'human' as const, audit: true } }
+    const { approve, grant, rows } = await world({ ...models, tools })
+    const caller = { ...forAlice, scopes: ['data:read', 'model:standard', 'model:premium'] }
+    const { id } = await asked(grant(chat({ model: 'gpt-4', estimate: 100 }), caller))
+    await approve(id)
+    const first = await grant(chat({ model: 'openai/gpt-4', estimate: 100, approval: id }), caller)
+    const second = await first.fallback('best')
+    expect([first.model, second.model, second.approvalId]).toEqual(['gpt-4', 'gpt-pro', id])
+    const [, allowed, fallback] = await rows()
+    expect([allowed, fallback]).toMatchObject([
+      { decision: 'allowed', approvalId: id },
+      { decision: 'allowed', reason: 'fallback', approvalId: id },
+    ])
+    expect(fallback?.digest).not.toBe(allowed?.digest)
+  })
+
   it('[G-07] that was used up in time begins nothing once it is too old', async () => {
     const { approve, grant, executed, advance, balance } = await world()
     const { id, expiresAt } = await asked(grant(replace, forAlice))
