@@ -131,7 +131,9 @@ export function createLogout(
       const cookies = value === undefined ? [] : [jar.expire(jar.logout)]
       const sealed =
         value === undefined || more.length ? undefined : await openJson<Continuation>(keyring, 'logout', value)
-      const known = sealed && isWithin(sealed.at, LIFETIME, now(), clockTolerance) && (await use(sealed.id))
+      // With a larger tolerance it could outlive what is kept of its use.
+      const tolerance = Math.min(clockTolerance, LIFETIME / 2)
+      const known = sealed && isWithin(sealed.at, LIFETIME, now(), tolerance) && (await use(sealed.id))
       if (!known) return redirect(post_logout_redirect_uri, cookies)
       const provider = providers.serving(sealed)
       const url = await provider

@@ -68,7 +68,7 @@ export interface SiteOptions {
   idleTimeout?: number
   /** Seconds after which a session ends whatever happens. Default 604,800 (a week). */
   absoluteTimeout?: number
-  /** Seconds that clocks may differ. Default 60. */
+  /** Seconds that clocks may differ. Default 60. For a sign-in under way 150 at most, so that nothing of it is kept longer than 15 minutes. */
   clockTolerance?: number
   /** Seconds to wait for the provider. Default 10. */
   timeout?: number

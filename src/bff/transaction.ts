@@ -51,6 +51,8 @@ export interface OwnFlow {
 
 /** Seconds in which a sign-in is to be finished. */
 const LIFETIME = 600
+/** Seconds by which clocks may differ here at most: what is kept of a transaction that is spent lasts 15 minutes, not longer. */
+const MOST_TOLERANCE = 150
 /** Sign-ins under way at most per browser, and characters of their cookies; the oldest make room. */
 const LIVE = 5
 const ROOM = 4096
@@ -142,6 +144,7 @@ export function createTransactions(
   keyring: Keyring,
   store: RecordStore,
 ) {
+  const tolerance = Math.min(clockTolerance, MOST_TOLERANCE)
   const nameOf = (stateDigest: string) => `${jar.transaction}${stateDigest.slice(0, 16)}`
 
   async function open(request: Asked, name: string): Promise<Transaction | undefined> {
@@ -149,9 +152,7 @@ export function createTransactions(
     const [value] = values
     if (value === undefined || values.length > 1) return undefined
     const transaction = await openJson<Transaction>(keyring, 'transaction', value)
-    return transaction &&
-      isWithin(transaction.at, LIFETIME, now(), clockTolerance) &&
-      nameOf(transaction.state) === name
+    return transaction && isWithin(transaction.at, LIFETIME, now(), tolerance) && nameOf(transaction.state) === name
       ? transaction
       : undefined
   }
@@ -197,7 +198,7 @@ export function createTransactions(
       if (!transaction || !equalInConstantTime(transaction.state, digest))
         throw new Refusal((await store.get(spent)) ? 'transaction_consumed' : 'state_mismatch', { cookies })
       // Of two that come together, to whichever process, one is the second.
-      if (!(await store.consume(spent, LIFETIME + 2 * clockTolerance)))
+      if (!(await store.consume(spent, LIFETIME + 2 * tolerance)))
         throw new Refusal('transaction_consumed', { cookies })
       return { transaction, cookies }
     },

@@ -40,6 +40,19 @@ describe('a flood of anonymous requests', () => {
     120_000,
   )
 
+  it.each([0, 150, 151, 86_400])(
+    '[B-35][B-35 twin] of sign-ins leaves nothing for longer than 15 minutes with a clockTolerance of %d, and one use each',
+    async (clockTolerance) => {
+      const watching = watched(memoryStore({ now: () => here.now() }))
+      const here: World = await world({ store: watching.store, clockTolerance })
+      const { flood } = stranger(here.bff, PUBLIC, 'token-mediating')
+      await flood(20)
+      expect(watching.written.size).toBeGreaterThan(0)
+      for (const [name, ttl] of watching.written) expect(ttl, name).toBeLessThanOrEqual(900)
+      expect((await signIn(here.tab)).status).toBe(200)
+    },
+  )
+
   it('[B-35][B-35 twin] is stopped at the limit of its address; others, and who is signed in there, are not', async () => {
     const here = await stored({ mode: 'proxy' })
     await here.tab.navigate(`${APP}/bff/login`)
