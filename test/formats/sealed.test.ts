@@ -1,6 +1,7 @@
 import { hkdfSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { CompactEncrypt } from 'jose'
+import { memoryStore, type RecordStore } from 'sallyport/store'
 import { describe, expect, it } from 'vitest'
 import { createKeyring } from '../../src/bff/keyring.js'
 import type { Settings } from '../../src/bff/settings.js'
@@ -60,17 +61,14 @@ async function allRecords() {
   return JSON.parse(JSON.stringify(found))
 }
 
+const keyringOf = (cookieKeys: string[], now: () => number) =>
+  createKeyring({ cookieKeys, now, name: 'sallyport', origin: APP, absoluteTimeout: 604_800 } as unknown as Settings)
+
 /** One of each kind of sealed cookie, and what it says. */
 async function allCookies() {
   const cookieKeys = [randomKey()]
   const it = await world({ cookieKeys })
-  const keyring = createKeyring({
-    cookieKeys,
-    now: it.now,
-    name: 'sallyport',
-    origin: APP,
-    absoluteTimeout: 604_800,
-  } as unknown as Settings)
+  const keyring = keyringOf(cookieKeys, it.now)
   const open = async (purpose: string, value: string) => (await keyring.open(purpose, value))?.plaintext ?? ''
   await begin(it.tab)
   const transaction = it.browser.jar.all().find(({ name }) => name.includes('.tx.'))?.value ?? ''
@@ -79,7 +77,10 @@ async function allCookies() {
   const [, part, record = ''] = /^(\d+\/\d+\/\d+)\/[\w-]{43}\/(.*)$/.exec(session) ?? []
   const idle = cookieOf(it, `${SESSION}.idle`)
   await call(it.tab, '/logout')
+  const backend = await world({ cookieKeys, mode: 'proxy' })
+  await backend.tab.navigate(`${APP}/bff/login`)
   return {
+    replaced: JSON.parse(await open('replaced', cookieOf(backend, `${SESSION}.replaced`))),
     session: { part, ...JSON.parse(record) },
     idle: JSON.parse(await open('idle', idle)),
     transaction: JSON.parse(await open('transaction', transaction)),
@@ -87,7 +88,24 @@ async function allCookies() {
   }
 }
 
+/** What leads to a further page of somebody's sessions. */
+async function cursor() {
+  const memory = memoryStore()
+  const endless: RecordStore = {
+    ...memory,
+    list: async (...asked) => ({ ...(await memory.list(...asked)), cursor: '["partition","kind","id"]' }),
+  }
+  const cookieKeys = [randomKey()]
+  const it = await world({ cookieKeys, store: endless })
+  await signIn(it.tab)
+  const text = (await bodyOf(await look(it.tab, '/sessions'))).cursor
+  return JSON.parse((await keyringOf(cookieKeys, it.now).open('cursor', text))?.plaintext ?? '')
+}
+
 describe('what is sealed', () => {
+  it('has the form that forms.json says: the cursor of a list', async () => {
+    expect(common(await cursor(), await cursor())).toEqual(forms.sealedCursor)
+  })
   it('has the form that forms.json says: records', async () => {
     expect(common(await allRecords(), await allRecords())).toEqual(forms.sealedRecords)
     expect(Object.keys(forms.sealedRecords).sort()).toEqual([...sealedKinds].sort())
