@@ -1,4 +1,5 @@
 import { randomId } from '../crypto/hash.js'
+import { inTime } from '../protocol/within.js'
 import {
   type Approval,
   type ApprovalRequest,
@@ -76,7 +77,7 @@ export function createAsking({ shelf, ttl, maxPending, notify, emit, refuse, now
       kind,
     })
     try {
-      await notify?.(approval)
+      await inTime(() => notify?.(approval))
     } catch {
       emit({ type: 'approval_unnotified', id, tenant })
     }

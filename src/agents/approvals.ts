@@ -17,6 +17,7 @@ import {
 } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { principal } from '../protocol/web-shapes.js'
+import { inTime } from '../protocol/within.js'
 import type { RecordStore } from '../store/contract.js'
 import { storeCheck } from '../store/examine-store.js'
 import { type Approval, type ApprovalKind, type ApprovalRequest, type Call, isCode, isOpen } from './approval.js'
@@ -205,7 +206,7 @@ export function createApprovals(options: ApprovalsOptions) {
         if (!found) throw refuse('approval_not_found', about)
         const { approval } = found
         const what = { ...about, approval }
-        if (isRequester(approval, by) || !(await approvers[approval.kind](approval, by)))
+        if (isRequester(approval, by) || !(await inTime(() => approvers[approval.kind](approval, by))))
           throw refuse('approver_refused', what)
         if (approval.status !== 'pending') throw refuse(undecidable[approval.status], what)
         if (code !== undefined && !isCode(code, approval.code)) throw refuse('approval_mismatch', what)

@@ -2,6 +2,7 @@ import { call, examine, examined, promised } from '../protocol/examine.js'
 import type { Secret } from '../protocol/secret.js'
 import { func, name, object, optional, secret, whole } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import { inTime } from '../protocol/within.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { storeCheck } from '../store/examine-store.js'
 import { createChains, type Dated, rowId } from './audit-chain.js'
@@ -16,7 +17,10 @@ export interface AuditOptions {
   sign?: Secret
   /** Rows of a tenant between two checkpoints. Default 100. */
   checkpointEvery?: number
-  /** Keeps a checkpoint where whoever can write the store cannot: that is what finds a rewritten or shortened trail. */
+  /**
+   * Keeps a checkpoint where whoever can write the store cannot: that is what finds a rewritten or shortened trail. One that fails, or
+   * takes more than five seconds, is the event `checkpoint_failed`.
+   */
   keep?: (checkpoint: AuditCheckpoint) => void | Promise<void>
   onEvent?: (event: AgentEvent) => void
   now?: Now
@@ -85,7 +89,7 @@ const BATCH = 50
 export function createAudit(options: AuditOptions) {
   examine('createAudit', auditOptions, options)
   const { store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow } = options
-  const signer = sign === undefined ? undefined : createSigner(sign)
+  const signer = sign === undefined ? undefined : createSigner(sign, now)
   const emit = isolate(onEvent)
   const queues = new Map<string, Waiting[]>()
   const chains = createChains(store, emit, now)
@@ -127,7 +131,8 @@ export function createAudit(options: AuditOptions) {
 
   async function keepCheckpoint(head: AuditHead): Promise<void> {
     try {
-      await keep?.(await signed(head))
+      const checkpoint = await signed(head)
+      await inTime(() => keep?.(checkpoint))
     } catch {
       emit({ type: 'checkpoint_failed', tenant: head.tenant, seq: head.seq })
     }

@@ -1,7 +1,8 @@
 import { createLocalJWKSet, type JWK, jwtVerify, SignJWT } from 'jose'
 import { examine } from '../protocol/examine.js'
-import type { Secret } from '../protocol/secret.js'
+import { createReading, isDynamic, type Secret } from '../protocol/secret.js'
 import { anything, list, object, table } from '../protocol/shape.js'
+import type { Now } from '../protocol/time.js'
 import type { AuditHead } from './audit-row.js'
 import { agentError } from './errors.js'
 import { readPrivateKey, signerOf } from './jwk.js'
@@ -24,18 +25,9 @@ const FORMAT = 1
 const option = 'createAudit: "sign"'
 
 /** Signs heads. @throws TypeError at once for a text that is no private key */
-export function createSigner(sign: Secret) {
-  let reading: ReturnType<typeof signerOf> | undefined
+export function createSigner(sign: Secret, now: Now) {
   if (typeof sign !== 'function') readPrivateKey(sign, option)
-
-  function ready() {
-    reading ??= signerOf(sign, option)
-    // A key that could not be had is asked for again.
-    reading.catch(() => {
-      reading = undefined
-    })
-    return reading
-  }
+  const ready = createReading(() => signerOf(sign, option), { dynamic: isDynamic([sign]), now })
 
   return {
     async sign({ tenant, seq, hash }: AuditHead, at: number): Promise<string> {

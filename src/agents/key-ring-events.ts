@@ -16,6 +16,11 @@ export type KeyRingEvent = {
   | { type: 'provider_key_ended' }
   /** An attempt to create it was cut short: the provider may have a key of this name that nobody knows. */
   | { type: 'provider_key_lost' }
+  /**
+   * Provider or vault failed, or took more than ten seconds, and this key waits for the next turn. `step`: what was asked of them. Of a
+   * key that is not there yet `name` is the ring's.
+   */
+  | { type: 'provider_key_stuck'; step?: string }
   /** The provider refused it in `use()`. */
   | { type: 'provider_key_refused' }
 )

@@ -71,6 +71,8 @@ export interface RingStatus extends About {
 export type KeyRing = ReturnType<typeof createKeyRing>
 
 const DAY = 86_400
+/** Tenants whose turn it is at a time: a provider that hangs for one of them keeps nobody else waiting. */
+const WIDTH = 8
 
 /**
  * Rotates the keys of a provider without a gap: create, test, switch, overlap, revoke. Every step is stored before and after, so that
@@ -178,7 +180,15 @@ export function createKeyRing(options: KeyRingOptions) {
           if (!isBusy(error)) failures.push(error)
         })
       if (tenants === 'shared') await tryTurn(undefined)
-      else for await (const tenant of records.tenants()) await tryTurn(tenant)
+      else {
+        const running = new Set<Promise<void>>()
+        for await (const tenant of records.tenants()) {
+          const one = tryTurn(tenant).then(() => void running.delete(one))
+          running.add(one)
+          if (running.size === WIDTH) await Promise.race(running)
+        }
+        await Promise.all(running)
+      }
       if (failures.length) throw failures[0]
     },
 

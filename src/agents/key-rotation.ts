@@ -1,4 +1,5 @@
 import { SallyportError } from '../protocol/error.js'
+import { inTime } from '../protocol/within.js'
 import { StoreError } from '../store/contract.js'
 import { agentError } from './errors.js'
 import type { KeyRingEvent } from './key-ring-events.js'
@@ -24,6 +25,10 @@ export interface KeyProvider {
 
 /** Seconds for a new key to begin to work, and for one that was asked for to turn up. */
 const PATIENCE = 3600
+/** Seconds for a secret that was written to be seen: not every vault shows it at once. */
+const SEEN = 60
+/** Seconds that provider and vault have for an answer, each time. */
+const ANSWER = 10
 
 interface Parts {
   ring: string
@@ -112,7 +117,7 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
           return { keys: [...replaced, { ...base, id: key.id, state: 'current' }], type: 'provider_key_current' }
         }
         tell('provider_key_not_working')
-        if (secret !== undefined && now() < key.since + PATIENCE) return undefined
+        if (now() < key.since + (secret === undefined ? SEEN : PATIENCE)) return undefined
         return { keys: [...others, { ...base, id: key.id, state: 'retiring' }] }
       }
 
@@ -150,12 +155,14 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
     const about: About = tenant === undefined ? {} : { tenant }
     const failures: unknown[] = []
     /** One key's trouble keeps no other waiting. Without the record nothing can go on. */
-    const attempt = async <Result>(work: () => Promise<Result>): Promise<Result | undefined> => {
+    const attempt = async <Result>(name: string, work: () => Promise<Result>): Promise<Result | undefined> => {
       try {
         return await work()
       } catch (error) {
         if (error instanceof StoreError || isBusy(error)) throw error
         failures.push(error)
+        const { step } = ((error as Error).cause ?? {}) as { step?: string }
+        emit({ type: 'provider_key_stuck', ring, name, ...about, ...(step !== undefined && { step }) })
         return undefined
       }
     }
@@ -166,7 +173,7 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
       for (;;) {
         const key = held.keys.find((one) => !settled.has(one))
         if (!key) return
-        const outcome = await attempt(() => advance(key, held.keys, about))
+        const outcome = await attempt(key.name, () => advance(key, held.keys, about))
         if (!outcome) settled.add(key)
         else {
           await held.save(outcome.keys)
@@ -181,7 +188,7 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
         await held.save(held.keys.map((key) => ({ ...key, overlap: Math.min(key.overlap, wish.overlap) })))
       await settle()
       if (isDue(held.keys) || (wish && !begun)) {
-        await attempt(() => create(held, about, wish?.overlap ?? overlap))
+        await attempt(ring, () => create(held, about, wish?.overlap ?? overlap))
         await settle()
       }
     } finally {
@@ -196,7 +203,7 @@ export const isBusy = (error: unknown): boolean => error instanceof SallyportErr
 /** Asks provider or vault. Of what they throw only the kind is told: messages of HTTP clients quote whole requests. */
 export async function ask<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
   try {
-    return await work()
+    return await inTime(work, ANSWER)
   } catch (error) {
     if (error instanceof SallyportError) throw error
     throw agentError('key_ring_failed', { step, error: error instanceof Error ? error.name : typeof error })

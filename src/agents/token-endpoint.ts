@@ -6,6 +6,7 @@ import type { Principal } from '../protocol/principal.js'
 import { func, having, object, optional } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { request } from '../protocol/web-shapes.js'
+import { inTime } from '../protocol/within.js'
 import type { AgentRecord } from './agent-record.js'
 import type { Agents } from './agents.js'
 import { readBody } from './body.js'
@@ -62,6 +63,9 @@ function codeOf(error: unknown): EndpointErrorCode {
   const code = error instanceof SallyportError ? error.code : ''
   return Object.hasOwn(endpointErrors, code) ? (code as EndpointErrorCode) : (codes[code] ?? 'temporarily_unavailable')
 }
+
+/** Seconds that anybody may keep the public keys: a new one is there within that time, and asked for by its name before. */
+const JWKS_AGE = 300
 
 /** 400, but for these. */
 const statuses: { readonly [Code in EndpointErrorCode]?: number } = {
@@ -135,7 +139,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions) {
     if (grantType === 'client_credentials') return agents.issue({ ...wish, tenant })
     if (grantType !== EXCHANGE || !subject) throw refuse('unsupported_grant_type')
     if (form.get('subject_token_type') !== ACCESS_TOKEN) throw refuse('invalid_request')
-    const person = await subject(form.get('subject_token') ?? '')
+    const person = await inTime(() => subject(form.get('subject_token') ?? ''))
     if (!person) throw refuse('invalid_grant')
     return { ...(await agents.exchange({ ...wish, subject: person })), issued_token_type: ACCESS_TOKEN }
   }
@@ -149,12 +153,22 @@ export function createTokenEndpoint(options: TokenEndpointOptions) {
     }
   }
 
+  /** A key that cannot be had now is no fault of who asks. */
+  async function jwksAnswer(): Promise<Response> {
+    try {
+      const keys = await tokens.jwks()
+      return Response.json(keys, { headers: { 'Cache-Control': `public, max-age=${JWKS_AGE}` } })
+    } catch {
+      return refusal('temporarily_unavailable')
+    }
+  }
+
   const methods = {
     async fetch(request: Request): Promise<Response> {
       const { pathname } = new URL(request.url)
       if (pathname === `${path}token` && request.method === 'POST') return tokenAnswer(request)
       if (!/^(GET|HEAD)$/.test(request.method)) return refusal('invalid_request', 404)
-      if (pathname === `${path}jwks`) return Response.json(await tokens.jwks())
+      if (pathname === `${path}jwks`) return jwksAnswer()
       const documents = [
         `${path}.well-known/openid-configuration`,
         `/.well-known/oauth-authorization-server${path.replace(/\/$/, '')}`,

@@ -2,6 +2,7 @@ import { examine as examineShape } from '../protocol/examine.js'
 import type { Principal } from '../protocol/principal.js'
 import { systemNow } from '../protocol/time.js'
 import { principal as principalCheck } from '../protocol/web-shapes.js'
+import { inTime } from '../protocol/within.js'
 import type { Hold } from '../store/ledger.js'
 import type { Call } from './approval.js'
 import { budgetLines, examineCost, type Registered, reserve } from './budget.js'
@@ -102,7 +103,7 @@ export function createToolAccess(
 
   /** What to reserve, and from what. */
   async function priced({ principal, model, call }: Examined, standing: Registered | undefined) {
-    const policy = typeof budgets === 'function' ? await budgets(principal) : budgets
+    const policy = typeof budgets === 'function' ? await inTime(() => budgets(principal)) : budgets
     const found = budgetLines(principal, policy, standing)
     const cost = call.estimate === undefined ? undefined : models.cost(model, call.estimate)
     return { tenant: found.tenant, lines: found.lines, amount: examineCost(found, cost), ttl }

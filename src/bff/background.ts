@@ -1,4 +1,4 @@
-import { within } from './within.js'
+import { within } from '../protocol/within.js'
 
 /** Tasks at a time: what is left to do after an answer must not slow the next ones down. */
 const WIDTH = 4

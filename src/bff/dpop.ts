@@ -1,5 +1,5 @@
 import { generateProof } from 'dpop'
-import type { Secret } from '../protocol/secret.js'
+import { createReading, type Secret } from '../protocol/secret.js'
 import { readPrivateKey } from './private-key.js'
 
 /** Origins whose nonces are remembered at most. */
@@ -13,17 +13,12 @@ export type Dpop = ReturnType<typeof createDpop>
  */
 export function createDpop(dpopKey: Secret) {
   const nonces = new Map<string, string>()
-  let keys: Promise<CryptoKeyPair> | undefined
-
-  /** The key pair, read once. @throws Refusal `operator_error` */
-  function pair(): Promise<CryptoKeyPair> {
-    keys ??= readPrivateKey('dpopKey', dpopKey).then(({ key, publicKey }) => ({ privateKey: key, publicKey }))
-    // A failure is not remembered.
-    keys.catch(() => {
-      keys = undefined
-    })
-    return keys
+  const readPair = async (): Promise<CryptoKeyPair> => {
+    const { key, publicKey } = await readPrivateKey('dpopKey', dpopKey)
+    return { privateKey: key, publicKey }
   }
+  /** The key pair, read once: sessions and their tokens are bound to it. @throws Refusal `operator_error` */
+  const pair = createReading(readPair, { dynamic: false })
 
   return {
     pair,

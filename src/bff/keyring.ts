@@ -1,6 +1,6 @@
 import { claimedOf, createSealer, keyId, type Opened, type Sealer } from '../crypto/seal.js'
 import { type Bounded, createBounded } from '../protocol/bounded.js'
-import { steadyClock } from '../protocol/time.js'
+import { createReading, isDynamic, reveal } from '../protocol/secret.js'
 import { Refusal } from './errors.js'
 import { weakness } from './option-checks.js'
 import { appOf } from './own-store.js'
@@ -36,41 +36,25 @@ const recurring = new Set(['session', 'idle', 'record session'])
 /** Characters of a sealed text's tag: 128 bits as base64url. */
 const TAG = 22
 
-/** Seconds after which keys from a function are asked for again: a rotation is noticed within that time. */
-const REREAD = 300
-/** Seconds until they are asked for again after that has failed. */
-const RETRY = 10
-
 export function createKeyring(settings: Settings): Keyring {
   const { cookieKeys, now, emit } = settings
   // Nothing that a browser or the store holds is older.
   const age = settings.absoluteTimeout + REMEMBRANCE
   const app = appOf(settings)
-  const dynamic = cookieKeys.some((key) => typeof key === 'function')
-  const clock = steadyClock(now)
+  const keys = createReading(async () => examined(await Promise.all(cookieKeys.map(reveal))), {
+    dynamic: isDynamic(cookieKeys),
+    now,
+    // Every session is sealed, so without keys nobody is signed in: those from before serve until there are others.
+    onFailure: () =>
+      emit({ type: 'operator_error', detail: 'The cookie keys cannot be read again; those from before are used' }),
+  })
   let ring: Ring | undefined
 
   /** The keys as of now, and what was opened with exactly them. */
   function current(): Ring {
-    if (ring && !(dynamic && clock() - ring.readAt > REREAD)) return ring
-    const reading = Promise.all(cookieKeys.map(async (key) => (typeof key === 'function' ? key() : key))).then(examined)
-    const before = ring?.keys
-    const fresh: Ring = { keys: reading, readAt: clock(), purposes: new Map() }
-    ring = fresh
-    if (before) {
-      // Every session is sealed, so without keys nobody is signed in: those from before serve until there are others.
-      fresh.keys = reading.catch(() => {
-        emit({ type: 'operator_error', detail: 'The cookie keys cannot be read again; those from before are used' })
-        fresh.readAt = clock() - REREAD + RETRY
-        return before
-      })
-      return fresh
-    }
-    // A failure is not remembered: the next request asks again.
-    reading.catch(() => {
-      if (ring === fresh) ring = undefined
-    })
-    return fresh
+    const values = keys()
+    if (ring?.keys !== values) ring = { keys: values, purposes: new Map() }
+    return ring
   }
 
   function examined(values: string[]): string[] {
@@ -124,7 +108,6 @@ const releases = { unversioned: 'earlier', later: 'later', known: undefined, non
 
 interface Ring {
   keys: Promise<string[]>
-  readAt: number
   purposes: Map<string, Purpose>
 }
 

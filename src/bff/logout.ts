@@ -1,6 +1,7 @@
 import { randomId } from '../crypto/hash.js'
 import type { Answer, Asked } from '../protocol/answer.js'
 import { isWithin } from '../protocol/time.js'
+import { within } from '../protocol/within.js'
 import { json, redirect } from './answers.js'
 import type { CookieJar } from './cookie-jar.js'
 import { shortId } from './events.js'
@@ -11,7 +12,6 @@ import type { SessionRecord } from './record.js'
 import { createSealedRecords } from './sealed-records.js'
 import type { Leftover, Presence } from './sessions.js'
 import { recordOf } from './stored-session.js'
-import { within } from './within.js'
 
 /** What goes to the provider's end-session page. The hint stays here; only `id` travels. */
 interface Continuation {

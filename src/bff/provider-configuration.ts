@@ -1,4 +1,5 @@
 import * as oidc from 'openid-client'
+import { createReading, isDynamic, reveal } from '../protocol/secret.js'
 import { steadyClock } from '../protocol/time.js'
 import { clientAuthentication } from './client-authentication.js'
 import { Refusal } from './errors.js'
@@ -14,8 +15,8 @@ const METADATA_RETRY = 60
  * what it verifies comes from the provider itself, and a key that was just rotated fails nobody's sign-in.
  */
 const JWKS_SETTLED = 60
-/** Milliseconds for which a secret that came from a function is used. */
-const SECRET_AGE = 1000
+/** Seconds for which a secret that came from a function is used. */
+const SECRET_AGE = 1
 
 /** The provider's metadata, and openid-client's configuration made from it. Nothing is fetched until something is asked. */
 export function createProviderConfiguration(settings: ProviderSettings) {
@@ -23,16 +24,15 @@ export function createProviderConfiguration(settings: ProviderSettings) {
   const clock = steadyClock(now)
   let found: { metadata: oidc.ServerMetadata; readAt: number } | undefined
   let reading: Promise<oidc.ServerMetadata> | undefined
-  let lastSecret: { value: string; at: number } | undefined
   let current: { config: oidc.Configuration; skew: number; metadata: oidc.ServerMetadata } | undefined
 
   /** Asked for again where it may have been rotated; good for a moment, so that asking does not delay a request. */
-  async function secret(): Promise<string> {
-    if (typeof credential !== 'function') return credential
-    if (!lastSecret || performance.now() - lastSecret.at > SECRET_AGE)
-      lastSecret = { value: await credential(), at: performance.now() }
-    return lastSecret.value
-  }
+  const secret = createReading(() => reveal(credential), {
+    dynamic: isDynamic([credential]),
+    every: SECRET_AGE,
+    now: () => performance.now() / 1000,
+    onFailure: () => emit({ type: 'operator_error', detail: 'The client’s secret or key cannot be read again' }),
+  })
 
   const authenticate = clientAuthentication(settings, secret)
   const execute = isLoopback(new URL(issuer)) ? [oidc.allowInsecureRequests] : []

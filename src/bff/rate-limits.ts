@@ -2,11 +2,11 @@ import { sha256 } from '../crypto/hash.js'
 import type { Asked } from '../protocol/answer.js'
 import { isPublic } from '../protocol/networks.js'
 import { callerOf } from '../protocol/proxies.js'
+import { within } from '../protocol/within.js'
 import { createAddressCounter, type RateLimiter } from './address-counter.js'
 import { Refusal } from './errors.js'
 import type { Emit } from './events.js'
 import type { SessionRecord } from './record.js'
-import { within } from './within.js'
 
 export interface RateLimits {
   /**

@@ -1,6 +1,6 @@
+import { within } from '../protocol/within.js'
 import { StoreError } from '../store/contract.js'
 import type { Settings } from './settings.js'
-import { within } from './within.js'
 
 /** Milliseconds between two tries to store a result. */
 const SOONEST = 100

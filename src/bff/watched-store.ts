@@ -1,7 +1,7 @@
+import { within } from '../protocol/within.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { wordOfFault } from '../store/faults.js'
 import type { Emit } from './events.js'
-import { within } from './within.js'
 
 /** Seconds that a store has to answer: a client that queues commands while it reconnects would keep people waiting. */
 const PATIENCE = 2

@@ -4,6 +4,7 @@ import { examineProxies } from '../protocol/proxies.js'
 import { type Check, check, func, having, list, object, optional, table, text, words } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { request as requestCheck } from '../protocol/web-shapes.js'
+import { inTime, isLate } from '../protocol/within.js'
 import { refusalResponse } from './answers.js'
 import { frozen } from './frozen.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
@@ -79,6 +80,9 @@ export const guardCalls = {
   handler: call(['needs', needsShape], ['answer', func]),
 }
 
+/** Seconds that a judge has: it may have to find an issuer’s metadata and to ask there, with five seconds for each. */
+const JUDGING = 15
+
 /**
  * Who calls, and may they? One guard for every kind of caller of one API.
  *
@@ -141,7 +145,7 @@ export function createGuard(options: GuardOptions): Guard {
   async function judged(request: Request, judge: Authenticator, needs: Needs): Promise<Verdict> {
     let asked = 'authenticator'
     try {
-      const verdict = await judge.verify(request, context)
+      const verdict = await inTime(() => judge.verify(request, context), JUDGING)
       if (!verdict.ok) return verdict
       const { principal, admit } = verdict
       frozen(principal.claims)
@@ -149,11 +153,12 @@ export function createGuard(options: GuardOptions): Guard {
       if (lack) return lack
       const { action, cost = 1 } = needs
       asked = 'decide'
-      if (action && !(await decide?.(questionOf(principal, action)))) return refusal(403, 'access_denied', action.name)
+      if (action && !(await inTime(() => decide?.(questionOf(principal, action)))))
+        return refusal(403, 'access_denied', action.name)
       asked = 'budget'
       return (admit && (await admit(cost))) ?? { ok: true, principal }
-    } catch {
-      return unavailable(`${asked} threw`)
+    } catch (error) {
+      return unavailable(`${asked} ${isLate(error) ? 'took too long' : 'threw'}`)
     }
   }
   const where: Record<string, string> = metadata ? { resource_metadata: metadataUrl(resource) } : {}

@@ -1,7 +1,7 @@
 import { importJWK, type JWK } from 'jose'
 import * as oidc from 'openid-client'
 import { createBounded } from '../protocol/bounded.js'
-import type { Secret } from '../protocol/secret.js'
+import { reveal } from '../protocol/secret.js'
 import { type Now, steadyClock } from '../protocol/time.js'
 import { type AccessTokenOptions, type IntrospectionOptions, isSafeUrl } from './options.js'
 
@@ -90,8 +90,6 @@ async function methodOf(client: IntrospectionOptions): Promise<oidc.ClientAuth> 
   const { clientAuthentication } = client
   return clientAuthentication === 'client_secret_post' ? oidc.ClientSecretPost(secret) : oidc.ClientSecretBasic(secret)
 }
-
-const reveal = async (secret: Secret): Promise<string> => (typeof secret === 'function' ? secret() : secret)
 
 /** Of the response that openid-client did not take, where there was one. */
 function responseOf(error: unknown): { status?: number; retryAfter?: number } {

@@ -2,6 +2,7 @@ import { equalInConstantTime, sha256 } from '../crypto/hash.js'
 import { examined, examine as examineShape } from '../protocol/examine.js'
 import { inNetwork } from '../protocol/networks.js'
 import { systemNow } from '../protocol/time.js'
+import { inTime } from '../protocol/within.js'
 import type { Stored } from '../store/contract.js'
 import { idsUnder } from '../store/ids-under.js'
 import { written } from '../store/written.js'
@@ -137,7 +138,8 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     if (!stored || !same) return refuse('unknown')
     if (row.revokedAt !== undefined) return refuse('revoked', row)
     if (now() >= row.expiresAt) return refuse('expired', row, 'api_key_expired')
-    if (isOwnerActive && !(await isOwnerActive({ tenant: row.tenant, owner: row.owner }))) return refuse('owner', row)
+    if (isOwnerActive && !(await inTime(() => isOwnerActive({ tenant: row.tenant, owner: row.owner }))))
+      return refuse('owner', row)
     const address = request && addressOf?.(request)
     if (row.ips && !(address !== undefined && row.ips.some((network) => inNetwork(address, network))))
       return refuse('network', row)

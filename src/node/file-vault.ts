@@ -5,7 +5,7 @@ import { type Vault, vaultCalls } from '../agents/vault.js'
 import { claimedOf, createSealer, keyId } from '../crypto/seal.js'
 import { SallyportError } from '../protocol/error.js'
 import { examine, examined } from '../protocol/examine.js'
-import type { Secret } from '../protocol/secret.js'
+import { reveal, type Secret } from '../protocol/secret.js'
 import { list, object, optional, secret, text } from '../protocol/shape.js'
 
 export interface FileVaultOptions {
@@ -32,6 +32,8 @@ export type VaultErrorCode = keyof typeof vaultErrors
 /** Characters of a secret, and of its name in a file's, at most. */
 const LONGEST = 65_536
 const LONGEST_NAME = 200
+/** Drafts that others may remove under our hands before a write gives up. */
+const TURNS = 20
 /** Characters of a secret that is sealed: base64url of UTF-8, and then some. */
 const SEALED = 4 * LONGEST + 1000
 
@@ -65,7 +67,7 @@ export function fileVault(options: FileVaultOptions): Vault {
   for (const key of keys ?? []) if (typeof key !== 'function' && isWeak(key)) misuse('keys', weak)
 
   async function sealerFor(name: string) {
-    const values = await Promise.all((keys ?? []).map((key) => (typeof key === 'function' ? key() : key)))
+    const values = await Promise.all((keys ?? []).map(reveal))
     if (values.some(isWeak)) misuse('keys', weak)
     return { values, sealer: createSealer(values, `vault ${name}`, { limit: SEALED, unversioned: true }) }
   }
@@ -119,16 +121,20 @@ export function fileVault(options: FileVaultOptions): Vault {
         await mkdir(directory, { recursive: true, mode: 0o700 })
         await examineFolder()
       }
-      const draft = join(directory, `${draftsOf(file)}${crypto.randomUUID()}`)
-      try {
-        await withFile(draft, 'wx', async (handle) => {
-          await handle.writeFile(text)
-          await handle.sync()
-        })
-        await rename(draft, join(directory, file))
-      } catch (error) {
-        await absent(unlink(draft))
-        throw error
+      for (let turn = 1; ; turn++) {
+        const draft = join(directory, `${draftsOf(file)}${crypto.randomUUID()}`)
+        try {
+          await withFile(draft, 'wx', async (handle) => {
+            await handle.writeFile(text)
+            await handle.sync()
+          })
+          await rename(draft, join(directory, file))
+          break
+        } catch (error) {
+          await absent(unlink(draft))
+          // Somebody deletes the name at the same time, and has taken our draft for what a crash has left: we are later.
+          if ((error as { code?: unknown }).code !== 'ENOENT' || turn === TURNS) throw error
+        }
       }
       await withFile(directory, 'r', (handle) => handle.sync())
     },

@@ -1,6 +1,7 @@
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, importJWK, type JWK, type JWTHeaderParameters } from 'jose'
 import { privateKeyFlaw, publicMembers } from '../protocol/jwk.js'
-import type { Secret } from '../protocol/secret.js'
+import { createReading, isDynamic, reveal, type Secret } from '../protocol/secret.js'
+import { CLOCK_TOLERANCE, type Now } from '../protocol/time.js'
 
 /** The algorithms that tokens can be signed with. */
 export type SigningAlg = 'ES256' | 'EdDSA' | 'RS256' | 'HS256'
@@ -37,7 +38,7 @@ function keyFlaw(alg: SigningAlg, text: string): string | undefined {
 
 /** @throws TypeError naming what is wrong with a key, never the key */
 export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKey> {
-  const text = typeof key === 'function' ? await key() : key
+  const text = await reveal(key)
   const flaw = typeof text === 'string' ? keyFlaw(alg, text) : 'must be a text'
   if (flaw !== undefined) throw misuse(alg, flaw)
   if (alg === 'HS256') {
@@ -56,6 +57,29 @@ export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKe
   } catch {
     throw misuse(alg, 'must be a private key as a JWK in JSON')
   }
+}
+
+/**
+ * The keys as of now, first the one that signs. One that a function does not give any more verifies for as long as tokens of it
+ * may live. @throws TypeError naming what is wrong with a key, never the key
+ */
+export function createReadyKeys(keys: readonly SigningKey[], lifetime: number, now: Now) {
+  let replaced: { key: ReadyKey; until: number }[] = []
+  let last: readonly ReadyKey[] = []
+
+  async function read(): Promise<readonly [ReadyKey, ...ReadyKey[]]> {
+    const fresh = await Promise.all(keys.map(readySigningKey))
+    const isGone = ({ kid }: ReadyKey) => !fresh.some((key) => key.kid === kid)
+    const until = now() + lifetime + CLOCK_TOLERANCE
+    replaced = [
+      ...replaced.filter((one) => one.until > now() && isGone(one.key)),
+      ...last.filter(isGone).map((key) => ({ key, until })),
+    ]
+    last = fresh
+    return [...fresh, ...replaced.map(({ key }) => key)] as [ReadyKey, ...ReadyKey[]]
+  }
+
+  return createReading(read, { dynamic: isDynamic(keys.map(({ key }) => key)), now })
 }
 
 /** Finds the key that a token names: one that is there, of exactly the algorithm that it was made for. */

@@ -7,7 +7,7 @@ import type { RecordStore } from '../store/contract.js'
 import { storeCheck } from '../store/examine-store.js'
 import { type AccessTokenClaims, claimsCheck, examineClaims } from './claims.js'
 import { createRefreshTokens, type Grant } from './refresh-tokens.js'
-import { examineKey, keyFinder, type ReadyKey, readySigningKey, type SigningKey } from './signing-keys.js'
+import { createReadyKeys, examineKey, keyFinder, type SigningKey } from './signing-keys.js'
 
 export interface TokenIssuerOptions {
   /** Who says so: an https URL, in `iss` of every token. */
@@ -117,15 +117,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
   const { accessTokenLifetime = 900, refreshTokenLifetime = 604_800 } = options
   const { refreshTokenAbsoluteLifetime = 2_592_000 } = options
   examineMore(options)
-  let reading: Promise<readonly ReadyKey[]> | undefined
-  const ready = () => {
-    reading ??= Promise.all(options.keys.map(readySigningKey))
-    // A key that could not be had is asked for again.
-    reading.catch(() => {
-      reading = undefined
-    })
-    return reading
-  }
+  const ready = createReadyKeys(options.keys, accessTokenLifetime, now)
   const refreshTokens = createRefreshTokens(store, refreshTokenLifetime, refreshTokenAbsoluteLifetime, now, (sub) => {
     try {
       onEvent?.({ type: 'refresh_reused', sub })
@@ -134,7 +126,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
 
   async function sign({ sub, client_id, scopes, claims }: Grant, aud: string, lifetime?: number): Promise<IssuedToken> {
     const expires_in = Math.min(lifetime ?? accessTokenLifetime, accessTokenLifetime)
-    const [{ kid, alg, sign: key }] = (await ready()) as readonly [ReadyKey]
+    const { kid, alg, sign: key } = (await ready())[0]
     const iat = Math.floor(now())
     const scope = scopes.join(' ')
     const access_token = await new SignJWT({ ...claims, client_id, scope })

@@ -32,6 +32,7 @@ export const agentCases: readonly Case[] = [
   refuses('G-21', 'a sign-in from before its delegations were ended, as long as it lasts'),
   refuses('G-22', 'a second run of one approval, one grant'),
   refuses('G-19', 'a reservation again with an open id and other content'),
+  holds('G-23', 'a part of others that hangs or fails: a deadline, an event, and nobody else waits'),
   refuses('A-51', 'what only an inner actor may: the outermost decides'),
   refuses('A-54', 'scopes outside the role, or that the person does not hold'),
   refuses('A-55', 'a decommissioned agent and its children, on the next request'),

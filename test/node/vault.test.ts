@@ -74,6 +74,18 @@ describe.each(kinds)('a file vault, %s', (kind, keys) => {
     expect(readdirSync(directory)).toEqual([])
   })
 
+  it('[G-23] leaves running writes alone where the same name is deleted beside them', async () => {
+    const [one, other] = [open(), open()]
+    await one.write('vendor', 'first')
+    for (let turn = 0; turn < 20; turn++) {
+      const writes = Array.from({ length: 5 }, (_, at) => one.write('vendor', `secret ${turn} ${at}`))
+      await Promise.all([...writes, other.delete('vendor'), other.delete('vendor'), other.delete('vendor')])
+    }
+    await one.write('vendor', 'last')
+    expect(await other.read('vendor')).toBe('last')
+    expect(readdirSync(directory)).toHaveLength(1)
+  })
+
   it('takes no name and no secret that it could not give back', async () => {
     const vault = open()
     for (const name of ['', '.', '..', '.vendor+x', 'x'.repeat(201), '\ud800'])
