@@ -1,6 +1,7 @@
 import { SallyportError } from '../protocol/error.js'
 import { examine, examined } from '../protocol/examine.js'
 import { systemNow } from '../protocol/time.js'
+import { warnOnce } from '../store/warnings.js'
 import { type AgentRecord, recordOf, tenantIndex } from './agent-record.js'
 import { type AgentsQuestion, agentsCalls, agentsOptions } from './agent-shapes.js'
 import { type ConsentWish, createDelegation, type ExchangeWish } from './delegation.js'
@@ -37,6 +38,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
   const roles: Roles = options.roles ?? defaultRoles
   const records = createRecords(store)
   const emit = isolate(onEvent)
+  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
   const parts: Parts = {
     ...examineMore(options, roles),
     tokens,
@@ -58,6 +60,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     about: { tenant: string; agent: string; iss?: string; sub?: string },
     making: Promise<Made>,
   ): Promise<Made> {
+    look()
     try {
       return await making
     } catch (error) {
@@ -79,6 +82,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      *   `agents_stopped`, `agent_scope_refused`, `agent_limit_refused`, `chain_too_deep`
      */
     async register(wish: NewAgent<RoleOf<Table>>): Promise<AgentRecord> {
+      look()
       return registration.register(wish)
     },
 

@@ -5,6 +5,7 @@ import { type Now, systemNow } from '../protocol/time.js'
 import { inTime } from '../protocol/within.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { storeCheck } from '../store/examine-store.js'
+import { warnOnce } from '../store/warnings.js'
 import { createChains, type Dated, rowId } from './audit-chain.js'
 import { type AuditEntry, type AuditHead, type AuditRow, entryCheck, entryOf, isKnownRow } from './audit-row.js'
 import { createSigner, type PublicKeys } from './checkpoint.js'
@@ -91,6 +92,7 @@ export function createAudit(options: AuditOptions) {
   const { store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow } = options
   const signer = sign === undefined ? undefined : createSigner(sign, now)
   const emit = isolate(onEvent)
+  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
   const queues = new Map<string, Waiting[]>()
   const chains = createChains(store, emit, now)
 
@@ -157,6 +159,7 @@ export function createAudit(options: AuditOptions) {
      * @throws SallyportError `audit_conflict`
      */
     async append(entry: AuditEntry): Promise<AuditHead> {
+      look()
       const head = await enqueue({ ...entryOf(entry), at: now() })
       if (head.seq % checkpointEvery === 0) await keepCheckpoint(head)
       return head

@@ -66,6 +66,8 @@ export type AgentEvent =
   | { type: 'approval_voided'; id: string; tenant: string; agent: string; reason: 'mismatch' | 'stopped' }
   /** `by`: who wanted to decide. */
   | { type: 'approval_refused'; code: AgentErrorCode; tenant?: string; id?: string; agent?: string; by?: string }
+  /** Once per process: the store's server is set up to lose what it has acknowledged: ends, consents, rows of the trail. */
+  | { type: 'store_warning'; detail: string }
   // The audit trail. The row is written; `audit.checkpoint(tenant)` makes a later head.
   | { type: 'checkpoint_failed'; tenant: string; seq: number }
   /** The store has lost rows that it had acknowledged, `expected` the last of them, or has rows that its head does not know. */

@@ -1,4 +1,6 @@
 import type { Mode } from '../protocol/session.js'
+import type { RecordStore } from '../store/contract.js'
+import { warningsOf } from '../store/warnings.js'
 import type { CookieJar } from './cookie-jar.js'
 import { deviationsOf } from './deviations.js'
 import type { Endpoint } from './endpoint.js'
@@ -117,7 +119,7 @@ export async function describe(
     ),
     rateLimits: settings.rateLimits === undefined ? ['address'] : countedBy(settings.rateLimits || {}),
     limits: [
-      ...(settings.store ? storeLimits : sealedLimits),
+      ...(settings.store ? [...storeLimits, ...(await warnings(settings.store))] : sealedLimits),
       ...(settings.rateLimits === undefined && (limits.blind() || !settings.trustedProxies.length) ? [unnamed] : []),
       ...audiences
         .ignored()
@@ -129,6 +131,9 @@ export async function describe(
     deviations: deviationsOf(settings, providers),
   }
 }
+
+/** A store that cannot be asked now is told of elsewhere. */
+const warnings = (store: RecordStore): Promise<readonly string[]> => warningsOf(store).catch(() => [])
 
 function providerOf({ settings, known }: Provider): ProviderDescription {
   const { issuer, client_id, clientAuthentication, redirect_uris, response_mode } = settings

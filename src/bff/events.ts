@@ -37,6 +37,8 @@ export type BffEvent =
   | { type: 'address_limit_off'; remedy: string }
   /** The session store does not answer, or took too long; nothing is lost by it. */
   | { type: 'store_unavailable'; detail: string }
+  /** Once per process: the store's server is set up to lose what it has acknowledged. */
+  | { type: 'store_warning'; detail: string }
   /** The provider refuses this client, or its metadata: somebody has to look at the configuration. */
   | { type: 'operator_error'; detail: string }
   /** Once per process: sessions end with their first access token. */

@@ -1,5 +1,6 @@
 import { sha256 } from '../crypto/hash.js'
 import type { Change, RecordStore } from '../store/contract.js'
+import { warningsOf } from '../store/warnings.js'
 
 /** What tells one app from another, wherever they share keys or a store. A `name` has no spaces. */
 export const appOf = ({ name, origin }: { name: string; origin: string }): string => `${name} ${origin}`
@@ -55,6 +56,7 @@ export function ownStore(store: RecordStore, app: string): RecordStore {
     async consume({ kind, partition, id }, ttl) {
       return store.consume({ kind: named(kind, await digest()), partition, id }, ttl)
     },
+    ...(store.warnings && { warnings: () => warningsOf(store) }),
     ...(store.sweep && { sweep: (limit: number) => store.sweep?.(limit) ?? Promise.resolve(0) }),
   }
 }

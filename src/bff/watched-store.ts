@@ -1,6 +1,7 @@
 import { within } from '../protocol/within.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { wordOfFault } from '../store/faults.js'
+import { warningsOf, warnOnce } from '../store/warnings.js'
 import type { Emit } from './events.js'
 
 /** Seconds that a store has to answer: a client that queues commands while it reconnects would keep people waiting. */
@@ -23,9 +24,11 @@ export function watchStore(store: RecordStore, { emit }: { emit: Emit }): Watche
   let failures = 0
   let restUntil = 0
   const lost = () => performance.now() < restUntil
+  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
 
   async function watched<Result>(work: () => Promise<Result>): Promise<Result> {
     if (lost()) throw new StoreError()
+    look()
     try {
       const result = await within(work(), PATIENCE, late)
       if (result === late) throw new StoreError('store_unavailable', 'it took too long')
@@ -52,6 +55,7 @@ export function watchStore(store: RecordStore, { emit }: { emit: Emit }): Watche
     write: (changes) => watched(() => store.write(changes)),
     list: (index, value, page) => watched(() => store.list(index, value, page)),
     consume: (id, ttl) => watched(() => store.consume(id, ttl)),
+    warnings: () => watched(() => warningsOf(store)),
     sweep: async (limit) => (store.sweep ? watched(async () => (await store.sweep?.(limit)) ?? 0) : 0),
   }
 }

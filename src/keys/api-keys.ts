@@ -5,6 +5,7 @@ import { systemNow } from '../protocol/time.js'
 import { inTime } from '../protocol/within.js'
 import type { Stored } from '../store/contract.js'
 import { idsUnder } from '../store/ids-under.js'
+import { warnOnce } from '../store/warnings.js'
 import { written } from '../store/written.js'
 import { keyError } from './errors.js'
 import type { KeyEvent } from './events.js'
@@ -80,6 +81,8 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
   const quotas = createQuotas(ledger, now)
   const use = createUse(options, emit, (id, reason) => end(id, undefined, reason))
 
+  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
+
   async function find(id: string, tenant?: string): Promise<{ row: KeyRow; stored: Stored } | undefined> {
     const stored = await store.get(idOf(id))
     const row = stored && readRow(stored)
@@ -131,6 +134,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     }
     const parsed = parseApiKey(key)
     if (parsed?.prefix !== prefix) return refuse('shape')
+    look()
     const [stored, digest] = await Promise.all([store.get(idOf(parsed.id)), sha256(key)])
     // There or not, one row is read and one digest compared.
     const row = readRow(stored ?? nobody)
@@ -165,6 +169,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
 
     /** Makes a key. @throws TypeError naming the field @throws StoreError */
     async create(wish: NewApiKey<Scope>): Promise<CreatedApiKey> {
+      look()
       examineWish(wish, options, maxAge)
       const { tenant, owner, name, scopes: granted, expiresIn = maxAge, ips, quota, metadata } = wish
       const { key, row } = await make({

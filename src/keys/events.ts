@@ -9,3 +9,5 @@ export type KeyEvent =
   | { type: 'key_anomaly'; id: string; tenant: string; kind: 'burst' | 'new_network' }
   | { type: 'key_over_quota'; id: string; tenant: string; window: BudgetWindow }
   | { type: 'key_use_unrecorded'; id: string }
+  /** Once per process: the store's server is set up to lose what it has acknowledged, revocations too. */
+  | { type: 'store_warning'; detail: string }

@@ -75,6 +75,11 @@ export interface RecordStore {
   consume(id: RecordId, ttl: number): Promise<boolean>
   /** Removes up to `limit` expired records where the engine does not do it by itself. Resolves to how many. */
   sweep?(limit: number): Promise<number>
+  /**
+   * What the server is set up to lose of what it has acknowledged, in words for an operator, where one may ask it. Without secrets.
+   * Those who have events ask once and tell it as `store_warning`.
+   */
+  warnings?(): Promise<readonly string[]>
 }
 
 /** The codes of {@link StoreError}. */

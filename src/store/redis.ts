@@ -1,5 +1,5 @@
 import { examineArguments } from '../protocol/examine.js'
-import type { Change, Put, RecordId, RecordStore } from './contract.js'
+import { type Change, type Put, type RecordId, type RecordStore, StoreError } from './contract.js'
 import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from './examine.js'
 import { createRedisSender, escapeName, type RedisStoreOptions, type Script } from './redis-sender.js'
 
@@ -10,8 +10,8 @@ export type { RedisStoreOptions } from './redis-sender.js'
  * Records in Redis 6.2 or later, Valkey, or a cluster of them, through the caller's own client. A partition is a hash tag,
  * so a write is one script on one node. Times follow the server's clock.
  *
- * Needed of the server: `maxmemory-policy noeviction`, and `appendonly yes` if sessions are to outlive its restart
- * (`appendfsync always` if not one write may be lost). Not checked: either.
+ * Needed of the server: `maxmemory-policy noeviction`, which `warnings()` looks at, on one node; and `appendonly yes` if sessions are
+ * to outlive its restart (`appendfsync always` if not one write may be lost), which nobody looks at.
  */
 export function redisStore(options: RedisStoreOptions): RecordStore {
   const { ask, run, tag, indexKey } = createRedisSender('redisStore', options)
@@ -69,6 +69,11 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
     async consume(id, ttl) {
       examineArguments('store.consume', storeCalls.consume, id, ttl)
       return (await run(consumeOnce, [keyOf(id)], [freshVersion(), milliseconds(ttl)])) === 1
+    },
+
+    async warnings() {
+      const policy = await evictionPolicy(ask, tag('server'))
+      return policy === undefined || policy === 'noeviction' ? [] : [evicts(policy)]
     },
   }
 }
@@ -153,6 +158,26 @@ function argumentsOf(change: Change): (string | number)[] {
   return type === 'put'
     ? [type, ifVersion, freshVersion(), change.value, milliseconds(change.ttl)]
     : [type, ifVersion, 0, '', 0]
+}
+
+const evicts = (policy: string): string =>
+  `Redis has maxmemory-policy ${policy}: short of memory it removes sessions, which signs people out, and revocations, which undoes them. Set noeviction.`
+
+/** `undefined` where the server lets nobody ask: many that are rented refuse CONFIG. @throws StoreError */
+async function evictionPolicy(ask: (args: string[], key: string) => Promise<unknown>, key: string) {
+  for (const question of [
+    ['INFO', 'memory'],
+    ['CONFIG', 'GET', 'maxmemory-policy'],
+  ])
+    try {
+      const reply = await ask(question, key)
+      const text = typeof reply === 'string' || reply instanceof Uint8Array ? `${reply}` : JSON.stringify(reply)
+      const [policy] = /\b(noeviction|(allkeys|volatile)-[a-z]+)\b/.exec(text) ?? []
+      if (policy !== undefined) return policy
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code === 'store_unavailable') throw error
+    }
+  return undefined
 }
 
 /** 48 random bits. */

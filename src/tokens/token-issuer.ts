@@ -5,6 +5,7 @@ import { anything, flag, func, list, object, oneOf, optional, seconds, secret, t
 import { systemNow } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
 import { storeCheck } from '../store/examine-store.js'
+import { warnOnce } from '../store/warnings.js'
 import { type AccessTokenClaims, claimsCheck, examineClaims } from './claims.js'
 import { createRefreshTokens, type Grant } from './refresh-tokens.js'
 import { createReadyKeys, examineKey, keyFinder, type SigningKey } from './signing-keys.js'
@@ -30,7 +31,10 @@ export interface TokenIssuerOptions {
   now?: () => number
 }
 
-export type TokenIssuerEvent = { type: 'refresh_reused'; sub: string }
+export type TokenIssuerEvent =
+  | { type: 'refresh_reused'; sub: string }
+  /** Once per process: the store's server is set up to lose what it has acknowledged, revocations too. */
+  | { type: 'store_warning'; detail: string }
 
 /** What a token is to say. */
 export interface NewToken {
@@ -118,11 +122,15 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
   const { refreshTokenAbsoluteLifetime = 2_592_000 } = options
   examineMore(options)
   const ready = createReadyKeys(options.keys, accessTokenLifetime, now)
-  const refreshTokens = createRefreshTokens(store, refreshTokenLifetime, refreshTokenAbsoluteLifetime, now, (sub) => {
+  const emit = (event: TokenIssuerEvent) => {
     try {
-      onEvent?.({ type: 'refresh_reused', sub })
+      onEvent?.(event)
     } catch {}
-  })
+  }
+  const refreshTokens = createRefreshTokens(store, refreshTokenLifetime, refreshTokenAbsoluteLifetime, now, (sub) =>
+    emit({ type: 'refresh_reused', sub }),
+  )
+  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
 
   async function sign({ sub, client_id, scopes, claims }: Grant, aud: string, lifetime?: number): Promise<IssuedToken> {
     const expires_in = Math.min(lifetime ?? accessTokenLifetime, accessTokenLifetime)
@@ -163,6 +171,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
     }: NewToken): Promise<IssuedToken> {
       const odd = scopes.find((scope) => !isScope(scope))
       if (odd !== undefined) throw new TypeError(`tokens.issue: "scopes" names ${odd}, which is no scope`)
+      look()
       const kept = examineClaims(claims, disclose)
       const grant = { sub, client_id, scopes: [...new Set(scopes)], claims: kept, audience: aud }
       const issued = await sign(grant, aud, lifetime)

@@ -1,9 +1,11 @@
 import { createClient } from 'redis'
 import { type AgentEvent, createAudit, verifyAudit } from 'sallyport/agents'
+import { createBff } from 'sallyport/bff'
 import { createApiKeys } from 'sallyport/keys'
 import { StoreError } from 'sallyport/store'
 import { redisStore } from 'sallyport/store/redis'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { randomKey } from '../keys.js'
 import { startRedis } from '../services/redis.js'
 import type { TestServer } from '../services/server.js'
 
@@ -88,6 +90,70 @@ describe('a Redis whose replica takes over without the last writes', () => {
       await keys.revoke(record.id, { tenant })
       expect(await keys.verify(key)).toMatchObject({ ok: false })
       redis.close()
+    }
+  })
+})
+
+describe('a Redis that removes what it has no room for', () => {
+  it('[K-17] is told of once by each that has events, and by describe(), where one may ask', async () => {
+    const server = await startRedis()
+    const client = await connected(server.port)
+    const policy = (name: string) => client.sendCommand(['CONFIG', 'SET', 'maxmemory-policy', name])
+    const send = (args: string[]) => client.sendCommand(args)
+    try {
+      const store = redisStore({ send })
+      // Twin: as it is out of the box.
+      expect(await store.warnings?.()).toEqual([])
+      for (const name of ['allkeys-lru', 'volatile-ttl', 'volatile-lfu', 'allkeys-random']) {
+        await policy(name)
+        expect(await store.warnings?.()).toEqual([expect.stringContaining(name)])
+        // Where INFO is refused, and where everything is.
+        const deny = (words: RegExp) =>
+          redisStore({
+            send: (args) =>
+              words.test(args[0] ?? '') ? Promise.reject(new Error('NOPERM this user has no permissions')) : send(args),
+          })
+        expect(await deny(/^INFO$/).warnings?.()).toEqual([expect.stringContaining(name)])
+        expect(await deny(/^(INFO|CONFIG)$/).warnings?.()).toEqual([])
+      }
+      const away = redisStore({ send: () => Promise.reject(new Error('connection lost')) })
+      await expect(away.warnings?.()).rejects.toMatchObject({ code: 'store_unavailable' })
+
+      const told: { type: string }[] = []
+      const onEvent = (event: { type: string }) => void told.push(event)
+      const keys = createApiKeys({ store, prefix: 'sp_test', scopes: ['data:read'], onEvent })
+      const audit = createAudit({ store, onEvent })
+      const bff = createBff({
+        issuer: 'https://login.example.net',
+        client_id: 'notes',
+        client_secret: randomKey(),
+        baseUrl: 'https://app.example.com',
+        cookieKeys: [randomKey()],
+        store,
+        onEvent,
+      })
+      expect(told).toEqual([])
+      for (let at = 0; at < 3; at++) {
+        await keys.create({ tenant, owner: 'alice', name: 'a key', scopes: ['data:read'] })
+        await audit.append(entry)
+        await bff.fetch(
+          new Request('https://app.example.com/bff/session', {
+            headers: {
+              Cookie: `__Host-sallyport=${'x'.repeat(43)}`,
+              'X-Sallyport': '1',
+              'Sec-Fetch-Site': 'same-origin',
+            },
+          }),
+        )
+      }
+      expect((await bff.describe()).limits).toContainEqual(expect.stringContaining('allkeys-random'))
+      await vi.waitFor(() => expect(told.filter(({ type }) => type === 'store_warning')).toHaveLength(3))
+      await policy('noeviction')
+      expect((await bff.describe()).limits).not.toContainEqual(expect.stringContaining('noeviction'))
+      expect(told.filter(({ type }) => type === 'store_warning')).toHaveLength(3)
+    } finally {
+      client.destroy()
+      await server.remove()
     }
   })
 })
