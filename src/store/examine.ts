@@ -60,6 +60,7 @@ export const storeCalls = {
   list: promised(['index', name], ['value', name], ['page', optional(page)]),
   consume: promised(['id', recordId], ['ttl', ttlCheck]),
   sweep: promised(['limit', whole({ least: 1 })]),
+  warnings: promised(),
   migrate: promised(),
 } satisfies Calls<Required<RecordStore> & { migrate(): Promise<void> }>
 
