@@ -98,8 +98,11 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
         `Your own sign-in lacks ${wider.join(' ')}, so no key of yours has it.`,
       )
     const { tenant, owner } = person
-    const { key, record } = await keys.create({ tenant, owner, name: name.trim(), scopes, expiresIn, quota })
     const living = async () => (await all(person)).filter(works).map(({ lineage }) => lineage)
+    const full = new Refusal(409, 'too_many_keys', `You have ${most} keys. Revoke one first.`)
+    // Here, so that asking again and again leaves nothing behind; below, since others ask at the same time.
+    if (new Set(await living()).size >= most) throw full
+    const { key, record } = await keys.create({ tenant, owner, name: name.trim(), scopes, expiresIn, quota })
     const placed = await places.take(person, record.lineage, living).catch((error) => {
       keys.revoke(record.id, { tenant }).catch(() => {})
       throw error
@@ -107,7 +110,7 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
     if (!placed) {
       // Nobody has seen it.
       await keys.revoke(record.id, { tenant, reason: 'too many keys' })
-      throw new Refusal(409, 'too_many_keys', `You have ${most} keys. Revoke one first.`)
+      throw full
     }
     return json({ key, id: record.id }, 201)
   })

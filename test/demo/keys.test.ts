@@ -51,6 +51,11 @@ describe('the keys of one person in the demo', () => {
       ({ revokedAt }) => revokedAt === undefined,
     )
     expect(working).toHaveLength(20)
+    // Whoever asks on and on leaves nothing behind.
+    const rows = async () => (await keys.list({ tenant: 'looking-glass', owner: 'alice', limit: 100 })).keys.length
+    const before = await rows()
+    expect((await create(first)).status).toBe(409)
+    expect(await rows()).toBe(before)
     // What is replaced keeps its place, and so does what replaces it.
     expect((await ask(first, 'POST', `/${made[0]?.body.id}/rotate`, { grace: 0 })).status).toBe(201)
     expect((await create(second)).status).toBe(409)

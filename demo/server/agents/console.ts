@@ -113,6 +113,9 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
   const register = byPerson(async (request, person) => {
     const { name, role, budget } = await readFields(request, registration)
     const { tenant, sub } = person
+    const full = new Refusal(409, 'too_many_agents', `You have ${most} agents. Decommission one.`)
+    // Here, so that asking again and again leaves nothing behind; below, since others ask at the same time.
+    if ((await working(person)).length >= most) throw full
     const id = `agent_${name.trim().toLowerCase().replaceAll(' ', '-')}.${crypto.randomUUID().slice(0, 6)}`
     await note(person, 'agent.register', id)
     const newcomer = await host.create()
@@ -126,7 +129,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
       })
     if (!placed) {
       await undo()
-      throw new Refusal(409, 'too_many_agents', `You have ${most} agents. Decommission one.`)
+      throw full
     }
     const { key } = await keys.create({ tenant, owner: id, name: `Key of ${id}`, scopes: ['data:read'] })
     await newcomer.settle(id, key)
