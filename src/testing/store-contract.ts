@@ -225,6 +225,30 @@ export function recordStoreContract(
       const { cursor } = await store.list(entry?.index ?? '', 'red', { limit: 1 })
       same((await list(cursor ?? '')).ids, [id('b')])
     }),
+    check('warnings are texts for an operator, where there are any', async (store) => {
+      const all = (await store.warnings?.()) ?? []
+      same(
+        all.map((one) => typeof one),
+        all.map(() => 'string'),
+      )
+    }),
+    check(
+      'a check for "absent" and the write of what it looks for do not both come first',
+      async (store, { id, put }) => {
+        for (let turn = 0; turn < 20; turn++) {
+          const ended = id(`ended ${turn}`)
+          const [goesOn] = await Promise.all([
+            store.write([{ type: 'check', id: ended, ifVersion: 'absent' }, put(`next ${turn}`, 'made')]),
+            store.write([put(`ended ${turn}`, 'ended')]),
+          ])
+          // Whoever goes on was before the end: somebody who looks now sees both, or the end alone.
+          same((await store.get(id(`next ${turn}`))) !== undefined, goesOn)
+          same((await store.get(ended))?.value, 'ended')
+          const late = [{ type: 'check', id: ended, ifVersion: 'absent' } as const, put(`late ${turn}`, 'made')]
+          same(await store.write(late), false)
+        }
+      },
+    ),
     check('what has expired is removed by sweep, where there is one', async (store, { id, put }) => {
       await store.write([{ ...put('one', 'value'), ttl: 0.2 }])
       await wait(0.4)
