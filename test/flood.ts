@@ -94,9 +94,28 @@ export function stranger(bff: Bff, address: string, mode: 'proxy' | 'token-media
 }
 
 /** Milliseconds of processor time that something takes. */
-export async function processorTime(work: () => Promise<unknown>): Promise<number> {
+async function processorTime(work: () => Promise<unknown>): Promise<number> {
   const before = process.cpuUsage()
   await work()
   const { user, system } = process.cpuUsage(before)
   return (user + system) / 1000
+}
+
+/**
+ * How many times as much processor time other people's calls take while a flood comes in: batches of the flood and of their
+ * calls in turn, and only theirs are counted. The median of all, so that one that a collection of garbage fell into is none.
+ */
+export async function dearer(calls: () => Promise<unknown>, flood: () => Promise<unknown>, batches: number) {
+  const times = async (before: () => Promise<unknown>) => {
+    const taken: number[] = []
+    for (let at = 0; at < batches; at++) {
+      await before()
+      taken.push(await processorTime(calls))
+    }
+    return taken.sort((a, b) => a - b)[Math.floor(batches / 2)] ?? Number.NaN
+  }
+  // Twice: what is compiled late is not counted for either.
+  await times(async () => {})
+  const quiet = await times(async () => {})
+  return (await times(flood)) / quiet
 }
