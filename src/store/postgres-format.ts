@@ -5,21 +5,35 @@ import type { Query } from './postgres-sender.js'
 /** The form of tables and functions, see `protocol/format.ts`. 0.1.0 wrote it nowhere. */
 const FORMAT = 1
 
+/** Milliseconds. An index that is made waits for writers, and all later ones wait for it. */
+const LOCK_TIMEOUT = 3000
+
+/** A statement, or an index that is made where it is not there: `if not exists` would wait for writers before it looks. */
+export type Step = string | { readonly index: string; readonly on: string }
+
 /**
  * Runs the statements that make tables and functions, unless a later release has made them: then they stay, since an older
  * function in the place of a newer one would not fit its tables.
  *
  * @throws StoreError `store_format_unknown`
  */
-export async function migrateTo(run: Query, prefix: string, part: 'records' | 'ledger', statements: readonly string[]) {
+export async function migrateTo(run: Query, prefix: string, part: 'records' | 'ledger', steps: readonly Step[]) {
   const formats = `"${prefix}_formats"`
   await run(`create table if not exists ${formats} (part text primary key, format int not null)`, [])
   const { rows } = await run(`select format from ${formats} where part = $1`, [part])
   const [found] = rows as { format: number }[]
   if (found && isLaterFormat(Number(found.format), FORMAT)) throw new StoreError('store_format_unknown')
-  for (const statement of statements) await run(statement, [])
+  await run("select set_config('lock_timeout', $1, true)", [`${LOCK_TIMEOUT}`])
+  for (const step of steps)
+    if (typeof step === 'string') await run(step, [])
+    else if (!(await isThere(run, step.index))) await run(`create index ${step.index} on ${step.on}`, [])
   await run(
     `insert into ${formats} (part, format) values ($1, $2) on conflict (part) do update set format = excluded.format`,
     [part, FORMAT],
   )
+}
+
+async function isThere(run: Query, index: string): Promise<boolean> {
+  const { rows } = await run('select to_regclass($1) is not null as there', [index])
+  return (rows as { there: boolean }[])[0]?.there === true
 }

@@ -1,12 +1,17 @@
 import { HOLD_KEPT, SETTLED_KEPT } from './ledger.js'
+import type { Step } from './postgres-format.js'
+import { lockOf } from './postgres-sender.js'
 import { windowsKept } from './windows.js'
+
+/** Rows that are removed where one is added. */
+const REMOVED = 2
 
 /**
  * Tables and functions of the ledger. Each call is one function and so one round trip: the lock of a tenant is held for as long as
  * the server needs, and never while a message travels. A volatile function sees, in each of its statements, what was
  * committed before: after the lock that is everything.
  */
-export function ledgerSchema(prefix: string) {
+export function ledgerSchema(prefix: string): { name(operation: string): string; statements: readonly Step[] } {
   const budgets = `"${prefix}_budgets"`
   const holds = `"${prefix}_holds"`
   const name = (operation: string) => `"${prefix}_budget_${operation}"`
@@ -15,9 +20,15 @@ export function ledgerSchema(prefix: string) {
   const month = `(extract(year from ${utc}) * 12 + extract(month from ${utc}) - 1)::bigint`
   const at = (letter: string) =>
     ({ m: `floor(${epoch} / 60)::bigint`, d: `floor(${epoch} / 86400)::bigint` })[letter] ?? month
-  const oldest = Object.entries(windowsKept)
-    .map(([letter, kept]) => `(name like '${letter}%' and substr(name, 2)::bigint <= ${at(letter)} - ${kept})`)
-    .join(' or ')
+  // Of windows by their kind and number, as the index has them.
+  const numbered = ['left(name, 1)', 'substr(name, 2)::bigint'] as const
+  /** Removes a few rows of whatever tenant, and waits for nobody. */
+  const removeSome = (table: string, which: string, order: string) =>
+    `delete from ${table} where ctid = any (array(
+       select ctid from ${table} where ${which} order by ${order} limit ${REMOVED} for update skip locked));`
+  const forgotten = (kept: number) => `until <= moment - ${kept} * interval '1 second'`
+  const isKept = `(state = 'open' or clock_timestamp() <
+    until + case state when 'settled' then ${SETTLED_KEPT} else ${HOLD_KEPT} end * interval '1 second')`
 
   const fn = (operation: string, parameters: string, returns: string, variables: string, body: string) =>
     `create or replace function ${name(operation)}(${parameters}) returns ${returns} language plpgsql volatile as $$
@@ -30,7 +41,7 @@ export function ledgerSchema(prefix: string) {
     `return query select ${code}, ${rest}, ${epoch}::float8; return;`
   const mine = 'tenant = p_tenant and id = p_id'
   const accounts = `tenant = p_tenant and budget.subject = given.subject and budget.name = given.name`
-  const found = `select * into hold from ${holds} where ${mine}; if not found then ${answer('-1')} end if;`
+  const found = `select * into hold from ${holds} where ${mine} and ${isKept}; if not found then ${answer('-1')} end if;`
 
   return {
     name,
@@ -42,7 +53,12 @@ export function ledgerSchema(prefix: string) {
        until timestamptz not null, state text not null default 'open', started boolean not null default false,
        overrun bigint not null default 0, subjects text[] not null, windows text[] not null, lines text not null,
        primary key (tenant, id))`,
-      `create index if not exists ${holds.replace(/"$/, '_until"')} on ${holds} (tenant, state, until)`,
+      { index: holds.replace(/"$/, '_until"'), on: `${holds} (tenant, state, until)` },
+      { index: holds.replace(/"$/, '_over"'), on: `${holds} (state, until) where state <> 'open'` },
+      {
+        index: budgets.replace(/"$/, '_windows"'),
+        on: `${budgets} (${numbered[0]}, (${numbered[1]})) where name <> 't'`,
+      },
 
       `create or replace function ${name('window')}(kind text) returns text language sql volatile as $$
        select case kind when 'minute' then 'm' || ${at('m')} when 'day' then 'd' || ${at('d')}
@@ -53,28 +69,27 @@ export function ledgerSchema(prefix: string) {
         'enter',
         'p_tenant text',
         'void',
-        '',
-        `perform pg_advisory_xact_lock(hashtextextended('${prefix} budgets ' || p_tenant, 20261124));
+        'moment timestamptz;',
+        `if current_setting('transaction_isolation') <> 'read committed' then raise serialization_failure; end if;
+         perform ${lockOf(`'${prefix} budgets ' || p_tenant`)};
+         moment := clock_timestamp();
          with ended as (
-           update ${holds} set state = 'ended' where tenant = p_tenant and state = 'open' and until <= clock_timestamp()
+           update ${holds} set state = 'ended' where tenant = p_tenant and state = 'open' and until <= moment
            returning amount, started, subjects, windows
          ), given as (
            select line.subject, line.name, sum(amount) as held, sum(case when started then amount else 0 end) as spent
            from ended, unnest(subjects, windows) as line(subject, name) group by line.subject, line.name
          )
          update ${budgets} as budget set held = budget.held - given.held, committed = budget.committed + given.spent
-         from given where ${accounts};
-         delete from ${holds} where tenant = p_tenant and state <> 'open'
-         and until <= clock_timestamp()
-           - case state when 'settled' then ${SETTLED_KEPT} else ${HOLD_KEPT} end * interval '1 second';`,
+         from given where ${accounts};`,
       ),
 
-      // To windows that may be new: then what nobody reads any more goes.
+      // To windows that may be new: then some that nobody reads any more go.
       fn(
         'add',
         'p_tenant text, p_subjects text[], p_names text[], p_committed bigint, p_held bigint',
         'void',
-        'fresh boolean;',
+        'fresh boolean; this_m bigint; this_d bigint; this_o bigint;',
         `with added as (
            insert into ${budgets} as budget (tenant, subject, name, committed, held)
            select p_tenant, given.subject, given.name, p_committed, p_held
@@ -83,7 +98,15 @@ export function ledgerSchema(prefix: string) {
            set committed = budget.committed + excluded.committed, held = budget.held + excluded.held
            returning xmax = 0 as new
          ) select bool_or(new) into fresh from added;
-         if fresh then delete from ${budgets} where tenant = p_tenant and held = 0 and (${oldest}); end if;`,
+         if fresh then
+           ${Object.entries(windowsKept)
+             .map(([letter, kept]) => {
+               const [kind, number] = numbered
+               const which = `name <> 't' and ${kind} = '${letter}' and ${number} <= this_${letter} - ${kept} and held = 0`
+               return `this_${letter} := ${at(letter)}; ${removeSome(budgets, which, number)}`
+             })
+             .join('\n')}
+         end if;`,
       ),
 
       // The names of the windows, or of the lines without room for an amount the one that lasts longest.
@@ -109,8 +132,9 @@ export function ledgerSchema(prefix: string) {
         'reserve',
         `p_tenant text, p_id text, p_amount bigint, p_ttl float8, p_lines text, ${lines}`,
         outcome,
-        'known record; room record;',
+        'known record; room record; moment timestamptz := clock_timestamp();',
         `perform ${name('enter')}(p_tenant);
+         delete from ${holds} where ${mine} and not ${isKept};
          select * into known from ${holds} where ${mine};
          if found then
            if known.state <> 'open' then ${answer('-1')} end if;
@@ -122,6 +146,12 @@ export function ledgerSchema(prefix: string) {
          perform ${name('add')}(p_tenant, p_subjects, room.names, 0, p_amount);
          insert into ${holds} (tenant, id, amount, until, subjects, windows, lines) values (p_tenant, p_id, p_amount,
            clock_timestamp() + p_ttl * interval '1 second', p_subjects, room.names, p_lines);
+         ${['settled', 'released', 'ended']
+           .map((state) => {
+             const kept = state === 'settled' ? SETTLED_KEPT : HOLD_KEPT
+             return removeSome(holds, `state = '${state}' and ${forgotten(kept)}`, 'until')
+           })
+           .join('\n')}
          ${answer('1')}`,
       ),
 

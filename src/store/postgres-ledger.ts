@@ -3,7 +3,7 @@ import { examineHold, examineSpending, holdOf, ledgerCalls } from './examine-led
 import { type BudgetLine, type Hold, type Ledger, ledgerError, type Shortage } from './ledger.js'
 import { migrateTo } from './postgres-format.js'
 import { ledgerSchema } from './postgres-ledger-schema.js'
-import { examinePostgres, LOCK, outage, type PostgresStoreOptions } from './postgres-sender.js'
+import { atReadCommitted, examinePostgres, outage, type PostgresStoreOptions } from './postgres-sender.js'
 import { shortageOf, windowAt } from './windows.js'
 
 export interface PostgresLedger extends Ledger {
@@ -22,17 +22,18 @@ interface Outcome {
 /**
  * Budgets in PostgreSQL 13 or later, through the caller's own client: the same `query` and `transaction` as for
  * `postgresStore`. Call `migrate()` once. Times follow the server's clock. Each call is one function on the server, one
- * caller at a time for each tenant. What nobody reads any more is removed by later calls of the same tenant.
+ * caller at a time for each tenant. What nobody reads any more is removed by later calls, a few rows with each that adds some.
  *
- * The connection must use the isolation level READ COMMITTED, PostgreSQL's default.
+ * Calls run at the isolation level READ COMMITTED, PostgreSQL's default: where connections begin with another one, they say so.
  */
 export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
-  const { query, transaction, prefix } = examinePostgres('postgresLedger', options)
+  const { prefix, ...client } = examinePostgres('postgresLedger', options)
+  const { one, locked } = atReadCommitted(client)
   const { name, statements } = ledgerSchema(prefix)
 
   async function call<Row>(operation: string, parameters: unknown[]): Promise<Row[]> {
     const places = parameters.map((_, index) => `$${index + 1}`).join(', ')
-    const { rows } = await outage(() => query(`select * from ${name(operation)}(${places})`, parameters))
+    const { rows } = await outage(() => one(`select * from ${name(operation)}(${places})`, parameters))
     return rows as Row[]
   }
   async function ask(operation: string, parameters: unknown[]): Promise<Outcome> {
@@ -98,13 +99,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
       return rows.map(({ id, amount, lines }) => ({ tenant, id, lines: JSON.parse(lines), amount: Number(amount) }))
     },
 
-    migrate: () =>
-      outage(() =>
-        transaction(async (run) => {
-          await run(LOCK, [`${prefix} migrate`])
-          await migrateTo(run, prefix, 'ledger', statements)
-        }),
-      ),
+    migrate: () => outage(() => locked(`${prefix} migrate`, (run) => migrateTo(run, prefix, 'ledger', statements))),
   }
 }
 

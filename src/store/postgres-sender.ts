@@ -65,4 +65,53 @@ export async function outage<Result>(work: () => Promise<Result>): Promise<Resul
 }
 
 /** One at a time, until the transaction ends. */
-export const LOCK = 'select pg_advisory_xact_lock(hashtextextended($1, 20261124))'
+export const lockOf = (name: string): string => `pg_advisory_xact_lock(hashtextextended(${name}, 20261124))`
+
+const LOCK = `select ${lockOf('$1')}, current_setting('transaction_isolation') as level`
+const READ_COMMITTED = 'read committed'
+/** serialization_failure: at READ COMMITTED there is none. Our own functions and locks say it, too, where the level is another one. */
+const SERIALIZATION = '40001'
+
+/**
+ * Statements that must see, after they have waited for a lock, what was committed meanwhile: at READ COMMITTED only. Where a
+ * connection begins with another level, each transaction says its own from then on.
+ */
+export function atReadCommitted({ query, transaction }: Pick<PostgresStoreOptions, 'query' | 'transaction'>) {
+  let said = false
+
+  const saying = <Result>(work: (run: Query) => Promise<Result>): Promise<Result> =>
+    transaction(async (run) => {
+      await run(`set transaction isolation level ${READ_COMMITTED}`, [])
+      return work(run)
+    })
+
+  async function unlessSaid<Result>(plain: () => Promise<Result>, work: (run: Query) => Promise<Result>) {
+    if (said) return saying(work)
+    try {
+      return await plain()
+    } catch (error) {
+      if ((error as { code?: unknown } | undefined)?.code !== SERIALIZATION) throw error
+      const result = await saying(work)
+      said = true
+      return result
+    }
+  }
+
+  return {
+    one: (text: string, parameters: unknown[]) =>
+      unlessSaid(
+        () => query(text, parameters),
+        (run) => run(text, parameters),
+      ),
+    /** A transaction that is alone with a name. */
+    locked<Result>(name: string, work: (run: Query) => Promise<Result>): Promise<Result> {
+      const alone = async (run: Query) => {
+        const { rows } = await run(LOCK, [name])
+        const [{ level } = { level: undefined }] = rows as { level?: unknown }[]
+        if (level === READ_COMMITTED) return work(run)
+        throw Object.assign(new Error(`the isolation level is ${level}`), { code: SERIALIZATION })
+      }
+      return unlessSaid(() => transaction(alone), alone)
+    },
+  }
+}

@@ -2,7 +2,7 @@ import { examineArguments } from '../protocol/examine.js'
 import type { Change, Put, RecordId, RecordStore } from './contract.js'
 import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from './examine.js'
 import { migrateTo } from './postgres-format.js'
-import { examinePostgres, LOCK, outage, type PostgresStoreOptions } from './postgres-sender.js'
+import { atReadCommitted, examinePostgres, lockOf, outage, type PostgresStoreOptions } from './postgres-sender.js'
 
 export { type PostgresLedger, postgresLedger } from './postgres-ledger.js'
 export type { PostgresStoreOptions, Query } from './postgres-sender.js'
@@ -15,17 +15,26 @@ export interface PostgresStore extends RecordStore {
 
 /**
  * Records in PostgreSQL 13 or later, through the caller's own client. Call `migrate()` once. Times follow the server's
- * clock. Expired records are never read; `sweep(limit)` removes them (the backend calls it now and then).
+ * clock. Expired records are never read; they are removed a few at a time, after every hundred that were written here, while
+ * nobody waits for it. `sweep(limit)` removes more at once.
  *
- * The connection must use the isolation level READ COMMITTED, PostgreSQL's default.
+ * Writes run at the isolation level READ COMMITTED, PostgreSQL's default: where connections begin with another one, they say so.
  */
 export function postgresStore(options: PostgresStoreOptions): PostgresStore {
   const { query, transaction, prefix } = examinePostgres('postgresStore', options)
+  const { one: ensured, locked } = atReadCommitted({ query, transaction })
   const records = `"${prefix}_records"`
   const entries = `"${prefix}_index"`
   const sql = statements(records, entries)
 
   const ask = (text: string, parameters: unknown[]) => outage(async () => (await query(text, parameters)).rows)
+
+  async function sweep(limit: number): Promise<number> {
+    const removed = await ask(sql.sweep, [limit])
+    await ask(sql.sweepEntries, [limit])
+    return removed.length
+  }
+  const swept = sweepSometimes(sweep)
 
   return {
     async get(id) {
@@ -36,11 +45,10 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
 
     async write(changes) {
       examineChanges(changes)
-      return outage(() =>
-        transaction(async (run) => {
+      // One writer at a time in a partition: what is absent cannot appear while the others are checked.
+      const written = await outage(() =>
+        locked(changes[0]?.id.partition ?? '', async (run) => {
           const one = async (text: string, parameters: unknown[]) => (await run(text, parameters)).rows.length === 1
-          // One writer at a time in a partition: what is absent cannot appear while the others are checked.
-          await run(LOCK, [changes[0]?.id.partition])
           for (const change of changes)
             if (change.ifVersion !== 'any' && !(await one(sql.isAt(change.ifVersion), holdsParameters(change))))
               return false
@@ -54,6 +62,8 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
           return true
         }),
       )
+      if (written) swept(changes.length)
+      return written
     },
 
     async list(index, value, page) {
@@ -69,23 +79,38 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
 
     async consume(id, ttl) {
       examineArguments('store.consume', storeCalls.consume, id, ttl)
-      return (await ask(sql.consume, [...keyOf(id), ttl])).length === 1
+      const { rows } = await outage(() => ensured(sql.consume, [...keyOf(id), ttl]))
+      swept(1)
+      return rows.length === 1
     },
 
     async sweep(limit) {
       examineArguments('store.sweep', storeCalls.sweep, limit)
-      const removed = await ask(sql.sweep, [limit])
-      await ask(sql.sweepEntries, [limit])
-      return removed.length
+      return sweep(limit)
     },
 
-    migrate: () =>
-      outage(() =>
-        transaction(async (run) => {
-          await run(LOCK, [`${prefix} migrate`])
-          await migrateTo(run, prefix, 'records', sql.schema)
-        }),
-      ),
+    migrate: () => outage(() => locked(`${prefix} migrate`, (run) => migrateTo(run, prefix, 'records', sql.schema))),
+  }
+}
+
+/** Records that are written between two looks for expired ones. */
+const SWEEP = 100
+
+/** Removes twice as many as were written, in the background and one look at a time. What fails is tried again with the next. */
+function sweepSometimes(sweep: (limit: number) => Promise<unknown>): (written: number) => void {
+  let due = 0
+  let sweeping = false
+  return (written) => {
+    due += written
+    if (sweeping || due < SWEEP) return
+    sweeping = true
+    const limit = 2 * due
+    due = 0
+    sweep(limit)
+      .catch(() => {})
+      .finally(() => {
+        sweeping = false
+      })
   }
 }
 
@@ -102,8 +127,10 @@ function statements(records: string, entries: string) {
   const named = 'partition = $1 and kind = $2 and id = $3'
   const alive = '(expires is null or expires > clock_timestamp())'
   const expiry = (at: number) => `clock_timestamp() + $${at}::float8 * interval '1 second'`
-  const upsert = (values: string) =>
-    `insert into ${records} as held (partition, kind, id, value, version, expires) values ($1, $2, $3, ${values})
+  // A volatile function is in no index's condition, and an early instant removes too little at most.
+  const over = 'expires <= statement_timestamp()'
+  const upsert = (values: string, from = '') =>
+    `insert into ${records} as held (partition, kind, id, value, version, expires) select $1, $2, $3, ${values} ${from}
      on conflict (partition, kind, id) do update
      set value = excluded.value, version = excluded.version, expires = excluded.expires`
   return {
@@ -113,8 +140,9 @@ function statements(records: string, entries: string) {
         ? `select 1 where not exists (select 1 from ${records} where ${named} and ${alive})`
         : `select 1 from ${records} where ${named} and version = $4 and ${alive}`,
     put: upsert(`$4, nextval('${versions}'), ${expiry(5)}`),
-    remove: `delete from ${records} where ${named}`,
-    consume: `${upsert(`'', nextval('${versions}'), ${expiry(4)}`)}
+    remove: `with gone as (delete from ${records} where ${named}) delete from ${entries} where ${named}`,
+    // The lock of writers, in the same statement: what they have written meanwhile is a conflict, seen or not.
+    consume: `${upsert(`'', nextval('${versions}'), ${expiry(4)}`, `from (select ${lockOf('$1')}) as alone`)}
      where held.expires <= clock_timestamp() returning 1`,
     addEntry: `insert into ${entries} as held (name, value, partition, kind, id, expires)
      values ($1, $2, $3, $4, $5, ${expiry(6)})
@@ -124,18 +152,25 @@ function statements(records: string, entries: string) {
     list: `select partition, kind, id from ${entries}
      where name = $1 and value = $2 and (partition, kind, id) > ($3, $4, $5) and ${alive}
      order by partition, kind, id limit $6`,
-    sweep: `delete from ${records} where ctid in
-     (select ctid from ${records} where expires <= clock_timestamp() limit $1 for update skip locked) returning 1`,
-    sweepEntries: `delete from ${entries} where ctid in
-     (select ctid from ${entries} where expires <= clock_timestamp() limit $1 for update skip locked)`,
+    sweep: `with gone as (
+       delete from ${records} where ctid = any (array(
+         select ctid from ${records} where ${over} order by expires limit $1 for update skip locked))
+       returning partition, kind, id
+     ), unlisted as (
+       delete from ${entries} as entry using gone
+       where entry.partition = gone.partition and entry.kind = gone.kind and entry.id = gone.id
+     ) select 1 from gone`,
+    sweepEntries: `delete from ${entries} where ctid = any (array(
+       select ctid from ${entries} where ${over} order by expires limit $1 for update skip locked))`,
     schema: [
       `create sequence if not exists ${versions}`,
       `create table if not exists ${records} (partition text collate "C", kind text collate "C", id text collate "C",
        value text not null, version bigint not null, expires timestamptz, primary key (partition, kind, id))`,
-      `create index if not exists ${records.replace(/"$/, '_expires"')} on ${records} (expires)`,
+      { index: records.replace(/"$/, '_expires"'), on: `${records} (expires)` },
       `create table if not exists ${entries} (name text collate "C", value text collate "C", partition text collate "C",
        kind text collate "C", id text collate "C", expires timestamptz, primary key (name, value, partition, kind, id))`,
-      `create index if not exists ${entries.replace(/"$/, '_expires"')} on ${entries} (expires)`,
+      { index: entries.replace(/"$/, '_expires"'), on: `${entries} (expires)` },
+      { index: entries.replace(/"$/, '_record"'), on: `${entries} (partition, kind, id)` },
     ],
   }
 }
