@@ -1,6 +1,7 @@
 import { SallyportError } from '../protocol/error.js'
 import { examine, examined } from '../protocol/examine.js'
 import { systemNow } from '../protocol/time.js'
+import { someAtOnce } from '../store/some-at-once.js'
 import { warnOnce } from '../store/warnings.js'
 import { type AgentRecord, recordOf, tenantIndex } from './agent-record.js'
 import { type AgentsQuestion, agentsCalls, agentsOptions } from './agent-shapes.js'
@@ -104,7 +105,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     /** The agents of a tenant, ended ones included, a page at a time. */
     async list({ tenant, cursor, limit = 100 }: AgentsQuestion) {
       const page = await store.list(tenantIndex, tenant, { limit, ...(cursor !== undefined && { cursor }) })
-      const found = await Promise.all(page.ids.map(({ id }) => records.agent(id)))
+      const found = await someAtOnce(page.ids, ({ id }) => records.agent(id))
       const agents = found.flatMap((one) => (one?.row.tenant === tenant ? [recordOf(one.row)] : []))
       return { agents, ...(page.cursor !== undefined && { cursor: page.cursor }) }
     },

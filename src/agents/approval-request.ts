@@ -1,5 +1,6 @@
 import { randomId } from '../crypto/hash.js'
 import { inTime } from '../protocol/within.js'
+import { someAtOnce } from '../store/some-at-once.js'
 import {
   type Approval,
   type ApprovalRequest,
@@ -24,7 +25,7 @@ export function createAsking({ shelf, ttl, maxPending, notify, emit, refuse, now
   /** A place for one more. @throws SallyportError `approvals_exceeded`, whose cause says when one of them expires */
   async function roomIn(queue: Queue, { tenant, agent }: Call): Promise<Queue> {
     if (queue.ids.length < maxPending) return queue
-    const found = await Promise.all(queue.ids.map((id) => shelf.find(id, tenant)))
+    const found = await someAtOnce(queue.ids, (id) => shelf.find(id, tenant))
     const pending = found.flatMap((one) => (one?.approval.status === 'pending' ? one.approval : []))
     if (pending.length < maxPending) return { ...queue, ids: pending.map(({ id }) => id) }
     const resetsAt = Math.min(...pending.map(({ expiresAt }) => expiresAt))

@@ -1,5 +1,6 @@
 import type { Now } from '../protocol/time.js'
 import type { Put, RecordId, RecordStore } from '../store/contract.js'
+import { someAtOnce } from '../store/some-at-once.js'
 import { storedJson } from '../store/stored-json.js'
 import { type Approval, type Call, isOpen } from './approval.js'
 import { nameOf } from './names.js'
@@ -88,7 +89,7 @@ export function createShelf(store: RecordStore, now: Now) {
       ...(cursor !== undefined && { cursor }),
       ...(limit !== undefined && { limit }),
     })
-    const entries = await Promise.all(ids.map(async ({ id }) => ({ id, found: await find(id, tenant) })))
+    const entries = await someAtOnce(ids, async ({ id }) => ({ id, found: await find(id, tenant) }))
     const fits = ({ approval }: Found) => sub === undefined || isSame(approval, whose)
     return { entries: entries.filter(({ found }) => !found || fits(found)), next }
   }

@@ -20,6 +20,7 @@ import { principal } from '../protocol/web-shapes.js'
 import { inTime } from '../protocol/within.js'
 import type { RecordStore } from '../store/contract.js'
 import { storeCheck } from '../store/examine-store.js'
+import { someAtOnce } from '../store/some-at-once.js'
 import { type Approval, type ApprovalKind, type ApprovalRequest, type Call, isCode, isOpen } from './approval.js'
 import type { Refuse } from './approval-parts.js'
 import { createAsking } from './approval-request.js'
@@ -273,12 +274,10 @@ export function createApprovals(options: ApprovalsOptions) {
         let cursor: string | undefined
         do {
           const { entries, next } = await shelf.page(selection, cursor)
-          const done = await Promise.all(
-            entries.map(async ({ id, found }) => {
-              const there = found ?? (await shelf.bar(id, selection.tenant))
-              return there && isOpen(there.approval) && end(there, 'stopped')
-            }),
-          )
+          const done = await someAtOnce(entries, async ({ id, found }) => {
+            const there = found ?? (await shelf.bar(id, selection.tenant))
+            return there && isOpen(there.approval) && end(there, 'stopped')
+          })
           ended += done.filter(Boolean).length
           cursor = next
         } while (cursor !== undefined)

@@ -5,6 +5,7 @@ import { type Now, systemNow } from '../protocol/time.js'
 import { inTime } from '../protocol/within.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { storeCheck } from '../store/examine-store.js'
+import { someAtOnce } from '../store/some-at-once.js'
 import { warnOnce } from '../store/warnings.js'
 import { createChains, type Dated, rowId } from './audit-chain.js'
 import { type AuditEntry, type AuditHead, type AuditRow, entryCheck, entryOf, isKnownRow } from './audit-row.js'
@@ -143,7 +144,8 @@ export function createAudit(options: AuditOptions) {
   async function page(tenant: string, from: number, limit: number) {
     const last = (await chains.readHead(tenant))?.seq ?? 0
     const size = Math.max(0, Math.min(limit, 1000, last - from + 1))
-    const stored = await Promise.all(Array.from({ length: size }, (_, at) => store.get(rowId(tenant, from + at))))
+    const numbers = Array.from({ length: size }, (_, at) => from + at)
+    const stored = await someAtOnce(numbers, (seq) => store.get(rowId(tenant, seq)))
     const next = from + size <= last ? from + size : undefined
     // A row that is gone is left out: its number says so to whoever verifies.
     return { lines: stored.flatMap((row) => row?.value ?? []), next }

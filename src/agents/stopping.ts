@@ -1,4 +1,5 @@
 import { idsUnder } from '../store/ids-under.js'
+import { someAtOnce } from '../store/some-at-once.js'
 import { type AgentRow, aboveIndex, newEpoch, putRow } from './agent-record.js'
 import { agentError } from './errors.js'
 import { type Parts, rowOf } from './parts.js'
@@ -25,7 +26,7 @@ export function createStopping(parts: Parts) {
   /** What an ended agent has left behind. */
   async function clear(tenant: string, id: string): Promise<void> {
     const holds = (await ledger?.holds(tenant, `agent:${id}`)) ?? []
-    await Promise.all(holds.map((hold) => ledger?.release(hold)))
+    await someAtOnce(holds, async (hold) => ledger?.release(hold))
     await approvals?.voidAll({ tenant, agent: id })
   }
 

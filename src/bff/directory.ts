@@ -1,4 +1,5 @@
 import type { RecordStore } from '../store/contract.js'
+import { someAtOnce } from '../store/some-at-once.js'
 import type { Idle } from './idle.js'
 import { type NotBefore, providerSessionKey, subjectKey } from './not-before.js'
 import type { SessionRecord } from './record.js'
@@ -68,7 +69,7 @@ export function createDirectory({
       const next = await page(index, value, cursor)
       // There is, or was, such a session: what cannot be ended now has to find the stamp later.
       if (sid !== undefined && cursor === undefined && next.ids.length) await notBefore.stamp({ iss, sub, sid }, true)
-      const ended = await Promise.all(next.ids.map(({ id }) => shelf.bury(id, 'revoked', theirs)))
+      const ended = await someAtOnce(next.ids, ({ id }) => shelf.bury(id, 'revoked', theirs))
       for (const live of ended) {
         if (!live) continue
         count++
@@ -82,14 +83,12 @@ export function createDirectory({
   return {
     async list({ record: own }, from) {
       const { ids, cursor } = await page('session-sub', await subjectKey(own.iss, own.sub), from)
-      const found = await Promise.all(
-        ids.map(async ({ id }) => {
-          const live = await records.load(id)
-          return live && live !== 'later' && !('ended' in live) && live.record.sub === own.sub
-            ? device(live.record, own.id)
-            : undefined
-        }),
-      )
+      const found = await someAtOnce(ids, async ({ id }) => {
+        const live = await records.load(id)
+        return live && live !== 'later' && !('ended' in live) && live.record.sub === own.sub
+          ? device(live.record, own.id)
+          : undefined
+      })
       const sessions = found.filter((one) => one !== undefined).sort((a, b) => b.last_used - a.last_used)
       return { sessions, cursor }
     },

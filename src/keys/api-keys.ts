@@ -5,6 +5,7 @@ import { systemNow } from '../protocol/time.js'
 import { inTime } from '../protocol/within.js'
 import type { Stored } from '../store/contract.js'
 import { idsUnder } from '../store/ids-under.js'
+import { someAtOnce } from '../store/some-at-once.js'
 import { warnOnce } from '../store/warnings.js'
 import { written } from '../store/written.js'
 import { keyError } from './errors.js'
@@ -262,7 +263,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     async list({ tenant, owner, cursor, limit = 100 }: KeysQuestion) {
       const [index, value] = owner === undefined ? [tenantIndex, tenant] : [ownerIndex, ownerValue(tenant, owner)]
       const page = await store.list(index, value, { limit, ...(cursor !== undefined && { cursor }) })
-      const rows = await Promise.all(page.ids.map(({ id }) => find(id, tenant)))
+      const rows = await someAtOnce(page.ids, ({ id }) => find(id, tenant))
       const keys = rows.flatMap((found) => (found ? [recordOf(found.row)] : []))
       return { keys, ...(page.cursor !== undefined && { cursor: page.cursor }) }
     },

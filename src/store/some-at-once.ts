@@ -1,0 +1,19 @@
+/** Calls at a time: one page of a thousand must not take every connection from everybody else. */
+const WIDTH = 8
+
+/** As `Promise.all` of all calls, a few at a time: results in order, and no further calls after one has failed. */
+export async function someAtOnce<Item, Result>(
+  items: readonly Item[],
+  call: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results = new Array<Result>(items.length)
+  // A generator ends for all who take from it when one of them throws; an array's iterator goes on.
+  const turns = (function* () {
+    yield* items.entries()
+  })()
+  async function worker(): Promise<void> {
+    for (const [at, item] of turns) results[at] = await call(item)
+  }
+  await Promise.all(Array.from({ length: Math.min(WIDTH, items.length) }, worker))
+  return results
+}
