@@ -104,7 +104,7 @@ describe('the store of the demo', () => {
         expect(demo.backend.store).toBe('PostgreSQL')
         await visit(demo)
         await client.connect()
-        const { rows } = await client.query("select id from fieldnotes_records where kind = 'session'")
+        const { rows } = await client.query("select id from fieldnotes_records where kind like 'session.%'")
         expect(rows).toHaveLength(1)
       })
     } finally {
