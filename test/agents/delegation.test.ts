@@ -163,7 +163,7 @@ describe('acting for a person', () => {
   })
 
   it.each(['auth_time', 'iat'])(
-    '[G-21] is had by no sign-in from before that end, by %s, whoever asks and when',
+    '[G-21][G-21 twin] is had by no sign-in from before that end, by %s, whoever asks and when',
     async (claim) => {
       const world = scene({ agents: { isPerson: () => true } })
       const { agents, open, call, person, advance } = world

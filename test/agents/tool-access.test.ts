@@ -717,8 +717,15 @@ describe('the four scenarios', () => {
     expect(executed).toHaveLength(1)
   })
 
-  it('[G-22 twin] runs after a failure before the call', async () => {
+  it('[G-22 twin] runs once for each approval, and not where nobody can say whether the agent stands', async () => {
     const { grant, approve, executed, agents } = await world({ tools })
+    for (let runs = 1; runs <= 2; runs++) {
+      const { id } = await asked(grant(callOf('execute'), agent))
+      await approve(id)
+      await using allowed = await grant({ ...callOf('execute'), approval: id }, agent)
+      expect(await allowed.runInSandbox()).toBe('from the sandbox')
+      expect(executed).toHaveLength(runs)
+    }
     const { id } = await asked(grant(callOf('execute'), agent))
     await approve(id)
     await using allowed = await grant({ ...callOf('execute'), approval: id }, agent)
@@ -726,7 +733,7 @@ describe('the four scenarios', () => {
     agents.standing = () => Promise.reject(new StoreError())
     await expect(allowed.runInSandbox()).rejects.toMatchObject({ code: 'store_unavailable' })
     agents.standing = standing
-    expect(executed).toHaveLength(0)
+    expect(executed).toHaveLength(2)
   })
 
   it('what needs no sandbox has none', async () => {

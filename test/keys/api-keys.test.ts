@@ -325,7 +325,7 @@ describe('rotation', () => {
     expect((await keys.rotate(record.id, { tenant: 'acme' })).key).toMatch(/^sp_live_/)
   })
 
-  it('[K-15] beside the end of its owner leaves no successor', async () => {
+  it('[K-15][K-15 twin] beside the end of its owner leaves no successor', async () => {
     const { create, keys, open, store, call } = world()
     for (let turn = 0; turn < 60; turn++) {
       const owner = `owner ${turn}`

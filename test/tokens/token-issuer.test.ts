@@ -255,7 +255,7 @@ describe('refresh tokens', () => {
     expect(await tokens.refresh(refresh_token)).toBeTruthy()
   })
 
-  it('[K-17] stay ended as long as what was issued would have lived, whatever is issued now', async () => {
+  it('[K-17][K-17 twin] stay ended as long as what was issued would have lived, whatever is issued now', async () => {
     const day = 86_400
     const { open, issue, advance } = scene({ refreshTokenLifetime: 30 * day, refreshTokenAbsoluteLifetime: 60 * day })
     const [first, kept] = [await issue({ refresh: true }), await issue({ refresh: true })]
