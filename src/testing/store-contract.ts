@@ -1,5 +1,6 @@
 import type { Change, Put, RecordId, RecordStore } from '../store/contract.js'
 import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './contract-checks.js'
+import { raceCases } from './store-race-cases.js'
 
 /**
  * What every RecordStore must do, for authors of others: run each case with any test runner. The cases share a store;
@@ -174,24 +175,7 @@ export function recordStoreContract(
       await wait(0.7)
       same(await store.consume(id('once'), 0.5), true)
     }),
-    check('of a consume and a write of what is absent, at once, one succeeds', async (store, { id, put }) => {
-      for (let at = 0; at < 20; at++) {
-        const all = [store.consume(id(`${at}`), 30), store.write([put(`${at}`, 'written', 'absent')])]
-        const results = await Promise.all(at % 2 ? all.reverse() : all)
-        same(results.filter(Boolean).length, 1)
-      }
-    }),
-    check('a check holds while another writes what was checked', async (store, { id, put }) => {
-      for (let at = 0; at < 10; at++) {
-        const [checked, done, ended] = [id(`end ${at}`), `done ${at}`, `end ${at}`]
-        const [went] = await Promise.all([
-          store.write([{ type: 'check', id: checked, ifVersion: 'absent' }, put(done, '1')]),
-          store.write([put(ended, 'ended'), { type: 'check', id: id(done), ifVersion: 'absent' }]),
-        ])
-        // Both would be: done after the end, or ended without having seen it done.
-        same([went, !went], [!(await store.get(checked)), !(await store.get(id(done)))])
-      }
-    }),
+    ...raceCases(check),
     check('misuse is a TypeError and writes nothing', async (store, { id, put, partition }) => {
       const elsewhere = { kind: 'test', partition: `${partition}-2`, id: 'x' }
       const wrong: Change[][] = [
