@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BffOptions, createBff } from 'sallyport/bff'
 import { toNodeListener } from 'sallyport/node'
@@ -8,17 +9,22 @@ import { mockAuthorizationServer } from 'sallyport/testing'
 import { build, type Rolldown } from 'vite'
 import { alias } from '../../vite.config.js'
 
+const app = fileURLToPath(new URL('./app', import.meta.url))
 let built: Promise<Map<string, string>> | undefined
 
 /** The page of these tests, bundled from the sources; once for each process. */
 async function bundle(): Promise<Map<string, string>> {
   const { NODE_ENV } = process.env
   const { output } = (await build({
-    root: fileURLToPath(new URL('./app', import.meta.url)),
+    root: app,
     configFile: false,
     logLevel: 'error',
     resolve: { alias },
-    build: { write: false, target: 'es2022' },
+    build: {
+      write: false,
+      target: 'es2022',
+      rolldownOptions: { input: ['index.html', 'guarded.html'].map((name) => join(app, name)) },
+    },
   })) as Rolldown.RolldownOutput
   // A build says `production` for the whole process.
   process.env['NODE_ENV'] = NODE_ENV
@@ -43,9 +49,12 @@ export type Place = Awaited<ReturnType<typeof startPlace>>
 export async function startPlace({
   mode = 'token-mediating',
   redirect_uri = '/callback',
+  guarded = false,
 }: {
   mode?: BffOptions['mode'] & string
   redirect_uri?: string
+  /** The page of `redirect_uri` is the one with a guarded view, like `/guarded`. */
+  guarded?: boolean
 } = {}) {
   built ??= bundle()
   const files = await built
@@ -94,7 +103,8 @@ export async function startPlace({
     }
     const file = files.get(path)
     response.setHeader('Content-Type', file && path.endsWith('.js') ? 'text/javascript' : 'text/html')
-    return response.end(path === '/frame' ? frame : (file ?? files.get('/index.html')))
+    const page = path === '/guarded' || (path === '/callback' && guarded) ? '/guarded.html' : '/index.html'
+    return response.end(path === '/frame' ? frame : (file ?? files.get(page)))
   })
 
   const client_secret = randomUUID()
