@@ -95,8 +95,8 @@ export default defineConfig(({ mode }) => ({
           environment: 'node',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/e2e/browser-setup.ts'],
-          // A browser mostly waits: three files at a time.
-          maxWorkers: 3,
+          // A browser mostly waits: four files at a time.
+          maxWorkers: 4,
           sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 120_000,
