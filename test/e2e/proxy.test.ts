@@ -169,7 +169,7 @@ describe('a script in the page, in proxy mode', () => {
     await notes(page).first().waitFor()
     await button(page, 'Hunt for tokens').click()
     await expect
-      .poll(() => left('proxy').allTextContents())
+      .poll(() => left('proxy').allTextContents(), { timeout: 10_000 })
       .toEqual(['nothing', 'no token; calls, while this page is open'])
     // Both lines stand beside each other, and the hunt does find what lies about.
     expect(await left('token-mediating').first().textContent()).toBe('nothing')
