@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../crypto/primitives.js'
 import type { Answer, Asked } from '../protocol/answer.js'
 import type { Mode, SessionAnswer, SignedOutReason } from '../protocol/session.js'
 import { json } from './answers.js'
@@ -48,13 +49,20 @@ export const nobody = (reason: SignedOutReason, mode: Mode): SessionAnswer<unkno
   reason,
 })
 
-export const somebody = async (
+type SignedIn = SessionAnswer<Readonly<Record<string, unknown>>>
+
+/** At once where the person's digest is known: this is in the answer to every page load. */
+export function somebody(
   { record, expiresAt }: Presence,
   { mode, now }: Pick<Settings, 'mode' | 'now'>,
-): Promise<SessionAnswer<Readonly<Record<string, unknown>>>> => ({
-  mode,
-  user: record.claims,
-  user_digest: await userDigest(record),
-  expires_at: expiresAt,
-  expires_in: secondsUntil(expiresAt, now()),
-})
+): MaybePromise<SignedIn> {
+  const answer = (user_digest: string): SignedIn => ({
+    mode,
+    user: record.claims,
+    user_digest,
+    expires_at: expiresAt,
+    expires_in: secondsUntil(expiresAt, now()),
+  })
+  const digest = userDigest(record)
+  return typeof digest === 'string' ? answer(digest) : digest.then(answer)
+}

@@ -1,4 +1,5 @@
 import { sha256 } from '../crypto/hash.js'
+import type { MaybePromise } from '../crypto/primitives.js'
 import type { Asked } from '../protocol/answer.js'
 import { Refusal } from './errors.js'
 import type { SessionRecord } from './record.js'
@@ -10,9 +11,9 @@ type Person = Pick<SessionRecord, 'iss' | 'sub'>
 const known = new WeakMap<Person, string>()
 
 /** One person as one name: no two pairs of issuer and subject have the same. It is no secret, and opens nothing. */
-export async function userDigest(person: Person): Promise<string> {
-  const found = known.get(person)
-  if (found !== undefined) return found
+export const userDigest = (person: Person): MaybePromise<string> => known.get(person) ?? digestOf(person)
+
+async function digestOf(person: Person): Promise<string> {
   const digest = await sha256(JSON.stringify([person.iss, person.sub]))
   known.set(person, digest)
   return digest
