@@ -240,6 +240,23 @@ describe('the packed package', () => {
     },
   )
 
+  it('[P-14] refuses encoded bytes that are no UTF-8 as it is built, and takes those that are', () => {
+    const script = `
+      import { createBff } from 'sallyport/bff'
+      const key = () => crypto.randomUUID() + crypto.randomUUID()
+      const bff = createBff({ issuer: 'https://login.example.net', client_id: 'notes', client_secret: key(), cookieKeys: [key()],
+        baseUrl: 'https://app.example.com', mode: 'proxy', routes: { notes: { upstream: 'https://api.example.com/v1' } } })
+      const headers = { 'Sallyport-CSRF': '1' }
+      for (const path of ['%c0%ae/x', '?a=%c0%ae', '%C3%A9/x', '?a=%C3%A9'])
+        console.log((await bff.fetch(new Request('https://app.example.com/bff/api/notes/' + path, { headers }))).status)`
+    expect(run('node', '--input-type=module', '-e', script).split('\n').slice(0, 4)).toEqual([
+      '400',
+      '400',
+      '401',
+      '401',
+    ])
+  })
+
   it('pleases publint and @arethetypeswrong/cli', async () => {
     const { messages } = await publint({ pkgDir: join(folder, 'node_modules/sallyport'), strict: true })
     expect(messages).toEqual([])

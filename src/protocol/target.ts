@@ -18,9 +18,13 @@ export function isPlainPath(path: string): boolean {
 /** Whether what is percent-encoded in a text is UTF-8. A percent sign that encodes nothing is none of its business. */
 export function isUtf8(text: string): boolean {
   if (!text.includes('%')) return true
+  return [...text.matchAll(/(?:%[\da-f]{2})+/gi)].every(([encoded]) => isDecodable(encoded))
+}
+
+/** What comes of it is looked at: a bundler takes a call out whose result nobody uses, and with it the check. */
+function isDecodable(encoded: string): boolean {
   try {
-    for (const [encoded] of text.matchAll(/(?:%[\da-f]{2})+/gi)) decodeURIComponent(encoded)
-    return true
+    return decodeURIComponent(encoded) !== ''
   } catch {
     return false
   }

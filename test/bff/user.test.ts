@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { sessionCookie } from 'sallyport/bff'
 import { createGuard } from 'sallyport/guard'
 import { describe, expect, it } from 'vitest'
@@ -20,18 +19,21 @@ import {
 } from '../world.js'
 
 /** What any implementation makes of the two: SHA-256 of their JSON. */
-const digestOf = (iss: string, sub: string) =>
-  createHash('sha256')
-    .update(JSON.stringify([iss, sub]))
-    .digest('base64url')
+async function digestOf(iss: string, sub: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify([iss, sub])))
+  return btoa(String.fromCharCode(...new Uint8Array(digest))).replace(
+    /[+/=]/g,
+    (one) => ({ '+': '-', '/': '_' })[one] ?? '',
+  )
+}
 
-const alice = digestOf(ISSUER, 'alice')
-const bob = digestOf(ISSUER, 'bob')
+const alice = await digestOf(ISSUER, 'alice')
+const bob = await digestOf(ISSUER, 'bob')
 /** Whom a page may believe to be here while Alice is. */
 const others = {
   'another person': bob,
-  'the same subject at another issuer': digestOf('https://login.example.org', 'alice'),
-  'a subject that carries the seam': digestOf(`${ISSUER} alice`, ''),
+  'the same subject at another issuer': await digestOf('https://login.example.org', 'alice'),
+  'a subject that carries the seam': await digestOf(`${ISSUER} alice`, ''),
   'nobody that could be': 'alice',
   nothing: '',
 }
