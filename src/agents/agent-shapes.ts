@@ -17,7 +17,7 @@ import {
   words,
 } from '../protocol/shape.js'
 import { principal } from '../protocol/web-shapes.js'
-import { storeCheck } from '../store/examine-store.js'
+import { storeCheck } from '../store/engine-shapes.js'
 import type { Ledger } from '../store/ledger.js'
 import type { Approvals } from './approvals.js'
 import type { ConsentWish, ExchangeWish, Whose } from './delegation.js'

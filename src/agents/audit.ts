@@ -4,7 +4,7 @@ import { func, name, object, optional, secret, whole } from '../protocol/shape.j
 import { type Now, systemNow } from '../protocol/time.js'
 import { inTime } from '../protocol/within.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
-import { storeCheck } from '../store/examine-store.js'
+import { storeCheck } from '../store/engine-shapes.js'
 import { someAtOnce } from '../store/some-at-once.js'
 import { warnOnce } from '../store/warnings.js'
 import { createChains, type Dated, rowId } from './audit-chain.js'

@@ -8,7 +8,7 @@ import { called, either, func, object, optional, secret, text, whole } from '../
 import { type Now, systemNow } from '../protocol/time.js'
 import { request as requestCheck } from '../protocol/web-shapes.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
-import { storeCheck } from '../store/examine-store.js'
+import { storeCheck } from '../store/engine-shapes.js'
 import { type AgentRecord, recordOf } from './agent-record.js'
 import { AGENT_HEADER, agentAnswer } from './answers.js'
 import { readBody } from './body.js'

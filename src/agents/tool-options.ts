@@ -14,7 +14,7 @@ import {
   valueFlaw,
 } from '../protocol/shape.js'
 import type { Now } from '../protocol/time.js'
-import { ledgerCheck } from '../store/examine-store.js'
+import { ledgerCheck } from '../store/engine-shapes.js'
 import type { Ledger } from '../store/ledger.js'
 import type { Approvals } from './approvals.js'
 import type { Audit } from './audit.js'

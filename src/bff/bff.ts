@@ -1,7 +1,7 @@
 import { type Answer, toResponse, withAnswers } from '../protocol/answer.js'
 import { examined } from '../protocol/examine.js'
 import type { SessionAnswer } from '../protocol/session.js'
-import { memoryStore } from '../store/memory.js'
+import { memoryStore } from '../store/memory/store.js'
 import { json } from './answers.js'
 import { createAudiences } from './audiences.js'
 import { createBackground } from './background.js'

@@ -17,7 +17,7 @@ import {
   words,
 } from '../protocol/shape.js'
 import { request } from '../protocol/web-shapes.js'
-import { storeCheck } from '../store/examine-store.js'
+import { storeCheck } from '../store/engine-shapes.js'
 import type { RateLimiter } from './address-counter.js'
 import { type ClientOptions, clientShape } from './client.js'
 import type { BffOptions, SiteOptions } from './options.js'

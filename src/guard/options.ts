@@ -2,7 +2,7 @@ import type { CryptoKey, JWTHeaderParameters } from 'jose'
 import { privateKeyFlaw } from '../protocol/jwk.js'
 import type { Secret } from '../protocol/secret.js'
 import { either, func, list, object, oneOf, optional, seconds, secret, text } from '../protocol/shape.js'
-import { storeCheck } from '../store/examine-store.js'
+import { storeCheck } from '../store/engine-shapes.js'
 import type { DpopOptions } from './proof.js'
 
 export interface AccessTokenOptions {

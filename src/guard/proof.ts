@@ -4,7 +4,7 @@ import { platform } from '../crypto/platform.js'
 import { isWebAddress, type PublicUrl, publicAddress } from '../protocol/public-address.js'
 import { CLOCK_TOLERANCE } from '../protocol/time.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
-import { memoryStore } from '../store/memory.js'
+import { memoryStore } from '../store/memory/store.js'
 
 export interface DpopOptions {
   /**

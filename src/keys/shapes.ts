@@ -18,7 +18,7 @@ import {
   words,
 } from '../protocol/shape.js'
 import { request } from '../protocol/web-shapes.js'
-import { ledgerCheck, storeCheck } from '../store/examine-store.js'
+import { ledgerCheck, storeCheck } from '../store/engine-shapes.js'
 import type { ApiKeysOptions, WatchOptions } from './options.js'
 import type { Quota } from './quota.js'
 import type { KeyRecord } from './record.js'

@@ -21,5 +21,5 @@ export type {
   Shortage,
   Spending,
 } from './ledger.js'
-export { memoryStore } from './memory.js'
-export { memoryLedger } from './memory-ledger.js'
+export { memoryLedger } from './memory/ledger.js'
+export { memoryStore } from './memory/store.js'

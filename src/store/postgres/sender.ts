@@ -1,7 +1,7 @@
-import { examine } from '../protocol/examine.js'
-import { called, func, object, optional, text } from '../protocol/shape.js'
-import { StoreError } from './contract.js'
-import { faultOfPostgres, storeFault } from './faults.js'
+import { examine } from '../../protocol/examine.js'
+import { called, func, object, optional, text } from '../../protocol/shape.js'
+import { StoreError } from '../contract.js'
+import { faultOfPostgres, storeFault } from '../faults.js'
 
 /** Runs one statement with `$1` parameters. A `pg` client, pool or transaction fits as it is. */
 export type Query = (text: string, parameters: unknown[]) => Promise<{ rows: unknown[] }>

@@ -2,7 +2,7 @@
  * Looks at the entries of a map in turn, as many as it is told to at a time, and removes what is useless: no write pays for
  * all that there is. Two for each entry that is added keep a map within twice what is of use.
  */
-export function createHand<Key, Value>(
+export function createSweep<Key, Value>(
   map: Map<Key, Value>,
   useless: (value: Value) => boolean,
   remove: (key: Key, value: Value) => void = (key) => map.delete(key),

@@ -1,11 +1,8 @@
-import { examineArguments } from '../protocol/examine.js'
-import type { Change, Put, RecordId, RecordStore } from './contract.js'
-import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from './examine.js'
-import { migrateTo } from './postgres-format.js'
-import { atReadCommitted, examinePostgres, lockOf, outage, type PostgresStoreOptions } from './postgres-sender.js'
-
-export { type PostgresLedger, postgresLedger } from './postgres-ledger.js'
-export type { PostgresStoreOptions, Query } from './postgres-sender.js'
+import { examineArguments } from '../../protocol/examine.js'
+import type { Change, Put, RecordId, RecordStore } from '../contract.js'
+import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from '../validate.js'
+import { migrateTo } from './format.js'
+import { atReadCommitted, examinePostgres, lockOf, outage, type PostgresStoreOptions } from './sender.js'
 
 export interface PostgresStore extends RecordStore {
   /** Makes the tables, or brings them up to this release. Safe to call at every start, by many processes at once. */

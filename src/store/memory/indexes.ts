@@ -1,4 +1,4 @@
-import type { IndexEntry, RecordId } from './contract.js'
+import type { IndexEntry, RecordId } from '../contract.js'
 
 /** Which records are under an index value, by their keys. */
 export interface MemoryIndex {

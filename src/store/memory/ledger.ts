@@ -1,9 +1,8 @@
-import { createBounded } from '../protocol/bounded.js'
-import { examine, examineArguments } from '../protocol/examine.js'
-import { systemNow } from '../protocol/time.js'
-import { examineHold, examineSpending, holdOf, isSame, isWorse, ledgerCalls } from './examine-ledger.js'
-import { type MemoryOptions, memoryOptions } from './examine-store.js'
-import { createHand } from './hand.js'
+import { createBounded } from '../../protocol/bounded.js'
+import { examine, examineArguments } from '../../protocol/examine.js'
+import { systemNow } from '../../protocol/time.js'
+import { isForgotten, shortageOf, windowAt } from '../budget-windows.js'
+import { type MemoryOptions, memoryOptions } from '../engine-shapes.js'
 import {
   type BudgetLine,
   HOLD_KEPT,
@@ -13,9 +12,10 @@ import {
   SETTLED_KEPT,
   type Shortage,
   type Spending,
-} from './ledger.js'
+} from '../ledger.js'
+import { examineHold, examineSpending, holdOf, isSame, isWorse, ledgerCalls } from '../validate-ledger.js'
 import { createOpenHolds } from './open-holds.js'
-import { isForgotten, shortageOf, windowAt } from './windows.js'
+import { createSweep } from './sweep.js'
 
 interface Held {
   readonly hold: Hold
@@ -48,7 +48,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
   examine('memoryLedger', memoryOptions, options)
   const { now = systemNow } = options
   const accounts = new Map<string, Account>()
-  const sweepSome = createHand(accounts, ({ window, held }) => !held && isForgotten(window, now()))
+  const sweepSome = createSweep(accounts, ({ window, held }) => !held && isForgotten(window, now()))
   const open = createOpenHolds<Held>(subjectsOf)
   const over = createBounded<Held>(REMEMBERED)
 

@@ -1,6 +1,6 @@
-import { examineArguments } from '../protocol/examine.js'
-import { StoreError } from './contract.js'
-import { bySubject, examineHold, examineSpending, holdOf, ledgerCalls } from './examine-ledger.js'
+import { examineArguments } from '../../protocol/examine.js'
+import { shortageOf, windowAt } from '../budget-windows.js'
+import { StoreError } from '../contract.js'
 import {
   type BudgetLine,
   HOLD_KEPT,
@@ -9,10 +9,10 @@ import {
   ledgerError,
   type Shortage,
   type Spending,
-} from './ledger.js'
-import { ledgerScripts } from './redis-ledger-scripts.js'
-import { createRedisSender, escapeName, type RedisStoreOptions } from './redis-sender.js'
-import { shortageOf, windowAt } from './windows.js'
+} from '../ledger.js'
+import { bySubject, examineHold, examineSpending, holdOf, ledgerCalls } from '../validate-ledger.js'
+import { ledgerScripts } from './ledger-scripts.js'
+import { createRedisSender, escapeName, type RedisStoreOptions } from './sender.js'
 
 /** Holds that one call asks about. */
 const DESCRIBED = 100

@@ -1,10 +1,7 @@
-import { examineArguments } from '../protocol/examine.js'
-import { type Change, type Put, type RecordId, type RecordStore, StoreError } from './contract.js'
-import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from './examine.js'
-import { createRedisSender, escapeName, type RedisStoreOptions, type Script } from './redis-sender.js'
-
-export { redisLedger } from './redis-ledger.js'
-export type { RedisStoreOptions } from './redis-sender.js'
+import { examineArguments } from '../../protocol/examine.js'
+import { type Change, type Put, type RecordId, type RecordStore, StoreError } from '../contract.js'
+import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from '../validate.js'
+import { createRedisSender, escapeName, type RedisStoreOptions, type Script } from './sender.js'
 
 /**
  * Records in Redis 6.2 or later, Valkey, or a cluster of them, through the caller's own client. A partition is a hash tag,

@@ -1,6 +1,6 @@
-import { examine } from '../protocol/examine.js'
-import { called, func, object, optional, words } from '../protocol/shape.js'
-import { faultOfRedis, storeFault } from './faults.js'
+import { examine } from '../../protocol/examine.js'
+import { called, func, object, optional, words } from '../../protocol/shape.js'
+import { faultOfRedis, storeFault } from '../faults.js'
 
 export interface RedisStoreOptions {
   /**

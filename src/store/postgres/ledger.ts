@@ -1,10 +1,10 @@
-import { examineArguments } from '../protocol/examine.js'
-import { examineHold, examineSpending, holdOf, ledgerCalls } from './examine-ledger.js'
-import { type BudgetLine, type Hold, type Ledger, ledgerError, type Shortage } from './ledger.js'
-import { migrateTo } from './postgres-format.js'
-import { ledgerSchema } from './postgres-ledger-schema.js'
-import { atReadCommitted, examinePostgres, outage, type PostgresStoreOptions } from './postgres-sender.js'
-import { shortageOf, windowAt } from './windows.js'
+import { examineArguments } from '../../protocol/examine.js'
+import { shortageOf, windowAt } from '../budget-windows.js'
+import { type BudgetLine, type Hold, type Ledger, ledgerError, type Shortage } from '../ledger.js'
+import { examineHold, examineSpending, holdOf, ledgerCalls } from '../validate-ledger.js'
+import { migrateTo } from './format.js'
+import { ledgerSchema } from './ledger-schema.js'
+import { atReadCommitted, examinePostgres, outage, type PostgresStoreOptions } from './sender.js'
 
 export interface PostgresLedger extends Ledger {
   /** Makes the tables and functions, or brings them up to this release. Safe to call at every start, by many processes at once. */

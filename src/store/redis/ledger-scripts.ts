@@ -1,6 +1,6 @@
-import { SETTLED_KEPT } from './ledger.js'
-import type { Script } from './redis-sender.js'
-import { windowsKept } from './windows.js'
+import { windowsKept } from '../budget-windows.js'
+import { SETTLED_KEPT } from '../ledger.js'
+import type { Script } from './sender.js'
 
 /** See `protocol/format.ts`. */
 const FORMAT = 1

@@ -1,10 +1,10 @@
-import { examine, examineArguments } from '../protocol/examine.js'
-import { systemNow } from '../protocol/time.js'
-import type { Change, IndexEntry, Put, RecordId, RecordStore, Stored } from './contract.js'
-import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from './examine.js'
-import { type MemoryOptions, memoryOptions } from './examine-store.js'
-import { createHand } from './hand.js'
-import { createMemoryIndex } from './memory-index.js'
+import { examine, examineArguments } from '../../protocol/examine.js'
+import { systemNow } from '../../protocol/time.js'
+import type { Change, IndexEntry, Put, RecordId, RecordStore, Stored } from '../contract.js'
+import { type MemoryOptions, memoryOptions } from '../engine-shapes.js'
+import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from '../validate.js'
+import { createMemoryIndex } from './indexes.js'
+import { createSweep } from './sweep.js'
 
 interface Held extends Stored {
   /** Epoch seconds; `Infinity` without a ttl. */
@@ -25,7 +25,7 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
   const { now = systemNow } = options
   const records = new Map<string, Held>()
   const indexes = createMemoryIndex()
-  const sweepSome = createHand(records, ({ until }) => until <= now(), remove)
+  const sweepSome = createSweep(records, ({ until }) => until <= now(), remove)
   let versions = 0
 
   function remove(key: string, held = records.get(key)): void {

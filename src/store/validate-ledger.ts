@@ -1,8 +1,8 @@
 import { type Calls, examineArguments, promised } from '../protocol/examine.js'
 import { isName } from '../protocol/names.js'
 import { check, instant, list, name, object, oneOf, optional, type Shape, whole } from '../protocol/shape.js'
-import { ttlCheck } from './examine.js'
 import type { BudgetLine, BudgetWindow, Hold, Ledger, Reservation, Shortage, Spending } from './ledger.js'
+import { ttlCheck } from './validate.js'
 
 const owner = check<BudgetLine['subject']>(
   '"tenant:", "agent:", "key:" or "user:" and an id',

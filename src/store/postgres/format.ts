@@ -1,6 +1,6 @@
-import { isLaterFormat } from '../protocol/format.js'
-import { StoreError } from './contract.js'
-import type { Query } from './postgres-sender.js'
+import { isLaterFormat } from '../../protocol/format.js'
+import { StoreError } from '../contract.js'
+import type { Query } from './sender.js'
 
 /** The form of tables and functions, see `protocol/format.ts`. 0.1.0 wrote it nowhere. */
 const FORMAT = 1

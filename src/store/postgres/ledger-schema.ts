@@ -1,7 +1,7 @@
-import { HOLD_KEPT, SETTLED_KEPT } from './ledger.js'
-import type { Step } from './postgres-format.js'
-import { lockOf } from './postgres-sender.js'
-import { windowsKept } from './windows.js'
+import { windowsKept } from '../budget-windows.js'
+import { HOLD_KEPT, SETTLED_KEPT } from '../ledger.js'
+import type { Step } from './format.js'
+import { lockOf } from './sender.js'
 
 /** Rows that are removed where one is added. */
 const REMOVED = 2

@@ -1,0 +1,3 @@
+export { type PostgresLedger, postgresLedger } from './ledger.js'
+export type { PostgresStoreOptions, Query } from './sender.js'
+export { type PostgresStore, postgresStore } from './store.js'

@@ -1,0 +1,3 @@
+export { redisLedger } from './ledger.js'
+export type { RedisStoreOptions } from './sender.js'
+export { redisStore } from './store.js'
