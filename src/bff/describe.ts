@@ -1,14 +1,14 @@
 import type { Mode } from '../protocol/session.js'
+import { thumbprint } from '../provider/private-key.js'
+import type { Provider } from '../provider/provider.js'
 import type { RecordStore } from '../store/contract.js'
 import { warningsOf } from '../store/warnings.js'
-import type { CookieJar } from './cookie-jar.js'
+import type { Parts } from './context.js'
 import { deviationsOf } from './deviations.js'
-import type { Endpoint } from './endpoint.js'
-import type { Keyring } from './keyring.js'
-import type { Parts } from './parts.js'
-import { thumbprint } from './private-key.js'
-import type { Provider } from './provider.js'
-import type { RateLimits } from './rate-limits.js'
+import type { Keyring } from './http/cookie-keys.js'
+import type { CookieJar } from './http/cookies.js'
+import type { Endpoint } from './http/endpoint.js'
+import type { RateLimits } from './http/rate-limits.js'
 
 /** What is in force, for an operator to read. Holds no secret; not for strangers. */
 export interface Description {

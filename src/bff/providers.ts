@@ -1,5 +1,5 @@
-import type { Dpop } from './dpop.js'
-import { createProvider, type Provider } from './provider.js'
+import type { Dpop } from '../provider/dpop.js'
+import { createProvider, type Provider } from '../provider/provider.js'
 import type { Settings } from './settings.js'
 
 /** The providers that people sign in at. Nothing that one of them has issued is ever sent to another. */

@@ -3,12 +3,12 @@ import type { Authenticator, Principal, Verdict } from '../protocol/principal.js
 import { object, optional, text } from '../protocol/shape.js'
 import { StoreError } from '../store/contract.js'
 import type { Bff } from './bff.js'
-import { createCookieJar } from './cookie-jar.js'
-import { requireOwnPage } from './csrf.js'
+import { partsOf } from './context.js'
 import { bffErrors, Refusal, storeAway } from './errors.js'
-import { partsOf } from './parts.js'
-import type { Presence } from './sessions.js'
-import { requireUser } from './user.js'
+import { createCookieJar } from './http/cookies.js'
+import { requireOwnPage } from './http/csrf.js'
+import type { Presence } from './sessions/sessions.js'
+import { requireUser } from './sessions/signed-in-user.js'
 
 export interface SessionCookieOptions {
   /** The claim that names the tenant: one of the backend's `claims`. Default `tenant`. */

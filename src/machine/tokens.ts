@@ -1,7 +1,7 @@
-import type { createProvider } from '../bff/provider.js'
-import type { ProviderAnswer } from '../bff/provider-answers.js'
-import type { ProviderSettings } from '../bff/provider-settings.js'
 import { createBounded } from '../protocol/bounded.js'
+import type { createProvider } from '../provider/provider.js'
+import type { ProviderAnswer } from '../provider/refresh-outcome.js'
+import type { ProviderSettings } from '../provider/settings.js'
 import { type MachineError, machineError } from './errors.js'
 
 export interface MachineTokenOptions {

@@ -2,7 +2,7 @@ import { type IncomingMessage, type RequestOptions, request as requestHttp, type
 import { request as requestHttps, type Server as SecureServer } from 'node:https'
 import { type Duplex, pipeline } from 'node:stream'
 import type { Bff } from '../bff/bff.js'
-import type { Upgrade } from '../bff/upgrade.js'
+import type { Upgrade } from '../bff/proxy/upgrade.js'
 import { examine } from '../protocol/examine.js'
 import { having } from '../protocol/shape.js'
 import { isPlainTarget } from './listener.js'

@@ -1,9 +1,9 @@
 import type { RecordId, RecordStore } from 'sallyport/store'
-import { createKeyring } from '../../src/bff/keyring.js'
-import { appOf, ownStore } from '../../src/bff/own-store.js'
-import { createSealedRecords } from '../../src/bff/sealed-records.js'
+import { createKeyring } from '../../src/bff/http/cookie-keys.js'
+import { appOf, ownStore } from '../../src/bff/records/app-store.js'
+import { createSealedRecords } from '../../src/bff/records/sealed-records.js'
+import { createSessionRecords } from '../../src/bff/sessions/stored/session-records.js'
 import type { Settings } from '../../src/bff/settings.js'
-import { createSessionRecords } from '../../src/bff/stored-session.js'
 import { APP } from '../world.js'
 
 /** The records of an app as the backend itself writes them: with its keys, its name and its origin. */

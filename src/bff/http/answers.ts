@@ -1,0 +1,50 @@
+import type { Answer } from '../../protocol/answer.js'
+import { bffErrors, type Refusal, retryLater } from '../errors.js'
+
+/**
+ * What every answer carries that may depend on the session: no cache keeps it, and none that does mistakes one person's
+ * for another's. @see RFC 9111 section 5.2.2.5
+ */
+export const sessionHeaders = {
+  'Cache-Control': 'no-store, private',
+  Vary: 'Cookie',
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+}
+const jsonHeaders = { ...sessionHeaders, 'Content-Type': 'application/json' }
+
+/** The last word on a cookie is the only one: no answer sets one name twice (RFC 6265 section 4.1.1). */
+function lastOfEach(cookies: readonly string[]): readonly string[] {
+  if (cookies.length < 2) return cookies
+  return [...new Map(cookies.map((cookie) => [cookie.slice(0, cookie.indexOf('=')), cookie])).values()]
+}
+
+export const json = (body: unknown, cookies: readonly string[] = [], status = 200): Answer => ({
+  status,
+  headers: jsonHeaders,
+  cookies: lastOfEach(cookies),
+  body: JSON.stringify(body),
+})
+
+export const redirect = (location: string, cookies: readonly string[] = []): Answer => ({
+  status: 303,
+  headers: { ...sessionHeaders, Location: location },
+  cookies: lastOfEach(cookies),
+  body: null,
+})
+
+/** The same answer with more headers. */
+export const withHeaders = (answer: Answer, more: Readonly<Record<string, string>>): Answer => ({
+  ...answer,
+  headers: { ...answer.headers, ...more },
+})
+
+/** An error answer in RFC 6749 section 5.2's shape. Says what a caller may know and nothing else. */
+export function refusalAnswer({ code, message, details }: Refusal): Answer {
+  const { reason, claim, transaction, retryAfter, cookies, allow } = details
+  const [status] = bffErrors[code]
+  const answer = json({ error: code, error_description: message, reason, claim, transaction }, cookies, status)
+  if (allow) return withHeaders(answer, { Allow: allow.join(', ') })
+  if (!retryLater(code)) return answer
+  return withHeaders(answer, { 'Retry-After': `${Math.ceil(retryAfter ?? 1)}` })
+}

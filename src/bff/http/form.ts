@@ -1,0 +1,111 @@
+import type { Asked } from '../../protocol/answer.js'
+import { mediaType } from '../../protocol/header.js'
+import { hungUp } from '../../protocol/upstream.js'
+import { Refusal } from '../errors.js'
+
+/** Bytes. Nothing that a page sends here is longer. */
+const LIMIT = 16_384
+
+/** A form as an endpoint declares it: which parameters there are. Only `resource` may stand there several times. */
+export type Form = Map<string, string[]>
+
+/**
+ * Reads a form of at most 16 KiB.
+ *
+ * @throws Refusal `unsupported_media_type`, `request_too_large`, `invalid_request`
+ */
+export async function readForm(request: Asked, known: readonly string[] | 'any'): Promise<Form> {
+  return parseForm(await readFormText(request), known)
+}
+
+/**
+ * Every value of one parameter of a form, whatever else stands there: for endpoints that end something, which nothing that is
+ * said beside it may stop.
+ *
+ * @throws Refusal `unsupported_media_type`, `request_too_large`
+ */
+export async function readParameter(request: Asked, name: string): Promise<string[]> {
+  return new URLSearchParams(await readFormText(request)).getAll(name)
+}
+
+async function readFormText(request: Asked): Promise<string> {
+  const text = await readText(request)
+  if (text && mediaType(request.headers.get('content-type')) !== 'application/x-www-form-urlencoded')
+    throw new Refusal('unsupported_media_type')
+  return text
+}
+
+/** The parameters of a request's query. @throws Refusal `invalid_request` */
+export const readQuery = (request: Asked, known: readonly string[] | 'any'): Form =>
+  parseForm(new URL(request.url).search, known)
+
+/**
+ * Unknown and repeated parameters are refused, not ignored: what was meant by them cannot be known. An empty value is as
+ * good as none (RFC 6749 section 3.1).
+ */
+function parseForm(text: string, known: readonly string[] | 'any'): Form {
+  const form: Form = new Map()
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (known !== 'any' && !known.includes(name))
+      throw new Refusal('invalid_request', { description: 'A parameter is not known here.' })
+    if (!value) continue
+    const values = form.get(name) ?? []
+    if (values.length && name !== 'resource')
+      throw new Refusal('invalid_request', { description: `The parameter ${name} is repeated.` })
+    form.set(name, [...values, value])
+  }
+  return form
+}
+
+/**
+ * A body of a stated length is read as one piece: servers deliver no more than was stated (RFC 9112 section 6.3). Any other
+ * is read as a stream, to stop at the limit.
+ */
+async function readText(request: Asked): Promise<string> {
+  const tooLarge = () => new Refusal('request_too_large')
+  const stated = request.headers.get('content-length')
+  if (stated === '0') return ''
+  if (Number(stated) > LIMIT) throw tooLarge()
+  const brokenOff = () => {
+    throw hungUp()
+  }
+  if (stated !== null) {
+    const bytes = await request.arrayBuffer().catch(brokenOff)
+    if (bytes.byteLength > LIMIT) throw tooLarge()
+    return new TextDecoder().decode(bytes)
+  }
+  if (!request.body) return ''
+  const decoder = new TextDecoder()
+  const reader = request.body.getReader()
+  let text = ''
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read().catch(brokenOff)
+    if (done) return text + decoder.decode()
+    length += value.length
+    if (length > LIMIT) {
+      // Whoever sends it may take his time to hear of it.
+      reader.cancel().catch(() => {})
+      throw tooLarge()
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+}
+
+export const one = (form: Form, name: string): string | undefined => form.get(name)?.[0]
+
+/** @throws Refusal `invalid_request` naming the parameter */
+export function required(form: Form, name: string): string {
+  const value = one(form, name)
+  if (value === undefined) throw new Refusal('invalid_request', { description: `The parameter ${name} is missing.` })
+  return value
+}
+
+/** Whole seconds. @throws Refusal `invalid_request` naming the parameter */
+export function seconds(form: Form, name: string): number | undefined {
+  const value = one(form, name)
+  if (value === undefined) return undefined
+  if (!/^\d{1,9}(\.\d+)?$/.test(value))
+    throw new Refusal('invalid_request', { description: `${name} is a number of seconds.` })
+  return Number(value)
+}

@@ -1,0 +1,136 @@
+import { sha256 } from '../../crypto/hash.js'
+import type { Asked } from '../../protocol/answer.js'
+import { isPublic } from '../../protocol/networks.js'
+import { callerOf } from '../../protocol/proxies.js'
+import { within } from '../../protocol/within.js'
+import { Refusal } from '../errors.js'
+import type { Emit } from '../events.js'
+import type { SessionRecord } from '../sessions/session-record.js'
+import { createAddressCounter, type RateLimiter } from './address-counter.js'
+
+export interface RateLimits {
+  /**
+   * For each address: what begins and finishes sign-ins, hands out tokens, signs out by a frame of the provider's, or reaches an
+   * API as nobody. A request with a live session is never refused.
+   */
+  address?: RateLimiter
+  /** For each person, whatever their number of sessions: calls of APIs through the proxy. */
+  person?: RateLimiter
+  /**
+   * The address that a request comes from, where a proxy of yours says so. Default: by `trustedProxies`, else the address of the
+   * socket, as a rim knows it. Requests without any share one.
+   */
+  addressOf?(request: { readonly headers: Pick<Headers, 'get'> }): string | undefined
+}
+
+interface RateLimiterSettings {
+  rateLimits: RateLimits | false | undefined
+  trustedProxies: readonly string[]
+  emit: Emit
+  now(): number
+}
+
+export type RateLimiting = ReturnType<typeof createRateLimits>
+
+/** Seconds that a limiter has to answer. */
+const PATIENCE = 1
+/**
+ * What one address can do in a minute by default, as nobody. A sign-in is two to four requests: 250 people of one office can
+ * sign in in the same minute, a thousand between 8:58 and 9:02, behind one address. A flood leaves at most as many records a
+ * minute, none for longer than 15 minutes.
+ */
+const SIGN_IN = 1000
+/** The same for calls of APIs that need nobody: a page makes many of them. They leave nothing here. */
+const API = 6000
+const MINUTE = 60
+
+/**
+ * Counts before anything is done. A limiter that is out of reach lets everybody through: an outage of a counter is not to
+ * be an outage of sign-in. Keys are digests of people, and the networks of addresses.
+ *
+ * By default, in this process's memory, and only an address that says something: a public one at the other end of the socket,
+ * or one that a trusted proxy names. Behind a proxy that nobody has named all people have one address, which is private: then
+ * nobody is counted.
+ *
+ * `live`: whether a request comes with a session; asked only before one is refused.
+ *
+ * @see RFC 6585 section 4
+ */
+export function createRateLimits(
+  { rateLimits, trustedProxies, emit, now }: RateLimiterSettings,
+  live: (request: Asked) => Promise<boolean>,
+) {
+  const { address, person, addressOf } = rateLimits || {}
+  const usual =
+    rateLimits === undefined
+      ? { signIn: createAddressCounter(SIGN_IN, MINUTE, now), api: createAddressCounter(API, MINUTE, now) }
+      : undefined
+  const counted = new WeakMap<object, { limiter: RateLimiter; key: string }>()
+  let blind = false
+
+  async function consume(limiter: RateLimiter, key: string): Promise<void> {
+    try {
+      const spent = limiter.consume(key).then(() => true)
+      if (!(await within(spent, PATIENCE, false))) emit({ type: 'limiter_unavailable' })
+    } catch (error) {
+      const wait = error instanceof Object && 'msBeforeNext' in error ? Number(error.msBeforeNext) : Number.NaN
+      if (!Number.isNaN(wait)) throw new Refusal('too_many_requests', { retryAfter: wait / 1000 })
+      emit({ type: 'limiter_unavailable' })
+    }
+  }
+
+  /** What a request counts under; `undefined`: it is not counted. */
+  function keyOf(request: Asked): string | undefined {
+    const caller = callerOf(request, trustedProxies)
+    if (!usual) return `address:${networkOf((addressOf ? addressOf(request) : caller?.address) ?? '')}`
+    if (caller && (caller.named || isPublic(caller.address))) return networkOf(caller.address)
+    if (!blind) emit({ type: 'address_limit_off', remedy })
+    blind = true
+    return undefined
+  }
+
+  return {
+    /** Whether addresses have turned out to say nothing here. */
+    blind: () => blind,
+
+    /** @throws Refusal */
+    async byAddress(request: Asked, of: 'signIn' | 'api' = 'signIn'): Promise<void> {
+      const limiter = usual ? usual[of] : address
+      if (!limiter) return
+      const key = keyOf(request)
+      if (key === undefined) return
+      try {
+        await consume(limiter, key)
+        counted.set(request, { limiter, key })
+      } catch (refusal) {
+        if (!(await live(request).catch(() => false))) throw refusal
+      }
+    },
+
+    /** Somebody is signed in who has asked this: it does not count. */
+    signedIn(request: Asked): void {
+      const entry = counted.get(request)
+      if (counted.delete(request)) entry?.limiter.reward?.(entry.key, 1).catch(() => {})
+    },
+
+    /** @throws Refusal */
+    async byPerson({ iss, sub }: Pick<SessionRecord, 'iss' | 'sub'>): Promise<void> {
+      if (person) await consume(person, `person:${await sha256(JSON.stringify([iss, sub]))}`)
+    },
+  }
+}
+
+const remedy =
+  'Requests come from a private address or from none: nobody is limited by address. Name your proxies in "trustedProxies", or set "rateLimits"'
+
+/** An IPv6 host has a whole /64 to choose from: what counts is its network. IPv4 as it is, mapped or not. @see RFC 6177 */
+export function networkOf(address: string): string {
+  const bare = address.replace(/%.*$/, '')
+  if (!bare.includes(':') || !URL.canParse(`http://[${bare}]`)) return bare
+  const [head = '', tail = ''] = new URL(`http://[${bare}]`).hostname.slice(1, -1).split('::')
+  const [left, right] = [head, tail].map((part) => part.split(':').filter(Boolean)) as [string[], string[]]
+  const groups = [...left, ...Array(8 - left.length - right.length).fill('0'), ...right]
+  if (groups.slice(0, 6).join(':') !== '0:0:0:0:0:ffff') return `${groups.slice(0, 4).join(':')}::/64`
+  const [high, low] = groups.slice(6).map((group) => Number.parseInt(group, 16)) as [number, number]
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.')
+}

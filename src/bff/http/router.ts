@@ -1,0 +1,85 @@
+import { RegExpRouter } from 'hono/router/reg-exp-router'
+import type { Answer, Asked } from '../../protocol/answer.js'
+import { StoreError } from '../../store/contract.js'
+import type { Parts } from '../context.js'
+import { Refusal, type RefusalDetails, storeAway } from '../errors.js'
+import { refusalAnswer } from './answers.js'
+import { allowOrigin, answerPreflight, isOwnStream, requireNavigation, requireOwnPage } from './csrf.js'
+import type { Endpoint } from './endpoint.js'
+import { refusalPage } from './error-page.js'
+
+/**
+ * Brings a request to its endpoint, if the rules for who may call let it, and makes an answer of whatever is thrown. HEAD
+ * is a method of its own: GET may touch state here.
+ */
+export function createRouter(
+  endpoints: readonly Endpoint[],
+  { settings, limits }: Pick<Parts, 'settings' | 'limits'>,
+): (request: Asked) => Promise<Answer> {
+  const { basePath, emit } = settings
+  const pages = new Set(endpoints.flatMap(({ path, refusal }) => (refusal ? [basePath + path] : [])))
+
+  async function run(endpoint: Endpoint, request: Asked): Promise<Answer> {
+    if (!endpoint.exempt || (endpoint.exempt === 'stream' && !isOwnStream(request, settings)))
+      requireOwnPage(request, settings)
+    if (endpoint.exempt === 'navigation') requireNavigation(request)
+    if (endpoint.limited) await limits.byAddress(request)
+    return allowOrigin(request, await endpoint.answer(request), settings)
+  }
+
+  /** A path that there is, by a method that it does not know. */
+  function otherwise(request: Asked, path: string, allowed: readonly string[]): Answer {
+    if (request.method === 'OPTIONS') return answerPreflight(request, settings)
+    return refused(new Refusal('method_not_allowed', { allow: allowed }), request, path)
+  }
+
+  function refused(error: unknown, request: Asked, path: string): Answer {
+    const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable', outage(error, path))
+    // Nobody waits for an answer, and nothing was refused.
+    if ((error as Error).name === 'AbortError') return refusalAnswer(refusal)
+    emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
+    // Whoever calls /login by script gets JSON; nobody but a browser on its way back comes to /callback.
+    const page = pages.has(path) && (path.startsWith(`${basePath}/callback`) || refusal.code !== 'csrf_required')
+    return allowOrigin(request, page ? refusalPage(refusal, settings) : refusalAnswer(refusal), settings)
+  }
+
+  /** What an error that is no answer yet is to the caller: a store that is away, or a fault of ours. */
+  function outage(error: unknown, path: string): RefusalDetails {
+    if (error instanceof StoreError) {
+      // Of everything else the store's own watch has told the operator.
+      if (error.code === 'store_format_unknown') emit({ type: 'operator_error', detail: error.message })
+      return { description: storeAway }
+    }
+    const { name } = error as Error
+    if (name !== 'AbortError') emit({ type: 'operator_error', detail: `${name} in ${path}` })
+    return {}
+  }
+
+  const router = new RegExpRouter<(request: Asked, path: string) => Answer | Promise<Answer>>()
+  for (const endpoint of endpoints)
+    router.add(endpoint.method, basePath + endpoint.path, (request) =>
+      request.method === 'OPTIONS' ? answerPreflight(request, settings) : run(endpoint, request),
+    )
+  for (const path of new Set(endpoints.map((endpoint) => endpoint.path))) {
+    const allowed = endpoints.flatMap((endpoint) => (endpoint.path === path ? [endpoint.method] : []))
+    router.add('ALL', basePath + path, (request, asked) => otherwise(request, asked, allowed))
+  }
+
+  return async (request) => {
+    const path = pathOf(request.url)
+    try {
+      const route = router.match(request.method, path)[0][0]?.[0]
+      if (!route) throw new Refusal('not_found')
+      return await route(request, path)
+    } catch (error) {
+      return refused(error, request, path)
+    }
+  }
+}
+
+/** The path of a request's URL, as it stands there. */
+function pathOf(url: string): string {
+  const from = url.indexOf('/', url.indexOf('//') + 2)
+  const to = url.slice(from).search(/[?#]/)
+  return to < 0 ? url.slice(from) : url.slice(from, from + to)
+}

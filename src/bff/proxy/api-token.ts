@@ -1,0 +1,36 @@
+import type { Parts } from '../context.js'
+import { Refusal } from '../errors.js'
+import type { Route } from '../routes.js'
+import type { Wanted } from '../sessions/session-record.js'
+import type { Presence } from '../sessions/sessions.js'
+
+/** Seconds that a token must be good for. */
+const MIN_VALIDITY = 30
+
+/** The token of a session for the API behind a route. `refused` is the digest of one that the API did not take. @throws Refusal */
+export async function apiToken(
+  present: Presence,
+  { resource, scope }: Route,
+  { sessions }: Parts,
+  refused?: string,
+): Promise<string> {
+  const wanted: Wanted = { resource: [...resource], scope, minValidity: MIN_VALIDITY, ...(refused && { refused }) }
+  const outcome = await sessions.token(present, wanted)
+  if (outcome.type === 'token') return outcome.token.access_token
+  if (outcome.type === 'ended') throw new Refusal('session_expired', { reason: outcome.reason })
+  if (outcome.type === 'refused') throw new Refusal(outcome.error, describedBy(outcome))
+  throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })
+}
+
+/** What else a refused token says. */
+export const describedBy = ({ description }: { description?: string }) => (description ? { description } : {})
+
+/** How a token is shown to an API: with a proof that it is ours, where it is bound to our key. */
+export async function apiCredentials(
+  { dpop }: Parts,
+  token: string,
+  { method, url }: { method: string; url: string },
+): Promise<Record<string, string>> {
+  if (!dpop) return { authorization: `Bearer ${token}` }
+  return { authorization: `DPoP ${token}`, dpop: await dpop.proof(method, url, token) }
+}

@@ -1,0 +1,73 @@
+import type { Asked } from '../../protocol/answer.js'
+import { type Call, type Reply, UpstreamFailure } from '../../protocol/upstream.js'
+
+/** Calls APIs through `fetch`, wherever that is. */
+export const createFetchUpstream =
+  (fetch: typeof globalThis.fetch) =>
+  async (request: Asked, { method, url, headers, body, limit, timeout, until }: Call): Promise<Reply> => {
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), timeout * 1000)
+    const { signal: gone } = request
+    const sent = body === 'own' ? request.body && limited(request.body, limit) : body
+    try {
+      const answer = await fetch(url, {
+        method,
+        headers,
+        signal: AbortSignal.any([late.signal, gone, until?.signal].filter((signal) => signal !== undefined)),
+        redirect: 'manual',
+        ...(sent && { body: sent, duplex: 'half' }),
+      } as RequestInit)
+      return {
+        status: answer.status,
+        header: (name) => answer.headers.get(name) ?? undefined,
+        body: until && answer.body ? noticed(answer.body, until.over) : answer.body,
+        discard: () => void answer.body?.cancel().catch(() => {}),
+      }
+    } catch (error) {
+      const { cause } = error as { cause?: unknown }
+      for (const known of [error, cause]) if (known instanceof UpstreamFailure) throw known
+      if (gone?.aborted) throw new UpstreamFailure('gone', error)
+      throw new UpstreamFailure(late.signal.aborted ? 'timeout' : 'unavailable', error)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+/** Passes chunks on, at the pace of whoever reads them, until there are too many. One that breaks off was given up by its sender. */
+function limited(stream: ReadableStream<Uint8Array>, limit: number): ReadableStream<Uint8Array> {
+  const reader = stream.getReader()
+  let length = 0
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read().catch((error) => {
+        throw new UpstreamFailure('gone', error)
+      })
+      if (done) return controller.close()
+      length += value.byteLength
+      if (length <= limit) return controller.enqueue(value)
+      reader.cancel().catch(() => {})
+      throw new UpstreamFailure('too_large')
+    },
+    cancel: (reason) => reader.cancel(reason),
+  })
+}
+
+/** The same stream; says when it is over. */
+function noticed(stream: ReadableStream<Uint8Array>, over: () => void): ReadableStream<Uint8Array> {
+  const reader = stream.getReader()
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read().catch((error) => {
+        over()
+        throw error
+      })
+      if (!done) return controller.enqueue(value)
+      over()
+      controller.close()
+    },
+    cancel(reason) {
+      over()
+      return reader.cancel(reason)
+    },
+  })
+}

@@ -1,0 +1,117 @@
+import { sha256 } from '../../crypto/hash.js'
+import type { Answer, Asked } from '../../protocol/answer.js'
+import { parseChallenges } from '../../protocol/challenge.js'
+import { hungUp, type Reply, type Until, UpstreamFailure } from '../../protocol/upstream.js'
+import type { Parts } from '../context.js'
+import { Refusal } from '../errors.js'
+import type { Presence } from '../sessions/sessions.js'
+import { signedInUser } from '../sessions/signed-in-user.js'
+import { passedOn } from './answer.js'
+import { apiCredentials, apiToken } from './api-token.js'
+import { createFetchUpstream } from './fetch-upstream.js'
+import { bodyOf, tooLarge } from './request-body.js'
+import { type Target, targetOf } from './target.js'
+
+/**
+ * `/api/<route>/…`: calls an API as the person who is signed in. The page never sees the token, and nothing that it sends
+ * chooses where the call goes or as whom.
+ *
+ * Not done: redirects are not followed; bodies are not looked at, so that an API that writes its token into one hands it to the page.
+ * @see RFC 10017 section 6.1.3
+ */
+export function createProxy(parts: Parts) {
+  const { settings, sessions, streams, limits, dpop } = parts
+  const { emit } = settings
+  const throughFetch = createFetchUpstream(settings.fetch)
+
+  async function send(
+    request: Asked,
+    { route, url, name }: Target,
+    body: Uint8Array | 'own' | undefined,
+    credentials: Readonly<Record<string, string>>,
+    until: Until | undefined,
+  ): Promise<Reply> {
+    const headers: Record<string, string> = { 'accept-encoding': 'identity' }
+    for (const header of route.requestHeaders) {
+      const value = request.headers.get(header)
+      if (value !== null) headers[header] = value
+    }
+    Object.assign(headers, credentials)
+    const { timeout, limit } = route
+    const call = { method: request.method, url, headers, body, limit, timeout, ...(until && { until }) }
+    try {
+      const reply = await (settings.ownFetch || !request.send ? throughFetch(request, call) : request.send(call))
+      dpop?.learn(url, reply.header('dpop-nonce'))
+      return answerable(reply)
+    } catch (error) {
+      until?.over()
+      const reason = error instanceof UpstreamFailure ? error.reason : 'unavailable'
+      if (reason === 'too_large') throw tooLarge(limit)
+      if (reason === 'gone') throw hungUp()
+      emit({ type: 'upstream_failed', route: name })
+      throw new Refusal(reason === 'timeout' ? 'upstream_timeout' : 'upstream_unavailable')
+    }
+  }
+
+  /** What an API refuses, though it should not, is sent once more where it can be: with its nonce, then with another token. */
+  async function asSomebody(request: Asked, target: Target, present: Presence, shown: string[]): Promise<Reply> {
+    const { route, url } = target
+    const token = await apiToken(present, route, parts)
+    const body = await bodyOf(request, route.limit)
+    const until = route.sse && request.method === 'GET' ? streams.follow(request, present) : undefined
+    const attempt = async (token: string) => {
+      shown.push(token)
+      return send(request, target, body, await apiCredentials(parts, token, { method: request.method, url }), until)
+    }
+    let reply = await attempt(token)
+    if (reply.status !== 401 || body === 'own') return reply
+    if (dpop && wantsNonce(reply)) {
+      reply.discard()
+      reply = await attempt(token)
+      if (reply.status !== 401) return reply
+    }
+    const next = await apiToken(present, route, parts, await sha256(token)).catch(() => token)
+    if (next === token) return reply
+    reply.discard()
+    return attempt(next)
+  }
+
+  return async (request: Asked): Promise<Answer> => {
+    const target = targetOf(request, settings)
+    const shown: string[] = []
+    const echoed = (header: string) =>
+      emit({
+        type: 'operator_error',
+        detail: `The API of "${target.name}" answers with its token in ${header}: dropped`,
+      })
+    if (target.route.anonymous) {
+      await limits.byAddress(request, 'api')
+      const reply = await send(request, target, await bodyOf(request, target.route.limit), {}, undefined)
+      return passedOn(reply, target, { cookies: [], shown, echoed }, settings)
+    }
+    // A stream is opened anew by the browser itself, whether anybody looks or not.
+    const present = await signedInUser(request, sessions, !(target.route.sse && request.method === 'GET'))
+    await limits.byPerson(present.record)
+    const reply = await asSomebody(request, target, present, shown)
+    return passedOn(reply, target, { cookies: await sessions.cookies(present), shown, echoed }, settings)
+  }
+}
+
+/**
+ * An answer that can be given: with a final status that there is (RFC 9110 section 15), which no `Response` goes beyond, and with
+ * a body only where one can be. @throws UpstreamFailure
+ */
+function answerable(reply: Reply): Reply {
+  const { status, body } = reply
+  const none = status === 204 || status === 205 || status === 304
+  if (status >= 200 && status <= 599 && !(none && body)) return reply
+  reply.discard()
+  if (none) return { ...reply, body: null }
+  throw new UpstreamFailure('unavailable')
+}
+
+/** @see RFC 9449 section 9 */
+const wantsNonce = (reply: Reply): boolean =>
+  parseChallenges(reply.header('www-authenticate') ?? '').some(
+    ({ parameters }) => parameters['error'] === 'use_dpop_nonce',
+  )

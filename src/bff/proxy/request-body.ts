@@ -1,0 +1,25 @@
+import type { Asked } from '../../protocol/answer.js'
+import { hungUp } from '../../protocol/upstream.js'
+import { Refusal } from '../errors.js'
+
+/** Bytes up to which a body of known length is kept, so that it can be sent again. */
+const KEPT = 65_536
+
+/** A request's body for the API: bytes that can be sent again, `own` for a stream that cannot, or none. */
+export async function bodyOf(request: Asked, limit: number): Promise<Uint8Array | 'own' | undefined> {
+  const stated = request.headers.get('content-length')
+  if (request.method === 'GET' || request.method === 'HEAD' || stated === '0') return undefined
+  if (stated === null) return request.headers.get('transfer-encoding') !== null || request.body ? 'own' : undefined
+  if (Number(stated) > limit) throw tooLarge(limit)
+  if (Number(stated) > KEPT) return 'own'
+  const bytes = new Uint8Array(
+    await request.arrayBuffer().catch(() => {
+      throw hungUp()
+    }),
+  )
+  if (bytes.length > limit) throw tooLarge(limit)
+  return bytes
+}
+
+export const tooLarge = (limit: number) =>
+  new Refusal('request_too_large', { description: `The body is larger than ${limit} bytes.` })

@@ -1,0 +1,92 @@
+import type { Asked } from '../../protocol/answer.js'
+import type { Until } from '../../protocol/upstream.js'
+import { type BffEvent, shortId } from '../events.js'
+import type { Presence, Sessions } from '../sessions/sessions.js'
+
+/** Milliseconds between two looks at the sessions of what is open: for those that end in another process. */
+const LOOK = 5000
+
+/** Something that goes on for as long as a session does. */
+interface Open {
+  readonly look: Asked
+  readonly sub: string
+  end(): void
+}
+
+export type Streams = ReturnType<typeof createStreams>
+
+/**
+ * Streams and sockets that are open, by session. They end with it: in this process at once, in another within seconds. An
+ * open one is no activity. A store that is away ends nothing.
+ */
+export function createStreams(sessions: Pick<Sessions, 'read'>) {
+  const open = new Map<string, Set<Open>>()
+  let looking = false
+
+  function end(id: string): void {
+    for (const each of open.get(id) ?? []) each.end()
+    open.delete(id)
+  }
+
+  /** One question for each session, whatever it has open. */
+  async function lookAt(id: string): Promise<void> {
+    const [first] = open.get(id) ?? []
+    if (!first) return
+    try {
+      const { record } = await sessions.read(first.look, false)
+      if (record?.id !== id || record.sub !== first.sub) end(id)
+    } catch {}
+  }
+
+  async function lookAround(): Promise<void> {
+    for (const id of [...open.keys()]) await lookAt(id)
+    looking = false
+    lookLater()
+  }
+
+  function lookLater(): void {
+    if (looking || !open.size) return
+    looking = true
+    setTimeout(() => void lookAround(), LOOK)
+  }
+
+  return {
+    /** Until the session has ended, or is another person's. */
+    follow(request: Asked, { record: { id, sub } }: Presence): Until {
+      const ended = new AbortController()
+      const cookie = request.headers.get('cookie')
+      const entry: Open = {
+        look: {
+          method: 'GET',
+          url: request.url,
+          headers: { get: (name) => (name === 'cookie' ? cookie : null) },
+          body: null,
+          arrayBuffer: async () => new ArrayBuffer(0),
+        },
+        sub,
+        end: () => ended.abort(),
+      }
+      const mine = open.get(id) ?? new Set()
+      open.set(id, mine.add(entry))
+      lookLater()
+      return {
+        signal: ended.signal,
+        over() {
+          mine.delete(entry)
+          if (!mine.size && open.get(id) === mine) open.delete(id)
+        },
+      }
+    },
+
+    /** A session has ended in this process. */
+    heard(event: BffEvent): void {
+      if (event.type !== 'signed_out') return
+      for (const id of open.keys()) if (shortId(id) === event.session) void lookAt(id)
+    },
+
+    /** Ends them all. */
+    close(): void {
+      for (const id of [...open.keys()]) end(id)
+    },
+  }
+}

@@ -1,0 +1,75 @@
+import type { Asked } from '../../protocol/answer.js'
+import { toResponse } from '../../protocol/answer.js'
+import { StoreError } from '../../store/contract.js'
+import type { Parts } from '../context.js'
+import { Refusal } from '../errors.js'
+import { refusalAnswer } from '../http/answers.js'
+import { apiCredentials, apiToken } from './api-token.js'
+import { type Target, targetOf } from './target.js'
+
+/** What becomes of a wish to open a WebSocket. */
+export type Upgrade =
+  | { readonly type: 'refused'; readonly response: Response }
+  | {
+      readonly type: 'accepted'
+      /** The API's address, `http:` or `https:`. */
+      readonly url: string
+      /** What the API is to be told beside the handshake: the token. Secret. */
+      readonly headers: Readonly<Record<string, string>>
+      /** Seconds until the API must have answered. */
+      readonly timeout: number
+      /** Aborts when the session has ended: close the socket then. */
+      readonly signal: AbortSignal
+      /** To be called when the socket is closed, whoever closed it. */
+      over(): void
+    }
+
+/**
+ * Decides about an upgrade to a WebSocket before anybody is dialled. A handshake can carry no header of the page's, and
+ * no preflight protects it: the `Origin`, which no script can forge, has to be exactly ours.
+ *
+ * @see RFC 6455 sections 4.2.2 and 10.2
+ */
+export function createUpgrade(parts: Parts) {
+  const { settings, sessions, streams, limits } = parts
+  const { origin, emit } = settings
+
+  function requireOwnSocket({ headers }: Asked): void {
+    const site = headers.get('sec-fetch-site')
+    if (headers.get('origin') !== origin || (site !== null && site !== 'same-origin'))
+      throw new Refusal('csrf_required', { description: `A WebSocket can be opened from ${origin} only.` })
+  }
+
+  async function accept(request: Asked, { route, url }: Target): Promise<Upgrade> {
+    const { timeout } = route
+    if (route.anonymous) {
+      await limits.byAddress(request, 'api')
+      return { type: 'accepted', url, headers: {}, timeout, signal: new AbortController().signal, over() {} }
+    }
+    const present = await sessions.read(request, false)
+    if (!present.record) throw new Refusal('session_expired', { reason: present.reason })
+    await limits.byPerson(present.record)
+    const token = await apiToken(present, route, parts)
+    const headers = await apiCredentials(parts, token, { method: 'GET', url })
+    const { signal, over } = streams.follow(request, present)
+    return { type: 'accepted', url, headers, timeout, signal, over }
+  }
+
+  return async (request: Asked): Promise<Upgrade | undefined> => {
+    const path = new URL(request.url).pathname
+    if (!path.startsWith(`${settings.basePath}/api/`)) return undefined
+    try {
+      requireOwnSocket(request)
+      const target = targetOf(request, settings)
+      if (!target.route.websocket || request.headers.get('upgrade')?.toLowerCase() !== 'websocket')
+        throw new Refusal('invalid_request', { description: 'No WebSocket can be opened here.' })
+      return await accept(request, target)
+    } catch (error) {
+      if (!(error instanceof Refusal || error instanceof StoreError))
+        emit({ type: 'operator_error', detail: `${(error as Error).name} in ${path}` })
+      const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable')
+      emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
+      return { type: 'refused', response: toResponse(refusalAnswer(refusal)) }
+    }
+  }
+}

@@ -1,0 +1,247 @@
+import { randomId, sha256 } from '../../crypto/hash.js'
+import { backOff, createBreaker } from '../../protocol/breaker.js'
+import { isOutage, judge, type ProviderAnswer } from '../../provider/refresh-outcome.js'
+import { shortId } from '../events.js'
+import type { Providers } from '../providers.js'
+import type { Settings } from '../settings.js'
+import { createUnsaved } from './pending-writes.js'
+import type { TokenOutcome, Wanted } from './session-record.js'
+import type { Attempt, Held, Shelf } from './session-storage.js'
+import { currentToken, grantedToken, leftOf, refreshParameters, tokenKey, withToken } from './tokens.js'
+
+/** Seconds from the wish to write an attempt until the provider must have been asked; later, it is not asked any more. */
+const SLACK = 2
+/** Seconds left to whoever has an answer, to store it. */
+const STORING = 3
+/** Seconds for which one answer can make a session wait, whatever its `Retry-After`. */
+const LONGEST_WAIT = 60
+
+/** What is being done with one session, for one wish. */
+interface Work {
+  wanted: Wanted
+  key: string
+  held: Held
+  mine: Attempt
+}
+
+/**
+ * The refresh coordinator. Truth is compare-and-set on the generation spent; the attempt that is written before the
+ * provider is asked only saves others from asking too. Whoever finds one waits: for its result, or, if its process has
+ * died, for as long as it could still have been under way, on this process's own monotonic clock. So two attempts on one
+ * generation are never in flight together.
+ *
+ * In this process, sessions queue: one attempt at a time per session, whoever asks for whatever, detached from any
+ * caller. Those who waited find the token that the first one got. Sign-out wins over an attempt in flight.
+ */
+export function createCoordinator(settings: Settings, providers: Providers, shelf: Shelf) {
+  const { now, emit, timeout } = settings
+  /** Each provider's own: what one of them fails at says nothing of the others. */
+  const breakers = new Map(providers.all.map(({ settings: { issuer } }) => [issuer, createBreaker(now)]))
+  const turns = new Map<string, Promise<unknown>>()
+  const unsaved = createUnsaved(settings)
+  const takeOver = SLACK + timeout + STORING
+  let draining = false
+
+  async function run(id: string, wanted: Wanted): Promise<TokenOutcome> {
+    await unsaved.settled(id)
+    let seen: { id: string; at: number } | undefined
+    for (let looks = 0; ; looks++) {
+      const held = await shelf.read(id)
+      if ('ended' in held) return { type: 'ended', reason: held.ended }
+      const key = tokenKey(wanted, held.record)
+      const token = await currentToken(held.tokens, wanted, key, settings)
+      if (token) return { type: 'token', token }
+      if (held.record.refresh_token === undefined) return unrenewable(held, key)
+
+      const found = await shelf.attempt(id)
+      const past = found?.attempt.generation === held.record.generation ? found.attempt : undefined
+      if (past?.running) {
+        if (seen?.id !== past.id) seen = { id: past.id, at: monotonic() }
+        if (monotonic() - seen.at < takeOver) {
+          await pause(Math.min(20 * 2 ** looks, 100) * (1 - Math.random() / 2))
+          continue
+        }
+      }
+      const breaker = breakers.get(held.record.iss)
+      const own = past && (past.about ?? key) === key ? past.notBefore - now() : 0
+      const wait = Math.max(own, breaker?.left() ?? 0)
+      if (draining || wait > 0) return fallBack(held, wanted, key, Math.max(wait, 1))
+      const ask = await providers.serving(held.record)?.prepareRefresh()
+      if (!ask) {
+        // Its metadata, or our own secret: no session has a part in that.
+        breaker?.failed()
+        return fallBack(held, wanted, key, backOff(0))
+      }
+
+      const mine: Attempt = {
+        id: randomId(),
+        generation: held.record.generation,
+        running: true,
+        // One that still runs by now has died with its process.
+        unknown: past !== undefined && (past.unknown || past.running),
+        refused: past?.refused ?? false,
+        odd: past?.odd ?? 0,
+        failures: past?.failures ?? 0,
+        notBefore: past?.notBefore ?? 0,
+        about: past?.about,
+      }
+      const begun = monotonic()
+      if (!(await shelf.begin(held, mine, found?.version))) continue
+      if (monotonic() - begun > SLACK) {
+        await shelf.note(held, { ...mine, running: false })
+        continue
+      }
+      const work = { wanted, key, held, mine }
+      const answer = await ask(held.record.refresh_token, refreshParameters(wanted, key, held.record))
+      const outcome = await (answer.type === 'tokens' ? keep(work, answer) : failed(work, answer))
+      if (outcome) return outcome
+    }
+  }
+
+  /** Nothing can renew it. Only the default token is the session's own; another resource simply cannot be had. */
+  async function unrenewable(held: Held, key: string): Promise<TokenOutcome> {
+    const token = held.tokens.get(key)
+    if (token && leftOf(token, settings) > 0) return { type: 'token', token }
+    if (key !== '') return { type: 'refused', error: 'invalid_target' }
+    await shelf.end(held, 'expired')
+    return { type: 'ended', reason: 'expired' }
+  }
+
+  /** A token that is still good is still served while no newer one can be had. */
+  async function fallBack(
+    { tokens }: Held,
+    { refused }: Wanted,
+    key: string,
+    retryAfter: number,
+    error: (TokenOutcome & { type: 'not_now' })['error'] = 'temporarily_unavailable',
+  ): Promise<TokenOutcome> {
+    const token = tokens.get(key)
+    const good = token && leftOf(token, settings) > 0 && refused !== (await sha256(token.access_token))
+    return good ? { type: 'token', token } : { type: 'not_now', error, retryAfter }
+  }
+
+  /** Stores what spending a generation has brought, iff the session is still at it. `undefined`: look again. */
+  async function keep(work: Work, answer: ProviderAnswer & { type: 'tokens' }): Promise<TokenOutcome | undefined> {
+    const { held, wanted, key } = work
+    const { id, sub, generation, refresh_token } = held.record
+    breakers.get(held.record.iss)?.succeeded()
+    const newest = answer.refresh_token ?? refresh_token
+    if (answer.sub !== undefined && answer.sub !== sub) {
+      emit({ type: 'id_token_refused', claim: 'sub' })
+      if (!(await shelf.end(held, 'revoked'))) return undefined
+      return { type: 'ended', reason: 'revoked' }
+    }
+    const token = grantedToken(answer, wanted, key, held.record, settings)
+    const next = ({ record, tokens, id_token }: Held): Omit<Held, 'version'> => ({
+      record: { ...record, generation: generation + 1, ...(newest !== undefined && { refresh_token: newest }) },
+      tokens: token ? withToken(tokens, key, token) : tokens,
+      id_token: answer.id_token ?? id_token,
+      ours: true,
+    })
+    async function save(): Promise<'saved' | 'overtaken' | { ended: (TokenOutcome & { type: 'ended' })['reason'] }> {
+      for (let base = held; ; ) {
+        if (await shelf.save(base, next(base))) return 'saved'
+        const again = await shelf.read(id)
+        if ('ended' in again) return again
+        // Another write of ours whose answer was lost, or somebody who spent this generation too and was faster.
+        if (again.record.generation !== generation) return again.record.refresh_token === newest ? 'saved' : 'overtaken'
+        base = again
+      }
+    }
+    const saved = await unsaved.keepSaving(id, save, timeout)
+    if (saved instanceof Object) {
+      // Signed out meanwhile: what has just been issued must not outlive that.
+      if (newest !== undefined) await providers.serving(held.record)?.revoke(newest)
+      return { type: 'ended', reason: saved.ended }
+    }
+    if (saved === 'overtaken') return undefined
+    if (!token) return { type: 'refused', error: 'invalid_scope' }
+    emit({ type: 'token_refreshed', session: shortId(id), resource: wanted.resource, scope: token.scope })
+    return { type: 'token', token }
+  }
+
+  /** Judges an answer that brought nothing, and writes down what it teaches. `undefined`: look again. */
+  async function failed(
+    { held, mine, wanted, key }: Work,
+    answer: Exclude<ProviderAnswer, { type: 'tokens' }>,
+  ): Promise<TokenOutcome | undefined> {
+    const { unknown, refused, odd, failures = 0 } = mine
+    const further = key !== ''
+    if (isOutage(answer)) breakers.get(held.record.iss)?.failed(held.record.id)
+    const token = held.tokens.get(key)
+    const stillGood = token !== undefined && leftOf(token, settings) > 0
+    const verdict = judge(answer, {
+      unknown,
+      ours: held.ours,
+      refusedBefore: refused,
+      oddBefore: odd,
+      stillGood,
+      further,
+    })
+    const spoken = answer.type === 'error' ? answer : { status: 0, error: undefined, retryAfter: undefined }
+    emit({
+      type: 'refresh_failed',
+      session: shortId(held.record.id),
+      outcome: verdict.type === 'not_now' ? verdict.outcome : 'refused',
+      status: spoken.status,
+      ...(spoken.error !== undefined && { error: spoken.error }),
+    })
+    if (verdict.type === 'ended') return (await shelf.end(held, verdict.reason)) ? verdict : undefined
+    const done = { ...mine, running: false }
+    if (verdict.type === 'refused') {
+      await note(held, done)
+      return verdict
+    }
+    if (verdict.error === 'operator_error')
+      emit({ type: 'operator_error', detail: `The token endpoint answers ${spoken.status} ${spoken.error ?? ''}` })
+    const race = verdict.error === 'refresh_race'
+    const retryAfter = race ? 1 : Math.min(spoken.retryAfter ?? backOff(failures), LONGEST_WAIT)
+    // Another token of this session waits already: from now on all of them do.
+    const others = mine.about !== undefined && mine.about !== key && mine.notBefore > now()
+    const strange = verdict.error === 'temporarily_unavailable' && verdict.outcome === 'refused' && !further
+    await note(held, {
+      ...done,
+      unknown: unknown || verdict.outcome === 'unknown',
+      refused: refused || race,
+      odd: odd + (strange ? 1 : 0),
+      failures: failures + 1,
+      notBefore: race ? 0 : Math.max(now() + retryAfter, others ? mine.notBefore : 0),
+      about: isOutage(answer) || others ? undefined : key,
+    })
+    return fallBack(held, wanted, key, retryAfter, verdict.error)
+  }
+
+  /** A note that cannot be written leaves the attempt running: others wait, and take its outcome for unknown. */
+  const note = (held: Held, attempt: Attempt) => shelf.note(held, attempt).catch(() => {})
+
+  return {
+    /** The token of this session for exactly this question. @throws StoreError */
+    async token(held: Held, wanted: Wanted): Promise<TokenOutcome> {
+      const { id } = held.record
+      const token = await currentToken(held.tokens, wanted, tokenKey(wanted, held.record), settings)
+      if (token) return { type: 'token', token }
+      const turn = (turns.get(id) ?? Promise.resolve()).then(() => run(id, wanted))
+      const settled = turn.then(
+        () => {},
+        () => {},
+      )
+      turns.set(id, settled)
+      // The last one out leaves nothing behind.
+      settled.then(() => {
+        if (turns.get(id) === settled) turns.delete(id)
+      })
+      return turn
+    },
+
+    /** Begins no more refreshes; resolves when those under way are done and stored. */
+    async drain(): Promise<void> {
+      draining = true
+      await Promise.all(turns.values())
+      await unsaved.drain()
+    },
+  }
+}
+
+const monotonic = (): number => performance.now() / 1000
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -1,0 +1,34 @@
+import type { Asked } from '../../protocol/answer.js'
+import type { EpochSeconds } from '../../protocol/time.js'
+import { type Keyring, openJson } from '../http/cookie-keys.js'
+import type { CookieJar } from '../http/cookies.js'
+import type { Settings } from '../settings.js'
+import { REMEMBRANCE } from './session-record.js'
+
+/** A session that a sign-in takes the place of. */
+export interface Replaced {
+  readonly id: string
+  readonly expires: EpochSeconds
+}
+
+export type ReplacedCookie = ReturnType<typeof createReplacedCookie>
+
+/**
+ * Says which session this browser has, also where another site has sent it here and Strict cookies are withheld: or each of its
+ * sign-ins would leave a session behind that nobody can reach. It authorizes nothing, and ends a session only when somebody
+ * has signed in. Sealed for this app; whoever could copy it could copy the session's own cookie.
+ */
+export function createReplacedCookie({ now }: Pick<Settings, 'now'>, jar: CookieJar, keyring: Keyring) {
+  return {
+    async read(request: Asked): Promise<Replaced | undefined> {
+      const [value, ...more] = jar.values(request, jar.replaced)
+      if (value === undefined || more.length) return undefined
+      return openJson<Replaced>(keyring, 'replaced', value)
+    },
+
+    async set({ id, expires }: Replaced): Promise<string> {
+      const sealed = await keyring.seal('replaced', JSON.stringify({ id, expires } satisfies Replaced))
+      return jar.set(jar.replaced, sealed, expires - now() + REMEMBRANCE)
+    },
+  }
+}

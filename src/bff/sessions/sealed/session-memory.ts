@@ -1,0 +1,103 @@
+import { createBounded } from '../../../protocol/bounded.js'
+import type { SignedOutReason } from '../../../protocol/session.js'
+import { type EpochSeconds, type Now, steadyClock } from '../../../protocol/time.js'
+import type { SessionRecord } from '../session-record.js'
+import type { Attempt, Held, Shelf } from '../session-storage.js'
+
+/** What one process knows of sessions beside their sealed cookies. */
+export interface SessionMemory extends Shelf {
+  peek(id: string): Held | undefined
+  /** The session as remembered, brought up to this record if that is newer. */
+  recall(record: SessionRecord): Held
+  remember(held: Omit<Held, 'version'>): Held
+  /** Ends: nothing brings it back until `until`, when its cookie has expired. */
+  bury(id: string, reason: SignedOutReason, until: EpochSeconds): void
+  grave(id: string): SignedOutReason | undefined
+}
+
+/** Sessions remembered at most: before that the ones longest unused are forgotten, which costs them one refresh. */
+const LIMIT = 100_000
+/** Seconds between two sweeps. */
+const SWEEP = 60
+
+/** `ended` hears of every session that the coordinator ends. */
+export function createSessionMemory(
+  now: Now,
+  ended: (record: SessionRecord, reason: SignedOutReason) => void,
+): SessionMemory {
+  const sessions = createBounded<{ held: Held; attempt?: Attempt }>(LIMIT)
+  const graves = new Map<string, { reason: SignedOutReason; until: EpochSeconds }>()
+  const clock = steadyClock(now)
+  let versions = 0
+  let swept = clock()
+
+  function sweep() {
+    if (clock() - swept < SWEEP) return
+    swept = clock()
+    const at = now()
+    sessions.sweep(({ held }) => held.record.expires <= at)
+    for (const [id, { until }] of graves) if (until <= at) graves.delete(id)
+  }
+
+  function remember(session: Omit<Held, 'version'>): Held {
+    sweep()
+    const held = { ...session, version: ++versions }
+    sessions.set(held.record.id, { held })
+    return held
+  }
+
+  const current = ({ record: { id }, version }: Held) => {
+    const found = sessions.get(id)
+    return found?.held.version === version ? found : undefined
+  }
+
+  const self: SessionMemory = {
+    peek: (id) => sessions.get(id)?.held,
+    remember,
+    recall(record) {
+      const found = sessions.get(record.id)
+      // Another process got further: what is known of the older generation no longer matters.
+      if (!found || found.held.record.generation < record.generation)
+        return remember({
+          record,
+          tokens: found?.held.tokens ?? new Map(),
+          id_token: found?.held.id_token,
+          ours: false,
+        })
+      return found.held
+    },
+    bury(id, reason, until) {
+      sweep()
+      sessions.delete(id)
+      graves.set(id, { reason, until })
+    },
+    grave: (id) => graves.get(id)?.reason,
+
+    read: async (id) => sessions.get(id)?.held ?? { ended: self.grave(id) ?? 'expired' },
+    async attempt(id) {
+      const attempt = sessions.get(id)?.attempt
+      return attempt && { attempt, version: 0 }
+    },
+    async begin(held, attempt) {
+      const found = current(held)
+      if (found) found.attempt = attempt
+      return found !== undefined
+    },
+    async note(held, attempt) {
+      const found = sessions.get(held.record.id)
+      if (found?.attempt?.id === attempt.id) found.attempt = attempt
+    },
+    async save(held, next) {
+      if (!current(held)) return false
+      remember(next)
+      return true
+    },
+    async end(held, reason) {
+      const found = sessions.get(held.record.id)
+      if (found && found.held.record.generation !== held.record.generation) return false
+      if (found) ended(found.held.record, reason)
+      return true
+    },
+  }
+  return self
+}

@@ -1,0 +1,107 @@
+import type { RecordStore } from '../../../store/contract.js'
+import { someAtOnce } from '../../../store/some-at-once.js'
+import type { Settings } from '../../settings.js'
+import type { SessionRecord } from '../session-record.js'
+import type { Device, Directory, Whose } from '../sessions.js'
+import type { Idle } from './idle-timeout.js'
+import type { Live, SessionRecords } from './session-records.js'
+import { type NotBefore, providerSessionKey, subjectKey } from './sign-out-stamps.js'
+import type { StoreShelf } from './stored-session-storage.js'
+
+/** Index entries that are worked on at a time. */
+const BATCH = 100
+
+interface DirectoryPorts {
+  settings: Settings
+  store: RecordStore
+  records: SessionRecords
+  shelf: StoreShelf
+  idle: Idle
+  notBefore: NotBefore
+  revoke(live: Live): void
+}
+
+/** Finds sessions by person, and by their session at the provider. Entries may be stale: the record decides. */
+export function createDirectory({
+  settings,
+  store,
+  records,
+  shelf,
+  idle,
+  notBefore,
+  revoke,
+}: DirectoryPorts): Directory {
+  const { now, idleTimeout } = settings
+
+  async function device(record: SessionRecord, current: string): Promise<Device | undefined> {
+    const last_used = await idle.exactly(record)
+    const expires_at = Math.floor(Math.min(record.expires, last_used + idleTimeout))
+    if (now() >= expires_at) return undefined
+    const { id, created, user_agent = '' } = record
+    return {
+      id,
+      current: id === current,
+      created: Math.floor(created),
+      last_used: Math.floor(last_used),
+      expires_at,
+      user_agent,
+    }
+  }
+
+  const page = (index: string, value: string, cursor: string | undefined) =>
+    store.list(index, value, { limit: BATCH, ...(cursor !== undefined && { cursor }) })
+
+  async function endAll({ iss, sub, sid }: Whose, revokeTokens = false, except?: string): Promise<number> {
+    // First: a sign-in that is under way now finds this when its session is written.
+    await notBefore.stamp({ iss, sub, sid }, sid === undefined)
+    const theirs = ({ record }: Live) =>
+      record.id !== except &&
+      record.iss === iss &&
+      (sid === undefined || record.sid === sid) &&
+      (sub === undefined || record.sub === sub)
+    const [index, value] =
+      sid === undefined
+        ? (['session-sub', await subjectKey(iss, sub ?? '')] as const)
+        : (['session-sid', await providerSessionKey(iss, sid)] as const)
+    let count = 0
+    let cursor: string | undefined
+    do {
+      const next = await page(index, value, cursor)
+      // There is, or was, such a session: what cannot be ended now has to find the stamp later.
+      if (sid !== undefined && cursor === undefined && next.ids.length) await notBefore.stamp({ iss, sub, sid }, true)
+      const ended = await someAtOnce(next.ids, ({ id }) => shelf.bury(id, 'revoked', theirs))
+      for (const live of ended) {
+        if (!live) continue
+        count++
+        if (revokeTokens) revoke(live)
+      }
+      cursor = next.cursor
+    } while (cursor !== undefined)
+    return count
+  }
+
+  return {
+    async list({ record: own }, from) {
+      const { ids, cursor } = await page('session-sub', await subjectKey(own.iss, own.sub), from)
+      const found = await someAtOnce(ids, async ({ id }) => {
+        const live = await records.load(id)
+        return live && live !== 'later' && !('ended' in live) && live.record.sub === own.sub
+          ? device(live.record, own.id)
+          : undefined
+      })
+      const sessions = found.filter((one) => one !== undefined).sort((a, b) => b.last_used - a.last_used)
+      return { sessions, cursor }
+    },
+
+    async end({ record: own }, id) {
+      const ended = await shelf.bury(id, 'revoked', ({ record }) => record.iss === own.iss && record.sub === own.sub)
+      if (!ended) return undefined
+      revoke(ended)
+      return id === own.id ? 'current' : 'other'
+    },
+
+    endOthers: ({ record }) => endAll({ iss: record.iss, sub: record.sub }, true, record.id),
+
+    endAll,
+  }
+}

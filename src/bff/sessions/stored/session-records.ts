@@ -1,0 +1,85 @@
+import type { SignedOutReason } from '../../../protocol/session.js'
+import type { Change, Put, RecordId, RecordStore } from '../../../store/contract.js'
+import type { SealedRecords } from '../../records/sealed-records.js'
+import type { Settings } from '../../settings.js'
+import { type AccessToken, REMEMBRANCE } from '../session-record.js'
+import type { Held } from '../session-storage.js'
+
+/** A live session as its record says it. */
+export interface Live extends Held {
+  /** An older key sealed it. */
+  readonly stale: boolean
+}
+
+/** What is left of an ended one. */
+export interface Tombstone {
+  readonly ended: SignedOutReason
+  readonly generation: number
+}
+
+type Content = Omit<Held, 'version' | 'ours'> | Tombstone
+
+function revive(content: Tombstone | (Held & { tokens: Iterable<readonly [string, AccessToken]> })): Content {
+  return 'ended' in content ? content : { ...content, tokens: new Map(content.tokens) }
+}
+
+/** All records of one session lie in one partition, which its id begins with. */
+export const recordOf = (kind: string, id: string): RecordId => ({ kind, partition: id.slice(0, 8), id })
+
+const session = (id: string) => recordOf('session', id)
+
+/** Sessions as records of a store: what stands where, and in which form. */
+export function createSessionRecords(
+  store: RecordStore,
+  sealed: SealedRecords,
+  { now, emit }: Pick<Settings, 'now' | 'emit'>,
+) {
+  const ttlOf = (expires: number) => Math.max(1, expires - now()) + REMEMBRANCE
+
+  return {
+    /** `later`: a later release wrote it, so it is neither read nor replaced here. */
+    async load(id: string): Promise<Live | Tombstone | 'later' | undefined> {
+      const stored = await store.get(session(id))
+      if (!stored) return undefined
+      const found = await sealed.open('session', id, stored.value, revive)
+      if (found === 'later') {
+        emit({ type: 'operator_error', detail: 'A session record is of a later release; it is left as it is' })
+        return found
+      }
+      if (!found) {
+        const detail = 'A session record cannot be read: was it altered, or is its key retired? It is taken for none'
+        emit({ type: 'operator_error', detail })
+        return undefined
+      }
+      const { content, stale } = found
+      if ('ended' in content) return content
+      const { record, tokens, id_token } = content
+      return { record, tokens, id_token, ours: true, version: stored.version, stale }
+    },
+
+    async put(held: Omit<Held, 'version'>, ifVersion: Put['ifVersion'], index?: Put['index']): Promise<Put> {
+      const { record, tokens, id_token } = held
+      const { id, expires } = record
+      const value = await sealed.seal('session', id, { record, id_token, tokens: [...tokens] })
+      return { type: 'put', id: session(id), value, ifVersion, ttl: ttlOf(expires), ...(index && { index }) }
+    },
+
+    /** What replaces a session: nothing brings it back before its cookie is gone. */
+    async bury({ record, version }: Live, reason: SignedOutReason): Promise<Change[]> {
+      const { id, generation, expires } = record
+      const tombstone: Tombstone = { ended: reason, generation }
+      const value = await sealed.seal('session', id, tombstone)
+      return [
+        { type: 'put', id: session(id), value, ifVersion: version, ttl: ttlOf(expires) },
+        { type: 'delete', id: recordOf('attempt', id), ifVersion: 'any' },
+        { type: 'delete', id: recordOf('idle', id), ifVersion: 'any' },
+      ]
+    },
+
+    check: ({ record, version }: Held): Change => ({ type: 'check', id: session(record.id), ifVersion: version }),
+
+    ttlOf,
+  }
+}
+
+export type SessionRecords = ReturnType<typeof createSessionRecords>

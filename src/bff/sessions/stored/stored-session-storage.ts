@@ -1,0 +1,104 @@
+import type { SignedOutReason } from '../../../protocol/session.js'
+import { type RecordStore, StoreError } from '../../../store/contract.js'
+import type { SealedRecords } from '../../records/sealed-records.js'
+import type { SessionRecord } from '../session-record.js'
+import type { Attempt, Held, Shelf } from '../session-storage.js'
+import { type Live, recordOf, type SessionRecords } from './session-records.js'
+import type { NotBefore } from './sign-out-stamps.js'
+
+/** What the shelf needs of the sessions that it is a part of. */
+export interface ShelfPorts {
+  store: RecordStore
+  sealed: SealedRecords
+  records: SessionRecords
+  notBefore: NotBefore
+  /** The last use of a session that this process knows of. */
+  touched(id: string): number
+  /** Hears of every session that is ended here. */
+  ended(record: SessionRecord, reason: SignedOutReason): void
+}
+
+export interface StoreShelf extends Shelf {
+  /** Ends a session whatever its generation. Resolves to what it was; `undefined` if somebody else has ended it. */
+  bury(id: string, reason: SignedOutReason, only?: (live: Live) => boolean): Promise<Live | undefined>
+}
+
+/** Of no generation. */
+const none: Attempt = { id: '', generation: -1, running: false, unknown: false, refused: false, odd: 0, notBefore: 0 }
+
+/** Sessions and attempts in a store: what the refresh coordinators of many processes agree by. */
+export function createStoreShelf({ store, sealed, records, notBefore, touched, ended }: ShelfPorts): StoreShelf {
+  async function bury(id: string, reason: SignedOutReason, only: (live: Live) => boolean = () => true) {
+    for (;;) {
+      const found = await records.load(id)
+      if (!found || found === 'later' || 'ended' in found || !only(found)) return undefined
+      if (!(await store.write(await records.bury(found, reason)))) continue
+      ended(found.record, reason)
+      return found
+    }
+  }
+
+  const attemptOf = (id: string) => recordOf('attempt', id)
+
+  async function attempt(id: string) {
+    const stored = await store.get(attemptOf(id))
+    if (!stored) return undefined
+    const found = await sealed.open<Attempt>('attempt', id, stored.value)
+    // Whether the provider is being asked cannot be said.
+    if (found === 'later') throw new StoreError('store_format_unknown')
+    // What is not ours says nothing, and is overwritten.
+    return { attempt: found?.content ?? none, version: stored.version }
+  }
+
+  const put = async ({ record: { id, expires } }: Held, attempt: Attempt, ifVersion: number | 'absent') => ({
+    type: 'put' as const,
+    id: attemptOf(id),
+    value: await sealed.seal('attempt', id, attempt),
+    ifVersion,
+    ttl: records.ttlOf(expires),
+  })
+
+  return {
+    bury,
+    attempt,
+
+    async read(id) {
+      const found = await records.load(id)
+      if (found === 'later') throw new StoreError('store_format_unknown')
+      return found ?? { ended: 'expired' }
+    },
+
+    async begin(held, mine, over) {
+      // A sign-in that a "sign out everywhere" has overtaken ends here at the latest.
+      if (await notBefore.covers(held.record)) {
+        await bury(held.record.id, 'revoked')
+        return false
+      }
+      return store.write([records.check(held), await put(held, mine, over ?? 'absent')])
+    },
+
+    async note(held, mine) {
+      const found = await attempt(held.record.id)
+      if (found?.attempt.id === mine.id) await store.write([await put(held, mine, found.version)])
+    },
+
+    async save(held, next) {
+      const known = touched(held.record.id)
+      const record = { ...next.record, touched: Math.max(next.record.touched ?? 0, known) }
+      return store.write([
+        await records.put({ ...next, record }, held.version),
+        { type: 'delete', id: attemptOf(record.id), ifVersion: 'any' },
+      ])
+    },
+
+    async end(held, reason) {
+      const { id, generation } = held.record
+      let moved = false
+      await bury(id, reason, ({ record }) => {
+        moved = record.generation !== generation
+        return !moved
+      })
+      return !moved
+    },
+  }
+}

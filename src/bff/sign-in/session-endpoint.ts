@@ -1,0 +1,68 @@
+import type { MaybePromise } from '../../crypto/primitives.js'
+import type { Answer, Asked } from '../../protocol/answer.js'
+import type { Mode, SessionAnswer, SignedOutReason } from '../../protocol/session.js'
+import type { Parts } from '../context.js'
+import { json } from '../http/answers.js'
+import { readForm } from '../http/form.js'
+import type { Wanted } from '../sessions/session-record.js'
+import type { Presence, Sessions } from '../sessions/sessions.js'
+import { userDigest } from '../sessions/signed-in-user.js'
+import type { Settings } from '../settings.js'
+import { wantedParameters, wantedToken } from './requested-token.js'
+import { secondsUntil, tokenAnswer } from './sign-in.js'
+
+/** `POST /session`: who is here, with the first token; and `GET /session`, without. */
+export async function answerSession(request: Asked, { sessions, settings }: Parts): Promise<Answer> {
+  const { mode } = settings
+  const asksForToken = request.method === 'POST' && mode !== 'proxy'
+  const wanted = asksForToken ? wantedToken(await readForm(request, wantedParameters), settings) : undefined
+  // Parsed only where there is a query: this is the call that everybody makes.
+  const touch = !request.url.includes('?') || new URL(request.url).searchParams.get('touch') !== 'false'
+  const present = await sessions.read(request, touch)
+  if (!present.record) return json(nobody(present.reason, mode), present.cookies)
+  if (!wanted) return json(await somebody(present, settings), await sessions.cookies(present))
+  return withToken(request, present, wanted, sessions, settings)
+}
+
+async function withToken(
+  request: Asked,
+  present: Presence,
+  wanted: Wanted,
+  sessions: Sessions,
+  settings: Settings,
+): Promise<Answer> {
+  const { mode } = settings
+  const outcome = await sessions.token(present, wanted)
+  if (outcome.type === 'ended') return json(nobody(outcome.reason, mode), sessions.clear(request))
+  const cookies = await sessions.cookies(present)
+  if (outcome.type === 'token')
+    return json({ ...(await somebody(present, settings)), token: tokenAnswer(outcome.token, settings) }, cookies)
+  // The person is signed in all the same; the page asks again when it needs a token.
+  const retry_after = outcome.type === 'not_now' ? Math.ceil(outcome.retryAfter) : undefined
+  return json({ ...(await somebody(present, settings)), token_error: { error: outcome.error, retry_after } }, cookies)
+}
+
+export const nobody = (reason: SignedOutReason, mode: Mode): SessionAnswer<unknown> => ({
+  mode,
+  user: null,
+  expires_at: null,
+  reason,
+})
+
+type SignedIn = SessionAnswer<Readonly<Record<string, unknown>>>
+
+/** At once where the person's digest is known: this is in the answer to every page load. */
+export function somebody(
+  { record, expiresAt }: Presence,
+  { mode, now }: Pick<Settings, 'mode' | 'now'>,
+): MaybePromise<SignedIn> {
+  const answer = (user_digest: string): SignedIn => ({
+    mode,
+    user: record.claims,
+    user_digest,
+    expires_at: expiresAt,
+    expires_in: secondsUntil(expiresAt, now()),
+  })
+  const digest = userDigest(record)
+  return typeof digest === 'string' ? answer(digest) : digest.then(answer)
+}

@@ -1,0 +1,154 @@
+import type { Answer, Asked } from '../../protocol/answer.js'
+import { calculateCodeChallenge, isCodeVerifier } from '../../protocol/pkce.js'
+import type { CodeAnswer } from '../../protocol/session.js'
+import type { EpochSeconds } from '../../protocol/time.js'
+import type { Provider } from '../../provider/provider.js'
+import type { Parts } from '../context.js'
+import { Refusal } from '../errors.js'
+import { json } from '../http/answers.js'
+import { type Form, one, required } from '../http/form.js'
+import type { AccessToken } from '../sessions/session-record.js'
+import type { Presence } from '../sessions/sessions.js'
+import { userDigest } from '../sessions/signed-in-user.js'
+import { type Clocks, justObtained, leftOf, UNSAID_LIFETIME } from '../sessions/tokens.js'
+import type { Settings } from '../settings.js'
+import { isStepUp, type Transaction } from './transaction.js'
+
+/**
+ * `POST /token` with a code: redeems what the page brings, and answers with the first access token and what the page may
+ * know of the person.
+ *
+ * @see OpenID Connect Core 1.0 section 3.1.3, RFC 9700 section 4.5
+ */
+export async function redeemCode(request: Asked, form: Form, parts: Parts): Promise<Answer> {
+  const code = required(form, 'code')
+  const state = required(form, 'state')
+  const code_verifier = required(form, 'code_verifier')
+  const { transaction, cookies } = await parts.transactions.take(request, state)
+  return spending(cookies, async () => {
+    if (!isCodeVerifier(code_verifier) || (await calculateCodeChallenge(code_verifier)) !== transaction.code_challenge)
+      throw new Refusal('invalid_grant', { description: 'The code_verifier does not fit the code_challenge.' })
+    const response = { code, state, iss: one(form, 'iss'), code_verifier }
+    const { presence, access } = await signIn(request, transaction, response, parts)
+    const answer: CodeAnswer<unknown> = {
+      ...tokenAnswer(access, parts.settings),
+      user: presence.record.claims,
+      user_digest: await userDigest(presence.record),
+      expires_at: presence.expiresAt,
+      session_expires_in: secondsUntil(presence.expiresAt, parts.settings.now()),
+    }
+    return json(answer, [...cookies, ...presence.cookies])
+  })
+}
+
+/** A transaction is spent on success and on failure: its cookie goes with either. */
+export async function spending(cookies: readonly string[], work: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof Refusal) throw new Refusal(error.code, { ...error.details, cookies })
+    throw error
+  }
+}
+
+/** The authorization response, and the proof that goes with it. */
+export interface CodeResponse {
+  code: string
+  state: string
+  iss: string | undefined
+  code_verifier: string
+}
+
+/** Redeems a code, checks the ID Token, and makes a session under a new id. @throws Refusal */
+export async function signIn(
+  request: Asked,
+  transaction: Transaction,
+  response: CodeResponse,
+  { providers, sessions, replaced }: Parts,
+): Promise<{ presence: Presence; access: AccessToken }> {
+  const { issuer, redirect_uri, nonce, max_age, acr_values, resource, scope, began, own } = transaction
+  const provider = providers.of(issuer)
+  if (!provider) throw new Refusal('issuer_mismatch')
+  const { settings } = provider
+  const tokens = await provider.redeem({ ...response, redirect_uri, nonce, max_age, acr_values, resource })
+  const now = settings.now()
+  const { sub, sid, acr, auth_time } = tokens.claims
+  if (isStepUp(transaction) && began && (began.sub !== sub || began.iss !== issuer)) {
+    if (tokens.refresh_token !== undefined) await provider.revoke(tokens.refresh_token)
+    throw new Refusal('subject_mismatch', {
+      description: 'Another person signed in than the one who was asked to. Their session is as it was.',
+    })
+  }
+  const access: AccessToken = {
+    access_token: tokens.access_token,
+    scope: tokens.scope ?? scope,
+    ...justObtained(settings),
+    lifetime: tokens.expires_in ?? UNSAID_LIFETIME,
+  }
+  // A token for an API is none for UserInfo.
+  const forUserinfo = resource.length ? undefined : tokens.access_token
+  const claims = await visibleClaims(tokens.claims, forUserinfo, settings, provider)
+  const end = Math.min(now + settings.absoluteTimeout, endAtProvider(tokens.claims))
+  const presence = await sessions.create(
+    request,
+    {
+      iss: issuer,
+      client_id: settings.client_id,
+      sub,
+      ...(typeof sid === 'string' && { sid }),
+      claims,
+      ...(typeof acr === 'string' && { acr }),
+      ...(typeof auth_time === 'number' && { auth_time }),
+      ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),
+      scope: access.scope,
+      resource,
+      created: now,
+      // Nothing can renew it: the session ends with its token.
+      expires: tokens.refresh_token === undefined ? Math.min(end, now + access.lifetime) : end,
+    },
+    { access, id_token: tokens.id_token },
+    own ? [own.replaces, await replaced.read(request)].filter((each) => each !== undefined) : [],
+  )
+  return { presence, access }
+}
+
+/**
+ * When the provider's own session ends, where it says so: no session of ours outlives it.
+ *
+ * @see OpenID Connect Enterprise Extensions 1.0, `session_expiry`
+ */
+function endAtProvider({ session_expiry }: Readonly<Record<string, unknown>>): EpochSeconds {
+  return typeof session_expiry === 'number' ? session_expiry : Number.POSITIVE_INFINITY
+}
+
+/** Whole seconds, rounded up: when they have passed, the session is over. */
+export const secondsUntil = (instant: EpochSeconds, now: EpochSeconds): number => Math.max(0, Math.ceil(instant - now))
+
+/** A token as the page gets it: `expires_in` is what is left. */
+export const tokenAnswer = (token: AccessToken, clocks: Clocks) => ({
+  access_token: token.access_token,
+  token_type: 'Bearer',
+  expires_in: Math.floor(leftOf(token, clocks)),
+  scope: token.scope,
+})
+
+/**
+ * The claims that the configuration lets through, from the ID Token; from UserInfo those that it lacks, where the
+ * provider has one and the token is not for an API (RFC 8707). @throws Refusal `subject_mismatch`
+ */
+async function visibleClaims(
+  idToken: Readonly<Record<string, unknown>> & { sub: string },
+  access_token: string | undefined,
+  settings: Settings,
+  provider: Provider,
+): Promise<Record<string, unknown>> {
+  const lacking = settings.claims.some((claim) => idToken[claim] === undefined)
+  const userinfo =
+    lacking && access_token !== undefined ? await provider.userinfo(access_token, idToken.sub) : undefined
+  const visible: Record<string, unknown> = { sub: idToken.sub }
+  for (const claim of settings.claims) {
+    const value = idToken[claim] ?? userinfo?.[claim]
+    if (value !== undefined) visible[claim] = value
+  }
+  return visible
+}

@@ -1,0 +1,24 @@
+import type { Provider } from '../../provider/provider.js'
+import { createProviderJwt } from '../../provider/verify-jwt.js'
+import { Refusal } from '../errors.js'
+import { type Form, required } from '../http/form.js'
+
+/**
+ * Opens authorization responses that come as one signed JWT: nothing beside it counts.
+ *
+ * @throws Refusal `authorization_error` with the claim, `temporarily_unavailable` while the keys cannot be had
+ * @see JWT Secured Authorization Response Mode section 2.4
+ */
+export function createSignedResponse(provider: Provider): (form: Form) => Promise<Form> {
+  const verify = createProviderJwt(
+    provider,
+    (claim) =>
+      new Refusal('authorization_error', { claim, description: `The provider's signed answer was refused: ${claim}` }),
+  )
+  return async (form) => {
+    const { payload } = await verify(required(form, 'response'), [])
+    return new Map(
+      Object.entries(payload).flatMap(([name, value]) => (typeof value === 'string' ? [[name, [value]]] : [])),
+    )
+  }
+}

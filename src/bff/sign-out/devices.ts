@@ -1,0 +1,52 @@
+import type { Answer, Asked } from '../../protocol/answer.js'
+import type { Parts } from '../context.js'
+import { Refusal } from '../errors.js'
+import { json } from '../http/answers.js'
+import { type Keyring, openJson } from '../http/cookie-keys.js'
+import type { Directory, Presence } from '../sessions/sessions.js'
+import { signedInUser } from '../sessions/signed-in-user.js'
+import { subjectKey } from '../sessions/stored/sign-out-stamps.js'
+
+/** Where a person's list goes on. */
+interface Cursor {
+  of: string
+  cursor: string
+}
+
+/** The person's own sessions: a list to look at, and an end to each. */
+export function createDevices({ sessions }: Parts, directory: Directory, keyring: Keyring) {
+  /** A cursor is sealed, and good for this person's list: where somebody's list goes on is nobody else's to say, or to read. */
+  async function sealed(cursor: string | undefined, { record }: Presence): Promise<string | undefined> {
+    if (cursor === undefined) return undefined
+    const content: Cursor = { of: await subjectKey(record.iss, record.sub), cursor }
+    return keyring.seal('cursor', JSON.stringify(content))
+  }
+
+  /** @throws Refusal `invalid_request` */
+  async function opened([text, ...more]: string[], { record }: Presence): Promise<string | undefined> {
+    if (text === undefined) return undefined
+    const content = more.length ? undefined : await openJson<Cursor>(keyring, 'cursor', text)
+    if (content?.of === (await subjectKey(record.iss, record.sub))) return content.cursor
+    throw new Refusal('invalid_request', { description: 'The cursor is not one of this list.' })
+  }
+
+  return {
+    /** `GET /sessions?cursor=`: those that are alive, the last used first. */
+    async list(request: Asked): Promise<Answer> {
+      const cursors = new URL(request.url).searchParams.getAll('cursor')
+      const own = await signedInUser(request, sessions)
+      const { sessions: found, cursor } = await directory.list(own, await opened(cursors, own))
+      return json({ sessions: found, cursor: await sealed(cursor, own) }, await sessions.cookies(own))
+    },
+
+    /** `DELETE /sessions/:id`. Another person's session is as unknown as one that never was. */
+    async end(request: Asked): Promise<Answer> {
+      const own = await signedInUser(request, sessions)
+      const id = new URL(request.url).pathname.split('/').at(-1) ?? ''
+      const ended = /^[\w-]{43}$/.test(id) ? await directory.end(own, id) : undefined
+      if (!ended) throw new Refusal('not_found', { description: 'There is no such session.' })
+      const cookies = ended === 'current' ? sessions.clear(request) : await sessions.cookies(own)
+      return json({}, cookies)
+    },
+  }
+}

@@ -1,0 +1,151 @@
+import { randomId } from '../../crypto/hash.js'
+import type { Answer, Asked } from '../../protocol/answer.js'
+import { isWithin } from '../../protocol/time.js'
+import { within } from '../../protocol/within.js'
+import type { Parts } from '../context.js'
+import { shortId } from '../events.js'
+import { json, redirect } from '../http/answers.js'
+import { type Keyring, openJson } from '../http/cookie-keys.js'
+import type { CookieJar } from '../http/cookies.js'
+import { readParameter } from '../http/form.js'
+import { createSealedRecords } from '../records/sealed-records.js'
+import type { SessionRecord } from '../sessions/session-record.js'
+import type { Leftover, Presence } from '../sessions/sessions.js'
+import { recordOf } from '../sessions/stored/session-records.js'
+
+/** What goes to the provider's end-session page. The hint stays here; only `id` travels. */
+interface Continuation {
+  id: string
+  iss: string
+  client_id: string
+  at: number
+}
+
+/** Seconds between the answer and the navigation that follows it. */
+const LIFETIME = 120
+/** Seconds that a body is waited for: it comes with its headers, or somebody holds it back. */
+const PATIENCE = 3
+
+export type Logout = ReturnType<typeof createLogout>
+
+/** Sign-out: here first and in any case, then the refresh token, then the provider's own session. */
+export function createLogout(
+  { settings, providers, sessions, transactions, store }: Parts,
+  jar: CookieJar,
+  keyring: Keyring,
+) {
+  const { now, clockTolerance, basePath, post_logout_redirect_uri, emit } = settings
+
+  const records = createSealedRecords(keyring)
+  const hintOf = (id: string) => recordOf('logout-hint', id)
+
+  /** The hint does not pass through the page. A store that is out of reach costs the hint, not the sign-out. */
+  async function remember(id: string, id_token: string): Promise<void> {
+    const value = await records.seal('logout-hint', id, { id_token })
+    await store.write([{ type: 'put', id: hintOf(id), value, ifVersion: 'any', ttl: LIFETIME }]).catch(() => {})
+  }
+
+  /** The hint of a continuation that has not been used; `undefined` for one that has. */
+  async function use(id: string): Promise<{ hint: string | undefined } | undefined> {
+    try {
+      if (!(await store.consume(recordOf('logout', id), 2 * LIFETIME))) return undefined
+      const stored = await store.get(hintOf(id))
+      const found = stored && (await records.open<{ id_token: string }>('logout-hint', id, stored.value))
+      return { hint: found instanceof Object ? found.content.id_token : undefined }
+    } catch {
+      return { hint: undefined }
+    }
+  }
+
+  /** Whether all of the person's sessions are to end. A body that cannot be read, or is too long in coming, says nothing. */
+  const wantsEverywhere = (request: Asked): Promise<boolean> =>
+    within(
+      readParameter(request, 'everywhere').then(
+        (values) => values.includes('true'),
+        () => false,
+      ),
+      PATIENCE,
+      false,
+    )
+
+  /** Ends the person's other sessions. Resolves to whether that was done. */
+  async function endOthers(present: Presence): Promise<boolean> {
+    try {
+      if (!sessions.directory) return false
+      await sessions.directory.endOthers(present)
+      return true
+    } catch {
+      emit({ type: 'store_unavailable', detail: 'the other sessions of somebody who signed out could not be ended' })
+      return false
+    }
+  }
+
+  /** What is left to do at the provider, and where to go for it. Never rejects: whoever is here has signed out already. */
+  async function atProvider(session: SessionRecord, { refresh_token, id_token }: Leftover) {
+    const { id, iss, client_id } = session
+    const provider = providers.serving(session)
+    try {
+      const [revocation, endSession] = await Promise.all([
+        refresh_token === undefined ? 'done' : provider?.revoke(refresh_token),
+        provider?.endSessionUrl({}).then(Boolean, () => undefined),
+      ])
+      if (revocation !== 'done') emit({ type: 'revocation_failed', session: shortId(id) })
+      // Whether the provider still knows the person cannot be said. One that did not answer just now would leave them with
+      // the browser's own error page.
+      if (endSession === undefined || revocation === 'unreachable') return { location: null, op_session: 'unknown' }
+      if (!endSession) return { location: null }
+      const once = randomId()
+      if (id_token !== undefined) await remember(once, id_token)
+      const continuation: Continuation = { id: once, iss, client_id, at: now() }
+      const sealed = await keyring.seal('logout', JSON.stringify(continuation))
+      return { location: `${basePath}/logout/continue`, sealed }
+    } catch {
+      // The cookie keys are out of reach, which has been told.
+      return { location: null, op_session: 'unknown' }
+    }
+  }
+
+  return {
+    /**
+     * `POST /logout`. Answers 200 with or without a session, whatever the body says: who is here is signed out first. With
+     * `everywhere=true` all sessions of the person end; `everywhere: false` says that the others were not ended.
+     *
+     * @throws StoreError: the session can neither be read nor ended, the cookie stays, nothing has been pretended
+     */
+    async post(request: Asked): Promise<Answer> {
+      const asked = wantsEverywhere(request)
+      const present = await sessions.read(request, false)
+      const left = present.record && (await sessions.end(present, 'logged_out'))
+      const everywhere = (await asked) ? present.record !== undefined && (await endOthers(present)) : undefined
+      const cookies = [...sessions.clear(request), ...transactions.clear(request)]
+      const { sealed, ...next } = left ? await atProvider(present.record, left) : { location: null }
+      return json({ ...next, ...(everywhere === false && { everywhere }) }, [
+        ...cookies,
+        ...(sealed === undefined ? [] : [jar.set(jar.logout, sealed, LIFETIME)]),
+      ])
+    },
+
+    /** `GET /logout/continue`: a navigation, good once, for the browser that has just signed out. */
+    async continue(request: Asked): Promise<Answer> {
+      const [value, ...more] = jar.values(request, jar.logout)
+      const cookies = value === undefined ? [] : [jar.expire(jar.logout)]
+      const sealed =
+        value === undefined || more.length ? undefined : await openJson<Continuation>(keyring, 'logout', value)
+      // With a larger tolerance it could outlive what is kept of its use.
+      const tolerance = Math.min(clockTolerance, LIFETIME / 2)
+      const known = sealed && isWithin(sealed.at, LIFETIME, now(), tolerance) && (await use(sealed.id))
+      if (!known) return redirect(post_logout_redirect_uri, cookies)
+      const provider = providers.serving(sealed)
+      const url = await provider
+        ?.endSessionUrl({
+          client_id: provider.settings.client_id,
+          post_logout_redirect_uri,
+          // Some providers come back only with one. By its name the page knows whose it is, and takes it out of the URL.
+          state: `sallyport.${randomId()}`,
+          ...(known.hint !== undefined && { id_token_hint: known.hint }),
+        })
+        .catch(() => undefined)
+      return redirect(url ?? post_logout_redirect_uri, cookies)
+    },
+  }
+}

@@ -1,0 +1,61 @@
+import { sha256 } from '../../crypto/hash.js'
+import type { Answer, Asked } from '../../protocol/answer.js'
+import type { Parts } from '../context.js'
+import { Refusal } from '../errors.js'
+import { json, withHeaders } from '../http/answers.js'
+import { readParameter } from '../http/form.js'
+import type { Directory } from '../sessions/sessions.js'
+import { recordOf } from '../sessions/stored/session-records.js'
+import { claimedIssuer, createLogoutTokenVerifier, refusedLogout } from './logout-token.js'
+
+/** Sign-out that the provider begins. Neither endpoint looks at a cookie: the request may come from anywhere. */
+export function createProviderLogout({ settings, providers, store }: Parts, directory: Directory) {
+  const { emit } = settings
+  const verifiers = new Map(
+    providers.all.map((provider) => [provider.settings.issuer, createLogoutTokenVerifier(provider)]),
+  )
+  const verify = (token: string) => {
+    const verifier = verifiers.get(claimedIssuer(token))
+    if (!verifier) throw refusedLogout('iss')
+    return verifier(token)
+  }
+
+  return {
+    /**
+     * `POST /backchannel-logout`: 200 when the sessions are gone, 400 for a token that is refused, 503 when something is
+     * out of reach and the provider is to try again. @see OpenID Connect Back-Channel Logout 1.0 sections 2.5 to 2.8
+     */
+    async backChannel(request: Asked): Promise<Answer> {
+      // Other values of the form are ignored (section 2.5).
+      const [token, ...tokens] = await readParameter(request, 'logout_token')
+      if (!token || tokens.length)
+        throw new Refusal('invalid_request', { description: 'logout_token is required, once.' })
+      const { whose, jti, lifetime } = await verify(token)
+      const shown = recordOf('logout-token', await sha256(`${whose.iss} ${jti}`))
+      // Marked when it has been done, not before: one that failed midway may come again.
+      if (await store.get(shown))
+        throw new Refusal('invalid_request', { description: 'The logout token was used before.' })
+      const count = await directory.endAll(whose)
+      await store.consume(shown, lifetime)
+      emit({ type: 'provider_logout', channel: 'back', sessions: count })
+      return json({})
+    },
+
+    /**
+     * `GET /frontchannel-logout`, in an iframe of the provider's page: ends the sessions of exactly this `sid`, which only
+     * the provider and this backend know. @see OpenID Connect Front-Channel Logout 1.0 section 2
+     */
+    async frontChannel(request: Asked): Promise<Answer> {
+      const { searchParams } = new URL(request.url)
+      const [iss, ...issuers] = searchParams.getAll('iss')
+      const [sid, ...sids] = searchParams.getAll('sid')
+      if (!iss || !sid || issuers.length || sids.length)
+        throw new Refusal('invalid_request', { description: 'iss and sid are required, once each.' })
+      if (!providers.of(iss)) throw new Refusal('issuer_mismatch')
+      const count = await directory.endAll({ iss, sid })
+      emit({ type: 'provider_logout', channel: 'front', sessions: count })
+      const framedBy = `default-src 'none'; frame-ancestors ${new URL(iss).origin}`
+      return withHeaders(json({}), { 'Content-Security-Policy': framedBy })
+    },
+  }
+}

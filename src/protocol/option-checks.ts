@@ -1,0 +1,41 @@
+import type { Secret } from './secret.js'
+
+/** @throws TypeError that names the option and the remedy */
+export function misuse(option: string, remedy: string): never {
+  throw new TypeError(`createBff: "${option}" ${remedy}`)
+}
+
+export function url(option: string, value: string): URL {
+  if (!URL.canParse(value)) misuse(option, 'must be an absolute URL')
+  const parsed = new URL(value)
+  if (parsed.protocol !== 'https:' && !(parsed.protocol === 'http:' && isLoopback(parsed)))
+    misuse(option, 'must be https: (http: on loopback only)')
+  if (parsed.username || parsed.password) misuse(option, 'must have no user information')
+  return parsed
+}
+
+/** `localhost`, its subdomains, 127.0.0.0/8 and ::1. @see RFC 6761 section 6.3 */
+export const isLoopback = ({ hostname }: URL): boolean =>
+  /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+
+/** Words of values that stand in documentation. */
+const sample =
+  /change.?me|your|example|sample|secret|password|insecure|default|placeholder|123456|abcdef|qwerty|key|here/gi
+
+/** Whether such words make up a quarter of a text: a short one turns up in a random text by chance. */
+const looksLikeSample = (value: string): boolean => (value.match(sample) ?? []).join('').length >= value.length / 4
+
+export function secret(option: string, value: Secret | undefined, length: number): void {
+  if (typeof value === 'function') return
+  const remedy = value === undefined ? 'is missing: the secret, or a function that gets it' : weakness(value, length)
+  if (remedy) misuse(option, remedy)
+}
+
+/** Why a secret cannot be used; `undefined` if it can. Secrets from a function are examined when they come. */
+export function weakness(value: string, length: number): string | undefined {
+  if (value.length < length)
+    return `is shorter than ${length} characters; make one: node -p "crypto.randomBytes(32).toString('base64url')"`
+  if (length > 1 && (new Set(value).size < 10 || looksLikeSample(value)))
+    return `looks like a sample; make one: node -p "crypto.randomBytes(32).toString('base64url')"`
+  return undefined
+}

@@ -1,0 +1,83 @@
+import { privateKeyFlaw } from '../protocol/jwk.js'
+import { misuse, secret, url } from '../protocol/option-checks.js'
+import type { Secret } from '../protocol/secret.js'
+import { oneOf, optional, type Shape, secret as secretCheck, text } from '../protocol/shape.js'
+
+/** How this backend proves to a provider which client it is. */
+export type ClientAuthentication =
+  | {
+      /** The secret, or a function that gets it from a secret manager; asked again for every request to the provider. */
+      client_secret: Secret
+      /** How the secret is sent. Default `client_secret_basic`. @see RFC 6749 section 2.3.1 */
+      clientAuthentication?: 'client_secret_basic' | 'client_secret_post'
+    }
+  | {
+      /** A signed assertion instead of a secret that travels: the issuer is its only `aud`. @see RFC 7523 section 2.2 */
+      clientAuthentication: 'private_key_jwt'
+      /** The private key as a JWK in JSON, with `alg` (`ES256`, `EdDSA`, `PS256`, `RS256`) and the registered `kid`. */
+      clientKey: Secret
+    }
+  | {
+      /** The certificate of the connection, which `fetch` has to bring: `mutualTls(…)` in Node. @see RFC 8705 section 2 */
+      clientAuthentication: 'tls_client_auth'
+    }
+
+/** This backend as a client of one provider. */
+export type ClientOptions = {
+  /** The provider, exactly as its metadata document spells it: `https://login.example.com/realms/acme`. */
+  issuer: string
+  client_id: string
+} & ClientAuthentication
+
+export const clientShape: Shape<ClientOptions> = {
+  issuer: text,
+  client_id: text,
+  client_secret: optional(secretCheck),
+  clientAuthentication: optional(
+    oneOf('client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth'),
+  ),
+  clientKey: optional(secretCheck),
+}
+
+/** The same, examined. */
+export interface Client {
+  readonly issuer: string
+  readonly client_id: string
+  readonly clientAuthentication: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'tls_client_auth'
+  /** The secret, or the private key's JWK; a certificate is the connection's. */
+  readonly credential: Secret
+}
+
+/** What no declaration can say. @throws TypeError that names the option and the remedy */
+export function examineClient(options: ClientOptions, ownFetch: boolean): Client {
+  const issuer = url('issuer', options.issuer)
+  if (issuer.search || issuer.hash) misuse('issuer', 'must have no query and no fragment')
+  return {
+    issuer: options.issuer,
+    client_id: options.client_id,
+    clientAuthentication: options.clientAuthentication ?? 'client_secret_basic',
+    credential: credentialOf(options, ownFetch),
+  }
+}
+
+function credentialOf(options: ClientOptions, ownFetch: boolean): Secret {
+  switch (options.clientAuthentication) {
+    case 'private_key_jwt':
+      privateJwk('clientKey', options.clientKey)
+      return options.clientKey
+    case 'tls_client_auth':
+      if (!ownFetch)
+        misuse('fetch', 'has to bring the client certificate for "tls_client_auth": mutualTls({ cert, key })')
+      return ''
+    default:
+      secret('client_secret', options.client_secret, 1)
+      return options.client_secret
+  }
+}
+
+/** A key that comes from a function is examined when it comes. */
+export function privateJwk(option: string, value: Secret | undefined): void {
+  if (typeof value === 'function') return
+  const flaw = value === undefined ? 'is missing: the private key, a JWK in JSON' : privateKeyFlaw(value)
+  if (flaw !== undefined) misuse(option, flaw)
+}
