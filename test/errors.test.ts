@@ -6,6 +6,7 @@ import { clientErrors } from '../src/client/errors.js'
 import { signInErrors } from '../src/client/sign-in-errors.js'
 import { stepUpErrors } from '../src/client/step-up.js'
 import { guardErrors } from '../src/guard/errors.js'
+import { keyRingErrors } from '../src/key-ring/errors.js'
 import { apiKeyRefusals, keyErrors } from '../src/keys/errors.js'
 import { machineErrors } from '../src/machine/errors.js'
 import { nodeErrors } from '../src/node/express.js'
@@ -28,6 +29,7 @@ const tables = {
   machineErrors,
   tokenErrors,
   agentErrors,
+  keyRingErrors,
   vaultErrors,
   endpointErrors,
 }

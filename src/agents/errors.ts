@@ -52,18 +52,12 @@ export const agentErrors = {
   // The audit trail.
   audit_conflict: 'Too many write to this audit trail at once: the row was not written.',
   checkpoint_invalid: 'This is not a checkpoint signed with one of these keys.',
-  // Keys of providers.
-  key_ring_busy: 'Another process is rotating this key at this moment: ask again when it is done.',
-  key_ring_failed:
-    'The provider or the vault did not do what the key ring asked; what was done is kept, and the next step goes on from there.',
-  provider_key_missing: 'The vault holds no key for this call: rotate once, or put a key there by hand.',
-  vault_read_only: 'This vault is read only: its keys are rotated where they come from.',
 } as const
 
 export type AgentErrorCode = keyof typeof agentErrors
 
 /** The ones that the same call may overcome later. */
-const passing: readonly AgentErrorCode[] = ['audit_conflict', 'key_ring_busy', 'key_ring_failed']
+const passing: readonly AgentErrorCode[] = ['audit_conflict']
 
 export const agentError = (code: AgentErrorCode, cause?: unknown): SallyportError<AgentErrorCode> =>
   new SallyportError(code, agentErrors[code], {

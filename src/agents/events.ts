@@ -1,14 +1,5 @@
 import type { AgentErrorCode } from './errors.js'
 
-/** A listener that throws changes nothing here. */
-export const isolate =
-  <Event>(onEvent: ((event: Event) => void) | undefined) =>
-  (event: Event): void => {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
-
 /** What happened around agents, for logs, metrics and alarms. Ids are public; no arguments, no prompts, no secrets. */
 export type AgentEvent =
   // Agents and their tokens.

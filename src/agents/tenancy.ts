@@ -2,7 +2,7 @@ import { call, examine, examined, promised } from '../protocol/examine.js'
 import type { Principal } from '../protocol/principal.js'
 import { anything, check, flag, object, optional } from '../protocol/shape.js'
 import { principal as principalCheck } from '../protocol/web-shapes.js'
-import { digestOf } from './canonical.js'
+import { digestOf } from './canonical-json.js'
 import { agentError } from './errors.js'
 import { personOf } from './people.js'
 

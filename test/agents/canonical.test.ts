@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { digestOf, parseArguments } from 'sallyport/agents'
 import { describe, expect, it } from 'vitest'
-import { canonical } from '../../src/agents/canonical.js'
+import { canonical } from '../../src/agents/canonical-json.js'
 
 /** Any JSON value that can be told from others. */
 const json = fc.jsonValue({ noUnicodeString: false }).filter((value) => !/"__proto__":/.test(JSON.stringify(value)))

@@ -1,18 +1,12 @@
 import { exportJWK, generateKeyPair } from 'jose'
-import {
-  type AgentEvent,
-  createAgents,
-  createApprovals,
-  createAudit,
-  createTokenEndpoint,
-  type KeyRingEvent,
-} from 'sallyport/agents'
+import { type AgentEvent, createAgents, createApprovals, createAudit, createTokenEndpoint } from 'sallyport/agents'
 import { createGuard } from 'sallyport/guard'
+import type { KeyRingEvent } from 'sallyport/key-ring'
 import { apiKey, createApiKeys } from 'sallyport/keys'
 import { memoryStore } from 'sallyport/store'
 import { createTokenIssuer, type TokenIssuerOptions } from 'sallyport/tokens'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ringWorld } from './ring-world.js'
+import { ringWorld } from '../key-ring/ring-world.js'
 
 const API = 'https://api.example.com'
 const hangs = () => new Promise<never>(() => {})

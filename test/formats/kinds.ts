@@ -1,11 +1,12 @@
-import { createApprovals, createAudit, createKeyRing } from 'sallyport/agents'
+import { createApprovals, createAudit } from 'sallyport/agents'
+import { createKeyRing } from 'sallyport/key-ring'
 import { createApiKeys } from 'sallyport/keys'
 import { memoryLedger } from 'sallyport/store'
 import { createTokenIssuer } from 'sallyport/tokens'
 import type { SealedKind } from '../../src/bff/records/sealed-records.js'
 import { agentKey, scene, signingKey } from '../agents/identity.js'
-import { memoryVault } from '../agents/ring-world.js'
-import { createVendor, providerOf } from '../agents/vendor.js'
+import { memoryVault } from '../key-ring/ring-world.js'
+import { createVendor, providerOf } from '../key-ring/vendor.js'
 import type { bendable } from './forms.js'
 
 /** A kind of record that is a JSON object with its format in `v`. */

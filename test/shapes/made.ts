@@ -5,6 +5,7 @@ import * as agents from 'sallyport/agents'
 import * as bff from 'sallyport/bff'
 import * as guard from 'sallyport/guard'
 import * as hono from 'sallyport/hono'
+import * as keyRing from 'sallyport/key-ring'
 import * as keys from 'sallyport/keys'
 import * as machine from 'sallyport/machine'
 import * as node from 'sallyport/node'
@@ -13,22 +14,22 @@ import * as postgres from 'sallyport/store/postgres'
 import * as redis from 'sallyport/store/redis'
 import * as testing from 'sallyport/testing'
 import * as tokens from 'sallyport/tokens'
-import { agentsCalls } from '../../src/agents/agent-shapes.js'
-import { approvalsCalls } from '../../src/agents/approvals.js'
-import { auditCalls } from '../../src/agents/audit.js'
-import { grantCalls } from '../../src/agents/grant.js'
-import { keyRingCalls } from '../../src/agents/key-ring.js'
-import { standingCalls } from '../../src/agents/standing.js'
+import { approvalsCalls } from '../../src/agents/approvals/approvals.js'
+import { auditCalls } from '../../src/agents/audit/audit.js'
+import { agentsCalls } from '../../src/agents/identity/shapes.js'
+import { standingCalls } from '../../src/agents/identity/status.js'
+import { tokenEndpointCalls } from '../../src/agents/identity/token-endpoint.js'
 import { namespaceCalls } from '../../src/agents/tenancy.js'
-import { tokenEndpointCalls } from '../../src/agents/token-endpoint.js'
-import { vaultCalls } from '../../src/agents/vault.js'
-import { meterCalls } from '../../src/agents/with-budget.js'
+import { grantCalls } from '../../src/agents/tools/grant.js'
+import { meterCalls } from '../../src/agents/tools/with-budget.js'
 import { bffCalls } from '../../src/bff/shapes.js'
 import * as browserOnly from '../../src/browser-only/development.js'
 import * as page from '../../src/client/development.js'
 import { authCalls } from '../../src/client/shapes.js'
 import { guardCalls } from '../../src/guard/guard.js'
 import { needsShape } from '../../src/guard/needs.js'
+import { keyRingCalls } from '../../src/key-ring/key-ring.js'
+import { vaultCalls } from '../../src/key-ring/vault.js'
 import { apiKeysCalls } from '../../src/keys/shapes.js'
 import { machineClientCalls } from '../../src/machine/machine-client.js'
 import type { Call } from '../../src/protocol/examine.js'
@@ -73,7 +74,7 @@ const issuing = tokens.createTokenIssuer({
 const allAgents = agents.createAgents({ tokens: issuing, store: counted })
 const protect = guard.createGuard({ resource: 'https://api.example.com', accept: [keys.apiKey(apiKeys)] })
 const provider = { create: async () => ({ id: 'a', secret: 'b' }), test: async () => true, revoke: async () => {} }
-const vault = agents.environmentVault({}, {})
+const vault = keyRing.environmentVault({}, {})
 const browser = testing.mockBrowser({ origins: {} })
 const alice = { method: 'access_token', sub: 'alice', tenant: 'acme', scopes: [], claims: {} } as const
 
@@ -121,7 +122,7 @@ export const made: readonly (readonly [who: string, instance: object, calls: Rea
   ['agents', agents.createStanding({ issuer, store: counted }), standingCalls],
   ['approvals', agents.createApprovals({ store: counted }), approvalsCalls],
   ['audit', agents.createAudit({ store: counted }), auditCalls],
-  ['ring', agents.createKeyRing({ name: 'openai', provider, vault, store: counted }), keyRingCalls],
+  ['ring', keyRing.createKeyRing({ name: 'openai', provider, vault, store: counted }), keyRingCalls],
   ['endpoint', agents.createTokenEndpoint({ agents: allAgents, tokens: issuing }), tokenEndpointCalls],
   ['tenantOf', agents.tenantOf(alice), namespaceCalls],
   ['vault', vault, vaultCalls],

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { toolCallCheck } from '../../src/agents/tool-options.js'
+import { toolCallCheck } from '../../src/agents/tools/options.js'
 import { SallyportError } from '../../src/protocol/error.js'
 import { misspelt, nameOf, replaced, type Spot, type Subject, samplesOf, spotsOf, wrongs } from './faults.js'
 import { ask, made, toolCall, written } from './made.js'

@@ -3,6 +3,7 @@ import * as bff from 'sallyport/bff'
 import * as telemetry from 'sallyport/bff/opentelemetry'
 import * as guard from 'sallyport/guard'
 import * as hono from 'sallyport/hono'
+import * as keyRing from 'sallyport/key-ring'
 import * as keys from 'sallyport/keys'
 import * as machine from 'sallyport/machine'
 import * as node from 'sallyport/node'
@@ -12,21 +13,19 @@ import * as redis from 'sallyport/store/redis'
 import * as testing from 'sallyport/testing'
 import * as testAuth from 'sallyport/testing/auth'
 import * as tokens from 'sallyport/tokens'
-import { agentsOptions } from '../../src/agents/agent-shapes.js'
-import { standingCheck } from '../../src/agents/agent-token.js'
-import { answerOptions } from '../../src/agents/answers.js'
-import { approvalsOptions } from '../../src/agents/approvals.js'
-import { auditOptions } from '../../src/agents/audit.js'
-import { policyCheck } from '../../src/agents/budget.js'
-import { publicKeysCheck } from '../../src/agents/checkpoint.js'
-import { keyRingOptions } from '../../src/agents/key-ring.js'
-import { peerCheckOptions, signRequestOptions } from '../../src/agents/peer.js'
-import { standingOptions } from '../../src/agents/standing.js'
-import { tokenEndpointOptions } from '../../src/agents/token-endpoint.js'
-import { toolAccessOptions } from '../../src/agents/tool-options.js'
-import { environmentCheck, variablesCheck } from '../../src/agents/vault.js'
-import { verifyAuditTakes } from '../../src/agents/verify-audit.js'
-import { meteredCheck } from '../../src/agents/with-budget.js'
+import { answerOptions } from '../../src/agents/agent-answer.js'
+import { approvalsOptions } from '../../src/agents/approvals/approvals.js'
+import { auditOptions } from '../../src/agents/audit/audit.js'
+import { publicKeysCheck } from '../../src/agents/audit/checkpoint.js'
+import { verifyAuditTakes } from '../../src/agents/audit/verify.js'
+import { standingCheck } from '../../src/agents/identity/agent-token.js'
+import { agentsOptions } from '../../src/agents/identity/shapes.js'
+import { peerCheckOptions, signRequestOptions } from '../../src/agents/identity/signed-request.js'
+import { standingOptions } from '../../src/agents/identity/status.js'
+import { tokenEndpointOptions } from '../../src/agents/identity/token-endpoint.js'
+import { policyCheck } from '../../src/agents/tools/budget.js'
+import { toolAccessOptions } from '../../src/agents/tools/options.js'
+import { meteredCheck } from '../../src/agents/tools/with-budget.js'
 import { sessionCookieOptions } from '../../src/bff/session-cookie.js'
 import { bffOptions } from '../../src/bff/shapes.js'
 import * as browserOnly from '../../src/browser-only/development.js'
@@ -36,6 +35,8 @@ import { apis, authOptions } from '../../src/client/shapes.js'
 import { clientCertificateOptions } from '../../src/guard/client-certificate.js'
 import { guardCheck, guardOptions } from '../../src/guard/guard.js'
 import { accessTokenOptions } from '../../src/guard/options.js'
+import { keyRingOptions } from '../../src/key-ring/key-ring.js'
+import { environmentCheck, variablesCheck } from '../../src/key-ring/vault.js'
 import { keysCheck } from '../../src/keys/api-key.js'
 import { apiKeysOptions } from '../../src/keys/shapes.js'
 import { machineClientOptions } from '../../src/machine/machine-client.js'
@@ -137,18 +138,11 @@ export const exported: readonly (readonly [
       createAgents: options(agentsOptions),
       createApprovals: options(approvalsOptions),
       createAudit: options(auditOptions),
-      createKeyRing: options(keyRingOptions),
       createPeerCheck: options(peerCheckOptions),
       createStanding: options(standingOptions),
       createTokenEndpoint: options(tokenEndpointOptions),
       createToolAccess: options(toolAccessOptions),
       digestOf: because('plain data of any kind; anything else is a TypeError that says what was found'),
-      environmentVault: {
-        takes: [
-          ['environment', environmentCheck],
-          ['variables', variablesCheck],
-        ],
-      },
       parseArguments: fromOutside,
       signRequest: {
         takes: [
@@ -169,6 +163,18 @@ export const exported: readonly (readonly [
           ['ledger', ledgerCheck],
           ['metered', meteredCheck],
           ['work', func],
+        ],
+      },
+    },
+  ],
+  [
+    keyRing,
+    {
+      createKeyRing: options(keyRingOptions),
+      environmentVault: {
+        takes: [
+          ['environment', environmentCheck],
+          ['variables', variablesCheck],
         ],
       },
     },

@@ -1,6 +1,6 @@
-import { createKeyRing } from 'sallyport/agents'
+import { createKeyRing } from 'sallyport/key-ring'
 import { fileVault } from 'sallyport/node'
-import { providerOf } from '../agents/vendor.js'
+import { providerOf } from '../key-ring/vendor.js'
 import { openRedis } from '../services/stores.js'
 
 /** One process that rotates the keys of a vendor whenever they are due. */

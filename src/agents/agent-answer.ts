@@ -1,0 +1,90 @@
+import { type KeyRingErrorCode, keyRingErrors } from '../key-ring/errors.js'
+import { formatChallenge } from '../protocol/challenge.js'
+import { SallyportError } from '../protocol/error.js'
+import { examine } from '../protocol/examine.js'
+import { func, object, optional } from '../protocol/shape.js'
+import { type Now, systemNow } from '../protocol/time.js'
+import { StoreError } from '../store/contract.js'
+import { type AgentErrorCode, agentErrors } from './errors.js'
+
+/** 403, but for these. */
+const statuses: { readonly [Code in AgentErrorCode | KeyRingErrorCode]?: number } = {
+  agent_conflict: 409,
+  agent_exists: 409,
+  agent_key_refused: 400,
+  agent_not_found: 404,
+  agent_proof_refused: 401,
+  approval_decided: 409,
+  approval_not_found: 404,
+  approval_used: 409,
+  approvals_exceeded: 429,
+  audit_conflict: 503,
+  budget_exceeded: 429,
+  call_invalid: 400,
+  checkpoint_invalid: 400,
+  insufficient_user_authentication: 401,
+  invalid_agent_request: 401,
+  invalid_token: 401,
+  key_ring_busy: 503,
+  key_ring_failed: 503,
+  keys_unavailable: 503,
+  provider_key_missing: 503,
+  request_too_large: 413,
+}
+
+/** Beside `Authorization`, so that a request can carry both: who calls, and what it may. */
+export const AGENT_HEADER = 'Sallyport-Agent'
+
+/** What has a challenge, by its scheme, and what the cause says in it to whoever called. */
+const challenges: {
+  readonly [Code in AgentErrorCode | KeyRingErrorCode]?: readonly [scheme: string, ...evidence: string[]]
+} = {
+  insufficient_scope: ['Bearer', 'scope'],
+  insufficient_user_authentication: ['Bearer', 'acr_values', 'max_age'],
+  invalid_agent_request: [AGENT_HEADER],
+  invalid_token: ['Bearer'],
+}
+
+export interface AnswerOptions {
+  /** The clock, epoch seconds. Default: the system's. */
+  now?: Now
+}
+
+export const answerOptions = object<AnswerOptions>({ now: optional(func) })
+
+/**
+ * The answer to whoever called, for what `sallyport/agents`, key rings and the store reject with: status, code and words, and for
+ * `approval_required` the `approval` that was asked for (`id`, `code`, `expiresAt`, `digest`). 503 has `Retry-After`; 429 has
+ * it where the budget begins again.
+ *
+ * Anything else is thrown again.
+ *
+ * @see RFC 6750 section 3 for the challenges
+ */
+export function agentAnswer(error: unknown, options: AnswerOptions = {}): Response {
+  examine('agentAnswer', answerOptions, options)
+  const { now = systemNow } = options
+  const ours =
+    error instanceof SallyportError && [agentErrors, keyRingErrors].some((table) => Object.hasOwn(table, error.code))
+  if (!ours && !(error instanceof StoreError)) throw error
+  const { message, cause } = error
+  const code = error.code as AgentErrorCode | KeyRingErrorCode
+  const status = error instanceof StoreError ? 503 : (statuses[code] ?? 403)
+  const evidence = (cause ?? {}) as Readonly<Record<string, unknown>>
+  const approval = code === 'approval_required' && cause ? { approval: cause } : {}
+  const response = new Response(JSON.stringify({ error: code, error_description: message, ...approval }), {
+    status,
+    headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
+  })
+  if (status === 503) response.headers.set('Retry-After', '5')
+  const { resetsAt, retryAfter = typeof resetsAt === 'number' ? Math.max(1, Math.ceil(resetsAt - now())) : undefined } =
+    evidence
+  if (typeof retryAfter === 'number') response.headers.set('Retry-After', `${retryAfter}`)
+  const [scheme, ...said] = challenges[code] ?? []
+  if (scheme !== undefined) {
+    const parameters: Record<string, string> = { error: code }
+    for (const name of said) if (evidence[name] !== undefined) parameters[name] = `${evidence[name]}`
+    response.headers.set('WWW-Authenticate', formatChallenge(scheme, parameters))
+  }
+  return response
+}

@@ -1,0 +1,290 @@
+import { examine, examined, promised } from '../../protocol/examine.js'
+import { isolate } from '../../protocol/isolate.js'
+import type { Principal } from '../../protocol/principal.js'
+import {
+  anything,
+  flag,
+  func,
+  list,
+  name,
+  object,
+  oneOf,
+  optional,
+  type Shape,
+  seconds,
+  text,
+  whole,
+  words,
+} from '../../protocol/shape.js'
+import { type Now, systemNow } from '../../protocol/time.js'
+import { principal } from '../../protocol/web-shapes.js'
+import { inTime } from '../../protocol/within.js'
+import type { RecordStore } from '../../store/contract.js'
+import { storeCheck } from '../../store/engine-shapes.js'
+import { someAtOnce } from '../../store/some-at-once.js'
+import { agentError } from '../errors.js'
+import type { AgentEvent } from '../events.js'
+import { isPerson, type PersonTest } from '../people.js'
+import { type Approval, type ApprovalKind, type ApprovalRequest, type Call, isCode, isOpen } from './approval.js'
+import { type Approver, isFresh, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
+import type { Refuse } from './context.js'
+import { createAsking } from './request.js'
+import { createShelf, type Found, type Selection } from './storage.js'
+import { createUsing } from './use.js'
+
+export interface ApprovalsOptions {
+  /** Where approvals live. `memoryStore()` forgets them with the process. */
+  store: RecordStore
+  /** Seconds from the request on, within which it must be decided and used. Default 300, at most a day. */
+  ttl?: number
+  /** How many calls of one agent on behalf of one person may wait at once: who is asked too often looks no more. Default 20. */
+  maxPending?: number
+  /**
+   * Who may decide. Default: in `user` matters the person concerned (`sub` of the call), in `admin` matters whoever has the scope
+   * `admin:approve`. Programs, and the requester of an `admin` matter, never get as far as this.
+   */
+  approvers?: Partial<Record<ApprovalKind, Approver>>
+  /**
+   * Whether a verified token is a person's, where the provider's access tokens have no `auth_time`: `({ claims }) => claims.idtyp ===
+   * 'user'`. Default: it has `auth_time`. Sessions are people's; agents, keys, certificates and clients on their own behalf never are.
+   */
+  isPerson?: PersonTest
+  /** Tells whoever can decide, and has the call to show them. Called when the request is kept, and waited for; it may fail. */
+  notify?: (approval: Approval) => void | Promise<void>
+  onEvent?: (event: AgentEvent) => void
+  now?: Now
+}
+
+export const approvalsOptions = object<ApprovalsOptions>({
+  store: storeCheck,
+  ttl: optional(seconds({ above: 0, most: 86_400 })),
+  maxPending: optional(whole({ least: 1, most: 1000 })),
+  approvers: optional(object<Partial<Record<ApprovalKind, Approver>>>({ user: optional(func), admin: optional(func) })),
+  isPerson: optional(func),
+  notify: optional(func),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+export interface Decision {
+  /** Who decides, as a guard has verified. */
+  by: Principal
+  approve: boolean
+  /** What somebody has typed. */
+  code?: string
+}
+
+export interface PendingQuestion extends Selection {
+  kind?: ApprovalKind
+  cursor?: string
+  limit?: number
+}
+
+const id = words
+const selection: Shape<Selection> = { tenant: name, agent: optional(words), iss: optional(words), sub: optional(words) }
+/** What is asked for may come from a model: what is in it is answered, its names are the application's. */
+const call: Shape<Call> = {
+  tenant: anything<string>(),
+  agent: anything<string>(),
+  iss: anything<string>(),
+  sub: anything<string>(),
+  tool: anything<string>(),
+  args: anything<unknown>(),
+  resource: anything<string>(),
+  model: anything<string>(),
+  estimate: anything<number>(),
+}
+
+/** What the functions of `createApprovals(…)` take. */
+export const approvalsCalls = {
+  request: promised([
+    'request',
+    object<ApprovalRequest>({
+      ...call,
+      kind: oneOf('user', 'admin'),
+      freshWithin: optional(seconds()),
+      acr: optional(list(text)),
+    }),
+  ]),
+  decide: promised(
+    ['id', id],
+    ['decision', object<Decision>({ by: principal, approve: flag, code: anything<string>() })],
+  ),
+  verify: promised(['id', anything<string>()], ['call', object<Call>(call)]),
+  consume: promised(['id', anything<string>()], ['call', object<Call>(call)]),
+  get: promised(['id', id], ['options', object<{ tenant: string }>({ tenant: name })]),
+  pending: promised([
+    'which',
+    object<PendingQuestion>({
+      ...selection,
+      kind: optional(oneOf('user', 'admin')),
+      cursor: optional(text),
+      limit: optional(whole({ least: 1 })),
+    }),
+  ]),
+  voidAll: promised(['which', object<Selection>(selection)]),
+}
+
+export type Approvals = ReturnType<typeof createApprovals>
+
+/** What whoever wants to decide is told. */
+const undecidable = {
+  approved: 'approval_decided',
+  denied: 'approval_decided',
+  consumed: 'approval_decided',
+  void: 'approval_void',
+  expired: 'approval_expired',
+} as const
+
+/**
+ * People decide about what agents want to do. One approval is good for one call, to the letter, once, for minutes.
+ *
+ * pending → approved or denied → consumed; or void. Each step is a conditional write: of any number at once, in any number of
+ * processes, one wins. After a StoreError it is not known whether the step was taken: what was to be done is not done, and asked
+ * for again.
+ *
+ * Not checked: that whoever executes uses the arguments that were approved. Take them from what `consume` resolves to.
+ *
+ * @throws TypeError naming the option
+ */
+export function createApprovals(options: ApprovalsOptions) {
+  examine('createApprovals', approvalsOptions, options)
+  const { store, ttl = 300, maxPending = 20, notify, onEvent, now = systemNow } = options
+  const approvers = { ...usualApprovers, ...options.approvers }
+  const shelf = createShelf(store, now)
+  const emit = isolate(onEvent)
+
+  const refuse: Refuse = (code, { tenant, agent, approval, by }, cause) => {
+    emit({
+      type: 'approval_refused',
+      code,
+      ...(tenant !== undefined && { tenant }),
+      ...(agent !== undefined && { agent }),
+      ...(approval && { id: approval.id, tenant: approval.tenant, agent: approval.agent }),
+      ...(by !== undefined && { by }),
+    })
+    return agentError(code, cause)
+  }
+
+  async function end(found: Found, reason: 'mismatch' | 'stopped'): Promise<boolean> {
+    const ended = await shelf.end(found)
+    if (ended) emit({ type: 'approval_voided', id: ended.id, tenant: ended.tenant, agent: ended.agent, reason })
+    return !!ended
+  }
+
+  const parts = { shelf, emit, refuse, now }
+  const request = createAsking({ ...parts, ttl, maxPending, notify })
+  const verify = createUsing({ ...parts, spoil: (found) => end(found, 'mismatch') })
+
+  const methods = {
+    /**
+     * Asks for an approval. Whoever asks for the same call again while it waits gets the same one, and nobody is told twice. A call
+     * has at most 32,768 characters of canonical JSON.
+     *
+     * @throws SallyportError `call_invalid`; `approvals_exceeded` while `maxPending` wait; `approval_void` when all of this
+     *   agent's are taken back at this moment
+     * @throws TypeError naming the field
+     */
+    request,
+
+    /**
+     * Decides, once and in time. `by` is the verified principal of the request; a `code` that somebody has typed is compared.
+     *
+     * Programs, the agent itself, in `admin` matters the person it acts for, and whoever `approvers` does not name:
+     * `approver_refused`. Another tenant's is not there. Who approves needs the sign-in that the request demands, else
+     * `insufficient_user_authentication`, whose cause says what would do; who denies does not.
+     *
+     * @throws TypeError for an `approve` that is neither true nor false
+     * @throws SallyportError `approver_refused`, `approval_not_found`, `approval_decided`, `approval_expired`, `approval_void`,
+     * `approval_mismatch` (the code), `insufficient_user_authentication`
+     */
+    async decide(id: string, { by, approve, code }: Decision): Promise<Approval> {
+      const about = { by: by.sub, ...(by.tenant !== undefined && { tenant: by.tenant }) }
+      // Of no tenant: there is nothing for them to find.
+      if (by.tenant === undefined) throw refuse('approval_not_found', about)
+      if (!isPerson(by, options.isPerson)) throw refuse('approver_refused', about)
+      for (;;) {
+        const found = await shelf.find(id, by.tenant)
+        if (!found) throw refuse('approval_not_found', about)
+        const { approval } = found
+        const what = { ...about, approval }
+        if (isRequester(approval, by) || !(await inTime(() => approvers[approval.kind](approval, by))))
+          throw refuse('approver_refused', what)
+        if (approval.status !== 'pending') throw refuse(undecidable[approval.status], what)
+        if (code !== undefined && !isCode(code, approval.code)) throw refuse('approval_mismatch', what)
+        if (approve && !isFresh(approval, by, now()))
+          throw refuse('insufficient_user_authentication', what, wantedSignIn(approval))
+        const status = approve ? 'approved' : 'denied'
+        const decided = await shelf.step(found, {
+          status,
+          decidedAt: now(),
+          decidedBy: by.sub,
+          ...(by.iss !== undefined && { decidedByIss: by.iss }),
+        })
+        // Whoever was faster has left it in a state that the next turn tells of.
+        if (!decided) continue
+        const { tenant, agent } = approval
+        emit({ type: 'approval_decided', id, tenant, agent, by: by.sub, approved: approve })
+        return decided
+      }
+    },
+
+    /**
+     * Whether an approval fits this call and can be used now; using it up is a step of its own, for whoever has other things to
+     * look at in between.
+     *
+     * @throws SallyportError as `consume` does
+     */
+    verify,
+
+    /**
+     * Uses an approval up for exactly this call, directly before it is made. Another call by the same agent for the same person is
+     * `approval_mismatch`, and voids it. Nothing of this id, or still undecided: `approval_required`; its cause is what
+     * `request` has resolved to, where there is one.
+     *
+     * @throws SallyportError `approval_required`, `approval_mismatch`, `approval_denied`, `approval_expired`, `approval_used`,
+     * `approval_void`, `call_invalid`
+     */
+    consume: async (id: string, call: Call): Promise<Approval> => (await verify(id, call)).consume(),
+
+    /** One approval of a tenant, whatever became of it, for a day after it has expired. */
+    get: async (id: string, { tenant }: { tenant: string }): Promise<Approval | undefined> =>
+      (await shelf.find(id, tenant))?.approval,
+
+    /** What waits for a decision, a page at a time. A page may hold fewer than `limit`, or nothing, and still have a `cursor`. */
+    async pending({ kind, cursor, limit, ...selection }: PendingQuestion) {
+      const { entries, next } = await shelf.page(selection, cursor, limit)
+      const approvals = entries
+        .flatMap(({ found }) => found?.approval ?? [])
+        .filter((one) => one.status === 'pending' && (kind === undefined || one.kind === kind))
+        .sort((a, b) => a.requestedAt - b.requestedAt)
+      return { approvals, ...(next !== undefined && { cursor: next }) }
+    },
+
+    /**
+     * Takes back all that waits or is approved and unused: an agent that is decommissioned, a person who has signed out, everything
+     * in a tenant. What is being decided or used at this moment is either done before or void. Resolves to how many.
+     *
+     * Stop the agent first: what it asks for afterwards is new.
+     */
+    async voidAll(selection: Selection): Promise<number> {
+      let ended = 0
+      // What comes on a page that is behind us is found on the next turn: they end when there is nothing new.
+      for (let before = -1; before < ended; ) {
+        before = ended
+        let cursor: string | undefined
+        do {
+          const { entries, next } = await shelf.page(selection, cursor)
+          const done = await someAtOnce(entries, async ({ id, found }) => {
+            const there = found ?? (await shelf.bar(id, selection.tenant))
+            return there && isOpen(there.approval) && end(there, 'stopped')
+          })
+          ended += done.filter(Boolean).length
+          cursor = next
+        } while (cursor !== undefined)
+      }
+      return ended
+    },
+  }
+  return examined('approvals', methods, approvalsCalls)
+}

@@ -1,0 +1,87 @@
+import { randomId } from '../../crypto/hash.js'
+import { inTime } from '../../protocol/within.js'
+import { someAtOnce } from '../../store/some-at-once.js'
+import {
+  type Approval,
+  type ApprovalRequest,
+  type Call,
+  newCode,
+  questionOf,
+  type Requested,
+  readCall,
+  requestedOf,
+} from './approval.js'
+import type { ApprovalParts } from './context.js'
+import type { Queue } from './storage.js'
+
+interface Parts extends ApprovalParts {
+  ttl: number
+  maxPending: number
+  notify: ((approval: Approval) => void | Promise<void>) | undefined
+}
+
+/** Asks people, once for each question, and never for more than they can look through. */
+export function createAsking({ shelf, ttl, maxPending, notify, emit, refuse, now }: Parts) {
+  /** A place for one more. @throws SallyportError `approvals_exceeded`, whose cause says when one of them expires */
+  async function roomIn(queue: Queue, { tenant, agent }: Call): Promise<Queue> {
+    if (queue.ids.length < maxPending) return queue
+    const found = await someAtOnce(queue.ids, (id) => shelf.find(id, tenant))
+    const pending = found.flatMap((one) => (one?.approval.status === 'pending' ? one.approval : []))
+    if (pending.length < maxPending) return { ...queue, ids: pending.map(({ id }) => id) }
+    const resetsAt = Math.min(...pending.map(({ expiresAt }) => expiresAt))
+    throw refuse('approvals_exceeded', { tenant, agent }, { resetsAt })
+  }
+
+  /** Resolves to the approval that is there: this one, or another that asks the same. */
+  async function add(approval: Approval): Promise<Approval> {
+    const { tenant, digest } = approval
+    const question = await questionOf(digest, approval)
+    let seen = ''
+    for (;;) {
+      const [asked, queue] = await Promise.all([shelf.waiting(tenant, question), shelf.queueOf(approval)])
+      if (asked.approval) return asked.approval
+      // Nobody was faster: its own place is taken.
+      const versions = `${asked.version} ${queue.version}`
+      if (versions === seen) throw refuse('approval_void', { tenant })
+      seen = versions
+      if (await shelf.add(approval, question, asked.version, await roomIn(queue, approval))) return approval
+    }
+  }
+
+  return async (wish: ApprovalRequest): Promise<Requested> => {
+    const { tenant, agent, iss, sub, tool, kind, freshWithin, acr } = wish
+    const { call, digest } = await readCall(wish)
+    const approval: Approval = {
+      ...(JSON.parse(call) as Call),
+      id: randomId(),
+      kind,
+      code: newCode(),
+      call,
+      digest,
+      status: 'pending',
+      requestedAt: now(),
+      expiresAt: now() + ttl,
+      ...(freshWithin !== undefined && { freshWithin }),
+      ...(acr && { acr: [...acr] }),
+    }
+    const added = await add(approval)
+    const { id } = approval
+    if (added.id !== id) return requestedOf(added)
+    emit({
+      type: 'approval_requested',
+      id,
+      tenant,
+      agent,
+      ...(iss !== undefined && { iss }),
+      ...(sub !== undefined && { sub }),
+      tool,
+      kind,
+    })
+    try {
+      await inTime(() => notify?.(approval))
+    } catch {
+      emit({ type: 'approval_unnotified', id, tenant })
+    }
+    return requestedOf(approval)
+  }
+}

@@ -1,0 +1,212 @@
+import { call, examine, examined, promised } from '../../protocol/examine.js'
+import { isolate } from '../../protocol/isolate.js'
+import type { Secret } from '../../protocol/secret.js'
+import { func, name, object, optional, secret, whole } from '../../protocol/shape.js'
+import { type Now, systemNow } from '../../protocol/time.js'
+import { inTime } from '../../protocol/within.js'
+import { type RecordStore, StoreError } from '../../store/contract.js'
+import { storeCheck } from '../../store/engine-shapes.js'
+import { someAtOnce } from '../../store/some-at-once.js'
+import { warnOnce } from '../../store/warnings.js'
+import type { AgentEvent } from '../events.js'
+import { createChains, type Dated, rowId } from './chain.js'
+import { createSigner, type PublicKeys } from './checkpoint.js'
+import { type AuditEntry, type AuditHead, type AuditRow, entryCheck, entryOf, isKnownRow } from './row.js'
+
+export interface AuditOptions {
+  /** Where rows live, for ever. `memoryStore()` forgets them with the process. */
+  store: RecordStore
+  /** Signs checkpoints: a private key (P-256 or Ed25519) as a JWK in JSON, or a function that gets it. */
+  sign?: Secret
+  /** Rows of a tenant between two checkpoints. Default 100. */
+  checkpointEvery?: number
+  /**
+   * Keeps a checkpoint where whoever can write the store cannot: that is what finds a rewritten or shortened trail. One that fails, or
+   * takes more than five seconds, is the event `checkpoint_failed`.
+   */
+  keep?: (checkpoint: AuditCheckpoint) => void | Promise<void>
+  onEvent?: (event: AgentEvent) => void
+  now?: Now
+}
+
+/** A head to be kept elsewhere. */
+export interface AuditCheckpoint extends AuditHead {
+  /** The same, signed, for `verifyCheckpoint`; there where `sign` is. */
+  jws?: string
+}
+
+export const auditOptions = object<AuditOptions>({
+  store: storeCheck,
+  sign: optional(secret),
+  checkpointEvery: optional(whole({ least: 1 }, 'a whole number of rows')),
+  keep: optional(func),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+export interface AuditQuestion {
+  tenant: string
+  /** Default 1. */
+  from?: number
+  /** Default 100. */
+  limit?: number
+}
+
+const rowNumber = optional(whole({ least: 1 }, 'the number of a row'))
+
+/** What the functions of `createAudit(…)` take. */
+export const auditCalls = {
+  append: promised(['entry', entryCheck]),
+  checkpoint: promised(['tenant', name]),
+  publicKeys: promised(),
+  read: promised([
+    'which',
+    object<AuditQuestion>({ tenant: name, from: rowNumber, limit: optional(whole({ least: 1 })) }),
+  ]),
+  exportLines: call(['tenant', name], ['options', optional(object<{ from?: number }>({ from: rowNumber }))]),
+}
+
+export type Audit = ReturnType<typeof createAudit>
+
+interface Waiting {
+  entry: Dated
+  resolve: (head: AuditHead) => void
+  reject: (error: unknown) => void
+}
+
+/** Rows in one write. */
+const BATCH = 50
+/**
+ * A trail of what agents did, one hash chain per tenant: whatever is changed, moved or taken out afterwards is found by
+ * `verifyAudit`, up to the newest head that was kept elsewhere.
+ *
+ * Any number of appends, in any number of processes, make one chain. What waits while a row is being written is written together.
+ *
+ * Rows that a store has acknowledged and lost (a failover, a restored backup) are missed by whoever wrote the last of them: an event
+ * says so, and the chain goes on with a row `audit.resumed`, which has the hash of the lost one as its `digest`.
+ *
+ * Not prevented: whoever can write the store can also write a new chain from any row on. Keep heads elsewhere.
+ *
+ * @throws TypeError naming the option
+ */
+export function createAudit(options: AuditOptions) {
+  examine('createAudit', auditOptions, options)
+  const { store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow } = options
+  const signer = sign === undefined ? undefined : createSigner(sign, now)
+  const emit = isolate(onEvent)
+  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
+  const queues = new Map<string, Waiting[]>()
+  const chains = createChains(store, emit, now)
+
+  async function drain(tenant: string, queue: Waiting[]): Promise<void> {
+    while (queue.length) {
+      const batch = queue.splice(0, BATCH)
+      try {
+        const { found, resumed } = await chains.write(
+          tenant,
+          batch.map(({ entry }) => entry),
+        )
+        const last = found.at(-1)
+        if (resumed && last) await keepCheckpoint(last)
+        for (const [at, head] of found.entries()) batch[at]?.resolve(head)
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    queues.delete(tenant)
+  }
+
+  const enqueue = (entry: Waiting['entry']): Promise<AuditHead> =>
+    new Promise((resolve, reject) => {
+      const waiting = { entry, resolve, reject }
+      const queue = queues.get(entry.tenant)
+      if (queue) queue.push(waiting)
+      else {
+        const first = [waiting]
+        queues.set(entry.tenant, first)
+        void drain(entry.tenant, first)
+      }
+    })
+
+  const signed = async (head: AuditHead): Promise<AuditCheckpoint> => ({
+    ...head,
+    ...(signer && { jws: await signer.sign(head, now()) }),
+  })
+
+  async function keepCheckpoint(head: AuditHead): Promise<void> {
+    try {
+      const checkpoint = await signed(head)
+      await inTime(() => keep?.(checkpoint))
+    } catch {
+      emit({ type: 'checkpoint_failed', tenant: head.tenant, seq: head.seq })
+    }
+  }
+
+  async function page(tenant: string, from: number, limit: number) {
+    const last = (await chains.readHead(tenant))?.seq ?? 0
+    const size = Math.max(0, Math.min(limit, 1000, last - from + 1))
+    const numbers = Array.from({ length: size }, (_, at) => from + at)
+    const stored = await someAtOnce(numbers, (seq) => store.get(rowId(tenant, seq)))
+    const next = from + size <= last ? from + size : undefined
+    // A row that is gone is left out: its number says so to whoever verifies.
+    return { lines: stored.flatMap((row) => row?.value ?? []), next }
+  }
+
+  const methods = {
+    /**
+     * Writes a row, and resolves to the head that it makes. What must not happen without a row waits for this and does not happen
+     * when it rejects. After a StoreError the row may be there all the same.
+     *
+     * @throws TypeError naming a member that is not of its form
+     * @throws StoreError
+     * @throws SallyportError `audit_conflict`
+     */
+    async append(entry: AuditEntry): Promise<AuditHead> {
+      look()
+      const head = await enqueue({ ...entryOf(entry), at: now() })
+      if (head.seq % checkpointEvery === 0) await keepCheckpoint(head)
+      return head
+    },
+
+    /**
+     * The present head of a tenant, as the store has it, signed where `sign` is: to be kept elsewhere. `undefined`: there are no
+     * rows.
+     */
+    async checkpoint(tenant: string): Promise<AuditCheckpoint | undefined> {
+      const head = await chains.readHead(tenant)
+      return head && signed(head)
+    },
+
+    /** The public half of `sign`, for `verifyCheckpoint`. Publish it or keep it with the checkpoints. */
+    publicKeys: async (): Promise<PublicKeys> => (signer ? signer.publicKeys() : { keys: [] }),
+
+    /**
+     * Rows from a number on, in their order. `next` is there when there are more. `limit` is 100 by default, 1,000 at most.
+     *
+     * @throws StoreError `store_format_unknown` where a later release wrote one: `exportLines` has it as it is
+     */
+    async read({ tenant, from = 1, limit = 100 }: AuditQuestion) {
+      const { lines, next } = await page(tenant, from, limit)
+      return { rows: lines.map(readStored), ...(next !== undefined && { next }) }
+    },
+
+    /** Every row as a line of JSON, as it is kept: what `verifyAudit` takes, and a file. */
+    async *exportLines(tenant: string, { from = 1 }: { from?: number } = {}): AsyncGenerator<string, void, undefined> {
+      for (let at: number | undefined = from; at !== undefined; ) {
+        const { lines, next } = await page(tenant, at, 100)
+        for (const line of lines) yield `${line}\n`
+        at = next
+      }
+    },
+  }
+  return examined('audit', methods, auditCalls)
+}
+
+/** What it says is believed by whoever has verified it. @throws StoreError */
+function readStored(line: string): AuditRow {
+  try {
+    const row: AuditRow = JSON.parse(line)
+    if (isKnownRow(row)) return row
+  } catch {}
+  throw new StoreError('store_format_unknown')
+}

@@ -1,0 +1,129 @@
+import { createBounded } from '../../protocol/bounded.js'
+import type { Change, IfVersion, RecordId, RecordStore } from '../../store/contract.js'
+import { storedJson } from '../../store/stored-json.js'
+import { canonical } from '../canonical-json.js'
+import { agentError } from '../errors.js'
+import type { AgentEvent } from '../events.js'
+import { type AuditEntry, type AuditHead, type AuditRow, genesis, hashOf, RESUMED, ROW_FORMAT } from './row.js'
+
+/** What is to become a row. */
+export type Dated = AuditEntry & { at: number }
+
+/** Writes that may be overtaken by other processes before an append gives up. */
+const TURNS = 200
+/** Milliseconds at most between two of them. */
+const REST = 25
+/** Tenants whose last row is remembered in this process. */
+const HEADS = 10_000
+
+const heads = storedJson<AuditHead>()
+const headId = (tenant: string): RecordId => ({ kind: 'audit-head', partition: tenant, id: 'head' })
+export const rowId = (tenant: string, seq: number): RecordId => ({ kind: 'audit-row', partition: tenant, id: `${seq}` })
+
+const put = (id: RecordId, value: string, ifVersion: IfVersion): Change => ({ type: 'put', id, value, ifVersion })
+
+/** What was written: a head for each entry, and whether the chain had to go on from a head that nobody expected. */
+export interface Written {
+  found: AuditHead[]
+  resumed: boolean
+}
+
+/**
+ * The chains in a store. A row is written together with the new head, only where the head is as it was read and no row of its
+ * number is there.
+ */
+export function createChains(store: RecordStore, emit: (event: AgentEvent) => void, now: () => number) {
+  /** The last row of a tenant that this process has written, and that was acknowledged. */
+  const last = createBounded<AuditHead>(HEADS)
+
+  async function readHead(tenant: string): Promise<AuditHead | undefined> {
+    const stored = await store.get(headId(tenant))
+    return stored && heads.read(stored.value)
+  }
+
+  async function rowAt(tenant: string, seq: number): Promise<AuditHead | undefined> {
+    const stored = await store.get(rowId(tenant, seq))
+    return stored && { tenant, seq, hash: hashIn(stored.value) }
+  }
+
+  /** The head as it is in the store, and what was written behind it by this process and is not there any more. */
+  async function look(tenant: string) {
+    const own = last.get(tenant)
+    const [stored, row] = await Promise.all([store.get(headId(tenant)), own && rowAt(tenant, own.seq)])
+    const head = stored ? heads.read(stored.value) : { tenant, seq: 0, hash: genesis }
+    const lost = own && (head.seq < own.seq || row?.hash !== own.hash) ? own : undefined
+    return { head, version: stored?.version ?? ('absent' as const), lost }
+  }
+
+  /** The last of the rows that stand behind a head without it knowing; `undefined`: there are none. */
+  async function ahead({ tenant, seq }: AuditHead): Promise<AuditHead | undefined> {
+    let found: AuditHead | undefined
+    for (let row = await rowAt(tenant, seq + 1); row; row = await rowAt(tenant, row.seq + 1)) found = row
+    return found
+  }
+
+  async function link(head: AuditHead, entries: readonly Dated[]): Promise<AuditRow[]> {
+    const rows: AuditRow[] = []
+    for (const entry of entries) {
+      const { seq, hash: prev } = rows.at(-1) ?? head
+      const row = { ...entry, seq: seq + 1, prev, v: ROW_FORMAT }
+      rows.push({ ...row, hash: await hashOf(row) })
+    }
+    return rows
+  }
+
+  return {
+    readHead,
+
+    /**
+     * All rows behind the present head, or none. Where rows were lost (a failover, a restored backup) or stand in the way, the first
+     * one says so, with the hash of the last row that should have been there.
+     */
+    async write(tenant: string, entries: readonly Dated[]): Promise<Written> {
+      let told = false
+      let before: IfVersion | undefined
+      for (let turn = 0; turn < TURNS; turn++) {
+        const { head, version, lost } = await look(tenant)
+        // Nobody has moved the head since the last attempt, so what was in the way is a row.
+        const over = version === before ? await ahead(head) : undefined
+        const unexpected = lost ?? over
+        if (unexpected && !told) {
+          emit({ type: 'audit_head_unexpected', tenant, seq: head.seq, expected: unexpected.seq })
+          told = true
+        }
+        const notes = unexpected ? [noteOf(unexpected, lost ? 'rows_lost' : 'rows_found', now())] : []
+        const rows = await link(over ?? head, [...notes, ...entries])
+        const all = rows.map(({ seq, hash }) => ({ tenant, seq, hash }))
+        const next = all.at(-1) ?? head
+        const changes = rows.map((row) => put(rowId(tenant, row.seq), canonical(row), 'absent'))
+        if (await store.write([...changes, put(headId(tenant), heads.write(next), version)])) {
+          last.set(tenant, next)
+          return { found: all.slice(notes.length), resumed: notes.length > 0 }
+        }
+        before = version
+        // The same range every time: who has waited long does not wait longer than who has just come.
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * REST))
+      }
+      throw agentError('audit_conflict')
+    },
+  }
+}
+
+/** Whatever stands there: a row that somebody has written by hand is followed, and found by whoever verifies. */
+function hashIn(row: string): string {
+  try {
+    return `${JSON.parse(row).hash}`
+  } catch {
+    return ''
+  }
+}
+
+const noteOf = ({ tenant, seq, hash }: AuditHead, reason: 'rows_lost' | 'rows_found', at: number): Dated => ({
+  tenant,
+  action: RESUMED,
+  decision: 'allowed',
+  reason,
+  resource: `row:${seq}`,
+  digest: hash,
+  at,
+})

@@ -1,0 +1,120 @@
+import { examine } from '../../protocol/examine.js'
+import { check, object, optional } from '../../protocol/shape.js'
+import { canonical } from '../canonical-json.js'
+import { type AuditHead, type AuditRow, genesis, hashOf, headCheck, isKnownRow, RESUMED } from './row.js'
+
+/** What is wrong with a trail, and at which row. */
+export type AuditFault =
+  /** The row is not what was exported: other members, another spelling, no JSON. */
+  | 'malformed'
+  /** It says something else than when it was written. */
+  | 'edited'
+  /** Another row stands here: this one was taken out or moved. */
+  | 'missing'
+  /** It came before already. */
+  | 'repeated'
+  /** It is a good row, and does not follow the one before it. */
+  | 'unlinked'
+  /** It is of another tenant. */
+  | 'foreign'
+  /** The chain is in order, and is another one than the head was taken from. */
+  | 'rewritten'
+  /** The trail ends before the head: this is the first row that is not there. */
+  | 'cut'
+  /** A later release wrote it, in a form that this one does not know: verify the trail with that one. */
+  | 'later'
+
+/**
+ * `covered`: nobody can have changed the rows up to this one since the head was taken. Those in `uncovered` fit together, and that is
+ * all: whoever could write the store may have written them anew. `resumed`: rows that say that the store had lost some before them.
+ */
+export type AuditVerdict =
+  | {
+      ok: true
+      head: AuditHead | undefined
+      covered: number
+      uncovered?: { from: number; to: number }
+      resumed?: readonly number[]
+    }
+  | { ok: false; fault: AuditFault; seq: number }
+
+export interface VerifyAuditOptions {
+  /** A head up to which the trail was verified before. */
+  after?: AuditHead
+}
+
+const rowsCheck = check<Iterable<unknown> | AsyncIterable<unknown>>('rows or lines, one after the other', (value) => {
+  const { [Symbol.iterator]: now, [Symbol.asyncIterator]: later } = Object(value ?? {})
+  return typeof value !== 'string' && (typeof now === 'function' || typeof later === 'function')
+})
+
+export const verifyAuditTakes = [
+  ['rows', rowsCheck],
+  ['head', optional(headCheck)],
+  ['options', optional(object<VerifyAuditOptions>({ after: optional(headCheck) }))],
+] as const
+
+/**
+ * Walks a trail and says whether it is the one that was written: rows as `audit.read` has them, or lines as `audit.exportLines` has
+ * them and a file, of any number. `head` is the newest one that was kept elsewhere: out of `audit.append`, out of
+ * `verifyCheckpoint`, never out of the store that the rows come from.
+ *
+ * `after` is a head up to which the trail was verified before: the rows then begin behind it.
+ *
+ * Not seen: what whoever can write the store has written anew behind `head`. Lines are compared character by character: pass
+ * parsed rows where a tool has formatted them.
+ */
+export async function verifyAudit(
+  rows: Iterable<unknown> | AsyncIterable<unknown>,
+  head?: AuditHead,
+  options: VerifyAuditOptions = {},
+): Promise<AuditVerdict> {
+  for (const [at, [argument, check]] of verifyAuditTakes.entries())
+    examine('verifyAudit', check, [rows, head, options][at], argument)
+  const { after } = options
+  let tenant = head?.tenant ?? after?.tenant
+  let { seq, hash } = after ?? { seq: 0, hash: genesis }
+  const resumed: number[] = []
+  const broken = (fault: AuditFault, at: number): AuditVerdict => ({ ok: false, fault, seq: at })
+  if (head && head.seq === seq && head.hash !== hash) return broken('rewritten', seq)
+
+  for await (const item of rows) {
+    const wanted = seq + 1
+    const row = readRow(item)
+    if (!row) return broken('malformed', wanted)
+    if (!isKnownRow(row)) return broken('later', wanted)
+    tenant ??= row.tenant
+    if (row.tenant !== tenant) return broken('foreign', wanted)
+    if (row.seq !== wanted) return row.seq > wanted ? broken('missing', wanted) : broken('repeated', row.seq)
+    if ((await hashOf(row)) !== row.hash) return broken('edited', wanted)
+    if (row.prev !== hash) return broken('unlinked', wanted)
+    if (head?.seq === wanted && head.hash !== row.hash) return broken('rewritten', wanted)
+    if (row.action === RESUMED) resumed.push(wanted)
+    seq = wanted
+    hash = row.hash
+  }
+
+  if (head && head.seq > seq) return broken('cut', seq + 1)
+  const covered = Math.max(head?.seq ?? 0, after?.seq ?? 0)
+  return {
+    ok: true,
+    head: tenant === undefined ? undefined : { tenant, seq, hash },
+    covered,
+    ...(seq > covered && { uncovered: { from: covered + 1, to: seq } }),
+    ...(resumed.length > 0 && { resumed }),
+  }
+}
+
+/** `undefined` for what no trail has written. */
+function readRow(item: unknown): AuditRow | undefined {
+  try {
+    const row = typeof item === 'string' ? JSON.parse(item) : item
+    const text = canonical(row)
+    if (typeof item === 'string' && item.trimEnd() !== text) return undefined
+    const { seq, tenant, prev, hash } = row as Partial<AuditRow>
+    const whole = Number.isSafeInteger(seq) && [tenant, prev, hash].every((one) => typeof one === 'string')
+    return whole ? row : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,198 @@
+import { SallyportError } from '../../protocol/error.js'
+import { examine, examined } from '../../protocol/examine.js'
+import { isolate } from '../../protocol/isolate.js'
+import { systemNow } from '../../protocol/time.js'
+import { someAtOnce } from '../../store/some-at-once.js'
+import { warnOnce } from '../../store/warnings.js'
+import { type AgentErrorCode, agentError, agentErrors } from '../errors.js'
+import { personOf } from '../people.js'
+import { type AgentRecord, recordOf, tenantIndex } from './agent-record.js'
+import { type Parts, rowOf } from './context.js'
+import { type ConsentWish, createDelegation, type ExchangeWish } from './delegation.js'
+import { issueOwn, type TokenWish } from './issue-token.js'
+import { type AgentsOptions, type AgentToken, examineMore } from './options.js'
+import { checkProof, spendProof } from './proof.js'
+import { type Consent, createRecords } from './records.js'
+import { createRegistration, type NewAgent } from './registration.js'
+import { defaultRoles, type RoleOf, type Roles, type ScopeOf } from './roles.js'
+import { type AgentsQuestion, agentsCalls, agentsOptions } from './shapes.js'
+import { createStanding } from './status.js'
+import { createStopping } from './stopping.js'
+
+export type Agents<Table extends Roles = Roles> = ReturnType<typeof createAgents<Table>>
+
+/**
+ * Agents: who they are, what they may, whom they act for, and how all of that ends.
+ *
+ * Each has a public key that is registered, a role that bounds its scopes, and tokens of 15 minutes at most, which every API
+ * checks against the store on every request (`agentToken`): nothing is cached, so whatever ends an agent, a consent or a
+ * person's sign-in holds on the next request in every process.
+ *
+ * Not checked: who calls these functions. Guard them like any other administration, and never by an agent's token.
+ *
+ * @throws TypeError naming the option
+ */
+export function createAgents<const Table extends Roles = typeof defaultRoles>(options: AgentsOptions<Table>) {
+  examine('createAgents', agentsOptions, options)
+  type Scope = ScopeOf<Table>
+  const { tokens, store, ledger, approvals, isPerson, onEvent, now = systemNow } = options
+  const roles: Roles = options.roles ?? defaultRoles
+  const records = createRecords(store)
+  const emit = isolate(onEvent)
+  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
+  const parts: Parts = {
+    ...examineMore(options, roles),
+    tokens,
+    store,
+    records,
+    roles,
+    emit,
+    now,
+    ...(ledger && { ledger }),
+    ...(approvals && { approvals }),
+    ...(isPerson && { isPerson }),
+  }
+  const delegation = createDelegation(parts)
+  const stopping = createStopping(parts)
+  const registration = createRegistration(parts, stopping.end)
+
+  /** Tells of a token that was refused, by the code alone. */
+  async function told<Made>(
+    about: { tenant: string; agent: string; iss?: string; sub?: string },
+    making: Promise<Made>,
+  ): Promise<Made> {
+    look()
+    try {
+      return await making
+    } catch (error) {
+      const code = error instanceof SallyportError ? error.code : ''
+      if (Object.hasOwn(agentErrors, code))
+        emit({ type: 'agent_token_refused', ...about, code: code as AgentErrorCode })
+      throw error
+    }
+  }
+
+  const methods = {
+    ...createStanding({ issuer: tokens.issuer, store, now }),
+
+    /**
+     * Registers an agent. Two at once of one id leave one.
+     *
+     * @throws TypeError naming the field
+     * @throws SallyportError `agent_key_refused`, `agent_exists`, and for a parent `agent_not_found`, `agent_ended`,
+     *   `agents_stopped`, `agent_scope_refused`, `agent_limit_refused`, `chain_too_deep`
+     */
+    async register(wish: NewAgent<RoleOf<Table>>): Promise<AgentRecord> {
+      look()
+      return registration.register(wish)
+    },
+
+    /**
+     * Changes an agent's budget or key. With another key its tokens end at once; a budget holds from the next request on, also for
+     * tokens that say more.
+     *
+     * @throws TypeError naming the field
+     * @throws SallyportError `agent_not_found`, `agent_ended`, `agent_key_refused`, `agent_limit_refused`, `agent_conflict`
+     */
+    update: registration.update,
+
+    /** One agent of a tenant, ended ones included; `undefined` where the tenant has none of this id. */
+    async find(tenant: string, id: string): Promise<AgentRecord | undefined> {
+      const found = await records.agent(id)
+      return found?.row.tenant === tenant ? recordOf(found.row) : undefined
+    },
+
+    /** The agents of a tenant, ended ones included, a page at a time. */
+    async list({ tenant, cursor, limit = 100 }: AgentsQuestion) {
+      const page = await store.list(tenantIndex, tenant, { limit, ...(cursor !== undefined && { cursor }) })
+      const found = await someAtOnce(page.ids, ({ id }) => records.agent(id))
+      const agents = found.flatMap((one) => (one?.row.tenant === tenant ? [recordOf(one.row)] : []))
+      return { agents, ...(page.cursor !== undefined && { cursor: page.cursor }) }
+    },
+
+    /**
+     * Which agent has signed this assertion, with its registered key, within the last minute, for this issuer. An assertion serves
+     * once. Whether the agent may have tokens is not looked at.
+     *
+     * @throws SallyportError `agent_proof_refused`, whatever is wrong
+     * @see RFC 7523 section 3
+     */
+    async authenticate(assertion: string): Promise<AgentRecord> {
+      const types = [undefined, 'jwt', 'client-authentication+jwt']
+      const proof = await checkProof(assertion, { audience: tokens.issuer, types, records, now: now() })
+      if ('row' in proof && (await spendProof(store, proof))) return recordOf(proof.row)
+      const [agent, detail] = 'row' in proof ? [proof.row.id, 'used'] : [proof.agent, proof.flaw]
+      emit({ type: 'agent_proof_refused', agent, detail })
+      throw agentError('agent_proof_refused')
+    },
+
+    /**
+     * A token with which an agent acts for itself: `sub` and `client_id` are its id.
+     *
+     * Not checked: that it is this agent who asks (`authenticate`).
+     *
+     * @throws TypeError naming the field
+     * @throws SallyportError `agent_not_found`, `agent_ended`, `agents_stopped`, `agent_scope_refused`, `agent_limit_refused`,
+     *   `agent_target_refused`
+     */
+    async issue(wish: TokenWish<Scope> & { tenant: string; agent: string }): Promise<AgentToken> {
+      const { tenant, agent } = wish
+      const make = async () => issueOwn(parts, (await rowOf(parts, tenant, agent)).row, wish)
+      return told({ tenant, agent }, make())
+    },
+
+    /**
+     * A token with which an agent acts for somebody: `sub` is the person, `client_id` and the outermost `act` the agent, and its
+     * scopes are what person, role, consent and wish have in common. For an agent that hands on what it has, `act` is nested, and
+     * everything can only become less. It lives no longer than what it was made from, and ends with it.
+     *
+     * Not checked: that a guard has verified the subject.
+     *
+     * @throws SallyportError as `issue`, and `consent_missing`, `delegation_refused`, `chain_too_deep`
+     * @see RFC 8693
+     */
+    async exchange(wish: ExchangeWish<Scope>): Promise<AgentToken> {
+      const { subject, agent } = wish
+      const {
+        tenant = '',
+        iss,
+        sub,
+      } = subject.method === 'agent_token' ? { ...subject, ...personOf(subject) } : subject
+      return told({ tenant, agent, ...(iss !== undefined && { iss }), sub }, delegation.exchange(wish))
+    },
+
+    /**
+     * Notes that a person lets an agent act for them. One consent for each person and agent: a new one takes the place of the old
+     * one, and ends the tokens that came from it.
+     *
+     * @throws SallyportError `delegation_refused`, `agent_not_found`, `agent_ended`, `agent_scope_refused`
+     */
+    async consent(wish: ConsentWish<Scope>): Promise<Consent> {
+      return delegation.consent(wish)
+    },
+    /** Takes a consent back: tokens that came from it, also those that were handed on, end at once. */
+    withdraw: delegation.withdraw,
+    /** What a person has consented to. */
+    consents: delegation.consents,
+    /**
+     * Ends all tokens with which agents act for a person, or for one session of theirs: call it when they sign out or are disabled.
+     * Sign-ins up to now get none any more, and consent to nothing: whoever is to be acted for signs in again.
+     */
+    endDelegations: delegation.endDelegations,
+
+    /**
+     * Ends an agent for good, with those registered under it: their tokens, and those that were handed on from them, are refused on
+     * the next request everywhere; what they hold of budgets is given back, and what they wait for is void. After a failure in
+     * the middle call it again.
+     *
+     * @throws SallyportError `agent_not_found`, `agent_conflict`
+     */
+    decommission: stopping.decommission,
+    /** Stops all agents of a tenant: no token of theirs is taken or issued until `resume()`, and those of before never again. */
+    stop: stopping.stop,
+    resume: stopping.resume,
+    /** Since when (epoch seconds) and why the agents of a tenant are stopped; `undefined`: they are not. */
+    stopped: stopping.stopped,
+  }
+  return examined('agents', methods, agentsCalls)
+}

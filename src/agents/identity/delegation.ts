@@ -1,0 +1,177 @@
+import type { Principal } from '../../protocol/principal.js'
+import { CLOCK_TOLERANCE } from '../../protocol/time.js'
+import { idsUnder } from '../../store/ids-under.js'
+import { agentError } from '../errors.js'
+import { type AgentLimits, narrowed } from '../limits.js'
+import { isPerson, type Person, personOf, signedInAt } from '../people.js'
+import { nameOf } from '../record-name.js'
+import { chainOf, type Dependence, dependenceIn, limitsIn } from '../token-details.js'
+import { type AgentRow, newEpoch } from './agent-record.js'
+import { type Parts, rowOf } from './context.js'
+import { examineWish, sign, type TokenWish } from './issue-token.js'
+import type { AgentToken } from './options.js'
+import { type Consent, consentIndex, personName } from './records.js'
+import { scopesOf } from './roles.js'
+import { dependenceOf, judge } from './status.js'
+
+/** What a delegated token is asked to be. */
+export interface ExchangeWish<Scope extends string> extends TokenWish<Scope> {
+  /** The agent that is to act. */
+  agent: string
+  /** Whom it is to act for, as a guard has verified: a person who is signed in, or an agent that hands on what it has. */
+  subject: Principal
+  /** The person's session, so that the end of that session alone ends the token. Default: the claim `sid`, where there is one. */
+  session?: string
+}
+
+export interface ConsentWish<Scope extends string> {
+  /** The person, as a guard has verified: it is theirs to give and nobody else's. */
+  subject: Principal
+  agent: string
+  /** What the agent may do for them: scopes of its role. */
+  scopes: readonly Scope[]
+  /** Seconds. Default and most: 90 days. */
+  expiresIn?: number
+}
+
+const MOST = 90 * 86_400
+
+/** A person in a tenant. */
+export interface Whose extends Person {
+  tenant: string
+}
+
+/** What is handed on, and on what the new token depends. */
+interface Source {
+  person: Person | undefined
+  scopes: readonly string[]
+  limits: AgentLimits
+  depends: Dependence
+  /** The actors so far; absent where there is none. */
+  act?: Readonly<Record<string, unknown>>
+}
+
+export function createDelegation(parts: Parts) {
+  const { store, records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = parts
+
+  /** Whoever can be acted for: a person whose sign-in still lasts. @throws SallyportError `delegation_refused` */
+  function examinePerson(subject: Principal): Person & { tenant: string } {
+    const { iss, sub, tenant, expiresAt = 0 } = subject
+    if (!isPerson(subject, parts.isPerson) || !iss || tenant === undefined || !(now() < expiresAt))
+      throw agentError('delegation_refused')
+    return { iss, sub, tenant }
+  }
+
+  /** What was ended includes this sign-in, or may. @throws SallyportError `delegation_refused` */
+  function examineSignIn(subject: Principal, end: { at?: number } | undefined): void {
+    if (end?.at === undefined) return
+    const since = signedInAt(subject)
+    // Of what age one of the future is nobody knows.
+    if (since === undefined || since <= end.at || since > now() + CLOCK_TOLERANCE)
+      throw agentError('delegation_refused')
+  }
+
+  async function fromPerson({ agent, subject, session }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
+    const { tenant, ...of } = examinePerson(subject)
+    const sid = session ?? subject.claims['sid']
+    const digest = typeof sid === 'string' ? await nameOf(sid) : undefined
+    const [own, consent, person, over] = await Promise.all([
+      dependenceOf(records, row),
+      records.consentOf(tenant, of, agent),
+      records.personOf(tenant, of),
+      digest !== undefined && records.isOver(tenant, of, digest),
+    ])
+    if (over) throw agentError('delegation_refused')
+    examineSignIn(subject, person)
+    if (!consent || now() >= consent.expiresAt) throw agentError('consent_missing')
+    return {
+      person: of,
+      scopes: subject.scopes.filter((scope) => consent.scopes.includes(scope)),
+      limits: {},
+      depends: {
+        ...own,
+        consent: { agent, id: consent.id },
+        ...(person && { person: person.epoch }),
+        ...(digest !== undefined && { session: digest }),
+      },
+    }
+  }
+
+  async function fromAgent({ subject }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
+    const [own, { ok }] = await Promise.all([dependenceOf(records, row), judge(records, tokens.issuer, subject, now())])
+    const depends = dependenceIn(subject.claims)
+    if (!ok || !depends) throw agentError('delegation_refused')
+    const chain = chainOf(subject.claims)
+    if (chain.length >= maxDepth) throw agentError('chain_too_deep')
+    return {
+      person: personOf(subject),
+      scopes: subject.scopes,
+      limits: limitsIn(subject.claims),
+      // As it was when the first token was made: what has changed since ends this one too.
+      depends: { ...depends, agents: { ...own.agents, ...depends.agents } },
+      ...(chain.length > 0 && { act: subject.claims['act'] as Record<string, unknown> }),
+    }
+  }
+
+  return {
+    async exchange(wish: ExchangeWish<string>): Promise<AgentToken> {
+      const { agent, subject, scopes: asked, expiresIn = maxAge } = wish
+      const { row } = await rowOf(parts, subject.tenant ?? '', agent)
+      examineWish(parts, wish, row.budget)
+      const source = await (subject.method === 'agent_token' ? fromAgent : fromPerson)(wish, row)
+      const scopes = scopesOf(roles, row.role).filter(
+        (scope) => source.scopes.includes(scope) && (!asked || asked.includes(scope)),
+      )
+      if (!scopes.length) throw agentError('agent_scope_refused')
+      const lifetime = Math.min(expiresIn, Math.floor((subject.expiresAt ?? 0) - now()))
+      if (lifetime < 1) throw agentError('delegation_refused')
+      const act = { sub: row.id, ...(source.act && { act: source.act }) }
+      const { depends, person } = source
+      const limits = narrowed(source.limits, wish)
+      return sign(parts, { row, sub: subject.sub, person, scopes, lifetime, depends, limits, act }, wish)
+    },
+
+    async consent({ subject, agent, scopes, expiresIn = MOST }: ConsentWish<string>): Promise<Consent> {
+      const { tenant, ...person } = examinePerson(subject)
+      const [{ row }, end] = await Promise.all([rowOf(parts, tenant, agent), records.personOf(tenant, person)])
+      examineSignIn(subject, end)
+      if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
+      const allowed = scopesOf(roles, row.role)
+      if (!scopes.length || scopes.some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')
+      const at = now()
+      const consent = {
+        id: newEpoch(),
+        tenant,
+        ...person,
+        agent,
+        scopes: [...new Set(scopes)],
+        at,
+        expiresAt: at + expiresIn,
+      }
+      await records.setConsent(consent, expiresIn)
+      emit({ type: 'consent_given', tenant, agent, ...person, scopes: consent.scopes })
+      return consent
+    },
+
+    async withdraw({ tenant, agent, ...person }: Whose & { agent: string }): Promise<void> {
+      if (await records.removeConsent(tenant, person, agent))
+        emit({ type: 'consent_withdrawn', tenant, agent, ...person })
+    },
+
+    async consents({ tenant, ...person }: Whose): Promise<Consent[]> {
+      const found: Consent[] = []
+      for await (const { id: agent } of idsUnder(store, consentIndex, await personName(tenant, person))) {
+        const consent = await records.consentOf(tenant, person, agent)
+        if (consent && now() < consent.expiresAt) found.push(consent)
+      }
+      return found
+    },
+
+    async endDelegations({ tenant, sid, ...person }: Whose & { sid?: string }): Promise<void> {
+      if (sid === undefined) await records.setPerson(tenant, person, { epoch: newEpoch(), at: now() })
+      else await records.setOver(tenant, person, await nameOf(sid))
+      emit({ type: 'delegations_ended', tenant, ...person })
+      if (sid === undefined) await approvals?.voidAll({ tenant, ...person })
+    },
+  }
+}

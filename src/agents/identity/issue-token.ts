@@ -1,0 +1,84 @@
+import { agentError } from '../errors.js'
+import { type AgentLimits, exceeds, narrowed } from '../limits.js'
+import { type Person, subjectId } from '../people.js'
+import { type AgentDetails, chainOf, DETAILS_FORMAT, type Dependence } from '../token-details.js'
+import type { AgentRow } from './agent-record.js'
+import type { Parts } from './context.js'
+import type { AgentToken } from './options.js'
+import { scopesOf } from './roles.js'
+import { dependenceOf } from './status.js'
+
+/** What a token is asked to be, besides whose. */
+export interface TokenWish<Scope extends string> extends AgentLimits {
+  /** Default: all that there is to be had. */
+  scopes?: readonly Scope[]
+  /** Seconds. Default and most: `maxAge`. */
+  expiresIn?: number
+  /** The API that it is for. Default: the issuer's audience. @see RFC 8707 */
+  resource?: string
+  /**
+   * What it is bound to, so that nobody else can use it: `key` is the agent's registered key (RFC 9449), or name the thumbprint of
+   * another key or of a certificate (RFC 8705). Default: nothing.
+   */
+  bindTo?: 'key' | { jkt: string } | { 'x5t#S256': string }
+}
+
+/** What is signed: whose token, for whom, and from what it follows. */
+interface Signing {
+  row: AgentRow
+  sub: string
+  person?: Person | undefined
+  scopes: readonly string[]
+  lifetime: number
+  depends: Dependence
+  limits: AgentLimits
+  act?: Readonly<Record<string, unknown>>
+}
+
+/** @throws SallyportError `agent_limit_refused`, `agent_target_refused` */
+export function examineWish(
+  { maxAge, resources }: Pick<Parts, 'maxAge' | 'resources'>,
+  wish: TokenWish<string>,
+  policy: AgentRow['budget'],
+): void {
+  const { budget = {}, expiresIn = maxAge, resource } = wish
+  if (expiresIn > maxAge || exceeds(budget, policy)) throw agentError('agent_limit_refused')
+  if (resource !== undefined && !resources.includes(resource)) throw agentError('agent_target_refused')
+}
+
+export async function sign(
+  { tokens, emit }: Parts,
+  { row, sub, person, scopes, lifetime, depends, limits, act }: Signing,
+  { resource, bindTo }: TokenWish<string>,
+): Promise<AgentToken> {
+  const details: AgentDetails = { type: 'sallyport_agent', v: DETAILS_FORMAT, role: row.role, ...limits, depends }
+  const cnf = bindTo === 'key' ? { jkt: `${row.publicKey.kid}` } : bindTo
+  const token = await tokens.issue({
+    sub,
+    client_id: row.id,
+    scopes,
+    lifetime,
+    claims: {
+      tenant: row.tenant,
+      role: row.role,
+      authorization_details: [details],
+      ...(cnf && { cnf }),
+      ...(act && { act }),
+      ...(person && { sub_id: subjectId(person) }),
+    },
+    ...(resource !== undefined && { audience: resource }),
+  })
+  const chain = act ? chainOf({ act }) : [row.id]
+  emit({ type: 'agent_token_issued', tenant: row.tenant, agent: row.id, sub, ...person, scope: token.scope, chain })
+  return token
+}
+
+/** A token with which an agent acts for nobody but itself. */
+export async function issueOwn(parts: Parts, row: AgentRow, wish: TokenWish<string>): Promise<AgentToken> {
+  examineWish(parts, wish, row.budget)
+  const allowed = scopesOf(parts.roles, row.role)
+  const { scopes = allowed, expiresIn = parts.maxAge } = wish
+  if (!scopes.length || scopes.some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')
+  const depends = await dependenceOf(parts.records, row)
+  return sign(parts, { row, sub: row.id, scopes, lifetime: expiresIn, depends, limits: narrowed({}, wish) }, wish)
+}

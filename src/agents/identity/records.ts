@@ -1,0 +1,126 @@
+import type { Put, RecordId, RecordStore } from '../../store/contract.js'
+import { type StoredJson, storedJson } from '../../store/stored-json.js'
+import type { Person } from '../people.js'
+import { nameOf } from '../record-name.js'
+import { type AgentRow, agentId, readRow, shapeOfId } from './agent-record.js'
+
+/** Whether the agents of a tenant are stopped, and since what change of that tokens are good. */
+interface Switch {
+  epoch: string
+  /** Epoch seconds; absent: they run. */
+  stoppedAt?: number
+  reason?: string
+}
+
+/** What a person has agreed to. */
+export interface Consent extends Person {
+  id: string
+  tenant: string
+  agent: string
+  scopes: readonly string[]
+  /** Epoch seconds, as is `expiresAt`. */
+  at: number
+  expiresAt: number
+}
+
+const switches = storedJson<Switch>()
+const consents = storedJson<Consent>()
+/** The end of a person's sign-ins, and of which. 0.1.0 wrote the epoch alone. */
+interface PersonEnd {
+  epoch: string
+  /** Epoch seconds: sign-ins up to here are over. */
+  at?: number
+}
+const people = storedJson<PersonEnd>((value) => ({ epoch: JSON.parse(value) }))
+
+/** Seconds that ended sign-ins, and a single one, are remembered: longer than one lasts, and than a consent. */
+const PERSON = 400 * 86_400
+const SESSION = 90 * 86_400
+
+export const consentIndex = 'agent-consent'
+
+/** 0.1.0 left the issuer out: what it has noted is not found, so that nobody inherits it who has the same `sub` elsewhere. */
+export const personName = (tenant: string, { iss, sub }: Person): Promise<string> => nameOf(tenant, iss, sub)
+
+export type Records = ReturnType<typeof createRecords>
+
+/** What is stored of agents, of tenants as a whole, and of the people that agents act for; those of one person lie together. */
+export function createRecords(store: RecordStore) {
+  const read = async <Row extends object>({ read }: StoredJson<Row>, id: RecordId): Promise<Row | undefined> => {
+    const stored = await store.get(id)
+    return stored && read(stored.value)
+  }
+  const put = async (id: RecordId, value: string, more: Pick<Put, 'ttl' | 'index'> = {}): Promise<void> => {
+    await store.write([{ type: 'put', id, value, ifVersion: 'any', ...more }])
+  }
+  const switchId = async (tenant: string) => ({ kind: 'agent-switch', partition: await nameOf(tenant), id: 'switch' })
+  const personId = async (tenant: string, person: Person) => ({
+    kind: 'agent-person',
+    partition: await personName(tenant, person),
+    id: 'person',
+  })
+  const sessionId = async (tenant: string, person: Person, session: string) => ({
+    kind: 'agent-session',
+    partition: await personName(tenant, person),
+    id: session,
+  })
+  const consentId = async (tenant: string, person: Person, agent: string) => ({
+    kind: 'agent-consent',
+    partition: await personName(tenant, person),
+    id: agent,
+  })
+
+  return {
+    /** What has not the shape of an id is not asked for. */
+    async agent(id: string): Promise<{ row: AgentRow; version: number } | undefined> {
+      const stored = shapeOfId.test(id) ? await store.get(agentId(id)) : undefined
+      return stored && { row: readRow(stored), version: stored.version }
+    },
+
+    switchOf: async (tenant: string) => read(switches, await switchId(tenant)),
+    /** While agents are stopped it stays. */
+    setStop: async (tenant: string, row: Switch & { stoppedAt: number }) =>
+      put(await switchId(tenant), switches.write(row)),
+    /** Unless they are stopped anew at this moment. @returns whether they run */
+    async setRunning(tenant: string, epoch: string): Promise<'already' | boolean> {
+      const id = await switchId(tenant)
+      const stored = await store.get(id)
+      if (!stored || switches.read(stored.value).stoppedAt === undefined) return 'already'
+      const value = switches.write({ epoch })
+      return store.write([{ type: 'put', id, value, ifVersion: stored.version }])
+    },
+
+    /** The last end of a person's sign-ins. */
+    personOf: async (tenant: string, person: Person) => read(people, await personId(tenant, person)),
+    setPerson: async (tenant: string, person: Person, { epoch, at }: Required<PersonEnd>) => {
+      const id = await personId(tenant, person)
+      // A clock that was set back makes nothing good again.
+      const before = (await read(people, id))?.at ?? at
+      await put(id, people.write({ epoch, at: Math.max(at, before) }), { ttl: PERSON })
+    },
+
+    /** Whether one session of a person was ended, which is said by the record being there; `session` is the digest that tokens name. */
+    isOver: async (tenant: string, person: Person, session: string) =>
+      (await store.get(await sessionId(tenant, person, session))) !== undefined,
+    setOver: async (tenant: string, person: Person, session: string) =>
+      put(await sessionId(tenant, person, session), '"over"', { ttl: SESSION }),
+
+    consentOf: async (tenant: string, person: Person, agent: string) =>
+      read(consents, await consentId(tenant, person, agent)),
+    setConsent: async (consent: Consent, ttl: number) => {
+      const { tenant, agent } = consent
+      const value = await personName(tenant, consent)
+      await put(await consentId(tenant, consent, agent), consents.write(consent), {
+        ttl,
+        index: [{ index: consentIndex, value }],
+      })
+    },
+    /** @returns whether there was one */
+    async removeConsent(tenant: string, person: Person, agent: string): Promise<boolean> {
+      const id = await consentId(tenant, person, agent)
+      const stored = await store.get(id)
+      if (stored) await store.write([{ type: 'delete', id, ifVersion: 'any' }])
+      return stored !== undefined
+    },
+  }
+}

@@ -1,0 +1,103 @@
+import type { JWK } from 'jose'
+import { written } from '../../store/written.js'
+import { agentError } from '../errors.js'
+import { readPublicKey } from '../jwk.js'
+import { type Budget, exceeds } from '../limits.js'
+import { type AgentRecord, type AgentRow, newEpoch, putRow, recordOf, shapeOfId } from './agent-record.js'
+import { type Parts, rowOf } from './context.js'
+import { scopesOf } from './roles.js'
+import { dependenceOf } from './status.js'
+
+/** What a new agent is to be. */
+export interface NewAgent<Role extends string> {
+  /** Default: one that is made at random. It begins with `agent_`, and no other tenant may have it. */
+  id?: string
+  tenant: string
+  /** The person or team that answers for it. */
+  owner: string
+  role: Role
+  /** A public key that only this agent has the private half of: P-256 (ES256) or Ed25519 (EdDSA). */
+  publicKey: JWK
+  budget?: Budget
+  /** The agent that it works for. It ends with it, and may not be more than it. */
+  parent?: string
+}
+
+export interface AgentChange {
+  budget?: Budget
+  publicKey?: JWK
+}
+
+/** `end`: ends an agent, unless it has ended already. */
+export function createRegistration(parts: Parts, end: (tenant: string, id: string, reason: string) => Promise<void>) {
+  const { store, records, roles, emit, now } = parts
+
+  function examineAgent({ id, role }: NewAgent<string>): void {
+    const misuse = (field: string, remedy: string) => {
+      throw new TypeError(`agents.register: "${field}" ${remedy}`)
+    }
+    if (id !== undefined && !shapeOfId.test(id))
+      misuse('id', 'must begin with agent_, up to 100 letters, digits, . _ -')
+    if (!Object.hasOwn(roles, role)) misuse('role', `names ${role}; there are ${Object.keys(roles).join(', ')}`)
+  }
+
+  /** What a parent hands down. @throws SallyportError if the child would be more than it, or it is not there any more */
+  async function under(parent: AgentRow, role: string, budget: Budget | undefined) {
+    await dependenceOf(records, parent)
+    const above = [...parent.above, parent.id]
+    if (above.length > parts.maxDepth) throw agentError('chain_too_deep')
+    const allowed = scopesOf(roles, parent.role)
+    if (scopesOf(roles, role).some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')
+    if (exceeds(budget ?? {}, parent.budget)) throw agentError('agent_limit_refused')
+    return { above, parent: parent.id, ...budgetOf(budget, parent.budget) }
+  }
+
+  /** Whoever ends a parent has looked for its children before or after this one was written. */
+  async function examineAbove(row: AgentRow): Promise<void> {
+    const above = await Promise.all(row.above.map((id) => records.agent(id)))
+    if (above.every((one) => one && one.row.decommissionedAt === undefined)) return
+    await end(row.tenant, row.id, `with ${row.parent}`)
+    throw agentError('agent_ended')
+  }
+
+  return {
+    async register(wish: NewAgent<string>): Promise<AgentRecord> {
+      examineAgent(wish)
+      const { id = `agent_${crypto.randomUUID()}`, tenant, owner, role, budget } = wish
+      const publicKey = await readPublicKey(wish.publicKey)
+      const inherited =
+        wish.parent === undefined
+          ? { above: [], ...budgetOf(budget) }
+          : await under((await rowOf(parts, tenant, wish.parent)).row, role, budget)
+      const row: AgentRow = { id, tenant, owner, role, publicKey, createdAt: now(), epoch: newEpoch(), ...inherited }
+      const change = putRow(row, 'absent')
+      if (!(await written(store, [change], change))) throw agentError('agent_exists')
+      if (row.parent !== undefined) await examineAbove(row)
+      emit({ type: 'agent_registered', tenant, agent: id, owner, role, ...(row.parent && { parent: row.parent }) })
+      return recordOf(row)
+    },
+
+    async update(tenant: string, id: string, change: AgentChange): Promise<AgentRecord> {
+      const { row, version } = await rowOf(parts, tenant, id)
+      if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
+      const { budget } = change
+      const publicKey = change.publicKey && (await readPublicKey(change.publicKey))
+      const parent = row.parent === undefined ? undefined : await records.agent(row.parent)
+      if (exceeds(budget ?? {}, parent?.row.budget)) throw agentError('agent_limit_refused')
+      const changed: AgentRow = {
+        ...row,
+        ...(budget && budgetOf(budget, parent?.row.budget)),
+        ...(publicKey && { publicKey, epoch: newEpoch() }),
+      }
+      const put = putRow(changed, version)
+      if (!(await written(store, [put], put))) throw agentError('agent_conflict')
+      const names = (['budget', 'publicKey'] as const).filter((name) => change[name])
+      emit({ type: 'agent_changed', tenant, agent: id, changed: names })
+      return recordOf(changed)
+    },
+  }
+}
+
+/** What is left out is the parent's; what neither names is as by default. */
+const budgetOf = (own: Budget | undefined, inherited?: Budget): { budget?: Budget } =>
+  own || inherited ? { budget: { ...inherited, ...own } } : {}

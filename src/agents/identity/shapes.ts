@@ -1,0 +1,122 @@
+import { promised } from '../../protocol/examine.js'
+import {
+  anything,
+  either,
+  func,
+  having,
+  list,
+  name,
+  object,
+  oneOf,
+  optional,
+  type Shape,
+  seconds,
+  table,
+  text,
+  whole,
+  words,
+} from '../../protocol/shape.js'
+import { principal } from '../../protocol/web-shapes.js'
+import { storeCheck } from '../../store/engine-shapes.js'
+import type { Ledger } from '../../store/ledger.js'
+import type { Approvals } from '../approvals/approvals.js'
+import { budgetCheck, limitsShape, publicKeyCheck } from '../shapes.js'
+import type { ConsentWish, ExchangeWish, Whose } from './delegation.js'
+import type { TokenWish } from './issue-token.js'
+import type { AgentsOptions, AgentTokenIssuer } from './options.js'
+import type { AgentChange, NewAgent } from './registration.js'
+import type { Roles } from './roles.js'
+
+export const agentsOptions = object<AgentsOptions<Roles>>({
+  tokens: having<AgentTokenIssuer>('createTokenIssuer(…) with an issuer of the agents’ own', 'issue'),
+  store: storeCheck,
+  roles: optional(table(list(text))),
+  maxAge: optional(whole({ least: 1, most: 900 }, 'a whole number of seconds')),
+  maxDepth: optional(whole({ least: 1, most: 10 })),
+  resources: optional(list(text)),
+  ledger: optional(having<Pick<Ledger, 'holds' | 'release'>>('a ledger', 'holds', 'release')),
+  approvals: optional(having<Pick<Approvals, 'voidAll'>>('createApprovals(…)', 'voidAll')),
+  isPerson: optional(func),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+const wish: Shape<TokenWish<string>> = {
+  ...limitsShape,
+  scopes: optional(list(text)),
+  expiresIn: optional(whole({ least: 1 }, 'a whole number of seconds')),
+  resource: optional(text),
+  bindTo: optional(
+    either(
+      oneOf('key'),
+      either(object<{ jkt: string }>({ jkt: text }), object<{ 'x5t#S256': string }>({ 'x5t#S256': text })),
+    ),
+  ),
+}
+
+/** Of a tenant alone. */
+const inTenant = object<{ tenant: string }>({ tenant: name })
+/** A text that is answered when it names nobody. */
+const id = words
+const whose: Shape<Whose> = { tenant: name, iss: text, sub: text }
+
+/** What the functions of `createAgents(…)` take. */
+export const agentsCalls = {
+  standing: promised(['principal', principal]),
+  register: promised([
+    'agent',
+    object<NewAgent<string>>({
+      id: optional(text),
+      tenant: name,
+      owner: name,
+      role: text,
+      publicKey: publicKeyCheck,
+      budget: optional(budgetCheck),
+      parent: optional(id),
+    }),
+  ]),
+  update: promised(
+    ['tenant', name],
+    ['id', id],
+    ['change', object<AgentChange>({ budget: optional(budgetCheck), publicKey: optional(publicKeyCheck) })],
+  ),
+  find: promised(['tenant', name], ['id', id]),
+  list: promised([
+    'which',
+    object<AgentsQuestion>({ tenant: name, cursor: optional(text), limit: optional(whole({ least: 1 })) }),
+  ]),
+  // What is presented is answered, whatever it is.
+  authenticate: promised(['assertion', anything<string>()]),
+  issue: promised([
+    'token',
+    object<TokenWish<string> & { tenant: string; agent: string }>({ ...wish, tenant: name, agent: id }),
+  ]),
+  exchange: promised([
+    'token',
+    object<ExchangeWish<string>>({ ...wish, agent: id, subject: principal, session: optional(text) }),
+  ]),
+  consent: promised([
+    'consent',
+    object<ConsentWish<string>>({
+      subject: principal,
+      agent: id,
+      scopes: list(text),
+      expiresIn: optional(seconds({ above: 0, most: 90 * 86_400 })),
+    }),
+  ]),
+  withdraw: promised(['consent', object<Whose & { agent: string }>({ ...whose, agent: id })]),
+  consents: promised(['whose', object<Whose>(whose)]),
+  endDelegations: promised(['whose', object<Whose & { sid?: string }>({ ...whose, sid: optional(text) })]),
+  decommission: promised(['tenant', name], ['id', id], ['options', object<{ reason: string }>({ reason: text })]),
+  stop: promised(['which', object<{ tenant: string; reason?: string }>({ tenant: name, reason: optional(text) })]),
+  resume: promised(['which', inTenant]),
+  stopped: promised(['which', inTenant]),
+}
+
+/** Which agents to list. */
+export interface AgentsQuestion {
+  tenant: string
+  cursor?: string
+  /** Default 100. */
+  limit?: number
+}

@@ -1,0 +1,158 @@
+import { SignJWT } from 'jose'
+import { encodeBase64url } from '../../protocol/base64url.js'
+import { SallyportError } from '../../protocol/error.js'
+import { examine } from '../../protocol/examine.js'
+import { isolate } from '../../protocol/isolate.js'
+import { isWebAddress, type PublicUrl, publicAddress } from '../../protocol/public-address.js'
+import type { Secret } from '../../protocol/secret.js'
+import { called, either, func, object, optional, secret, text, whole } from '../../protocol/shape.js'
+import { type Now, systemNow } from '../../protocol/time.js'
+import { request as requestCheck } from '../../protocol/web-shapes.js'
+import { type RecordStore, StoreError } from '../../store/contract.js'
+import { storeCheck } from '../../store/engine-shapes.js'
+import { AGENT_HEADER, agentAnswer } from '../agent-answer.js'
+import { agentError } from '../errors.js'
+import type { AgentEvent } from '../events.js'
+import { signerOf } from '../jwk.js'
+import { type AgentRecord, recordOf } from './agent-record.js'
+import { checkProof, PROOF_LIFE, spendProof } from './proof.js'
+import { readBody } from './read-body.js'
+import { createRecords } from './records.js'
+import { dependenceOf } from './status.js'
+
+const TYPE = 'agent-request+jwt'
+
+export interface SignRequestOptions {
+  /** The id of the agent that sends it. */
+  agent: string
+  /** Its private key, a JWK in JSON, or how to get it. */
+  key: Secret
+  /** Who is meant: what the other side has as `audience`. */
+  audience: string
+  now?: Now
+}
+
+/**
+ * Signs a request to another agent: method, whole address, body, and whom it is meant for. Good for a minute, and once.
+ *
+ * @returns another request; the one that was given is used up
+ * @throws TypeError when `key` is no private key as a JWK
+ */
+export async function signRequest(request: Request, options: SignRequestOptions): Promise<Request> {
+  examine('signRequest', requestCheck, request, 'request')
+  examine('signRequest', signRequestOptions, options)
+  const { agent, key, audience, now = systemNow } = options
+  const { signer, publicKey } = await signerOf(key, 'signRequest: "key"')
+  const body = new Uint8Array(await request.clone().arrayBuffer())
+  const iat = Math.floor(now())
+  const claims = { htm: request.method, htu: addressOf(request.url), digest: await digestOf(body) }
+  const jwt = await new SignJWT(claims)
+    .setProtectedHeader({ alg: publicKey.alg, typ: TYPE })
+    .setIssuer(agent)
+    .setSubject(agent)
+    .setAudience(audience)
+    .setIssuedAt(iat)
+    .setExpirationTime(iat + PROOF_LIFE)
+    .setJti(crypto.randomUUID())
+    .sign(signer)
+  const signed = new Request(request)
+  signed.headers.set(AGENT_HEADER, jwt)
+  return signed
+}
+
+export const signRequestOptions = object<SignRequestOptions>({
+  agent: text,
+  key: secret,
+  audience: text,
+  now: optional(func),
+})
+
+export interface PeerCheckOptions {
+  /** Who we are: the id of this agent or the address of this service. A request that is meant for somebody else is refused. */
+  audience: string
+  /** The one that `createAgents` has, where agents are found and requests are remembered. */
+  store: RecordStore
+  /**
+   * Where callers reach us. Default: the origin of `audience`, with path and query as they arrive; `Host` never counts. An origin
+   * where `audience` is an agent's id; a function where a proxy in front changes the path.
+   */
+  publicUrl?: PublicUrl
+  /** Bytes that a body may have. Default 1 MiB. */
+  limit?: number
+  onEvent?: (event: AgentEvent) => void
+  now?: Now
+}
+
+export const peerCheckOptions = object<PeerCheckOptions>({
+  audience: text,
+  store: called('the one that createAgents(…) has', storeCheck),
+  publicUrl: optional(either(text, func)),
+  limit: optional(whole({ least: 0 }, 'a number of bytes')),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+/** `body` is what was signed: the request's own can still be read as well. */
+export type PeerOutcome = { ok: true; agent: AgentRecord; body: Uint8Array } | { ok: false; response: Response }
+
+/**
+ * Verifies requests that agents have signed with `signRequest()`: the registered key, meant for us, within a minute, this method,
+ * this address, this body, and the first time. The agent has to stand: not decommissioned, its tenant not stopped.
+ *
+ * 401 `invalid_agent_request` for every cause, 413 for a body above the limit, 503 when the store cannot be asked; each ready to
+ * be sent. Not checked: the agent's tenant, and what it may; compare the one, and ask for a token for the other.
+ *
+ * @throws TypeError naming the option
+ */
+export function createPeerCheck(options: PeerCheckOptions): (request: Request) => Promise<PeerOutcome> {
+  examine('createPeerCheck', peerCheckOptions, options)
+  const { audience, store, publicUrl = audience, limit = 1_048_576, onEvent, now = systemNow } = options
+  if (typeof publicUrl === 'string' && !isWebAddress(publicUrl))
+    throw new TypeError(
+      'createPeerCheck: "publicUrl" must be the origin where callers reach us, like https://orders.example.com: "audience" is no URL',
+    )
+  const records = createRecords(store)
+  const emit = isolate(onEvent)
+  const refuse = (agent: string, detail: string): PeerOutcome => {
+    emit({ type: 'agent_proof_refused', agent, detail })
+    return refused(agentError('invalid_agent_request'))
+  }
+
+  async function verify(request: Request): Promise<PeerOutcome> {
+    const jwt = request.headers.get(AGENT_HEADER) ?? ''
+    const proof = await checkProof(jwt, { audience, types: [TYPE], records, now: now() })
+    if ('flaw' in proof) return refuse(proof.agent, proof.flaw)
+    const { row, claims } = proof
+    if (claims['htm'] !== request.method) return refuse(row.id, 'htm')
+    if (claims['htu'] !== publicAddress(request, publicUrl)?.href) return refuse(row.id, 'htu')
+    const body = await readBody(request.clone(), limit)
+    if (!body) return refused(agentError('request_too_large'))
+    if (claims['digest'] !== (await digestOf(body))) return refuse(row.id, 'digest')
+    await dependenceOf(records, row)
+    if (!(await spendProof(store, proof))) return refuse(row.id, 'used')
+    return { ok: true, agent: recordOf(row), body }
+  }
+
+  return async (request) => {
+    examine('check', requestCheck, request, 'request')
+    try {
+      return await verify(request)
+    } catch (error) {
+      if (error instanceof StoreError) return refused(error)
+      if (error instanceof SallyportError) return refuse('', error.code)
+      throw error
+    }
+  }
+}
+
+const refused = (error: SallyportError): PeerOutcome => ({ ok: false, response: agentAnswer(error) })
+
+/** Without a fragment, which is not sent; with the query, which is. */
+function addressOf(address: string): string {
+  const url = new URL(address)
+  url.hash = ''
+  return url.href
+}
+
+const digestOf = async (body: Uint8Array<ArrayBuffer>): Promise<string> =>
+  encodeBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', body)))

@@ -1,0 +1,69 @@
+import { idsUnder } from '../../store/ids-under.js'
+import { someAtOnce } from '../../store/some-at-once.js'
+import { agentError } from '../errors.js'
+import { type AgentRow, aboveIndex, newEpoch, putRow } from './agent-record.js'
+import { type Parts, rowOf } from './context.js'
+
+/** Attempts to write while others change the same agent. */
+const TURNS = 5
+
+export function createStopping(parts: Parts) {
+  const { store, records, ledger, approvals, emit, now } = parts
+
+  /** Ends one agent, unless it has ended already. From here on its tokens and those that depend on it are refused. */
+  async function end(tenant: string, id: string, reason: string): Promise<void> {
+    for (let turn = 0; turn < TURNS; turn++) {
+      const { row, version } = await rowOf(parts, tenant, id)
+      if (row.decommissionedAt !== undefined) return
+      const ended: AgentRow = { ...row, decommissionedAt: now(), reason }
+      if (!(await store.write([putRow(ended, version)]))) continue
+      emit({ type: 'agent_decommissioned', tenant, agent: id, reason })
+      return
+    }
+    throw agentError('agent_conflict')
+  }
+
+  /** What an ended agent has left behind. */
+  async function clear(tenant: string, id: string): Promise<void> {
+    const holds = (await ledger?.holds(tenant, `agent:${id}`)) ?? []
+    await someAtOnce(holds, async (hold) => ledger?.release(hold))
+    await approvals?.voidAll({ tenant, agent: id })
+  }
+
+  return {
+    end,
+
+    async decommission(tenant: string, id: string, { reason }: { reason: string }): Promise<void> {
+      await end(tenant, id, reason)
+      // Whoever is under it is refused already, since its tokens depend on what was just written. One that is being registered is
+      // listed on the next turn, or finds its parent ended.
+      const ended = new Set([id])
+      for (let before = 0; before < ended.size; ) {
+        before = ended.size
+        for await (const { id: below } of idsUnder(store, aboveIndex, id)) {
+          if (ended.has(below) || !(await records.agent(below))) continue
+          await end(tenant, below, `with ${id}`)
+          ended.add(below)
+        }
+      }
+      for (const one of ended) await clear(tenant, one)
+    },
+
+    async stop({ tenant, reason = 'stopped' }: { tenant: string; reason?: string }): Promise<void> {
+      await records.setStop(tenant, { epoch: newEpoch(), stoppedAt: now(), reason })
+      emit({ type: 'agents_stopped', tenant, reason })
+      await approvals?.voidAll({ tenant })
+    },
+
+    async resume({ tenant }: { tenant: string }): Promise<void> {
+      const outcome = await records.setRunning(tenant, newEpoch())
+      if (!outcome) throw agentError('agent_conflict')
+      if (outcome === true) emit({ type: 'agents_resumed', tenant })
+    },
+
+    async stopped({ tenant }: { tenant: string }): Promise<{ at: number; reason: string } | undefined> {
+      const { stoppedAt, reason = '' } = (await records.switchOf(tenant)) ?? {}
+      return stoppedAt === undefined ? undefined : { at: stoppedAt, reason }
+    },
+  }
+}

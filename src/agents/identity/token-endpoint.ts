@@ -1,0 +1,202 @@
+import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
+import { SallyportError } from '../../protocol/error.js'
+import { examine, examined, promised } from '../../protocol/examine.js'
+import { mediaType } from '../../protocol/header.js'
+import type { Principal } from '../../protocol/principal.js'
+import { func, having, object, optional } from '../../protocol/shape.js'
+import { type Now, systemNow } from '../../protocol/time.js'
+import { request } from '../../protocol/web-shapes.js'
+import { inTime } from '../../protocol/within.js'
+import { type EndpointErrorCode, endpointErrors } from '../errors.js'
+import type { AgentRecord } from './agent-record.js'
+import type { Agents } from './agents.js'
+import type { AgentToken } from './options.js'
+import { readBody } from './read-body.js'
+
+export interface TokenEndpointOptions {
+  agents: Pick<Agents, 'issuer' | 'authenticate' | 'issue' | 'exchange'>
+  /** `createTokenIssuer(…)`, for the public keys. */
+  tokens: { jwks(): Promise<{ keys: unknown[] }> }
+  /**
+   * Verifies a subject token, with a guard; `undefined`: it is not good. Without it tokens are not exchanged here.
+   *
+   * @see RFC 8693 section 2.1
+   */
+  subject?: (token: string) => Promise<Principal | undefined>
+  now?: Now
+}
+
+export const tokenEndpointOptions = object<TokenEndpointOptions>({
+  agents: having<TokenEndpointOptions['agents']>('createAgents(…)', 'authenticate', 'issue', 'exchange'),
+  tokens: having<TokenEndpointOptions['tokens']>('createTokenIssuer(…)', 'jwks'),
+  subject: optional(func),
+  now: optional(func),
+})
+
+/** What the functions of `createTokenEndpoint(…)` take. */
+export const tokenEndpointCalls = { fetch: promised(['request', request]) }
+
+const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
+
+/** Bytes. */
+const LIMIT = 65_536
+
+/** What is told of what went wrong inside. */
+const codes: Readonly<Record<string, EndpointErrorCode>> = {
+  agent_proof_refused: 'invalid_client',
+  agent_ended: 'invalid_client',
+  agent_not_found: 'invalid_client',
+  agents_stopped: 'unauthorized_client',
+  agent_scope_refused: 'invalid_scope',
+  agent_target_refused: 'invalid_target',
+  consent_missing: 'invalid_grant',
+  delegation_refused: 'invalid_grant',
+  chain_too_deep: 'invalid_grant',
+}
+
+const refuse = (code: EndpointErrorCode) => new SallyportError(code, endpointErrors[code])
+
+/** What is no answer of ours is an outage: of the store, or of where the signing key is. */
+function codeOf(error: unknown): EndpointErrorCode {
+  const code = error instanceof SallyportError ? error.code : ''
+  return Object.hasOwn(endpointErrors, code) ? (code as EndpointErrorCode) : (codes[code] ?? 'temporarily_unavailable')
+}
+
+/** Seconds that anybody may keep the public keys: a new one is there within that time, and asked for by its name before. */
+const JWKS_AGE = 300
+
+/** 400, but for these. */
+const statuses: { readonly [Code in EndpointErrorCode]?: number } = {
+  invalid_client: 401,
+  temporarily_unavailable: 503,
+}
+
+/**
+ * An authorization server for agents, of three addresses below `issuer`: `/token`, `/jwks` and the metadata document. Any OAuth
+ * client that knows `private_key_jwt` gets tokens there (`createMachineClient`), and any API finds the keys
+ * (`accessToken({ issuer })`).
+ *
+ * The grants are `client_credentials` and, with `subject`, token exchange. An agent that sends a DPoP proof of its registered key gets
+ * a token that is bound to it.
+ *
+ * Not checked: rates.
+ *
+ * @see RFC 6749 section 4.4, RFC 7523, RFC 8414, RFC 8693, RFC 9449 section 5
+ */
+export function createTokenEndpoint(options: TokenEndpointOptions) {
+  examine('createTokenEndpoint', tokenEndpointOptions, options)
+  const { agents, tokens, subject, now = systemNow } = options
+  const { issuer } = agents
+  const base = issuer.replace(/\/$/, '')
+  const { pathname: path } = new URL(`${base}/`)
+  const token_endpoint = `${base}/token`
+  const metadata = {
+    issuer,
+    token_endpoint,
+    jwks_uri: `${base}/jwks`,
+    grant_types_supported: ['client_credentials', ...(subject ? [EXCHANGE] : [])],
+    response_types_supported: [],
+    token_endpoint_auth_methods_supported: ['private_key_jwt'],
+    token_endpoint_auth_signing_alg_values_supported: ['ES256', 'EdDSA'],
+    dpop_signing_alg_values_supported: ['ES256', 'EdDSA'],
+  }
+
+  /** Whether the token is to be bound: a proof is of the registered key, or it is refused. It needs no memory, the assertion has one. */
+  async function isBound(request: Request, { publicKey }: AgentRecord): Promise<boolean> {
+    const proof = request.headers.get('dpop')
+    if (proof === null) return false
+    const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
+      typ: 'dpop+jwt',
+      algorithms: ['ES256', 'EdDSA', 'Ed25519'],
+      maxTokenAge: 60,
+      clockTolerance: 30,
+      currentDate: new Date(now() * 1000),
+    }).catch(() => {
+      throw refuse('invalid_request')
+    })
+    const right = payload['htm'] === 'POST' && payload['htu'] === token_endpoint
+    if (!right || (await calculateJwkThumbprint(protectedHeader.jwk as JWK)) !== publicKey.kid)
+      throw refuse('invalid_request')
+    return true
+  }
+
+  async function grant(request: Request): Promise<AgentToken & { issued_token_type?: string }> {
+    const form = await formOf(request)
+    const grantType = form.get('grant_type')
+    if (form.get('client_assertion_type') !== ASSERTION) throw refuse('invalid_client')
+    const record = await agents.authenticate(form.get('client_assertion') ?? '')
+    const { id: agent, tenant } = record
+    if ((form.get('client_id') ?? agent) !== agent) throw refuse('invalid_client')
+    const [scope, resource] = [form.get('scope'), form.get('resource')]
+    const wish = {
+      agent,
+      ...(scope !== undefined && { scopes: scope.split(' ').filter(Boolean) }),
+      ...(resource !== undefined && { resource }),
+      ...((await isBound(request, record)) && { bindTo: 'key' as const }),
+    }
+    if (grantType === 'client_credentials') return agents.issue({ ...wish, tenant })
+    if (grantType !== EXCHANGE || !subject) throw refuse('unsupported_grant_type')
+    if (form.get('subject_token_type') !== ACCESS_TOKEN) throw refuse('invalid_request')
+    const person = await inTime(() => subject(form.get('subject_token') ?? ''))
+    if (!person) throw refuse('invalid_grant')
+    return { ...(await agents.exchange({ ...wish, subject: person })), issued_token_type: ACCESS_TOKEN }
+  }
+
+  async function tokenAnswer(request: Request): Promise<Response> {
+    try {
+      return answer(200, await grant(request))
+    } catch (error) {
+      if (error instanceof TypeError) throw error
+      return refusal(codeOf(error))
+    }
+  }
+
+  /** A key that cannot be had now is no fault of who asks. */
+  async function jwksAnswer(): Promise<Response> {
+    try {
+      const keys = await tokens.jwks()
+      return Response.json(keys, { headers: { 'Cache-Control': `public, max-age=${JWKS_AGE}` } })
+    } catch {
+      return refusal('temporarily_unavailable')
+    }
+  }
+
+  const methods = {
+    async fetch(request: Request): Promise<Response> {
+      const { pathname } = new URL(request.url)
+      if (pathname === `${path}token` && request.method === 'POST') return tokenAnswer(request)
+      if (!/^(GET|HEAD)$/.test(request.method)) return refusal('invalid_request', 404)
+      if (pathname === `${path}jwks`) return jwksAnswer()
+      const documents = [
+        `${path}.well-known/openid-configuration`,
+        `/.well-known/oauth-authorization-server${path.replace(/\/$/, '')}`,
+      ]
+      return documents.includes(pathname) ? Response.json(metadata) : refusal('invalid_request', 404)
+    },
+  }
+  return examined('endpoint', methods, tokenEndpointCalls)
+}
+
+/** The parameters of a form, each once. @throws SallyportError `invalid_request` */
+async function formOf(request: Request): Promise<Map<string, string>> {
+  const type = mediaType(request.headers.get('content-type'))
+  const body = type === 'application/x-www-form-urlencoded' ? await readBody(request, LIMIT) : undefined
+  const form = new Map<string, string>()
+  for (const [name, value] of new URLSearchParams(new TextDecoder().decode(body))) {
+    if (form.has(name)) throw refuse('invalid_request')
+    if (value) form.set(name, value)
+  }
+  if (!form.size) throw refuse('invalid_request')
+  return form
+}
+
+const answer = (status: number, body: object): Response =>
+  Response.json(body, {
+    status,
+    headers: { 'Cache-Control': 'no-store', ...(status === 503 && { 'Retry-After': '5' }) },
+  })
+
+const refusal = (error: EndpointErrorCode, status = statuses[error] ?? 400): Response =>
+  answer(status, { error, error_description: endpointErrors[error] })

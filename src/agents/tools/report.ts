@@ -1,0 +1,75 @@
+import type { SallyportError } from '../../protocol/error.js'
+import { isolate } from '../../protocol/isolate.js'
+import { isName } from '../../protocol/names.js'
+import type { Principal } from '../../protocol/principal.js'
+import { StoreError } from '../../store/contract.js'
+import type { AuditEntry } from '../audit/row.js'
+import { whoOf } from '../people.js'
+import type { ToolGrant } from './grant.js'
+import type { ToolAccessOptions, ToolCall } from './options.js'
+import type { Tool } from './rules.js'
+
+/** Tells what became of calls: to whoever listens, and to the audit trail. */
+export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'audit' | 'onEvent'>) {
+  const emit = isolate(onEvent)
+
+  async function append(
+    principal: Principal,
+    { tool, resource, correlation, approval }: ToolCall,
+    row: Pick<AuditEntry, 'decision' | 'reason' | 'digest'>,
+  ): Promise<void> {
+    await audit?.append({
+      tenant: principal.tenant ?? '',
+      ...whoOf(principal),
+      action: `tool:${tool}`,
+      // What cannot be kept has refused the call, and is no way past the trail.
+      ...(isName(resource) && { resource }),
+      ...row,
+      ...(isName(correlation) && { correlation }),
+      ...(isName(approval) && { approvalId: approval }),
+    })
+  }
+
+  return {
+    append,
+
+    overran: ({ tool, tenant }: Pick<ToolGrant, 'tool' | 'tenant'>, principal: Principal, overrun: number): void =>
+      emit({ type: 'tool_overrun', tenant, ...whoOf(principal), tool, overrun }),
+
+    /** The answer of `granting`, and an event of what it was; a row as well where a tool that is audited was refused. */
+    async during(
+      principal: Principal,
+      call: ToolCall,
+      tool: Tool | undefined,
+      granting: () => Promise<ToolGrant>,
+    ): Promise<ToolGrant> {
+      try {
+        const grant = await granting()
+        const { tenant, model } = grant
+        emit({
+          type: 'tool_allowed',
+          tenant,
+          ...whoOf(principal),
+          tool: grant.tool,
+          ...(model !== undefined && { model }),
+        })
+        return grant
+      } catch (error) {
+        const { code = 'unexpected', cause } = error as Partial<SallyportError>
+        const detail = (cause as { because?: unknown } | undefined)?.because
+        emit({
+          type: 'tool_refused',
+          ...(principal.tenant !== undefined && { tenant: principal.tenant }),
+          ...whoOf(principal),
+          tool: tool?.name ?? 'unknown',
+          code,
+          ...(detail !== undefined && { detail: `${detail}` }),
+        })
+        // It is refused whether or not that can be written down.
+        if (tool?.audit && !(error instanceof StoreError))
+          await append(principal, call, { decision: 'refused', reason: code }).catch(() => {})
+        throw error
+      }
+    },
+  }
+}

@@ -1,0 +1,47 @@
+import type { Principal } from '../../protocol/principal.js'
+import type { ToolRule } from './rules.js'
+
+/** What a guard asks for at the door, and what a tool asks for at every call. */
+export interface Scenario {
+  readonly needs: {
+    readonly methods: readonly Principal['method'][]
+    readonly scopes: readonly string[]
+    readonly bound?: boolean
+  }
+  readonly tool: ToolRule
+}
+
+/**
+ * Four kinds of things that agents do, each with what it takes. One table for both doors: `needs` is what a guard takes, `tool` is a
+ * rule for `createToolAccess`.
+ *
+ * ```ts
+ * protect.handler(scenarios.modifyUserData.needs, answer)
+ * createToolAccess({ tools: { 'notes.update': scenarios.modifyUserData.tool, … } })
+ * ```
+ *
+ * | | credential | and |
+ * | --- | --- | --- |
+ * | reads public data | an API key, or an agent's token | nothing more |
+ * | modifies a person's data | an agent's token on that person's behalf | that person's consent to the call |
+ * | calls an external API | an agent's token bound to its certificate (RFC 8705) | a human in the loop |
+ * | executes code | an agent's token | an administrator's approval, a row in the audit trail, a sandbox |
+ */
+export const scenarios = {
+  readPublic: {
+    needs: { methods: ['api_key', 'agent_token'], scopes: ['data:read'] },
+    tool: { methods: ['api_key', 'agent_token'], scope: 'data:read' },
+  },
+  modifyUserData: {
+    needs: { methods: ['agent_token'], scopes: ['data:write'] },
+    tool: { scope: 'data:write', approval: 'consent' },
+  },
+  callExternal: {
+    needs: { methods: ['agent_token'], scopes: ['external:invoke'], bound: true },
+    tool: { scope: 'external:invoke', bound: 'mtls', approval: 'human' },
+  },
+  execute: {
+    needs: { methods: ['agent_token'], scopes: ['exec:sandbox'] },
+    tool: { scope: 'exec:sandbox', approval: 'admin', audit: true, sandbox: true },
+  },
+} as const satisfies Readonly<Record<string, Scenario>>

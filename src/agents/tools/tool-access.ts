@@ -1,0 +1,218 @@
+import { examine as examineShape } from '../../protocol/examine.js'
+import type { Principal } from '../../protocol/principal.js'
+import { systemNow } from '../../protocol/time.js'
+import { principal as principalCheck } from '../../protocol/web-shapes.js'
+import { inTime } from '../../protocol/within.js'
+import type { Hold } from '../../store/ledger.js'
+import type { Call } from '../approvals/approval.js'
+import { digestOf } from '../canonical-json.js'
+import { agentError } from '../errors.js'
+import { type AgentLimits, isWithin } from '../limits.js'
+import { whoOf } from '../people.js'
+import { limitsIn } from '../token-details.js'
+import { budgetLines, examineCost, type Registered, reserve } from './budget.js'
+import { createCategories } from './categories.js'
+import { createGrant, type ToolGrant } from './grant.js'
+import { createModels, type Model } from './models.js'
+import { examineCall, type ToolAccessOptions, type ToolCall, toolAccessOptions } from './options.js'
+import { createToolReport } from './report.js'
+import { examineCredential, examineScopes, readArguments, readTools, type Tool, type ToolArguments } from './rules.js'
+import { settled } from './with-budget.js'
+
+/** What has been found to be in order before anybody was asked. */
+interface Examined {
+  principal: Principal
+  tenant: string
+  tool: Tool
+  call: ToolCall
+  args: ToolArguments
+  model: Model | undefined
+  limits: AgentLimits
+}
+
+/**
+ * Asked before every tool call: may this caller do exactly this, now, and is there budget for it? Resolves to a
+ * {@link ToolGrant}, or rejects with a SallyportError whose `code` says what to do; `agentAnswer(error)` makes a response of it.
+ *
+ * Looked at, in this order: the credential and its time, the tool, the arguments, scopes, tenant, what the token itself narrows, the
+ * model and its tier, what the prompt is about; then whether the agent may still act, the approval, the budgets of tenant, agent,
+ * key and person, and last the row in the audit trail. What is refused has reserved nothing and used no approval up, unless
+ * it is the audit trail that fails.
+ *
+ * Arguments choose neither tenant nor model nor category. A store that cannot say refuses (StoreError, 503).
+ *
+ * Not checked: the credential itself, which the guard has verified; and what is done with the grant. Call `grant.model`, with
+ * `grant.args`.
+ *
+ * @throws TypeError naming the option
+ */
+export function createToolAccess(
+  options: ToolAccessOptions,
+): (principal: Principal, call: ToolCall) => Promise<ToolGrant> {
+  examineShape('createToolAccess', toolAccessOptions, options)
+  const { agents, ledger, budgets = {}, approvals, sandbox, ttl = 300, now = systemNow } = options
+  const tools = readTools(options.tools, options)
+  const models = createModels(options)
+  const examineCategories = createCategories(options)
+  const report = createToolReport(options)
+
+  /** What needs no store; the classifier comes last. */
+  async function examine(principal: Principal, call: ToolCall): Promise<Examined> {
+    const { method, client_id, tenant, expiresAt = 0 } = principal
+    if (method !== 'agent_token' && method !== 'api_key') throw agentError('credential_not_accepted')
+    if (method === 'agent_token' && !client_id) throw agentError('invalid_token', { because: 'client_id' })
+    if (now() >= expiresAt) throw agentError('invalid_token', { because: 'expired' })
+    if (!tenant) throw agentError('tenant_missing')
+    const tool = tools.get(call.tool)
+    if (!tool) throw agentError('tool_denied', { because: 'unknown' })
+    examineCredential(tool, principal)
+    examineCall(call)
+    const args = readArguments(tool, call.args)
+    examineScopes(tool.scopes, principal)
+    if (call.tenant !== undefined && call.tenant !== tenant) throw agentError('tenant_mismatch')
+    const limits = limitsIn(principal.claims)
+    if (!isWithin(limits, 'tools', tool.name)) throw agentError('tool_denied', { because: 'token' })
+    const model = call.model === undefined ? undefined : examineModel(principal, limits, call.model)
+    if (model || call.input !== undefined) await examineCategories(call.input, roleOf(principal), limits)
+    return { principal, tenant, tool, call, args, model, limits }
+  }
+
+  function examineModel(principal: Principal, limits: AgentLimits, name: string): Model {
+    const model = models.resolve(name)
+    if (!isWithin(limits, 'tiers', model.tier)) throw agentError('model_denied', { because: model.tier })
+    examineScopes([model.scope], principal)
+    return model
+  }
+
+  /** Whether the agent may still act: one read. Whoever has verified a key has looked it up. */
+  async function stand(principal: Principal): Promise<Registered | undefined> {
+    if (principal.method === 'api_key') return undefined
+    const standing = await agents.standing(principal)
+    if (!standing.ok) throw agentError('invalid_token', { because: standing.detail })
+    // A token of the role that it had before.
+    if (standing.agent.role !== roleOf(principal)) throw agentError('invalid_token', { because: 'role' })
+    return standing
+  }
+
+  /** What to reserve, and from what. */
+  async function priced({ principal, model, call }: Examined, standing: Registered | undefined) {
+    const policy = typeof budgets === 'function' ? await inTime(() => budgets(principal)) : budgets
+    const found = budgetLines(principal, policy, standing)
+    const cost = call.estimate === undefined ? undefined : models.cost(model, call.estimate)
+    return { tenant: found.tenant, lines: found.lines, amount: examineCost(found, cost), ttl }
+  }
+
+  const take = async (reservation: Awaited<ReturnType<typeof priced>>): Promise<Hold | undefined> =>
+    reservation.lines.length ? reserve(ledger, reservation) : undefined
+
+  /** What was set aside is given back where the rest fails. */
+  async function undoneWithout(hold: Hold | undefined, rest: () => Promise<void>): Promise<void> {
+    try {
+      await rest()
+    } catch (error) {
+      if (hold) await settled(ledger.release(hold))
+      throw error
+    }
+  }
+
+  async function admit(examined: Examined): Promise<ToolGrant> {
+    const { principal, tool, call } = examined
+    const about = aboutOf(examined)
+    // Read beside the agent's record, so that it takes no round trip of its own.
+    const reading = tool.approval && call.approval !== undefined ? approvals?.verify(call.approval, about) : undefined
+    reading?.catch(() => {})
+    const reservation = await priced(examined, await stand(principal))
+    const approval = await reading
+    if (tool.approval && !approval) throw agentError('approval_required', await askFor(examined, about))
+    const hold = await take(reservation)
+    await undoneWithout(hold, async () => {
+      // Only now: what the budget refuses has not used the approval up.
+      await approval?.consume()
+      if (tool.audit) await report.append(principal, call, { decision: 'allowed', digest: await digestOf(about) })
+    })
+    // What was approved is begun while the approval lasts, whenever it was used up.
+    const end = approval?.approval.expiresAt ?? Number.POSITIVE_INFINITY
+    return grantOf(examined, hold, Math.min(now() + ttl, principal.expiresAt ?? 0, end))
+  }
+
+  const ask = ({ approval, freshWithin, acr }: Tool, about: Call) =>
+    approvals?.request({
+      ...about,
+      kind: approval === 'admin' || about.sub === undefined ? 'admin' : 'user',
+      ...(freshWithin !== undefined && { freshWithin }),
+      ...(acr && { acr }),
+    })
+
+  /** Whoever stops an agent takes back what it has asked for before; what it asks for at that moment is taken back here. */
+  async function askFor({ principal, tenant, tool }: Examined, about: Call) {
+    const asked = await ask(tool, about)
+    try {
+      await stand(principal)
+    } catch (error) {
+      const { agent, iss, sub } = about
+      await approvals?.voidAll?.({
+        tenant,
+        agent,
+        ...(sub !== undefined && { sub }),
+        ...(iss !== undefined && { iss }),
+      })
+      throw error
+    }
+    return asked
+  }
+
+  function grantOf(examined: Examined, hold: Hold | undefined, expiresAt: number, run = { done: false }): ToolGrant {
+    const { principal, tenant, tool, call, args, model, limits } = examined
+    const facts = {
+      tool: tool.name,
+      args,
+      tenant,
+      ...(model && { model: model.name }),
+      ...(tool.approval && call.approval !== undefined && { approvalId: call.approval }),
+      expiresAt,
+    }
+    return createGrant({
+      facts,
+      ledger,
+      hold,
+      now,
+      stand: () => stand(principal),
+      cost: (units) => models.cost(model, units),
+      fallback: (name) =>
+        report.during(principal, call, tool, async () => {
+          const other = { ...examined, model: examineModel(principal, limits, name) }
+          const held = await take(await priced(other, await stand(principal)))
+          await undoneWithout(held, async () => {
+            const row = { decision: 'allowed', reason: 'fallback', digest: await digestOf(aboutOf(other)) } as const
+            if (tool.audit) await report.append(principal, call, row)
+          })
+          return grantOf(other, held, expiresAt, run)
+        }),
+      run,
+      sandbox: tool.sandbox && sandbox ? () => sandbox({ tool: tool.name, args, tenant }) : undefined,
+      overran: (overrun) => report.overran(facts, principal, overrun),
+    })
+  }
+
+  return async (principal, asked) => {
+    examineShape('access', principalCheck, principal, 'principal')
+    // What is changed while this waits is not looked at.
+    const call = { ...asked }
+    return report.during(principal, call, tools.get(call.tool), async () => admit(await examine(principal, call)))
+  }
+}
+
+const roleOf = ({ claims }: Principal): string | undefined =>
+  typeof claims['role'] === 'string' ? claims['role'] : undefined
+
+/** Tools that wait for people are used by agents alone. */
+const aboutOf = ({ principal, tenant, tool, call, args, model }: Examined) =>
+  ({
+    tenant,
+    ...whoOf(principal),
+    tool: tool.name,
+    args,
+    ...(call.resource !== undefined && { resource: call.resource }),
+    ...(model && { model: model.name }),
+    ...(call.estimate !== undefined && { estimate: call.estimate }),
+  }) as Call

@@ -1,0 +1,212 @@
+import { examine, examined, promised } from '../protocol/examine.js'
+import { isolate } from '../protocol/isolate.js'
+import { isName } from '../protocol/names.js'
+import { func, having, name, object, oneOf, optional, seconds, text, words } from '../protocol/shape.js'
+import { type Now, systemNow } from '../protocol/time.js'
+import type { RecordStore } from '../store/contract.js'
+import { storeCheck } from '../store/engine-shapes.js'
+import { keyRingError } from './errors.js'
+import type { KeyRingEvent } from './events.js'
+import { createRingRecords, type RingKey } from './record.js'
+import { type About, ask, createTurns, isBusy, type KeyProvider } from './rotation.js'
+import type { Vault } from './vault.js'
+
+export interface KeyRingOptions {
+  /** Names the ring in store and vault, and its keys at the provider: `openai`. Letters, digits and hyphens; of no other ring. */
+  name: string
+  provider: KeyProvider
+  /** Where secrets are, and nowhere else. Read at every use. */
+  vault: Vault
+  /** Where names and states are. `memoryStore()` forgets them with the process, and keys at the provider stay behind. */
+  store: RecordStore
+  /** Whether all tenants use one key, or each has keys of its own. Default `shared`. */
+  tenants?: 'shared' | 'separate'
+  /** Seconds after which a key is replaced. Default 30 days. */
+  every?: number
+  /** Seconds that the replaced key serves beside the new one: longer than any call takes. Default one day. */
+  overlap?: number
+  /** Whether the provider has refused the key, from what `fn` resolved to or threw. Default: its `status` is 401. */
+  isRefused?: (outcome: unknown) => boolean
+  /** What happened. Never has a secret in it. A listener that throws changes nothing. */
+  onEvent?: (event: KeyRingEvent) => void
+  now?: Now
+}
+
+export const keyRingOptions = object<KeyRingOptions>({
+  name: text,
+  provider: having<KeyProvider>('how keys are made and ended: { create, test, revoke }', 'create', 'test', 'revoke'),
+  vault: having<Vault>('environmentVault(…), fileVault(…) of sallyport/node, or your secret manager', 'read'),
+  store: storeCheck,
+  tenants: optional(oneOf('shared', 'separate')),
+  every: optional(seconds()),
+  overlap: optional(seconds()),
+  isRefused: optional(func),
+  onEvent: optional(func),
+  now: optional(func),
+})
+
+export interface RingRotation extends About {
+  /** Seconds that the replaced key serves beside the new one. */
+  readonly overlap?: number
+}
+
+/** What the functions of `createKeyRing(…)` take. */
+export const keyRingCalls = {
+  use: promised(['tenant', words], ['fn', func]),
+  rotate: promised([
+    'options',
+    optional(object<RingRotation>({ tenant: optional(name), overlap: optional(seconds({ least: 0 })) })),
+  ]),
+  step: promised(),
+  status: promised(['about', optional(object<About>({ tenant: optional(name) }))]),
+}
+
+/** A ring as it is now. */
+export interface RingStatus extends About {
+  keys: readonly RingKey[]
+  /** Epoch seconds at which the current key is to be replaced; absent where there is none yet. */
+  dueAt?: number
+}
+
+export type KeyRing = ReturnType<typeof createKeyRing>
+
+const DAY = 86_400
+/** Tenants whose turn it is at a time: a provider that hangs for one of them keeps nobody else waiting. */
+const WIDTH = 8
+
+/**
+ * Rotates the keys of a provider without a gap: create, test, switch, overlap, revoke. Every step is stored before and after, so that
+ * whoever comes after a crash goes on from there, and no key is revoked before its successor has passed `test`.
+ *
+ * Nothing runs by itself: call `step()` from a scheduler, in as many processes as you like.
+ *
+ * Not promised: that no key is left over at the provider when a process dies between the provider's making it and our noting its id.
+ * With `provider.list` the next turns look for it by its name, for an hour, and revoke it; without, `provider_key_lost` names it.
+ *
+ * @throws TypeError naming the option
+ */
+export function createKeyRing(options: KeyRingOptions) {
+  examine('createKeyRing', keyRingOptions, options)
+  const {
+    name,
+    provider,
+    vault,
+    store,
+    tenants = 'shared',
+    isRefused = isUnauthorized,
+    onEvent,
+    now = systemNow,
+  } = options
+  const { every, overlap } = examineMore(options)
+  const records = createRingRecords(store, name, now)
+  const emit = isolate(onEvent)
+  const turn = createTurns({ ring: name, provider, vault, records, every, overlap, emit, now })
+
+  /** Whose record it is. */
+  function ownerOf(call: string, tenant: string | undefined): string | undefined {
+    if (tenants === 'shared') return undefined
+    if (!isName(tenant)) throw new TypeError(`ring.${call}: "tenant" is missing, and each tenant has a ring of its own`)
+    return tenant
+  }
+
+  async function status(tenant: string | undefined): Promise<RingStatus> {
+    const keys = await records.read(tenant)
+    const current = keys.find(({ state }) => state === 'current')
+    return { ...(tenant !== undefined && { tenant }), keys, ...(current && { dueAt: current.createdAt + every }) }
+  }
+
+  /** The key to use: the current one, else the youngest that still serves; before the first rotation what was put there by hand. */
+  async function find(tenant: string | undefined, refused?: string) {
+    const keys = await records.read(tenant)
+    const current = keys.filter(({ state }) => state === 'current').map((key) => key.name)
+    const replaced = keys.filter(({ state }) => state === 'overlap').map((key) => key.name)
+    const byHand = tenant === undefined ? name : `${name}.${tenant}`
+    for (const candidate of current.length ? [...current, ...replaced.reverse()] : [byHand]) {
+      const secret = candidate === refused ? undefined : await ask('read', () => vault.read(candidate))
+      if (secret !== undefined) return { name: candidate, secret }
+    }
+    return undefined
+  }
+
+  const methods = {
+    /**
+     * Calls `fn` with the secret to use now, for this one call: it must not be kept. Whoever has the old key when the ring switches
+     * finishes within `overlap`.
+     *
+     * Where the provider refuses the key, `fn` is called once more with another one, if there is one: the new key when the ring has
+     * just switched, the old one while it still serves. So `fn` builds its request anew each time. What it resolves to or throws
+     * passes through.
+     *
+     * @throws SallyportError `provider_key_missing`, `key_ring_failed` (the vault) @throws StoreError
+     */
+    async use<Result>(tenant: string, fn: (secret: string) => Result | Promise<Result>): Promise<Result> {
+      const owner = ownerOf('use', tenant)
+      const key = await find(owner)
+      if (!key) throw keyRingError('provider_key_missing')
+      const call = async ({ secret }: { secret: string }) => fn(secret)
+      const [outcome] = await Promise.allSettled([call(key)])
+      if (isRefused(outcome.status === 'fulfilled' ? outcome.value : outcome.reason)) {
+        emit({ type: 'provider_key_refused', ring: name, name: key.name, tenant })
+        const other = await find(owner, key.name)
+        if (other) return call(other)
+      }
+      if (outcome.status === 'rejected') throw outcome.reason
+      return outcome.value
+    },
+
+    /**
+     * Replaces the key now, due or not; goes on with what was begun. `overlap: 0` for a key that has leaked. A new key that does not
+     * work yet is left in state `testing` for the next `step()`.
+     *
+     * @throws SallyportError `vault_read_only`, `key_ring_busy`, `key_ring_failed` @throws StoreError
+     */
+    async rotate({ tenant, overlap: wanted = overlap }: RingRotation = {}): Promise<RingStatus> {
+      const owner = ownerOf('rotate', tenant)
+      await turn(owner, { overlap: wanted })
+      return status(owner)
+    },
+
+    /**
+     * Does what is due, and no more: for a scheduler, every few minutes. Where each tenant has a ring, for all that were rotated
+     * once. What another process is doing is left to it.
+     *
+     * @throws SallyportError `vault_read_only`, `key_ring_failed` for the first that failed, after all had their turn
+     * @throws StoreError
+     */
+    async step(): Promise<void> {
+      const failures: unknown[] = []
+      const tryTurn = (tenant: string | undefined) =>
+        turn(tenant).catch((error: unknown) => {
+          if (!isBusy(error)) failures.push(error)
+        })
+      if (tenants === 'shared') await tryTurn(undefined)
+      else {
+        const running = new Set<Promise<void>>()
+        for await (const tenant of records.tenants()) {
+          const one = tryTurn(tenant).then(() => void running.delete(one))
+          running.add(one)
+          if (running.size === WIDTH) await Promise.race(running)
+        }
+        await Promise.all(running)
+      }
+      if (failures.length) throw failures[0]
+    },
+
+    /** Where the keys stand. @throws StoreError */
+    status: async ({ tenant }: About = {}): Promise<RingStatus> => status(ownerOf('status', tenant)),
+  }
+  return examined('ring', methods, keyRingCalls)
+}
+
+const isUnauthorized = (outcome: unknown): boolean =>
+  typeof outcome === 'object' && outcome !== null && 'status' in outcome && outcome.status === 401
+
+/** What no declaration can say, and seconds. @throws TypeError naming the option */
+function examineMore({ name, every = 30 * DAY, overlap = DAY }: KeyRingOptions) {
+  const misuse = (option: string, remedy: string): never => {
+    throw new TypeError(`createKeyRing: "${option}" ${remedy}`)
+  }
+  if (!/^[A-Za-z0-9-]{1,40}$/.test(name)) misuse('name', 'must be 1 to 40 letters, digits and hyphens, like openai')
+  if (overlap >= every) misuse('overlap', 'must be more than 0 and less than "every", in seconds')
+  return { every, overlap }
+}

@@ -1,0 +1,105 @@
+import { CLOCK_TOLERANCE } from '../protocol/time.js'
+import type { RecordId, RecordStore } from '../store/contract.js'
+import { idsUnder } from '../store/ids-under.js'
+import { storedJson } from '../store/stored-json.js'
+import { keyRingError } from './errors.js'
+
+/**
+ * A key of a provider, and where it stands. `creating`: being asked for. `testing`: made, and not yet seen to work. `current`: the one
+ * that is used. `overlap`: replaced, and good for those who have it. `retiring`: to be revoked, until the provider does not take it any
+ * more. `lost`: asked for by somebody who came to no end; the provider may have it.
+ *
+ * Never the secret: that is in the vault, under `name`. Instants are epoch seconds.
+ */
+export type RingKey = {
+  readonly name: string
+  readonly createdAt: number
+  /** When it came into its state. */
+  readonly since: number
+  /** Seconds that its predecessor serves beside it. */
+  readonly overlap: number
+} & (
+  | { readonly state: 'creating' | 'lost' }
+  /** `id`: what the provider calls it. */
+  | { readonly state: 'testing' | 'current' | 'retiring'; readonly id: string }
+  | { readonly state: 'overlap'; readonly id: string; readonly until: number }
+)
+
+interface RingRow {
+  readonly keys: readonly RingKey[]
+  /** Who is rotating, and until when it is left alone. */
+  readonly lease?: { readonly by: string; readonly until: number }
+}
+
+const rings = storedJson<RingRow>()
+
+/** Seconds from one write to the next, after which who rotates is taken for dead. */
+const LEASE = 120
+
+/** A lease that ends later than any can was written by another clock, and holds nobody up for longer than one does. */
+const isHeld = (until: number, now: number): boolean => now < until && until - now <= LEASE + CLOCK_TOLERANCE
+
+/** The record of a ring while one process holds it. Every write fails once somebody else has taken over. */
+export interface HeldRing {
+  readonly keys: readonly RingKey[]
+  /** @throws SallyportError `key_ring_busy` @throws StoreError */
+  save(keys: readonly RingKey[]): Promise<void>
+  /** Lets the next one in. */
+  leave(): Promise<void>
+}
+
+/** Records of rings: one for each tenant, or one for all. */
+export function createRingRecords(store: RecordStore, ring: string, now: () => number) {
+  const idOf = (tenant: string | undefined): RecordId =>
+    tenant === undefined
+      ? { kind: 'key-ring', partition: ring, id: ring }
+      : { kind: 'tenant-key-ring', partition: tenant, id: ring }
+
+  async function load(tenant: string | undefined) {
+    const stored = await store.get(idOf(tenant))
+    return { row: stored ? rings.read(stored.value) : { keys: [] }, version: stored?.version }
+  }
+
+  return {
+    read: async (tenant: string | undefined): Promise<readonly RingKey[]> => (await load(tenant)).row.keys,
+
+    /** @throws SallyportError `key_ring_busy` @throws StoreError */
+    async hold(tenant: string | undefined): Promise<HeldRing> {
+      const by = crypto.randomUUID()
+      let { row, version } = await load(tenant)
+      if (row.lease && isHeld(row.lease.until, now())) throw keyRingError('key_ring_busy')
+
+      async function write(next: RingRow): Promise<void> {
+        const index = [{ index: 'key-ring', value: ring }]
+        const change = { type: 'put', id: idOf(tenant), value: rings.write(next), index } as const
+        if (!(await store.write([{ ...change, ifVersion: version ?? 'absent' }]))) throw keyRingError('key_ring_busy')
+      }
+
+      async function save(keys: readonly RingKey[]): Promise<void> {
+        const next = { keys, lease: { by, until: now() + LEASE } }
+        await write(next)
+        const found = await load(tenant)
+        if (found.row.lease?.by !== by) throw keyRingError('key_ring_busy')
+        row = next
+        version = found.version
+      }
+
+      await save(row.keys)
+      return {
+        get keys() {
+          return row.keys
+        },
+        save,
+        leave: () => write({ keys: row.keys }),
+      }
+    },
+
+    /** Whose rings there are. */
+    async *tenants(): AsyncGenerator<string> {
+      for await (const { kind, partition } of idsUnder(store, 'key-ring', ring))
+        if (kind === 'tenant-key-ring') yield partition
+    },
+  }
+}
+
+export type RingRecords = ReturnType<typeof createRingRecords>

@@ -1,0 +1,211 @@
+import { SallyportError } from '../protocol/error.js'
+import { inTime } from '../protocol/within.js'
+import { StoreError } from '../store/contract.js'
+import { keyRingError } from './errors.js'
+import type { KeyRingEvent } from './events.js'
+import type { HeldRing, RingKey, RingRecords } from './record.js'
+import type { Vault } from './vault.js'
+
+/** For whom a provider is asked; absent where all tenants share one ring. */
+export interface About {
+  readonly tenant?: string
+}
+
+/** How keys are made and ended at a provider. What these throw reaches nobody but by its name: it may hold a secret. */
+export interface KeyProvider {
+  /** Makes a key. `name` is of no other key, ever: give it to the provider, as the key's name and as idempotency key. `id` is public. */
+  create(key: About & { name: string }): Promise<{ id: string; secret: string }>
+  /** Calls the provider with the key. `false` only where it refuses the key; rejects where that cannot be said. */
+  test(secret: string, about: About): Promise<boolean>
+  /** Resolves also where there is no such key any more. */
+  revoke(key: About & { id: string; name: string }): Promise<void>
+  /** The provider's keys. Without it a key whose creation was cut short cannot be found: it is reported, by name. */
+  list?(about: About): Promise<readonly { id: string; name: string }[]>
+}
+
+/** Seconds for a new key to begin to work, and for one that was asked for to turn up. */
+const PATIENCE = 3600
+/** Seconds for a secret that was written to be seen: not every vault shows it at once. */
+const SEEN = 60
+/** Seconds that provider and vault have for an answer, each time. */
+const ANSWER = 10
+
+interface Parts {
+  ring: string
+  provider: KeyProvider
+  vault: Vault
+  records: RingRecords
+  every: number
+  overlap: number
+  emit: (event: KeyRingEvent) => void
+  now: () => number
+}
+
+/** What comes of a step; without it nothing has changed. */
+type Outcome = { keys: readonly RingKey[]; type?: KeyRingEvent['type'] } | undefined
+
+/**
+ * Takes the keys of one ring as far as they get. Each step is in the record before the next one begins, and can be done again: after
+ * a crash the next turn goes on from there.
+ *
+ * @throws SallyportError `vault_read_only`, `key_ring_busy`, `key_ring_failed` (after everything else that could be done was)
+ * @throws StoreError
+ */
+type Turn = (tenant: string | undefined, wish?: { overlap: number }) => Promise<void>
+
+export function createTurns({ ring, provider, vault, records, every, overlap, emit, now }: Parts): Turn {
+  const isDue = (keys: readonly RingKey[]) => {
+    const newest = keys.find(({ state }) => state === 'testing') ?? keys.find(({ state }) => state === 'current')
+    return !newest || (newest.state === 'current' && now() >= newest.createdAt + every)
+  }
+  const rests = (key: RingKey) => key.state === 'current' || (key.state === 'overlap' && now() < key.until)
+  const read = (name: string) => ask('read', () => vault.read(name))
+
+  async function create(held: HeldRing, about: About, wanted: number): Promise<void> {
+    const name = `${ring}-${crypto.randomUUID()}`
+    const fresh = { name, createdAt: now(), since: now(), overlap: wanted, state: 'creating' } as const
+    const before = held.keys
+    await held.save([...before, fresh])
+    const { id, secret } = await ask('create', () => provider.create({ ...about, name }))
+    if (typeof id !== 'string' || typeof secret !== 'string' || !id || !secret || id.includes(secret))
+      throw new TypeError(
+        'createKeyRing: "provider.create" must resolve to { id, secret }, two texts, of which id is public',
+      )
+    try {
+      await held.save([...before, { ...fresh, id, state: 'testing', since: now() }])
+    } catch (error) {
+      // The record may not know its id. Nobody will ever have its secret: we are the last who can end it.
+      await Promise.allSettled([provider.revoke({ ...about, id, name })])
+      throw error
+    }
+    emit({ type: 'provider_key_created', ring, name, ...about })
+    await ask('write', () => vault.write(name, secret))
+  }
+
+  /** The next step of one key. */
+  async function advance(key: RingKey, keys: readonly RingKey[], about: About): Promise<Outcome> {
+    const others = keys.filter((one) => one !== key)
+    const { name, createdAt, overlap } = key
+    const base = { name, createdAt, overlap, since: now() }
+    const tell = (type: KeyRingEvent['type'], which = name) => emit({ type, ring, name: which, ...about })
+    const test = (secret: string) => ask('test', () => provider.test(secret, about))
+
+    switch (key.state) {
+      case 'current':
+        return undefined
+
+      case 'creating':
+        return { keys: [...others, { ...base, state: 'lost' }], type: 'provider_key_lost' }
+
+      case 'lost': {
+        const listed = (await ask('list', async () => provider.list?.(about))) ?? []
+        const found = listed.filter((one) => one.name === name)
+        // Who was cut off may have asked just before: its key can still turn up.
+        if (!found.length && provider.list && now() < key.since + PATIENCE) return undefined
+        return { keys: [...others, ...found.map(({ id }) => ({ ...base, id, state: 'retiring' as const }))] }
+      }
+
+      case 'testing': {
+        // What is tested is what will be used: read from the vault.
+        const secret = await read(name)
+        if (secret !== undefined && (await test(secret))) {
+          const until = now() + overlap
+          const replaced = others.map((one): RingKey => {
+            if (one.state === 'current') return { ...one, state: 'overlap', since: now(), until }
+            return one.state === 'overlap' ? { ...one, until: Math.min(one.until, until) } : one
+          })
+          return { keys: [...replaced, { ...base, id: key.id, state: 'current' }], type: 'provider_key_current' }
+        }
+        tell('provider_key_not_working')
+        if (now() < key.since + (secret === undefined ? SEEN : PATIENCE)) return undefined
+        return { keys: [...others, { ...base, id: key.id, state: 'retiring' }] }
+      }
+
+      case 'overlap': {
+        if (now() < key.until) return undefined
+        const current = keys.find(({ state }) => state === 'current')
+        const secret = current && (await read(current.name))
+        // Ended by hand, perhaps: then the old key is all there is.
+        if (secret === undefined || !(await test(secret))) {
+          tell('provider_key_not_working', current?.name)
+          return undefined
+        }
+        return { keys: [...others, { ...base, id: key.id, state: 'retiring' }] }
+      }
+
+      case 'retiring': {
+        await ask('revoke', () => provider.revoke({ ...about, id: key.id, name }))
+        const secret = await read(name)
+        if (secret !== undefined && (await test(secret))) {
+          tell('provider_key_lingers')
+          return undefined
+        }
+        await ask('delete', () => vault.delete(name))
+        return { keys: others, type: 'provider_key_ended' }
+      }
+    }
+  }
+
+  return async function turn(tenant, wish) {
+    if (vault.readOnly) throw keyRingError('vault_read_only')
+    if (!wish) {
+      const keys = await records.read(tenant)
+      if (!isDue(keys) && keys.every(rests)) return
+    }
+    const about: About = tenant === undefined ? {} : { tenant }
+    const failures: unknown[] = []
+    /** One key's trouble keeps no other waiting. Without the record nothing can go on. */
+    const attempt = async <Result>(name: string, work: () => Promise<Result>): Promise<Result | undefined> => {
+      try {
+        return await work()
+      } catch (error) {
+        if (error instanceof StoreError || isBusy(error)) throw error
+        failures.push(error)
+        const { step } = ((error as Error).cause ?? {}) as { step?: string }
+        emit({ type: 'provider_key_stuck', ring, name, ...about, ...(step !== undefined && { step }) })
+        return undefined
+      }
+    }
+    const held = await records.hold(tenant)
+
+    async function settle(): Promise<void> {
+      const settled = new Set<RingKey>()
+      for (;;) {
+        const key = held.keys.find((one) => !settled.has(one))
+        if (!key) return
+        const outcome = await attempt(key.name, () => advance(key, held.keys, about))
+        if (!outcome) settled.add(key)
+        else {
+          await held.save(outcome.keys)
+          if (outcome.type) emit({ type: outcome.type, ring, name: key.name, ...about })
+        }
+      }
+    }
+
+    try {
+      const begun = held.keys.some(({ state }) => state === 'testing')
+      if (begun && wish)
+        await held.save(held.keys.map((key) => ({ ...key, overlap: Math.min(key.overlap, wish.overlap) })))
+      await settle()
+      if (isDue(held.keys) || (wish && !begun)) {
+        await attempt(ring, () => create(held, about, wish?.overlap ?? overlap))
+        await settle()
+      }
+    } finally {
+      await held.leave().catch(() => undefined)
+    }
+    if (failures.length) throw failures[0]
+  }
+}
+
+export const isBusy = (error: unknown): boolean => error instanceof SallyportError && error.code === 'key_ring_busy'
+
+/** Asks provider or vault. Of what they throw only the kind is told: messages of HTTP clients quote whole requests. */
+export async function ask<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await inTime(work, ANSWER)
+  } catch (error) {
+    if (error instanceof SallyportError) throw error
+    throw keyRingError('key_ring_failed', { step, error: error instanceof Error ? error.name : typeof error })
+  }
+}
