@@ -55,7 +55,7 @@ describe('the arrows between folders', () => {
     [
       'oidc-client-ts at once',
       'first load',
-      { 'src/client/index.ts': "import './oidc.js'", 'src/client/oidc.ts': "import 'oidc-client-ts'" },
+      { 'src/client/index.ts': "import './sign-in/oidc.js'", 'src/client/sign-in/oidc.ts': "import 'oidc-client-ts'" },
     ],
     ['a file of 301 lines', '300', { 'src/bff/a.ts': '\n'.repeat(301) }],
   ])('are seen to be broken by %s', (_name, words, tree) => {

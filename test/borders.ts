@@ -61,7 +61,7 @@ const arrows: Record<string, readonly string[]> = {
 
 /** Where a package may be known: folders, or one file. */
 const homes: Record<string, readonly string[]> = {
-  'oidc-client-ts': ['src/client/oidc.ts'],
+  'oidc-client-ts': ['src/client/sign-in/oidc.ts'],
   'openid-client': [
     'src/provider/provider.ts',
     'src/provider/configuration.ts',
@@ -83,7 +83,7 @@ const homes: Record<string, readonly string[]> = {
   dpop: ['src/provider/dpop.ts', 'src/browser-only/proofs.ts'],
   '@hono/node-server': ['src/node/'],
   undici: ['src/node/upstream.ts', 'src/node/mutual-tls.ts'],
-  msw: ['src/testing/handlers.ts'],
+  msw: ['src/testing/authorization-server/handlers.ts'],
   react: ['src/react/'],
   '@opentelemetry/api': ['src/bff/opentelemetry.ts'],
 }

@@ -15,14 +15,14 @@ const ALL = 15_000
  */
 const known: Record<string, number> = {
   'client/auth.js': 7065,
-  'client/back-off.js': 399,
+  'client/session/back-off.js': 399,
   'client/backend.js': 1454,
   'client/errors.js': 1008,
-  'client/fetch.js': 2085,
+  'client/calls/fetch.js': 2085,
   'client/index.js': 557,
-  'client/renewal.js': 2691,
-  'client/session.js': 900,
-  'client/tabs.js': 360,
+  'client/session/renewal.js': 2691,
+  'client/session/snapshot.js': 900,
+  'client/session/tabs.js': 360,
   'protocol/error.js': 380,
   'protocol/time.js': 120,
 }

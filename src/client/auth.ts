@@ -2,22 +2,22 @@ import type { StandardClaims } from '../protocol/claims.js'
 import type { SallyportError } from '../protocol/error.js'
 import type { Mode, SessionAnswer, SignedOutReason } from '../protocol/session.js'
 import { systemNow } from '../protocol/time.js'
-import { absolute } from './addresses.js'
-import { createAim } from './aim.js'
-import { arrive } from './arrival.js'
-import { createBackOff } from './back-off.js'
+import { absolute } from './absolute-url.js'
 import { createBackend, failureOf } from './backend.js'
-import { createDeparture } from './departure.js'
+import { createFetch } from './calls/fetch.js'
+import { createAim } from './calls/target.js'
 import { clientError, notNow } from './errors.js'
-import { createFetch } from './fetch.js'
-import { abortable, createRenewal, formOf, type Wanted } from './renewal.js'
-import { createSnapshot, guess, isolated, signedIn, subOf } from './session.js'
-import { type Fact, openTabs } from './tabs.js'
+import { createBackOff } from './session/back-off.js'
+import { abortable, createRenewal, formOf, type Wanted } from './session/renewal.js'
+import { createSnapshot, guess, isolated, signedIn, subOf } from './session/snapshot.js'
+import { type Fact, openTabs } from './session/tabs.js'
+import { arrive } from './sign-in/callback.js'
+import { createDeparture } from './sign-in/redirect.js'
 import type { Auth, AuthEvent, AuthOptions, LoginOptions, Session, TokenOptions } from './types.js'
 
 /** Everything that only signing in needs, oidc-client-ts included: one chunk that a returning user never fetches. */
 const loadSignIn = () =>
-  import('./sign-in.js').catch((cause) => {
+  import('./sign-in/sign-in.js').catch((cause) => {
     throw notNow('chunk_unavailable', cause)
   })
 

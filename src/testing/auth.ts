@@ -1,5 +1,5 @@
-import { createAim } from '../client/aim.js'
-import { createFetch } from '../client/fetch.js'
+import { createFetch } from '../client/calls/fetch.js'
+import { createAim } from '../client/calls/target.js'
 import { apis } from '../client/shapes.js'
 import type { Auth, AuthOptions, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
 import type { StandardClaims } from '../protocol/claims.js'

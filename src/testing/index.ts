@@ -6,13 +6,13 @@ export {
   type MockAuthorizationServer,
   type MockAuthorizationServerOptions,
   mockAuthorizationServer,
-} from './authorization-server.js'
-export { type MockBrowser, type MockTab, mockBrowser } from './browser.js'
-export type { StoreContractCase, StoreContractOptions } from './contract-checks.js'
-export type { CookieJar, StoredCookie } from './cookie-jar.js'
-export type { EndpointName, Fault } from './faults.js'
-export { type Claims, generateKeys, type Header, type SigningKey, type Tampered } from './keys.js'
-export { ledgerContract } from './ledger-contract.js'
-export type { BadToken, MintedTokenOptions, Minting } from './minted.js'
-export type { MockClient, MockUser, Tamper } from './provider-state.js'
-export { recordStoreContract } from './store-contract.js'
+} from './authorization-server/authorization-server.js'
+export type { EndpointName, Fault } from './authorization-server/faults.js'
+export { type Claims, generateKeys, type Header, type SigningKey, type Tampered } from './authorization-server/keys.js'
+export type { BadToken, MintedTokenOptions, Minting } from './authorization-server/minted.js'
+export type { MockClient, MockUser, Tamper } from './authorization-server/provider-state.js'
+export { type MockBrowser, type MockTab, mockBrowser } from './browser/browser.js'
+export type { CookieJar, StoredCookie } from './browser/cookie-jar.js'
+export type { StoreContractCase, StoreContractOptions } from './contracts/checks.js'
+export { ledgerContract } from './contracts/ledger-contract.js'
+export { recordStoreContract } from './contracts/store-contract.js'

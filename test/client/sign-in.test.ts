@@ -519,7 +519,7 @@ describe('signing in by redirect', () => {
     before.auth.login().catch(() => {})
     goTo((await it.tab.navigate(await departure())).url)
     vi.resetModules()
-    vi.doMock('../../src/client/sign-in.js', () => {
+    vi.doMock('../../src/client/sign-in/sign-in.js', () => {
       throw new Error('network')
     })
     const { createAuth } = await import('../../src/client/index.js')
@@ -529,7 +529,7 @@ describe('signing in by redirect', () => {
       error: { code: 'chunk_unavailable', retryable: true },
     })
     expect(location.href).toBe(`${APP}/callback`)
-    vi.doUnmock('../../src/client/sign-in.js')
+    vi.doUnmock('../../src/client/sign-in/sign-in.js')
     expect(await auth.ready()).toMatchObject({ status: 'signed-in' })
     auth.close()
   })

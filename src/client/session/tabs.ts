@@ -1,4 +1,4 @@
-import type { SignedOutReason } from '../protocol/session.js'
+import type { SignedOutReason } from '../../protocol/session.js'
 
 /** Facts that tabs tell each other. Never a token: any script of this origin can listen. */
 export interface Fact {

@@ -1,9 +1,9 @@
-import type { Aim } from './aim.js'
-import { clientError } from './errors.js'
-import type { FetchPorts } from './fetch-ports.js'
-import type { Wanted } from './renewal.js'
+import { clientError } from '../errors.js'
+import type { Wanted } from '../session/renewal.js'
+import type { FetchOptions } from '../types.js'
+import type { FetchPorts } from './context.js'
 import { stepUp } from './step-up.js'
-import type { FetchOptions } from './types.js'
+import type { Aim } from './target.js'
 
 /**
  * The same call in proxy mode: no token is here, the backend attaches one. An entry of `apis` goes to its `route`, a path

@@ -1,5 +1,5 @@
-import type { SallyportError } from '../protocol/error.js'
-import { clientError } from './errors.js'
+import type { SallyportError } from '../../protocol/error.js'
+import { clientError } from '../errors.js'
 
 /** Leaving the page, or opening a window for it: once, however often it is asked. */
 export function createDeparture(open: Window['open']) {

@@ -1,7 +1,7 @@
-import { parseChallenges } from '../protocol/challenge.js'
-import { SallyportError } from '../protocol/error.js'
-import type { FetchPorts } from './fetch-ports.js'
-import type { FetchOptions, LoginOptions } from './types.js'
+import { parseChallenges } from '../../protocol/challenge.js'
+import { SallyportError } from '../../protocol/error.js'
+import type { FetchOptions, LoginOptions } from '../types.js'
+import type { FetchPorts } from './context.js'
 
 /** What can come of a step-up besides its answer, code → message. */
 export const stepUpErrors = {

@@ -1,5 +1,5 @@
-import { type Calls, call, examined } from '../protocol/examine.js'
-import { check, flag, object, optional, words } from '../protocol/shape.js'
+import { type Calls, call, examined } from '../../protocol/examine.js'
+import { check, flag, object, optional, words } from '../../protocol/shape.js'
 
 export interface StoredCookie {
   name: string

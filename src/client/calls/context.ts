@@ -1,6 +1,6 @@
-import type { Aim } from './aim.js'
-import type { Wanted } from './renewal.js'
-import type { LoginOptions } from './types.js'
+import type { Wanted } from '../session/renewal.js'
+import type { LoginOptions } from '../types.js'
+import type { Aim } from './target.js'
 
 /** How `auth.fetch` gets its tokens. */
 export interface FetchPorts {

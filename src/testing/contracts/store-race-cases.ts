@@ -1,5 +1,5 @@
-import type { Put, RecordId, RecordStore } from '../store/contract.js'
-import { type StoreContractCase, same } from './contract-checks.js'
+import type { Put, RecordId, RecordStore } from '../../store/contract.js'
+import { type StoreContractCase, same } from './checks.js'
 
 interface Names {
   id(name: string): RecordId

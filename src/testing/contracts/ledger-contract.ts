@@ -1,5 +1,5 @@
-import type { BudgetLine, BudgetWindow, Hold, Ledger, Shortage } from '../store/ledger.js'
-import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './contract-checks.js'
+import type { BudgetLine, BudgetWindow, Hold, Ledger, Shortage } from '../../store/ledger.js'
+import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './checks.js'
 import { type Budget, budgetOf, clockCases, line, refuses } from './ledger-clock-cases.js'
 
 /**

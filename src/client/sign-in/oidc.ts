@@ -1,5 +1,5 @@
 import { SigninState, State, WebStorageStateStore } from 'oidc-client-ts'
-import type { LoginOptions } from './types.js'
+import type { LoginOptions } from '../types.js'
 
 /**
  * Everything that knows oidc-client-ts: its `SigninState` makes `state` and PKCE, and its store keeps the one-time record

@@ -1,6 +1,6 @@
-import { SallyportError } from '../protocol/error.js'
-import type { BudgetLine, Hold, Ledger } from '../store/ledger.js'
-import { type StoreContractCase, type StoreContractOptions, same } from './contract-checks.js'
+import { SallyportError } from '../../protocol/error.js'
+import type { BudgetLine, Hold, Ledger } from '../../store/ledger.js'
+import { type StoreContractCase, type StoreContractOptions, same } from './checks.js'
 
 /** Cases about a clock that goes back. */
 export const clockCases = (

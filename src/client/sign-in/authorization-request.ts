@@ -1,11 +1,11 @@
-import { SallyportError } from '../protocol/error.js'
-import { returnTarget } from '../protocol/return-to.js'
-import type { Mode } from '../protocol/session.js'
-import type { Now } from '../protocol/time.js'
-import { type Answer, type Backend, failureOf } from './backend.js'
+import { SallyportError } from '../../protocol/error.js'
+import { returnTarget } from '../../protocol/return-to.js'
+import type { Mode } from '../../protocol/session.js'
+import type { Now } from '../../protocol/time.js'
+import { type Answer, type Backend, failureOf } from '../backend.js'
+import type { LoginOptions } from '../types.js'
+import { isSignInCode, type SignInErrorCode, signInError, signInErrors } from './errors.js'
 import { createRequest, removeRecords, type SignInRequest } from './oidc.js'
-import { isSignInCode, type SignInErrorCode, signInError, signInErrors } from './sign-in-errors.js'
-import type { LoginOptions } from './types.js'
 
 /** Parameters that are the protocol's or have an option of their own; `params` is for the provider's. */
 const reserved =

@@ -1,5 +1,5 @@
+import type { Session } from '../types.js'
 import type { BeginPorts } from './authorization-request.js'
-import type { Session } from './types.js'
 
 /** Facts about this page and what happened in it, without a token, a code, a claim or a query. */
 export async function describe(

@@ -1,4 +1,4 @@
-import type { Api } from './types.js'
+import type { Api } from '../types.js'
 
 /**
  * Decides by the parsed URL which token it wants: equal origin, no userinfo, then whole path segments; the longest match

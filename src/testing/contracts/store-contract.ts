@@ -1,5 +1,5 @@
-import type { Change, Put, RecordId, RecordStore } from '../store/contract.js'
-import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './contract-checks.js'
+import type { Change, Put, RecordId, RecordStore } from '../../store/contract.js'
+import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './checks.js'
 import { raceCases } from './store-race-cases.js'
 
 /**

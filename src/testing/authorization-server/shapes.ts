@@ -1,5 +1,5 @@
 import type { JWK } from 'jose'
-import { bytes, check, list, object, oneOf, optional, table, text, whole, words } from '../protocol/shape.js'
+import { bytes, check, list, object, oneOf, optional, table, text, whole, words } from '../../protocol/shape.js'
 import type { EndpointName, Fault } from './faults.js'
 import type { SigningKey } from './keys.js'
 import type { MockClient, MockUser } from './provider-state.js'

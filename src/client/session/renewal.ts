@@ -1,9 +1,9 @@
-import type { SignedOutReason, TokenAnswer } from '../protocol/session.js'
-import type { Now } from '../protocol/time.js'
+import type { SignedOutReason, TokenAnswer } from '../../protocol/session.js'
+import type { Now } from '../../protocol/time.js'
+import { type Backend, failureOf } from '../backend.js'
+import { clientError, notNow } from '../errors.js'
+import type { AuthEvent, TokenOptions } from '../types.js'
 import type { BackOff } from './back-off.js'
-import { type Backend, failureOf } from './backend.js'
-import { clientError, notNow } from './errors.js'
-import type { AuthEvent, TokenOptions } from './types.js'
 
 interface Held {
   token: string

@@ -1,8 +1,8 @@
-import { encodeBase64url } from '../protocol/base64url.js'
-import type { FetchPorts } from './fetch-ports.js'
-import type { Wanted } from './renewal.js'
+import { encodeBase64url } from '../../protocol/base64url.js'
+import type { Wanted } from '../session/renewal.js'
+import type { FetchOptions } from '../types.js'
+import type { FetchPorts } from './context.js'
 import { stepUp } from './step-up.js'
-import type { FetchOptions } from './types.js'
 
 /**
  * Answers a 401: asks once for another token than the refused one and sends the request once more with it. When there

@@ -1,13 +1,13 @@
-import type { SallyportError } from '../protocol/error.js'
-import { returnTarget } from '../protocol/return-to.js'
-import type { CodeAnswer, TokenAnswer } from '../protocol/session.js'
+import type { SallyportError } from '../../protocol/error.js'
+import { returnTarget } from '../../protocol/return-to.js'
+import type { CodeAnswer, TokenAnswer } from '../../protocol/session.js'
+import { isolated } from '../session/snapshot.js'
+import type { AuthEvent, AuthOptions, LoginOptions, TokenOptions } from '../types.js'
 import { type BeginPorts, failed, requestAuthorization } from './authorization-request.js'
-import { breakLoop, noteOutcome } from './loop.js'
+import { signInError } from './errors.js'
+import { breakLoop, noteOutcome } from './login-loop.js'
 import { RECORD_LIFETIME, type SignInRecord, takeRecord } from './oidc.js'
 import { askByPopup, handOver } from './popup.js'
-import { isolated } from './session.js'
-import { signInError } from './sign-in-errors.js'
-import type { AuthEvent, AuthOptions, LoginOptions, TokenOptions } from './types.js'
 
 /** What finishing needs and may do to the page's state. */
 export interface FinishPorts<Claims> extends BeginPorts {

@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair } from 'jose'
-import { promised } from '../protocol/examine.js'
-import { anything, either, list, object, optional, seconds, table, text, words } from '../protocol/shape.js'
+import { promised } from '../../protocol/examine.js'
+import { anything, either, list, object, optional, seconds, table, text, words } from '../../protocol/shape.js'
 import type { Claims, Header, Tampered } from './keys.js'
 import { logoutToken } from './logout-token.js'
 import { issue, type ProviderState, randomText } from './provider-state.js'

@@ -1,7 +1,7 @@
-import { clientError } from './errors.js'
-import type { FetchPorts } from './fetch-ports.js'
-import type { Wanted } from './renewal.js'
-import type { FetchOptions } from './types.js'
+import { clientError } from '../errors.js'
+import type { Wanted } from '../session/renewal.js'
+import type { FetchOptions } from '../types.js'
+import type { FetchPorts } from './context.js'
 
 export function createFetch(ports: FetchPorts) {
   return async (input: RequestInfo | URL, init?: RequestInit, options?: FetchOptions): Promise<Response> => {
@@ -15,7 +15,7 @@ export function createFetch(ports: FetchPorts) {
     const request = new Request(given ?? url, stream ? { ...init, body: null } : init)
     const wanted: Wanted = { ...found.api, signal: request.signal }
     const [token, body] = await Promise.all([ports.getToken(wanted), stream || null])
-    const more = () => import('./calls.js')
+    const more = () => import('./lazy.js')
     if (!token) return more().then(({ proxied }) => proxied(url, found, request, body, init, wanted, ports, options))
     const send = (token: string) => {
       const { headers } = request

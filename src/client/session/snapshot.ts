@@ -1,5 +1,5 @@
-import type { SessionAnswer } from '../protocol/session.js'
-import type { Session } from './types.js'
+import type { SessionAnswer } from '../../protocol/session.js'
+import type { Session } from '../types.js'
 
 /** Runs what belongs to the app: what it throws is reported as the app's and changes nothing here. */
 export const isolated = <Value>(call: ((value: Value) => void) | undefined, value: Value): void => {

@@ -1,8 +1,8 @@
-import { call, examine, examined, promised } from '../protocol/examine.js'
-import { func, object, optional, table, text } from '../protocol/shape.js'
-import { fetched, init } from '../protocol/web-shapes.js'
+import { call, examine, examined, promised } from '../../protocol/examine.js'
+import { func, object, optional, table, text } from '../../protocol/shape.js'
+import { fetched, init } from '../../protocol/web-shapes.js'
+import { refuseProduction } from '../production.js'
 import { type CookieContext, type CookieJar, createCookieJar } from './cookie-jar.js'
-import { refuseProduction } from './production.js'
 
 export interface MockBrowserOptions {
   /** Who answers for an origin. */
