@@ -110,7 +110,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
       if (!found) return false
       if (found.row.revokedAt !== undefined) return true
       const row = { ...found.row, revokedAt: now(), reason }
-      if (await store.write([putRow(row, found.stored.version, now())])) {
+      if (await store.write([await putRow(row, found.stored.version, now())])) {
         emit({ type: 'key_revoked', id, tenant: row.tenant, reason })
         return true
       }
@@ -184,7 +184,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
         ...(quota && { quota: { ...quota } }),
         ...(metadata && { metadata: { ...metadata } }),
       })
-      const change = putRow(row, 'absent', now())
+      const change = await putRow(row, 'absent', now())
       if (!(await written(store, [change], change))) throw keyError('key_conflict')
       emit({ type: 'key_created', id: row.id, tenant, owner })
       return { key, record: recordOf(row) }
@@ -220,7 +220,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
       for (let before = -1; before < done.size; ) {
         before = done.size
         // It may have been replaced up to the moment in which it was ended, by one whose place in the list is behind us.
-        for await (const { id: listed } of idsUnder(store, ownerIndex, ownerValue(tenant, owner)))
+        for await (const { id: listed } of idsUnder(store, ownerIndex, await ownerValue(tenant, owner)))
           for (let id: string | undefined = listed; id !== undefined && !done.has(id); ) {
             const alive = (await find(id, tenant))?.row.revokedAt === undefined
             if ((await end(id, tenant, reason)) && alive) ended++
@@ -261,7 +261,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
 
     /** The keys of a tenant, or of one owner there, ended ones included, a page at a time. */
     async list({ tenant, owner, cursor, limit = 100 }: KeysQuestion) {
-      const [index, value] = owner === undefined ? [tenantIndex, tenant] : [ownerIndex, ownerValue(tenant, owner)]
+      const [index, value] = owner === undefined ? [tenantIndex, tenant] : [ownerIndex, await ownerValue(tenant, owner)]
       const page = await store.list(index, value, { limit, ...(cursor !== undefined && { cursor }) })
       const rows = await someAtOnce(page.ids, ({ id }) => find(id, tenant))
       const keys = rows.flatMap((found) => (found ? [recordOf(found.row)] : []))

@@ -1,3 +1,4 @@
+import { indexable } from '../crypto/hash.js'
 import type { Put, RecordId, Stored } from '../store/contract.js'
 import { storedJson } from '../store/stored-json.js'
 import { partitionOf } from './format.js'
@@ -49,15 +50,15 @@ export const tenantIndex = 'api-key-tenant'
 export const ownerIndex = 'api-key-owner'
 export const expiryIndex = 'api-key-expiry'
 
-/** Two names as one, so that no pair reads like another. */
-export const ownerValue = (tenant: string, owner: string): string => JSON.stringify([tenant, owner])
+/** Two names as one, so that no pair reads like another. Only what is too long is hashed: 0.2.0 has written all others as they are. */
+export const ownerValue = (tenant: string, owner: string): Promise<string> => indexable(JSON.stringify([tenant, owner]))
 
 export const dayOf = (instant: number): string => new Date(instant * 1000).toISOString().slice(0, 10)
 
 /** Kept for a year after it has ended: whoever finds it in a log can still learn what it was. */
 const KEPT = 365 * 86_400
 
-export const putRow = (row: KeyRow, ifVersion: Put['ifVersion'], now: number): Put => ({
+export const putRow = async (row: KeyRow, ifVersion: Put['ifVersion'], now: number): Promise<Put> => ({
   type: 'put',
   id: idOf(row.id),
   value: rows.write(row),
@@ -65,7 +66,7 @@ export const putRow = (row: KeyRow, ifVersion: Put['ifVersion'], now: number): P
   ttl: Math.max(1, row.expiresAt - now) + KEPT,
   index: [
     { index: tenantIndex, value: row.tenant },
-    { index: ownerIndex, value: ownerValue(row.tenant, row.owner) },
+    { index: ownerIndex, value: await ownerValue(row.tenant, row.owner) },
     { index: expiryIndex, value: dayOf(row.expiresAt) },
   ],
 })

@@ -51,8 +51,8 @@ export function createRotation({ store, emit, now, find, make }: Parts) {
       const wanted = { ...kept, ...(idempotencyKey !== undefined && { idempotencyKey }) }
       const { key, row } = await make(wanted, partitionOf(id))
       const previous: KeyRow = { ...old, expiresAt: Math.min(old.expiresAt, now() + grace), replacedBy: row.id }
-      const successor = putRow(row, 'absent', now())
-      if (await written(store, [putRow(previous, stored.version, now()), successor], successor)) {
+      const successor = await putRow(row, 'absent', now())
+      if (await written(store, [await putRow(previous, stored.version, now()), successor], successor)) {
         emit({ type: 'key_rotated', id, replacedBy: row.id, tenant })
         return { key, record: recordOf(row), previous: recordOf(previous) }
       }

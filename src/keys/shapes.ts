@@ -12,6 +12,7 @@ import {
   optional,
   type Shape,
   seconds,
+  subject,
   table,
   text,
   whole,
@@ -52,7 +53,7 @@ const quota = object<Quota>({ minute: calls, day: calls, month: calls, total: ca
 
 const wish = object<NewApiKey<string>>({
   tenant: name,
-  owner: name,
+  owner: subject,
   name,
   scopes: list(text),
   expiresIn: optional(seconds()),
@@ -86,7 +87,7 @@ export const apiKeysCalls = {
     ['id', name],
     ['options', object<{ tenant: string; reason?: string }>({ tenant: name, reason: optional(text) })],
   ),
-  revokeOwner: promised(['whose', object<OwnerEnd>({ tenant: name, owner: name, reason: optional(text) })]),
+  revokeOwner: promised(['whose', object<OwnerEnd>({ tenant: name, owner: subject, reason: optional(text) })]),
   revokeLeaked: promised(['text', words]),
   get: promised(['id', name], ['options', inTenant]),
   quotaUse: promised(
@@ -97,7 +98,7 @@ export const apiKeysCalls = {
     'which',
     object<KeysQuestion>({
       tenant: name,
-      owner: optional(name),
+      owner: optional(subject),
       cursor: optional(text),
       limit: optional(whole({ least: 1 })),
     }),

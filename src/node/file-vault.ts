@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { sha256 } from '../crypto/hash.js'
 import { claimedOf, createSealer, keyId } from '../crypto/seal.js'
 import { type Vault, vaultCalls } from '../key-ring/vault.js'
 import { SallyportError } from '../protocol/error.js'
@@ -29,9 +30,11 @@ export const vaultErrors = {
 
 export type VaultErrorCode = keyof typeof vaultErrors
 
-/** Characters of a secret, and of its name in a file's, at most. */
+/** Characters of a secret, and of its name, at most: a ring's and a tenant's together. */
 const LONGEST = 65_536
-const LONGEST_NAME = 200
+const LONGEST_NAME = 250
+/** Characters of the name of a file. */
+const LONGEST_FILE = 200
 /** Drafts that others may remove under our hands before a write gives up. */
 const TURNS = 20
 /** Characters of a secret that is sealed: base64url of UTF-8, and then some. */
@@ -93,7 +96,7 @@ export function fileVault(options: FileVaultOptions): Vault {
 
   const methods: Vault = {
     async read(name) {
-      const file = fileOf(name)
+      const file = await fileOf(name)
       if (!(await examineFolder())) return undefined
       // Not blocked by a pipe that somebody has put there; not led elsewhere by a link.
       const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
@@ -111,7 +114,7 @@ export function fileVault(options: FileVaultOptions): Vault {
     },
 
     async write(name, secret) {
-      const file = fileOf(name)
+      const file = await fileOf(name)
       if (typeof secret !== 'string' || !secret || secret.length > LONGEST || secret.endsWith('\n'))
         throw new TypeError(
           `vault.write: a secret is a text of 1 to ${LONGEST} characters with no line break at the end`,
@@ -140,7 +143,7 @@ export function fileVault(options: FileVaultOptions): Vault {
     },
 
     async delete(name) {
-      const file = fileOf(name)
+      const file = await fileOf(name)
       if (!(await examineFolder())) return
       const drafts = (await readdir(directory)).filter((one) => one.startsWith(draftsOf(file)))
       for (const one of [file, ...drafts]) await absent(unlink(join(directory, one)))
@@ -153,11 +156,11 @@ export function fileVault(options: FileVaultOptions): Vault {
 const vaultError = (code: VaultErrorCode) => new SallyportError(code, vaultErrors[code])
 
 /** No name leads out of the folder, and none looks like a draft. */
-function fileOf(name: string): string {
+async function fileOf(name: string): Promise<string> {
   const file = typeof name === 'string' && !/\p{Surrogate}/u.test(name) ? encodeURIComponent(name) : ''
-  if (!file || file.startsWith('.') || file.length > LONGEST_NAME)
+  if (!file || file.startsWith('.') || name.length > LONGEST_NAME)
     throw new TypeError(`vault: a name is a text of up to ${LONGEST_NAME} characters that does not begin with a dot`)
-  return file
+  return file.length > LONGEST_FILE ? `+${await sha256(name)}` : file
 }
 
 /** A plus sign is in no encoded name. */

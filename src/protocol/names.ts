@@ -1,12 +1,18 @@
 /** One rule for whatever names a record, a tenant, a person or a key: every engine keeps it as it is, and two are never one. */
-export const isName = (value: unknown): value is string =>
-  typeof value === 'string' && value.length <= 200 && fit.test(value)
+export const isName = (value: unknown): value is string => isText(value, 200)
+
+/** The same rule for whoever a key or a budget is of: a `sub` may be longer. @see OpenID Connect Core 1.0 section 2 */
+export const isSubject = (value: unknown): value is string => isText(value, 255)
+
+const isText = (value: unknown, most: number): value is string =>
+  typeof value === 'string' && value.length <= most && fit.test(value)
 
 /** No control character, and no half of a surrogate pair: encoders write all of those as one and the same character. */
 const fit = /^[^\u0000-\u001f\u007f\p{Surrogate}]+$/u
 
 /** What {@link isName} asks for, in words. */
 export const nameRule = 'a text of 1 to 200 characters without control characters'
+export const subjectRule = nameRule.replace('200', '255')
 
 /** The known name that a misspelt one is nearest to; `undefined` where none is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {

@@ -1,4 +1,4 @@
-import { isName, nameRule, nearest } from './names.js'
+import { isName, isSubject, nameRule, nearest, subjectRule } from './names.js'
 
 /** What is wrong, and where: `routes.notes.timeout`. Nothing at the value itself is ''. */
 export interface Flaw {
@@ -104,6 +104,7 @@ export const text = check<string>('a text', (value) => typeof value === 'string'
 /** Also ''. */
 export const words = check<string>('a text', (value) => typeof value === 'string')
 export const name = check<string>(nameRule, isName)
+export const subject = check<string>(subjectRule, isSubject)
 export const flag = check<boolean>('true or false', (value) => typeof value === 'boolean')
 export const func = check<Callable>('a function', (value) => typeof value === 'function')
 export const bytes = check<Uint8Array>('bytes, a Uint8Array', (value) => value instanceof Uint8Array)

@@ -1,12 +1,12 @@
 import { type Calls, examineArguments, promised } from '../protocol/examine.js'
-import { isName } from '../protocol/names.js'
+import { isSubject } from '../protocol/names.js'
 import { check, instant, list, name, object, oneOf, optional, type Shape, whole } from '../protocol/shape.js'
 import type { BudgetLine, BudgetWindow, Hold, Ledger, Reservation, Shortage, Spending } from './ledger.js'
 import { ttlCheck } from './validate.js'
 
 const owner = check<BudgetLine['subject']>(
   '"tenant:", "agent:", "key:" or "user:" and an id',
-  (value) => isName(value) && /^(tenant|agent|key|user):./.test(value),
+  (value) => typeof value === 'string' && isSubject(/^(?:tenant|agent|key|user):(.+)$/s.exec(value)?.[1]),
 )
 const window = oneOf('minute', 'day', 'month', 'total')
 /** `NaN` passes comparisons, and −5 would make budget. */

@@ -547,7 +547,7 @@ describe('createApiKeys()', () => {
     [{ ips: null }, '"ips" must be a list'],
     [{ scopes: 'data:read' }, '"scopes" must be a list'],
     [{ tenant: 'a\nb' }, '"tenant" must be a text of 1 to 200 characters without control characters'],
-    [{ owner: '\ud800' }, '"owner" must be a text of 1 to 200 characters without control characters'],
+    [{ owner: '\ud800' }, '"owner" must be a text of 1 to 255 characters without control characters'],
     [{ quota: { day: '5' } }, '"quota.day" must be a whole number of calls, 0 at least; got text "5"'],
     [{ metadata: { for: 5 } }, '"metadata.for" must be a text; got a number'],
   ])('[K-13] makes no key of %j', async (wrong, words) => {

@@ -88,10 +88,16 @@ describe.each(kinds)('a file vault, %s', (kind, keys) => {
 
   it('takes no name and no secret that it could not give back', async () => {
     const vault = open()
-    for (const name of ['', '.', '..', '.vendor+x', 'x'.repeat(201), '\ud800'])
+    for (const name of ['', '.', '..', '.vendor+x', 'x'.repeat(251), '\ud800'])
       await expect(vault.read(name), name).rejects.toThrow(TypeError)
     for (const secret of ['', 'x\n', 'x'.repeat(65_537)])
       await expect(vault.write('vendor', secret)).rejects.toThrow(TypeError)
+    for (const name of ['x'.repeat(250), `vendor.${'世'.repeat(200)}`]) {
+      await vault.write(name, name)
+      expect(await vault.read(name)).toBe(name)
+      await vault.delete(name)
+      expect(await vault.read(name)).toBeUndefined()
+    }
     const longest = '世'.repeat(65_536)
     await vault.write('vendor', longest)
     expect(await vault.read('vendor')).toBe(longest)

@@ -1,5 +1,5 @@
 import { sha256 } from '../../crypto/hash.js'
-import { isName, nameRule } from '../../protocol/names.js'
+import { isName, isSubject, nameRule, subjectRule } from '../../protocol/names.js'
 import { canonical, digestOf } from '../canonical-json.js'
 import { agentError } from '../errors.js'
 
@@ -66,11 +66,15 @@ const LONGEST = 32_768
 /** The call in its one form. @throws SallyportError `call_invalid`, its cause says why */
 export async function readCall({ tenant, agent, iss, sub, tool, args, resource, model, estimate }: Call) {
   try {
-    const given = { iss, sub, resource, model }
+    const given = { resource, model }
+    const person = { iss, sub }
     if ((iss === undefined) !== (sub === undefined)) throw new TypeError('"iss" and "sub" name a person together')
-    const optional = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-    for (const [name, text] of Object.entries({ tenant, agent, tool, ...optional }))
+    const there = (texts: object) => Object.entries(texts).filter(([, value]) => value !== undefined)
+    for (const [name, text] of [...Object.entries({ tenant, agent, tool }), ...there(given)])
       if (!isName(text)) throw new TypeError(`"${name}" must be ${nameRule}`)
+    for (const [name, text] of there(person))
+      if (!isSubject(text)) throw new TypeError(`"${name}" must be ${subjectRule}`)
+    const optional = Object.fromEntries([...there(person), ...there(given)])
     const call = canonical(
       { tenant, agent, tool, args, ...optional, ...(estimate !== undefined && { estimate }) },
       LONGEST,

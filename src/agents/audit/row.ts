@@ -1,5 +1,5 @@
 import { sha256 } from '../../crypto/hash.js'
-import { type Check, check, name, object, oneOf, optional, whole } from '../../protocol/shape.js'
+import { type Check, check, name, object, oneOf, optional, subject, whole } from '../../protocol/shape.js'
 import { canonical } from '../canonical-json.js'
 
 /**
@@ -67,8 +67,8 @@ const digest = like(/^[\w-]{43}$/, 'a SHA-256 in base64url')
 export const entryCheck = object<AuditEntry>({
   tenant: name,
   agent: optional(name),
-  iss: optional(name),
-  sub: optional(name),
+  iss: optional(subject),
+  sub: optional(subject),
   action: like(
     /^(?!audit\.resumed$)[\w.:/-]{1,100}$/,
     'a name: up to 100 letters, digits and _ . : / -, and not audit.resumed',

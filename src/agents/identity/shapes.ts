@@ -11,6 +11,7 @@ import {
   optional,
   type Shape,
   seconds,
+  subject,
   table,
   text,
   whole,
@@ -68,7 +69,7 @@ export const agentsCalls = {
     object<NewAgent<string>>({
       id: optional(text),
       tenant: name,
-      owner: name,
+      owner: subject,
       role: text,
       publicKey: publicKeyCheck,
       budget: optional(budgetCheck),

@@ -54,7 +54,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
             if (change.type !== 'put') continue
             await run(sql.put, [...keyOf(change.id), change.value, change.ttl ?? null])
             for (const { index, value } of change.index ?? [])
-              await run(sql.addEntry, [index, value, ...keyOf(change.id), change.ttl ?? null])
+              await run(sql.addEntry, [...(await entryOf(index, value)), ...keyOf(change.id), change.ttl ?? null])
           }
           return true
         }),
@@ -68,7 +68,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
       const { cursor, limit } = page ?? {}
       const size = pageLimit(limit)
       const from = cursor === undefined ? ['', '', ''] : keyOf(readCursor(cursor))
-      const rows = (await ask(sql.list, [index, value, ...from, size + 1])) as RecordId[]
+      const rows = (await ask(sql.list, [...(await entryOf(index, value)), ...from, size + 1])) as RecordId[]
       const ids = rows.slice(0, size).map(({ partition, kind, id }) => ({ partition, kind, id }))
       const last = ids.at(-1)
       return { ids, ...(last && rows.length > size && { cursor: writeCursor(last) }) }
@@ -112,6 +112,17 @@ function sweepSometimes(sweep: (limit: number) => Promise<unknown>): (written: n
 }
 
 const keyOf = ({ partition, kind, id }: RecordId): string[] => [partition, kind, id]
+
+/** Bytes of an index and its value that fit into one row of a B-tree (2,704) beside the name of a record. */
+const FITTING = 850
+
+/** Name and value as they are kept: what is longer as its digest, under a name that no index has. */
+async function entryOf(index: string, value: string): Promise<[name: string, value: string]> {
+  const encoder = new TextEncoder()
+  if (encoder.encode(index + value).length <= FITTING) return [index, value]
+  const digest = await crypto.subtle.digest('SHA-256', encoder.encode(JSON.stringify([index, value])))
+  return ['', Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')]
+}
 
 const holdsParameters = ({ id, ifVersion }: Change): unknown[] =>
   ifVersion === 'absent' ? keyOf(id) : [...keyOf(id), ifVersion]
