@@ -48,12 +48,15 @@ export async function openIoRedis(port: number): Promise<OpenStore> {
   }
 }
 
-export async function openRedisCluster(ports: readonly number[]): Promise<OpenStore> {
+export async function openRedisCluster(
+  ports: readonly number[],
+  through = (options: RedisStoreOptions) => options,
+): Promise<OpenStore> {
   const cluster = createCluster({ rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })) })
   cluster.on('error', () => {})
   await cluster.connect()
   return {
-    ...onRedis({ send: (args, key) => cluster.sendCommand(key, false, args) }),
+    ...onRedis(through({ send: (args, key) => cluster.sendCommand(key, false, args) })),
     close: async () => cluster.destroy(),
   }
 }

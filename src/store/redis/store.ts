@@ -1,11 +1,15 @@
 import { examineArguments } from '../../protocol/examine.js'
 import { type Change, type Put, type RecordId, type RecordStore, StoreError } from '../contract.js'
 import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from '../validate.js'
+import { createEntries, now, WRITTEN_WITHIN } from './entries.js'
 import { createRedisSender, escapeName, type RedisStoreOptions, type Script } from './sender.js'
 
 /**
  * Records in Redis 6.2 or later, Valkey, or a cluster of them, through the caller's own client. A partition is a hash tag,
  * so a write is one script on one node. Times follow the server's clock.
+ *
+ * Index entries lie elsewhere. One that has outlived a record that never expires is removed when entries are written to the same index
+ * value, or listed, an hour later or more, a few at a time; where neither happens any more, it stays.
  *
  * Needed of the server: `maxmemory-policy noeviction`, which `warnings()` looks at, on one node; and `appendonly yes` if sessions are
  * to outlive its restart (`appendfsync always` if not one write may be lost), which nobody looks at.
@@ -14,14 +18,15 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
   const { ask, run, tag, indexKey } = createRedisSender('redisStore', options)
   const keyOf = ({ partition, kind, id }: RecordId) => `${tag(partition)}:${escapeName(kind)}:${escapeName(id)}`
 
-  async function putIndexes({ id, ttl, index = [] }: Put): Promise<void> {
-    const member = writeCursor(id)
-    await Promise.all(
-      index.map(({ index: name, value }) => {
-        const key = indexKey(name, value)
-        return run(addEntry, [key, `${key}:until`], [member, milliseconds(ttl)])
-      }),
+  const exists = async (id: RecordId) => Number(await ask(['EXISTS', keyOf(id)], keyOf(id))) > 0
+  const entries = createEntries(run, exists)
+
+  /** Resolves to when the oldest of its entries was written that may be taken for a leftover; 0 where there is none. */
+  async function putIndexes({ id, ttl, index = [] }: Put): Promise<number> {
+    const noted = await Promise.all(
+      index.map((entry) => entries.add(indexKey(entry.index, entry.value), id, milliseconds(ttl))),
     )
+    return oldest(noted)
   }
 
   return {
@@ -40,27 +45,24 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
 
     async write(changes) {
       examineChanges(changes)
-      for (const change of changes) if (change.type === 'put') await putIndexes(change)
       const keys = changes.map(({ id }) => keyOf(id))
-      return (await run(writeAll, keys, changes.flatMap(argumentsOf))) === 1
+      for (let turn = 0; turn < TURNS; turn++) {
+        const noted: number[] = []
+        for (const change of changes) if (change.type === 'put') noted.push(await putIndexes(change))
+        const reply = await run(writeAll, keys, [oldest(noted), ...changes.flatMap(argumentsOf)])
+        if (reply !== LATE) return reply === 1
+      }
+      throw new StoreError()
     },
 
     async list(index, value, page) {
       examineArguments('store.list', storeCalls.list, index, value, page)
       const { cursor, limit } = page ?? {}
       const size = pageLimit(limit)
-      const key = indexKey(index, value)
       const from = cursor === undefined ? '-' : `(${writeCursor(readCursor(cursor))}`
-      const found = (await run(listEntries, [key, `${key}:until`], [from, size + 1])) as unknown[]
-      const members = found.map(String)
-      const last = members[size - 1]
-      return {
-        ids: members.slice(0, size).map((member) => {
-          const [partition = '', kind = '', id = ''] = JSON.parse(member) as string[]
-          return { partition, kind, id }
-        }),
-        ...(members.length > size && last !== undefined && { cursor: last }),
-      }
+      const ids = await entries.list(indexKey(index, value), from, size + 1)
+      const last = ids[size - 1]
+      return { ids: ids.slice(0, size), ...(ids.length > size && last && { cursor: writeCursor(last) }) }
     },
 
     async consume(id, ttl) {
@@ -75,13 +77,21 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
   }
 }
 
+/** Entries that are written anew because the record came too long after them. */
+const TURNS = 3
+const LATE = -1
+function oldest(noted: readonly number[]): number {
+  const there = noted.filter(Boolean)
+  return there.length ? Math.min(...there) : 0
+}
+
 /**
  * A record is `<version> <value>`. The version is chosen by the writer, at random: no counter is needed, a deleted
  * record that comes back has another one, and a command that a client sends twice after a lost connection finds its own
  * version there and is not refused.
  */
 const writeAll: Script = {
-  text: `local at = 1
+  text: `local at = 2
 for i = 1, #KEYS do
   local op, wanted, new = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local held = redis.call('GET', KEYS[i])
@@ -94,7 +104,11 @@ for i = 1, #KEYS do
   end
   at = at + 5
 end
-at = 1
+if ARGV[1] ~= '0' then
+  ${now}
+  if now - ARGV[1] > ${WRITTEN_WITHIN} then return ${LATE} end
+end
+at = 2
 for i = 1, #KEYS do
   local op, new, value, ttl = ARGV[at], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   if op == 'put' then
@@ -106,42 +120,6 @@ for i = 1, #KEYS do
   at = at + 5
 end
 return 1`,
-}
-
-/** Two sorted sets: the members in an order that no write changes, and when each is over. */
-const addEntry: Script = {
-  text: `local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local forever = ARGV[2] == '0'
-redis.call('ZADD', KEYS[1], 0, ARGV[1])
-redis.call('ZADD', KEYS[2], 'GT', forever and '+inf' or string.format('%.0f', now + ARGV[2]), ARGV[1])
-if forever then
-  redis.call('PERSIST', KEYS[1])
-  redis.call('PERSIST', KEYS[2])
-else
-  local last = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')[2]
-  if last ~= 'inf' then
-    local at = string.format('%.0f', last)
-    redis.call('PEXPIREAT', KEYS[1], at)
-    redis.call('PEXPIREAT', KEYS[2], at)
-  end
-end
-return 1`,
-}
-
-const listEntries: Script = {
-  text: `local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local over = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 1000)
-if #over > 0 then
-  redis.call('ZREM', KEYS[1], unpack(over))
-  redis.call('ZREM', KEYS[2], unpack(over))
-end
-local from = ARGV[1]
-if from == '-' then
-  return redis.call('ZRANGEBYLEX', KEYS[1], '-', '+', 'LIMIT', 0, ARGV[2])
-end
-return redis.call('ZRANGEBYLEX', KEYS[1], from, '+', 'LIMIT', 0, ARGV[2])`,
 }
 
 const consumeOnce: Script = {
