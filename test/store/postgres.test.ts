@@ -161,6 +161,20 @@ describe('a ledger that is full of what is over', () => {
       expect(`${operation} ${(await pages(call)) < 100}`).toBe(`${operation} true`)
   })
 
+  test('finds the holds of one subject among all that are open, with and without statistics', async () => {
+    const { beside, name, pages, ledger } = await full()
+    await beside.query(`update "${name}_holds" set state = 'open', until = now() + interval '1 hour',
+      subjects = array['agent:' || id, 'user:u', 'tenant:acme'], windows = '{t,t,t}'`)
+    const call = `"${name}_budget_open"('acme', 'agent:old 77')`
+    await pages(call)
+    expect((await pages(call)) < 100).toBe(true)
+    expect((await ledger.holds('acme', 'agent:old 77')).map(({ id }) => id)).toEqual(['old 77'])
+    expect(await ledger.holds('acme', 'user:u')).toHaveLength(MANY)
+    expect(await ledger.holds('other', 'user:u')).toEqual([])
+    await beside.query(`vacuum analyze "${name}_holds"`)
+    expect((await pages(call)) < 100).toBe(true)
+  })
+
   test('lets go of old windows and holds of every tenant, some with each new one', async () => {
     const { ledger, beside, name, rows } = await full()
     await beside.query(`update "${name}_holds" set until = until - interval '2 days' where id like 'old 1__'`)
