@@ -1,7 +1,7 @@
 import { type KeyRingErrorCode, keyRingErrors } from '../key-ring/errors.js'
-import { formatChallenge } from '../protocol/challenge.js'
 import { SallyportError } from '../protocol/error.js'
 import { examine } from '../protocol/examine.js'
+import { formatChallenge } from '../protocol/http/challenge.js'
 import { func, object, optional } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { StoreError } from '../store/contract.js'

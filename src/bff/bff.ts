@@ -1,5 +1,5 @@
-import { type Answer, toResponse, withAnswers } from '../protocol/answer.js'
 import { examined } from '../protocol/examine.js'
+import { type Answer, toResponse, withAnswers } from '../protocol/http/answer.js'
 import type { SessionAnswer } from '../protocol/session.js'
 import { createDpop } from '../provider/dpop.js'
 import { memoryStore } from '../store/memory/store.js'

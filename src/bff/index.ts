@@ -1,5 +1,5 @@
-export type { Peer } from '../protocol/peer.js'
-export { withPeer } from '../protocol/peer.js'
+export type { Peer } from '../protocol/http/peer.js'
+export { withPeer } from '../protocol/http/peer.js'
 export type { Secret } from '../protocol/secret.js'
 export type { SessionAnswer, SignedOutReason } from '../protocol/session.js'
 export type { ClientAuthentication, ClientOptions } from '../provider/client.js'

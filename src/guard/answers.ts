@@ -1,4 +1,4 @@
-import { formatChallenge } from '../protocol/challenge.js'
+import { formatChallenge } from '../protocol/http/challenge.js'
 import type { Authenticator } from '../protocol/principal.js'
 import type { Refused } from './verdicts.js'
 

@@ -1,5 +1,5 @@
 import { thumbprintOf } from '../crypto/certificate.js'
-import { peerOf } from '../protocol/peer.js'
+import { peerOf } from '../protocol/http/peer.js'
 import type { createProofCheck } from './proof.js'
 
 export type BindingError = 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce'

@@ -1,7 +1,7 @@
 import { type CertificateContent, readCertificate, thumbprintOf } from '../crypto/certificate.js'
 import { createBounded } from '../protocol/bounded.js'
 import { examine } from '../protocol/examine.js'
-import { peerOf } from '../protocol/peer.js'
+import { peerOf } from '../protocol/http/peer.js'
 import type { Authenticator, Verdict } from '../protocol/principal.js'
 import { called, func, object } from '../protocol/shape.js'
 import { frozen } from './frozen.js'

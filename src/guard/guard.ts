@@ -1,6 +1,6 @@
 import { call, examine, examined } from '../protocol/examine.js'
+import { examineProxies } from '../protocol/http/proxies.js'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
-import { examineProxies } from '../protocol/proxies.js'
 import { type Check, check, func, having, list, object, optional, table, text, words } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { request as requestCheck } from '../protocol/web-shapes.js'

@@ -1,4 +1,4 @@
-export { type Peer, peerOf, withPeer } from '../protocol/peer.js'
+export { type Peer, peerOf, withPeer } from '../protocol/http/peer.js'
 export type { AuthenticationContext, Authenticator, Principal, Verdict } from '../protocol/principal.js'
 export { accessToken } from './access-token.js'
 export {

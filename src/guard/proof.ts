@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { sha256 } from '../crypto/hash.js'
 import { platform } from '../crypto/platform.js'
-import { isWebAddress, type PublicUrl, publicAddress } from '../protocol/public-address.js'
+import { isWebAddress, type PublicUrl, publicAddress } from '../protocol/http/public-address.js'
 import { CLOCK_TOLERANCE } from '../protocol/time.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { memoryStore } from '../store/memory/store.js'

@@ -1,5 +1,5 @@
-import { peerOf, withPeer } from '../protocol/peer.js'
-import { isProxy } from '../protocol/proxies.js'
+import { peerOf, withPeer } from '../protocol/http/peer.js'
+import { isProxy } from '../protocol/http/proxies.js'
 
 /** Characters of the header; a certificate of 12 kB. */
 const LONGEST = 16_384

@@ -2,7 +2,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { type Guard, guardCheck } from '../guard/guard.js'
 import { needsFor, type RouteNeeds } from '../guard/route-needs.js'
 import { examine } from '../protocol/examine.js'
-import { peerOf, peerOfSocket, type SocketOfNode, withPeer } from '../protocol/peer.js'
+import { peerOf, peerOfSocket, type SocketOfNode, withPeer } from '../protocol/http/peer.js'
 import type { Principal } from '../protocol/principal.js'
 
 /** What a guard leaves for the handlers behind it: `context.var.principal`. */

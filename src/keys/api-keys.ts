@@ -1,6 +1,6 @@
 import { equalInConstantTime, sha256 } from '../crypto/hash.js'
 import { examined, examine as examineShape } from '../protocol/examine.js'
-import { inNetwork } from '../protocol/networks.js'
+import { inNetwork } from '../protocol/http/networks.js'
 import { systemNow } from '../protocol/time.js'
 import { inTime } from '../protocol/within.js'
 import type { Stored } from '../store/contract.js'

@@ -1,5 +1,5 @@
 import { createBounded } from '../protocol/bounded.js'
-import { neighbourhood } from '../protocol/networks.js'
+import { neighbourhood } from '../protocol/http/networks.js'
 import { steadyClock, systemNow } from '../protocol/time.js'
 import type { RecordId } from '../store/contract.js'
 import { storedJson } from '../store/stored-json.js'

@@ -1,4 +1,4 @@
-import { parseNetwork } from '../protocol/networks.js'
+import { parseNetwork } from '../protocol/http/networks.js'
 import { findKeys } from './format.js'
 import type { ApiKeysOptions } from './options.js'
 import type { Quota } from './quota.js'

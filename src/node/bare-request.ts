@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
-import type { Asked } from '../protocol/answer.js'
-import { type Call, hungUp, type Reply } from '../protocol/upstream.js'
+import type { Asked } from '../protocol/http/answer.js'
+import { type Call, hungUp, type Reply } from '../protocol/http/upstream.js'
 import { callUpstream } from './upstream.js'
 
 /**

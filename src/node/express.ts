@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { answersOf } from '../protocol/answer.js'
 import { SallyportError } from '../protocol/error.js'
 import { examine } from '../protocol/examine.js'
-import { mediaType } from '../protocol/header.js'
-import { withPeer } from '../protocol/peer.js'
+import { answersOf } from '../protocol/http/answer.js'
+import { mediaType } from '../protocol/http/header.js'
+import { withPeer } from '../protocol/http/peer.js'
 import { type Handler, handlerCheck, isPlainTarget, peerOf, toNodeListener } from './listener.js'
 
 /** What Express adds to a request, structurally: no Express types are needed to use this. */

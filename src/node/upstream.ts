@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, errors, request } from 'undici'
-import { type Call, type Reply, UpstreamFailure } from '../protocol/upstream.js'
+import { type Call, type Reply, UpstreamFailure } from '../protocol/http/upstream.js'
 
 /** Bytes up to which an answer of known length is read as one piece. */
 const WHOLE = 65_536

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import { peerOfSocket, withPeer } from '../protocol/peer.js'
+import { peerOfSocket, withPeer } from '../protocol/http/peer.js'
 
 /** What is looked at of a request: of `node:http`, and of the compatible half of `node:http2`. */
 export type Head = Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'rawHeaders' | 'socket'>

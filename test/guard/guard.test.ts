@@ -8,7 +8,7 @@ import {
   type Needs,
 } from 'sallyport/guard'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { parseChallenges } from '../../src/protocol/challenge.js'
+import { parseChallenges } from '../../src/protocol/http/challenge.js'
 import { bodyOf, ISSUER, signIn, world } from '../world.js'
 import { goodClaims } from './claims.js'
 

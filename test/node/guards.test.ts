@@ -17,7 +17,7 @@ import { toHonoGuard } from 'sallyport/hono'
 import { principalOf, toExpressGuard, toFastifyGuard, toNodeListener } from 'sallyport/node'
 import { generate } from 'selfsigned'
 import { afterEach, describe, expect, it } from 'vitest'
-import { peerOf } from '../../src/protocol/peer.js'
+import { peerOf } from '../../src/protocol/http/peer.js'
 import { goodClaims } from '../guard/claims.js'
 import { APP, ISSUER, signIn, world } from '../world.js'
 

@@ -5,7 +5,7 @@ import express from 'express'
 import { accessToken, createGuard } from 'sallyport/guard'
 import { toExpress, toExpressGuard, toNodeListener } from 'sallyport/node'
 import { afterEach, describe, expect, it } from 'vitest'
-import { peerOf } from '../../src/protocol/peer.js'
+import { peerOf } from '../../src/protocol/http/peer.js'
 import { APP, begin, bodyOf, ISSUER, signIn, world } from '../world.js'
 
 const closing: Array<() => void> = []

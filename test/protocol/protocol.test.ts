@@ -2,17 +2,17 @@ import fc from 'fast-check'
 import { SallyportError } from 'sallyport'
 import { describe, expect, it } from 'vitest'
 import { decodeBase64url, encodeBase64url } from '../../src/protocol/base64url.js'
-import { formatChallenge, parseChallenges } from '../../src/protocol/challenge.js'
-import { cookieValues, parseCookies, serializeCookie } from '../../src/protocol/cookies.js'
-import { mediaType, trimBlanks } from '../../src/protocol/header.js'
-import { peerOf, withPeer } from '../../src/protocol/peer.js'
+import { formatChallenge, parseChallenges } from '../../src/protocol/http/challenge.js'
+import { cookieValues, parseCookies, serializeCookie } from '../../src/protocol/http/cookies.js'
+import { mediaType, trimBlanks } from '../../src/protocol/http/header.js'
+import { peerOf, withPeer } from '../../src/protocol/http/peer.js'
+import { returnTarget } from '../../src/protocol/http/return-to.js'
 import {
   calculateCodeChallenge,
   generateCodeVerifier,
   isCodeChallenge,
   isCodeVerifier,
 } from '../../src/protocol/pkce.js'
-import { returnTarget } from '../../src/protocol/return-to.js'
 import { missingScopes, parseScope } from '../../src/protocol/scope.js'
 
 describe('PKCE', () => {

@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { SallyportError } from '../../protocol/error.js'
 import { examine, examined, promised } from '../../protocol/examine.js'
-import { mediaType } from '../../protocol/header.js'
+import { mediaType } from '../../protocol/http/header.js'
 import type { Principal } from '../../protocol/principal.js'
 import { func, having, object, optional } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'

@@ -1,4 +1,4 @@
-import type { Answer } from '../../protocol/answer.js'
+import type { Answer } from '../../protocol/http/answer.js'
 import { bffErrors, type Refusal, retryLater } from '../errors.js'
 
 /**

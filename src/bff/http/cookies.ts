@@ -1,5 +1,5 @@
-import type { Asked } from '../../protocol/answer.js'
-import { type CookieAttributes, cookieValues, parseCookies, serializeCookie } from '../../protocol/cookies.js'
+import type { Asked } from '../../protocol/http/answer.js'
+import { type CookieAttributes, cookieValues, parseCookies, serializeCookie } from '../../protocol/http/cookies.js'
 import type { Settings } from '../settings.js'
 
 /** What the cookies of this backend are called and how they are set: one place decides. */

@@ -1,4 +1,4 @@
-import type { Answer, Asked } from '../../protocol/answer.js'
+import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { Refusal } from '../errors.js'
 import type { Settings } from '../settings.js'
 import { withHeaders } from './answers.js'

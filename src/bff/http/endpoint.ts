@@ -1,4 +1,4 @@
-import type { Answer, Asked } from '../../protocol/answer.js'
+import type { Answer, Asked } from '../../protocol/http/answer.js'
 
 /** One line of the table of endpoints. */
 export interface Endpoint {

@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { Answer } from '../../protocol/answer.js'
+import type { Answer } from '../../protocol/http/answer.js'
 import type { BffErrorCode, Refusal } from '../errors.js'
 import type { Settings } from '../settings.js'
 import { refusalAnswer } from './answers.js'

@@ -1,6 +1,6 @@
-import type { Asked } from '../../protocol/answer.js'
-import { mediaType } from '../../protocol/header.js'
-import { hungUp } from '../../protocol/upstream.js'
+import type { Asked } from '../../protocol/http/answer.js'
+import { mediaType } from '../../protocol/http/header.js'
+import { hungUp } from '../../protocol/http/upstream.js'
 import { Refusal } from '../errors.js'
 
 /** Bytes. Nothing that a page sends here is longer. */

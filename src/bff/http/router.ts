@@ -1,5 +1,5 @@
 import { RegExpRouter } from 'hono/router/reg-exp-router'
-import type { Answer, Asked } from '../../protocol/answer.js'
+import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { StoreError } from '../../store/contract.js'
 import type { Parts } from '../context.js'
 import { Refusal, type RefusalDetails, storeAway } from '../errors.js'

@@ -1,5 +1,5 @@
-import type { Asked } from '../../protocol/answer.js'
-import { type Call, type Reply, UpstreamFailure } from '../../protocol/upstream.js'
+import type { Asked } from '../../protocol/http/answer.js'
+import { type Call, type Reply, UpstreamFailure } from '../../protocol/http/upstream.js'
 
 /** Calls APIs through `fetch`, wherever that is. */
 export const createFetchUpstream =

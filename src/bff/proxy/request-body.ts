@@ -1,5 +1,5 @@
-import type { Asked } from '../../protocol/answer.js'
-import { hungUp } from '../../protocol/upstream.js'
+import type { Asked } from '../../protocol/http/answer.js'
+import { hungUp } from '../../protocol/http/upstream.js'
 import { Refusal } from '../errors.js'
 
 /** Bytes up to which a body of known length is kept, so that it can be sent again. */

@@ -1,5 +1,5 @@
-import type { Asked } from '../../protocol/answer.js'
-import type { Until } from '../../protocol/upstream.js'
+import type { Asked } from '../../protocol/http/answer.js'
+import type { Until } from '../../protocol/http/upstream.js'
 import { type BffEvent, shortId } from '../events.js'
 import type { Presence, Sessions } from '../sessions/sessions.js'
 

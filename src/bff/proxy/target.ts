@@ -1,5 +1,5 @@
-import type { Asked } from '../../protocol/answer.js'
-import { isPlainPath, isUtf8 } from '../../protocol/target.js'
+import type { Asked } from '../../protocol/http/answer.js'
+import { isPlainPath, isUtf8 } from '../../protocol/http/request-target.js'
 import { Refusal } from '../errors.js'
 import type { Route } from '../routes.js'
 import type { Settings } from '../settings.js'

@@ -1,5 +1,5 @@
-import type { Asked } from '../../protocol/answer.js'
-import { toResponse } from '../../protocol/answer.js'
+import type { Asked } from '../../protocol/http/answer.js'
+import { toResponse } from '../../protocol/http/answer.js'
 import { StoreError } from '../../store/contract.js'
 import type { Parts } from '../context.js'
 import { Refusal } from '../errors.js'

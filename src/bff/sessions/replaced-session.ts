@@ -1,4 +1,4 @@
-import type { Asked } from '../../protocol/answer.js'
+import type { Asked } from '../../protocol/http/answer.js'
 import type { EpochSeconds } from '../../protocol/time.js'
 import { type Keyring, openJson } from '../http/cookie-keys.js'
 import type { CookieJar } from '../http/cookies.js'

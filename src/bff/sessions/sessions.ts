@@ -1,4 +1,4 @@
-import type { Asked } from '../../protocol/answer.js'
+import type { Asked } from '../../protocol/http/answer.js'
 import type { SignedOutReason } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'
 import type { Replaced } from './replaced-session.js'

@@ -1,6 +1,6 @@
 import { sha256 } from '../../crypto/hash.js'
 import type { MaybePromise } from '../../crypto/primitives.js'
-import type { Asked } from '../../protocol/answer.js'
+import type { Asked } from '../../protocol/http/answer.js'
 import { Refusal } from '../errors.js'
 import type { SessionRecord } from './session-record.js'
 import type { Presence, Sessions } from './sessions.js'

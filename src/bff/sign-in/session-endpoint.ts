@@ -1,5 +1,5 @@
 import type { MaybePromise } from '../../crypto/primitives.js'
-import type { Answer, Asked } from '../../protocol/answer.js'
+import type { Answer, Asked } from '../../protocol/http/answer.js'
 import type { Mode, SessionAnswer, SignedOutReason } from '../../protocol/session.js'
 import type { Parts } from '../context.js'
 import { json } from '../http/answers.js'

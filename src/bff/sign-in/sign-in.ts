@@ -1,4 +1,4 @@
-import type { Answer, Asked } from '../../protocol/answer.js'
+import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { calculateCodeChallenge, isCodeVerifier } from '../../protocol/pkce.js'
 import type { CodeAnswer } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'

@@ -1,4 +1,4 @@
-import type { Answer, Asked } from '../../protocol/answer.js'
+import type { Answer, Asked } from '../../protocol/http/answer.js'
 import type { Parts } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json } from '../http/answers.js'

@@ -1,5 +1,5 @@
 import { equalInConstantTime, sha256 } from '../../crypto/hash.js'
-import type { Asked } from '../../protocol/answer.js'
+import type { Asked } from '../../protocol/http/answer.js'
 import { isCodeChallenge } from '../../protocol/pkce.js'
 import { isWithin } from '../../protocol/time.js'
 import type { RecordStore } from '../../store/contract.js'

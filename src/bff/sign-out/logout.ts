@@ -1,5 +1,5 @@
 import { randomId } from '../../crypto/hash.js'
-import type { Answer, Asked } from '../../protocol/answer.js'
+import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { isWithin } from '../../protocol/time.js'
 import { within } from '../../protocol/within.js'
 import type { Parts } from '../context.js'

@@ -1,5 +1,5 @@
 import { sha256 } from '../../crypto/hash.js'
-import type { Answer, Asked } from '../../protocol/answer.js'
+import type { Answer, Asked } from '../../protocol/http/answer.js'
 import type { Parts } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json, withHeaders } from '../http/answers.js'

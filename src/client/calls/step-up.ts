@@ -1,5 +1,5 @@
-import { parseChallenges } from '../../protocol/challenge.js'
 import { SallyportError } from '../../protocol/error.js'
+import { parseChallenges } from '../../protocol/http/challenge.js'
 import type { FetchOptions, LoginOptions } from '../types.js'
 import type { FetchPorts } from './context.js'
 

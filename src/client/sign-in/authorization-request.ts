@@ -1,5 +1,5 @@
 import { SallyportError } from '../../protocol/error.js'
-import { returnTarget } from '../../protocol/return-to.js'
+import { returnTarget } from '../../protocol/http/return-to.js'
 import type { Mode } from '../../protocol/session.js'
 import type { Now } from '../../protocol/time.js'
 import { type Answer, type Backend, failureOf } from '../backend.js'

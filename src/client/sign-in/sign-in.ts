@@ -1,5 +1,5 @@
 import type { SallyportError } from '../../protocol/error.js'
-import { returnTarget } from '../../protocol/return-to.js'
+import { returnTarget } from '../../protocol/http/return-to.js'
 import type { CodeAnswer, TokenAnswer } from '../../protocol/session.js'
 import { isolated } from '../session/snapshot.js'
 import type { AuthEvent, AuthOptions, LoginOptions, TokenOptions } from '../types.js'

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import { call, examine, examined, promised } from '../../protocol/examine.js'
-import { peerOf, withPeer } from '../../protocol/peer.js'
+import { peerOf, withPeer } from '../../protocol/http/peer.js'
 import { flag, func, list, object, oneOf, optional, seconds, text, whole } from '../../protocol/shape.js'
 import { fetched, init } from '../../protocol/web-shapes.js'
 import { refuseProduction } from '../production.js'

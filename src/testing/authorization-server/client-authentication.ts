@@ -1,5 +1,5 @@
 import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
-import { peerOf } from '../../protocol/peer.js'
+import { peerOf } from '../../protocol/http/peer.js'
 import type { MockClient, ProviderState } from './provider-state.js'
 
 /** The client that a request authenticates as, of which the form says nothing else. */

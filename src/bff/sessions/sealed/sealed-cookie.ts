@@ -1,5 +1,5 @@
 import { sha256 } from '../../../crypto/hash.js'
-import { cookieValues } from '../../../protocol/cookies.js'
+import { cookieValues } from '../../../protocol/http/cookies.js'
 import { Refusal } from '../../errors.js'
 import type { Emit } from '../../events.js'
 import { type Keyring, parseOnce } from '../../http/cookie-keys.js'

@@ -1,6 +1,6 @@
 import { randomId } from '../../../crypto/hash.js'
-import type { Asked } from '../../../protocol/answer.js'
-import { cookieValues } from '../../../protocol/cookies.js'
+import type { Asked } from '../../../protocol/http/answer.js'
+import { cookieValues } from '../../../protocol/http/cookies.js'
 import type { SignedOutReason } from '../../../protocol/session.js'
 import { noRefreshTokenOnce, shortId } from '../../events.js'
 import { type Keyring, openJson } from '../../http/cookie-keys.js'

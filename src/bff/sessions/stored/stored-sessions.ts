@@ -1,6 +1,6 @@
 import { randomId, sha256 } from '../../../crypto/hash.js'
-import type { Asked } from '../../../protocol/answer.js'
 import { createBounded } from '../../../protocol/bounded.js'
+import type { Asked } from '../../../protocol/http/answer.js'
 import type { SignedOutReason } from '../../../protocol/session.js'
 import { steadyClock } from '../../../protocol/time.js'
 import { Refusal } from '../../errors.js'
