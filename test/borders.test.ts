@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { leaksOf, pageReaches, type Tree } from './borders.js'
+import { idleArrows, leaksOf, pageReaches, type Tree } from './borders.js'
 
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).map(
   (file) => `src/${file.replaceAll('\\', '/')}`,
@@ -13,6 +13,12 @@ describe('the arrows between folders', () => {
   it('point inward, and every library has one home', () => {
     expect(Object.keys(src).length).toBeGreaterThan(50)
     expect(leaksOf(src)).toEqual([])
+  })
+
+  it('are needed, each of them', () => {
+    expect(idleArrows(src)).toEqual([])
+    expect(idleArrows({})).toContain('src: nothing of react imports client')
+    expect(idleArrows({})).toContain('src/client: nothing of calls imports session')
   })
 
   it('lead from the page’s entry to nothing of the server', () => {
@@ -58,8 +64,73 @@ describe('the arrows between folders', () => {
       { 'src/client/index.ts': "import './sign-in/oidc.js'", 'src/client/sign-in/oidc.ts': "import 'oidc-client-ts'" },
     ],
     ['a file of 301 lines', '300', { 'src/bff/a.ts': '\n'.repeat(301) }],
+    [
+      'a crowded folder',
+      'src/keys holds 22 files',
+      Object.fromEntries(Array.from({ length: 22 }, (_, at) => [`src/keys/${at}.ts`, ''])),
+    ],
+    [
+      'a rim that reaches behind what another one shows',
+      'hono may not lean on node',
+      { 'src/hono/a.ts': "import '../node/b.js'", 'src/node/b.ts': '' },
+    ],
+    [
+      'a subject that leans on what fits it somewhere',
+      'guard may not lean on node',
+      { 'src/guard/a.ts': "import '../node/index.js'", 'src/node/index.ts': '' },
+    ],
+    ['a room that nobody has listed', 'src/agents/new is a room', { 'src/agents/new/a.ts': '' }],
+    [
+      'an arrow between rooms that is not listed',
+      'audit may not lean on tools',
+      { 'src/agents/audit/a.ts': "import '../tools/b.js'", 'src/agents/tools/b.ts': '' },
+    ],
+    [
+      'a ring of two rooms, of files that are none',
+      'an import ring: src/agents/audit ⇄ src/agents/tools',
+      {
+        'src/agents/tools/a.ts': "import '../audit/b.js'",
+        'src/agents/tools/c.ts': '',
+        'src/agents/audit/b.ts': '',
+        'src/agents/audit/d.ts': "import type { C } from '../tools/c.js'",
+      },
+    ],
+    [
+      'a ring of three rooms',
+      'an import ring: src/agents/audit ⇄ src/agents/identity ⇄ src/agents/tools',
+      {
+        'src/agents/tools/a.ts': "import '../identity/a.js'",
+        'src/agents/identity/a.ts': '',
+        'src/agents/identity/b.ts': "import '../audit/a.js'",
+        'src/agents/audit/a.ts': '',
+        'src/agents/audit/b.ts': "import '../tools/b.js'",
+        'src/agents/tools/b.ts': '',
+      },
+    ],
+    [
+      'a ring through a file beside the rooms',
+      'an import ring: src/client/calls ⇄ src/client/types.ts',
+      {
+        'src/client/calls/a.ts': "import '../types.js'",
+        'src/client/calls/b.ts': '',
+        'src/client/types.ts': "import './calls/b.js'",
+      },
+    ],
   ])('are seen to be broken by %s', (_name, words, tree) => {
     expect(leaksOf(tree).join('\n')).toContain(words)
+  })
+
+  it('are kept by rooms that lean on one another one way, and by a rim on what another one shows', () => {
+    expect(
+      leaksOf({
+        'src/agents/index.ts': "export * from './tools/a.js'\nexport * from './errors.js'",
+        'src/agents/errors.ts': '',
+        'src/agents/tools/a.ts': "import '../identity/b.js'\nimport '../errors.js'",
+        'src/agents/identity/b.ts': "import '../errors.js'",
+        'src/hono/index.ts': "import '../node/index.js'",
+        'src/node/index.ts': '',
+      }),
+    ).toEqual([])
   })
 
   it('are seen to be broken by a server word behind a lazy import, with the chain', () => {
