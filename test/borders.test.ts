@@ -1,13 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { idleArrows, leaksOf, pageReaches, type Tree } from './borders.js'
+import { edgesOf, idleArrows, leaksOf, pageReaches, rings, type Tree } from './borders.js'
 
-const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).map(
-  (file) => `src/${file.replaceAll('\\', '/')}`,
-)
-const src: Tree = Object.fromEntries(
-  files.flatMap((file) => (file.endsWith('.ts') ? [[file, readFileSync(file, 'utf8')]] : [])),
-)
+const read = (folder: string): Tree =>
+  Object.fromEntries(
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).flatMap((name) => {
+      const file = `${folder}/${name.replaceAll('\\', '/')}`
+      return /\.tsx?$/.test(file) ? [[file, readFileSync(file, 'utf8')]] : []
+    }),
+  )
+const src = read('src')
 
 describe('the arrows between folders', () => {
   it('point inward, and every library has one home', () => {
@@ -19,6 +21,10 @@ describe('the arrows between folders', () => {
     expect(idleArrows(src)).toEqual([])
     expect(idleArrows({})).toContain('src: nothing of react imports client')
     expect(idleArrows({})).toContain('src/client: nothing of calls imports session')
+  })
+
+  it('make no ring in the demo either', () => {
+    expect(rings(edgesOf(read('demo')))).toEqual([])
   })
 
   it('lead from the page’s entry to nothing of the server', () => {

@@ -233,11 +233,12 @@ export function pageReaches(tree: Tree, entry: string): string[] {
   )
 }
 
-function rings(edges: readonly Edge[]): string[] {
+/** Files that import each other, through however many others; types count. */
+export function rings(edges: readonly Edge[]): string[] {
   const found = new Set<string>()
   for (const { from, to } of edges) {
     const back = reach(edges, to, () => true).get(from)
-    if (inTree(to) && back) found.add([...new Set(back)].sort().join(' ⇄ '))
+    if (back) found.add([...new Set(back)].sort().join(' ⇄ '))
   }
   return [...found].map((ring) => `an import ring: ${ring}`)
 }

@@ -1,12 +1,12 @@
 import { Hono } from 'hono'
 import { agentAnswer, verifyAudit } from 'sallyport/agents'
-import type { Guard, Principal } from 'sallyport/guard'
+import type { Guard } from 'sallyport/guard'
 import type { ApiKeys } from 'sallyport/keys'
 import type { Ledger } from 'sallyport/store'
 import { Refusal, type Rule, readFields } from '../fields.js'
 import { createPlaces } from '../places.js'
 import type { AgentHost } from './agent.js'
-import { type Registry, type Role, roles } from './registry.js'
+import { type Member, type Registry, type Role, roles } from './registry.js'
 import type { Runs } from './runs.js'
 import type { createView } from './view.js'
 
@@ -21,9 +21,6 @@ export interface ConsoleSettings {
   /** The guard of the API. It knows agents, so that an agent is told that it will not do here. */
   protect: Guard
 }
-
-/** A person with a tenant. */
-export type Member = Principal & { tenant: string }
 
 /** Working agents of one person at most. */
 const most = 10

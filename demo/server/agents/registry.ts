@@ -43,6 +43,9 @@ const signingKey = () =>
     kid: randomUUID(),
   })
 
+/** A person with a tenant. */
+export type Member = Principal & { tenant: string }
+
 /** As the provider says in its tokens: an administrator decides what the person themselves may not. */
 export const isAdministrator = ({ claims }: Pick<Principal, 'claims'>): boolean => isAdministrators(claims)
 

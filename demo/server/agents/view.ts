@@ -1,7 +1,6 @@
 import type { Ledger } from 'sallyport/store'
 import type { AgentHost } from './agent.js'
-import type { Member } from './console.js'
-import { isAdministrator, type Registry, type Role, roles } from './registry.js'
+import { isAdministrator, type Member, type Registry, type Role, roles } from './registry.js'
 import type { Runs } from './runs.js'
 
 export interface ViewSettings {
