@@ -24,7 +24,9 @@ export async function startPostgres(): Promise<TestServer> {
   execFileSync(initdb, options, { cwd: folder, stdio: 'pipe', ...owner })
   const port = await freePort()
   const args = ['-D', data, '-p', `${port}`, '-h', '127.0.0.1', '-k', folder]
-  const server = createTestServer('postgres', port, folder, { program, args, ...owner }, () => answers(port))
+  // The children of a killed one end when they notice, each in its time; until then its memory is in use.
+  const notYet = /pre-existing shared memory block|lock file "postmaster.pid" already exists/
+  const server = createTestServer('postgres', port, folder, { program, args, ...owner }, () => answers(port), notYet)
   await server.start()
   return server
 }

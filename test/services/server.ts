@@ -30,6 +30,8 @@ export function createTestServer(
   command: { program: string; args: string[]; uid?: number; gid?: number },
   /** Whether it answers questions yet: one that still reads its data listens already. */
   ready: () => Promise<boolean>,
+  /** What it says when it cannot start yet, because those that a killed one has left are still there. */
+  notYet?: RegExp,
 ): TestServer {
   let child: ChildProcess | undefined
 
@@ -49,15 +51,24 @@ export function createTestServer(
       if (child) return
       const { program, args, ...user } = command
       let output = ''
-      const started = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], ...user })
-      child = started
-      running.add(started)
-      for (const stream of [started.stdout, started.stderr])
-        stream.on('data', (data) => {
-          output = `${output}${data}`.slice(-4000)
-        })
+      const spawned = () => {
+        output = ''
+        const started = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], ...user })
+        child = started
+        running.add(started)
+        started.once('exit', () => running.delete(started))
+        for (const stream of [started.stdout, started.stderr])
+          stream.on('data', (data) => {
+            output = `${output}${data}`.slice(-4000)
+          })
+        return started
+      }
+      let started = spawned()
       for (let tries = 0; tries < 200; tries++) {
-        if (started.exitCode !== null) break
+        if (started.exitCode !== null) {
+          if (!notYet?.test(output)) break
+          started = spawned()
+        }
         if (await ready()) return
         await new Promise((resolve) => setTimeout(resolve, 50))
       }

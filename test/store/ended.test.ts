@@ -110,8 +110,7 @@ describe.runIf(FULL)('a PostgreSQL that is killed while tokens are refreshed', (
       })
       for (let kill = 0; kill < 5; kill++) {
         await new Promise((resolve) => setTimeout(resolve, 500))
-        // An immediate shutdown: no answer is given any more, and the start is a recovery.
-        await server.stop('SIGQUIT')
+        await server.stop('SIGKILL')
         await server.start()
       }
       over = true
