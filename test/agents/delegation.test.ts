@@ -192,6 +192,11 @@ describe('acting for a person', () => {
           advance(-back)
         }
       }
+      // Nor does an end that is written by a clock that was set back.
+      advance(-200 * DAY)
+      await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
+      advance(200 * DAY)
+      await expect(open().exchange({ subject, agent: id })).rejects.toMatchObject({ code: 'delegation_refused' })
       // Twin: who signs in after it, and consents anew where that is over.
       const { principal } = await person()
       await agents.consent({ subject: principal, agent: id, scopes: ['data:read'] })
