@@ -531,7 +531,29 @@ describe('an approval', () => {
     expect(await code(replace, principal)).toBe('invalid_token')
     expect(request).not.toHaveBeenCalled()
   })
+  it.each<[way: string, end: ((agents: { stop: Stop; decommission: Decommission }) => Promise<void>) | undefined]>([
+    ['[G-14] is taken back when its tenant is stopped at that moment', ({ stop }) => stop({ tenant: 'acme' })],
+    [
+      '[G-14] is taken back when its agent is ended at that moment',
+      ({ decommission }) => decommission('acme', 'agent_a', { reason: 'done' }),
+    ],
+    ['[G-14 twin] waits when nothing is ended', undefined],
+  ])('%s', async (_, end) => {
+    const { agents, approvals, code } = await world()
+    const { request } = approvals
+    // The agent was looked at, and the request is on its way.
+    vi.spyOn(approvals, 'request').mockImplementationOnce(async (...asked) => {
+      await end?.(agents)
+      return request(...asked)
+    })
+    expect(await code(replace, forAlice)).toBe(end ? 'invalid_token' : 'approval_required')
+    const pending = async (agent: string) => (await approvals.pending({ tenant: 'acme', agent })).approvals.length
+    expect(await pending('agent_a')).toBe(end ? 0 : 1)
+  })
 })
+
+type Stop = (which: { tenant: string }) => Promise<void>
+type Decommission = (tenant: string, id: string, options: { reason: string }) => Promise<void>
 
 /** Three processes, as far as they share nothing but the store. */
 async function threeSides() {
