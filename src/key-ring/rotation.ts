@@ -30,7 +30,7 @@ const SEEN = 60
 /** Seconds that provider and vault have for an answer, each time. */
 const ANSWER = 10
 
-interface Parts {
+interface RotationContext {
   ring: string
   provider: KeyProvider
   vault: Vault
@@ -51,9 +51,9 @@ type Outcome = { keys: readonly RingKey[]; type?: KeyRingEvent['type'] } | undef
  * @throws SallyportError `vault_read_only`, `key_ring_busy`, `key_ring_failed` (after everything else that could be done was)
  * @throws StoreError
  */
-type Turn = (tenant: string | undefined, wish?: { overlap: number }) => Promise<void>
+type Turn = (tenant: string | undefined, request?: { overlap: number }) => Promise<void>
 
-export function createTurns({ ring, provider, vault, records, every, overlap, emit, now }: Parts): Turn {
+export function createTurns({ ring, provider, vault, records, every, overlap, emit, now }: RotationContext): Turn {
   const isDue = (keys: readonly RingKey[]) => {
     const newest = keys.find(({ state }) => state === 'testing') ?? keys.find(({ state }) => state === 'current')
     return !newest || (newest.state === 'current' && now() >= newest.createdAt + every)
@@ -146,9 +146,9 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
     }
   }
 
-  return async function turn(tenant, wish) {
+  return async function turn(tenant, request) {
     if (vault.readOnly) throw keyRingError('vault_read_only')
-    if (!wish) {
+    if (!request) {
       const keys = await records.read(tenant)
       if (!isDue(keys) && keys.every(rests)) return
     }
@@ -184,11 +184,11 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
 
     try {
       const begun = held.keys.some(({ state }) => state === 'testing')
-      if (begun && wish)
-        await held.save(held.keys.map((key) => ({ ...key, overlap: Math.min(key.overlap, wish.overlap) })))
+      if (begun && request)
+        await held.save(held.keys.map((key) => ({ ...key, overlap: Math.min(key.overlap, request.overlap) })))
       await settle()
-      if (isDue(held.keys) || (wish && !begun)) {
-        await attempt(ring, () => create(held, about, wish?.overlap ?? overlap))
+      if (isDue(held.keys) || (request && !begun)) {
+        await attempt(ring, () => create(held, about, request?.overlap ?? overlap))
         await settle()
       }
     } finally {

@@ -29,7 +29,7 @@ import { type Approval, type ApprovalKind, type ApprovalRequest, type Call, isCo
 import { type Approver, isFresh, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
 import type { Refuse } from './context.js'
 import { createAsking } from './request.js'
-import { createShelf, type Found, type Selection } from './storage.js'
+import { createApprovalStorage, type Found, type Selection } from './storage.js'
 import { createUsing } from './use.js'
 
 export interface ApprovalsOptions {
@@ -151,7 +151,7 @@ export function createApprovals(options: ApprovalsOptions) {
   examine('createApprovals', approvalsOptions, options)
   const { store, ttl = 300, maxPending = 20, notify, onEvent, now = systemNow } = options
   const approvers = { ...usualApprovers, ...options.approvers }
-  const shelf = createShelf(store, now)
+  const storage = createApprovalStorage(store, now)
   const emit = isolate(onEvent)
 
   const refuse: Refuse = (code, { tenant, agent, approval, by }, cause) => {
@@ -167,14 +167,14 @@ export function createApprovals(options: ApprovalsOptions) {
   }
 
   async function end(found: Found, reason: 'mismatch' | 'stopped'): Promise<boolean> {
-    const ended = await shelf.end(found)
+    const ended = await storage.end(found)
     if (ended) emit({ type: 'approval_voided', id: ended.id, tenant: ended.tenant, agent: ended.agent, reason })
     return !!ended
   }
 
-  const parts = { shelf, emit, refuse, now }
-  const request = createAsking({ ...parts, ttl, maxPending, notify })
-  const verify = createUsing({ ...parts, spoil: (found) => end(found, 'mismatch') })
+  const context = { storage, emit, refuse, now }
+  const request = createAsking({ ...context, ttl, maxPending, notify })
+  const verify = createUsing({ ...context, spoil: (found) => end(found, 'mismatch') })
 
   const methods = {
     /**
@@ -204,7 +204,7 @@ export function createApprovals(options: ApprovalsOptions) {
       if (by.tenant === undefined) throw refuse('approval_not_found', about)
       if (!isPerson(by, options.isPerson)) throw refuse('approver_refused', about)
       for (;;) {
-        const found = await shelf.find(id, by.tenant)
+        const found = await storage.find(id, by.tenant)
         if (!found) throw refuse('approval_not_found', about)
         const { approval } = found
         const what = { ...about, approval }
@@ -215,7 +215,7 @@ export function createApprovals(options: ApprovalsOptions) {
         if (approve && !isFresh(approval, by, now()))
           throw refuse('insufficient_user_authentication', what, wantedSignIn(approval))
         const status = approve ? 'approved' : 'denied'
-        const decided = await shelf.step(found, {
+        const decided = await storage.step(found, {
           status,
           decidedAt: now(),
           decidedBy: by.sub,
@@ -249,11 +249,11 @@ export function createApprovals(options: ApprovalsOptions) {
 
     /** One approval of a tenant, whatever became of it, for a day after it has expired. */
     get: async (id: string, { tenant }: { tenant: string }): Promise<Approval | undefined> =>
-      (await shelf.find(id, tenant))?.approval,
+      (await storage.find(id, tenant))?.approval,
 
     /** What waits for a decision, a page at a time. A page may hold fewer than `limit`, or nothing, and still have a `cursor`. */
     async pending({ kind, cursor, limit, ...selection }: PendingQuestion) {
-      const { entries, next } = await shelf.page(selection, cursor, limit)
+      const { entries, next } = await storage.page(selection, cursor, limit)
       const approvals = entries
         .flatMap(({ found }) => found?.approval ?? [])
         .filter((one) => one.status === 'pending' && (kind === undefined || one.kind === kind))
@@ -274,9 +274,9 @@ export function createApprovals(options: ApprovalsOptions) {
         before = ended
         let cursor: string | undefined
         do {
-          const { entries, next } = await shelf.page(selection, cursor)
+          const { entries, next } = await storage.page(selection, cursor)
           const done = await someAtOnce(entries, async ({ id, found }) => {
-            const there = found ?? (await shelf.bar(id, selection.tenant))
+            const there = found ?? (await storage.bar(id, selection.tenant))
             return there && isOpen(there.approval) && end(there, 'stopped')
           })
           ended += done.filter(Boolean).length

@@ -11,21 +11,21 @@ import {
   readCall,
   requestedOf,
 } from './approval.js'
-import type { ApprovalParts } from './context.js'
+import type { ApprovalsContext } from './context.js'
 import type { Queue } from './storage.js'
 
-interface Parts extends ApprovalParts {
+interface Parts extends ApprovalsContext {
   ttl: number
   maxPending: number
   notify: ((approval: Approval) => void | Promise<void>) | undefined
 }
 
 /** Asks people, once for each question, and never for more than they can look through. */
-export function createAsking({ shelf, ttl, maxPending, notify, emit, refuse, now }: Parts) {
+export function createAsking({ storage, ttl, maxPending, notify, emit, refuse, now }: Parts) {
   /** A place for one more. @throws SallyportError `approvals_exceeded`, whose cause says when one of them expires */
   async function roomIn(queue: Queue, { tenant, agent }: Call): Promise<Queue> {
     if (queue.ids.length < maxPending) return queue
-    const found = await someAtOnce(queue.ids, (id) => shelf.find(id, tenant))
+    const found = await someAtOnce(queue.ids, (id) => storage.find(id, tenant))
     const pending = found.flatMap((one) => (one?.approval.status === 'pending' ? one.approval : []))
     if (pending.length < maxPending) return { ...queue, ids: pending.map(({ id }) => id) }
     const resetsAt = Math.min(...pending.map(({ expiresAt }) => expiresAt))
@@ -38,13 +38,13 @@ export function createAsking({ shelf, ttl, maxPending, notify, emit, refuse, now
     const question = await questionOf(digest, approval)
     let seen = ''
     for (;;) {
-      const [asked, queue] = await Promise.all([shelf.waiting(tenant, question), shelf.queueOf(approval)])
+      const [asked, queue] = await Promise.all([storage.waiting(tenant, question), storage.queueOf(approval)])
       if (asked.approval) return asked.approval
       // Nobody was faster: its own place is taken.
       const versions = `${asked.version} ${queue.version}`
       if (versions === seen) throw refuse('approval_void', { tenant })
       seen = versions
-      if (await shelf.add(approval, question, asked.version, await roomIn(queue, approval))) return approval
+      if (await storage.add(approval, question, asked.version, await roomIn(queue, approval))) return approval
     }
   }
 

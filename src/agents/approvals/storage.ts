@@ -40,7 +40,7 @@ const KEPT = 86_400
 const index = 'approval'
 
 /** Where approvals are kept. All of a tenant lies together: an id of another tenant's is simply not there. */
-export function createShelf(store: RecordStore, now: Now) {
+export function createApprovalStorage(store: RecordStore, now: Now) {
   const idOf = (tenant: string, id: string): RecordId => ({ kind: 'approval', partition: tenant, id })
 
   function put({ tenant, agent: _, iss: ______, sub: __, tool: ___, args: ____, resource: _____, ...row }: Approval) {
@@ -141,4 +141,4 @@ export function createShelf(store: RecordStore, now: Now) {
 const listOf = ({ tenant, agent = '', iss = '', sub = '' }: Selection): Promise<string> =>
   nameOf(tenant, agent, iss, sub)
 
-export type Shelf = ReturnType<typeof createShelf>
+export type ApprovalStorage = ReturnType<typeof createApprovalStorage>

@@ -1,6 +1,6 @@
 import { isSame } from '../people.js'
 import { type Approval, type Call, readCall, requestedOf } from './approval.js'
-import type { ApprovalParts } from './context.js'
+import type { ApprovalsContext } from './context.js'
 import type { Found } from './storage.js'
 
 /** An approval that fits its call and can be used now. */
@@ -19,16 +19,16 @@ const unusable = {
   expired: 'approval_expired',
 } as const
 
-interface Parts extends ApprovalParts {
+interface Parts extends ApprovalsContext {
   /** Ends what was shown with another call. */
   spoil: (found: Found) => Promise<unknown>
 }
 
-export function createUsing({ shelf, emit, refuse, spoil, now }: Parts) {
+export function createUsing({ storage, emit, refuse, spoil, now }: Parts) {
   /** An approval that fits, is decided and in time, or the reason why not. */
   async function usable(id: string, call: Call, digest: string): Promise<Found> {
     const { tenant, agent } = call
-    const found = await shelf.find(id, tenant)
+    const found = await storage.find(id, tenant)
     if (!found) throw refuse('approval_required', { tenant })
     const { approval } = found
     if (approval.digest !== digest) {
@@ -46,7 +46,7 @@ export function createUsing({ shelf, emit, refuse, spoil, now }: Parts) {
     for (let found = first; ; found = await usable(id, call, digest)) {
       // It may have been read a while ago.
       if (now() >= found.approval.expiresAt) throw refuse('approval_expired', found)
-      const used = await shelf.step(found, { status: 'consumed', endedAt: now() })
+      const used = await storage.step(found, { status: 'consumed', endedAt: now() })
       if (!used) continue
       emit({ type: 'approval_consumed', id, tenant, agent })
       return used

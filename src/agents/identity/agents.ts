@@ -7,7 +7,7 @@ import { warnOnce } from '../../store/warnings.js'
 import { type AgentErrorCode, agentError, agentErrors } from '../errors.js'
 import { personOf } from '../people.js'
 import { type AgentRecord, recordOf, tenantIndex } from './agent-record.js'
-import { type Parts, rowOf } from './context.js'
+import { type AgentsContext, rowOf } from './context.js'
 import { type ConsentWish, createDelegation, type ExchangeWish } from './delegation.js'
 import { issueOwn, type TokenWish } from './issue-token.js'
 import { type AgentsOptions, type AgentToken, examineMore } from './options.js'
@@ -40,7 +40,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
   const records = createRecords(store)
   const emit = isolate(onEvent)
   const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
-  const parts: Parts = {
+  const context: AgentsContext = {
     ...examineMore(options, roles),
     tokens,
     store,
@@ -52,9 +52,9 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     ...(approvals && { approvals }),
     ...(isPerson && { isPerson }),
   }
-  const delegation = createDelegation(parts)
-  const stopping = createStopping(parts)
-  const registration = createRegistration(parts, stopping.end)
+  const delegation = createDelegation(context)
+  const stopping = createStopping(context)
+  const registration = createRegistration(context, stopping.end)
 
   /** Tells of a token that was refused, by the code alone. */
   async function told<Made>(
@@ -137,7 +137,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      */
     async issue(wish: TokenWish<Scope> & { tenant: string; agent: string }): Promise<AgentToken> {
       const { tenant, agent } = wish
-      const make = async () => issueOwn(parts, (await rowOf(parts, tenant, agent)).row, wish)
+      const make = async () => issueOwn(context, (await rowOf(context, tenant, agent)).row, wish)
       return told({ tenant, agent }, make())
     },
 

@@ -8,7 +8,7 @@ import type { Records } from './records.js'
 import type { Roles } from './roles.js'
 
 /** What `createAgents` is made of, for the files that do its work. */
-export interface Parts extends Pick<AgentsOptions<Roles>, 'ledger' | 'approvals' | 'isPerson'> {
+export interface AgentsContext extends Pick<AgentsOptions<Roles>, 'ledger' | 'approvals' | 'isPerson'> {
   readonly tokens: AgentTokenIssuer
   readonly store: RecordStore
   readonly records: Records
@@ -22,7 +22,7 @@ export interface Parts extends Pick<AgentsOptions<Roles>, 'ledger' | 'approvals'
 
 /** Of another tenant's agent nothing is told, not even that it is there. @throws SallyportError `agent_not_found` */
 export async function rowOf(
-  { records }: Parts,
+  { records }: AgentsContext,
   tenant: string,
   id: string,
 ): Promise<{ row: AgentRow; version: number }> {

@@ -7,7 +7,7 @@ import { isPerson, type Person, personOf, signedInAt } from '../people.js'
 import { nameOf } from '../record-name.js'
 import { chainOf, type Dependence, dependenceIn, limitsIn } from '../token-details.js'
 import { type AgentRow, newEpoch } from './agent-record.js'
-import { type Parts, rowOf } from './context.js'
+import { type AgentsContext, rowOf } from './context.js'
 import { examineWish, sign, type TokenWish } from './issue-token.js'
 import type { AgentToken } from './options.js'
 import { type Consent, consentIndex, personName } from './records.js'
@@ -51,13 +51,13 @@ interface Source {
   act?: Readonly<Record<string, unknown>>
 }
 
-export function createDelegation(parts: Parts) {
-  const { store, records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = parts
+export function createDelegation(context: AgentsContext) {
+  const { store, records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = context
 
   /** Whoever can be acted for: a person whose sign-in still lasts. @throws SallyportError `delegation_refused` */
   function examinePerson(subject: Principal): Person & { tenant: string } {
     const { iss, sub, tenant, expiresAt = 0 } = subject
-    if (!isPerson(subject, parts.isPerson) || !iss || tenant === undefined || !(now() < expiresAt))
+    if (!isPerson(subject, context.isPerson) || !iss || tenant === undefined || !(now() < expiresAt))
       throw agentError('delegation_refused')
     return { iss, sub, tenant }
   }
@@ -116,8 +116,8 @@ export function createDelegation(parts: Parts) {
   return {
     async exchange(wish: ExchangeWish<string>): Promise<AgentToken> {
       const { agent, subject, scopes: asked, expiresIn = maxAge } = wish
-      const { row } = await rowOf(parts, subject.tenant ?? '', agent)
-      examineWish(parts, wish, row.budget)
+      const { row } = await rowOf(context, subject.tenant ?? '', agent)
+      examineWish(context, wish, row.budget)
       const source = await (subject.method === 'agent_token' ? fromAgent : fromPerson)(wish, row)
       const scopes = scopesOf(roles, row.role).filter(
         (scope) => source.scopes.includes(scope) && (!asked || asked.includes(scope)),
@@ -128,12 +128,12 @@ export function createDelegation(parts: Parts) {
       const act = { sub: row.id, ...(source.act && { act: source.act }) }
       const { depends, person } = source
       const limits = narrowed(source.limits, wish)
-      return sign(parts, { row, sub: subject.sub, person, scopes, lifetime, depends, limits, act }, wish)
+      return sign(context, { row, sub: subject.sub, person, scopes, lifetime, depends, limits, act }, wish)
     },
 
     async consent({ subject, agent, scopes, expiresIn = MOST }: ConsentWish<string>): Promise<Consent> {
       const { tenant, ...person } = examinePerson(subject)
-      const [{ row }, end] = await Promise.all([rowOf(parts, tenant, agent), records.personOf(tenant, person)])
+      const [{ row }, end] = await Promise.all([rowOf(context, tenant, agent), records.personOf(tenant, person)])
       examineSignIn(subject, end)
       if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
       const allowed = scopesOf(roles, row.role)

@@ -3,7 +3,7 @@ import { type AgentLimits, exceeds, narrowed } from '../limits.js'
 import { type Person, subjectId } from '../people.js'
 import { type AgentDetails, chainOf, DETAILS_FORMAT, type Dependence } from '../token-details.js'
 import type { AgentRow } from './agent-record.js'
-import type { Parts } from './context.js'
+import type { AgentsContext } from './context.js'
 import type { AgentToken } from './options.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf } from './status.js'
@@ -37,7 +37,7 @@ interface Signing {
 
 /** @throws SallyportError `agent_limit_refused`, `agent_target_refused` */
 export function examineWish(
-  { maxAge, resources }: Pick<Parts, 'maxAge' | 'resources'>,
+  { maxAge, resources }: Pick<AgentsContext, 'maxAge' | 'resources'>,
   wish: TokenWish<string>,
   policy: AgentRow['budget'],
 ): void {
@@ -47,7 +47,7 @@ export function examineWish(
 }
 
 export async function sign(
-  { tokens, emit }: Parts,
+  { tokens, emit }: AgentsContext,
   { row, sub, person, scopes, lifetime, depends, limits, act }: Signing,
   { resource, bindTo }: TokenWish<string>,
 ): Promise<AgentToken> {
@@ -74,11 +74,11 @@ export async function sign(
 }
 
 /** A token with which an agent acts for nobody but itself. */
-export async function issueOwn(parts: Parts, row: AgentRow, wish: TokenWish<string>): Promise<AgentToken> {
-  examineWish(parts, wish, row.budget)
-  const allowed = scopesOf(parts.roles, row.role)
-  const { scopes = allowed, expiresIn = parts.maxAge } = wish
+export async function issueOwn(context: AgentsContext, row: AgentRow, wish: TokenWish<string>): Promise<AgentToken> {
+  examineWish(context, wish, row.budget)
+  const allowed = scopesOf(context.roles, row.role)
+  const { scopes = allowed, expiresIn = context.maxAge } = wish
   if (!scopes.length || scopes.some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')
-  const depends = await dependenceOf(parts.records, row)
-  return sign(parts, { row, sub: row.id, scopes, lifetime: expiresIn, depends, limits: narrowed({}, wish) }, wish)
+  const depends = await dependenceOf(context.records, row)
+  return sign(context, { row, sub: row.id, scopes, lifetime: expiresIn, depends, limits: narrowed({}, wish) }, wish)
 }

@@ -4,7 +4,7 @@ import { agentError } from '../errors.js'
 import { readPublicKey } from '../jwk.js'
 import { type Budget, exceeds } from '../limits.js'
 import { type AgentRecord, type AgentRow, newEpoch, putRow, recordOf, shapeOfId } from './agent-record.js'
-import { type Parts, rowOf } from './context.js'
+import { type AgentsContext, rowOf } from './context.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf } from './status.js'
 
@@ -29,8 +29,11 @@ export interface AgentChange {
 }
 
 /** `end`: ends an agent, unless it has ended already. */
-export function createRegistration(parts: Parts, end: (tenant: string, id: string, reason: string) => Promise<void>) {
-  const { store, records, roles, emit, now } = parts
+export function createRegistration(
+  context: AgentsContext,
+  end: (tenant: string, id: string, reason: string) => Promise<void>,
+) {
+  const { store, records, roles, emit, now } = context
 
   function examineAgent({ id, role }: NewAgent<string>): void {
     const misuse = (field: string, remedy: string) => {
@@ -45,7 +48,7 @@ export function createRegistration(parts: Parts, end: (tenant: string, id: strin
   async function under(parent: AgentRow, role: string, budget: Budget | undefined) {
     await dependenceOf(records, parent)
     const above = [...parent.above, parent.id]
-    if (above.length > parts.maxDepth) throw agentError('chain_too_deep')
+    if (above.length > context.maxDepth) throw agentError('chain_too_deep')
     const allowed = scopesOf(roles, parent.role)
     if (scopesOf(roles, role).some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')
     if (exceeds(budget ?? {}, parent.budget)) throw agentError('agent_limit_refused')
@@ -68,7 +71,7 @@ export function createRegistration(parts: Parts, end: (tenant: string, id: strin
       const inherited =
         wish.parent === undefined
           ? { above: [], ...budgetOf(budget) }
-          : await under((await rowOf(parts, tenant, wish.parent)).row, role, budget)
+          : await under((await rowOf(context, tenant, wish.parent)).row, role, budget)
       const row: AgentRow = { id, tenant, owner, role, publicKey, createdAt: now(), epoch: newEpoch(), ...inherited }
       const change = putRow(row, 'absent')
       if (!(await written(store, [change], change))) throw agentError('agent_exists')
@@ -78,7 +81,7 @@ export function createRegistration(parts: Parts, end: (tenant: string, id: strin
     },
 
     async update(tenant: string, id: string, change: AgentChange): Promise<AgentRecord> {
-      const { row, version } = await rowOf(parts, tenant, id)
+      const { row, version } = await rowOf(context, tenant, id)
       if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
       const { budget } = change
       const publicKey = change.publicKey && (await readPublicKey(change.publicKey))

@@ -2,18 +2,18 @@ import { idsUnder } from '../../store/ids-under.js'
 import { someAtOnce } from '../../store/some-at-once.js'
 import { agentError } from '../errors.js'
 import { type AgentRow, aboveIndex, newEpoch, putRow } from './agent-record.js'
-import { type Parts, rowOf } from './context.js'
+import { type AgentsContext, rowOf } from './context.js'
 
 /** Attempts to write while others change the same agent. */
 const TURNS = 5
 
-export function createStopping(parts: Parts) {
-  const { store, records, ledger, approvals, emit, now } = parts
+export function createStopping(context: AgentsContext) {
+  const { store, records, ledger, approvals, emit, now } = context
 
   /** Ends one agent, unless it has ended already. From here on its tokens and those that depend on it are refused. */
   async function end(tenant: string, id: string, reason: string): Promise<void> {
     for (let turn = 0; turn < TURNS; turn++) {
-      const { row, version } = await rowOf(parts, tenant, id)
+      const { row, version } = await rowOf(context, tenant, id)
       if (row.decommissionedAt !== undefined) return
       const ended: AgentRow = { ...row, decommissionedAt: now(), reason }
       if (!(await store.write([putRow(ended, version)]))) continue

@@ -78,7 +78,7 @@ export const grantCalls = {
   runInSandbox: promised(),
 } satisfies Calls<Omit<ToolGrant, typeof Symbol.asyncDispose>>
 
-interface GrantParts {
+interface GrantContext {
   facts: Pick<ToolGrant, 'tool' | 'args' | 'tenant' | 'model' | 'approvalId' | 'expiresAt'>
   ledger: Ledger
   /** Where there is a budget. */
@@ -95,8 +95,8 @@ interface GrantParts {
   overran(overrun: number): void
 }
 
-export function createGrant(parts: GrantParts): ToolGrant {
-  const { facts, ledger, hold, now, stand, cost, fallback, sandbox, run, overran } = parts
+export function createGrant(context: GrantContext): ToolGrant {
+  const { facts, ledger, hold, now, stand, cost, fallback, sandbox, run, overran } = context
   let state: 'open' | 'started' | 'settled' | 'released' = 'open'
   /** What it has cost, once that was said. */
   let paid: number | undefined
