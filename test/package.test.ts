@@ -25,7 +25,7 @@ const exported: Record<string, readonly string[]> = {
     'createApprovals',
     'createAudit',
     'createPeerCheck',
-    'createStanding',
+    'createStatusCheck',
     'createTokenEndpoint',
     'createToolAccess',
     'defaultRoles',

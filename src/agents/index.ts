@@ -1,20 +1,20 @@
 export { agentAnswer } from './agent-answer.js'
-export type { Approval, ApprovalKind, ApprovalRequest, Call, Requested } from './approvals/approval.js'
+export type { Approval, ApprovalKind, ApprovalRequest, Call, RequestedApproval } from './approvals/approval.js'
 export { type Approvals, type ApprovalsOptions, createApprovals } from './approvals/approvals.js'
 export type { Approver } from './approvals/approvers.js'
 export type { VerifiedApproval } from './approvals/use.js'
 export { type Audit, type AuditCheckpoint, type AuditOptions, createAudit } from './audit/audit.js'
 export { type PublicKeys, verifyCheckpoint } from './audit/checkpoint.js'
 export type { AuditEntry, AuditHead, AuditRow } from './audit/row.js'
-export { type AuditFault, type AuditVerdict, verifyAudit } from './audit/verify.js'
+export { type AuditFault, type AuditResult, verifyAudit } from './audit/verify.js'
 export { digestOf, parseArguments } from './canonical-json.js'
 export type { AgentErrorCode } from './errors.js'
 export type { AgentEvent } from './events.js'
 export type { AgentRecord } from './identity/agent-record.js'
 export { agentToken } from './identity/agent-token.js'
 export { type Agents, createAgents } from './identity/agents.js'
-export type { ConsentWish, ExchangeWish } from './identity/delegation.js'
-export type { TokenWish } from './identity/issue-token.js'
+export type { ConsentRequest, ExchangeRequest } from './identity/delegation.js'
+export type { TokenRequest } from './identity/issue-token.js'
 export type { AgentsOptions, AgentToken } from './identity/options.js'
 export type { Consent } from './identity/records.js'
 export type { NewAgent } from './identity/registration.js'
@@ -22,11 +22,11 @@ export { defaultRoles } from './identity/roles.js'
 export {
   createPeerCheck,
   type PeerCheckOptions,
-  type PeerOutcome,
+  type PeerCheckResult,
   type SignRequestOptions,
   signRequest,
 } from './identity/signed-request.js'
-export { type AgentStanding, createStanding, type Standing, type StandingOptions } from './identity/status.js'
+export { type AgentStatus, createStatusCheck, type StatusCheck, type StatusCheckOptions } from './identity/status.js'
 export { createTokenEndpoint, type TokenEndpointOptions } from './identity/token-endpoint.js'
 export type { AgentLimits, Budget } from './limits.js'
 export { type Namespace, type TenantKey, tenantOf } from './tenancy.js'

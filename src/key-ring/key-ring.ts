@@ -97,7 +97,7 @@ export function createKeyRing(options: KeyRingOptions) {
     onEvent,
     now = systemNow,
   } = options
-  const { every, overlap } = examineMore(options)
+  const { every, overlap } = validateOptions(options)
   const records = createRingRecords(store, name, now)
   const emit = isolate(onEvent)
   const turn = createTurns({ ring: name, provider, vault, records, every, overlap, emit, now })
@@ -202,7 +202,7 @@ const isUnauthorized = (outcome: unknown): boolean =>
   typeof outcome === 'object' && outcome !== null && 'status' in outcome && outcome.status === 401
 
 /** What no declaration can say, and seconds. @throws TypeError naming the option */
-function examineMore({ name, every = 30 * DAY, overlap = DAY }: KeyRingOptions) {
+function validateOptions({ name, every = 30 * DAY, overlap = DAY }: KeyRingOptions) {
   const misuse = (option: string, remedy: string): never => {
     throw new TypeError(`createKeyRing: "${option}" ${remedy}`)
   }

@@ -1,5 +1,5 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
-import { agentToken, createAgents, createStanding } from 'sallyport/agents'
+import { agentToken, createAgents, createStatusCheck } from 'sallyport/agents'
 import { accessToken } from 'sallyport/guard'
 import { memoryStore } from 'sallyport/store'
 import { describe, expect, it } from 'vitest'
@@ -52,7 +52,7 @@ describe('registering an agent', () => {
   it.each([
     ['id', { id: 'alice' }],
     ['tenant', { tenant: '' }],
-    ['owner', { owner: 'x'.repeat(201) }],
+    ['owner', { owner: 'x'.repeat(256) }],
     ['role', { role: 'admin' }],
     ['role', { role: '__proto__' }],
     ['budget.day', { budget: { day: -1 } }],
@@ -131,7 +131,7 @@ describe('changing an agent', () => {
     const { access_token } = await agents.issue({ tenant: 'acme', agent: child.id, budget: { day: 90 } })
     expect((await agents.update('acme', child.id, { budget: { day: 20 } })).budget).toEqual({ day: 20 })
     // The token says more than it may now: who verifies has both.
-    expect(await agents.standing(await who(access_token))).toMatchObject({ ok: true, agent: { budget: { day: 20 } } })
+    expect(await agents.status(await who(access_token))).toMatchObject({ ok: true, agent: { budget: { day: 20 } } })
     await expect(agents.update('acme', child.id, { budget: { day: 101 } })).rejects.toMatchObject({
       code: 'agent_limit_refused',
     })
@@ -166,8 +166,8 @@ describe('createAgents()', () => {
     const foreign = { issuer: LOGIN, algs: people.algs, keys: people.keys }
     expect(() => agentToken(agents, accessToken(foreign))).toThrow('"verifier"')
     expect(() => agentToken(agents, accessToken(own, foreign))).toThrow('"verifier"')
-    expect(agentToken(createStanding({ issuer: AGENTS, store }), accessToken(own)).method).toBe('agent_token')
-    expect(() => createStanding({ issuer: AGENTS } as never)).toThrow('"store"')
-    expect(() => createStanding({ issuer: 'x', store })).toThrow('"issuer"')
+    expect(agentToken(createStatusCheck({ issuer: AGENTS, store }), accessToken(own)).method).toBe('agent_token')
+    expect(() => createStatusCheck({ issuer: AGENTS } as never)).toThrow('"store"')
+    expect(() => createStatusCheck({ issuer: 'x', store })).toThrow('"issuer"')
   })
 })

@@ -378,7 +378,7 @@ describe('the same subject at another issuer', () => {
     const principal = { ...alice, method: 'agent_token' as const, iss: AGENTS, client_id: id }
     const claims = decodeJwt(access_token)
     const { sub_id: _, ...older } = claims
-    expect(await agents.standing({ ...principal, claims })).toMatchObject({ ok: true })
-    expect(await agents.standing({ ...principal, claims: older })).toMatchObject({ ok: false, detail: 'no consent' })
+    expect(await agents.status({ ...principal, claims })).toMatchObject({ ok: true })
+    expect(await agents.status({ ...principal, claims: older })).toMatchObject({ ok: false, detail: 'no consent' })
   })
 })

@@ -751,10 +751,10 @@ describe('the four scenarios', () => {
     const { id } = await asked(grant(callOf('execute'), agent))
     await approve(id)
     await using allowed = await grant({ ...callOf('execute'), approval: id }, agent)
-    const { standing } = agents
-    agents.standing = () => Promise.reject(new StoreError())
+    const { status } = agents
+    agents.status = () => Promise.reject(new StoreError())
     await expect(allowed.runInSandbox()).rejects.toMatchObject({ code: 'store_unavailable' })
-    agents.standing = standing
+    agents.status = status
     expect(executed).toHaveLength(2)
   })
 
@@ -782,7 +782,7 @@ describe('a grant', () => {
 
 describe('misuse', () => {
   it('is a TypeError that names the option', () => {
-    const agents = { standing: async () => ({ ok: false as const, detail: 'x' }) }
+    const agents = { status: async () => ({ ok: false as const, detail: 'x' }) }
     const good: ToolAccessOptions = { agents, ledger: memoryLedger(), tools: { 'data.read': 'data:read' } }
     const wrong: Record<string, Partial<ToolAccessOptions>> = {
       '"agents"': { agents: {} as typeof agents },

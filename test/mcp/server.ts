@@ -1,6 +1,6 @@
 // mcp-server.js
 import * as mcp from '@modelcontextprotocol/server'
-import { agentToken, createStanding } from 'sallyport/agents'
+import { agentToken, createStatusCheck } from 'sallyport/agents'
 import { accessToken, createGuard, type Principal } from 'sallyport/guard'
 import { memoryStore } from 'sallyport/store'
 
@@ -13,7 +13,7 @@ const protect = createGuard({
   resource,
   accept: [
     accessToken({ issuer: people }),
-    agentToken(createStanding({ issuer: agents, store }), accessToken({ issuer: agents })),
+    agentToken(createStatusCheck({ issuer: agents, store }), accessToken({ issuer: agents })),
   ],
   implies: { 'notes:write': ['notes:read'] },
   metadata: { resource_name: 'Notes', scopes_supported: ['notes:read'] },

@@ -17,7 +17,7 @@ import * as tokens from 'sallyport/tokens'
 import { approvalsCalls } from '../../src/agents/approvals/approvals.js'
 import { auditCalls } from '../../src/agents/audit/audit.js'
 import { agentsCalls } from '../../src/agents/identity/shapes.js'
-import { standingCalls } from '../../src/agents/identity/status.js'
+import { statusCheckCalls } from '../../src/agents/identity/status.js'
 import { tokenEndpointCalls } from '../../src/agents/identity/token-endpoint.js'
 import { namespaceCalls } from '../../src/agents/tenancy.js'
 import { grantCalls } from '../../src/agents/tools/grant.js'
@@ -119,7 +119,7 @@ export const made: readonly (readonly [who: string, instance: object, calls: Rea
   ['client', machine.createMachineClient(client), machineClientCalls],
   ['guard', protect, guardCalls],
   ['agents', allAgents, agentsCalls],
-  ['agents', agents.createStanding({ issuer, store: counted }), standingCalls],
+  ['agents', agents.createStatusCheck({ issuer, store: counted }), statusCheckCalls],
   ['approvals', agents.createApprovals({ store: counted }), approvalsCalls],
   ['audit', agents.createAudit({ store: counted }), auditCalls],
   ['ring', keyRing.createKeyRing({ name: 'openai', provider, vault, store: counted }), keyRingCalls],

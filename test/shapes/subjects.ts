@@ -18,10 +18,10 @@ import { approvalsOptions } from '../../src/agents/approvals/approvals.js'
 import { auditOptions } from '../../src/agents/audit/audit.js'
 import { publicKeysCheck } from '../../src/agents/audit/checkpoint.js'
 import { verifyAuditTakes } from '../../src/agents/audit/verify.js'
-import { standingCheck } from '../../src/agents/identity/agent-token.js'
+import { statusCheckShape } from '../../src/agents/identity/agent-token.js'
 import { agentsOptions } from '../../src/agents/identity/shapes.js'
 import { peerCheckOptions, signRequestOptions } from '../../src/agents/identity/signed-request.js'
-import { standingOptions } from '../../src/agents/identity/status.js'
+import { statusCheckOptions } from '../../src/agents/identity/status.js'
 import { tokenEndpointOptions } from '../../src/agents/identity/token-endpoint.js'
 import { policyCheck } from '../../src/agents/tools/budget.js'
 import { toolAccessOptions } from '../../src/agents/tools/options.js'
@@ -125,7 +125,7 @@ export const exported: readonly (readonly [
       },
       agentToken: {
         takes: [
-          ['agents', standingCheck],
+          ['agents', statusCheckShape],
           ['verifier', anything()],
         ],
       },
@@ -139,7 +139,7 @@ export const exported: readonly (readonly [
       createApprovals: options(approvalsOptions),
       createAudit: options(auditOptions),
       createPeerCheck: options(peerCheckOptions),
-      createStanding: options(standingOptions),
+      createStatusCheck: options(statusCheckOptions),
       createTokenEndpoint: options(tokenEndpointOptions),
       createToolAccess: options(toolAccessOptions),
       digestOf: because('plain data of any kind; anything else is a TypeError that says what was found'),

@@ -54,9 +54,14 @@ export interface Approval extends ApprovalRequest {
 }
 
 /** What whoever asks is told. */
-export type Requested = Pick<Approval, 'id' | 'expiresAt' | 'code' | 'digest'>
+export type RequestedApproval = Pick<Approval, 'id' | 'expiresAt' | 'code' | 'digest'>
 
-export const requestedOf = ({ id, expiresAt, code, digest }: Approval): Requested => ({ id, expiresAt, code, digest })
+export const requestedApproval = ({ id, expiresAt, code, digest }: Approval): RequestedApproval => ({
+  id,
+  expiresAt,
+  code,
+  digest,
+})
 
 export const isOpen = ({ status }: Approval): boolean => status === 'pending' || status === 'approved'
 

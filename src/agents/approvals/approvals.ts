@@ -28,9 +28,9 @@ import { isPerson, type PersonTest } from '../people.js'
 import { type Approval, type ApprovalKind, type ApprovalRequest, type Call, isCode, isOpen } from './approval.js'
 import { type Approver, isFresh, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
 import type { Refuse } from './context.js'
-import { createAsking } from './request.js'
+import { createApprovalRequests } from './request.js'
 import { createApprovalStorage, type Found, type Selection } from './storage.js'
-import { createUsing } from './use.js'
+import { createApprovalUse } from './use.js'
 
 export interface ApprovalsOptions {
   /** Where approvals live. `memoryStore()` forgets them with the process. */
@@ -173,8 +173,8 @@ export function createApprovals(options: ApprovalsOptions) {
   }
 
   const context = { storage, emit, refuse, now }
-  const request = createAsking({ ...context, ttl, maxPending, notify })
-  const verify = createUsing({ ...context, spoil: (found) => end(found, 'mismatch') })
+  const request = createApprovalRequests({ ...context, ttl, maxPending, notify })
+  const verify = createApprovalUse({ ...context, voidApproval: (found) => end(found, 'mismatch') })
 
   const methods = {
     /**

@@ -7,21 +7,21 @@ import {
   type Call,
   newCode,
   questionOf,
-  type Requested,
+  type RequestedApproval,
   readCall,
-  requestedOf,
+  requestedApproval,
 } from './approval.js'
 import type { ApprovalsContext } from './context.js'
 import type { Queue } from './storage.js'
 
-interface Parts extends ApprovalsContext {
+interface RequestContext extends ApprovalsContext {
   ttl: number
   maxPending: number
   notify: ((approval: Approval) => void | Promise<void>) | undefined
 }
 
 /** Asks people, once for each question, and never for more than they can look through. */
-export function createAsking({ storage, ttl, maxPending, notify, emit, refuse, now }: Parts) {
+export function createApprovalRequests({ storage, ttl, maxPending, notify, emit, refuse, now }: RequestContext) {
   /** A place for one more. @throws SallyportError `approvals_exceeded`, whose cause says when one of them expires */
   async function roomIn(queue: Queue, { tenant, agent }: Call): Promise<Queue> {
     if (queue.ids.length < maxPending) return queue
@@ -48,9 +48,9 @@ export function createAsking({ storage, ttl, maxPending, notify, emit, refuse, n
     }
   }
 
-  return async (wish: ApprovalRequest): Promise<Requested> => {
-    const { tenant, agent, iss, sub, tool, kind, freshWithin, acr } = wish
-    const { call, digest } = await readCall(wish)
+  return async (request: ApprovalRequest): Promise<RequestedApproval> => {
+    const { tenant, agent, iss, sub, tool, kind, freshWithin, acr } = request
+    const { call, digest } = await readCall(request)
     const approval: Approval = {
       ...(JSON.parse(call) as Call),
       id: randomId(),
@@ -66,7 +66,7 @@ export function createAsking({ storage, ttl, maxPending, notify, emit, refuse, n
     }
     const added = await add(approval)
     const { id } = approval
-    if (added.id !== id) return requestedOf(added)
+    if (added.id !== id) return requestedApproval(added)
     emit({
       type: 'approval_requested',
       id,
@@ -82,6 +82,6 @@ export function createAsking({ storage, ttl, maxPending, notify, emit, refuse, n
     } catch {
       emit({ type: 'approval_unnotified', id, tenant })
     }
-    return requestedOf(approval)
+    return requestedApproval(approval)
   }
 }

@@ -1,5 +1,5 @@
 import { isSame } from '../people.js'
-import { type Approval, type Call, readCall, requestedOf } from './approval.js'
+import { type Approval, type Call, readCall, requestedApproval } from './approval.js'
 import type { ApprovalsContext } from './context.js'
 import type { Found } from './storage.js'
 
@@ -19,12 +19,12 @@ const unusable = {
   expired: 'approval_expired',
 } as const
 
-interface Parts extends ApprovalsContext {
+interface UseContext extends ApprovalsContext {
   /** Ends what was shown with another call. */
-  spoil: (found: Found) => Promise<unknown>
+  voidApproval: (found: Found) => Promise<unknown>
 }
 
-export function createUsing({ storage, emit, refuse, spoil, now }: Parts) {
+export function createApprovalUse({ storage, emit, refuse, voidApproval, now }: UseContext) {
   /** An approval that fits, is decided and in time, or the reason why not. */
   async function usable(id: string, call: Call, digest: string): Promise<Found> {
     const { tenant, agent } = call
@@ -33,11 +33,11 @@ export function createUsing({ storage, emit, refuse, spoil, now }: Parts) {
     const { approval } = found
     if (approval.digest !== digest) {
       // Shown by whom it was given to, it is spoilt. Others know an id at most, and can spoil nothing by that.
-      if (approval.agent === agent && isSame(approval, call)) await spoil(found)
+      if (approval.agent === agent && isSame(approval, call)) await voidApproval(found)
       throw refuse('approval_mismatch', { approval })
     }
     if (approval.status === 'approved') return found
-    const asked = approval.status === 'pending' ? requestedOf(approval) : undefined
+    const asked = approval.status === 'pending' ? requestedApproval(approval) : undefined
     throw refuse(unusable[approval.status], { approval }, asked)
   }
 

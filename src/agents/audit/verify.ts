@@ -28,7 +28,7 @@ export type AuditFault =
  * `covered`: nobody can have changed the rows up to this one since the head was taken. Those in `uncovered` fit together, and that is
  * all: whoever could write the store may have written them anew. `resumed`: rows that say that the store had lost some before them.
  */
-export type AuditVerdict =
+export type AuditResult =
   | {
       ok: true
       head: AuditHead | undefined
@@ -68,14 +68,14 @@ export async function verifyAudit(
   rows: Iterable<unknown> | AsyncIterable<unknown>,
   head?: AuditHead,
   options: VerifyAuditOptions = {},
-): Promise<AuditVerdict> {
+): Promise<AuditResult> {
   for (const [at, [argument, check]] of verifyAuditTakes.entries())
     examine('verifyAudit', check, [rows, head, options][at], argument)
   const { after } = options
   let tenant = head?.tenant ?? after?.tenant
   let { seq, hash } = after ?? { seq: 0, hash: genesis }
   const resumed: number[] = []
-  const broken = (fault: AuditFault, at: number): AuditVerdict => ({ ok: false, fault, seq: at })
+  const broken = (fault: AuditFault, at: number): AuditResult => ({ ok: false, fault, seq: at })
   if (head && head.seq === seq && head.hash !== hash) return broken('rewritten', seq)
 
   for await (const item of rows) {

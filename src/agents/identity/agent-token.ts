@@ -4,16 +4,16 @@ import type { Authenticator, Principal, Verdict } from '../../protocol/principal
 import { having } from '../../protocol/shape.js'
 import { StoreError } from '../../store/contract.js'
 import { agentErrors } from '../errors.js'
-import type { AgentStanding } from './status.js'
+import type { StatusCheck } from './status.js'
 
-export const standingCheck = having<AgentStanding>('createAgents(…) or createStanding(…)', 'standing')
+export const statusCheckShape = having<StatusCheck>('createAgents(…) or createStatusCheck(…)', 'status')
 
 /** Characters. Nothing longer is looked into. */
 const LONGEST = 16_384
 
 /**
  * Accepts agents' tokens: `agentToken(agents, accessToken({ issuer: tokens.issuer, algs: tokens.algs, keys: tokens.keys }))`. The guard's
- * `accessToken` verifies them like any other, with their bindings; then the agent's standing is asked for, every time.
+ * `accessToken` verifies them like any other, with their bindings; then the agent's status is asked for, every time.
  *
  * Who is accepted has `method: 'agent_token'`, so a route with `methods` is closed to agents unless it names them. `client_id` is the
  * agent that calls, `sub` whom it acts for; `claims.act` has the chain. Nothing that a request says besides its token, in
@@ -22,11 +22,11 @@ const LONGEST = 16_384
  * A refused token of any kind is 401 `invalid_token`, one body: expired, decommissioned, stopped, withdrawn. A store that cannot be
  * asked is 503.
  *
- * @param agents `createAgents(…)`, or `createStanding(…)` where no tokens are issued
+ * @param agents `createAgents(…)`, or `createStatusCheck(…)` where no tokens are issued
  * @throws TypeError when `verifier` is not for the agents' issuer, and that alone
  */
-export function agentToken(agents: AgentStanding, verifier: Authenticator): Authenticator {
-  examine('agentToken', standingCheck, agents, 'agents')
+export function agentToken(agents: StatusCheck, verifier: Authenticator): Authenticator {
+  examine('agentToken', statusCheckShape, agents, 'agents')
   if (verifier?.method !== 'access_token' || `${verifier.issuers}` !== agents.issuer)
     throw new TypeError(
       `agentToken: "verifier" must be accessToken({ issuer: '${agents.issuer}', … }), and no other issuer`,
@@ -45,8 +45,8 @@ export function agentToken(agents: AgentStanding, verifier: Authenticator): Auth
       if (!verdict.ok) return verdict
       const principal: Principal = { ...verdict.principal, method: 'agent_token' }
       try {
-        const standing = await agents.standing(principal)
-        return standing.ok ? { ok: true, principal } : refused(401, 'invalid_token', standing.detail)
+        const status = await agents.status(principal)
+        return status.ok ? { ok: true, principal } : refused(401, 'invalid_token', status.detail)
       } catch (error) {
         if (!(error instanceof StoreError)) throw error
         return { ...refused(503, 'keys_unavailable', 'store'), retryAfter: 5 }

@@ -8,15 +8,15 @@ import { type AgentErrorCode, agentError, agentErrors } from '../errors.js'
 import { personOf } from '../people.js'
 import { type AgentRecord, recordOf, tenantIndex } from './agent-record.js'
 import { type AgentsContext, rowOf } from './context.js'
-import { type ConsentWish, createDelegation, type ExchangeWish } from './delegation.js'
-import { issueOwn, type TokenWish } from './issue-token.js'
-import { type AgentsOptions, type AgentToken, examineMore } from './options.js'
+import { type ConsentRequest, createDelegation, type ExchangeRequest } from './delegation.js'
+import { issueOwn, type TokenRequest } from './issue-token.js'
+import { type AgentsOptions, type AgentToken, validateOptions } from './options.js'
 import { checkProof, spendProof } from './proof.js'
 import { type Consent, createRecords } from './records.js'
 import { createRegistration, type NewAgent } from './registration.js'
 import { defaultRoles, type RoleOf, type Roles, type ScopeOf } from './roles.js'
 import { type AgentsQuestion, agentsCalls, agentsOptions } from './shapes.js'
-import { createStanding } from './status.js'
+import { createStatusCheck } from './status.js'
 import { createStopping } from './stopping.js'
 
 export type Agents<Table extends Roles = Roles> = ReturnType<typeof createAgents<Table>>
@@ -41,7 +41,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
   const emit = isolate(onEvent)
   const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
   const context: AgentsContext = {
-    ...examineMore(options, roles),
+    ...validateOptions(options, roles),
     tokens,
     store,
     records,
@@ -73,7 +73,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
   }
 
   const methods = {
-    ...createStanding({ issuer: tokens.issuer, store, now }),
+    ...createStatusCheck({ issuer: tokens.issuer, store, now }),
 
     /**
      * Registers an agent. Two at once of one id leave one.
@@ -82,9 +82,9 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      * @throws SallyportError `agent_key_refused`, `agent_exists`, and for a parent `agent_not_found`, `agent_ended`,
      *   `agents_stopped`, `agent_scope_refused`, `agent_limit_refused`, `chain_too_deep`
      */
-    async register(wish: NewAgent<RoleOf<Table>>): Promise<AgentRecord> {
+    async register(request: NewAgent<RoleOf<Table>>): Promise<AgentRecord> {
       look()
-      return registration.register(wish)
+      return registration.register(request)
     },
 
     /**
@@ -135,15 +135,15 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      * @throws SallyportError `agent_not_found`, `agent_ended`, `agents_stopped`, `agent_scope_refused`, `agent_limit_refused`,
      *   `agent_target_refused`
      */
-    async issue(wish: TokenWish<Scope> & { tenant: string; agent: string }): Promise<AgentToken> {
-      const { tenant, agent } = wish
-      const make = async () => issueOwn(context, (await rowOf(context, tenant, agent)).row, wish)
+    async issue(request: TokenRequest<Scope> & { tenant: string; agent: string }): Promise<AgentToken> {
+      const { tenant, agent } = request
+      const make = async () => issueOwn(context, (await rowOf(context, tenant, agent)).row, request)
       return told({ tenant, agent }, make())
     },
 
     /**
      * A token with which an agent acts for somebody: `sub` is the person, `client_id` and the outermost `act` the agent, and its
-     * scopes are what person, role, consent and wish have in common. For an agent that hands on what it has, `act` is nested, and
+     * scopes are what person, role, consent and request have in common. For an agent that hands on what it has, `act` is nested, and
      * everything can only become less. It lives no longer than what it was made from, and ends with it.
      *
      * Not checked: that a guard has verified the subject.
@@ -151,14 +151,14 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      * @throws SallyportError as `issue`, and `consent_missing`, `delegation_refused`, `chain_too_deep`
      * @see RFC 8693
      */
-    async exchange(wish: ExchangeWish<Scope>): Promise<AgentToken> {
-      const { subject, agent } = wish
+    async exchange(request: ExchangeRequest<Scope>): Promise<AgentToken> {
+      const { subject, agent } = request
       const {
         tenant = '',
         iss,
         sub,
       } = subject.method === 'agent_token' ? { ...subject, ...personOf(subject) } : subject
-      return told({ tenant, agent, ...(iss !== undefined && { iss }), sub }, delegation.exchange(wish))
+      return told({ tenant, agent, ...(iss !== undefined && { iss }), sub }, delegation.exchange(request))
     },
 
     /**
@@ -167,8 +167,8 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      *
      * @throws SallyportError `delegation_refused`, `agent_not_found`, `agent_ended`, `agent_scope_refused`
      */
-    async consent(wish: ConsentWish<Scope>): Promise<Consent> {
-      return delegation.consent(wish)
+    async consent(request: ConsentRequest<Scope>): Promise<Consent> {
+      return delegation.consent(request)
     },
     /** Takes a consent back: tokens that came from it, also those that were handed on, end at once. */
     withdraw: delegation.withdraw,

@@ -8,14 +8,14 @@ import { nameOf } from '../record-name.js'
 import { chainOf, type Dependence, dependenceIn, limitsIn } from '../token-details.js'
 import { type AgentRow, newEpoch } from './agent-record.js'
 import { type AgentsContext, rowOf } from './context.js'
-import { examineWish, sign, type TokenWish } from './issue-token.js'
+import { sign, type TokenRequest, validateTokenRequest } from './issue-token.js'
 import type { AgentToken } from './options.js'
 import { type Consent, consentIndex, personName } from './records.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf, judge } from './status.js'
 
 /** What a delegated token is asked to be. */
-export interface ExchangeWish<Scope extends string> extends TokenWish<Scope> {
+export interface ExchangeRequest<Scope extends string> extends TokenRequest<Scope> {
   /** The agent that is to act. */
   agent: string
   /** Whom it is to act for, as a guard has verified: a person who is signed in, or an agent that hands on what it has. */
@@ -24,7 +24,7 @@ export interface ExchangeWish<Scope extends string> extends TokenWish<Scope> {
   session?: string
 }
 
-export interface ConsentWish<Scope extends string> {
+export interface ConsentRequest<Scope extends string> {
   /** The person, as a guard has verified: it is theirs to give and nobody else's. */
   subject: Principal
   agent: string
@@ -55,7 +55,7 @@ export function createDelegation(context: AgentsContext) {
   const { store, records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = context
 
   /** Whoever can be acted for: a person whose sign-in still lasts. @throws SallyportError `delegation_refused` */
-  function examinePerson(subject: Principal): Person & { tenant: string } {
+  function validatePerson(subject: Principal): Person & { tenant: string } {
     const { iss, sub, tenant, expiresAt = 0 } = subject
     if (!isPerson(subject, context.isPerson) || !iss || tenant === undefined || !(now() < expiresAt))
       throw agentError('delegation_refused')
@@ -63,7 +63,7 @@ export function createDelegation(context: AgentsContext) {
   }
 
   /** What was ended includes this sign-in, or may. @throws SallyportError `delegation_refused` */
-  function examineSignIn(subject: Principal, end: { at?: number } | undefined): void {
+  function validateSignIn(subject: Principal, end: { at?: number } | undefined): void {
     if (end?.at === undefined) return
     const since = signedInAt(subject)
     // Of what age one of the future is nobody knows.
@@ -71,8 +71,8 @@ export function createDelegation(context: AgentsContext) {
       throw agentError('delegation_refused')
   }
 
-  async function fromPerson({ agent, subject, session }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
-    const { tenant, ...of } = examinePerson(subject)
+  async function fromPerson({ agent, subject, session }: ExchangeRequest<string>, row: AgentRow): Promise<Source> {
+    const { tenant, ...of } = validatePerson(subject)
     const sid = session ?? subject.claims['sid']
     const digest = typeof sid === 'string' ? await nameOf(sid) : undefined
     const [own, consent, person, over] = await Promise.all([
@@ -82,7 +82,7 @@ export function createDelegation(context: AgentsContext) {
       digest !== undefined && records.isOver(tenant, of, digest),
     ])
     if (over) throw agentError('delegation_refused')
-    examineSignIn(subject, person)
+    validateSignIn(subject, person)
     if (!consent || now() >= consent.expiresAt) throw agentError('consent_missing')
     return {
       person: of,
@@ -97,7 +97,7 @@ export function createDelegation(context: AgentsContext) {
     }
   }
 
-  async function fromAgent({ subject }: ExchangeWish<string>, row: AgentRow): Promise<Source> {
+  async function fromAgent({ subject }: ExchangeRequest<string>, row: AgentRow): Promise<Source> {
     const [own, { ok }] = await Promise.all([dependenceOf(records, row), judge(records, tokens.issuer, subject, now())])
     const depends = dependenceIn(subject.claims)
     if (!ok || !depends) throw agentError('delegation_refused')
@@ -114,11 +114,11 @@ export function createDelegation(context: AgentsContext) {
   }
 
   return {
-    async exchange(wish: ExchangeWish<string>): Promise<AgentToken> {
-      const { agent, subject, scopes: asked, expiresIn = maxAge } = wish
+    async exchange(request: ExchangeRequest<string>): Promise<AgentToken> {
+      const { agent, subject, scopes: asked, expiresIn = maxAge } = request
       const { row } = await rowOf(context, subject.tenant ?? '', agent)
-      examineWish(context, wish, row.budget)
-      const source = await (subject.method === 'agent_token' ? fromAgent : fromPerson)(wish, row)
+      validateTokenRequest(context, request, row.budget)
+      const source = await (subject.method === 'agent_token' ? fromAgent : fromPerson)(request, row)
       const scopes = scopesOf(roles, row.role).filter(
         (scope) => source.scopes.includes(scope) && (!asked || asked.includes(scope)),
       )
@@ -127,14 +127,14 @@ export function createDelegation(context: AgentsContext) {
       if (lifetime < 1) throw agentError('delegation_refused')
       const act = { sub: row.id, ...(source.act && { act: source.act }) }
       const { depends, person } = source
-      const limits = narrowed(source.limits, wish)
-      return sign(context, { row, sub: subject.sub, person, scopes, lifetime, depends, limits, act }, wish)
+      const limits = narrowed(source.limits, request)
+      return sign(context, { row, sub: subject.sub, person, scopes, lifetime, depends, limits, act }, request)
     },
 
-    async consent({ subject, agent, scopes, expiresIn = MOST }: ConsentWish<string>): Promise<Consent> {
-      const { tenant, ...person } = examinePerson(subject)
+    async consent({ subject, agent, scopes, expiresIn = MOST }: ConsentRequest<string>): Promise<Consent> {
+      const { tenant, ...person } = validatePerson(subject)
       const [{ row }, end] = await Promise.all([rowOf(context, tenant, agent), records.personOf(tenant, person)])
-      examineSignIn(subject, end)
+      validateSignIn(subject, end)
       if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
       const allowed = scopesOf(roles, row.role)
       if (!scopes.length || scopes.some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')

@@ -9,7 +9,7 @@ import { scopesOf } from './roles.js'
 import { dependenceOf } from './status.js'
 
 /** What a token is asked to be, besides whose. */
-export interface TokenWish<Scope extends string> extends AgentLimits {
+export interface TokenRequest<Scope extends string> extends AgentLimits {
   /** Default: all that there is to be had. */
   scopes?: readonly Scope[]
   /** Seconds. Default and most: `maxAge`. */
@@ -36,12 +36,12 @@ interface Signing {
 }
 
 /** @throws SallyportError `agent_limit_refused`, `agent_target_refused` */
-export function examineWish(
+export function validateTokenRequest(
   { maxAge, resources }: Pick<AgentsContext, 'maxAge' | 'resources'>,
-  wish: TokenWish<string>,
+  request: TokenRequest<string>,
   policy: AgentRow['budget'],
 ): void {
-  const { budget = {}, expiresIn = maxAge, resource } = wish
+  const { budget = {}, expiresIn = maxAge, resource } = request
   if (expiresIn > maxAge || exceeds(budget, policy)) throw agentError('agent_limit_refused')
   if (resource !== undefined && !resources.includes(resource)) throw agentError('agent_target_refused')
 }
@@ -49,7 +49,7 @@ export function examineWish(
 export async function sign(
   { tokens, emit }: AgentsContext,
   { row, sub, person, scopes, lifetime, depends, limits, act }: Signing,
-  { resource, bindTo }: TokenWish<string>,
+  { resource, bindTo }: TokenRequest<string>,
 ): Promise<AgentToken> {
   const details: AgentDetails = { type: 'sallyport_agent', v: DETAILS_FORMAT, role: row.role, ...limits, depends }
   const cnf = bindTo === 'key' ? { jkt: `${row.publicKey.kid}` } : bindTo
@@ -74,11 +74,19 @@ export async function sign(
 }
 
 /** A token with which an agent acts for nobody but itself. */
-export async function issueOwn(context: AgentsContext, row: AgentRow, wish: TokenWish<string>): Promise<AgentToken> {
-  examineWish(context, wish, row.budget)
+export async function issueOwn(
+  context: AgentsContext,
+  row: AgentRow,
+  request: TokenRequest<string>,
+): Promise<AgentToken> {
+  validateTokenRequest(context, request, row.budget)
   const allowed = scopesOf(context.roles, row.role)
-  const { scopes = allowed, expiresIn = context.maxAge } = wish
+  const { scopes = allowed, expiresIn = context.maxAge } = request
   if (!scopes.length || scopes.some((scope) => !allowed.includes(scope))) throw agentError('agent_scope_refused')
   const depends = await dependenceOf(context.records, row)
-  return sign(context, { row, sub: row.id, scopes, lifetime: expiresIn, depends, limits: narrowed({}, wish) }, wish)
+  return sign(
+    context,
+    { row, sub: row.id, scopes, lifetime: expiresIn, depends, limits: narrowed({}, request) },
+    request,
+  )
 }

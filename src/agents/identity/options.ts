@@ -63,7 +63,7 @@ export interface AgentsOptions<Table extends Roles> {
 const MOST = 900
 
 /** What no declaration can say. @throws TypeError naming the option */
-export function examineMore(options: AgentsOptions<Roles>, roles: Roles) {
+export function validateOptions(options: AgentsOptions<Roles>, roles: Roles) {
   const { tokens, maxAge = MOST, maxDepth = 3, resources = [] } = options
   const misuse = (option: string, remedy: string): never => {
     throw new TypeError(`createAgents: "${option}" ${remedy}`)

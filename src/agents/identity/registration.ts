@@ -64,14 +64,14 @@ export function createRegistration(
   }
 
   return {
-    async register(wish: NewAgent<string>): Promise<AgentRecord> {
-      examineAgent(wish)
-      const { id = `agent_${crypto.randomUUID()}`, tenant, owner, role, budget } = wish
-      const publicKey = await readPublicKey(wish.publicKey)
+    async register(request: NewAgent<string>): Promise<AgentRecord> {
+      examineAgent(request)
+      const { id = `agent_${crypto.randomUUID()}`, tenant, owner, role, budget } = request
+      const publicKey = await readPublicKey(request.publicKey)
       const inherited =
-        wish.parent === undefined
+        request.parent === undefined
           ? { above: [], ...budgetOf(budget) }
-          : await under((await rowOf(context, tenant, wish.parent)).row, role, budget)
+          : await under((await rowOf(context, tenant, request.parent)).row, role, budget)
       const row: AgentRow = { id, tenant, owner, role, publicKey, createdAt: now(), epoch: newEpoch(), ...inherited }
       const change = putRow(row, 'absent')
       if (!(await written(store, [change], change))) throw agentError('agent_exists')

@@ -22,8 +22,8 @@ import { storeCheck } from '../../store/engine-shapes.js'
 import type { Ledger } from '../../store/ledger.js'
 import type { Approvals } from '../approvals/approvals.js'
 import { budgetCheck, limitsShape, publicKeyCheck } from '../shapes.js'
-import type { ConsentWish, ExchangeWish, Whose } from './delegation.js'
-import type { TokenWish } from './issue-token.js'
+import type { ConsentRequest, ExchangeRequest, Whose } from './delegation.js'
+import type { TokenRequest } from './issue-token.js'
 import type { AgentsOptions, AgentTokenIssuer } from './options.js'
 import type { AgentChange, NewAgent } from './registration.js'
 import type { Roles } from './roles.js'
@@ -42,7 +42,7 @@ export const agentsOptions = object<AgentsOptions<Roles>>({
   now: optional(func),
 })
 
-const wish: Shape<TokenWish<string>> = {
+const tokenRequest: Shape<TokenRequest<string>> = {
   ...limitsShape,
   scopes: optional(list(text)),
   expiresIn: optional(whole({ least: 1 }, 'a whole number of seconds')),
@@ -63,7 +63,7 @@ const whose: Shape<Whose> = { tenant: name, iss: text, sub: text }
 
 /** What the functions of `createAgents(…)` take. */
 export const agentsCalls = {
-  standing: promised(['principal', principal]),
+  status: promised(['principal', principal]),
   register: promised([
     'agent',
     object<NewAgent<string>>({
@@ -90,15 +90,15 @@ export const agentsCalls = {
   authenticate: promised(['assertion', anything<string>()]),
   issue: promised([
     'token',
-    object<TokenWish<string> & { tenant: string; agent: string }>({ ...wish, tenant: name, agent: id }),
+    object<TokenRequest<string> & { tenant: string; agent: string }>({ ...tokenRequest, tenant: name, agent: id }),
   ]),
   exchange: promised([
     'token',
-    object<ExchangeWish<string>>({ ...wish, agent: id, subject: principal, session: optional(text) }),
+    object<ExchangeRequest<string>>({ ...tokenRequest, agent: id, subject: principal, session: optional(text) }),
   ]),
   consent: promised([
     'consent',
-    object<ConsentWish<string>>({
+    object<ConsentRequest<string>>({
       subject: principal,
       agent: id,
       scopes: list(text),

@@ -93,7 +93,7 @@ export const peerCheckOptions = object<PeerCheckOptions>({
 })
 
 /** `body` is what was signed: the request's own can still be read as well. */
-export type PeerOutcome = { ok: true; agent: AgentRecord; body: Uint8Array } | { ok: false; response: Response }
+export type PeerCheckResult = { ok: true; agent: AgentRecord; body: Uint8Array } | { ok: false; response: Response }
 
 /**
  * Verifies requests that agents have signed with `signRequest()`: the registered key, meant for us, within a minute, this method,
@@ -104,7 +104,7 @@ export type PeerOutcome = { ok: true; agent: AgentRecord; body: Uint8Array } | {
  *
  * @throws TypeError naming the option
  */
-export function createPeerCheck(options: PeerCheckOptions): (request: Request) => Promise<PeerOutcome> {
+export function createPeerCheck(options: PeerCheckOptions): (request: Request) => Promise<PeerCheckResult> {
   examine('createPeerCheck', peerCheckOptions, options)
   const { audience, store, publicUrl = audience, limit = 1_048_576, onEvent, now = systemNow } = options
   if (typeof publicUrl === 'string' && !isWebAddress(publicUrl))
@@ -113,12 +113,12 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
     )
   const records = createRecords(store)
   const emit = isolate(onEvent)
-  const refuse = (agent: string, detail: string): PeerOutcome => {
+  const refuse = (agent: string, detail: string): PeerCheckResult => {
     emit({ type: 'agent_proof_refused', agent, detail })
     return refused(agentError('invalid_agent_request'))
   }
 
-  async function verify(request: Request): Promise<PeerOutcome> {
+  async function verify(request: Request): Promise<PeerCheckResult> {
     const jwt = request.headers.get(AGENT_HEADER) ?? ''
     const proof = await checkProof(jwt, { audience, types: [TYPE], records, now: now() })
     if ('flaw' in proof) return refuse(proof.agent, proof.flaw)
@@ -145,7 +145,7 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
   }
 }
 
-const refused = (error: SallyportError): PeerOutcome => ({ ok: false, response: agentAnswer(error) })
+const refused = (error: SallyportError): PeerCheckResult => ({ ok: false, response: agentAnswer(error) })
 
 /** Without a fragment, which is not sent; with the query, which is. */
 function addressOf(address: string): string {

@@ -15,7 +15,7 @@ import { createRecords, type Records } from './records.js'
 const TOLERANCE = 30
 
 /** Whether an agent may go on. `detail` is for the operator alone. */
-export type Standing =
+export type AgentStatus =
   | {
       ok: true
       agent: AgentRecord
@@ -24,7 +24,7 @@ export type Standing =
     }
   | { ok: false; detail: string }
 
-export interface StandingOptions {
+export interface StatusCheckOptions {
   /** Who issues the agents' tokens. */
   issuer: string
   /** The one that `createAgents` has. */
@@ -32,7 +32,7 @@ export interface StandingOptions {
   now?: Now
 }
 
-export interface AgentStanding {
+export interface StatusCheck {
   readonly issuer: string
   /**
    * Whether an agent, with this token, may go on now: asked at every request, and again directly before what cannot be undone. All
@@ -42,30 +42,30 @@ export interface AgentStanding {
    *
    * @throws StoreError when it cannot be said
    */
-  standing(principal: Principal): Promise<Standing>
+  status(principal: Principal): Promise<AgentStatus>
 }
 
-export const standingOptions = object<StandingOptions>({
+export const statusCheckOptions = object<StatusCheckOptions>({
   issuer: text,
   store: called('the one that createAgents(…) has', storeCheck),
   now: optional(func),
 })
 
-/** What the functions of `createStanding(…)` take. */
-export const standingCalls = { standing: promised(['principal', principalCheck]) }
+/** What the functions of `createStatusCheck(…)` take. */
+export const statusCheckCalls = { status: promised(['principal', principalCheck]) }
 
 /** For an API that verifies agents' tokens and does not issue them: no key that signs is needed there, only the store. */
-export function createStanding(options: StandingOptions): AgentStanding {
-  examine('createStanding', standingOptions, options)
+export function createStatusCheck(options: StatusCheckOptions): StatusCheck {
+  examine('createStatusCheck', statusCheckOptions, options)
   const { issuer, store, now = systemNow } = options
   if (!URL.canParse(issuer))
-    throw new TypeError('createStanding: "issuer" must be the URL of who issues agents’ tokens')
+    throw new TypeError('createStatusCheck: "issuer" must be the URL of who issues agents’ tokens')
   const records = createRecords(store)
-  const methods: AgentStanding = { issuer, standing: (principal) => judge(records, issuer, principal, now()) }
-  return examined('agents', methods, standingCalls)
+  const methods: StatusCheck = { issuer, status: (principal) => judge(records, issuer, principal, now()) }
+  return examined('agents', methods, statusCheckCalls)
 }
 
-export async function judge(records: Records, issuer: string, principal: Principal, now: number): Promise<Standing> {
+export async function judge(records: Records, issuer: string, principal: Principal, now: number): Promise<AgentStatus> {
   const { method, iss, client_id = '', tenant = '', claims, expiresAt = 0 } = principal
   const depends = dependenceIn(claims)
   if (method !== 'agent_token' || iss !== issuer || !depends) return bad('no token of an agent')
@@ -101,7 +101,7 @@ export async function judge(records: Records, issuer: string, principal: Princip
   return { ok: true, agent: recordOf(own.row), above }
 }
 
-const bad = (detail: string): Standing => ({ ok: false, detail })
+const bad = (detail: string): AgentStatus => ({ ok: false, detail })
 
 /**
  * What a new token of an agent depends on.

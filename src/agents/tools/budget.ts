@@ -43,12 +43,12 @@ const windows = ['day', 'month', 'total'] as const
  * The budgets that a caller spends from: of its tenant, the agent and all that it is registered under, or the key, and the person.
  * What an agent's token says about budgets counts where it is less than the policy.
  *
- * `standing` is what `agents.standing(principal)` has found. Without it the registered budgets, and those above, are not known: the
+ * `status` is what `agents.status(principal)` has found. Without it the registered budgets, and those above, are not known: the
  * policy alone holds.
  *
  * @throws SallyportError `tenant_missing`; `invalid_token` for a token whose limits cannot be read
  */
-export function budgetLines(principal: Principal, policy: BudgetPolicy, standing?: Registered): Budgets {
+export function budgetLines(principal: Principal, policy: BudgetPolicy, status?: Registered): Budgets {
   examine('budgetLines', principalCheck, principal, 'principal')
   examine('budgetLines', policyCheck, policy, 'policy')
   const { method, tenant, sub, client_id, claims } = principal
@@ -59,8 +59,8 @@ export function budgetLines(principal: Principal, policy: BudgetPolicy, standing
   const registered = (budget: Budget | undefined): Budget =>
     withDefaults(budget, withDefaults(policy.agent, agentBudget))
   if (isAgent) {
-    spenders.push([`agent:${client_id}`, smaller(registered(standing?.agent.budget), limitsIn(claims).budget)])
-    for (const { id, budget } of standing?.above ?? []) spenders.push([`agent:${id}`, registered(budget)])
+    spenders.push([`agent:${client_id}`, smaller(registered(status?.agent.budget), limitsIn(claims).budget)])
+    for (const { id, budget } of status?.above ?? []) spenders.push([`agent:${id}`, registered(budget)])
   }
   if (method === 'api_key') spenders.push([`key:${claims['lineage'] ?? claims['key_id']}`, policy.key])
   if (!isAgent || sub !== client_id) spenders.push([`user:${sub}`, policy.user])
@@ -75,7 +75,7 @@ export function budgetLines(principal: Principal, policy: BudgetPolicy, standing
 }
 
 /** What one call may cost is looked at first: that takes no state. @throws SallyportError `cost_unknown`, `budget_exceeded` */
-export function examineCost({ lines, request }: Omit<Budgets, 'tenant'>, cost: number | undefined): number {
+export function validateCost({ lines, request }: Omit<Budgets, 'tenant'>, cost: number | undefined): number {
   if (cost === undefined) {
     if (lines.length || request !== undefined) throw agentError('cost_unknown')
     return 0

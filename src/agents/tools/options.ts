@@ -20,7 +20,7 @@ import type { Approvals } from '../approvals/approvals.js'
 import type { Audit } from '../audit/audit.js'
 import { agentError } from '../errors.js'
 import type { AgentEvent } from '../events.js'
-import type { AgentStanding } from '../identity/status.js'
+import type { StatusCheck } from '../identity/status.js'
 import { type BudgetPolicy, policyCheck } from './budget.js'
 import type { CategoriesOptions, Segment } from './categories.js'
 import type { ModelsOptions } from './models.js'
@@ -52,7 +52,7 @@ type AskedApprovals = Pick<Approvals, 'request' | 'verify'> & Partial<Pick<Appro
 
 export interface ToolAccessOptions extends ModelsOptions, CategoriesOptions {
   /** `createAgents(…)`: whether the agent may still act, whom it belongs to, what it may spend. Asked at every call. */
-  agents: Pick<AgentStanding, 'standing'>
+  agents: Pick<StatusCheck, 'status'>
   /** What budgets are reserved from: `memoryLedger()`, `redisLedger(…)`, `postgresLedger(…)`. */
   ledger: Ledger
   /** All tools there are, each with what it takes to use it; a text is its scope. {@link scenarios} has four kinds. */
@@ -73,7 +73,7 @@ export interface ToolAccessOptions extends ModelsOptions, CategoriesOptions {
 }
 
 export const toolAccessOptions = object<ToolAccessOptions>({
-  agents: having<Pick<AgentStanding, 'standing'>>('createAgents(…), which knows who may still act', 'standing'),
+  agents: having<Pick<StatusCheck, 'status'>>('createAgents(…), which knows who may still act', 'status'),
   ledger: ledgerCheck,
   tools: table(either(text, toolRuleCheck)),
   budgets: optional(either(func, policyCheck)),

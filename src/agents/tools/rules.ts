@@ -83,7 +83,7 @@ export function readTools(tools: Readonly<Record<string, ToolRule | string>>, me
 }
 
 /** Whether this is the kind of credential that the tool is used with. @throws SallyportError */
-export function examineCredential({ methods = ['agent_token'], bound, approval }: Tool, principal: Principal): void {
+export function validateCredential({ methods = ['agent_token'], bound, approval }: Tool, principal: Principal): void {
   if (!methods.some((method) => method === principal.method)) throw agentError('credential_not_accepted')
   if (bound && (bound === 'any' ? !principal.bound : principal.bound !== bound))
     throw agentError('invalid_token', { because: 'unbound' })
@@ -121,7 +121,7 @@ function frozen(value: unknown): ToolArguments {
 }
 
 /** All that is missing at once. @throws SallyportError `insufficient_scope` */
-export function examineScopes(wanted: readonly string[], { scopes }: Principal): void {
+export function validateScopes(wanted: readonly string[], { scopes }: Principal): void {
   const missing = missingScopes(wanted, scopes)
   if (missing.length)
     throw agentError('insufficient_scope', { because: `missing ${missing.join(' ')}`, scope: wanted.join(' ') })

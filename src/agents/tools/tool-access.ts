@@ -10,13 +10,13 @@ import { agentError } from '../errors.js'
 import { type AgentLimits, isWithin } from '../limits.js'
 import { whoOf } from '../people.js'
 import { limitsIn } from '../token-details.js'
-import { budgetLines, examineCost, type Registered, reserve } from './budget.js'
+import { budgetLines, type Registered, reserve, validateCost } from './budget.js'
 import { createCategories } from './categories.js'
 import { createGrant, type ToolGrant } from './grant.js'
 import { createModels, type Model } from './models.js'
 import { examineCall, type ToolAccessOptions, type ToolCall, toolAccessOptions } from './options.js'
 import { createToolReport } from './report.js'
-import { examineCredential, examineScopes, readArguments, readTools, type Tool, type ToolArguments } from './rules.js'
+import { readArguments, readTools, type Tool, type ToolArguments, validateCredential, validateScopes } from './rules.js'
 import { settled } from './with-budget.js'
 
 /** What has been found to be in order before anybody was asked. */
@@ -65,41 +65,41 @@ export function createToolAccess(
     if (!tenant) throw agentError('tenant_missing')
     const tool = tools.get(call.tool)
     if (!tool) throw agentError('tool_denied', { because: 'unknown' })
-    examineCredential(tool, principal)
+    validateCredential(tool, principal)
     examineCall(call)
     const args = readArguments(tool, call.args)
-    examineScopes(tool.scopes, principal)
+    validateScopes(tool.scopes, principal)
     if (call.tenant !== undefined && call.tenant !== tenant) throw agentError('tenant_mismatch')
     const limits = limitsIn(principal.claims)
     if (!isWithin(limits, 'tools', tool.name)) throw agentError('tool_denied', { because: 'token' })
-    const model = call.model === undefined ? undefined : examineModel(principal, limits, call.model)
+    const model = call.model === undefined ? undefined : validateModel(principal, limits, call.model)
     if (model || call.input !== undefined) await examineCategories(call.input, roleOf(principal), limits)
     return { principal, tenant, tool, call, args, model, limits }
   }
 
-  function examineModel(principal: Principal, limits: AgentLimits, name: string): Model {
+  function validateModel(principal: Principal, limits: AgentLimits, name: string): Model {
     const model = models.resolve(name)
     if (!isWithin(limits, 'tiers', model.tier)) throw agentError('model_denied', { because: model.tier })
-    examineScopes([model.scope], principal)
+    validateScopes([model.scope], principal)
     return model
   }
 
   /** Whether the agent may still act: one read. Whoever has verified a key has looked it up. */
-  async function stand(principal: Principal): Promise<Registered | undefined> {
+  async function registeredAgent(principal: Principal): Promise<Registered | undefined> {
     if (principal.method === 'api_key') return undefined
-    const standing = await agents.standing(principal)
-    if (!standing.ok) throw agentError('invalid_token', { because: standing.detail })
+    const status = await agents.status(principal)
+    if (!status.ok) throw agentError('invalid_token', { because: status.detail })
     // A token of the role that it had before.
-    if (standing.agent.role !== roleOf(principal)) throw agentError('invalid_token', { because: 'role' })
-    return standing
+    if (status.agent.role !== roleOf(principal)) throw agentError('invalid_token', { because: 'role' })
+    return status
   }
 
   /** What to reserve, and from what. */
-  async function priced({ principal, model, call }: Examined, standing: Registered | undefined) {
+  async function priced({ principal, model, call }: Examined, status: Registered | undefined) {
     const policy = typeof budgets === 'function' ? await inTime(() => budgets(principal)) : budgets
-    const found = budgetLines(principal, policy, standing)
+    const found = budgetLines(principal, policy, status)
     const cost = call.estimate === undefined ? undefined : models.cost(model, call.estimate)
-    return { tenant: found.tenant, lines: found.lines, amount: examineCost(found, cost), ttl }
+    return { tenant: found.tenant, lines: found.lines, amount: validateCost(found, cost), ttl }
   }
 
   const take = async (reservation: Awaited<ReturnType<typeof priced>>): Promise<Hold | undefined> =>
@@ -121,7 +121,7 @@ export function createToolAccess(
     // Read beside the agent's record, so that it takes no round trip of its own.
     const reading = tool.approval && call.approval !== undefined ? approvals?.verify(call.approval, about) : undefined
     reading?.catch(() => {})
-    const reservation = await priced(examined, await stand(principal))
+    const reservation = await priced(examined, await registeredAgent(principal))
     const approval = await reading
     if (tool.approval && !approval) throw agentError('approval_required', await askFor(examined, about))
     const hold = await take(reservation)
@@ -147,7 +147,7 @@ export function createToolAccess(
   async function askFor({ principal, tenant, tool }: Examined, about: Call) {
     const asked = await ask(tool, about)
     try {
-      await stand(principal)
+      await registeredAgent(principal)
     } catch (error) {
       const { agent, iss, sub } = about
       await approvals?.voidAll?.({
@@ -176,12 +176,12 @@ export function createToolAccess(
       ledger,
       hold,
       now,
-      stand: () => stand(principal),
+      stand: () => registeredAgent(principal),
       cost: (units) => models.cost(model, units),
       fallback: (name) =>
         report.during(principal, call, tool, async () => {
-          const other = { ...examined, model: examineModel(principal, limits, name) }
-          const held = await take(await priced(other, await stand(principal)))
+          const other = { ...examined, model: validateModel(principal, limits, name) }
+          const held = await take(await priced(other, await registeredAgent(principal)))
           await undoneWithout(held, async () => {
             const row = { decision: 'allowed', reason: 'fallback', digest: await digestOf(aboutOf(other)) } as const
             if (tool.audit) await report.append(principal, call, row)

@@ -6,7 +6,7 @@ import type { Ledger } from '../../store/ledger.js'
 import { lineCheck } from '../../store/validate-ledger.js'
 import { agentError } from '../errors.js'
 import { isAmount } from '../limits.js'
-import { type Budgets, examineCost, reserve } from './budget.js'
+import { type Budgets, reserve, validateCost } from './budget.js'
 
 export interface Metered extends Budgets {
   /** What it costs at most, as a whole number. */
@@ -64,7 +64,7 @@ export async function withBudget<Result>(
   examine('withBudget', func, work, 'work')
   const { estimate, input = 0, ttl = 300, ...budgets } = metered
   const { tenant, lines } = budgets
-  const amount = examineCost(budgets, isAmount(estimate) ? estimate : undefined)
+  const amount = validateCost(budgets, isAmount(estimate) ? estimate : undefined)
   const hold = await reserve(ledger, { tenant, lines, amount, ttl })
   if (!(await ledger.start(hold))) throw agentError('grant_ended')
   let seen: number | undefined
