@@ -59,6 +59,8 @@ export type AgentEvent =
   | { type: 'approval_refused'; code: AgentErrorCode; tenant?: string; id?: string; agent?: string; by?: string }
   /** Once per process: the store's server is set up to lose what it has acknowledged: ends, consents, rows of the trail. */
   | { type: 'store_warning'; detail: string }
+  /** What the operator has to put right. Without secrets. */
+  | { type: 'operator_error'; detail: string }
   // The audit trail. The row is written; `audit.checkpoint(tenant)` makes a later head.
   | { type: 'checkpoint_failed'; tenant: string; seq: number }
   /** The store has lost rows that it had acknowledged, `expected` the last of them, or has rows that its head does not know. */

@@ -84,7 +84,14 @@ export function createBff(options: BffOptions): Bff {
   const settings = { ...given, emit: heard }
   const jar = createCookieJar(settings)
   const keyring = createKeyring(settings)
-  const dpop = settings.dpopKey === undefined ? undefined : createDpop(settings.dpopKey)
+  const dpop =
+    settings.dpopKey === undefined
+      ? undefined
+      : createDpop(settings.dpopKey, {
+          now: settings.now,
+          onFailure: () =>
+            heard({ type: 'operator_error', detail: 'The DPoP key cannot be read again; the one from before is used' }),
+        })
   const providers = createProviders(settings, dpop)
   const background = createBackground()
   const store = settings.store ?? memoryStore({ now: settings.now })

@@ -1,7 +1,7 @@
 import { importJWK, type JWK } from 'jose'
 import * as oidc from 'openid-client'
 import { createBounded } from '../protocol/bounded.js'
-import { reveal } from '../protocol/secret.js'
+import { createCurrent, isDynamic, reveal } from '../protocol/secret.js'
 import { type Now, steadyClock } from '../protocol/time.js'
 import { type AccessTokenOptions, type IntrospectionOptions, isSafeUrl } from './options.js'
 
@@ -28,7 +28,9 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
   const { fetch: custom = globalThis.fetch } = options
   const fetch: oidc.CustomFetch = (url, init) => custom(url, init as RequestInit)
   const execute = new URL(endpoint ?? issuer).protocol === 'http:' ? [oidc.allowInsecureRequests] : []
-  const authenticate: oidc.ClientAuth = async (...parameters) => (await methodOf(client))(...parameters)
+  const credential = 'clientKey' in client ? client.clientKey : client.client_secret
+  const method = createCurrent(() => methodOf(client), { dynamic: isDynamic([credential]) })
+  const authenticate: oidc.ClientAuth = async (...parameters) => (await method())(...parameters)
   let discovering: Promise<oidc.ServerMetadata> | undefined
   const clock = steadyClock(now)
   const rests = createBounded<number>(RESTING)

@@ -75,7 +75,7 @@ export function createMachineClient(options: MachineClientOptions): MachineClien
   examine('createMachineClient', machineClientOptions, options)
   const { dpopKey, timeout = 10, now = systemNow } = options
   const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
-  const dpop = dpopKey === undefined ? undefined : createDpop(dpopKey)
+  const dpop = dpopKey === undefined ? undefined : createDpop(dpopKey, { now })
   const provider = createProvider(
     {
       ...clientOf(options),

@@ -6,7 +6,7 @@ import { claimedOf, createSealer, keyId } from '../crypto/seal.js'
 import { type Vault, vaultCalls } from '../key-ring/vault.js'
 import { SallyportError } from '../protocol/error.js'
 import { examine, examined } from '../protocol/examine.js'
-import { reveal, type Secret } from '../protocol/secret.js'
+import { createCurrent, isDynamic, reveal, type Secret } from '../protocol/secret.js'
 import { list, object, optional, secret, text } from '../protocol/shape.js'
 
 export interface FileVaultOptions {
@@ -69,9 +69,14 @@ export function fileVault(options: FileVaultOptions): Vault {
   const weak = 'must be 32 characters or more; make one: node -p "crypto.randomBytes(32).toString(\'base64url\')"'
   for (const key of keys ?? []) if (typeof key !== 'function' && isWeak(key)) misuse('keys', weak)
 
-  async function sealerFor(name: string) {
+  const read = async () => {
     const values = await Promise.all((keys ?? []).map(reveal))
-    if (values.some(isWeak)) misuse('keys', weak)
+    return values.some(isWeak) ? misuse('keys', weak) : values
+  }
+  const current = createCurrent(read, { dynamic: isDynamic(keys ?? []) })
+
+  async function sealerFor(name: string) {
+    const values = await current()
     return { values, sealer: createSealer(values, `vault ${name}`, { limit: SEALED, unversioned: true }) }
   }
 

@@ -11,6 +11,9 @@ const RETRY = 10
 /** Seconds that anybody waits for a new value where there is one from before. */
 const LEAST = 1
 
+/** Seconds that what comes from a function is used where it is asked for at each use: asking delays nobody, a rotation is seen at once. */
+const MOMENT = 1
+
 /** The text now. @throws what the function throws, or Error `TimeoutError` after five seconds */
 export const reveal = async (secret: Secret): Promise<string> =>
   typeof secret === 'function' ? inTime(secret) : secret
@@ -67,3 +70,10 @@ export function createReading<Made>(
     return fresh.made
   }
 }
+
+/** The same, for what is to be the newest wherever it is used: it is good for a second. */
+export const createCurrent = <Made>(
+  make: () => Promise<Made>,
+  { dynamic, onFailure }: Pick<ReadingOptions, 'dynamic' | 'onFailure'>,
+): (() => Promise<Made>) =>
+  createReading(make, { dynamic, every: MOMENT, now: () => performance.now() / 1000, ...(onFailure && { onFailure }) })

@@ -1,7 +1,7 @@
 import * as oidc from 'openid-client'
 import { Refusal } from '../bff/errors.js'
 import { isLoopback } from '../protocol/option-checks.js'
-import { createReading, isDynamic, reveal } from '../protocol/secret.js'
+import { createCurrent, isDynamic, reveal } from '../protocol/secret.js'
 import { steadyClock } from '../protocol/time.js'
 import { clientAuthentication } from './client-authentication.js'
 import type { ProviderSettings } from './settings.js'
@@ -15,8 +15,6 @@ const METADATA_RETRY = 60
  * what it verifies comes from the provider itself, and a key that was just rotated fails nobody's sign-in.
  */
 const JWKS_SETTLED = 60
-/** Seconds for which a secret that came from a function is used. */
-const SECRET_AGE = 1
 
 /** The provider's metadata, and openid-client's configuration made from it. Nothing is fetched until something is asked. */
 export function createProviderConfiguration(settings: ProviderSettings) {
@@ -27,10 +25,8 @@ export function createProviderConfiguration(settings: ProviderSettings) {
   let current: { config: oidc.Configuration; skew: number; metadata: oidc.ServerMetadata } | undefined
 
   /** Asked for again where it may have been rotated; good for a moment, so that asking does not delay a request. */
-  const secret = createReading(() => reveal(credential), {
+  const secret = createCurrent(() => reveal(credential), {
     dynamic: isDynamic([credential]),
-    every: SECRET_AGE,
-    now: () => performance.now() / 1000,
     onFailure: () => emit({ type: 'operator_error', detail: 'The client’s secret or key cannot be read again' }),
   })
 

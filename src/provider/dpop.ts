@@ -1,9 +1,11 @@
 import { generateProof } from 'dpop'
-import { createReading, type Secret } from '../protocol/secret.js'
-import { readPrivateKey } from './private-key.js'
+import { createReading, isDynamic, type ReadingOptions, type Secret } from '../protocol/secret.js'
+import { jktOf, readPrivateKey, thumbprint } from './private-key.js'
 
 /** Origins whose nonces are remembered at most. */
 const ORIGINS = 256
+/** Keys that are known at once: the newest, and those that tokens may still be bound to. */
+const KEYS = 4
 
 export type Dpop = ReturnType<typeof createDpop>
 
@@ -11,21 +13,34 @@ export type Dpop = ReturnType<typeof createDpop>
  * Proofs of possession between this backend and the APIs behind it: tokens that are of no use without a key that never
  * leaves this process. @see RFC 9449 sections 4 and 7
  */
-export function createDpop(dpopKey: Secret) {
+export function createDpop(dpopKey: Secret, options: Pick<ReadingOptions, 'now' | 'onFailure'> = {}) {
   const nonces = new Map<string, string>()
+  /** By thumbprint, the newest last. */
+  const pairs = new Map<string, CryptoKeyPair>()
   const readPair = async (): Promise<CryptoKeyPair> => {
     const { key, publicKey } = await readPrivateKey('dpopKey', dpopKey)
-    return { privateKey: key, publicKey }
+    const jkt = await thumbprint(publicKey)
+    const read = pairs.get(jkt) ?? { privateKey: key, publicKey }
+    pairs.delete(jkt)
+    pairs.set(jkt, read)
+    for (const old of pairs.keys()) if (pairs.size > KEYS) pairs.delete(old)
+    return read
   }
-  /** The key pair, read once: sessions and their tokens are bound to it. @throws Refusal `operator_error` */
-  const pair = createReading(readPair, { dynamic: false })
+  /** The newest key pair, which tokens are bound to from now on. @throws Refusal `operator_error` */
+  const pair = createReading(readPair, { dynamic: isDynamic([dpopKey]), ...options })
+
+  /** A token is good with the key that it was bound to; where it does not say, with the newest. */
+  async function pairOf(token: string): Promise<CryptoKeyPair> {
+    const newest = await pair()
+    return (pairs.size > 1 && pairs.get(jktOf(token))) || newest
+  }
 
   return {
     pair,
     /** The proof for one call: its method, its address without query and fragment, its token, the API's newest nonce. */
     async proof(method: string, url: string, token: string): Promise<string> {
       const htu = url.replace(/[?#].*$/s, '')
-      return generateProof(await pair(), htu, method, nonces.get(new URL(url).origin), token)
+      return generateProof(await pairOf(token), htu, method, nonces.get(new URL(url).origin), token)
     },
     /** What an API says with any answer. `true`: it is news. @see RFC 9449 section 8.2 */
     learn(url: string, nonce: string | undefined): boolean {

@@ -1,4 +1,4 @@
-import { calculateJwkThumbprint, exportJWK, importJWK, type JWK } from 'jose'
+import { calculateJwkThumbprint, decodeJwt, exportJWK, importJWK, type JWK } from 'jose'
 import { Refusal } from '../bff/errors.js'
 import { publicMembers } from '../protocol/jwk.js'
 import { reveal, type Secret } from '../protocol/secret.js'
@@ -34,3 +34,12 @@ export async function readPrivateKey(option: string, secret: Secret): Promise<Pr
 
 /** What a public key is known by. @see RFC 7638 */
 export const thumbprint = async (key: CryptoKey): Promise<string> => calculateJwkThumbprint(await exportJWK(key))
+
+/** What a token says of the key that it is bound to; '' where it is no JWT, or says nothing. @see RFC 9449 section 6.1 */
+export function jktOf(token: string): string {
+  try {
+    return `${(decodeJwt(token)['cnf'] as { jkt?: unknown } | undefined)?.jkt}`
+  } catch {
+    return ''
+  }
+}

@@ -63,7 +63,7 @@ export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKe
  * The keys as of now, first the one that signs. One that a function does not give any more verifies for as long as tokens of it
  * may live. @throws TypeError naming what is wrong with a key, never the key
  */
-export function createReadyKeys(keys: readonly SigningKey[], lifetime: number, now: Now) {
+export function createReadyKeys(keys: readonly SigningKey[], lifetime: number, now: Now, onFailure: () => void) {
   let replaced: { key: ReadyKey; until: number }[] = []
   let last: readonly ReadyKey[] = []
 
@@ -79,7 +79,7 @@ export function createReadyKeys(keys: readonly SigningKey[], lifetime: number, n
     return [...fresh, ...replaced.map(({ key }) => key)] as [ReadyKey, ...ReadyKey[]]
   }
 
-  return createReading(read, { dynamic: isDynamic(keys.map(({ key }) => key)), now })
+  return createReading(read, { dynamic: isDynamic(keys.map(({ key }) => key)), now, onFailure })
 }
 
 /** Finds the key that a token names: one that is there, of exactly the algorithm that it was made for. */

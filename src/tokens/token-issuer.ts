@@ -35,6 +35,8 @@ export type TokenIssuerEvent =
   | { type: 'refresh_reused'; sub: string }
   /** Once per process: the store's server is set up to lose what it has acknowledged, revocations too. */
   | { type: 'store_warning'; detail: string }
+  /** What the operator has to put right. Without secrets. */
+  | { type: 'operator_error'; detail: string }
 
 /** What a token is to say. */
 export interface NewToken {
@@ -121,7 +123,9 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
   const { accessTokenLifetime = 900, refreshTokenLifetime = 604_800 } = options
   const { refreshTokenAbsoluteLifetime = 2_592_000 } = options
   examineMore(options)
-  const ready = createReadyKeys(options.keys, accessTokenLifetime, now)
+  const ready = createReadyKeys(options.keys, accessTokenLifetime, now, () =>
+    emit({ type: 'operator_error', detail: 'The signing keys cannot be read again; those from before are used' }),
+  )
   const emit = (event: TokenIssuerEvent) => {
     try {
       onEvent?.(event)

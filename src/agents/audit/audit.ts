@@ -92,8 +92,13 @@ const BATCH = 50
 export function createAudit(options: AuditOptions) {
   examine('createAudit', auditOptions, options)
   const { store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow } = options
-  const signer = sign === undefined ? undefined : createSigner(sign, now)
   const emit = isolate(onEvent)
+  const unread = () =>
+    emit({
+      type: 'operator_error',
+      detail: 'The key that signs checkpoints cannot be read again; the one from before is used',
+    })
+  const signer = sign === undefined ? undefined : createSigner(sign, now, unread)
   const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
   const queues = new Map<string, Waiting[]>()
   const chains = createChains(store, emit, now)

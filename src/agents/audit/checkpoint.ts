@@ -25,9 +25,9 @@ const FORMAT = 1
 const option = 'createAudit: "sign"'
 
 /** Signs heads. @throws TypeError at once for a text that is no private key */
-export function createSigner(sign: Secret, now: Now) {
+export function createSigner(sign: Secret, now: Now, onFailure: () => void) {
   if (typeof sign !== 'function') readPrivateKey(sign, option)
-  const ready = createReading(() => signerOf(sign, option), { dynamic: isDynamic([sign]), now })
+  const ready = createReading(() => signerOf(sign, option), { dynamic: isDynamic([sign]), now, onFailure })
 
   return {
     async sign({ tenant, seq, hash }: AuditHead, at: number): Promise<string> {

@@ -4,7 +4,7 @@ import { SallyportError } from '../../protocol/error.js'
 import { examine } from '../../protocol/examine.js'
 import { isWebAddress, type PublicUrl, publicAddress } from '../../protocol/http/public-address.js'
 import { isolate } from '../../protocol/isolate.js'
-import type { Secret } from '../../protocol/secret.js'
+import { createCurrent, type Secret } from '../../protocol/secret.js'
 import { called, either, func, object, optional, secret, text, whole } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
 import { request as requestCheck } from '../../protocol/web-shapes.js'
@@ -42,7 +42,7 @@ export async function signRequest(request: Request, options: SignRequestOptions)
   examine('signRequest', requestCheck, request, 'request')
   examine('signRequest', signRequestOptions, options)
   const { agent, key, audience, now = systemNow } = options
-  const { signer, publicKey } = await signerOf(key, 'signRequest: "key"')
+  const { signer, publicKey } = await current(key)
   const body = new Uint8Array(await request.clone().arrayBuffer())
   const iat = Math.floor(now())
   const claims = { htm: request.method, htu: addressOf(request.url), digest: await digestOf(body) }
@@ -58,6 +58,18 @@ export async function signRequest(request: Request, options: SignRequestOptions)
   const signed = new Request(request)
   signed.headers.set(AGENT_HEADER, jwt)
   return signed
+}
+
+type Signer = Awaited<ReturnType<typeof signerOf>>
+/** Of functions that give a key, for as long as those are there: what one gave before serves while it fails. */
+const signers = new WeakMap<() => Promise<string>, () => Promise<Signer>>()
+
+function current(key: Secret): Promise<Signer> {
+  const read = () => signerOf(key, 'signRequest: "key"')
+  if (typeof key !== 'function') return read()
+  const reading = signers.get(key) ?? createCurrent(read, { dynamic: true })
+  signers.set(key, reading)
+  return reading()
 }
 
 export const signRequestOptions = object<SignRequestOptions>({
