@@ -1,12 +1,12 @@
 import { randomId } from '../crypto/hash.js'
 import { examine as examineShape } from '../protocol/examine.js'
+import { isLoopback, type Misuse, misuseOf, parseUrl, validateSecret } from '../protocol/option-checks.js'
 import { examineProxies } from '../protocol/http/proxies.js'
-import { isLoopback, misuse, secret, url } from '../protocol/option-checks.js'
 import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
 import { type Now, systemNow } from '../protocol/time.js'
-import { type Client, examineClient, privateJwk } from '../provider/client.js'
+import { type Client, validateClient, validatePrivateKey } from '../provider/client.js'
 import { type Emit, isolate } from './events.js'
 import type { RateLimits } from './http/rate-limits.js'
 import type { BffOptions } from './options.js'
@@ -56,6 +56,9 @@ export interface Settings extends Client {
   process: string
 }
 
+const misuse: Misuse = misuseOf('createBff')
+const url = (option: string, value: string): URL => parseUrl(option, value, misuse)
+
 const standardClaims =
   'sub name given_name family_name nickname preferred_username picture email email_verified locale updated_at'
 
@@ -79,14 +82,14 @@ export function examine(options: BffOptions): Settings {
   if (response_mode === 'form_post' && (mode !== 'proxy' || loopbackCookies))
     misuse('response_mode', 'can be "form_post" in proxy mode over https: only; its cookies are SameSite=None; Secure')
   const ownFetch = options.fetch !== undefined
-  const client = examineClient(options, ownFetch)
+  const client = validateClient(options, ownFetch, misuse)
   const issuers = examineIssuers(options, mode, ownFetch)
   if (options.dpopKey !== undefined) {
     if (mode !== 'proxy')
       misuse('dpopKey', 'needs mode: "proxy"; a page cannot use tokens that are bound to a key of ours')
-    privateJwk('dpopKey', options.dpopKey)
+    validatePrivateKey('dpopKey', options.dpopKey, misuse)
   }
-  for (const key of options.cookieKeys) secret('cookieKeys', key, 32)
+  for (const key of options.cookieKeys) validateSecret('cookieKeys', key, 32, misuse)
   const { store } = options
   const trustedProxies = options.trustedProxies ?? []
   examineProxies('createBff', trustedProxies)
@@ -171,7 +174,7 @@ function examineIssuers(options: BffOptions, mode: Mode, ownFetch: boolean): Rea
       misuse('issuers', `names "${name}"; a name is lower-case letters, digits and "-"`)
     if (seen.has(more.issuer)) misuse('issuers', `names ${more.issuer} twice`)
     seen.add(more.issuer)
-    issuers.set(name, examineClient(more, ownFetch))
+    issuers.set(name, validateClient(more, ownFetch, misuse))
   }
   return issuers
 }

@@ -1,9 +1,10 @@
 import { examine, examined, promised } from '../protocol/examine.js'
+import { misuseOf } from '../protocol/option-checks.js'
 import type { Secret } from '../protocol/secret.js'
 import { func, object, optional, seconds, secret, text } from '../protocol/shape.js'
 import { steadyClock, systemNow } from '../protocol/time.js'
 import { fetched, init } from '../protocol/web-shapes.js'
-import { type ClientOptions, clientShape, examineClient, privateJwk } from '../provider/client.js'
+import { type ClientOptions, clientShape, validateClient, validatePrivateKey } from '../provider/client.js'
 import { createDpop } from '../provider/dpop.js'
 import { createProvider } from '../provider/provider.js'
 
@@ -54,6 +55,8 @@ export const machineClientOptions = object<MachineClientOptions>({
   now: optional(func),
 })
 
+const misuse = misuseOf('createMachineClient')
+
 const tokenOptions = optional(object<MachineTokenOptions>({ resource: optional(text), scope: optional(text) }))
 
 /** What the functions of `createMachineClient(…)` take. */
@@ -74,11 +77,12 @@ export const machineClientCalls = {
 export function createMachineClient(options: MachineClientOptions): MachineClient {
   examine('createMachineClient', machineClientOptions, options)
   const { dpopKey, timeout = 10, now = systemNow } = options
+  if (dpopKey !== undefined) validatePrivateKey('dpopKey', dpopKey, misuse)
   const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
   const dpop = dpopKey === undefined ? undefined : createDpop(dpopKey, { now })
   const provider = createProvider(
     {
-      ...clientOf(options),
+      ...validateClient(options, options.fetch !== undefined, misuse),
       timeout,
       now,
       fetch,
@@ -95,14 +99,4 @@ export function createMachineClient(options: MachineClientOptions): MachineClien
     fetch: createCalls(tokens, dpop, fetch),
   }
   return examined('client', methods, machineClientCalls)
-}
-
-/** The same examination as the backend's, under this function's name. */
-function clientOf(options: MachineClientOptions) {
-  try {
-    if (options.dpopKey !== undefined) privateJwk('dpopKey', options.dpopKey)
-    return examineClient(options, options.fetch !== undefined)
-  } catch (error) {
-    throw new TypeError((error as Error).message.replace('createBff', 'createMachineClient'))
-  }
 }

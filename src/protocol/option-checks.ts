@@ -1,12 +1,17 @@
 import type { Secret } from './secret.js'
 
-/** @throws TypeError that names the option and the remedy */
-export function misuse(option: string, remedy: string): never {
-  throw new TypeError(`createBff: "${option}" ${remedy}`)
-}
+/** Throws a TypeError that names the option and the remedy. */
+export type Misuse = (option: string, remedy: string) => never
 
-export function url(option: string, value: string): URL {
-  if (!URL.canParse(value)) misuse(option, 'must be an absolute URL')
+/** What reports a wrong option of one function, by that function's name. */
+export const misuseOf =
+  (caller: string): Misuse =>
+  (option, remedy) => {
+    throw new TypeError(`${caller}: "${option}" ${remedy}`)
+  }
+
+export function parseUrl(option: string, value: string, misuse: Misuse): URL {
+  if (!URL.canParse(value)) return misuse(option, 'must be an absolute URL')
   const parsed = new URL(value)
   if (parsed.protocol !== 'https:' && !(parsed.protocol === 'http:' && isLoopback(parsed)))
     misuse(option, 'must be https: (http: on loopback only)')
@@ -25,7 +30,7 @@ const sample =
 /** Whether such words make up a quarter of a text: a short one turns up in a random text by chance. */
 const looksLikeSample = (value: string): boolean => (value.match(sample) ?? []).join('').length >= value.length / 4
 
-export function secret(option: string, value: Secret | undefined, length: number): void {
+export function validateSecret(option: string, value: Secret | undefined, length: number, misuse: Misuse): void {
   if (typeof value === 'function') return
   const remedy = value === undefined ? 'is missing: the secret, or a function that gets it' : weakness(value, length)
   if (remedy) misuse(option, remedy)

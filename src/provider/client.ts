@@ -1,9 +1,9 @@
 import { privateKeyFlaw } from '../protocol/jwk.js'
-import { misuse, secret, url } from '../protocol/option-checks.js'
+import { type Misuse, parseUrl, validateSecret } from '../protocol/option-checks.js'
 import type { Secret } from '../protocol/secret.js'
 import { oneOf, optional, type Shape, secret as secretCheck, text } from '../protocol/shape.js'
 
-/** How this backend proves to a provider which client it is. */
+/** How this client proves to a provider which one it is. */
 export type ClientAuthentication =
   | {
       /** The secret, or a function that gets it from a secret manager; asked again for every request to the provider. */
@@ -22,7 +22,7 @@ export type ClientAuthentication =
       clientAuthentication: 'tls_client_auth'
     }
 
-/** This backend as a client of one provider. */
+/** A client of one provider. */
 export type ClientOptions = {
   /** The provider, exactly as its metadata document spells it: `https://login.example.com/realms/acme`. */
   issuer: string
@@ -48,35 +48,35 @@ export interface Client {
   readonly credential: Secret
 }
 
-/** What no declaration can say. @throws TypeError that names the option and the remedy */
-export function examineClient(options: ClientOptions, ownFetch: boolean): Client {
-  const issuer = url('issuer', options.issuer)
+/** What no declaration can say. `misuse` throws and names the option and the remedy. */
+export function validateClient(options: ClientOptions, ownFetch: boolean, misuse: Misuse): Client {
+  const issuer = parseUrl('issuer', options.issuer, misuse)
   if (issuer.search || issuer.hash) misuse('issuer', 'must have no query and no fragment')
   return {
     issuer: options.issuer,
     client_id: options.client_id,
     clientAuthentication: options.clientAuthentication ?? 'client_secret_basic',
-    credential: credentialOf(options, ownFetch),
+    credential: credentialOf(options, ownFetch, misuse),
   }
 }
 
-function credentialOf(options: ClientOptions, ownFetch: boolean): Secret {
+function credentialOf(options: ClientOptions, ownFetch: boolean, misuse: Misuse): Secret {
   switch (options.clientAuthentication) {
     case 'private_key_jwt':
-      privateJwk('clientKey', options.clientKey)
+      validatePrivateKey('clientKey', options.clientKey, misuse)
       return options.clientKey
     case 'tls_client_auth':
       if (!ownFetch)
         misuse('fetch', 'has to bring the client certificate for "tls_client_auth": mutualTls({ cert, key })')
       return ''
     default:
-      secret('client_secret', options.client_secret, 1)
+      validateSecret('client_secret', options.client_secret, 1, misuse)
       return options.client_secret
   }
 }
 
 /** A key that comes from a function is examined when it comes. */
-export function privateJwk(option: string, value: Secret | undefined): void {
+export function validatePrivateKey(option: string, value: Secret | undefined, misuse: Misuse): void {
   if (typeof value === 'function') return
   const flaw = value === undefined ? 'is missing: the private key, a JWK in JSON' : privateKeyFlaw(value)
   if (flaw !== undefined) misuse(option, flaw)
