@@ -1,6 +1,6 @@
 import type { Mode } from '../protocol/session.js'
+import type { Dpop } from '../provider/dpop.js'
 import { thumbprint } from '../provider/private-key.js'
-import type { Provider } from '../provider/provider.js'
 import type { RecordStore } from '../store/contract.js'
 import { warningsOf } from '../store/warnings.js'
 import type { Parts } from './context.js'
@@ -9,6 +9,8 @@ import type { Keyring } from './http/cookie-keys.js'
 import type { CookieJar } from './http/cookies.js'
 import type { Endpoint } from './http/endpoint.js'
 import type { RateLimits } from './http/rate-limits.js'
+import { refusalOf } from './provider-refusals.js'
+import type { Provider } from './providers.js'
 
 /** What is in force, for an operator to read. Holds no secret; not for strangers. */
 export interface Description {
@@ -104,7 +106,7 @@ export async function describe(
       ...(settings.mode === 'proxy' ? [jar.replaced] : []),
     ].map((name) => ({ name, attributes: attributes(name) })),
     cookieKeyIds: await keyring.ids(),
-    ...(dpop && { dpopKeyId: await thumbprint((await dpop.pair()).publicKey) }),
+    ...(dpop && { dpopKeyId: await keyIdOf(dpop) }),
     sessions: settings.store ? 'store' : 'sealed cookies',
     idleTimeout: settings.idleTimeout,
     absoluteTimeout: settings.absoluteTimeout,
@@ -130,6 +132,14 @@ export async function describe(
     ],
     deviations: deviationsOf(settings, providers),
   }
+}
+
+/** @throws Refusal `operator_error` */
+async function keyIdOf(dpop: Dpop): Promise<string> {
+  const { publicKey } = await dpop.pair().catch((error) => {
+    throw refusalOf(error) ?? error
+  })
+  return thumbprint(publicKey)
 }
 
 /** A store that cannot be asked now is told of elsewhere. */

@@ -1,4 +1,5 @@
 import type { SignedOutReason } from '../protocol/session.js'
+import type { ProviderEvent } from '../provider/events.js'
 import type { BffErrorCode } from './errors.js'
 
 /**
@@ -6,6 +7,7 @@ import type { BffErrorCode } from './errors.js'
  * is the first eight characters of the id, enough to tell lines of one session together.
  */
 export type BffEvent =
+  | ProviderEvent
   | { type: 'signed_in'; iss: string; sub: string; session: string }
   /** The provider answered an authorization request of the backend's with this error; `unknown` for none of OAuth's form. */
   | { type: 'sign_in_refused'; error: string }
@@ -24,13 +26,10 @@ export type BffEvent =
   | { type: 'provider_logout'; channel: 'back' | 'front'; sessions: number }
   | { type: 'request_refused'; error: BffErrorCode; method: string; path: string; detail?: string }
   | { type: 'cookie_refused'; detail: 'duplicate' | 'unreadable' | 'parts' }
-  | { type: 'id_token_refused'; claim: string }
-  | { type: 'userinfo_failed' }
   /** An API behind the proxy cannot be reached, or took too long. */
   | { type: 'upstream_failed'; route: string }
   /** The provider issued a token for another of `resources` than these: it goes nowhere. */
   | { type: 'resource_ignored'; resource: readonly string[] }
-  | { type: 'provider_unavailable'; detail: string }
   /** The limiter of `rateLimits` does not answer: it is not asked, and nobody is held up. */
   | { type: 'limiter_unavailable' }
   /** Once per process: addresses say nothing here, so anonymous requests are not limited. */
@@ -39,8 +38,6 @@ export type BffEvent =
   | { type: 'store_unavailable'; detail: string }
   /** Once per process: the store's server is set up to lose what it has acknowledged. */
   | { type: 'store_warning'; detail: string }
-  /** The provider refuses this client, or its metadata: somebody has to look at the configuration. */
-  | { type: 'operator_error'; detail: string }
   /** Once per process: sessions end with their first access token. */
   | { type: 'no_refresh_token'; remedy: string }
 

@@ -1,6 +1,9 @@
 import type { Dpop } from '../provider/dpop.js'
-import { createProvider, type Provider } from '../provider/provider.js'
+import { createProvider, type Provider as ProviderWith } from '../provider/provider.js'
 import type { Settings } from './settings.js'
+
+/** One provider, with this backend's settings there. */
+export type Provider = ProviderWith<Settings>
 
 /** The providers that people sign in at. Nothing that one of them has issued is ever sent to another. */
 export interface Providers {

@@ -1,10 +1,11 @@
-import { bffErrors, Refusal } from '../bff/errors.js'
 import type { Answer } from '../client/backend.js'
 import type { StandardClaims } from '../protocol/claims.js'
 import type { Mode, SignedOutReason, TokenAnswer } from '../protocol/session.js'
-import { createProvider, type Redeemed } from '../provider/provider.js'
+import type { Redeemed } from '../provider/code-grant.js'
+import { createProvider } from '../provider/provider.js'
 import { judge, type ProviderAnswer } from '../provider/refresh-outcome.js'
 import type { ProviderSettings } from '../provider/settings.js'
+import { DirectError, errorAnswerOf } from './errors.js'
 import { inTurn } from './lock.js'
 import type { Proofs } from './proofs.js'
 import { keepRequest, takeRequest } from './requests.js'
@@ -70,7 +71,7 @@ export function createDirect(settings: DirectSettings) {
 
   async function redeem(form: URLSearchParams) {
     const begun = takeRequest(form.get('state') ?? '')
-    if (!begun) throw new Refusal('state_mismatch')
+    if (!begun) throw new DirectError('state_mismatch')
     const tokens = await provider.redeem({
       ...begun,
       code: form.get('code') ?? '',
@@ -111,15 +112,15 @@ export function createDirect(settings: DirectSettings) {
 
   async function renew(form: URLSearchParams): Promise<TokenAnswer> {
     const before = person
-    if (!before) throw new Refusal('invalid_grant', { reason: 'none' })
+    if (!before) throw new DirectError('invalid_grant', { reason: 'none' })
     if (before.refresh_token === undefined) return renewSilently(form, before)
     const answer = await inTurn(lock, () => spend(before, form))
     // Signed out, or in as somebody else, meanwhile.
-    if (person !== before) throw new Refusal('invalid_grant', { reason: 'logged_out' })
+    if (person !== before) throw new DirectError('invalid_grant', { reason: 'logged_out' })
     if (answer.type !== 'tokens') throw refusalOf(answer, form.has('resource'))
     if (answer.sub !== undefined && answer.sub !== before.user.sub) {
       leave()
-      throw new Refusal('invalid_grant', { reason: 'user_changed' })
+      throw new DirectError('invalid_grant', { reason: 'user_changed' })
     }
     person = {
       user: before.user,
@@ -142,23 +143,23 @@ export function createDirect(settings: DirectSettings) {
     const token = await restore(form)
     if (token && person?.user.sub === user.sub) return token
     const answered = token !== undefined || !wasHere.get()
-    if (!answered) throw new Refusal('temporarily_unavailable')
+    if (!answered) throw new DirectError('temporarily_unavailable')
     leave()
-    throw new Refusal('invalid_grant', { reason: token ? 'user_changed' : 'expired' })
+    throw new DirectError('invalid_grant', { reason: token ? 'user_changed' : 'expired' })
   }
 
-  function refusalOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, further: boolean): Refusal {
+  function refusalOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, further: boolean): DirectError {
     const past = { unknown: false, ours: true, refusedBefore: true, oddBefore: 0, stillGood: false, further }
-    const verdict = judge(answer, past)
-    if (verdict.type === 'ended') {
+    const outcome = judge(answer, past)
+    if (outcome.type === 'ended') {
       leave()
-      return new Refusal('invalid_grant', { reason: verdict.reason })
+      return new DirectError('invalid_grant', { reason: outcome.reason })
     }
     const retryAfter = 'retryAfter' in answer ? answer.retryAfter : undefined
-    return new Refusal(verdict.error, retryAfter === undefined ? {} : { retryAfter })
+    return new DirectError(outcome.error, retryAfter === undefined ? {} : { retryAfter })
   }
 
-  /** The endpoints of a backend, by path. @throws Refusal */
+  /** The endpoints of a backend, by path. @throws DirectError, ProviderError */
   async function ask(path: string, form: URLSearchParams | undefined): Promise<object> {
     switch (path) {
       case '/.well-known/openid-configuration':
@@ -189,7 +190,7 @@ export function createDirect(settings: DirectSettings) {
         return { location: url ?? null }
       }
       default:
-        throw new Refusal('not_found')
+        throw new DirectError('not_found')
     }
   }
 
@@ -199,12 +200,7 @@ export function createDirect(settings: DirectSettings) {
       try {
         return { status: 200, ok: true, retryAfter: 0, body: { ...(await ask(path, form)) } }
       } catch (error) {
-        if (!(error instanceof Refusal)) return { status: 0, ok: false, retryAfter: 0, cause: error }
-        const { reason, claim, retryAfter = 0 } = error.details
-        const [status] = bffErrors[error.code]
-        const said = { error: error.code, error_description: error.message }
-        const body = { ...said, ...(reason && { reason }), ...(claim !== undefined && { claim }) }
-        return { status, ok: false, retryAfter, body, cause: { status, ...said } }
+        return errorAnswerOf(error) ?? { status: 0, ok: false, retryAfter: 0, cause: error }
       }
     },
   }

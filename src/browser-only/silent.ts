@@ -1,7 +1,10 @@
-import * as oidc from 'openid-client'
+import { encodeBase64url } from '../protocol/base64url.js'
+import { calculateCodeChallenge, generateCodeVerifier } from '../protocol/pkce.js'
 
 /** Milliseconds. Some providers never answer a request that may not ask anybody. */
 const DEADLINE = 6000
+
+const randomId = (): string => encodeBase64url(crypto.getRandomValues(new Uint8Array(32)))
 
 /** The answer of a request that nobody saw, and what it is to be redeemed with. */
 export interface SilentAnswer {
@@ -23,9 +26,9 @@ export async function askSilently(
   endpoint: string,
   parameters: Readonly<Record<string, string>>,
 ): Promise<SilentAnswer | undefined> {
-  const code_verifier = oidc.randomPKCECodeVerifier()
-  const state = oidc.randomState()
-  const nonce = oidc.randomNonce()
+  const code_verifier = generateCodeVerifier()
+  const state = randomId()
+  const nonce = randomId()
   const url = new URL(endpoint)
   const request = {
     ...parameters,
@@ -33,7 +36,7 @@ export async function askSilently(
     prompt: 'none',
     state,
     nonce,
-    code_challenge: await oidc.calculatePKCECodeChallenge(code_verifier),
+    code_challenge: await calculateCodeChallenge(code_verifier),
     code_challenge_method: 'S256',
   }
   for (const [name, value] of Object.entries(request)) url.searchParams.set(name, value)

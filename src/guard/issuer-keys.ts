@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
+import { isSafeUrl } from '../protocol/option-checks.js'
 import { type Now, steadyClock } from '../protocol/time.js'
-import { isSafeUrl } from './options.js'
 import { onlyGood } from './published-keys.js'
 
 export interface IssuerKeysOptions {

@@ -1,5 +1,6 @@
 import type { CryptoKey, JWTHeaderParameters } from 'jose'
 import { privateKeyFlaw } from '../protocol/jwk.js'
+import { isSafeUrl } from '../protocol/option-checks.js'
 import type { Secret } from '../protocol/secret.js'
 import { either, func, list, object, oneOf, optional, seconds, secret, text } from '../protocol/shape.js'
 import { storeCheck } from '../store/engine-shapes.js'
@@ -133,13 +134,6 @@ function examineKey(key: Secret | undefined): void {
 
 function misuse(option: string, remedy: string): never {
   throw new TypeError(`accessToken: "${option}" ${remedy}`)
-}
-
-/** Codes and tokens of ours, and keys that we believe, travel on TLS alone. */
-export function isSafeUrl(text: unknown): text is string {
-  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
-  const local = url && /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
-  return url?.protocol === 'https:' || (url?.protocol === 'http:' && local === true)
 }
 
 function requireUrl(option: string, text: string): void {

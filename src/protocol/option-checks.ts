@@ -23,6 +23,12 @@ export function parseUrl(option: string, value: string, misuse: Misuse): URL {
 export const isLoopback = ({ hostname }: URL): boolean =>
   /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 
+/** An `https:` URL, or `http:` on loopback: codes and tokens of ours, and keys that we believe, travel on TLS alone. */
+export function isSafeUrl(text: unknown): text is string {
+  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
+  return url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url))
+}
+
 /** Words of values that stand in documentation. */
 const sample =
   /change.?me|your|example|sample|secret|password|insecure|default|placeholder|123456|abcdef|qwerty|key|here/gi

@@ -1,20 +1,31 @@
 import * as oidc from 'openid-client'
+import type { Client } from './client.js'
 import { type PrivateKey, readPrivateKey } from './private-key.js'
-import type { ProviderSettings } from './settings.js'
 
-/** Each request to the provider carries the newest secret; an assertion names the issuer as its only `aud`. */
+type Method = Client['clientAuthentication'] | 'none'
+
+/** How one method authenticates with a credential: a secret, or a private key; an assertion names the issuer as its only `aud`. */
+export async function authenticationBy(method: Method, credential: string): Promise<oidc.ClientAuth> {
+  switch (method) {
+    case 'client_secret_basic':
+      return oidc.ClientSecretBasic(credential)
+    case 'client_secret_post':
+      return oidc.ClientSecretPost(credential)
+    case 'private_key_jwt':
+      return asserting(await readPrivateKey('clientKey', credential))
+    case 'tls_client_auth':
+      return oidc.TlsClientAuth()
+    case 'none':
+      return oidc.None()
+  }
+}
+
+/** Each request to the provider carries the newest secret. */
 export function clientAuthentication(
-  { clientAuthentication: method }: Pick<ProviderSettings, 'clientAuthentication'>,
+  { clientAuthentication: method }: { clientAuthentication: Method },
   secret: () => Promise<string>,
 ): oidc.ClientAuth {
-  const methodOf = {
-    client_secret_basic: async () => oidc.ClientSecretBasic(await secret()),
-    client_secret_post: async () => oidc.ClientSecretPost(await secret()),
-    private_key_jwt: async () => asserting(await readPrivateKey('clientKey', await secret())),
-    tls_client_auth: async () => oidc.TlsClientAuth(),
-    none: async () => oidc.None(),
-  }[method]
-  return async (as, metadata, body, headers) => (await methodOf())(as, metadata, body, headers)
+  return async (...parameters) => (await authenticationBy(method, await secret()))(...parameters)
 }
 
 /** By the name of the algorithm that the JWK has: a provider may know Ed25519 by the older one. */

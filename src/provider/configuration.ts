@@ -1,9 +1,10 @@
 import * as oidc from 'openid-client'
-import { Refusal } from '../bff/errors.js'
 import { isLoopback } from '../protocol/option-checks.js'
 import { createCurrent, isDynamic, reveal } from '../protocol/secret.js'
 import { steadyClock } from '../protocol/time.js'
 import { clientAuthentication } from './client-authentication.js'
+import type { Dpop } from './dpop.js'
+import { ProviderError } from './errors.js'
 import type { ProviderSettings } from './settings.js'
 
 /** Seconds after which the metadata document is read again; the old one serves while that fails. */
@@ -16,8 +17,10 @@ const METADATA_RETRY = 60
  */
 const JWKS_SETTLED = 60
 
+export type ProviderConfiguration = ReturnType<typeof createProviderConfiguration>
+
 /** The provider's metadata, and openid-client's configuration made from it. Nothing is fetched until something is asked. */
-export function createProviderConfiguration(settings: ProviderSettings) {
+export function createProviderConfiguration(settings: ProviderSettings, dpop: Pick<Dpop, 'pair'> | undefined) {
   const { issuer, client_id, credential, timeout, emit, now } = settings
   const clock = steadyClock(now)
   let found: { metadata: oidc.ServerMetadata; readAt: number } | undefined
@@ -46,9 +49,9 @@ export function createProviderConfiguration(settings: ProviderSettings) {
       return metadata
     } catch (error) {
       if ((error as { code?: string }).code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') throw mismatch()
-      if (error instanceof Refusal) throw error
+      if (error instanceof ProviderError) throw error
       emit({ type: 'provider_unavailable', detail: 'metadata' })
-      throw new Refusal('temporarily_unavailable', { cause: error })
+      throw new ProviderError('temporarily_unavailable', { cause: error })
     }
   }
 
@@ -60,13 +63,13 @@ export function createProviderConfiguration(settings: ProviderSettings) {
       if (url?.protocol === 'https:' || (url && execute.length && isLoopback(url))) continue
       const detail = `The metadata document's "${name}" is no https address`
       emit({ type: 'operator_error', detail })
-      throw new Refusal('operator_error', { description: detail })
+      throw new ProviderError('operator_error', { description: detail })
     }
   }
 
   function mismatch() {
     emit({ type: 'operator_error', detail: 'The metadata document names another issuer than "issuer"' })
-    return new Refusal('issuer_mismatch', {
+    return new ProviderError('issuer_mismatch', {
       description: 'The provider\'s metadata document names another issuer than the backend\'s option "issuer".',
     })
   }
@@ -123,6 +126,10 @@ export function createProviderConfiguration(settings: ProviderSettings) {
     metadata,
     configuration,
     secret,
+    /** The handle for proofs, where tokens are bound to a key of ours. @see RFC 9449 section 5 */
+    async proofs(config: oidc.Configuration): Promise<oidc.DPoPOptions> {
+      return dpop ? { DPoP: oidc.getDPoPHandle(config, await dpop.pair()) } : {}
+    },
     /** The metadata, if it has been read already. */
     known: () => found?.metadata,
   }

@@ -10,7 +10,7 @@ const KEYS = 4
 export type Dpop = ReturnType<typeof createDpop>
 
 /**
- * Proofs of possession between this backend and the APIs behind it: tokens that are of no use without a key that never
+ * Proofs of possession between this client and the APIs that it calls: tokens that are of no use without a key that never
  * leaves this process. @see RFC 9449 sections 4 and 7
  */
 export function createDpop(dpopKey: Secret, options: Pick<ReadingOptions, 'now' | 'onFailure'> = {}) {
@@ -26,7 +26,7 @@ export function createDpop(dpopKey: Secret, options: Pick<ReadingOptions, 'now' 
     for (const old of pairs.keys()) if (pairs.size > KEYS) pairs.delete(old)
     return read
   }
-  /** The newest key pair, which tokens are bound to from now on. @throws Refusal `operator_error` */
+  /** The newest key pair, which tokens are bound to from now on. @throws ProviderError `operator_error` */
   const pair = createReading(readPair, { dynamic: isDynamic([dpopKey]), ...options })
 
   /** A token is good with the key that it was bound to; where it does not say, with the newest. */

@@ -1,6 +1,6 @@
-import { Refusal } from '../bff/errors.js'
-import type { Settings } from '../bff/settings.js'
 import { decodeBase64url, encodeBase64url } from '../protocol/base64url.js'
+import { ProviderError } from './errors.js'
+import type { ProviderSettings } from './settings.js'
 
 /** Seconds: an ID Token that was issued longer ago than this was not made for the code that has just been redeemed. */
 const ANCIENT = 600
@@ -24,17 +24,17 @@ interface Candidate {
  * `auth_time` against `max_age`): the type, the algorithm against the configured list, `azp` beside a single `aud`, an `iat` of the
  * future or of long ago, a requested `acr`, and `at_hash` where there is one.
  *
- * @throws Refusal `id_token_invalid` with the claim
+ * @throws ProviderError `id_token_invalid` with the claim
  * @see OpenID Connect Core 1.0 sections 3.1.3.7 and 3.1.3.8
  */
 export async function acceptIdToken(
   { claims, id_token, access_token, acr_values }: Candidate,
-  settings: Pick<Settings, 'client_id' | 'idTokenAlgs' | 'clockTolerance' | 'now' | 'emit'>,
+  settings: Pick<ProviderSettings, 'client_id' | 'idTokenAlgs' | 'clockTolerance' | 'now' | 'emit'>,
 ): Promise<void> {
   const { client_id, idTokenAlgs, clockTolerance, now, emit } = settings
   const refuse = (claim: string): never => {
     emit({ type: 'id_token_refused', claim })
-    throw new Refusal('id_token_invalid', { claim, description: `The ID Token was refused: ${claim}` })
+    throw new ProviderError('id_token_invalid', { claim, description: `The ID Token was refused: ${claim}` })
   }
   const { alg, typ } = headerOf(id_token)
   if (isOfAnotherKind(typ)) refuse('typ')

@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, decodeJwt, exportJWK, importJWK, type JWK } from 'jose'
-import { Refusal } from '../bff/errors.js'
 import { publicMembers } from '../protocol/jwk.js'
 import { reveal, type Secret } from '../protocol/secret.js'
+import { ProviderError } from './errors.js'
 
 /** A private key as it signs, and what the other side knows it by. */
 export interface PrivateKey {
@@ -15,7 +15,7 @@ export interface PrivateKey {
 /** Algorithms by curve, for a JWK that does not say. */
 const usual: Readonly<Record<string, string>> = { 'P-256': 'ES256', Ed25519: 'EdDSA' }
 
-/** Reads a private key from a JWK in JSON. @throws Refusal `operator_error` that names the option */
+/** Reads a private key from a JWK in JSON. @throws ProviderError `operator_error` that names the option */
 export async function readPrivateKey(option: string, secret: Secret): Promise<PrivateKey> {
   try {
     const jwk = JSON.parse(await reveal(secret)) as JWK
@@ -28,7 +28,7 @@ export async function readPrivateKey(option: string, secret: Secret): Promise<Pr
       ...(kid !== undefined && { kid }),
     }
   } catch (error) {
-    throw new Refusal('operator_error', { description: `"${option}" is no private key as a JWK.`, cause: error })
+    throw new ProviderError('operator_error', { description: `"${option}" is no private key as a JWK.`, cause: error })
   }
 }
 

@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyResult, jwtVerify } from 'jose'
-import { Refusal } from '../bff/errors.js'
+import { ProviderError } from './errors.js'
 import type { Provider } from './provider.js'
 
 /** Milliseconds for which the provider's keys are used without asking again; an unknown `kid` asks, twice a minute at most. */
@@ -9,15 +9,15 @@ const KEYS_AGE = 3_600_000
  * Verifies what a provider signs for this client beside ID Tokens: signature by its published keys, `alg` on the
  * configured list, `iss`, `aud`, and `exp` and what else is required.
  *
- * @throws Refusal `temporarily_unavailable` while the keys cannot be had; else what `refused` makes of the claim at fault
+ * @throws ProviderError `temporarily_unavailable` while the keys cannot be had; else what `refused` makes of the claim at fault
  */
-export function createProviderJwt(provider: Provider, refused: (claim: string) => Refusal) {
+export function createProviderJwt(provider: Provider, refused: (claim: string) => Error) {
   const { issuer, client_id, idTokenAlgs, clockTolerance, now, timeout, fetch } = provider.settings
   let keys: { uri: string; set: ReturnType<typeof createRemoteJWKSet> } | undefined
 
   async function keySet() {
     const { jwks_uri = '' } = await provider.metadata()
-    if (!URL.canParse(jwks_uri)) throw new Refusal('temporarily_unavailable')
+    if (!URL.canParse(jwks_uri)) throw new ProviderError('temporarily_unavailable')
     if (keys?.uri !== jwks_uri) {
       const options = { timeoutDuration: timeout * 1000, cacheMaxAge: KEYS_AGE, [customFetch]: fetch }
       keys = { uri: jwks_uri, set: createRemoteJWKSet(new URL(jwks_uri), options) }
@@ -36,7 +36,7 @@ export function createProviderJwt(provider: Provider, refused: (claim: string) =
       requiredClaims: ['exp', ...requiredClaims],
     }).catch((error: unknown) => {
       const claim = faultOf(error)
-      throw claim === undefined ? new Refusal('temporarily_unavailable') : refused(claim)
+      throw claim === undefined ? new ProviderError('temporarily_unavailable') : refused(claim)
     })
   }
 }

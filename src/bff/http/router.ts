@@ -3,6 +3,7 @@ import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { StoreError } from '../../store/contract.js'
 import type { Parts } from '../context.js'
 import { Refusal, type RefusalDetails, storeAway } from '../errors.js'
+import { refusalOf } from '../provider-refusals.js'
 import { refusalAnswer } from './answers.js'
 import { allowOrigin, answerPreflight, isOwnStream, requireNavigation, requireOwnPage } from './csrf.js'
 import type { Endpoint } from './endpoint.js'
@@ -34,7 +35,7 @@ export function createRouter(
   }
 
   function refused(error: unknown, request: Asked, path: string): Answer {
-    const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable', outage(error, path))
+    const refusal = refusalOf(error) ?? new Refusal('temporarily_unavailable', outage(error, path))
     // Nobody waits for an answer, and nothing was refused.
     if ((error as Error).name === 'AbortError') return refusalAnswer(refusal)
     emit({ type: 'request_refused', error: refusal.code, method: request.method, path })

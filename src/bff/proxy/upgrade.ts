@@ -4,6 +4,7 @@ import { StoreError } from '../../store/contract.js'
 import type { Parts } from '../context.js'
 import { Refusal } from '../errors.js'
 import { refusalAnswer } from '../http/answers.js'
+import { refusalOf } from '../provider-refusals.js'
 import { apiCredentials, apiToken } from './api-token.js'
 import { type Target, targetOf } from './target.js'
 
@@ -65,9 +66,10 @@ export function createUpgrade(parts: Parts) {
         throw new Refusal('invalid_request', { description: 'No WebSocket can be opened here.' })
       return await accept(request, target)
     } catch (error) {
-      if (!(error instanceof Refusal || error instanceof StoreError))
+      const known = refusalOf(error)
+      if (!known && !(error instanceof StoreError))
         emit({ type: 'operator_error', detail: `${(error as Error).name} in ${path}` })
-      const refusal = error instanceof Refusal ? error : new Refusal('temporarily_unavailable')
+      const refusal = known ?? new Refusal('temporarily_unavailable')
       emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
       return { type: 'refused', response: toResponse(refusalAnswer(refusal)) }
     }

@@ -2,11 +2,12 @@ import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { calculateCodeChallenge, isCodeVerifier } from '../../protocol/pkce.js'
 import type { CodeAnswer } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'
-import type { Provider } from '../../provider/provider.js'
 import type { Parts } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json } from '../http/answers.js'
 import { type Form, one, required } from '../http/form.js'
+import { refusalOf } from '../provider-refusals.js'
+import type { Provider } from '../providers.js'
 import type { AccessToken } from '../sessions/session-record.js'
 import type { Presence } from '../sessions/sessions.js'
 import { userDigest } from '../sessions/signed-in-user.js'
@@ -46,7 +47,8 @@ export async function spending(cookies: readonly string[], work: () => Promise<A
   try {
     return await work()
   } catch (error) {
-    if (error instanceof Refusal) throw new Refusal(error.code, { ...error.details, cookies })
+    const refusal = refusalOf(error)
+    if (refusal) throw new Refusal(refusal.code, { ...refusal.details, cookies })
     throw error
   }
 }

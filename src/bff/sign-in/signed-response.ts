@@ -1,7 +1,7 @@
-import type { Provider } from '../../provider/provider.js'
 import { createProviderJwt } from '../../provider/verify-jwt.js'
 import { Refusal } from '../errors.js'
 import { type Form, required } from '../http/form.js'
+import type { Provider } from '../providers.js'
 
 /**
  * Opens authorization responses that come as one signed JWT: nothing beside it counts.

@@ -1,7 +1,7 @@
 import { decodeJwt, type JWTPayload } from 'jose'
-import type { Provider } from '../../provider/provider.js'
 import { createProviderJwt } from '../../provider/verify-jwt.js'
 import { Refusal } from '../errors.js'
+import type { Provider } from '../providers.js'
 import type { Whose } from '../sessions/sessions.js'
 
 /** Seconds: one that was issued longer ago is not believed any more, whatever its `exp` says. */
