@@ -1,7 +1,7 @@
 import { randomId } from '../crypto/hash.js'
 import { examine as examineShape } from '../protocol/examine.js'
-import { isLoopback, type Misuse, misuseOf, parseUrl, validateSecret } from '../protocol/option-checks.js'
 import { examineProxies } from '../protocol/http/proxies.js'
+import { isLoopback, type Misuse, misuseOf, parseUrl, validateSecret } from '../protocol/option-checks.js'
 import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
