@@ -67,6 +67,18 @@ const arrows: Record<string, readonly string[]> = {
 const rooms: Record<string, Readonly<Record<string, readonly string[]>>> = {
   'src/protocol': { http: [] },
   'src/store': { memory: [], redis: [], postgres: [] },
+  'src/bff': {
+    http: ['rate-limits'],
+    'rate-limits': [],
+    store: [],
+    sealing: ['store'],
+    sessions: ['http', 'sealing', 'store'],
+    'sign-in': ['http', 'sealing', 'sessions', 'store'],
+    'sign-out': ['http', 'sealing', 'sessions', 'store'],
+    proxy: ['http', 'sessions'],
+  },
+  'src/bff/sessions': { sealed: [], stored: [] },
+  'src/provider': { client: [] },
   'src/client': { session: [], calls: ['session'], 'sign-in': ['session'] },
   'src/agents': { approvals: [], audit: [], identity: ['approvals'], tools: ['identity', 'approvals', 'audit'] },
   'src/testing': { 'authorization-server': [], browser: [], contracts: [] },

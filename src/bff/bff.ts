@@ -1,23 +1,23 @@
 import { examined } from '../protocol/examine.js'
 import { type Answer, toResponse, withAnswers } from '../protocol/http/answer.js'
 import type { SessionAnswer } from '../protocol/session.js'
-import { createDpop } from '../provider/dpop.js'
+import { createDpop } from '../provider/client/dpop.js'
 import { memoryStore } from '../store/memory/store.js'
-import { type Parts, withParts } from './context.js'
+import { withContext } from './context.js'
 import { type Description, describe } from './describe.js'
 import type { BffEvent } from './events.js'
 import { json } from './http/answers.js'
-import { createKeyring } from './http/cookie-keys.js'
 import { createCookieJar } from './http/cookies.js'
 import type { Endpoint } from './http/endpoint.js'
 import { readForm } from './http/form.js'
-import { createRateLimits } from './http/rate-limits.js'
 import { createRouter } from './http/router.js'
 import type { BffOptions } from './options.js'
 import { createProviders } from './providers.js'
 import { createProxy } from './proxy/proxy.js'
-import { createStreams } from './proxy/streams.js'
+import { createStreams, type ProxyContext } from './proxy/streams.js'
 import { createUpgrade, type Upgrade } from './proxy/upgrade.js'
+import { createRateLimits } from './rate-limits/rate-limits.js'
+import { createKeyring } from './sealing/cookie-keys.js'
 import { createBackground } from './sessions/background-tasks.js'
 import { createReplacedCookie } from './sessions/replaced-session.js'
 import { createSealedSessions } from './sessions/sealed/sealed-sessions.js'
@@ -29,7 +29,14 @@ import { bffCalls } from './shapes.js'
 import { createLogin } from './sign-in/login.js'
 import { answerSession, nobody, somebody } from './sign-in/session-endpoint.js'
 import { postToken } from './sign-in/token-endpoint.js'
-import { beganIn, createTransactions, examineRequest, isStepUp, transactionParameters } from './sign-in/transaction.js'
+import {
+  beganIn,
+  createTransactions,
+  examineRequest,
+  isStepUp,
+  type SignInContext,
+  transactionParameters,
+} from './sign-in/transaction.js'
 import { createDevices } from './sign-out/devices.js'
 import { createLogout } from './sign-out/logout.js'
 import { createProviderLogout } from './sign-out/provider-logout.js'
@@ -107,7 +114,7 @@ export function createBff(options: BffOptions): Bff {
     return (await sessions.read(request, false, false)).record !== undefined
   })
   const replaced = createReplacedCookie(settings, jar, keyring)
-  const parts: Parts = {
+  const context: SignInContext & ProxyContext = {
     settings,
     providers,
     transactions,
@@ -119,12 +126,12 @@ export function createBff(options: BffOptions): Bff {
     dpop,
     store,
   }
-  const logout = createLogout(parts, jar, keyring)
+  const logout = createLogout(context, jar, keyring)
   let draining = false
 
   const endpoints: readonly Endpoint[] = [
-    { method: 'POST', path: '/session', answer: (request) => answerSession(request, parts) },
-    { method: 'GET', path: '/session', answer: (request) => answerSession(request, parts) },
+    { method: 'POST', path: '/session', answer: (request) => answerSession(request, context) },
+    { method: 'GET', path: '/session', answer: (request) => answerSession(request, context) },
     { method: 'GET', path: '/.well-known/openid-configuration', answer: metadata },
     ...(settings.mode === 'proxy' ? ownFlow() : pagesFlow()),
     { method: 'POST', path: '/logout', answer: (request) => logout.post(request) },
@@ -142,13 +149,13 @@ export function createBff(options: BffOptions): Bff {
   function pagesFlow(): Endpoint[] {
     return [
       { method: 'POST', path: '/transaction', limited: true, answer: transaction },
-      { method: 'POST', path: '/token', limited: true, answer: (request) => postToken(request, parts) },
+      { method: 'POST', path: '/token', limited: true, answer: (request) => postToken(request, context) },
     ]
   }
 
   /** Sign-in as the backend begins and finishes it, by navigations. */
   function ownFlow(): Endpoint[] {
-    const { login, loginByForm, callbacks } = createLogin(parts)
+    const { login, loginByForm, callbacks } = createLogin(context)
     return [
       { method: 'GET', path: '/login', exempt: 'navigation', refusal: 'page', limited: true, answer: login },
       { method: 'POST', path: '/login', exempt: 'navigation', refusal: 'page', limited: true, answer: loginByForm },
@@ -159,7 +166,7 @@ export function createBff(options: BffOptions): Bff {
 
   function proxied(): Endpoint[] {
     if (!settings.routes.size) return []
-    const answer = createProxy(parts)
+    const answer = createProxy(context)
     const ofEvents = [...settings.routes].filter(([, { sse }]) => sse)
     return [
       ...ofEvents.map(([name]) => ({ method: 'GET', path: `/api/${name}/*`, exempt: 'stream', answer }) as const),
@@ -169,8 +176,8 @@ export function createBff(options: BffOptions): Bff {
 
   /** What only a backend with a store offers. */
   function withDirectory(directory: Directory): Endpoint[] {
-    const devices = createDevices(parts, directory, keyring)
-    const signOut = createProviderLogout(parts, directory)
+    const devices = createDevices(context, directory, keyring)
+    const signOut = createProviderLogout(context, directory)
     return [
       { method: 'GET', path: '/sessions', answer: devices.list },
       { method: 'DELETE', path: '/sessions/:id', answer: devices.end },
@@ -207,7 +214,7 @@ export function createBff(options: BffOptions): Bff {
     return json({ location }, await transactions.begin(request, { ...bound, ...began }))
   }
 
-  const answer = createRouter(endpoints, parts)
+  const answer = createRouter(endpoints, context)
   const bff: Bff = {
     fetch: async (request) => toResponse(await answer(request)),
     async getSession(request) {
@@ -218,8 +225,8 @@ export function createBff(options: BffOptions): Bff {
         ? (nobody(present.reason, settings.mode) as SessionAnswer<never>)
         : undefined
     },
-    authorizeUpgrade: createUpgrade(parts),
-    describe: () => describe(parts, { jar, keyring, endpoints }),
+    authorizeUpgrade: createUpgrade(context),
+    describe: () => describe(context, { jar, keyring, endpoints }),
     async endSessions({ sub, iss = settings.issuer }) {
       if (!sessions.directory) throw new TypeError('endSessions: the backend needs a "store" to know its sessions')
       return sessions.directory.endAll({ iss, sub }, true)
@@ -231,5 +238,5 @@ export function createBff(options: BffOptions): Bff {
       await background.drain(settings.timeout)
     },
   }
-  return withParts(withAnswers(examined('bff', bff, bffCalls), answer), parts)
+  return withContext(withAnswers(examined('bff', bff, bffCalls), answer), context)
 }

@@ -1,16 +1,16 @@
 import type { Mode } from '../protocol/session.js'
-import type { Dpop } from '../provider/dpop.js'
-import { thumbprint } from '../provider/private-key.js'
+import type { Dpop } from '../provider/client/dpop.js'
+import { thumbprint } from '../provider/client/private-key.js'
 import type { RecordStore } from '../store/contract.js'
 import { warningsOf } from '../store/warnings.js'
-import type { Parts } from './context.js'
+import type { BffContext } from './context.js'
 import { deviationsOf } from './deviations.js'
-import type { Keyring } from './http/cookie-keys.js'
 import type { CookieJar } from './http/cookies.js'
 import type { Endpoint } from './http/endpoint.js'
-import type { RateLimits } from './http/rate-limits.js'
 import { refusalOf } from './provider-refusals.js'
 import type { Provider } from './providers.js'
+import type { RateLimits } from './rate-limits/rate-limits.js'
+import type { Keyring } from './sealing/cookie-keys.js'
 
 /** What is in force, for an operator to read. Holds no secret; not for strangers. */
 export interface Description {
@@ -80,7 +80,7 @@ export interface RouteDescription {
 }
 
 export async function describe(
-  { settings, providers, audiences, dpop, limits }: Parts,
+  { settings, providers, audiences, dpop, limits }: BffContext,
   { jar, keyring, endpoints }: { jar: CookieJar; keyring: Keyring; endpoints: readonly Endpoint[] },
 ): Promise<Description> {
   const attributes = (name: string) =>

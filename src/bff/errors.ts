@@ -48,7 +48,7 @@ export const retryLater = (code: BffErrorCode): boolean =>
 
 /** What else an error answer may say. */
 export interface RefusalDetails extends SallyportErrorOptions {
-  description?: string
+  description?: string | undefined
   reason?: ErrorAnswer['reason']
   claim?: string | undefined
   transaction?: ErrorAnswer['transaction']

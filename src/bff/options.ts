@@ -1,10 +1,10 @@
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
 import type { Now } from '../protocol/time.js'
-import type { ClientOptions } from '../provider/client.js'
+import type { ClientOptions } from '../provider/client/client.js'
 import type { RecordStore } from '../store/contract.js'
 import type { BffEvent } from './events.js'
-import type { RateLimits } from './http/rate-limits.js'
+import type { RateLimits } from './rate-limits/rate-limits.js'
 import type { RouteOptions } from './routes.js'
 
 /** A backend: as a client of its provider, and before its pages. */

@@ -1,4 +1,4 @@
-import type { Dpop } from '../provider/dpop.js'
+import type { Dpop } from '../provider/client/dpop.js'
 import { createProvider, type Provider as ProviderWith } from '../provider/provider.js'
 import type { Settings } from './settings.js'
 

@@ -3,7 +3,7 @@ import type { Authenticator, Principal, Verdict } from '../protocol/principal.js
 import { object, optional, text } from '../protocol/shape.js'
 import { StoreError } from '../store/contract.js'
 import type { Bff } from './bff.js'
-import { partsOf } from './context.js'
+import { contextOf } from './context.js'
 import { bffErrors, Refusal, storeAway } from './errors.js'
 import { createCookieJar } from './http/cookies.js'
 import { requireOwnPage } from './http/csrf.js'
@@ -41,9 +41,9 @@ export const sessionCookieOptions = object<SessionCookieOptions>({ tenantClaim: 
  */
 export function sessionCookie(bff: Bff, options: SessionCookieOptions = {}): Authenticator {
   examine('sessionCookie', sessionCookieOptions, options)
-  const parts = partsOf(bff)
-  if (!parts) throw new TypeError('sessionCookie: "bff" must be what createBff(…) returned, not a copy of it')
-  const { settings, sessions } = parts
+  const context = contextOf(bff)
+  if (!context) throw new TypeError('sessionCookie: "bff" must be what createBff(…) returned, not a copy of it')
+  const { settings, sessions } = context
   const { tenantClaim = 'tenant' } = options
   if (options.tenantClaim !== undefined && !settings.claims.includes(tenantClaim))
     throw new TypeError(

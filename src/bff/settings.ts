@@ -6,14 +6,14 @@ import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
 import { type Now, systemNow } from '../protocol/time.js'
-import { type Client, validateClient, validatePrivateKey } from '../provider/client.js'
+import { type Client, validateClient, validatePrivateKey } from '../provider/client/client.js'
 import { type Emit, isolate } from './events.js'
-import type { RateLimits } from './http/rate-limits.js'
 import type { BffOptions } from './options.js'
-import { appOf, ownStore } from './records/app-store.js'
-import { type WatchedStore, watchStore } from './records/watched-store.js'
+import type { RateLimits } from './rate-limits/rate-limits.js'
 import { examineRoutes, type Route } from './routes.js'
 import { bffOptions } from './shapes.js'
+import { appOf, ownStore } from './store/app-store.js'
+import { type WatchedStore, watchStore } from './store/watched-store.js'
 
 /** The options, examined and completed. */
 export interface Settings extends Client {

@@ -17,11 +17,11 @@ import {
   words,
 } from '../protocol/shape.js'
 import { request } from '../protocol/web-shapes.js'
-import { type ClientOptions, clientShape } from '../provider/client.js'
+import { type ClientOptions, clientShape } from '../provider/client/client.js'
 import { storeCheck } from '../store/engine-shapes.js'
-import type { RateLimiter } from './http/address-counter.js'
-import type { RateLimits } from './http/rate-limits.js'
 import type { BffOptions, SiteOptions } from './options.js'
+import type { RateLimiter } from './rate-limits/address-counter.js'
+import type { RateLimits } from './rate-limits/rate-limits.js'
 import type { RouteOptions } from './routes.js'
 
 const limiter = having<RateLimiter>('a limiter of rate-limiter-flexible', 'consume')

@@ -1,4 +1,4 @@
-import type { Dpop } from '../provider/dpop.js'
+import type { Dpop } from '../provider/client/dpop.js'
 import type { MachineTokenOptions, Tokens } from './tokens.js'
 
 /** Calls of APIs with a token of this client. */

@@ -1,8 +1,8 @@
 import * as oidc from 'openid-client'
 import { isSafeUrl } from '../protocol/option-checks.js'
 import { createCurrent, isDynamic, reveal } from '../protocol/secret.js'
-import type { Client } from './client.js'
-import { authenticationBy } from './client-authentication.js'
+import type { Client } from './client/client.js'
+import { authenticationBy } from './client/client-authentication.js'
 import { ProviderError } from './errors.js'
 import type { ProviderSettings } from './settings.js'
 

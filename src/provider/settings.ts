@@ -1,5 +1,5 @@
 import type { Now } from '../protocol/time.js'
-import type { Client } from './client.js'
+import type { Client } from './client/client.js'
 import type { ProviderEvent } from './events.js'
 
 /** What a provider has to be known by. */

@@ -1,9 +1,9 @@
 import type { RecordId, RecordStore } from 'sallyport/store'
-import { createKeyring } from '../../src/bff/http/cookie-keys.js'
-import { appOf, ownStore } from '../../src/bff/records/app-store.js'
-import { createSealedRecords } from '../../src/bff/records/sealed-records.js'
+import { createKeyring } from '../../src/bff/sealing/cookie-keys.js'
+import { createSealedRecords } from '../../src/bff/sealing/sealed-records.js'
 import { createSessionRecords } from '../../src/bff/sessions/stored/session-records.js'
 import type { Settings } from '../../src/bff/settings.js'
+import { appOf, ownStore } from '../../src/bff/store/app-store.js'
 import { APP } from '../world.js'
 
 /** The records of an app as the backend itself writes them: with its keys, its name and its origin. */

@@ -1,9 +1,10 @@
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { StoreError } from '../../store/contract.js'
-import type { Parts } from '../context.js'
 import { Refusal, type RefusalDetails, storeAway } from '../errors.js'
 import { refusalOf } from '../provider-refusals.js'
+import type { RateLimiting } from '../rate-limits/rate-limits.js'
+import type { Settings } from '../settings.js'
 import { refusalAnswer } from './answers.js'
 import { allowOrigin, answerPreflight, isOwnStream, requireNavigation, requireOwnPage } from './csrf.js'
 import type { Endpoint } from './endpoint.js'
@@ -15,7 +16,7 @@ import { refusalPage } from './error-page.js'
  */
 export function createRouter(
   endpoints: readonly Endpoint[],
-  { settings, limits }: Pick<Parts, 'settings' | 'limits'>,
+  { settings, limits }: { settings: Settings; limits: RateLimiting },
 ): (request: Asked) => Promise<Answer> {
   const { basePath, emit } = settings
   const pages = new Set(endpoints.flatMap(({ path, refusal }) => (refusal ? [basePath + path] : [])))

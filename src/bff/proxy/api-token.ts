@@ -1,4 +1,4 @@
-import type { Parts } from '../context.js'
+import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import type { Route } from '../routes.js'
 import type { Wanted } from '../sessions/session-record.js'
@@ -11,23 +11,20 @@ const MIN_VALIDITY = 30
 export async function apiToken(
   present: Presence,
   { resource, scope }: Route,
-  { sessions }: Parts,
+  { sessions }: BffContext,
   refused?: string,
 ): Promise<string> {
   const wanted: Wanted = { resource: [...resource], scope, minValidity: MIN_VALIDITY, ...(refused && { refused }) }
   const outcome = await sessions.token(present, wanted)
   if (outcome.type === 'token') return outcome.token.access_token
   if (outcome.type === 'ended') throw new Refusal('session_expired', { reason: outcome.reason })
-  if (outcome.type === 'refused') throw new Refusal(outcome.error, describedBy(outcome))
+  if (outcome.type === 'refused') throw new Refusal(outcome.error, { description: outcome.description })
   throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })
 }
 
-/** What else a refused token says. */
-export const describedBy = ({ description }: { description?: string }) => (description ? { description } : {})
-
 /** How a token is shown to an API: with a proof that it is ours, where it is bound to our key. */
 export async function apiCredentials(
-  { dpop }: Parts,
+  { dpop }: BffContext,
   token: string,
   { method, url }: { method: string; url: string },
 ): Promise<Record<string, string>> {

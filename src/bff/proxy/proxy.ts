@@ -2,7 +2,6 @@ import { sha256 } from '../../crypto/hash.js'
 import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { parseChallenges } from '../../protocol/http/challenge.js'
 import { hungUp, type Reply, type Until, UpstreamFailure } from '../../protocol/http/upstream.js'
-import type { Parts } from '../context.js'
 import { Refusal } from '../errors.js'
 import type { Presence } from '../sessions/sessions.js'
 import { signedInUser } from '../sessions/signed-in-user.js'
@@ -10,6 +9,7 @@ import { passedOn } from './answer.js'
 import { apiCredentials, apiToken } from './api-token.js'
 import { createFetchUpstream } from './fetch-upstream.js'
 import { bodyOf, tooLarge } from './request-body.js'
+import type { ProxyContext } from './streams.js'
 import { type Target, targetOf } from './target.js'
 
 /**
@@ -19,8 +19,8 @@ import { type Target, targetOf } from './target.js'
  * Not done: redirects are not followed; bodies are not looked at, so that an API that writes its token into one hands it to the page.
  * @see RFC 10017 section 6.1.3
  */
-export function createProxy(parts: Parts) {
-  const { settings, sessions, streams, limits, dpop } = parts
+export function createProxy(context: ProxyContext) {
+  const { settings, sessions, streams, limits, dpop } = context
   const { emit } = settings
   const throughFetch = createFetchUpstream(settings.fetch)
 
@@ -56,12 +56,12 @@ export function createProxy(parts: Parts) {
   /** What an API refuses, though it should not, is sent once more where it can be: with its nonce, then with another token. */
   async function asSomebody(request: Asked, target: Target, present: Presence, shown: string[]): Promise<Reply> {
     const { route, url } = target
-    const token = await apiToken(present, route, parts)
+    const token = await apiToken(present, route, context)
     const body = await bodyOf(request, route.limit)
     const until = route.sse && request.method === 'GET' ? streams.follow(request, present) : undefined
     const attempt = async (token: string) => {
       shown.push(token)
-      return send(request, target, body, await apiCredentials(parts, token, { method: request.method, url }), until)
+      return send(request, target, body, await apiCredentials(context, token, { method: request.method, url }), until)
     }
     let reply = await attempt(token)
     if (reply.status !== 401 || body === 'own') return reply
@@ -70,7 +70,7 @@ export function createProxy(parts: Parts) {
       reply = await attempt(token)
       if (reply.status !== 401) return reply
     }
-    const next = await apiToken(present, route, parts, await sha256(token)).catch(() => token)
+    const next = await apiToken(present, route, context, await sha256(token)).catch(() => token)
     if (next === token) return reply
     reply.discard()
     return attempt(next)

@@ -1,5 +1,6 @@
 import type { Asked } from '../../protocol/http/answer.js'
 import type { Until } from '../../protocol/http/upstream.js'
+import type { BffContext } from '../context.js'
 import { type BffEvent, shortId } from '../events.js'
 import type { Presence, Sessions } from '../sessions/sessions.js'
 
@@ -14,6 +15,11 @@ interface Open {
 }
 
 export type Streams = ReturnType<typeof createStreams>
+
+/** What the proxy works with. */
+export interface ProxyContext extends BffContext {
+  streams: Streams
+}
 
 /**
  * Streams and sockets that are open, by session. They end with it: in this process at once, in another within seconds. An

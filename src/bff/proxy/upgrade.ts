@@ -1,11 +1,11 @@
 import type { Asked } from '../../protocol/http/answer.js'
 import { toResponse } from '../../protocol/http/answer.js'
 import { StoreError } from '../../store/contract.js'
-import type { Parts } from '../context.js'
 import { Refusal } from '../errors.js'
 import { refusalAnswer } from '../http/answers.js'
 import { refusalOf } from '../provider-refusals.js'
 import { apiCredentials, apiToken } from './api-token.js'
+import type { ProxyContext } from './streams.js'
 import { type Target, targetOf } from './target.js'
 
 /** What becomes of a wish to open a WebSocket. */
@@ -31,8 +31,8 @@ export type Upgrade =
  *
  * @see RFC 6455 sections 4.2.2 and 10.2
  */
-export function createUpgrade(parts: Parts) {
-  const { settings, sessions, streams, limits } = parts
+export function createUpgrade(context: ProxyContext) {
+  const { settings, sessions, streams, limits } = context
   const { origin, emit } = settings
 
   function requireOwnSocket({ headers }: Asked): void {
@@ -50,8 +50,8 @@ export function createUpgrade(parts: Parts) {
     const present = await sessions.read(request, false)
     if (!present.record) throw new Refusal('session_expired', { reason: present.reason })
     await limits.byPerson(present.record)
-    const token = await apiToken(present, route, parts)
-    const headers = await apiCredentials(parts, token, { method: 'GET', url })
+    const token = await apiToken(present, route, context)
+    const headers = await apiCredentials(context, token, { method: 'GET', url })
     const { signal, over } = streams.follow(request, present)
     return { type: 'accepted', url, headers, timeout, signal, over }
   }

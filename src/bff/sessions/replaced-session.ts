@@ -1,9 +1,9 @@
 import type { Asked } from '../../protocol/http/answer.js'
 import type { EpochSeconds } from '../../protocol/time.js'
-import { type Keyring, openJson } from '../http/cookie-keys.js'
 import type { CookieJar } from '../http/cookies.js'
+import { REMEMBRANCE } from '../lifetimes.js'
+import { type Keyring, openJson } from '../sealing/cookie-keys.js'
 import type { Settings } from '../settings.js'
-import { REMEMBRANCE } from './session-record.js'
 
 /** A session that a sign-in takes the place of. */
 export interface Replaced {

@@ -1,9 +1,6 @@
 import type { SignedOutReason } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'
 
-/** Seconds that cookies and records outlive their session: the page can be told why nobody is signed in. */
-export const REMEMBRANCE = 86_400
-
 /** A session as it is kept: in a sealed cookie, or in a store. */
 export interface SessionRecord {
   /** 256 random bits: of a sealed session its own secret, of a stored one the digest of what the cookie holds. */

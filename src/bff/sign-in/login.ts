@@ -3,7 +3,6 @@ import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { returnTarget } from '../../protocol/http/return-to.js'
 import { calculateCodeChallenge } from '../../protocol/pkce.js'
 import { errorCode } from '../../provider/openid-client-errors.js'
-import type { Parts } from '../context.js'
 import { Refusal } from '../errors.js'
 import { redirect } from '../http/answers.js'
 import type { Endpoint } from '../http/endpoint.js'
@@ -11,7 +10,7 @@ import { type Form, one, readForm, readQuery, required } from '../http/form.js'
 import type { Provider } from '../providers.js'
 import { signIn, spending } from './sign-in.js'
 import { createSignedResponse } from './signed-response.js'
-import { beganIn, examineRequest, type OwnFlow, type Transaction } from './transaction.js'
+import { beganIn, examineRequest, type OwnFlow, type SignInContext, type Transaction } from './transaction.js'
 
 /** What may be said of a sign-in, beside where to go afterwards. */
 const standard = ['prompt', 'max_age', 'acr_values', 'login_hint', 'ui_locales']
@@ -27,8 +26,8 @@ const LONGEST_QUERY = 4096
 const silentRefusals = ['login_required', 'interaction_required', 'consent_required', 'account_selection_required']
 
 /** The backend's own code flow: no part of it is the page's. @see RFC 10017 section 6.1 */
-export function createLogin(parts: Parts) {
-  const { settings: site, providers, transactions, sessions, replaced } = parts
+export function createLogin(context: SignInContext) {
+  const { settings: site, providers, transactions, sessions, replaced } = context
   const { origin, basePath, emit } = site
 
   /** Where to go afterwards; not back into these endpoints, which would sign in or out again. */
@@ -44,7 +43,7 @@ export function createLogin(parts: Parts) {
     if (!provider) throw new Refusal('issuer_mismatch')
     const { settings } = provider
     const present = await sessions.read(request, false)
-    if (present.record) parts.limits.signedIn(request)
+    if (present.record) context.limits.signedIn(request)
     const replaces = present.record ?? (await replaced.read(request))
     const code_verifier = randomId()
     const own: OwnFlow = {
@@ -118,7 +117,7 @@ export function createLogin(parts: Parts) {
       iss: one(form, 'iss'),
       code_verifier,
     }
-    const { presence } = await signIn(request, transaction, response, parts)
+    const { presence } = await signIn(request, transaction, response, context)
     return redirect(return_to, [...cookies, ...presence.cookies, await replaced.set(presence.record)])
   }
 

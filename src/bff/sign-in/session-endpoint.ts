@@ -1,7 +1,7 @@
 import type { MaybePromise } from '../../crypto/primitives.js'
 import type { Answer, Asked } from '../../protocol/http/answer.js'
 import type { Mode, SessionAnswer, SignedOutReason } from '../../protocol/session.js'
-import type { Parts } from '../context.js'
+import type { BffContext } from '../context.js'
 import { json } from '../http/answers.js'
 import { readForm } from '../http/form.js'
 import type { Wanted } from '../sessions/session-record.js'
@@ -12,7 +12,7 @@ import { wantedParameters, wantedToken } from './requested-token.js'
 import { secondsUntil, tokenAnswer } from './sign-in.js'
 
 /** `POST /session`: who is here, with the first token; and `GET /session`, without. */
-export async function answerSession(request: Asked, { sessions, settings }: Parts): Promise<Answer> {
+export async function answerSession(request: Asked, { sessions, settings }: BffContext): Promise<Answer> {
   const { mode } = settings
   const asksForToken = request.method === 'POST' && mode !== 'proxy'
   const wanted = asksForToken ? wantedToken(await readForm(request, wantedParameters), settings) : undefined

@@ -2,7 +2,7 @@ import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { calculateCodeChallenge, isCodeVerifier } from '../../protocol/pkce.js'
 import type { CodeAnswer } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'
-import type { Parts } from '../context.js'
+import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json } from '../http/answers.js'
 import { type Form, one, required } from '../http/form.js'
@@ -13,7 +13,7 @@ import type { Presence } from '../sessions/sessions.js'
 import { userDigest } from '../sessions/signed-in-user.js'
 import { type Clocks, justObtained, leftOf, UNSAID_LIFETIME } from '../sessions/tokens.js'
 import type { Settings } from '../settings.js'
-import { isStepUp, type Transaction } from './transaction.js'
+import { isStepUp, type SignInContext, type Transaction } from './transaction.js'
 
 /**
  * `POST /token` with a code: redeems what the page brings, and answers with the first access token and what the page may
@@ -21,22 +21,22 @@ import { isStepUp, type Transaction } from './transaction.js'
  *
  * @see OpenID Connect Core 1.0 section 3.1.3, RFC 9700 section 4.5
  */
-export async function redeemCode(request: Asked, form: Form, parts: Parts): Promise<Answer> {
+export async function redeemCode(request: Asked, form: Form, context: SignInContext): Promise<Answer> {
   const code = required(form, 'code')
   const state = required(form, 'state')
   const code_verifier = required(form, 'code_verifier')
-  const { transaction, cookies } = await parts.transactions.take(request, state)
+  const { transaction, cookies } = await context.transactions.take(request, state)
   return spending(cookies, async () => {
     if (!isCodeVerifier(code_verifier) || (await calculateCodeChallenge(code_verifier)) !== transaction.code_challenge)
       throw new Refusal('invalid_grant', { description: 'The code_verifier does not fit the code_challenge.' })
     const response = { code, state, iss: one(form, 'iss'), code_verifier }
-    const { presence, access } = await signIn(request, transaction, response, parts)
+    const { presence, access } = await signIn(request, transaction, response, context)
     const answer: CodeAnswer<unknown> = {
-      ...tokenAnswer(access, parts.settings),
+      ...tokenAnswer(access, context.settings),
       user: presence.record.claims,
       user_digest: await userDigest(presence.record),
       expires_at: presence.expiresAt,
-      session_expires_in: secondsUntil(presence.expiresAt, parts.settings.now()),
+      session_expires_in: secondsUntil(presence.expiresAt, context.settings.now()),
     }
     return json(answer, [...cookies, ...presence.cookies])
   })
@@ -66,7 +66,7 @@ export async function signIn(
   request: Asked,
   transaction: Transaction,
   response: CodeResponse,
-  { providers, sessions, replaced }: Parts,
+  { providers, sessions, replaced }: BffContext,
 ): Promise<{ presence: Presence; access: AccessToken }> {
   const { issuer, redirect_uri, nonce, max_age, acr_values, resource, scope, began, own } = transaction
   const provider = providers.of(issuer)

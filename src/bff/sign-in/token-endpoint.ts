@@ -1,27 +1,26 @@
 import type { Answer, Asked } from '../../protocol/http/answer.js'
-import type { Parts } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json } from '../http/answers.js'
 import { one, readForm, required } from '../http/form.js'
-import { describedBy } from '../proxy/api-token.js'
 import { wantedParameters, wantedToken } from './requested-token.js'
 import { redeemCode, tokenAnswer } from './sign-in.js'
+import type { SignInContext } from './transaction.js'
 
 const codeParameters = ['grant_type', 'code', 'state', 'iss', 'code_verifier']
 const refreshParameters = ['grant_type', 'refused', 'sub', ...wantedParameters]
 
 /** `POST /token`: an authorization code for a session, or a session for its access token. RFC 6749 answers. */
-export async function postToken(request: Asked, parts: Parts): Promise<Answer> {
+export async function postToken(request: Asked, context: SignInContext): Promise<Answer> {
   const form = await readForm(request, [...codeParameters, ...refreshParameters])
   const grant = required(form, 'grant_type')
-  if (grant === 'authorization_code') return redeemCode(request, form, parts)
+  if (grant === 'authorization_code') return redeemCode(request, form, context)
   if (grant !== 'refresh_token') throw new Refusal('unsupported_grant_type')
 
-  const { sessions, settings } = parts
+  const { sessions, settings } = context
   const wanted = wantedToken(form, settings)
   const present = await sessions.read(request)
   if (!present.record) throw new Refusal('invalid_grant', { reason: present.reason, cookies: present.cookies })
-  parts.limits.signedIn(request)
+  context.limits.signedIn(request)
   const sub = one(form, 'sub')
   // The page shows somebody else than who is signed in now: it must not act for this person.
   if (sub !== undefined && sub !== present.record.sub) throw new Refusal('invalid_grant', { reason: 'user_changed' })
@@ -32,7 +31,7 @@ export async function postToken(request: Asked, parts: Parts): Promise<Answer> {
     case 'ended':
       throw new Refusal('invalid_grant', { reason: outcome.reason, cookies: sessions.clear(request) })
     case 'refused':
-      throw new Refusal(outcome.error, { ...describedBy(outcome), cookies: await sessions.cookies(present) })
+      throw new Refusal(outcome.error, { description: outcome.description, cookies: await sessions.cookies(present) })
     case 'not_now':
       // No session cookie: an answer that failed must not undo what a later one has set.
       throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })

@@ -3,14 +3,15 @@ import type { Asked } from '../../protocol/http/answer.js'
 import { isCodeChallenge } from '../../protocol/pkce.js'
 import { isWithin } from '../../protocol/time.js'
 import type { RecordStore } from '../../store/contract.js'
+import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
-import { type Keyring, openJson } from '../http/cookie-keys.js'
 import type { CookieJar } from '../http/cookies.js'
 import { type Form, one, required, seconds } from '../http/form.js'
+import { type Keyring, openJson } from '../sealing/cookie-keys.js'
 import type { Replaced } from '../sessions/replaced-session.js'
 import type { Absence, Presence } from '../sessions/sessions.js'
-import { recordOf } from '../sessions/stored/session-records.js'
 import type { Settings } from '../settings.js'
+import { recordOf } from '../store/record-id.js'
 import { allowedTarget } from './requested-token.js'
 
 /** What a sign-in was begun with, bound to this browser by a sealed cookie. */
@@ -136,6 +137,11 @@ export const beganIn = ({ record }: Presence | Absence): { began?: Began } =>
   record ? { began: { id: record.id, iss: record.iss, sub: record.sub } } : {}
 
 export type Transactions = ReturnType<typeof createTransactions>
+
+/** What the endpoints of sign-in work with. */
+export interface SignInContext extends BffContext {
+  transactions: Transactions
+}
 
 /** Keeps transactions in cookies of the browser that began them, one per `state`; the store knows which are spent. */
 export function createTransactions(

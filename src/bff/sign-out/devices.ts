@@ -1,8 +1,8 @@
 import type { Answer, Asked } from '../../protocol/http/answer.js'
-import type { Parts } from '../context.js'
+import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json } from '../http/answers.js'
-import { type Keyring, openJson } from '../http/cookie-keys.js'
+import { type Keyring, openJson } from '../sealing/cookie-keys.js'
 import type { Directory, Presence } from '../sessions/sessions.js'
 import { signedInUser } from '../sessions/signed-in-user.js'
 import { subjectKey } from '../sessions/stored/sign-out-stamps.js'
@@ -14,7 +14,7 @@ interface Cursor {
 }
 
 /** The person's own sessions: a list to look at, and an end to each. */
-export function createDevices({ sessions }: Parts, directory: Directory, keyring: Keyring) {
+export function createDevices({ sessions }: BffContext, directory: Directory, keyring: Keyring) {
   /** A cursor is sealed, and good for this person's list: where somebody's list goes on is nobody else's to say, or to read. */
   async function sealed(cursor: string | undefined, { record }: Presence): Promise<string | undefined> {
     if (cursor === undefined) return undefined

@@ -2,16 +2,16 @@ import { randomId } from '../../crypto/hash.js'
 import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { isWithin } from '../../protocol/time.js'
 import { within } from '../../protocol/within.js'
-import type { Parts } from '../context.js'
+import type { BffContext } from '../context.js'
 import { shortId } from '../events.js'
 import { json, redirect } from '../http/answers.js'
-import { type Keyring, openJson } from '../http/cookie-keys.js'
 import type { CookieJar } from '../http/cookies.js'
 import { readParameter } from '../http/form.js'
-import { createSealedRecords } from '../records/sealed-records.js'
+import { type Keyring, openJson } from '../sealing/cookie-keys.js'
+import { createSealedRecords } from '../sealing/sealed-records.js'
 import type { SessionRecord } from '../sessions/session-record.js'
 import type { Leftover, Presence } from '../sessions/sessions.js'
-import { recordOf } from '../sessions/stored/session-records.js'
+import { recordOf } from '../store/record-id.js'
 
 /** What goes to the provider's end-session page. The hint stays here; only `id` travels. */
 interface Continuation {
@@ -26,11 +26,16 @@ const LIFETIME = 120
 /** Seconds that a body is waited for: it comes with its headers, or somebody holds it back. */
 const PATIENCE = 3
 
+/** Whose cookies go with a sign-out. */
+interface ClearsCookies {
+  clear(request: Asked): readonly string[]
+}
+
 export type Logout = ReturnType<typeof createLogout>
 
 /** Sign-out: here first and in any case, then the refresh token, then the provider's own session. */
 export function createLogout(
-  { settings, providers, sessions, transactions, store }: Parts,
+  { settings, providers, sessions, transactions, store }: BffContext & { transactions: ClearsCookies },
   jar: CookieJar,
   keyring: Keyring,
 ) {

@@ -1,15 +1,15 @@
 import { sha256 } from '../../crypto/hash.js'
 import type { Answer, Asked } from '../../protocol/http/answer.js'
-import type { Parts } from '../context.js'
+import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json, withHeaders } from '../http/answers.js'
 import { readParameter } from '../http/form.js'
 import type { Directory } from '../sessions/sessions.js'
-import { recordOf } from '../sessions/stored/session-records.js'
+import { recordOf } from '../store/record-id.js'
 import { claimedIssuer, createLogoutTokenVerifier, refusedLogout } from './logout-token.js'
 
 /** Sign-out that the provider begins. Neither endpoint looks at a cookie: the request may come from anywhere. */
-export function createProviderLogout({ settings, providers, store }: Parts, directory: Directory) {
+export function createProviderLogout({ settings, providers, store }: BffContext, directory: Directory) {
   const { emit } = settings
   const verifiers = new Map(
     providers.all.map((provider) => [provider.settings.issuer, createLogoutTokenVerifier(provider)]),

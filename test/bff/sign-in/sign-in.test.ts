@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { generateCodeVerifier } from '../../../src/protocol/pkce.js'
 import readme from '../../../README.md?raw'
+import { generateCodeVerifier } from '../../../src/protocol/pkce.js'
 import { API, APP, begin, bodyOf, call, follow, homes, ISSUER, look, redeem, signIn } from '../../world.js'
 
 describe.each(homes)('beginning a sign-in, with %s', (_home, world) => {

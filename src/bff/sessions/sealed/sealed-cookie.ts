@@ -2,8 +2,8 @@ import { sha256 } from '../../../crypto/hash.js'
 import { cookieValues } from '../../../protocol/http/cookies.js'
 import { Refusal } from '../../errors.js'
 import type { Emit } from '../../events.js'
-import { type Keyring, parseOnce } from '../../http/cookie-keys.js'
 import type { CookieJar } from '../../http/cookies.js'
+import { type Keyring, parseOnce } from '../../sealing/cookie-keys.js'
 import type { SessionRecord } from '../session-record.js'
 
 /** Characters of one cookie's value. With name and attributes a browser's limit of 4,096 is kept. */

@@ -1,9 +1,10 @@
 import { createBounded } from '../../../protocol/bounded.js'
 import type { RecordStore } from '../../../store/contract.js'
-import type { SealedRecords } from '../../records/sealed-records.js'
+import { REMEMBRANCE } from '../../lifetimes.js'
+import type { SealedRecords } from '../../sealing/sealed-records.js'
 import type { Settings } from '../../settings.js'
-import { REMEMBRANCE, type SessionRecord } from '../session-record.js'
-import { recordOf } from './session-records.js'
+import { recordOf } from '../../store/record-id.js'
+import type { SessionRecord } from '../session-record.js'
 
 /** Sessions whose last use this process remembers at most. */
 const LIMIT = 100_000

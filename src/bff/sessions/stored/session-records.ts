@@ -1,8 +1,10 @@
 import type { SignedOutReason } from '../../../protocol/session.js'
-import type { Change, Put, RecordId, RecordStore } from '../../../store/contract.js'
-import type { SealedRecords } from '../../records/sealed-records.js'
+import type { Change, Put, RecordStore } from '../../../store/contract.js'
+import { REMEMBRANCE } from '../../lifetimes.js'
+import type { SealedRecords } from '../../sealing/sealed-records.js'
 import type { Settings } from '../../settings.js'
-import { type AccessToken, REMEMBRANCE } from '../session-record.js'
+import { recordOf } from '../../store/record-id.js'
+import type { AccessToken } from '../session-record.js'
 import type { Held } from '../session-storage.js'
 
 /** A live session as its record says it. */
@@ -22,9 +24,6 @@ type Content = Omit<Held, 'version' | 'ours'> | Tombstone
 function revive(content: Tombstone | (Held & { tokens: Iterable<readonly [string, AccessToken]> })): Content {
   return 'ended' in content ? content : { ...content, tokens: new Map(content.tokens) }
 }
-
-/** All records of one session lie in one partition, which its id begins with. */
-export const recordOf = (kind: string, id: string): RecordId => ({ kind, partition: id.slice(0, 8), id })
 
 const session = (id: string) => recordOf('session', id)
 

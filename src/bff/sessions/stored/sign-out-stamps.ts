@@ -1,10 +1,11 @@
 import { sha256 } from '../../../crypto/hash.js'
 import { type RecordStore, StoreError } from '../../../store/contract.js'
-import type { SealedRecords } from '../../records/sealed-records.js'
+import { REMEMBRANCE } from '../../lifetimes.js'
+import type { SealedRecords } from '../../sealing/sealed-records.js'
 import type { Settings } from '../../settings.js'
-import { REMEMBRANCE, type SessionRecord } from '../session-record.js'
+import { recordOf } from '../../store/record-id.js'
+import type { SessionRecord } from '../session-record.js'
 import type { Whose } from '../sessions.js'
-import { recordOf } from './session-records.js'
 
 /** Under what a person's sessions are found, and those of one session at the provider. */
 export const subjectKey = (iss: string, sub: string): Promise<string> => sha256(`sub ${iss} ${sub}`)

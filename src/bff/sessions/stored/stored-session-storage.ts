@@ -1,9 +1,10 @@
 import type { SignedOutReason } from '../../../protocol/session.js'
 import { type RecordStore, StoreError } from '../../../store/contract.js'
-import type { SealedRecords } from '../../records/sealed-records.js'
+import type { SealedRecords } from '../../sealing/sealed-records.js'
+import { recordOf } from '../../store/record-id.js'
 import type { SessionRecord } from '../session-record.js'
 import type { Attempt, Held, Shelf } from '../session-storage.js'
-import { type Live, recordOf, type SessionRecords } from './session-records.js'
+import type { Live, SessionRecords } from './session-records.js'
 import type { NotBefore } from './sign-out-stamps.js'
 
 /** What the shelf needs of the sessions that it is a part of. */

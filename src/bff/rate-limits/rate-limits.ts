@@ -5,7 +5,6 @@ import { callerOf } from '../../protocol/http/proxies.js'
 import { within } from '../../protocol/within.js'
 import { Refusal } from '../errors.js'
 import type { Emit } from '../events.js'
-import type { SessionRecord } from '../sessions/session-record.js'
 import { createAddressCounter, type RateLimiter } from './address-counter.js'
 
 export interface RateLimits {
@@ -114,7 +113,7 @@ export function createRateLimits(
     },
 
     /** @throws Refusal */
-    async byPerson({ iss, sub }: Pick<SessionRecord, 'iss' | 'sub'>): Promise<void> {
+    async byPerson({ iss, sub }: { iss: string; sub: string }): Promise<void> {
       if (person) await consume(person, `person:${await sha256(JSON.stringify([iss, sub]))}`)
     },
   }

@@ -1,7 +1,7 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { createBff, withPeer } from 'sallyport/bff'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { networkOf } from '../../../src/bff/http/rate-limits.js'
+import { networkOf } from '../../../src/bff/rate-limits/rate-limits.js'
 import { APP, bodyOf, call, homes, ISSUER, signIn, stored, type World, world } from '../../world.js'
 
 afterEach(() => {

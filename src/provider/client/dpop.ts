@@ -1,5 +1,5 @@
 import { generateProof } from 'dpop'
-import { createReading, isDynamic, type ReadingOptions, type Secret } from '../protocol/secret.js'
+import { createReading, isDynamic, type ReadingOptions, type Secret } from '../../protocol/secret.js'
 import { jktOf, readPrivateKey, thumbprint } from './private-key.js'
 
 /** Origins whose nonces are remembered at most. */

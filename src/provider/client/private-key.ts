@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, decodeJwt, exportJWK, importJWK, type JWK } from 'jose'
-import { publicMembers } from '../protocol/jwk.js'
-import { reveal, type Secret } from '../protocol/secret.js'
-import { ProviderError } from './errors.js'
+import { publicMembers } from '../../protocol/jwk.js'
+import { reveal, type Secret } from '../../protocol/secret.js'
+import { ProviderError } from '../errors.js'
 
 /** A private key as it signs, and what the other side knows it by. */
 export interface PrivateKey {

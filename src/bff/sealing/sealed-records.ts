@@ -1,6 +1,6 @@
 import type { MaybePromise } from '../../crypto/primitives.js'
 import type { Opened } from '../../crypto/seal.js'
-import { type Keyring, parseOnce } from '../http/cookie-keys.js'
+import { type Keyring, parseOnce } from './cookie-keys.js'
 
 /** What a record says, and whether it should be sealed again because an older key sealed it. */
 export interface Unsealed<Content> {

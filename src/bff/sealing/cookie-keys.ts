@@ -3,9 +3,9 @@ import { type Bounded, createBounded } from '../../protocol/bounded.js'
 import { weakness } from '../../protocol/option-checks.js'
 import { createReading, isDynamic, reveal } from '../../protocol/secret.js'
 import { Refusal } from '../errors.js'
-import { appOf } from '../records/app-store.js'
-import { REMEMBRANCE } from '../sessions/session-record.js'
+import { REMEMBRANCE } from '../lifetimes.js'
 import type { Settings } from '../settings.js'
+import { appOf } from '../store/app-store.js'
 
 /**
  * Seals and opens by purpose, for this app alone, with keys that may come from a secret manager. What another app has sealed

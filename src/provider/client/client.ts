@@ -1,7 +1,7 @@
-import { privateKeyFlaw } from '../protocol/jwk.js'
-import { type Misuse, parseUrl, validateSecret } from '../protocol/option-checks.js'
-import type { Secret } from '../protocol/secret.js'
-import { oneOf, optional, type Shape, secret as secretCheck, text } from '../protocol/shape.js'
+import { privateKeyFlaw } from '../../protocol/jwk.js'
+import { type Misuse, parseUrl, validateSecret } from '../../protocol/option-checks.js'
+import type { Secret } from '../../protocol/secret.js'
+import { oneOf, optional, type Shape, secret as secretCheck, text } from '../../protocol/shape.js'
 
 /** How this client proves to a provider which one it is. */
 export type ClientAuthentication =
