@@ -10,7 +10,7 @@ import { fileVault } from 'sallyport/node'
 import { memoryStore } from 'sallyport/store'
 import { createTokenIssuer } from 'sallyport/tokens'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { createDpop } from '../../src/provider/dpop.js'
+import { createDpop } from '../../src/provider/client/dpop.js'
 import { randomKey } from '../keys.js'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
