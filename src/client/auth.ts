@@ -5,20 +5,20 @@ import { systemNow } from '../protocol/time.js'
 import { absolute } from './absolute-url.js'
 import { createBackend, failureOf } from './backend.js'
 import { createFetch } from './calls/fetch.js'
-import { createAim } from './calls/target.js'
-import { clientError, notNow } from './errors.js'
+import { createTargetFinder } from './calls/target.js'
+import { clientError, temporaryError } from './errors.js'
 import { createBackOff } from './session/back-off.js'
-import { abortable, createRenewal, formOf, type Wanted } from './session/renewal.js'
-import { createSnapshot, guess, isolated, signedIn, subOf } from './session/snapshot.js'
-import { type Fact, openTabs } from './session/tabs.js'
-import { arrive } from './sign-in/callback.js'
-import { createDeparture } from './sign-in/redirect.js'
+import { abortable, createRenewal, formOf, type RequestedToken } from './session/renewal.js'
+import { createSnapshot, initialSession, isolated, signedIn, subOf } from './session/snapshot.js'
+import { openTabs, type TabMessage } from './session/tabs.js'
+import { handleCallback } from './sign-in/callback.js'
+import { createRedirect } from './sign-in/redirect.js'
 import type { Auth, AuthEvent, AuthOptions, LoginOptions, Session, TokenOptions } from './types.js'
 
 /** Everything that only signing in needs, oidc-client-ts included: one chunk that a returning user never fetches. */
 const loadSignIn = () =>
   import('./sign-in/sign-in.js').catch((cause) => {
-    throw notNow('chunk_unavailable', cause)
+    throw temporaryError('chunk_unavailable', cause)
   })
 
 /** Makes the page's half, in a browser. @see createAuth for what it promises */
@@ -43,7 +43,7 @@ export function createPageAuth<Claims = StandardClaims>(
     note(event.type)
     isolated(options.onEvent, event)
   }
-  const snapshot = createSnapshot<Claims>(guess(options.initial))
+  const snapshot = createSnapshot<Claims>(initialSession(options.initial))
   const backOff = createBackOff()
   const renewal = createRenewal({
     ask,
@@ -64,7 +64,7 @@ export function createPageAuth<Claims = StandardClaims>(
   /** The backend's name for whoever is here: `sub` alone may be two people's at two issuers. Older ones have none. */
   let digest: string | undefined
   let asking: Promise<Session<Claims>> | undefined
-  const { leave, go, cameBack } = createDeparture(open)
+  const { leave, go, cameBack } = createRedirect(open)
   let tabs: ReturnType<typeof openTabs> | undefined
   let listening: AbortController | undefined
 
@@ -119,7 +119,7 @@ export function createPageAuth<Claims = StandardClaims>(
    * `touch`: a person or the app did something. What the page asks by itself keeps no session alive.
    */
   async function who(first?: TokenOptions, touch?: boolean, failure?: SallyportError) {
-    if (backOff.waiting()) return notNow('backend_unavailable')
+    if (backOff.waiting()) return temporaryError('backend_unavailable')
     const mine = epoch
     const answer = await ask(`/session${touch ? '' : '?touch=false'}`, first && formOf(first))
     if (mine !== epoch) return undefined
@@ -140,8 +140,8 @@ export function createPageAuth<Claims = StandardClaims>(
   }
 
   async function begin(first: TokenOptions, touch: boolean) {
-    await arrive(backend, redirect_uri, (search) =>
-      loadSignIn().then(({ finishSignIn }) => finishSignIn(search, ports)),
+    await handleCallback(backend, redirect_uri, (search) =>
+      loadSignIn().then(({ finishSignIn }) => finishSignIn(search, context)),
     )
     if (!settled) await who(first, touch)
   }
@@ -151,7 +151,7 @@ export function createPageAuth<Claims = StandardClaims>(
     if (settled) return snapshot.get()
     // Nothing of the page's surroundings (a sandbox, blocked storage) may make it reject.
     asking ??= begin(first, touch)
-      .catch((cause) => unavailable(cause.retryable ? cause : notNow('backend_unavailable', cause)))
+      .catch((cause) => unavailable(cause.retryable ? cause : temporaryError('backend_unavailable', cause)))
       .then(() => {
         asking = undefined
         return snapshot.get()
@@ -165,7 +165,7 @@ export function createPageAuth<Claims = StandardClaims>(
     await who({}, touch)
   }
 
-  function hear(fact: Fact) {
+  function hear(fact: TabMessage) {
     const known = sub()
     if (!known) fact.in && again()
     else if (fact.out) end(fact.out)
@@ -203,30 +203,30 @@ export function createPageAuth<Claims = StandardClaims>(
     listen()
     await go(login.popup, (popup) =>
       loadSignIn()
-        .then(({ beginSignIn }) => beginSignIn(login, ports, popup))
+        .then(({ beginSignIn }) => beginSignIn(login, context, popup))
         .finally(begun),
     )
   }
 
-  async function acquire(wanted: Wanted): Promise<string> {
+  async function acquire(requested: RequestedToken): Promise<string> {
     // Whoever was here when it was asked for: what waits meanwhile is never done as somebody else.
     const examine = () => {
       const is = sub()
-      wanted.sub ??= is
-      wanted.user ??= digest
-      if (is && is !== wanted.sub) throw clientError('subject_mismatch')
+      requested.sub ??= is
+      requested.user ??= digest
+      if (is && is !== requested.sub) throw clientError('subject_mismatch')
     }
     examine()
-    const session = await ready(wanted)
+    const session = await ready(requested)
     if (!sub()) throw session.status === 'unavailable' ? session.error : clientError('login_required')
     examine()
-    return mode === 'proxy' ? '' : (renewal.current(wanted) ?? renewal.renew(wanted).finally(examine))
+    return mode === 'proxy' ? '' : (renewal.current(requested) ?? renewal.renew(requested).finally(examine))
   }
 
-  const token = (wanted: Wanted) => abortable(acquire(wanted), wanted.signal)
+  const token = (requested: RequestedToken) => abortable(acquire(requested), requested.signal)
 
   /** What the lazy chunks and `auth.fetch` may use. */
-  const ports = {
+  const context = {
     ask,
     backend,
     redirect_uri,
@@ -238,7 +238,7 @@ export function createPageAuth<Claims = StandardClaims>(
     who,
     emit,
     fetch,
-    aim: createAim(apis, location.origin, backend),
+    target: createTargetFinder(apis, location.origin, backend),
     document,
     subtle,
     getToken: token,
@@ -255,13 +255,13 @@ export function createPageAuth<Claims = StandardClaims>(
       return snapshot.subscribe(listener)
     },
     ready: () => ready(),
-    async getToken(wanted = {}) {
+    async getToken(requested = {}) {
       // Most calls end here: nothing is awaited for a token that is there.
-      const held = (!wanted.signal && renewal.current(wanted)) || (await token({ ...wanted }))
+      const held = (!requested.signal && renewal.current(requested)) || (await token({ ...requested }))
       if (!held) throw clientError('token_not_available')
       return held
     },
-    fetch: createFetch(ports),
+    fetch: createFetch(context),
     login,
     logout({ local } = {}) {
       listen()
@@ -269,7 +269,7 @@ export function createPageAuth<Claims = StandardClaims>(
         const answer = await ask('/logout', {})
         if (!answer.ok) {
           settled = false
-          throw unavailable(notNow('logout_failed', answer.cause))
+          throw unavailable(temporaryError('logout_failed', answer.cause))
         }
         tabs?.postMessage({ out: 'logged_out' })
         const next = answer.body?.['location']
@@ -286,7 +286,7 @@ export function createPageAuth<Claims = StandardClaims>(
       return snapshot.get()
     },
     secondsLeft: () => ((ends as number) - performance.now()) / 1000,
-    diagnostics: () => loadSignIn().then(({ describe }) => describe(ports, mode, snapshot.get(), trace)),
+    diagnostics: () => loadSignIn().then(({ describe }) => describe(context, mode, snapshot.get(), trace)),
     close() {
       listening?.abort()
       tabs?.close()

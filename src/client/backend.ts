@@ -1,6 +1,6 @@
 import type { SallyportError } from '../protocol/error.js'
 import type { ErrorAnswer } from '../protocol/session.js'
-import { clientError, type EagerErrorCode, isClientCode, notNow } from './errors.js'
+import { clientError, type EagerErrorCode, isClientCode, temporaryError } from './errors.js'
 
 /** Members that are `undefined` are not sent. Pairs, where a parameter stands there several times. */
 export type Form = Record<string, string | number | undefined> | [string, string][]
@@ -61,6 +61,6 @@ export const encode = (form: Form): URLSearchParams => new URLSearchParams(JSON.
  */
 export function failureOf({ status, body, cause }: Answer, otherwise: EagerErrorCode): SallyportError {
   const error = body?.error
-  if (!error || status === 408 || status === 409 || status > 428) return notNow(otherwise, cause)
+  if (!error || status === 408 || status === 409 || status > 428) return temporaryError(otherwise, cause)
   return clientError(isClientCode(error) ? error : 'request_refused', { cause })
 }

@@ -28,7 +28,7 @@ export const clientError = (code: EagerErrorCode, options?: SallyportErrorOption
   new SallyportError(code, `${code}: see docs/errors.md`, options)
 
 /** The same, for what may succeed later without anybody changing anything. */
-export const notNow = (code: EagerErrorCode, cause?: unknown): SallyportError<EagerErrorCode> =>
+export const temporaryError = (code: EagerErrorCode, cause?: unknown): SallyportError<EagerErrorCode> =>
   clientError(code, { retryable: true, cause })
 
 /** Whether a word of the backend is one of the codes above. */

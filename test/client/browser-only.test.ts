@@ -3,7 +3,7 @@ import type { Auth, AuthEvent } from 'sallyport'
 import { type BrowserOnlyAuthOptions, createBrowserOnlyAuth } from 'sallyport/browser-only'
 import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { APP, assigned, departure, goTo, ISSUER } from './page.js'
+import { APP, assigned, goTo, ISSUER, redirectUrl } from './page.js'
 
 const keys = await generateKeys()
 const API = 'https://api.example.com'
@@ -74,7 +74,7 @@ async function scene(provider: Record<string, unknown> = {}) {
   async function signIn(options: Partial<BrowserOnlyAuthOptions> = {}, login = {}) {
     const before = load(options)
     before.auth.login(login).catch(() => {})
-    const { url } = await tab.navigate(await departure())
+    const { url } = await tab.navigate(await redirectUrl())
     before.auth.close()
     assigned.length = 0
     goTo(url)
@@ -177,7 +177,7 @@ describe('browser-only mode', () => {
     const { as, load, tab } = await scene()
     const { auth } = load()
     auth.login().catch(() => {})
-    const url = new URL((await tab.navigate(await departure())).url)
+    const url = new URL((await tab.navigate(await redirectUrl())).url)
     change(url)
     auth.close()
     goTo(url.href)
@@ -321,7 +321,7 @@ describe('browser-only mode', () => {
     const { auth } = await signIn()
     auth.logout().catch(() => {})
     expect(auth.session).toEqual({ status: 'signed-out', reason: 'logged_out' })
-    const url = new URL(await departure())
+    const url = new URL(await redirectUrl())
     expect(url.pathname).toBe('/end-session')
     expect(url.searchParams.get('post_logout_redirect_uri')).toBe(`${APP}/`)
     expect(as.requests.revocation).toBe(1)

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { APP, departure, load, signedIn } from './page.js'
+import { APP, load, redirectUrl, signedIn } from './page.js'
 
 /** An API that remembers what reached it and refuses the tokens in `refused`. */
 async function withApi(options: Parameters<typeof load>[1] = {}) {
@@ -296,7 +296,7 @@ describe('auth.logout()', () => {
     const { it, tab, auth } = await signedIn()
     auth.logout().catch(() => {})
     expect(auth.session).toEqual({ status: 'signed-out', reason: 'logged_out' })
-    expect(await departure()).toBe(`${APP}/bff/logout/continue`)
+    expect(await redirectUrl()).toBe(`${APP}/bff/logout/continue`)
     expect(it.browser.jar.all().map(({ name }) => name)).toEqual(['__Host-Http-sallyport.logout'])
     expect(await load(tab, {}, it).auth.ready()).toMatchObject({ status: 'signed-out' })
   })
@@ -304,7 +304,7 @@ describe('auth.logout()', () => {
   it('[S-67] leaves once, however often it is called, and does nothing where there is no session', async () => {
     const { it, tab, auth } = await signedIn()
     for (let at = 0; at < 3; at++) auth.logout().catch(() => {})
-    await departure()
+    await redirectUrl()
     expect(location.assign).toHaveBeenCalledTimes(1)
     const stranger = load(tab, {}, it)
     await stranger.auth.logout()
@@ -351,7 +351,7 @@ describe('auth.logout()', () => {
       if (session.status === 'signed-out') auth.login().catch(() => {})
     })
     auth.logout().catch(() => {})
-    expect(await departure()).toBe(`${APP}/bff/logout/continue`)
+    expect(await redirectUrl()).toBe(`${APP}/bff/logout/continue`)
     expect(location.assign).toHaveBeenCalledTimes(1)
   })
 })

@@ -3,7 +3,7 @@ import { createRoot } from 'react-dom/client'
 import { AuthProvider, RequireAuth } from 'sallyport/react'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { stored, type World } from '../world.js'
-import { APP, assigned, departure, goTo, load, type Page, signInThrough } from './page.js'
+import { APP, assigned, goTo, load, type Page, redirectUrl, signInThrough } from './page.js'
 
 const MANY = 14
 
@@ -61,7 +61,7 @@ async function begun(it: World, tab: World['tab'], { auth }: Page) {
   assigned.length = 0
   sessionStorage.clear()
   auth.login().catch(() => {})
-  const target = await departure()
+  const target = await redirectUrl()
   const records = Object.entries(sessionStorage)
   return async () => {
     const { url } = await tab.navigate(target)
@@ -80,7 +80,7 @@ describe('fourteen tabs whose session was revoked', () => {
   it('[C-27] hidden ones wait, and are signed in by the one that is looked at', async () => {
     const { it, tabs, pages } = await revoked()
     const views = pages.map((page, at) => show(page, at === 3))
-    await act(() => departure())
+    await act(() => redirectUrl())
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(assigned).toHaveLength(1)
     expect(views.map(({ textContent }) => textContent)).toEqual(Array(MANY).fill('waiting'))
@@ -126,7 +126,7 @@ describe('fourteen tabs whose session was revoked', () => {
     for (const unmount of unmounts.splice(1)) act(unmount)
     await act(async () => comeIntoView())
     await act(async () => comeIntoView())
-    await act(() => departure())
+    await act(() => redirectUrl())
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(assigned).toHaveLength(1)
   })
@@ -167,7 +167,7 @@ describe('fourteen tabs whose session was revoked', () => {
     expect(late.auth.session).toMatchObject({ reason: 'callback_failed', error: { code: 'sign_in_superseded' } })
     assigned.length = 0
     show(late, true)
-    expect(await act(() => departure())).toContain('/authorize')
+    expect(await act(() => redirectUrl())).toContain('/authorize')
   })
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { API, ISSUER, type Tab, type WorldOptions, world } from '../world.js'
-import { APP, departure, goTo, load, type Page, signInThrough } from './page.js'
+import { APP, goTo, load, type Page, redirectUrl, signInThrough } from './page.js'
 import { comeBack, popups } from './windows.js'
 
 const demand = 'Bearer error="insufficient_user_authentication", max_age="0"'
@@ -187,7 +187,7 @@ describe('another person than the one whose request waits', () => {
     expect(await outcome(auth.fetch('/api/x', {}, { stepUp: 'redirect' }))).toBe('step_up_started')
     auth.close()
     it.as.signIn('bob')
-    goTo((await it.tab.navigate(await departure())).url)
+    goTo((await it.tab.navigate(await redirectUrl())).url)
     const after = load(it.tab, {}, it)
     expect(await after.auth.ready()).toMatchObject({ status: 'signed-in', user: { sub: 'alice' } })
     expect(after.events).toContainEqual({

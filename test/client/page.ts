@@ -40,7 +40,7 @@ export function load(tab: Tab, options: AuthOptions = {}, { now }: Partial<World
 }
 
 /** What `location.assign` was asked for, once it was. */
-export async function departure(): Promise<string> {
+export async function redirectUrl(): Promise<string> {
   await vi.waitFor(() => {
     if (!assigned.length) throw new Error('nobody has left yet')
   })
@@ -67,7 +67,7 @@ afterEach(() => {
 export async function signInThrough(it: World, tab: Tab, options: AuthOptions = {}, login = {}): Promise<Page> {
   const before = load(tab, options, it)
   before.auth.login(login).catch(() => {})
-  const { url } = await tab.navigate(await departure())
+  const { url } = await tab.navigate(await redirectUrl())
   before.auth.close()
   assigned.length = 0
   vi.mocked(location.assign).mockClear()

@@ -1,7 +1,7 @@
 import type { AuthOptions } from 'sallyport'
 import { describe, expect, it, vi } from 'vitest'
 import { API, ISSUER, world } from '../world.js'
-import { APP, departure, load, signInThrough } from './page.js'
+import { APP, load, redirectUrl, signInThrough } from './page.js'
 
 describe('a page whose backend is in proxy mode', () => {
   it('signs in through the backend, and says why it has no token', async () => {
@@ -29,7 +29,7 @@ describe('a page whose backend is in proxy mode', () => {
       returnTo: '/x?y=1',
     } as const
     auth.login({ ...wishes, params: { organization: 'acme' } }).catch(() => {})
-    const url = new URL(await departure(), APP)
+    const url = new URL(await redirectUrl(), APP)
     expect(url.pathname).toBe('/bff/login')
     expect(Object.fromEntries(url.searchParams)).toEqual({
       prompt: 'login',

@@ -2,14 +2,14 @@ import { createBrowserRouter } from 'react-router'
 import { describe, expect, it, vi } from 'vitest'
 import { createMemoryHistory, createRouter, createWebHistory } from 'vue-router'
 import { world } from '../world.js'
-import { departure, goTo, load } from './page.js'
+import { goTo, load, redirectUrl } from './page.js'
 
 /** Signs in and stops where the provider has sent the person back: at the callback. */
 async function atCallback(returnTo: string) {
   const it = await world()
   const before = load(it.tab, {}, it)
   before.auth.login({ returnTo }).catch(() => {})
-  goTo((await it.tab.navigate(await departure())).url)
+  goTo((await it.tab.navigate(await redirectUrl())).url)
   before.auth.close()
   return it
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { world } from '../world.js'
-import { APP, departure, goTo, ISSUER, load, signedIn, signInThrough } from './page.js'
+import { APP, goTo, ISSUER, load, redirectUrl, signedIn, signInThrough } from './page.js'
 import { popups } from './windows.js'
 
 describe('signing in by redirect', () => {
@@ -9,7 +9,7 @@ describe('signing in by redirect', () => {
     goTo(`${APP}/notes?page=2#third`)
     const { auth } = load(it.tab, {}, it)
     auth.login().catch(() => {})
-    const url = new URL(await departure())
+    const url = new URL(await redirectUrl())
     expect(url.origin).toBe(ISSUER)
     expect(url.searchParams.get('code_challenge_method')).toBe('S256')
     expect(url.searchParams.get('code_challenge')).toHaveLength(43)
@@ -31,7 +31,7 @@ describe('signing in by redirect', () => {
     const it = await world()
     const before = load(it.tab, {}, it)
     before.auth.login().catch(() => {})
-    const back = await it.tab.navigate(await departure())
+    const back = await it.tab.navigate(await redirectUrl())
     goTo(`${back.url}&&tab=a%20b&x=&y#/hash?z`)
     const length = history.length
     const page = load(it.tab, { onReturn: () => {} }, it)
@@ -47,7 +47,7 @@ describe('signing in by redirect', () => {
     const it = await world()
     const before = load(it.tab, {}, it)
     before.auth.login().catch(() => {})
-    const back = await it.tab.navigate(await departure())
+    const back = await it.tab.navigate(await redirectUrl())
     goTo(back.url)
     const onReturn = vi.fn()
     const first = load(it.tab, { onReturn }, it)
@@ -203,7 +203,7 @@ describe('signing in by redirect', () => {
     const before = load(it.tab, {}, it)
     it.as.deny('access_denied', '<img src=x onerror=alert(1)>')
     before.auth.login({ returnTo: '/notes' }).catch(() => {})
-    const back = await it.tab.navigate(await departure())
+    const back = await it.tab.navigate(await redirectUrl())
     goTo(back.url)
     const { auth } = load(it.tab, {}, it)
     const session = await auth.ready()
@@ -252,7 +252,7 @@ describe('signing in by redirect', () => {
     const it = await world()
     const before = load(it.tab, {}, it)
     before.auth.login().catch(() => {})
-    const back = await it.tab.navigate(await departure())
+    const back = await it.tab.navigate(await redirectUrl())
     const key = sessionStorage.key(0) ?? ''
     sessionStorage.setItem(
       key,
@@ -277,13 +277,13 @@ describe('signing in by redirect', () => {
     const options = { onReturn: (path: string) => returned.push(path) }
     const a = load(it.tab, options, it)
     a.auth.login({ returnTo: '/a' }).catch(() => {})
-    const urlA = await departure()
+    const urlA = await redirectUrl()
     a.auth.close()
     const b = load(it.tab, options, it)
     b.auth.login({ returnTo: '/b' }).catch(() => {})
     await vi.waitFor(() => expect(urlA).not.toBe(location.assign))
-    await vi.waitFor(async () => expect(await departure()).not.toBe(urlA))
-    const urlB = await departure()
+    await vi.waitFor(async () => expect(await redirectUrl()).not.toBe(urlA))
+    const urlB = await redirectUrl()
     for (const url of [urlB, urlA]) {
       goTo((await it.tab.navigate(url)).url)
       expect(await load(it.tab, options, it).auth.ready()).toMatchObject({ status: 'signed-in' })
@@ -295,7 +295,7 @@ describe('signing in by redirect', () => {
     const it = await world()
     const before = load(it.tab, {}, it)
     before.auth.login().catch(() => {})
-    const back = await it.tab.navigate(await departure())
+    const back = await it.tab.navigate(await redirectUrl())
     sessionStorage.clear()
     goTo(back.url)
     expect(await load(it.tab, {}, it).auth.ready()).toMatchObject({
@@ -311,7 +311,7 @@ describe('signing in by redirect', () => {
     for (let at = 0; at < 50; at++) {
       const { auth } = load(it.tab, {}, it)
       auth.login().catch(() => {})
-      await departure()
+      await redirectUrl()
       auth.close()
       vi.setSystemTime(Date.now() + 120_000)
       const { assigned } = await import('./page.js')
@@ -342,7 +342,7 @@ describe('signing in by redirect', () => {
     )
     const first = load(it.tab, {}, it)
     first.auth.login().catch(() => {})
-    expect(await departure()).toContain(ISSUER)
+    expect(await redirectUrl()).toContain(ISSUER)
     expect(real.getItem('sallyport.old')).toBeNull()
     left = 99
     const second = load(it.tab, {}, it)
@@ -354,7 +354,7 @@ describe('signing in by redirect', () => {
     const it = await world()
     const before = load(it.tab, {}, it)
     before.auth.login().catch(() => {})
-    const back = await it.tab.navigate(await departure())
+    const back = await it.tab.navigate(await redirectUrl())
     sessionStorage.setItem(sessionStorage.key(0) ?? '', junk)
     goTo(back.url)
     expect(await load(it.tab, {}, it).auth.ready()).toMatchObject({ error: { code: 'state_mismatch' } })
@@ -369,7 +369,7 @@ describe('signing in by redirect', () => {
     const it = await world()
     const before = load(it.tab, {}, it)
     before.auth.login().catch(() => {})
-    const back = await it.tab.navigate(await departure())
+    const back = await it.tab.navigate(await redirectUrl())
     it.advance(601)
     goTo(back.url)
     expect(await load(it.tab, {}, it).auth.ready()).toMatchObject({ error: { code: 'transaction_expired' } })
@@ -417,7 +417,7 @@ describe('signing in by redirect', () => {
     it.as.fail('discovery', { status: 500 })
     await expect(auth.login()).rejects.toMatchObject({ code: 'login_unavailable', retryable: true })
     auth.login().catch(() => {})
-    expect(await departure()).toContain(ISSUER)
+    expect(await redirectUrl()).toContain(ISSUER)
   })
 
   it('[S-21] calls an outage during the exchange what it is', async () => {
@@ -439,7 +439,7 @@ describe('signing in by redirect', () => {
     }
     const before = load(it.tab, {}, it)
     before.auth.login().catch(() => {})
-    goTo((await it.tab.navigate(await departure())).url)
+    goTo((await it.tab.navigate(await redirectUrl())).url)
     const { auth } = load(it.tab, { onReturn: bad, onEvent: bad }, it)
     const heard = vi.fn()
     auth.subscribe(bad)
@@ -456,7 +456,7 @@ describe('signing in by redirect', () => {
     const [one, two] = [auth.login(), auth.login()]
     one.catch(() => {})
     two.catch(() => {})
-    await departure()
+    await redirectUrl()
     expect(asked).toEqual(['/bff/.well-known/openid-configuration', '/bff/transaction'])
     expect(location.assign).toHaveBeenCalledTimes(1)
   })
@@ -465,7 +465,7 @@ describe('signing in by redirect', () => {
     const it = await world()
     const { auth, asked } = load(it.tab, {}, it)
     auth.login().catch(() => {})
-    const first = await departure()
+    const first = await redirectUrl()
     auth.login().catch(() => {})
     expect(location.assign).toHaveBeenCalledTimes(2)
     expect(location.assign).toHaveBeenLastCalledWith(first)
@@ -478,7 +478,7 @@ describe('signing in by redirect', () => {
     const authorization_details = [{ type: 'payment', actions: ['initiate'], amount: { value: 100, currency: 'EUR' } }]
     const resource = ['https://api.example.com', 'https://other.example.com']
     auth.login({ prompt: 'create', authorization_details, resource }).catch(() => {})
-    const asked = new URL(await departure()).searchParams
+    const asked = new URL(await redirectUrl()).searchParams
     expect(asked.get('prompt')).toBe('create')
     expect(JSON.parse(asked.get('authorization_details') ?? '')).toEqual(authorization_details)
     expect(asked.getAll('resource')).toEqual(resource)
@@ -504,7 +504,7 @@ describe('signing in by redirect', () => {
       await expect(auth.login({ params: { [name]: 'x' } }), name).rejects.toThrow(TypeError)
     await expect(auth.login({ params: { kc_idp_hint: 'x' } })).rejects.toMatchObject({ code: 'request_refused' })
     auth.login({ params: { organization: 'acme' }, prompt: 'login', max_age: 0, login_hint: 'alice' }).catch(() => {})
-    const { searchParams } = new URL(await departure())
+    const { searchParams } = new URL(await redirectUrl())
     expect(Object.fromEntries(searchParams)).toMatchObject({
       organization: 'acme',
       prompt: 'login',
@@ -517,7 +517,7 @@ describe('signing in by redirect', () => {
     const it = await world()
     const before = load(it.tab, {}, it)
     before.auth.login().catch(() => {})
-    goTo((await it.tab.navigate(await departure())).url)
+    goTo((await it.tab.navigate(await redirectUrl())).url)
     vi.resetModules()
     vi.doMock('../../src/client/sign-in/sign-in.js', () => {
       throw new Error('network')

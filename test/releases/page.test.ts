@@ -1,7 +1,7 @@
 import { createAuth } from 'sallyport'
 import { createBff } from 'sallyport/bff'
 import { describe, expect, it } from 'vitest'
-import { departure, goTo, load } from '../client/page.js'
+import { goTo, load, redirectUrl } from '../client/page.js'
 import { type World, world } from '../world.js'
 import { fileOf, unpack } from './release.js'
 
@@ -22,7 +22,7 @@ describe.each(releases)('%s', (_, page, backend) => {
     const before = open(it, it)
     expect(await before.auth.ready()).toEqual({ status: 'signed-out', reason: 'none' })
     before.auth.login().catch(() => {})
-    const { url } = await it.tab.navigate(await departure())
+    const { url } = await it.tab.navigate(await redirectUrl())
     before.auth.close()
     goTo(url)
     const after = open(it, it)

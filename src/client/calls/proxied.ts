@@ -1,9 +1,9 @@
 import { clientError } from '../errors.js'
-import type { Wanted } from '../session/renewal.js'
+import type { RequestedToken } from '../session/renewal.js'
 import type { FetchOptions } from '../types.js'
-import type { FetchPorts } from './context.js'
+import type { CallContext } from './context.js'
 import { stepUp } from './step-up.js'
-import type { Aim } from './target.js'
+import type { CallTarget } from './target.js'
 
 /**
  * The same call in proxy mode: no token is here, the backend attaches one. An entry of `apis` goes to its `route`, a path
@@ -11,12 +11,12 @@ import type { Aim } from './target.js'
  */
 export async function proxied(
   url: URL,
-  { url: prefix, api: { route } }: Aim,
+  { url: prefix, api: { route } }: CallTarget,
   request: Request,
   stream: Blob | null,
   init: RequestInit | undefined,
-  wanted: Wanted,
-  { fetch, backend, who, login, getToken }: FetchPorts,
+  requested: RequestedToken,
+  { fetch, backend, who, login, getToken }: CallContext,
   options: FetchOptions | undefined,
 ): Promise<Response> {
   const rest = url.pathname.slice(prefix.pathname.replace(/\/$/, '').length)
@@ -26,7 +26,7 @@ export async function proxied(
   const headers = new Headers(request.headers)
   headers.set('Sallyport-CSRF', '1')
   // As whom: the backend refuses it while somebody else is signed in.
-  if (wanted.user) headers.set('Sallyport-User', wanted.user)
+  if (requested.user) headers.set('Sallyport-User', requested.user)
   const body = stream ?? (await bodyOf(request, init, headers))
   // Member by member: as the second argument a Request brings its body as a stream in one browser, and not at all in another.
   const { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive, signal } = request
@@ -34,7 +34,7 @@ export async function proxied(
   const send = () => fetch(target, { ...same, headers, body, credentials: 'include' })
   const response = await send()
   const stepped =
-    response.status === 401 && !stream && (await stepUp(response, options, login, () => getToken(wanted).then(send)))
+    response.status === 401 && !stream && (await stepUp(response, options, login, () => getToken(requested).then(send)))
   if (stepped) return stepped
   // The backend's own refusal, not the API's: perhaps nobody is signed in any more, or somebody else.
   if (response.status === 401 ? !response.headers.has('www-authenticate') : await isChanged(response)) who()

@@ -1,7 +1,7 @@
 import { encodeBase64url } from '../../protocol/base64url.js'
-import type { Wanted } from '../session/renewal.js'
+import type { RequestedToken } from '../session/renewal.js'
 import type { FetchOptions } from '../types.js'
-import type { FetchPorts } from './context.js'
+import type { CallContext } from './context.js'
 import { stepUp } from './step-up.js'
 
 /**
@@ -14,16 +14,16 @@ import { stepUp } from './step-up.js'
 export async function replay(
   response: Response,
   refused: string,
-  wanted: Wanted,
+  requested: RequestedToken,
   send: (token: string) => Promise<Response>,
-  { subtle, getToken, login }: FetchPorts,
+  { subtle, getToken, login }: CallContext,
   options: FetchOptions | undefined,
 ): Promise<Response> {
-  const stepped = await stepUp(response, options, login, async () => send(await getToken(wanted)))
+  const stepped = await stepUp(response, options, login, async () => send(await getToken(requested)))
   if (stepped) return stepped
   const bytes = await subtle.digest('SHA-256', new TextEncoder().encode(refused))
   const digest = encodeBase64url(new Uint8Array(bytes))
-  const token = await getToken({ ...wanted, refused, digest }).catch(() => refused)
+  const token = await getToken({ ...requested, refused, digest }).catch(() => refused)
   if (token === refused) return response
   await response.body?.cancel()
   return send(token)

@@ -1,7 +1,7 @@
 import { SallyportError } from '../../protocol/error.js'
 import { parseChallenges } from '../../protocol/http/challenge.js'
 import type { FetchOptions, LoginOptions } from '../types.js'
-import type { FetchPorts } from './context.js'
+import type { CallContext } from './context.js'
 
 /** What can come of a step-up besides its answer, code → message. */
 export const stepUpErrors = {
@@ -14,7 +14,7 @@ export type StepUpErrorCode = keyof typeof stepUpErrors
 const stepUpError = (code: StepUpErrorCode, cause?: unknown) => new SallyportError(code, stepUpErrors[code], { cause })
 
 /** What an API wants of the sign-in; `undefined` where it wants something else. @see RFC 9470 section 3 */
-function wantedBy({ status, headers }: Response): LoginOptions | undefined {
+function requestedLogin({ status, headers }: Response): LoginOptions | undefined {
   const challenge = parseChallenges((status === 401 && headers.get('www-authenticate')) || '').find(
     ({ parameters }) => parameters['error'] === 'insufficient_user_authentication',
   )
@@ -34,11 +34,11 @@ const popups = { popup: true, 'popup-or-redirect': 'or-redirect', redirect: fals
 export async function stepUp(
   response: Response,
   { stepUp: how = 'never' }: FetchOptions = {},
-  login: FetchPorts['login'],
+  login: CallContext['login'],
   again: () => Promise<Response>,
 ): Promise<Response | undefined> {
-  const wanted = wantedBy(response)
-  if (!wanted || how === 'never') return wanted && response
+  const requested = requestedLogin(response)
+  if (!requested || how === 'never') return requested && response
   if (!Object.hasOwn(popups, how)) throw new TypeError(`auth.fetch: "stepUp" is one of ${Object.keys(popups)}, never`)
   const popup = popups[how]
   await response.body?.cancel()
@@ -47,12 +47,12 @@ export async function stepUp(
   async function go(): Promise<Response> {
     // Settled by whichever is first. A login that leaves the page never resolves; a failure comes instead of leaving.
     const signedIn = await new Promise<boolean>((resolve, reject) => {
-      login({ ...wanted, popup }, () => setTimeout(resolve, 0, false)).then(() => resolve(true), reject)
+      login({ ...requested, popup }, () => setTimeout(resolve, 0, false)).then(() => resolve(true), reject)
     })
     if (!signedIn) throw stepUpError('step_up_started')
     sent = true
     const answer = await again()
-    if (wantedBy(answer)) throw stepUpError('step_up_failed', wanted)
+    if (requestedLogin(answer)) throw stepUpError('step_up_failed', requested)
     return answer
   }
 

@@ -1,11 +1,11 @@
 import type { SignedOutReason, TokenAnswer } from '../../protocol/session.js'
 import type { Now } from '../../protocol/time.js'
 import { type Backend, failureOf } from '../backend.js'
-import { clientError, notNow } from '../errors.js'
+import { clientError, temporaryError } from '../errors.js'
 import type { AuthEvent, TokenOptions } from '../types.js'
 import type { BackOff } from './back-off.js'
 
-interface Held {
+interface HeldToken {
   token: string
   expiresIn: number
   /** By the clock of this page's tokens. */
@@ -13,7 +13,7 @@ interface Held {
 }
 
 /** What is asked for, and which token will not do. */
-export interface Wanted extends TokenOptions {
+export interface RequestedToken extends TokenOptions {
   /** A token that an API refused. */
   refused?: string
   /** Its SHA-256, for the backend. */
@@ -24,7 +24,7 @@ export interface Wanted extends TokenOptions {
 }
 
 /** What renewal needs to know and to say; it decides nothing about sessions. */
-export interface RenewalPorts {
+export interface RenewalContext {
   ask: Backend
   now: Now
   backOff: BackOff
@@ -41,8 +41,8 @@ export interface RenewalPorts {
  * No timer decides validity: the clock is read when a token is asked for. What has passed is the larger of what the two
  * clocks say, so that one set back does not make an old token young.
  */
-export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalPorts) {
-  let held = new Map<string, Held>()
+export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalContext) {
+  let held = new Map<string, HeldToken>()
   let flights = new Map<string, Promise<string>>()
   let last: Promise<unknown> = Promise.resolve()
 
@@ -61,33 +61,33 @@ export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalPort
     time += Math.max(age, passed)
     return time
   }
-  const left = ({ end }: Held) => end - clock()
+  const left = ({ end }: HeldToken) => end - clock()
 
-  function keep(wanted: TokenOptions, { access_token: token, expires_in }: TokenAnswer): string {
+  function keep(requested: TokenOptions, { access_token: token, expires_in }: TokenAnswer): string {
     const expiresIn = +expires_in || 60
-    held.set(keyOf(wanted), { token, expiresIn, end: clock() + expiresIn })
+    held.set(keyOf(requested), { token, expiresIn, end: clock() + expiresIn })
     return token
   }
 
   /** The token in memory if it is good enough, without asking anybody. */
-  function current(wanted: Wanted): string | undefined {
-    const { minValidity = 30, refused } = wanted
-    const entry = held.get(keyOf(wanted))
+  function current(requested: RequestedToken): string | undefined {
+    const { minValidity = 30, refused } = requested
+    const entry = held.get(keyOf(requested))
     if (!entry || entry.token === refused) return undefined
     // A token that had less left when it came is the best there was: half of that is then enough.
     const need = entry.expiresIn <= minValidity ? entry.expiresIn / 2 : minValidity
     return left(entry) >= need ? entry.token : undefined
   }
 
-  async function renew(wanted: Wanted): Promise<string> {
-    const key = keyOf(wanted)
+  async function renew(requested: RequestedToken): Promise<string> {
+    const key = keyOf(requested)
     const mine = held
     const question = () =>
       ask('/token', {
-        ...formOf(wanted),
+        ...formOf(requested),
         grant_type: 'refresh_token',
-        refused: wanted.digest,
-        sub: wanted.sub,
+        refused: requested.digest,
+        sub: requested.sub,
       })
     let answer = backOff.waiting() ? undefined : await question()
     if (answer?.status === 409) {
@@ -106,18 +106,18 @@ export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalPort
     if (answer?.ok && body?.['access_token']) {
       backOff.reset()
       emit({ type: 'token_renewed' })
-      return keep(wanted, body as unknown as TokenAnswer)
+      return keep(requested, body as unknown as TokenAnswer)
     }
     if (body?.error === 'invalid_grant') {
       // Of whoever it was asked for: somebody else may be here by now.
-      if (wanted.sub === sub()) end(body.reason ?? 'revoked', true)
+      if (requested.sub === sub()) end(body.reason ?? 'revoked', true)
       throw clientError('login_required')
     }
-    const failure = answer ? failureOf(answer, 'refresh_unavailable') : notNow('refresh_unavailable')
+    const failure = answer ? failureOf(answer, 'refresh_unavailable') : temporaryError('refresh_unavailable')
     if (failure.retryable) {
       if (answer) backOff.failed(answer.retryAfter)
       const entry = held.get(key)
-      if (entry && entry.token !== wanted.refused && left(entry) > 0) return entry.token
+      if (entry && entry.token !== requested.refused && left(entry) > 0) return entry.token
     }
     throw failure
   }
@@ -131,11 +131,11 @@ export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalPort
       flights = new Map()
     },
     /** One request at a time, whoever asks for whatever; the same question is asked once. */
-    renew(wanted: Wanted): Promise<string> {
-      const name = keyOf(wanted) + wanted.digest
+    renew(requested: RequestedToken): Promise<string> {
+      const name = keyOf(requested) + requested.digest
       const mine = flights
       const flight =
-        mine.get(name) ?? last.then(() => current(wanted) ?? renew(wanted)).finally(() => mine.delete(name))
+        mine.get(name) ?? last.then(() => current(requested) ?? renew(requested)).finally(() => mine.delete(name))
       mine.set(name, flight)
       last = flight.catch(() => {})
       return flight

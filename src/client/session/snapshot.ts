@@ -41,7 +41,7 @@ export const signedIn = <Claims>({ user, expires_at }: { user: Claims; expires_a
 })
 
 /** What the server guessed while it rendered the page. */
-export const guess = <Claims>(answer: SessionAnswer<Claims> | undefined): Session<Claims> => {
+export const initialSession = <Claims>(answer: SessionAnswer<Claims> | undefined): Session<Claims> => {
   if (!answer) return { status: 'pending' }
   return answer.expires_at === null ? { status: 'signed-out', reason: answer.reason } : signedIn(answer)
 }

@@ -1,7 +1,7 @@
 import type { SignedOutReason } from '../../protocol/session.js'
 
 /** Facts that tabs tell each other. Never a token: any script of this origin can listen. */
-export interface Fact {
+export interface TabMessage {
   /** The subject that has signed in, or whose session goes on. */
   in?: string
   out?: SignedOutReason
@@ -15,8 +15,8 @@ export interface Fact {
  */
 export function openTabs(
   backend: string,
-  hear: (fact: Fact) => void,
-): { postMessage(fact: Fact): void; close(): void } {
+  hear: (fact: TabMessage) => void,
+): { postMessage(fact: TabMessage): void; close(): void } {
   const channel = new BroadcastChannel(`sallyport ${backend}`)
   channel.onmessage = ({ data }) => {
     if (typeof data?.in === 'string' || /^(logged_out|expired|revoked|refresh_(rejected|lost))$/.test(data?.out))

@@ -11,7 +11,7 @@ import { createRequest, removeRecords, type SignInRequest } from './oidc.js'
 const reserved =
   /^(client_id|redirect_uri|response_type|response_mode|scope|state|nonce|code_challenge|code_challenge_method|request|request_uri|id_token_hint|prompt|login_hint|max_age|acr_values|ui_locales|resource|authorization_details|claims|registration|dpop_jkt|client_secret|display)$/
 
-export interface BeginPorts {
+export interface SignInContext {
   ask: Backend
   backend: string
   redirect_uri: string
@@ -35,7 +35,7 @@ export interface Begun {
 /** Makes the authorization request, and has the backend bind it to this browser. */
 export async function requestAuthorization(
   login: LoginOptions,
-  { ask, backend, redirect_uri, now }: BeginPorts,
+  { ask, backend, redirect_uri, now }: SignInContext,
 ): Promise<Begun> {
   const { returnTo, popup: _, authorization_details, params = {}, resource, ...standard } = login
   const misplaced = Object.keys(params).find((name) => reserved.test(name))

@@ -9,7 +9,7 @@ const callbacks = new Map<string, { search: string; work?: Promise<void> | undef
  *
  * Throws what `finish` throws, because its chunk did not come: the next call tries again.
  */
-export async function arrive(
+export async function handleCallback(
   backend: string,
   redirect_uri: string,
   finish: (search: string) => Promise<void>,

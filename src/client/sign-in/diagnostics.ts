@@ -1,9 +1,9 @@
 import type { Session } from '../types.js'
-import type { BeginPorts } from './authorization-request.js'
+import type { SignInContext } from './authorization-request.js'
 
 /** Facts about this page and what happened in it, without a token, a code, a claim or a query. */
 export async function describe(
-  { backend, redirect_uri, now }: BeginPorts,
+  { backend, redirect_uri, now }: SignInContext,
   mode: string | undefined,
   session: Session<unknown>,
   trace: readonly string[],

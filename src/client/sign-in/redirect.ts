@@ -2,7 +2,7 @@ import type { SallyportError } from '../../protocol/error.js'
 import { clientError } from '../errors.js'
 
 /** Leaving the page, or opening a window for it: once, however often it is asked. */
-export function createDeparture(open: Window['open']) {
+export function createRedirect(open: Window['open']) {
   let leaving: Promise<void> | undefined
   /** Where to, once it is known. */
   let target: string | undefined

@@ -3,14 +3,14 @@ import { returnTarget } from '../../protocol/http/return-to.js'
 import type { CodeAnswer, TokenAnswer } from '../../protocol/session.js'
 import { isolated } from '../session/snapshot.js'
 import type { AuthEvent, AuthOptions, LoginOptions, TokenOptions } from '../types.js'
-import { type BeginPorts, failed, requestAuthorization } from './authorization-request.js'
+import { failed, requestAuthorization, type SignInContext } from './authorization-request.js'
 import { signInError } from './errors.js'
 import { breakLoop, noteOutcome } from './login-loop.js'
 import { RECORD_LIFETIME, type SignInRecord, takeRecord } from './oidc.js'
 import { askByPopup, handOver } from './popup.js'
 
 /** What finishing needs and may do to the page's state. */
-export interface FinishPorts<Claims> extends BeginPorts {
+export interface CallbackContext<Claims> extends SignInContext {
   forget(): void
   keep(wanted: TokenOptions, token: TokenAnswer): void
   enter(answer: CodeAnswer<Claims>, secondsLeft: number | undefined): void
@@ -22,7 +22,7 @@ export interface FinishPorts<Claims> extends BeginPorts {
   onReturn: AuthOptions['onReturn']
 }
 
-function accept<Claims>(answer: CodeAnswer<Claims>, { forget, keep, enter, tell }: FinishPorts<Claims>) {
+function accept<Claims>(answer: CodeAnswer<Claims>, { forget, keep, enter, tell }: CallbackContext<Claims>) {
   forget()
   keep({}, answer)
   enter(answer, answer.session_expires_in)
@@ -30,7 +30,11 @@ function accept<Claims>(answer: CodeAnswer<Claims>, { forget, keep, enter, tell 
 }
 
 /** Asks who is here now, whoever was; what goes wrong is the answer. */
-async function anew<Claims>({ forget, who, tell }: FinishPorts<Claims>): Promise<SallyportError | undefined> {
+async function readSessionAgain<Claims>({
+  forget,
+  who,
+  tell,
+}: CallbackContext<Claims>): Promise<SallyportError | undefined> {
   forget()
   const failure = await who({}, true)
   tell()
@@ -45,28 +49,28 @@ export { describe } from './diagnostics.js'
  */
 export async function beginSignIn<Claims>(
   login: LoginOptions,
-  ports: FinishPorts<Claims>,
+  context: CallbackContext<Claims>,
   popup?: Window,
 ): Promise<string | undefined> {
   if (!popup) {
     if (login.popup === true) throw signInError('popup_blocked')
-    const { url } = await requestAuthorization(login, ports)
-    breakLoop(ports.now)
+    const { url } = await requestAuthorization(login, context)
+    breakLoop(context.now)
     return url
   }
   // In proxy mode the backend finishes it: the popup comes back with a name to call by, and no code.
   const name = crypto.randomUUID()
-  const returnTo = `${new URL(ports.redirect_uri).pathname}?code=&state=${name}`
-  const { url, state } = await requestAuthorization({ ...login, returnTo }, ports)
+  const returnTo = `${new URL(context.redirect_uri).pathname}?code=&state=${name}`
+  const { url, state } = await requestAuthorization({ ...login, returnTo }, context)
   const search = await askByPopup(popup, url, state ?? name)
   if (state === undefined) {
-    const failure = await anew(ports)
+    const failure = await readSessionAgain(context)
     if (failure) throw failure
     return undefined
   }
-  const { outcome } = await judge<Claims>(search, ports)
+  const { outcome } = await checkResponse<Claims>(search, context)
   if (!('access_token' in outcome)) throw outcome
-  accept(outcome, ports)
+  accept(outcome, context)
   return undefined
 }
 
@@ -74,40 +78,40 @@ export async function beginSignIn<Claims>(
  * Matches an authorization response (`search`, as it came) with its record, has the backend redeem the code, and takes
  * the person back to where they were. Whatever is wrong with the response ends in `refuse`.
  */
-export async function finishSignIn<Claims>(search: string, ports: FinishPorts<Claims>): Promise<void> {
+export async function finishSignIn<Claims>(search: string, context: CallbackContext<Claims>): Promise<void> {
   replaceUrl(history.state, location.pathname + withoutResponse(search) + location.hash)
-  const { outcome, record, state } = await judge<Claims>(search, ports)
+  const { outcome, record, state } = await checkResponse<Claims>(search, context)
   if (!record && state && (await handOver(search, state).catch(() => false))) {
     // This is a popup, and the page that opened it goes on. Should it stay open, it is a page of the app like any other.
     await new Promise((resolve) => setTimeout(resolve, 1000))
-    await anew(ports)
+    await readSessionAgain(context)
   } else if ('access_token' in outcome) {
     noteOutcome('signed_in')
-    accept(outcome, ports)
+    accept(outcome, context)
   } else {
     noteOutcome(outcome.code)
-    ports.emit({ type: 'callback_failed', error: outcome })
-    await ports.who({}, true, outcome)
+    context.emit({ type: 'callback_failed', error: outcome })
+    await context.who({}, true, outcome)
   }
   // Without a record: the start of the app, which is where its callback is.
-  const start = new URL('.', ports.redirect_uri).pathname
-  isolated(ports.onReturn ?? returnByPopState, returnTarget(record?.returnTo ?? start, location.origin))
+  const start = new URL('.', context.redirect_uri).pathname
+  isolated(context.onReturn ?? returnByPopState, returnTarget(record?.returnTo ?? start, location.origin))
 }
 
 /** What an authorization response is worth. `record`: what this tab had kept of the request; each serves once. */
-async function judge<Claims>(search: string, ports: BeginPorts) {
+async function checkResponse<Claims>(search: string, context: SignInContext) {
   const parameters = new URLSearchParams(search)
   const once = ['state', 'code', 'iss', 'error'].every((name) => parameters.getAll(name).length < 2)
   const state = once ? (parameters.get('state') ?? '') : ''
   const record = await takeRecord(state).catch(() => undefined)
-  const outcome = record ? await redeem<Claims>(parameters, record, ports) : signInError('state_mismatch')
+  const outcome = record ? await redeem<Claims>(parameters, record, context) : signInError('state_mismatch')
   return { outcome, record, state }
 }
 
 async function redeem<Claims>(
   parameters: URLSearchParams,
   record: SignInRecord,
-  { ask, now }: BeginPorts,
+  { ask, now }: SignInContext,
 ): Promise<CodeAnswer<Claims> | SallyportError> {
   const age = now() - record.at
   if (!(age <= RECORD_LIFETIME)) return signInError('transaction_expired')
