@@ -238,7 +238,7 @@ export function createPageAuth<Claims = StandardClaims>(
     who,
     emit,
     fetch,
-    target: createTargetFinder(apis, location.origin, backend),
+    api: createTargetFinder(apis, location.origin, backend),
     document,
     subtle,
     getToken: token,

@@ -57,7 +57,7 @@ export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions
   const { user, token = 'test-token', status = user === undefined ? 'signed-out' : 'signed-in' } = options
   const document = globalThis.document ?? { baseURI: 'http://localhost/' }
   const backend = new URL(options.bff ?? '/bff', document.baseURI).href.replace(/\/$/, '')
-  const target = createTargetFinder(options.apis ?? {}, new URL(document.baseURI).origin, backend)
+  const api = createTargetFinder(options.apis ?? {}, new URL(document.baseURI).origin, backend)
   const listeners = new Set<(session: Session<Claims>) => void>()
   const calls: TestAuthCalls = { login: [], logout: [], getToken: [], extend: 0 }
   let session = initial(status, user)
@@ -95,7 +95,7 @@ export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions
     getToken,
     fetch: createFetch({
       fetch: (input, init) => (options.fetch ?? globalThis.fetch)(input, init),
-      target,
+      api,
       document,
       backend,
       subtle: crypto.subtle,

@@ -5,7 +5,8 @@ import type { CallTarget } from './target.js'
 /** How `auth.fetch` gets its tokens. */
 export interface CallContext {
   fetch: typeof globalThis.fetch
-  target(url: URL): CallTarget | undefined
+  /** The API that an address belongs to. */
+  api(url: URL): CallTarget | undefined
   backend: string
   /** Its base URL is what `fetch` resolves against, a `<base>` element included. */
   document: Pick<Document, 'baseURI'>

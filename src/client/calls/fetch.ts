@@ -7,7 +7,7 @@ export function createFetch(context: CallContext) {
   return async (input: RequestInfo | URL, init?: RequestInit, options?: FetchOptions): Promise<Response> => {
     const given = input instanceof Request ? input : undefined
     const url = new URL(given?.url ?? `${input}`, context.document.baseURI)
-    const found = context.target(url)
+    const found = context.api(url)
     if (!found) throw clientError('origin_not_allowed')
     // All of it as it is now: its owner may change it while a token is awaited. A stream whole: Firefox and Safari cannot
     // send one, Chromium only over HTTP/2.
