@@ -79,18 +79,31 @@ describe('the store in memory', () => {
     expect((await moved.list('color', 'red')).ids).toEqual([record('a')])
   })
 
-  it('sorts an index once for all of its pages', async () => {
+  it('looks at a page of an index and not at all that is under it, also between writes', async () => {
     const index = [{ index: 'color', value: 'red' }]
     const store = memoryStore()
     for (let at = 0; at < CALLS; at++) await store.write([put(`${at}`, { index })])
-    const { looked } = await workOf(async () => {
-      let cursor: string | undefined
+    const { looked, moved } = await workOf(async () => {
+      for (let at = 0; at < CALLS; at++) {
+        await store.write([put(`new ${at}`, { index })])
+        await store.list('color', 'red', { limit: 10 })
+        await store.write([{ type: 'delete', id: record(`${at}`), ifVersion: 'any' }])
+      }
+    })
+    expect(looked / CALLS).toBeLessThan(20)
+    // Within a block of an index.
+    expect(moved / CALLS).toBeLessThan(1000)
+    const seen: string[] = []
+    let cursor: string | undefined
+    const paged = await workOf(async () => {
       do {
         const page = await store.list('color', 'red', { limit: 10, ...(cursor && { cursor }) })
+        seen.push(...page.ids.map(({ id }) => id))
         cursor = page.cursor
       } while (cursor)
     })
-    expect(looked).toBeLessThan(4 * CALLS)
+    expect(seen.sort()).toEqual(Array.from({ length: CALLS }, (_, at) => `new ${at}`).sort())
+    expect(paged.looked + paged.moved).toBeLessThan(40 * CALLS)
   })
 })
 

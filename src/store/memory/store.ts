@@ -50,9 +50,9 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     const until = ttl === undefined ? Number.POSITIVE_INFINITY : now() + ttl
     const key = keyOf(id)
     const earlier = read(key)?.index ?? []
-    for (const entry of index) indexes.add(entry, key, id)
     const known = (entry: IndexEntry) => earlier.some((one) => one.index === entry.index && one.value === entry.value)
     const fresh = earlier.length ? index.filter((entry) => !known(entry)) : index
+    for (const entry of fresh) indexes.add(entry, key, id)
     records.set(key, { value, version: ++versions, until, index: fresh.length ? [...earlier, ...fresh] : earlier })
     sweepSome(STEPS)
   }
