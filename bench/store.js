@@ -1,7 +1,7 @@
 // What an operation of a store costs at 1,000, 100,000 and 1,000,000 records, on the three engines. All records are under one
 // value of an index.
 //   npm run build && node bench/store.js [--engine memory] [--records 1000 --records 100000] [--rounds 21] [--only list]
-import { createRandom, forEachUpTo, measureGrowth, upTo } from './growth/measure.js'
+import { createPresent, createRandom, forEachUpTo, measureGrowth, upTo } from './growth/measure.js'
 
 const index = [{ index: 'owner', value: 'everybody' }]
 const value = 'x'.repeat(200)
@@ -99,6 +99,7 @@ const sweeps = {
 await measureGrowth('store', async (opened, records, engine) => {
   const { store } = opened
   await fills[engine](opened, records)
+  const present = createPresent(records)
   const random = createRandom(records)
   const life = engine === 'memory' ? { ttl: LIFE } : {}
   let made = records
@@ -120,7 +121,11 @@ await measureGrowth('store', async (opened, records, engine) => {
     one = await store.list('owner', 'everybody', { ...PAGE, cursor: one.cursor })
   }
   return {
-    get: { run: async () => sure(value, (await store.get(recordOf(random())))?.value) },
+    get: { run: async () => sure(value, (await store.get(recordOf(present.one())))?.value) },
+    'get, of all': {
+      control: true,
+      run: async () => sure(value, (await store.get(recordOf(random())))?.value),
+    },
     'get, absent': { run: async (at) => sure(undefined, await store.get(fresh(at))) },
     'write, a new record': {
       run: (at) => sure(true, store.write([put(fresh(at), { ifVersion: 'absent', ...life })])),
@@ -129,16 +134,14 @@ await measureGrowth('store', async (opened, records, engine) => {
     'write, of a version': {
       async before(calls) {
         versions = []
-        const ids = new Set()
-        while (ids.size < calls) ids.add(random())
-        for (const at of ids) versions.push([recordOf(at), (await store.get(recordOf(at))).version])
+        for (const at of present.some(calls)) versions.push([recordOf(at), (await store.get(recordOf(at))).version])
       },
       async run(at) {
         const [id, ifVersion] = versions[at]
         await sure(true, store.write([put(id, { ifVersion, ...life })]))
       },
     },
-    'write, refused': { run: () => sure(false, store.write([put(recordOf(random()), { ifVersion: 'absent' })])) },
+    'write, refused': { run: () => sure(false, store.write([put(recordOf(present.one()), { ifVersion: 'absent' })])) },
     'write, a deletion': {
       before: (calls) => forEachUpTo(calls, (at) => store.write([put(fresh(at), life)])),
       run: (at) => remove(fresh(at)),
@@ -147,7 +150,7 @@ await measureGrowth('store', async (opened, records, engine) => {
       },
     },
     consume: { run: (at) => sure(true, store.consume(fresh(at), 1000)), after: forget },
-    'consume, again': { run: () => sure(false, store.consume(recordOf(random()), 1000)) },
+    'consume, again': { run: () => sure(false, store.consume(recordOf(present.one()), 1000)) },
     'list, the first page': { run: () => store.list('owner', 'everybody', PAGE) },
     'list, a later page': {
       run: (at) => store.list('owner', 'everybody', { ...PAGE, cursor: cursors[at % cursors.length] }),

@@ -7,20 +7,30 @@ export interface Ordered<Value> {
   from(after: string): Generator<readonly [key: string, value: Value]>
 }
 
-/** Entries of one block. */
-const SIZE = 256
+/** Keys of one block. */
+const SIZE = 128
+
+interface Block<Value> {
+  readonly keys: string[]
+  readonly values: Value[]
+}
 
 /**
  * Sorted blocks, each of which is full at most. A change moves the entries of one block; the list of blocks itself changes once for many
  * of them.
  */
 export function createOrdered<Value>(): Ordered<Value> {
-  type Entry = readonly [key: string, value: Value]
-  const blocks: Entry[][] = []
+  const blocks: Block<Value>[] = []
+  /** Where each block begins; the first one takes what is before as well. By themselves, so that a search touches one block. */
+  const firsts: string[] = []
 
-  /** The block that a key is in, or would be. */
-  const blockOf = (key: string): number => Math.max(0, firstGreater(blocks, key, ([entry]) => entry?.[0]) - 1)
-  const placeIn = (block: readonly Entry[], key: string): number => firstGreater(block, key, ([known]) => known)
+  const blockOf = (key: string): number => Math.max(0, countUpTo(firsts, key) - 1)
+
+  function split(at: number, { keys, values }: Block<Value>): void {
+    const later = { keys: keys.splice(SIZE / 2), values: values.splice(SIZE / 2) }
+    blocks.splice(at + 1, 0, later)
+    firsts.splice(at + 1, 0, later.keys[0] as string)
+  }
 
   return {
     get isEmpty() {
@@ -29,46 +39,60 @@ export function createOrdered<Value>(): Ordered<Value> {
 
     set(key, value) {
       const at = blockOf(key)
-      const block = blocks[at] ?? []
-      const place = placeIn(block, key)
-      if (block[place - 1]?.[0] === key) block[place - 1] = [key, value]
-      else block.splice(place, 0, [key, value])
-      if (!blocks.length) blocks.push(block)
-      else if (block.length > SIZE) blocks.splice(at + 1, 0, block.splice(SIZE / 2))
+      const block = blocks[at]
+      if (!block) {
+        blocks.push({ keys: [key], values: [value] })
+        firsts.push(key)
+        return
+      }
+      const { keys, values } = block
+      const place = countUpTo(keys, key)
+      if (keys[place - 1] === key) {
+        values[place - 1] = value
+        return
+      }
+      keys.splice(place, 0, key)
+      values.splice(place, 0, value)
+      if (keys.length > SIZE) split(at, block)
     },
 
     delete(key) {
       const at = blockOf(key)
-      const block = blocks[at] ?? []
-      const place = placeIn(block, key) - 1
-      if (block[place]?.[0] !== key) return
-      block.splice(place, 1)
-      if (!block.length) blocks.splice(at, 1)
+      const { keys = [], values = [] } = blocks[at] ?? {}
+      const place = countUpTo(keys, key) - 1
+      if (keys[place] !== key) return
+      keys.splice(place, 1)
+      values.splice(place, 1)
+      if (keys.length) return
+      blocks.splice(at, 1)
+      firsts.splice(at, 1)
     },
 
     *from(after) {
       let last = after
       while (true) {
-        const at = blockOf(last)
+        let at = blockOf(last)
+        let place = countUpTo(blocks[at]?.keys ?? [], last)
         // At the end of a block the next one begins.
-        const place = placeIn(blocks[at] ?? [], last)
-        const rest = blocks[at]?.length === place ? blocks[at + 1]?.slice() : blocks[at]?.slice(place)
-        if (!rest?.length) return
-        for (const entry of rest) {
-          last = entry[0]
-          yield entry
+        if (place === blocks[at]?.keys.length) [at, place] = [at + 1, 0]
+        const block = blocks[at]
+        if (!block) return
+        const values = block.values.slice(place)
+        for (const [offset, key] of block.keys.slice(place).entries()) {
+          last = key
+          yield [key, values[offset] as Value]
         }
       }
     },
   }
 }
 
-/** The place of the first one that is greater, by bisection. */
-function firstGreater<Item>(items: readonly Item[], key: string, keyOf: (item: Item) => string | undefined): number {
-  let [low, high] = [0, items.length]
+/** How many of sorted keys are not after this one, by bisection. */
+function countUpTo(sorted: readonly string[], key: string): number {
+  let [low, high] = [0, sorted.length]
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((keyOf(items[middle] as Item) ?? '') > key) high = middle
+    if ((sorted[middle] as string) > key) high = middle
     else low = middle + 1
   }
   return low

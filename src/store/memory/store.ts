@@ -100,4 +100,5 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
   }
 }
 
-const keyOf = ({ partition, kind, id }: RecordId): string => `${partition}\n${kind}\n${id}`
+// Joined, since a template makes a text of texts: to compare two of those takes ten times as long.
+const keyOf = ({ partition, kind, id }: RecordId): string => [partition, kind, id].join('\n')
