@@ -86,6 +86,18 @@ describe('the arrows between folders', () => {
       { 'src/guard/a.ts': "import '../node/index.js'", 'src/node/index.ts': '' },
     ],
     ['a room that nobody has listed', 'src/agents/new is a room', { 'src/agents/new/a.ts': '' }],
+    ['a room where there was none', 'src/keys/new is a room', { 'src/keys/new/a.ts': '' }],
+    ['a room in a room', 'src/agents/audit/new is a room', { 'src/agents/audit/new/a.ts': '' }],
+    [
+      'a ring of two folders',
+      'an import ring: src/keys ⇄ src/store',
+      {
+        'src/keys/a.ts': "import '../store/b.js'",
+        'src/keys/c.ts': '',
+        'src/store/b.ts': '',
+        'src/store/d.ts': "import '../keys/c.js'",
+      },
+    ],
     [
       'an arrow between rooms that is not listed',
       'audit may not lean on tools',

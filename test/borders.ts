@@ -148,7 +148,7 @@ export function leaksOf(tree: Tree): string[] {
       return mayLean ? [] : [`${from} imports ${to}: ${own} may not lean on ${other}`]
     }),
     ...rings(edges),
-    ...Object.keys(rooms).flatMap((folder) => roomLeaks(tree, edges, folder)),
+    ...foldersOf(tree).flatMap((folder) => roomLeaks(tree, edges, folder)),
     ...Object.keys(tree).flatMap((file) =>
       file === 'src/protocol/index.ts' ? [`${file}: protocol has no index`] : [],
     ),

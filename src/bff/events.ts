@@ -43,15 +43,6 @@ export type BffEvent =
 
 export type Emit = (event: BffEvent) => void
 
-/** An `onEvent` that throws changes nothing here. */
-export const isolate =
-  (onEvent: Emit | undefined): Emit =>
-  (event) => {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
-
 /** What an event may say of a session id. */
 export const shortId = (id: string): string => id.slice(0, 8)
 
