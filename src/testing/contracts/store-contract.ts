@@ -1,5 +1,7 @@
 import type { Change, Put, RecordId, RecordStore } from '../../store/contract.js'
 import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './checks.js'
+import { endCases } from './store-end-cases.js'
+import { nameCases } from './store-name-cases.js'
 import { raceCases } from './store-race-cases.js'
 
 /**
@@ -176,6 +178,8 @@ export function recordStoreContract(
       same(await store.consume(id('once'), 0.5), true)
     }),
     ...raceCases(check),
+    ...nameCases(check),
+    ...endCases(check, wait),
     check('misuse is a TypeError and writes nothing', async (store, { id, put, partition }) => {
       const elsewhere = { kind: 'test', partition: `${partition}-2`, id: 'x' }
       const wrong: Change[][] = [

@@ -1,0 +1,115 @@
+import type { Put, RecordId, RecordStore } from '../../store/contract.js'
+import { type StoreContractCase, same } from './checks.js'
+
+export interface Names {
+  readonly partition: string
+  id(name: string): RecordId
+  put(name: string, value: string, ifVersion?: Put['ifVersion'], index?: Put['index']): Put
+  index(index: string, value: string): readonly { readonly index: string; readonly value: string }[]
+}
+
+export type Check = (name: string, run: (store: RecordStore, names: Names) => Promise<void>) => StoreContractCase
+
+/** As long as a name may be, another one each time; of letters of one byte in UTF-8, of three, and of four. */
+export const longest = (letter: string, most = 200): string =>
+  `${crypto.randomUUID().slice(0, 8)}${letter.repeat(most)}`.slice(0, most).replace(/[\ud800-\udbff]$/, 'x')
+export const letters = ['x', '語', '😀', '"', '%']
+
+/** Texts that an engine might take for one and the same, and are not. */
+export const alike = [
+  'a',
+  'A',
+  'a ',
+  ' a',
+  'é',
+  'e\u0301',
+  '%C3%A9',
+  'a%20',
+  '😀',
+  '\ufffd',
+  '{a}',
+  'a}b{',
+  'a:b',
+  'a/b',
+  "'",
+  '\\',
+]
+
+export async function allOf(store: RecordStore, [entry]: ReturnType<Names['index']>, limit = 100) {
+  const ids: RecordId[] = []
+  let cursor: string | undefined
+  do {
+    const page = await store.list(entry?.index ?? '', entry?.value ?? '', {
+      limit,
+      ...(cursor !== undefined && { cursor }),
+    })
+    ids.push(...page.ids)
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return ids.map(({ id }) => id).sort()
+}
+
+/** Cases about names, sizes and pages. */
+export const nameCases = (check: Check): StoreContractCase[] => [
+  check('names as long as they may be, in any script, are names', async (store) => {
+    for (const letter of letters) {
+      const id = { kind: longest(letter), partition: longest(letter), id: longest(letter) }
+      const index = [{ index: longest(letter), value: longest(letter) }]
+      same(await store.write([{ type: 'put', id, value: letter, ifVersion: 'absent', index }]), true)
+      same((await store.get(id))?.value, letter)
+      same(await store.consume(id, 30), false)
+      same(await allOf(store, index), [id.id])
+    }
+  }),
+  check('ids and index values that look alike are apart', async (store, { id, put, index }) => {
+    for (const one of alike) same(await store.write([put(one, one, 'absent', index('looks', one))]), true)
+    for (const one of alike) {
+      same((await store.get(id(one)))?.value, one)
+      same(await allOf(store, index('looks', one)), [one])
+    }
+  }),
+  check('an index and its value are two names', async (store, { put, partition }) => {
+    const pairs = [
+      ['a:b', 'c'],
+      ['a', 'b:c'],
+      ['a', '{b}:c'],
+      ['{a}', 'b:c'],
+    ].map(([index, value]) => [{ index: `${partition} ${index}`, value: `${value}` }])
+    for (const [at, index] of pairs.entries()) await store.write([put(`${at}`, '1', 'any', index)])
+    for (const [at, index] of pairs.entries()) same(await allOf(store, index), [`${at}`])
+  }),
+  check('pages go over ids in any script, and over those that are gone', async (store, { id, put, index }) => {
+    const entries = index('color', 'red')
+    for (const one of alike) await store.write([put(one, '1', 'any', entries)])
+    for (const limit of [1, 3, 5000]) same(await allOf(store, entries, limit), [...alike].sort())
+    const [entry] = entries
+    const first = await store.list(entry?.index ?? '', 'red', { limit: 3 })
+    const last = first.ids.at(-1)
+    if (!last || first.cursor === undefined) throw new Error('no page')
+    // The page goes on behind a record that is not there any more.
+    await store.write([{ type: 'delete', id: id(last.id), ifVersion: 'any' }])
+    const rest = await store.list(entry?.index ?? '', 'red', { cursor: first.cursor })
+    same([...first.ids, ...rest.ids].map((one) => one.id).sort(), [...alike].sort())
+  }),
+  check('a long value, and many changes at once, are written whole', async (store, { id, put }) => {
+    const value = 'ü🗝"\\'.repeat(200_000)
+    same(await store.write([put('long', value)]), true)
+    same((await store.get(id('long')))?.value === value, true)
+    const many = Array.from({ length: 100 }, (_, at) => put(`many ${at}`, `${at}`, 'absent'))
+    same(await store.write(many), true)
+    same((await store.get(id('many 99')))?.value, '99')
+    same(await store.write([put('more', '1', 'absent'), ...many.slice(0, 60)]), false)
+    same(await store.get(id('more')), undefined)
+  }),
+  check('every write makes another version, which is a safe integer', async (store, { id, put }) => {
+    const seen = new Set<number>()
+    for (let at = 0; at < 10; at++) {
+      await store.write([put('one', 'the same')])
+      const { version } = (await store.get(id('one'))) ?? { version: Number.NaN }
+      same(Number.isSafeInteger(version), true)
+      seen.add(version)
+    }
+    same(seen.size, 10)
+    for (const version of [0, -1, Number.MAX_SAFE_INTEGER]) same(await store.write([put('one', 'x', version)]), false)
+  }),
+]
