@@ -1,6 +1,7 @@
 import type { BudgetLine, BudgetWindow, Hold, Ledger, Shortage } from '../../store/ledger.js'
 import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './checks.js'
 import { type Budget, budgetOf, clockCases, line, refuses } from './ledger-clock-cases.js'
+import { nameCases } from './ledger-name-cases.js'
 
 /**
  * What every Ledger must do, for authors of others: run each case with any test runner. The cases share a ledger; each has a
@@ -18,6 +19,7 @@ export function ledgerContract(
   })
   return [
     ...(turnBack ? clockCases(check, { wait, turnBack }) : []),
+    ...nameCases(check, wait),
     check('admits up to the limit, whoever asks at once', async ({ reserve, balance }) => {
       const lines = [line(100)]
       const all = await Promise.all(Array.from({ length: 50 }, () => reserve(lines, 10)))

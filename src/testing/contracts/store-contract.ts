@@ -139,11 +139,11 @@ export function recordStoreContract(
       same(await listed(store, index('shape', 'red')), [])
     }),
     check('an entry outlives its record at most, and comes before it', async (store, { id, put, index }) => {
-      await store.write([{ ...put('a', '1', 'any', index('color', 'red')), ttl: 0.4 }])
-      await store.write([{ ...put('b', '1', 'any', index('color', 'red')), ttl: 0.4 }])
+      await store.write([{ ...put('a', '1', 'any', index('color', 'red')), ttl: 0.9 }])
+      await store.write([{ ...put('b', '1', 'any', index('color', 'red')), ttl: 0.9 }])
       await store.write([{ ...put('b', '2', 'any', index('color', 'red')), ttl: 30 }])
       same(await listed(store, index('color', 'red')), [id('a'), id('b')])
-      await wait(0.6)
+      await wait(1.1)
       same(await listed(store, index('color', 'red')), [id('b')])
     }),
     check('pages hold every entry once, whatever is written meanwhile', async (store, names) => {

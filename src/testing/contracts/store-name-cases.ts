@@ -92,14 +92,16 @@ export const nameCases = (check: Check): StoreContractCase[] => [
     same([...first.ids, ...rest.ids].map((one) => one.id).sort(), [...alike].sort())
   }),
   check('a long value, and many changes at once, are written whole', async (store, { id, put }) => {
-    const value = 'ü🗝"\\'.repeat(200_000)
+    const value = 'ü🗝"\\'.repeat(50_000)
     same(await store.write([put('long', value)]), true)
     same((await store.get(id('long')))?.value === value, true)
     const many = Array.from({ length: 100 }, (_, at) => put(`many ${at}`, `${at}`, 'absent'))
     same(await store.write(many), true)
     same((await store.get(id('many 99')))?.value, '99')
-    same(await store.write([put('more', '1', 'absent'), ...many.slice(0, 60)]), false)
-    same(await store.get(id('more')), undefined)
+    // The last of them is there already.
+    const more = Array.from({ length: 60 }, (_, at) => put(`more ${at}`, `${at}`, 'absent'))
+    same(await store.write([...more, put('many 99', '1', 'absent')]), false)
+    same(await store.get(id('more 0')), undefined)
   }),
   check('every write makes another version, which is a safe integer', async (store, { id, put }) => {
     const seen = new Set<number>()

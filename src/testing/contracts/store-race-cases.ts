@@ -12,8 +12,8 @@ export const raceCases = (
 ): StoreContractCase[] => [
   check('of a consume and a write of what is absent, at once, one succeeds', async (store, { id, put }) => {
     for (let at = 0; at < 20; at++) {
-      const all = [store.consume(id(`${at}`), 30), store.write([put(`${at}`, 'written', 'absent')])]
-      const results = await Promise.all(at % 2 ? all.reverse() : all)
+      const all = [() => store.consume(id(`${at}`), 30), () => store.write([put(`${at}`, 'written', 'absent')])]
+      const results = await Promise.all((at % 2 ? all.reverse() : all).map((call) => call()))
       same(results.filter(Boolean).length, 1)
     }
   }),
