@@ -47,7 +47,7 @@ describe.each(Object.entries(engines))('entries without end, in %s', (_, open) =
   }
   afterAll(() => Promise.all(all.map(({ close }) => close())))
 
-  it('go some time after their records, when they are listed; those of records that are there stay', async () => {
+  it('[K-19] go some time after their records, when they are listed; those of records that are there stay', async () => {
     const store = await opened()
     const { put, remove, listed } = names()
     for (const name of ['a', 'b', 'c', 'd', 'e']) await store.write([put(name)])
@@ -61,7 +61,7 @@ describe.each(Object.entries(engines))('entries without end, in %s', (_, open) =
     expect(await listed(store)).toEqual(['a', 'c', 'e'])
   })
 
-  it('go when others are written to the same index', async () => {
+  it('[K-19] go when others are written to the same index', async () => {
     const store = await opened()
     const { put, remove, listed } = names()
     for (let at = 0; at < 10; at++) {
@@ -77,7 +77,7 @@ describe.each(Object.entries(engines))('entries without end, in %s', (_, open) =
     expect(await listed(store)).toHaveLength(10)
   })
 
-  it('of 0.2.0, which says nowhere since when, go as well, later', async () => {
+  it('[K-19] of 0.2.0, which says nowhere since when, go as well, later', async () => {
     // As it was written then: of two sets.
     const store = await opened(hurried((text) => text.replaceAll("redis.call('ZADD', KEYS[3], since, ARGV[1])", '')))
     const { put, remove, listed } = names()
@@ -92,7 +92,7 @@ describe.each(Object.entries(engines))('entries without end, in %s', (_, open) =
     expect(await listed(today)).toEqual(['there'])
   })
 
-  it('end with their record where it was given an end, and is put again meanwhile', async () => {
+  it('[K-19] end with their record where it was given an end, and is put again meanwhile', async () => {
     const store = await opened()
     const { put, listed } = names()
     await store.write([put('a')])
@@ -140,7 +140,7 @@ describe.each(Object.entries(engines))('entries without end, in %s', (_, open) =
     return lost.filter(Boolean).length
   }
 
-  it('never go before a record that is put again at that moment', async () => {
+  it('[K-19] never go before a record that is put again at that moment', async () => {
     expect(await race()).toBe(0)
   })
 
@@ -164,11 +164,11 @@ describe.each(Object.entries(engines))('entries without end, in %s', (_, open) =
     return listed(reader)
   }
 
-  it('come again with a record that comes too late', async () => {
+  it('[K-19] come again with a record that comes too late', async () => {
     expect(await late()).toEqual(['late'])
   })
 
-  it('would be missing, if a record were written however late it comes', async () => {
+  it('[K-19] would be missing, if a record were written however late it comes', async () => {
     expect(await late((text) => text.replace('if now - ARGV[1] > 20 then return -1 end', ''))).toEqual([])
   })
 })

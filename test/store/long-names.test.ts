@@ -46,7 +46,7 @@ describe.each(Object.entries(engines))('names as long as they may be, in %s', (_
   }
 
   describe.each(Object.entries(scripts))('of %s', (_, letter) => {
-    it('[K-14 twin] find the keys of a tenant, of an owner, and those that end soon', async () => {
+    it('[K-18] find the keys of a tenant, of an owner, and those that end soon', async () => {
       const { store } = await opened()
       const keys = createApiKeys({ store, prefix: 'sp_test', scopes: ['read'], now })
       for (const [tenant, owner] of [
@@ -68,7 +68,7 @@ describe.each(Object.entries(engines))('names as long as they may be, in %s', (_
       }
     })
 
-    it('[K-14 twin] find agents of a tenant and below another, consents and approvals of a person, budgets', async () => {
+    it('[K-18] find agents of a tenant and below another, consents and approvals of a person, budgets', async () => {
       const { store, ledger } = await opened()
       const { agents, approvals, register, person } = scene({ store: () => store, ledger, now })
       const [tenant, sub, owner] = [long(letter, 200), long(letter, 255), long(letter, 255)]
@@ -95,7 +95,7 @@ describe.each(Object.entries(engines))('names as long as they may be, in %s', (_
       expect(await audit.read({ tenant })).toMatchObject({ rows: [{ sub }] })
     })
 
-    it('[K-14 twin] find the rings of all tenants', async () => {
+    it('[K-18] find the rings of all tenants', async () => {
       const { store } = await opened()
       const [name, tenant] = [`r${crypto.randomUUID()}`, long(letter, 200)]
       let made = 0
@@ -110,7 +110,7 @@ describe.each(Object.entries(engines))('names as long as they may be, in %s', (_
     })
   })
 
-  it('[K-14 twin] find the sessions of a person, and end those of a provider’s', async () => {
+  it('[K-18] find the sessions of a person, and end those of a provider’s', async () => {
     const { store } = await opened()
     const sub = long('x', 255)
     const issuer = `${ISSUER}/${'i'.repeat(200)}`
@@ -125,14 +125,14 @@ describe.each(Object.entries(engines))('names as long as they may be, in %s', (_
   })
 })
 
-it('[K-14 twin] are hashed alone: what 0.2.0 has written under shorter ones is found', async () => {
+it('[K-18] are hashed alone: what 0.2.0 has written under shorter ones is found', async () => {
   const store = memoryStore({ now })
   const keys = createApiKeys({ store, prefix: 'sp_test', scopes: ['read'], now })
   const { record } = await keys.create({ tenant: 'a"', owner: 'ü', name: 'key', scopes: ['read'] })
   expect((await store.list('api-key-owner', '["a\\"","ü"]')).ids.map(({ id }) => id)).toEqual([record.id])
 })
 
-it('[K-14 twin] are tried with every index that there is', () => {
+it('[K-18] are tried with every index that there is', () => {
   expect(Object.keys(listedBy).sort()).toEqual([
     'agent-above',
     'agent-consent',

@@ -39,14 +39,14 @@ for (const [name, contract, broken, sound] of contracts)
   describe(`the contract of ${name}`, () => {
     const of = (make: never) => casesOf(contract as never, make)
 
-    it.each(Object.entries(broken))('finds that %s', async (_, [make, ...expected]) => {
+    it.each(Object.entries(broken))('[K-20] finds that %s', async (_, [make, ...expected]) => {
       for (const name of expected) {
         const found = of(make as never).find((one) => one.name === name)
         expect(`${name}: ${found ? await outcomeOf(found) : 'there is none'}`).toBe(`${name}: failed`)
       }
     })
 
-    it('has no case that finds nothing', async () => {
+    it('[K-20] has no case that finds nothing', async () => {
       const finding = new Set(Object.values(broken).flatMap(([, ...cases]) => cases))
       const cases = of(sound as never)
       expect(cases.filter((one) => !finding.has(one.name)).map((one) => one.name)).toEqual([])
