@@ -29,7 +29,7 @@ export const exceeds = (asked: Budget, policy: Budget = {}): boolean =>
   windows.some((window) => (asked[window] ?? 0) > (policy[window] ?? Number.POSITIVE_INFINITY))
 
 /** The smaller of two budgets, window by window. */
-export function smaller(one: Budget = {}, other: Budget = {}): Budget {
+export function smallerBudget(one: Budget = {}, other: Budget = {}): Budget {
   const budget: Budget = {}
   for (const window of windows) {
     const least = Math.min(one[window] ?? Number.POSITIVE_INFINITY, other[window] ?? Number.POSITIVE_INFINITY)
@@ -49,9 +49,9 @@ export function withDefaults(own: Budget = {}, usual: Budget = {}): Budget {
 }
 
 /** What both allow. */
-export function narrowed(one: AgentLimits, other: AgentLimits): AgentLimits {
+export function narrowLimits(one: AgentLimits, other: AgentLimits): AgentLimits {
   const limits: AgentLimits = {}
-  if (one.budget || other.budget) limits.budget = smaller(one.budget, other.budget)
+  if (one.budget || other.budget) limits.budget = smallerBudget(one.budget, other.budget)
   for (const name of lists) {
     const [first, second] = [one[name] ?? other[name], other[name] ?? one[name]]
     if (first && second) limits[name] = first.filter((entry) => second.includes(entry))

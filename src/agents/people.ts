@@ -61,7 +61,7 @@ export function personOf({ method, sub, client_id, claims }: Principal): Person 
 }
 
 /** Whoever calls, as approvals and the audit trail name them: the agent, and the person; of a key its owner. */
-export function whoOf(principal: Principal): { agent?: string } & Partial<Person> {
+export function callerIds(principal: Principal): { agent?: string } & Partial<Person> {
   const { method, client_id, sub } = principal
   const person = method === 'agent_token' ? personOf(principal) : { sub }
   return { ...(method === 'agent_token' && client_id !== undefined && { agent: client_id }), ...person }

@@ -1,6 +1,6 @@
 import { valueFlaw } from '../protocol/shape.js'
 import { agentError } from './errors.js'
-import { type AgentLimits, narrowed } from './limits.js'
+import { type AgentLimits, narrowLimits } from './limits.js'
 import { limitsCheck } from './shapes.js'
 
 /** What an agent's token says of the agent, in `authorization_details`. @see RFC 9396 section 2 */
@@ -50,7 +50,7 @@ export function limitsIn(claims: Claims): AgentLimits {
   const details = detailsIn(claims)
   if (!details?.every((one) => isKnown(one) && valueFlaw(limitsCheck, one) === undefined))
     throw agentError('invalid_token', { because: 'authorization_details' })
-  return details.reduce<AgentLimits>(narrowed, {})
+  return details.reduce<AgentLimits>(narrowLimits, {})
 }
 
 /** The agents that act, the one that calls first: it alone decides what is allowed, the others are there to be seen. @see RFC 8693 section 4.1 */

@@ -75,20 +75,20 @@ export function createPageAuth<Claims = StandardClaims>(
 
   function enter(answer: { user: Claims; user_digest?: string; expires_at: number }, left?: number) {
     const was = sub()
-    const is = subOf(answer.user)
+    const subject = subOf(answer.user)
     const { user_digest = digest } = answer
-    if (settled && was && (was !== is || (digest && digest !== user_digest))) return end('user_changed')
+    if (settled && was && (was !== subject || (digest && digest !== user_digest))) return end('user_changed')
     settled = true
     ends = performance.now() + 1000 * (left as number)
     digest = user_digest
     snapshot.set(signedIn(answer))
-    if (was !== is) emit({ type: 'signed_in' })
+    if (was !== subject) emit({ type: 'signed_in' })
   }
 
   /** Tells the other tabs who is here. */
   function tell() {
-    const is = sub()
-    if (is) tabs?.postMessage({ in: is })
+    const subject = sub()
+    if (subject) tabs?.postMessage({ in: subject })
   }
 
   /** Another person, nobody any more, or the same for more: what was before is of no use. */
@@ -120,9 +120,9 @@ export function createPageAuth<Claims = StandardClaims>(
    */
   async function who(first?: TokenOptions, touch?: boolean, failure?: SallyportError) {
     if (backOff.waiting()) return temporaryError('backend_unavailable')
-    const mine = epoch
+    const epochBefore = epoch
     const answer = await ask(`/session${touch ? '' : '?touch=false'}`, first && formOf(first))
-    if (mine !== epoch) return undefined
+    if (epochBefore !== epoch) return undefined
     const body = answer.body as SessionAnswer<Claims> | undefined
     if (!answer.ok || body?.expires_at === undefined) {
       backOff.failed(answer.retryAfter)
@@ -211,10 +211,10 @@ export function createPageAuth<Claims = StandardClaims>(
   async function acquire(requested: RequestedToken): Promise<string> {
     // Whoever was here when it was asked for: what waits meanwhile is never done as somebody else.
     const examine = () => {
-      const is = sub()
-      requested.sub ??= is
+      const subject = sub()
+      requested.sub ??= subject
       requested.user ??= digest
-      if (is && is !== requested.sub) throw clientError('subject_mismatch')
+      if (subject && subject !== requested.sub) throw clientError('subject_mismatch')
     }
     examine()
     const session = await ready(requested)
@@ -257,9 +257,9 @@ export function createPageAuth<Claims = StandardClaims>(
     ready: () => ready(),
     async getToken(requested = {}) {
       // Most calls end here: nothing is awaited for a token that is there.
-      const held = (!requested.signal && renewal.current(requested)) || (await token({ ...requested }))
-      if (!held) throw clientError('token_not_available')
-      return held
+      const accessToken = (!requested.signal && renewal.current(requested)) || (await token({ ...requested }))
+      if (!accessToken) throw clientError('token_not_available')
+      return accessToken
     },
     fetch: createFetch(context),
     login,

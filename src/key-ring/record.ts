@@ -40,7 +40,7 @@ const LEASE = 120
 const isHeld = (until: number, now: number): boolean => now < until && until - now <= LEASE + CLOCK_TOLERANCE
 
 /** The record of a ring while one process holds it. Every write fails once somebody else has taken over. */
-export interface HeldRing {
+export interface LeasedRing {
   readonly keys: readonly RingKey[]
   /** @throws SallyportError `key_ring_busy` @throws StoreError */
   save(keys: readonly RingKey[]): Promise<void>
@@ -64,7 +64,7 @@ export function createRingRecords(store: RecordStore, ring: string, now: () => n
     read: async (tenant: string | undefined): Promise<readonly RingKey[]> => (await load(tenant)).row.keys,
 
     /** @throws SallyportError `key_ring_busy` @throws StoreError */
-    async hold(tenant: string | undefined): Promise<HeldRing> {
+    async hold(tenant: string | undefined): Promise<LeasedRing> {
       const by = crypto.randomUUID()
       let { row, version } = await load(tenant)
       if (row.lease && isHeld(row.lease.until, now())) throw keyRingError('key_ring_busy')

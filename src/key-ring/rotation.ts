@@ -3,7 +3,7 @@ import { inTime } from '../protocol/within.js'
 import { StoreError } from '../store/contract.js'
 import { keyRingError } from './errors.js'
 import type { KeyRingEvent } from './events.js'
-import type { HeldRing, RingKey, RingRecords } from './record.js'
+import type { LeasedRing, RingKey, RingRecords } from './record.js'
 import type { Vault } from './vault.js'
 
 /** For whom a provider is asked; absent where all tenants share one ring. */
@@ -61,18 +61,18 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
   const rests = (key: RingKey) => key.state === 'current' || (key.state === 'overlap' && now() < key.until)
   const read = (name: string) => ask('read', () => vault.read(name))
 
-  async function create(held: HeldRing, about: About, wanted: number): Promise<void> {
+  async function create(lease: LeasedRing, about: About, overlapOfKey: number): Promise<void> {
     const name = `${ring}-${crypto.randomUUID()}`
-    const fresh = { name, createdAt: now(), since: now(), overlap: wanted, state: 'creating' } as const
-    const before = held.keys
-    await held.save([...before, fresh])
+    const fresh = { name, createdAt: now(), since: now(), overlap: overlapOfKey, state: 'creating' } as const
+    const before = lease.keys
+    await lease.save([...before, fresh])
     const { id, secret } = await ask('create', () => provider.create({ ...about, name }))
     if (typeof id !== 'string' || typeof secret !== 'string' || !id || !secret || id.includes(secret))
       throw new TypeError(
         'createKeyRing: "provider.create" must resolve to { id, secret }, two texts, of which id is public',
       )
     try {
-      await held.save([...before, { ...fresh, id, state: 'testing', since: now() }])
+      await lease.save([...before, { ...fresh, id, state: 'testing', since: now() }])
     } catch (error) {
       // The record may not know its id. Nobody will ever have its secret: we are the last who can end it.
       await Promise.allSettled([provider.revoke({ ...about, id, name })])
@@ -166,33 +166,33 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
         return undefined
       }
     }
-    const held = await records.hold(tenant)
+    const lease = await records.hold(tenant)
 
     async function settle(): Promise<void> {
       const settled = new Set<RingKey>()
       for (;;) {
-        const key = held.keys.find((one) => !settled.has(one))
+        const key = lease.keys.find((one) => !settled.has(one))
         if (!key) return
-        const outcome = await attempt(key.name, () => advance(key, held.keys, about))
+        const outcome = await attempt(key.name, () => advance(key, lease.keys, about))
         if (!outcome) settled.add(key)
         else {
-          await held.save(outcome.keys)
+          await lease.save(outcome.keys)
           if (outcome.type) emit({ type: outcome.type, ring, name: key.name, ...about })
         }
       }
     }
 
     try {
-      const begun = held.keys.some(({ state }) => state === 'testing')
-      if (begun && request)
-        await held.save(held.keys.map((key) => ({ ...key, overlap: Math.min(key.overlap, request.overlap) })))
+      const isTesting = lease.keys.some(({ state }) => state === 'testing')
+      if (isTesting && request)
+        await lease.save(lease.keys.map((key) => ({ ...key, overlap: Math.min(key.overlap, request.overlap) })))
       await settle()
-      if (isDue(held.keys) || (request && !begun)) {
-        await attempt(ring, () => create(held, about, request?.overlap ?? overlap))
+      if (isDue(lease.keys) || (request && !isTesting)) {
+        await attempt(ring, () => create(lease, about, request?.overlap ?? overlap))
         await settle()
       }
     } finally {
-      await held.leave().catch(() => undefined)
+      await lease.leave().catch(() => undefined)
     }
     if (failures.length) throw failures[0]
   }

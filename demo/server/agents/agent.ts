@@ -2,7 +2,7 @@ import { generateProof } from 'dpop'
 import type { JWK } from 'jose'
 import { createMachineClient, type MachineClient } from 'sallyport/machine'
 import type { ClientCertificate, Courier } from './courier.js'
-import type { Wish } from './planner.js'
+import type { PlannedCall } from './planner.js'
 
 export interface Surroundings {
   /** Where tools are, and whose tokens agents have. */
@@ -74,7 +74,7 @@ export function createAgentHost({ tools, issuer, courier }: Surroundings) {
       return outcomeOf(await belongingsOf(id).client.fetch(tools, init))
     },
 
-    async call(id: string, { tool, args, as }: Wish, borrow: Borrow, approval?: string): Promise<Outcome> {
+    async call(id: string, { tool, args, as }: PlannedCall, borrow: Borrow, approval?: string): Promise<Outcome> {
       const { keys, apiKey, certificate } = belongingsOf(id)
       const body = JSON.stringify({ tool, args, ...(approval !== undefined && { approval }) })
       const send = async (url: string, headers: Record<string, string>, fetch = globalThis.fetch) =>

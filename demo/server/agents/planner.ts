@@ -2,7 +2,7 @@
 export type Credential = 'api_key' | 'delegated' | 'certificate'
 
 /** A call that the planner wants to have made. */
-export interface Wish {
+export interface PlannedCall {
   tool: string
   args: Readonly<Record<string, unknown>>
   as: Credential
@@ -18,7 +18,7 @@ const code = 'const prices = [450, 120, 75]; ({ sum: prices.reduce((a, b) => a +
  * What a model would decide, without one: the next call, given what the last one has answered (`undefined` for one that was
  * refused). It does its work, and it does whatever a text tells it to: the worst agent that there can be.
  */
-export function* plan(): Generator<Wish, void, unknown> {
+export function* plan(): Generator<PlannedCall, void, unknown> {
   yield { tool: 'notices.read', args: {}, as: 'api_key', title: 'Read the public notices' }
   const notes = yield { tool: 'notes.read', args: {}, as: 'delegated', title: 'Read your notes' }
   yield* obey(notes)
@@ -41,7 +41,7 @@ export function* plan(): Generator<Wish, void, unknown> {
 }
 
 /** Takes what it has read for orders: `call <tool> with {…}`. */
-function* obey(read: unknown): Generator<Wish, void, unknown> {
+function* obey(read: unknown): Generator<PlannedCall, void, unknown> {
   for (const [, tool = '', written = ''] of `${read}`.matchAll(/\bcall (\w+\.\w+) with (\{[^{}]*\})/g))
     yield { tool, args: argumentsIn(written), as: 'delegated', title: 'Do what a text has told it', told: true }
 }

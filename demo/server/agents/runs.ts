@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Principal } from 'sallyport/guard'
 import type { AgentHost, Borrow, Outcome } from './agent.js'
-import { plan, type Wish } from './planner.js'
+import { type PlannedCall, plan } from './planner.js'
 import type { Registry } from './registry.js'
 
 /** One call of a run, as its person sees it. */
-export interface Step extends Pick<Wish, 'tool' | 'as' | 'title'> {
+export interface Step extends Pick<PlannedCall, 'tool' | 'as' | 'title'> {
   /** The arguments in their one form. */
   args: string
   told: boolean
@@ -63,18 +63,18 @@ export function createRuns(registry: Registry, host: AgentHost) {
     }
   }
 
-  async function perform({ id, tenant, sub }: Errand, wish: Wish, step: Step): Promise<Outcome> {
+  async function perform({ id, tenant, sub }: Errand, call: PlannedCall, step: Step): Promise<Outcome> {
     const borrow: Borrow = async (bound) => {
       const subject = await present(sub, step)
       step.state = 'calling'
       return (await registry.agents.exchange({ agent: id, subject, ...bound })).access_token
     }
-    const first = await host.call(id, wish, borrow)
+    const first = await host.call(id, call, borrow)
     const { approval } = first
     if (!approval) return first
     Object.assign(step, { state: 'waiting', approval })
     await registry.decided(tenant, approval.id, closing.signal)
-    return host.call(id, wish, borrow, approval.id)
+    return host.call(id, call, borrow, approval.id)
   }
 
   async function go(errand: Errand, run: Run): Promise<void> {

@@ -215,7 +215,7 @@ export function createApprovals(options: ApprovalsOptions) {
         if (approve && !isFresh(approval, by, now()))
           throw refuse('insufficient_user_authentication', what, wantedSignIn(approval))
         const status = approve ? 'approved' : 'denied'
-        const decided = await storage.step(found, {
+        const decided = await storage.update(found, {
           status,
           decidedAt: now(),
           decidedBy: by.sub,
@@ -276,7 +276,7 @@ export function createApprovals(options: ApprovalsOptions) {
         do {
           const { entries, next } = await storage.page(selection, cursor)
           const done = await someAtOnce(entries, async ({ id, found }) => {
-            const there = found ?? (await storage.bar(id, selection.tenant))
+            const there = found ?? (await storage.occupy(id, selection.tenant))
             return there && isOpen(there.approval) && end(there, 'stopped')
           })
           ended += done.filter(Boolean).length

@@ -74,23 +74,23 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
     return { id, version: stored?.version, ids: stored ? queues.read(stored.value).ids : [] }
   }
 
-  async function step({ approval, version }: Found, change: Partial<Approval>): Promise<Approval | undefined> {
+  async function update({ approval, version }: Found, change: Partial<Approval>): Promise<Approval | undefined> {
     const next = { ...approval, ...change }
     return (await store.write([{ ...put(next), ifVersion: version }])) ? next : undefined
   }
 
   /** What is listed may have ended long ago, or be of others: look at it. */
-  async function page(whose: Selection, cursor?: string, limit?: number) {
-    const { tenant, agent, iss, sub } = whose
+  async function page(selection: Selection, cursor?: string, limit?: number) {
+    const { tenant, agent, iss, sub } = selection
     if ((iss === undefined) !== (sub === undefined))
       throw new TypeError('approvals: "iss" and "sub" name a person together; one alone may be two people\'s')
-    const value = await listOf(agent === undefined ? whose : { tenant, agent })
+    const value = await listOf(agent === undefined ? selection : { tenant, agent })
     const { ids, cursor: next } = await store.list(index, value, {
       ...(cursor !== undefined && { cursor }),
       ...(limit !== undefined && { limit }),
     })
     const entries = await someAtOnce(ids, async ({ id }) => ({ id, found: await find(id, tenant) }))
-    const fits = ({ approval }: Found) => sub === undefined || isSame(approval, whose)
+    const fits = ({ approval }: Found) => sub === undefined || isSame(approval, selection)
     return { entries: entries.filter(({ found }) => !found || fits(found)), next }
   }
 
@@ -99,14 +99,16 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
     waiting,
     queueOf,
     /** Takes a step, unless another one was taken meanwhile. */
-    step,
+    update,
     page,
 
     /** `false`: somebody asks at this moment, the same or for the same agent, or all of this agent's are being taken back. */
     async add(approval: Approval, question: string, version: number | undefined, queue: Queue): Promise<boolean> {
       const { id, tenant, agent, iss = '', sub, expiresAt } = approval
       const selections = [{ tenant }, { tenant, agent }, ...(sub === undefined ? [] : [{ tenant, iss, sub }])]
-      const entries = await Promise.all(selections.map(async (of) => ({ index, value: await listOf(of) })))
+      const entries = await Promise.all(
+        selections.map(async (selection) => ({ index, value: await listOf(selection) })),
+      )
       const ttl = Math.max(1, expiresAt - now())
       const name = { kind: 'approval-question', partition: tenant, id: question }
       const asked: Put = { type: 'put', id: name, value: questions.write({ id }), ifVersion: version ?? 'absent', ttl }
@@ -120,7 +122,7 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
     async end(first: Found): Promise<Approval | undefined> {
       const { id, tenant } = first.approval
       for (let found: Found | undefined = first; found && isOpen(found.approval); found = await find(id, tenant)) {
-        const ended = await step(found, { status: 'void', endedAt: now() })
+        const ended = await update(found, { status: 'void', endedAt: now() })
         if (ended) return ended
       }
       return undefined
@@ -130,7 +132,7 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
      * Occupies the place of a request that is on its way: its entry in the list is written before itself. Resolves to the
      * request where it has arrived by now.
      */
-    async bar(id: string, tenant: string): Promise<Found | undefined> {
+    async occupy(id: string, tenant: string): Promise<Found | undefined> {
       const change: Put = { type: 'put', id: idOf(tenant, id), value: '', ifVersion: 'absent', ttl: KEPT }
       return (await store.write([change])) ? undefined : find(id, tenant)
     },

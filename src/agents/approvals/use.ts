@@ -46,7 +46,7 @@ export function createApprovalUse({ storage, emit, refuse, voidApproval, now }: 
     for (let found = first; ; found = await usable(id, call, digest)) {
       // It may have been read a while ago.
       if (now() >= found.approval.expiresAt) throw refuse('approval_expired', found)
-      const used = await storage.step(found, { status: 'consumed', endedAt: now() })
+      const used = await storage.update(found, { status: 'consumed', endedAt: now() })
       if (!used) continue
       emit({ type: 'approval_consumed', id, tenant, agent })
       return used

@@ -41,9 +41,9 @@ export function agentToken(agents: StatusCheck, verifier: Authenticator): Authen
     claims: (request) => (issuerOf(request) === agents.issuer ? 'certain' : false),
 
     async verify(request, context): Promise<Verdict> {
-      const verdict = await verifier.verify(request, context)
-      if (!verdict.ok) return verdict
-      const principal: Principal = { ...verdict.principal, method: 'agent_token' }
+      const result = await verifier.verify(request, context)
+      if (!result.ok) return result
+      const principal: Principal = { ...result.principal, method: 'agent_token' }
       try {
         const status = await agents.status(principal)
         return status.ok ? { ok: true, principal } : refused(401, 'invalid_token', status.detail)

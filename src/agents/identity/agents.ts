@@ -9,7 +9,7 @@ import { personOf } from '../people.js'
 import { type AgentRecord, recordOf, tenantIndex } from './agent-record.js'
 import { type AgentsContext, rowOf } from './context.js'
 import { type ConsentRequest, createDelegation, type ExchangeRequest } from './delegation.js'
-import { issueOwn, type TokenRequest } from './issue-token.js'
+import { issueOwnToken, type TokenRequest } from './issue-token.js'
 import { type AgentsOptions, type AgentToken, validateOptions } from './options.js'
 import { checkProof, spendProof } from './proof.js'
 import { type Consent, createRecords } from './records.js'
@@ -57,7 +57,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
   const registration = createRegistration(context, stopping.end)
 
   /** Tells of a token that was refused, by the code alone. */
-  async function told<Made>(
+  async function reportRefusal<Made>(
     about: { tenant: string; agent: string; iss?: string; sub?: string },
     making: Promise<Made>,
   ): Promise<Made> {
@@ -137,8 +137,8 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      */
     async issue(request: TokenRequest<Scope> & { tenant: string; agent: string }): Promise<AgentToken> {
       const { tenant, agent } = request
-      const make = async () => issueOwn(context, (await rowOf(context, tenant, agent)).row, request)
-      return told({ tenant, agent }, make())
+      const make = async () => issueOwnToken(context, (await rowOf(context, tenant, agent)).row, request)
+      return reportRefusal({ tenant, agent }, make())
     },
 
     /**
@@ -158,7 +158,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
         iss,
         sub,
       } = subject.method === 'agent_token' ? { ...subject, ...personOf(subject) } : subject
-      return told({ tenant, agent, ...(iss !== undefined && { iss }), sub }, delegation.exchange(request))
+      return reportRefusal({ tenant, agent, ...(iss !== undefined && { iss }), sub }, delegation.exchange(request))
     },
 
     /**

@@ -2,7 +2,7 @@ import type { Principal } from '../../protocol/principal.js'
 import { CLOCK_TOLERANCE } from '../../protocol/time.js'
 import { idsUnder } from '../../store/ids-under.js'
 import { agentError } from '../errors.js'
-import { type AgentLimits, narrowed } from '../limits.js'
+import { type AgentLimits, narrowLimits } from '../limits.js'
 import { isPerson, type Person, personOf, signedInAt } from '../people.js'
 import { nameOf } from '../record-name.js'
 import { chainOf, type Dependence, dependenceIn, limitsIn } from '../token-details.js'
@@ -37,7 +37,7 @@ export interface ConsentRequest<Scope extends string> {
 const MOST = 90 * 86_400
 
 /** A person in a tenant. */
-export interface Whose extends Person {
+export interface TenantPerson extends Person {
   tenant: string
 }
 
@@ -72,26 +72,26 @@ export function createDelegation(context: AgentsContext) {
   }
 
   async function fromPerson({ agent, subject, session }: ExchangeRequest<string>, row: AgentRow): Promise<Source> {
-    const { tenant, ...of } = validatePerson(subject)
+    const { tenant, ...person } = validatePerson(subject)
     const sid = session ?? subject.claims['sid']
     const digest = typeof sid === 'string' ? await nameOf(sid) : undefined
-    const [own, consent, person, over] = await Promise.all([
+    const [own, consent, end, over] = await Promise.all([
       dependenceOf(records, row),
-      records.consentOf(tenant, of, agent),
-      records.personOf(tenant, of),
-      digest !== undefined && records.isOver(tenant, of, digest),
+      records.consentOf(tenant, person, agent),
+      records.personOf(tenant, person),
+      digest !== undefined && records.isOver(tenant, person, digest),
     ])
     if (over) throw agentError('delegation_refused')
-    validateSignIn(subject, person)
+    validateSignIn(subject, end)
     if (!consent || now() >= consent.expiresAt) throw agentError('consent_missing')
     return {
-      person: of,
+      person,
       scopes: subject.scopes.filter((scope) => consent.scopes.includes(scope)),
       limits: {},
       depends: {
         ...own,
         consent: { agent, id: consent.id },
-        ...(person && { person: person.epoch }),
+        ...(end && { person: end.epoch }),
         ...(digest !== undefined && { session: digest }),
       },
     }
@@ -127,7 +127,7 @@ export function createDelegation(context: AgentsContext) {
       if (lifetime < 1) throw agentError('delegation_refused')
       const act = { sub: row.id, ...(source.act && { act: source.act }) }
       const { depends, person } = source
-      const limits = narrowed(source.limits, request)
+      const limits = narrowLimits(source.limits, request)
       return sign(context, { row, sub: subject.sub, person, scopes, lifetime, depends, limits, act }, request)
     },
 
@@ -153,12 +153,12 @@ export function createDelegation(context: AgentsContext) {
       return consent
     },
 
-    async withdraw({ tenant, agent, ...person }: Whose & { agent: string }): Promise<void> {
+    async withdraw({ tenant, agent, ...person }: TenantPerson & { agent: string }): Promise<void> {
       if (await records.removeConsent(tenant, person, agent))
         emit({ type: 'consent_withdrawn', tenant, agent, ...person })
     },
 
-    async consents({ tenant, ...person }: Whose): Promise<Consent[]> {
+    async consents({ tenant, ...person }: TenantPerson): Promise<Consent[]> {
       const found: Consent[] = []
       for await (const { id: agent } of idsUnder(store, consentIndex, await personName(tenant, person))) {
         const consent = await records.consentOf(tenant, person, agent)
@@ -167,7 +167,7 @@ export function createDelegation(context: AgentsContext) {
       return found
     },
 
-    async endDelegations({ tenant, sid, ...person }: Whose & { sid?: string }): Promise<void> {
+    async endDelegations({ tenant, sid, ...person }: TenantPerson & { sid?: string }): Promise<void> {
       if (sid === undefined) await records.setPerson(tenant, person, { epoch: newEpoch(), at: now() })
       else await records.setOver(tenant, person, await nameOf(sid))
       emit({ type: 'delegations_ended', tenant, ...person })

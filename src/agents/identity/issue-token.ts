@@ -1,5 +1,5 @@
 import { agentError } from '../errors.js'
-import { type AgentLimits, exceeds, narrowed } from '../limits.js'
+import { type AgentLimits, exceeds, narrowLimits } from '../limits.js'
 import { type Person, subjectId } from '../people.js'
 import { type AgentDetails, chainOf, DETAILS_FORMAT, type Dependence } from '../token-details.js'
 import type { AgentRow } from './agent-record.js'
@@ -74,7 +74,7 @@ export async function sign(
 }
 
 /** A token with which an agent acts for nobody but itself. */
-export async function issueOwn(
+export async function issueOwnToken(
   context: AgentsContext,
   row: AgentRow,
   request: TokenRequest<string>,
@@ -86,7 +86,7 @@ export async function issueOwn(
   const depends = await dependenceOf(context.records, row)
   return sign(
     context,
-    { row, sub: row.id, scopes, lifetime: expiresIn, depends, limits: narrowed({}, request) },
+    { row, sub: row.id, scopes, lifetime: expiresIn, depends, limits: narrowLimits({}, request) },
     request,
   )
 }

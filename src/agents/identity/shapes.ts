@@ -22,7 +22,7 @@ import { storeCheck } from '../../store/engine-shapes.js'
 import type { Ledger } from '../../store/ledger.js'
 import type { Approvals } from '../approvals/approvals.js'
 import { budgetCheck, limitsShape, publicKeyCheck } from '../shapes.js'
-import type { ConsentRequest, ExchangeRequest, Whose } from './delegation.js'
+import type { ConsentRequest, ExchangeRequest, TenantPerson } from './delegation.js'
 import type { TokenRequest } from './issue-token.js'
 import type { AgentsOptions, AgentTokenIssuer } from './options.js'
 import type { AgentChange, NewAgent } from './registration.js'
@@ -59,7 +59,7 @@ const tokenRequest: Shape<TokenRequest<string>> = {
 const inTenant = object<{ tenant: string }>({ tenant: name })
 /** A text that is answered when it names nobody. */
 const id = words
-const whose: Shape<Whose> = { tenant: name, iss: text, sub: text }
+const tenantPerson: Shape<TenantPerson> = { tenant: name, iss: text, sub: text }
 
 /** What the functions of `createAgents(…)` take. */
 export const agentsCalls = {
@@ -105,9 +105,12 @@ export const agentsCalls = {
       expiresIn: optional(seconds({ above: 0, most: 90 * 86_400 })),
     }),
   ]),
-  withdraw: promised(['consent', object<Whose & { agent: string }>({ ...whose, agent: id })]),
-  consents: promised(['whose', object<Whose>(whose)]),
-  endDelegations: promised(['whose', object<Whose & { sid?: string }>({ ...whose, sid: optional(text) })]),
+  withdraw: promised(['consent', object<TenantPerson & { agent: string }>({ ...tenantPerson, agent: id })]),
+  consents: promised(['whose', object<TenantPerson>(tenantPerson)]),
+  endDelegations: promised([
+    'whose',
+    object<TenantPerson & { sid?: string }>({ ...tenantPerson, sid: optional(text) }),
+  ]),
   decommission: promised(['tenant', name], ['id', id], ['options', object<{ reason: string }>({ reason: text })]),
   stop: promised(['which', object<{ tenant: string; reason?: string }>({ tenant: name, reason: optional(text) })]),
   resume: promised(['which', inTenant]),

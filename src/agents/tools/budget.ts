@@ -4,7 +4,7 @@ import { object, optional } from '../../protocol/shape.js'
 import { principal as principalCheck } from '../../protocol/web-shapes.js'
 import type { BudgetLine, Hold, Ledger, Reservation } from '../../store/ledger.js'
 import { agentError } from '../errors.js'
-import { type Budget, smaller, withDefaults } from '../limits.js'
+import { type Budget, smallerBudget, withDefaults } from '../limits.js'
 import { budgetCheck } from '../shapes.js'
 import { limitsIn } from '../token-details.js'
 
@@ -59,7 +59,7 @@ export function budgetLines(principal: Principal, policy: BudgetPolicy, status?:
   const registered = (budget: Budget | undefined): Budget =>
     withDefaults(budget, withDefaults(policy.agent, agentBudget))
   if (isAgent) {
-    spenders.push([`agent:${client_id}`, smaller(registered(status?.agent.budget), limitsIn(claims).budget)])
+    spenders.push([`agent:${client_id}`, smallerBudget(registered(status?.agent.budget), limitsIn(claims).budget)])
     for (const { id, budget } of status?.above ?? []) spenders.push([`agent:${id}`, registered(budget)])
   }
   if (method === 'api_key') spenders.push([`key:${claims['lineage'] ?? claims['key_id']}`, policy.key])
@@ -70,7 +70,7 @@ export function budgetLines(principal: Principal, policy: BudgetPolicy, status?:
       return limit === undefined ? [] : [{ subject, window, limit }]
     }),
   )
-  const { request } = spenders.reduce<Budget>((least, [, budget]) => smaller(least, budget), {})
+  const { request } = spenders.reduce<Budget>((least, [, budget]) => smallerBudget(least, budget), {})
   return { tenant, lines, ...(request !== undefined && { request }) }
 }
 

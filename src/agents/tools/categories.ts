@@ -35,7 +35,7 @@ export function createCategories({ classify, categories, classifyTimeout = 5 }: 
     const segments: readonly unknown[] =
       typeof input === 'string' ? [{ role: 'user', text: input }] : Array.isArray(input) ? input : []
     if (!segments.length) throw agentError('category_denied', { because: 'no input' })
-    const found = await within(classifyTimeout, (signal) =>
+    const found = await withTimeout(classifyTimeout, (signal) =>
       Promise.all(
         segments.map(async (segment) => {
           // It may come from a request's body, as anything.
@@ -53,7 +53,7 @@ export function createCategories({ classify, categories, classifyTimeout = 5 }: 
 }
 
 /** An error and a timeout are alike: nobody knows. */
-async function within<Result>(seconds: number, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+async function withTimeout<Result>(seconds: number, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const controller = new AbortController()
   const late = new Promise<never>((_, reject) => {
     controller.signal.addEventListener('abort', () => reject(controller.signal.reason))

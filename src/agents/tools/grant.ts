@@ -85,7 +85,7 @@ interface GrantContext {
   hold: Hold | undefined
   now: Now
   /** @throws SallyportError when the agent may not go on */
-  stand(): Promise<unknown>
+  checkStatus(): Promise<unknown>
   /** On the budget, at this model’s rate. */
   cost(units: number): number | undefined
   fallback(model: string): Promise<ToolGrant>
@@ -96,7 +96,7 @@ interface GrantContext {
 }
 
 export function createGrant(context: GrantContext): ToolGrant {
-  const { facts, ledger, hold, now, stand, cost, fallback, sandbox, run, overran } = context
+  const { facts, ledger, hold, now, checkStatus, cost, fallback, sandbox, run, overran } = context
   let state: 'open' | 'started' | 'settled' | 'released' = 'open'
   /** What it has cost, once that was said. */
   let paid: number | undefined
@@ -117,7 +117,7 @@ export function createGrant(context: GrantContext): ToolGrant {
     examineTime()
     if (state !== 'settled') await started()
     try {
-      await stand()
+      await checkStatus()
     } catch (error) {
       // Nothing has happened, and nothing will.
       if (isFirst) await settled(release())

@@ -4,7 +4,7 @@ import { isName } from '../../protocol/names.js'
 import type { Principal } from '../../protocol/principal.js'
 import { StoreError } from '../../store/contract.js'
 import type { AuditEntry } from '../audit/row.js'
-import { whoOf } from '../people.js'
+import { callerIds } from '../people.js'
 import type { ToolGrant } from './grant.js'
 import type { ToolAccessOptions, ToolCall } from './options.js'
 import type { Tool } from './rules.js'
@@ -20,7 +20,7 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
   ): Promise<void> {
     await audit?.append({
       tenant: principal.tenant ?? '',
-      ...whoOf(principal),
+      ...callerIds(principal),
       action: `tool:${tool}`,
       // What cannot be kept has refused the call, and is no way past the trail.
       ...(isName(resource) && { resource }),
@@ -34,7 +34,7 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
     append,
 
     overran: ({ tool, tenant }: Pick<ToolGrant, 'tool' | 'tenant'>, principal: Principal, overrun: number): void =>
-      emit({ type: 'tool_overrun', tenant, ...whoOf(principal), tool, overrun }),
+      emit({ type: 'tool_overrun', tenant, ...callerIds(principal), tool, overrun }),
 
     /** The answer of `granting`, and an event of what it was; a row as well where a tool that is audited was refused. */
     async during(
@@ -49,7 +49,7 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
         emit({
           type: 'tool_allowed',
           tenant,
-          ...whoOf(principal),
+          ...callerIds(principal),
           tool: grant.tool,
           ...(model !== undefined && { model }),
         })
@@ -60,7 +60,7 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
         emit({
           type: 'tool_refused',
           ...(principal.tenant !== undefined && { tenant: principal.tenant }),
-          ...whoOf(principal),
+          ...callerIds(principal),
           tool: tool?.name ?? 'unknown',
           code,
           ...(detail !== undefined && { detail: `${detail}` }),

@@ -8,7 +8,7 @@ import type { Call } from '../approvals/approval.js'
 import { digestOf } from '../canonical-json.js'
 import { agentError } from '../errors.js'
 import { type AgentLimits, isWithin } from '../limits.js'
-import { whoOf } from '../people.js'
+import { callerIds } from '../people.js'
 import { limitsIn } from '../token-details.js'
 import { budgetLines, type Registered, reserve, validateCost } from './budget.js'
 import { createCategories } from './categories.js'
@@ -95,18 +95,18 @@ export function createToolAccess(
   }
 
   /** What to reserve, and from what. */
-  async function priced({ principal, model, call }: Examined, status: Registered | undefined) {
+  async function reservationFor({ principal, model, call }: Examined, status: Registered | undefined) {
     const policy = typeof budgets === 'function' ? await inTime(() => budgets(principal)) : budgets
     const found = budgetLines(principal, policy, status)
     const cost = call.estimate === undefined ? undefined : models.cost(model, call.estimate)
     return { tenant: found.tenant, lines: found.lines, amount: validateCost(found, cost), ttl }
   }
 
-  const take = async (reservation: Awaited<ReturnType<typeof priced>>): Promise<Hold | undefined> =>
+  const take = async (reservation: Awaited<ReturnType<typeof reservationFor>>): Promise<Hold | undefined> =>
     reservation.lines.length ? reserve(ledger, reservation) : undefined
 
   /** What was set aside is given back where the rest fails. */
-  async function undoneWithout(hold: Hold | undefined, rest: () => Promise<void>): Promise<void> {
+  async function releaseOnError(hold: Hold | undefined, rest: () => Promise<void>): Promise<void> {
     try {
       await rest()
     } catch (error) {
@@ -121,11 +121,11 @@ export function createToolAccess(
     // Read beside the agent's record, so that it takes no round trip of its own.
     const reading = tool.approval && call.approval !== undefined ? approvals?.verify(call.approval, about) : undefined
     reading?.catch(() => {})
-    const reservation = await priced(examined, await registeredAgent(principal))
+    const reservation = await reservationFor(examined, await registeredAgent(principal))
     const approval = await reading
-    if (tool.approval && !approval) throw agentError('approval_required', await askFor(examined, about))
+    if (tool.approval && !approval) throw agentError('approval_required', await requestApproval(examined, about))
     const hold = await take(reservation)
-    await undoneWithout(hold, async () => {
+    await releaseOnError(hold, async () => {
       // Only now: what the budget refuses has not used the approval up.
       await approval?.consume()
       if (tool.audit) await report.append(principal, call, { decision: 'allowed', digest: await digestOf(about) })
@@ -144,7 +144,7 @@ export function createToolAccess(
     })
 
   /** Whoever stops an agent takes back what it has asked for before; what it asks for at that moment is taken back here. */
-  async function askFor({ principal, tenant, tool }: Examined, about: Call) {
+  async function requestApproval({ principal, tenant, tool }: Examined, about: Call) {
     const asked = await ask(tool, about)
     try {
       await registeredAgent(principal)
@@ -176,17 +176,17 @@ export function createToolAccess(
       ledger,
       hold,
       now,
-      stand: () => registeredAgent(principal),
+      checkStatus: () => registeredAgent(principal),
       cost: (units) => models.cost(model, units),
       fallback: (name) =>
         report.during(principal, call, tool, async () => {
-          const other = { ...examined, model: validateModel(principal, limits, name) }
-          const held = await take(await priced(other, await registeredAgent(principal)))
-          await undoneWithout(held, async () => {
-            const row = { decision: 'allowed', reason: 'fallback', digest: await digestOf(aboutOf(other)) } as const
+          const fallback = { ...examined, model: validateModel(principal, limits, name) }
+          const newHold = await take(await reservationFor(fallback, await registeredAgent(principal)))
+          await releaseOnError(newHold, async () => {
+            const row = { decision: 'allowed', reason: 'fallback', digest: await digestOf(aboutOf(fallback)) } as const
             if (tool.audit) await report.append(principal, call, row)
           })
-          return grantOf(other, held, expiresAt, run)
+          return grantOf(fallback, newHold, expiresAt, run)
         }),
       run,
       sandbox: tool.sandbox && sandbox ? () => sandbox({ tool: tool.name, args, tenant }) : undefined,
@@ -209,7 +209,7 @@ const roleOf = ({ claims }: Principal): string | undefined =>
 const aboutOf = ({ principal, tenant, tool, call, args, model }: Examined) =>
   ({
     tenant,
-    ...whoOf(principal),
+    ...callerIds(principal),
     tool: tool.name,
     args,
     ...(call.resource !== undefined && { resource: call.resource }),

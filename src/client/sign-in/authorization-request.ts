@@ -44,16 +44,18 @@ export async function requestAuthorization(
       `auth.login: "${misplaced}" cannot be sent through "params"; it has its own place or is made for you`,
     )
 
-  const here = location.href === redirect_uri ? '/' : location.pathname + location.search + location.hash
-  const target = returnTarget(returnTo ?? here, location.origin)
+  const currentPage = location.href === redirect_uri ? '/' : location.pathname + location.search + location.hash
+  const target = returnTarget(returnTo ?? currentPage, location.origin)
   const answer = await ask('/.well-known/openid-configuration')
   if (!answer.ok) throw failed(answer, undefined, 'login_unavailable')
   const { mode, issuer, client_id, scope } = answer.body as unknown as Metadata
   if (mode === 'proxy') {
     // The backend asks for what is configured there; the rest of what was asked for goes along.
-    const { scope: _, ...wishes } = { ...standard, ...params, return_to: target }
-    const said = Object.entries(wishes).flatMap(([name, value]) => (value === undefined ? [] : [[name, `${value}`]]))
-    return { url: `${backend}/login?${new URLSearchParams(said)}`, state: undefined }
+    const { scope: _, ...rest } = { ...standard, ...params, return_to: target }
+    const parameters = Object.entries(rest).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, `${value}`]],
+    )
+    return { url: `${backend}/login?${new URLSearchParams(parameters)}`, state: undefined }
   }
 
   const request: SignInRequest = {
