@@ -1,4 +1,4 @@
-// CPU time of leave for a tool call (scope, tier of the model, status of the agent, budget) beside jose.jwtVerify of a token,
+// CPU time of authorization for a tool call (scope, tier of the model, status of the agent, budget) beside jose.jwtVerify of a token,
 // with the engines in memory; and what it takes on Redis, in round trips. One process, one run, both take turns; the
 // ratios are the result.
 //   npm run build && node bench/agents.js
