@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { createClient } from 'redis'
 import { redisStore } from 'sallyport/store/redis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -206,18 +207,13 @@ describe('PostgreSQL', () => {
         }
       expect((await here.bff.fetch(new Request(`${APP}/bff/health`))).status).toBe(200)
       expect(new Set(here.eventTypes())).toEqual(new Set(['address_limit_off', 'signed_in', 'request_refused']))
-      // What only the server itself can refuse: an entry that its index has no room for.
+      // What only the server itself can refuse: a rule of the operator's own.
+      const beside = new pg.Client({ connectionString: postgresUrl(postgres.port) })
+      await beside.connect()
+      await beside.query(`alter table sallyport_records add check (value <> 'refused')`)
+      await beside.end()
       const id = { kind: 'k', partition: 'p', id: 'i' }
-      const wide = () =>
-        String.fromCodePoint(...crypto.getRandomValues(new Uint16Array(200)).map((n) => 0x3400 + (n % 6000)))
-      const index = [{ index: wide(), value: wide() }]
-      const put = {
-        type: 'put' as const,
-        id: { kind: wide(), partition: wide(), id: wide() },
-        value: '',
-        ifVersion: 'any' as const,
-        index,
-      }
+      const put = { type: 'put', id, value: 'refused', ifVersion: 'any' } as const
       await expect(store.write([put])).rejects.toMatchObject({ code: 'store_refused', retryable: false })
       expect(await store.get(id)).toBeUndefined()
     } finally {
