@@ -17,14 +17,14 @@ import { createProxy } from './proxy/proxy.js'
 import { createStreams, type ProxyContext } from './proxy/streams.js'
 import { createUpgrade, type Upgrade } from './proxy/upgrade.js'
 import { createRateLimits } from './rate-limits/rate-limits.js'
-import { createKeyring } from './sealing/cookie-keys.js'
-import { createBackground } from './sessions/background-tasks.js'
+import { createCookieKeys } from './sealing/cookie-keys.js'
+import { createBackgroundTasks } from './sessions/background-tasks.js'
 import { createReplacedCookie } from './sessions/replaced-session.js'
 import { createSealedSessions } from './sessions/sealed/sealed-sessions.js'
-import type { Directory } from './sessions/sessions.js'
+import type { SessionList } from './sessions/sessions.js'
 import { createStoreSessions } from './sessions/stored/stored-sessions.js'
-import { createAudiences } from './sessions/token-audience.js'
-import { examine } from './settings.js'
+import { createTokenAudiences } from './sessions/token-audience.js'
+import { validateOptions } from './settings.js'
 import { bffCalls } from './shapes.js'
 import { createLogin } from './sign-in/login.js'
 import { answerSession, nobody, somebody } from './sign-in/session-endpoint.js'
@@ -32,10 +32,10 @@ import { postToken } from './sign-in/token-endpoint.js'
 import {
   beganIn,
   createTransactions,
-  examineRequest,
   isStepUp,
   type SignInContext,
   transactionParameters,
+  validateRequest,
 } from './sign-in/transaction.js'
 import { createDevices } from './sign-out/devices.js'
 import { createLogout } from './sign-out/logout.js'
@@ -87,10 +87,10 @@ export interface Bff {
  * @see RFC 10017 section 6.2, RFC 9700
  */
 export function createBff(options: BffOptions): Bff {
-  const given = examine(options)
+  const given = validateOptions(options)
   const settings = { ...given, emit: heard }
   const jar = createCookieJar(settings)
-  const keyring = createKeyring(settings)
+  const keyring = createCookieKeys(settings)
   const dpop =
     settings.dpopKey === undefined
       ? undefined
@@ -100,10 +100,10 @@ export function createBff(options: BffOptions): Bff {
             heard({ type: 'operator_error', detail: 'The DPoP key cannot be read again; the one from before is used' }),
         })
   const providers = createProviders(settings, dpop)
-  const background = createBackground()
+  const background = createBackgroundTasks()
   const store = settings.store ?? memoryStore({ now: settings.now })
   const transactions = createTransactions(settings, jar, keyring, store)
-  const audiences = createAudiences(settings)
+  const audiences = createTokenAudiences(settings)
   const sessions = audiences.keepApart(
     settings.store
       ? createStoreSessions(settings, settings.store, jar, keyring, providers, background)
@@ -175,7 +175,7 @@ export function createBff(options: BffOptions): Bff {
   }
 
   /** What only a backend with a store offers. */
-  function withDirectory(directory: Directory): Endpoint[] {
+  function withDirectory(directory: SessionList): Endpoint[] {
     const devices = createDevices(context, directory, keyring)
     const signOut = createProviderLogout(context, directory)
     return [
@@ -208,7 +208,7 @@ export function createBff(options: BffOptions): Bff {
   async function transaction(request: Request): Promise<Answer> {
     const form = await readForm(request, transactionParameters(settings))
     if ((await sessions.read(request, false, false)).record) limits.signedIn(request)
-    const { transaction: bound, request: authorization } = await examineRequest(form, settings)
+    const { transaction: bound, request: authorization } = await validateRequest(form, settings)
     const began = isStepUp(bound) ? beganIn(await sessions.read(request, false)) : {}
     const location = await providers.main.authorizationUrl(authorization)
     return json({ location }, await transactions.begin(request, { ...bound, ...began }))

@@ -4,7 +4,7 @@ import type { Providers } from './providers.js'
 import type { RateLimiting } from './rate-limits/rate-limits.js'
 import type { ReplacedCookie } from './sessions/replaced-session.js'
 import type { Sessions } from './sessions/sessions.js'
-import type { Audiences } from './sessions/token-audience.js'
+import type { TokenAudiences } from './sessions/token-audience.js'
 import type { Settings } from './settings.js'
 
 /** What the endpoints work with. */
@@ -12,7 +12,7 @@ export interface BffContext {
   settings: Settings
   providers: Providers
   sessions: Sessions
-  audiences: Audiences
+  audiences: TokenAudiences
   /** Which session a sign-in of the backend's own replaces. */
   replaced: ReplacedCookie
   limits: RateLimiting

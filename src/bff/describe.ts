@@ -10,7 +10,7 @@ import type { Endpoint } from './http/endpoint.js'
 import { refusalOf } from './provider-refusals.js'
 import type { Provider } from './providers.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
-import type { Keyring } from './sealing/cookie-keys.js'
+import type { CookieKeys } from './sealing/cookie-keys.js'
 
 /** What is in force, for an operator to read. Holds no secret; not for strangers. */
 export interface Description {
@@ -81,7 +81,7 @@ export interface RouteDescription {
 
 export async function describe(
   { settings, providers, audiences, dpop, limits }: BffContext,
-  { jar, keyring, endpoints }: { jar: CookieJar; keyring: Keyring; endpoints: readonly Endpoint[] },
+  { jar, keyring, endpoints }: { jar: CookieJar; keyring: CookieKeys; endpoints: readonly Endpoint[] },
 ): Promise<Description> {
   const attributes = (name: string) =>
     jar

@@ -60,7 +60,7 @@ const reserved =
   /^(cookie|set-cookie|authorization|dpop|host|origin|referer|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-length|content-encoding|forwarded|via|cache-control|vary|strict-transport-security|content-security-policy.*|proxy-.*|x-forwarded-.*|x-real-ip|x-original-.*|x-http-method.*|sec-.*|access-control-.*|cross-origin-.*|sallyport-.*|.*_.*)$/
 
 /** Examines the routes once. `misuse` names the option and throws. */
-export function examineRoutes(
+export function validateRoutes(
   options: Readonly<Record<string, RouteOptions>>,
   resources: Readonly<Record<string, unknown>>,
   upstreamUrl: (value: string) => URL,

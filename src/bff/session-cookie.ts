@@ -7,7 +7,7 @@ import { contextOf } from './context.js'
 import { bffErrors, Refusal, storeAway } from './errors.js'
 import { createCookieJar } from './http/cookies.js'
 import { requireOwnPage } from './http/csrf.js'
-import type { Presence } from './sessions/sessions.js'
+import type { PresentSession } from './sessions/sessions.js'
 import { requireUser } from './sessions/signed-in-user.js'
 
 export interface SessionCookieOptions {
@@ -75,7 +75,7 @@ export function sessionCookie(bff: Bff, options: SessionCookieOptions = {}): Aut
   }
 }
 
-function principalOf({ record, expiresAt }: Presence, tenantClaim: string): Principal {
+function principalOf({ record, expiresAt }: PresentSession, tenantClaim: string): Principal {
   const { sub, iss, scope, claims, acr, auth_time, created } = record
   const tenant = claims[tenantClaim]
   return {

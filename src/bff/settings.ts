@@ -11,9 +11,9 @@ import { type Client, validateClient, validatePrivateKey } from '../provider/cli
 import type { Emit } from './events.js'
 import type { BffOptions } from './options.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
-import { examineRoutes, type Route } from './routes.js'
+import { type Route, validateRoutes } from './routes.js'
 import { bffOptions } from './shapes.js'
-import { appOf, ownStore } from './store/app-store.js'
+import { appOf, appStore } from './store/app-store.js'
 import { type WatchedStore, watchStore } from './store/watched-store.js'
 
 /** The options, examined and completed. */
@@ -64,7 +64,7 @@ const standardClaims =
   'sub name given_name family_name nickname preferred_username picture email email_verified locale updated_at'
 
 /** Examines the options once. @throws TypeError that names the option and the remedy */
-export function examine(options: BffOptions): Settings {
+export function validateOptions(options: BffOptions): Settings {
   examineShape('createBff', bffOptions, options)
   const base = url('baseUrl', options.baseUrl)
   if (base.pathname !== '/' || base.search || base.hash)
@@ -84,7 +84,7 @@ export function examine(options: BffOptions): Settings {
     misuse('response_mode', 'can be "form_post" in proxy mode over https: only; its cookies are SameSite=None; Secure')
   const ownFetch = options.fetch !== undefined
   const client = validateClient(options, ownFetch, misuse)
-  const issuers = examineIssuers(options, mode, ownFetch)
+  const issuers = validateIssuers(options, mode, ownFetch)
   if (options.dpopKey !== undefined) {
     if (mode !== 'proxy')
       misuse('dpopKey', 'needs mode: "proxy"; a page cannot use tokens that are bound to a key of ours')
@@ -103,7 +103,7 @@ export function examine(options: BffOptions): Settings {
     if (!URL.canParse(resource) || resource.includes('#'))
       misuse('resources', `names "${resource}"; a resource is an absolute URI without a fragment`)
   if (options.routes && mode !== 'proxy') misuse('routes', 'needs mode: "proxy"')
-  const routes = examineRoutes(
+  const routes = validateRoutes(
     options.routes ?? {},
     resources,
     (value) => url('routes', value),
@@ -137,7 +137,7 @@ export function examine(options: BffOptions): Settings {
     response_mode,
     name,
     cookieKeys: options.cookieKeys,
-    store: store && watchStore(ownStore(store, appOf({ name, origin })), { emit }),
+    store: store && watchStore(appStore(store, appOf({ name, origin })), { emit }),
     scope,
     scopes: scopes ?? [],
     resources,
@@ -166,7 +166,7 @@ export function examine(options: BffOptions): Settings {
 }
 
 /** Further providers are told apart by their issuer, and by the name in their redirect URI. */
-function examineIssuers(options: BffOptions, mode: Mode, ownFetch: boolean): ReadonlyMap<string, Client> {
+function validateIssuers(options: BffOptions, mode: Mode, ownFetch: boolean): ReadonlyMap<string, Client> {
   const issuers = new Map<string, Client>()
   const seen = new Set([options.issuer])
   for (const [name, more] of Object.entries(options.issuers ?? {})) {

@@ -3,7 +3,7 @@ import type { StandardClaims } from '../protocol/claims.js'
 import type { Mode, SignedOutReason, TokenAnswer } from '../protocol/session.js'
 import type { Redeemed } from '../provider/code-grant.js'
 import { createProvider } from '../provider/provider.js'
-import { judge, type ProviderAnswer } from '../provider/refresh-outcome.js'
+import { type ProviderAnswer, refreshOutcome } from '../provider/refresh-outcome.js'
 import type { ProviderSettings } from '../provider/settings.js'
 import { DirectError, errorAnswerOf } from './errors.js'
 import { inTurn } from './lock.js'
@@ -150,7 +150,7 @@ export function createDirect(settings: DirectSettings) {
 
   function refusalOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, further: boolean): DirectError {
     const past = { unknown: false, ours: true, refusedBefore: true, oddBefore: 0, stillGood: false, further }
-    const outcome = judge(answer, past)
+    const outcome = refreshOutcome(answer, past)
     if (outcome.type === 'ended') {
       leave()
       return new DirectError('invalid_grant', { reason: outcome.reason })

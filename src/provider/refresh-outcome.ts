@@ -36,7 +36,7 @@ export interface RefreshPast {
   further: boolean
 }
 
-export type Verdict =
+export type RefreshOutcome =
   | {
       type: 'not_now'
       error: 'temporarily_unavailable' | 'operator_error' | 'refresh_race'
@@ -68,8 +68,8 @@ export const isOutage = (answer: ProviderAnswer): boolean =>
  *
  * @see RFC 6749 section 5.2
  */
-export function judge(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, past: RefreshPast): Verdict {
-  const notNow = (outcome: 'not_now' | 'unknown'): Verdict => ({
+export function refreshOutcome(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, past: RefreshPast): RefreshOutcome {
+  const notNow = (outcome: 'not_now' | 'unknown'): RefreshOutcome => ({
     type: 'not_now',
     error: 'temporarily_unavailable',
     outcome,

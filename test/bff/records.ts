@@ -1,9 +1,9 @@
 import type { RecordId, RecordStore } from 'sallyport/store'
-import { createKeyring } from '../../src/bff/sealing/cookie-keys.js'
+import { createCookieKeys } from '../../src/bff/sealing/cookie-keys.js'
 import { createSealedRecords } from '../../src/bff/sealing/sealed-records.js'
 import { createSessionRecords } from '../../src/bff/sessions/stored/session-records.js'
 import type { Settings } from '../../src/bff/settings.js'
-import { appOf, ownStore } from '../../src/bff/store/app-store.js'
+import { appOf, appStore } from '../../src/bff/store/app-store.js'
 import { APP } from '../world.js'
 
 /** The records of an app as the backend itself writes them: with its keys, its name and its origin. */
@@ -17,8 +17,8 @@ export function recordsOf(
   }: { cookieKeys: string[]; now: () => number; name?: string; origin?: string },
 ) {
   const settings = { cookieKeys, now, name, origin, absoluteTimeout: 604_800, emit: () => {} } as unknown as Settings
-  const sealed = createSealedRecords(createKeyring(settings))
-  const own = ownStore(store, appOf(settings))
+  const sealed = createSealedRecords(createCookieKeys(settings))
+  const own = appStore(store, appOf(settings))
   return { sealed, own, sessions: createSessionRecords(own, sealed, settings) }
 }
 

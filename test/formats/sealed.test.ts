@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { CompactEncrypt } from 'jose'
 import { memoryStore, type RecordStore } from 'sallyport/store'
 import { describe, expect, it } from 'vitest'
-import { createKeyring } from '../../src/bff/sealing/cookie-keys.js'
+import { createCookieKeys } from '../../src/bff/sealing/cookie-keys.js'
 import type { Settings } from '../../src/bff/settings.js'
 import { keyId } from '../../src/crypto/seal.js'
 import { recordsOf } from '../bff/records.js'
@@ -62,7 +62,7 @@ async function allRecords() {
 }
 
 const keyringOf = (cookieKeys: string[], now: () => number) =>
-  createKeyring({ cookieKeys, now, name: 'sallyport', origin: APP, absoluteTimeout: 604_800 } as unknown as Settings)
+  createCookieKeys({ cookieKeys, now, name: 'sallyport', origin: APP, absoluteTimeout: 604_800 } as unknown as Settings)
 
 /** One of each kind of sealed cookie, and what it says. */
 async function allCookies() {

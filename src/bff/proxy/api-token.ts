@@ -1,20 +1,25 @@
 import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import type { Route } from '../routes.js'
-import type { Wanted } from '../sessions/session-record.js'
-import type { Presence } from '../sessions/sessions.js'
+import type { RequestedToken } from '../sessions/session-record.js'
+import type { PresentSession } from '../sessions/sessions.js'
 
 /** Seconds that a token must be good for. */
 const MIN_VALIDITY = 30
 
 /** The token of a session for the API behind a route. `refused` is the digest of one that the API did not take. @throws Refusal */
 export async function apiToken(
-  present: Presence,
+  present: PresentSession,
   { resource, scope }: Route,
   { sessions }: BffContext,
   refused?: string,
 ): Promise<string> {
-  const wanted: Wanted = { resource: [...resource], scope, minValidity: MIN_VALIDITY, ...(refused && { refused }) }
+  const wanted: RequestedToken = {
+    resource: [...resource],
+    scope,
+    minValidity: MIN_VALIDITY,
+    ...(refused && { refused }),
+  }
   const outcome = await sessions.token(present, wanted)
   if (outcome.type === 'token') return outcome.token.access_token
   if (outcome.type === 'ended') throw new Refusal('session_expired', { reason: outcome.reason })

@@ -3,7 +3,7 @@ import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { parseChallenges } from '../../protocol/http/challenge.js'
 import { hungUp, type Reply, type Until, UpstreamFailure } from '../../protocol/http/upstream.js'
 import { Refusal } from '../errors.js'
-import type { Presence } from '../sessions/sessions.js'
+import type { PresentSession } from '../sessions/sessions.js'
 import { signedInUser } from '../sessions/signed-in-user.js'
 import { passedOn } from './answer.js'
 import { apiCredentials, apiToken } from './api-token.js'
@@ -54,7 +54,7 @@ export function createProxy(context: ProxyContext) {
   }
 
   /** What an API refuses, though it should not, is sent once more where it can be: with its nonce, then with another token. */
-  async function asSomebody(request: Asked, target: Target, present: Presence, shown: string[]): Promise<Reply> {
+  async function asSomebody(request: Asked, target: Target, present: PresentSession, shown: string[]): Promise<Reply> {
     const { route, url } = target
     const token = await apiToken(present, route, context)
     const body = await bodyOf(request, route.limit)

@@ -2,7 +2,7 @@ import type { Asked } from '../../protocol/http/answer.js'
 import type { Until } from '../../protocol/http/upstream.js'
 import type { BffContext } from '../context.js'
 import { type BffEvent, shortId } from '../events.js'
-import type { Presence, Sessions } from '../sessions/sessions.js'
+import type { PresentSession, Sessions } from '../sessions/sessions.js'
 
 /** Milliseconds between two looks at the sessions of what is open: for those that end in another process. */
 const LOOK = 5000
@@ -58,7 +58,7 @@ export function createStreams(sessions: Pick<Sessions, 'read'>) {
 
   return {
     /** Until the session has ended, or is another person's. */
-    follow(request: Asked, { record: { id, sub } }: Presence): Until {
+    follow(request: Asked, { record: { id, sub } }: PresentSession): Until {
       const ended = new AbortController()
       const cookie = request.headers.get('cookie')
       const entry: Open = {

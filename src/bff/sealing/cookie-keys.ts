@@ -11,7 +11,7 @@ import { appOf } from '../store/app-store.js'
  * Seals and opens by purpose, for this app alone, with keys that may come from a secret manager. What another app has sealed
  * with the same keys does not open.
  */
-export interface Keyring {
+export interface CookieKeys {
   seal(purpose: string, plaintext: string): Promise<string>
   /**
    * The text and whether an older key sealed it; `undefined` for anything else, junk included. The same object while it is
@@ -36,7 +36,7 @@ const recurring = new Set(['session', 'idle', 'record session'])
 /** Characters of a sealed text's tag: 128 bits as base64url. */
 const TAG = 22
 
-export function createKeyring(settings: Settings): Keyring {
+export function createCookieKeys(settings: Settings): CookieKeys {
   const { cookieKeys, now, emit } = settings
   // Nothing that a browser or the store holds is older.
   const age = settings.absoluteTimeout + REMEMBRANCE
@@ -120,7 +120,7 @@ const parsed = new WeakMap<Opened, unknown>()
 
 /** Opens what was sealed as JSON. Only this backend can have sealed it: its shape is believed. */
 export async function openJson<Content>(
-  keyring: Keyring,
+  keyring: CookieKeys,
   purpose: string,
   sealed: string,
 ): Promise<Content | undefined> {

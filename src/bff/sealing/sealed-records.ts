@@ -1,6 +1,6 @@
 import type { MaybePromise } from '../../crypto/primitives.js'
 import type { Opened } from '../../crypto/seal.js'
-import { type Keyring, parseOnce } from './cookie-keys.js'
+import { type CookieKeys, parseOnce } from './cookie-keys.js'
 
 /** What a record says, and whether it should be sealed again because an older key sealed it. */
 export interface Unsealed<Content> {
@@ -25,7 +25,7 @@ export type SealedRecords = ReturnType<typeof createSealedRecords>
  * What this app keeps in a store, sealed: whoever else can write there can make none of it, alter none of it and read none
  * of it. A value is bound to its kind and id, so it says nothing in another's place. An older one can be put back in its own.
  */
-export function createSealedRecords(keyring: Keyring) {
+export function createSealedRecords(keyring: CookieKeys) {
   const read = <Content>(opened: Opened, id: string, revive: (content: never) => Content) => {
     const { of, content } = parseOnce(opened, () => {
       const parsed = JSON.parse(opened.plaintext)

@@ -3,10 +3,10 @@ import { within } from '../../protocol/within.js'
 /** Tasks at a time: what is left to do after an answer must not slow the next ones down. */
 const WIDTH = 4
 
-export type Background = ReturnType<typeof createBackground>
+export type BackgroundTasks = ReturnType<typeof createBackgroundTasks>
 
 /** Work that no answer waits for: telling the provider of ended sessions, sweeping. In order, a few at a time. */
-export function createBackground() {
+export function createBackgroundTasks() {
   const waiting: (() => Promise<void>)[] = []
   const running = new Set<Promise<void>>()
 

@@ -10,7 +10,7 @@ const LATEST = 2000
  * Results that the provider has given and the store has not taken yet. They are held in memory and tried again until
  * they are in: forgetting one would lose the session, since its refresh token is spent.
  */
-export function createUnsaved({ emit }: Pick<Settings, 'emit'>) {
+export function createPendingWrites({ emit }: Pick<Settings, 'emit'>) {
   const held = new Map<string, Promise<unknown>>()
   let closing = false
 

@@ -1,12 +1,12 @@
 import { randomId, sha256 } from '../../crypto/hash.js'
 import { backOff, createBreaker } from '../../protocol/breaker.js'
-import { isOutage, judge, type ProviderAnswer } from '../../provider/refresh-outcome.js'
+import { isOutage, type ProviderAnswer, refreshOutcome } from '../../provider/refresh-outcome.js'
 import { shortId } from '../events.js'
 import type { Providers } from '../providers.js'
 import type { Settings } from '../settings.js'
-import { createUnsaved } from './pending-writes.js'
-import type { TokenOutcome, Wanted } from './session-record.js'
-import type { Attempt, Held, Shelf } from './session-storage.js'
+import { createPendingWrites } from './pending-writes.js'
+import type { RequestedToken, TokenOutcome } from './session-record.js'
+import type { RefreshAttempt, SessionStorage, SessionWithTokens } from './session-storage.js'
 import { currentToken, grantedToken, leftOf, refreshParameters, tokenKey, withToken } from './tokens.js'
 
 /** Seconds from the wish to write an attempt until the provider must have been asked; later, it is not asked any more. */
@@ -18,10 +18,10 @@ const LONGEST_WAIT = 60
 
 /** What is being done with one session, for one wish. */
 interface Work {
-  wanted: Wanted
+  wanted: RequestedToken
   key: string
-  held: Held
-  mine: Attempt
+  held: SessionWithTokens
+  mine: RefreshAttempt
 }
 
 /**
@@ -33,16 +33,16 @@ interface Work {
  * In this process, sessions queue: one attempt at a time per session, whoever asks for whatever, detached from any
  * caller. Those who waited find the token that the first one got. Sign-out wins over an attempt in flight.
  */
-export function createCoordinator(settings: Settings, providers: Providers, shelf: Shelf) {
+export function createCoordinator(settings: Settings, providers: Providers, shelf: SessionStorage) {
   const { now, emit, timeout } = settings
   /** Each provider's own: what one of them fails at says nothing of the others. */
   const breakers = new Map(providers.all.map(({ settings: { issuer } }) => [issuer, createBreaker(now)]))
   const turns = new Map<string, Promise<unknown>>()
-  const unsaved = createUnsaved(settings)
+  const unsaved = createPendingWrites(settings)
   const takeOver = SLACK + timeout + STORING
   let draining = false
 
-  async function run(id: string, wanted: Wanted): Promise<TokenOutcome> {
+  async function run(id: string, wanted: RequestedToken): Promise<TokenOutcome> {
     await unsaved.settled(id)
     let seen: { id: string; at: number } | undefined
     for (let looks = 0; ; looks++) {
@@ -73,7 +73,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
         return fallBack(held, wanted, key, backOff(0))
       }
 
-      const mine: Attempt = {
+      const mine: RefreshAttempt = {
         id: randomId(),
         generation: held.record.generation,
         running: true,
@@ -99,7 +99,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
   }
 
   /** Nothing can renew it. Only the default token is the session's own; another resource simply cannot be had. */
-  async function unrenewable(held: Held, key: string): Promise<TokenOutcome> {
+  async function unrenewable(held: SessionWithTokens, key: string): Promise<TokenOutcome> {
     const token = held.tokens.get(key)
     if (token && leftOf(token, settings) > 0) return { type: 'token', token }
     if (key !== '') return { type: 'refused', error: 'invalid_target' }
@@ -109,8 +109,8 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
 
   /** A token that is still good is still served while no newer one can be had. */
   async function fallBack(
-    { tokens }: Held,
-    { refused }: Wanted,
+    { tokens }: SessionWithTokens,
+    { refused }: RequestedToken,
     key: string,
     retryAfter: number,
     error: (TokenOutcome & { type: 'not_now' })['error'] = 'temporarily_unavailable',
@@ -132,7 +132,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
       return { type: 'ended', reason: 'revoked' }
     }
     const token = grantedToken(answer, wanted, key, held.record, settings)
-    const next = ({ record, tokens, id_token }: Held): Omit<Held, 'version'> => ({
+    const next = ({ record, tokens, id_token }: SessionWithTokens): Omit<SessionWithTokens, 'version'> => ({
       record: { ...record, generation: generation + 1, ...(newest !== undefined && { refresh_token: newest }) },
       tokens: token ? withToken(tokens, key, token) : tokens,
       id_token: answer.id_token ?? id_token,
@@ -170,7 +170,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
     if (isOutage(answer)) breakers.get(held.record.iss)?.failed(held.record.id)
     const token = held.tokens.get(key)
     const stillGood = token !== undefined && leftOf(token, settings) > 0
-    const verdict = judge(answer, {
+    const verdict = refreshOutcome(answer, {
       unknown,
       ours: held.ours,
       refusedBefore: refused,
@@ -212,11 +212,11 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
   }
 
   /** A note that cannot be written leaves the attempt running: others wait, and take its outcome for unknown. */
-  const note = (held: Held, attempt: Attempt) => shelf.note(held, attempt).catch(() => {})
+  const note = (held: SessionWithTokens, attempt: RefreshAttempt) => shelf.note(held, attempt).catch(() => {})
 
   return {
     /** The token of this session for exactly this question. @throws StoreError */
-    async token(held: Held, wanted: Wanted): Promise<TokenOutcome> {
+    async token(held: SessionWithTokens, wanted: RequestedToken): Promise<TokenOutcome> {
       const { id } = held.record
       const token = await currentToken(held.tokens, wanted, tokenKey(wanted, held.record), settings)
       if (token) return { type: 'token', token }

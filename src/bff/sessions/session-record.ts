@@ -47,7 +47,7 @@ export interface AccessToken {
 }
 
 /** Which token a page asks for. */
-export interface Wanted {
+export interface RequestedToken {
   /** Sorted; empty for the session's default. */
   resource: readonly string[]
   /** Sorted tokens joined by a space; empty for what the resource's default is. */

@@ -4,7 +4,7 @@ import type { SessionRecord } from './session-record.js'
 import type { Tokens } from './tokens.js'
 
 /** A session as it is kept, with everything that may never reach the page. */
-export interface Held {
+export interface SessionWithTokens {
   readonly record: SessionRecord
   readonly tokens: Tokens
   readonly id_token?: string | undefined
@@ -15,7 +15,7 @@ export interface Held {
 }
 
 /** What is known of spending one generation's refresh token, by whichever process. */
-export interface Attempt {
+export interface RefreshAttempt {
   readonly id: string
   readonly generation: number
   /** The provider is being asked, or the process that asked it is no more. */
@@ -38,15 +38,15 @@ export interface Attempt {
  * Where sessions and attempts lie, as the coordinator sees it: in the memory of this process beside sealed cookies, or in
  * a store. What may have moved meanwhile is said by `false`; a store that is out of reach rejects.
  */
-export interface Shelf {
-  read(id: string): Promise<Held | { readonly ended: SignedOutReason }>
-  attempt(id: string): Promise<{ readonly attempt: Attempt; readonly version: number } | undefined>
+export interface SessionStorage {
+  read(id: string): Promise<SessionWithTokens | { readonly ended: SignedOutReason }>
+  attempt(id: string): Promise<{ readonly attempt: RefreshAttempt; readonly version: number } | undefined>
   /** Writes that an attempt begins, if neither the session nor the earlier attempt (`over`) has moved. */
-  begin(held: Held, attempt: Attempt, over: number | undefined): Promise<boolean>
+  begin(held: SessionWithTokens, attempt: RefreshAttempt, over: number | undefined): Promise<boolean>
   /** Writes what an attempt of ours has come to, unless another one has begun since. */
-  note(held: Held, attempt: Attempt): Promise<void>
+  note(held: SessionWithTokens, attempt: RefreshAttempt): Promise<void>
   /** Replaces a session if it has not moved, and forgets the attempt. */
-  save(held: Held, next: Omit<Held, 'version'>): Promise<boolean>
+  save(held: SessionWithTokens, next: Omit<SessionWithTokens, 'version'>): Promise<boolean>
   /** Ends a session if it is still of this generation: `false` if somebody got further. Ended already is ended. */
-  end(held: Held, reason: SignedOutReason): Promise<boolean>
+  end(held: SessionWithTokens, reason: SignedOutReason): Promise<boolean>
 }

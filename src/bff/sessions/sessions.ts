@@ -1,12 +1,12 @@
 import type { Asked } from '../../protocol/http/answer.js'
 import type { SignedOutReason } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'
-import type { Replaced } from './replaced-session.js'
-import type { AccessToken, NewSession, SessionRecord, TokenOutcome, Wanted } from './session-record.js'
-import type { Held } from './session-storage.js'
+import type { ReplacedSession } from './replaced-session.js'
+import type { AccessToken, NewSession, RequestedToken, SessionRecord, TokenOutcome } from './session-record.js'
+import type { SessionWithTokens } from './session-storage.js'
 
 /** A session that a request came with. */
-export interface Presence {
+export interface PresentSession {
   readonly record: SessionRecord
   /** The end as of now: absolute or idle, whichever is earlier. */
   readonly expiresAt: EpochSeconds
@@ -15,11 +15,11 @@ export interface Presence {
   /** The generation in the request's cookie: the answer brings the current one if they differ. */
   readonly cookieGeneration: number
   /** With its tokens. */
-  open(): Promise<Held>
+  open(): Promise<SessionWithTokens>
 }
 
 /** No session, and why; the cookies clear what is left of one. */
-export interface Absence {
+export interface NoSession {
   readonly record?: undefined
   readonly reason: SignedOutReason
   readonly cookies: readonly string[]
@@ -29,7 +29,7 @@ export interface Absence {
  * A later release wrote what this request came with, and serves beside this one or did before: nobody is signed in here, and
  * everything is left as it is.
  */
-export const ofLaterRelease: Absence = { reason: 'none', cookies: [] }
+export const ofLaterRelease: NoSession = { reason: 'none', cookies: [] }
 
 /** What a browser is told of one of its person's sessions. */
 export interface Device {
@@ -44,47 +44,55 @@ export interface Device {
 }
 
 /** Whose sessions: a person's, or those of one session at the provider. */
-export interface Whose {
+export interface SessionOwner {
   readonly iss: string
   readonly sub?: string | undefined
   readonly sid?: string | undefined
 }
 
 /** What only sessions in a store can do. */
-export interface Directory {
+export interface SessionList {
   /** A page of a person's live sessions. `cursor` leads to the next one. */
-  list(presence: Presence, cursor: string | undefined): Promise<{ sessions: Device[]; cursor?: string | undefined }>
+  list(
+    presence: PresentSession,
+    cursor: string | undefined,
+  ): Promise<{ sessions: Device[]; cursor?: string | undefined }>
   /** Ends one of the person's sessions; `undefined` if it is none of theirs. */
-  end(presence: Presence, id: string): Promise<'current' | 'other' | undefined>
+  end(presence: PresentSession, id: string): Promise<'current' | 'other' | undefined>
   /** Ends all of the person's sessions but this one. */
-  endOthers(presence: Presence): Promise<number>
+  endOthers(presence: PresentSession): Promise<number>
   /**
    * Ends them all, also those whose sign-in is still under way; later sign-ins are not touched. Resolves to how many.
    * `revokeTokens`: afterwards their refresh tokens are revoked, unless it was the provider that ended them.
    * @throws StoreError: some may be left; call again
    */
-  endAll(whose: Whose, revokeTokens?: boolean): Promise<number>
+  endAll(whose: SessionOwner, revokeTokens?: boolean): Promise<number>
 }
 
 /** The wall between endpoints and where sessions live: in sealed cookies, or in a store. */
 export interface Sessions {
-  readonly directory?: Directory
+  readonly directory?: SessionList
   /**
    * `touch: false` does not slide the idle limit. `end: false` leaves a session that has run out to whoever reads it next, so
    * that the provider need not be told now.
    */
-  read(request: Asked, touch?: boolean, end?: boolean): Promise<Presence | Absence>
+  read(request: Asked, touch?: boolean, end?: boolean): Promise<PresentSession | NoSession>
   /**
    * Makes a session under a new id; ends those that this browser had: by its cookie, and `replaced`, where browsers withhold
    * that.
    */
-  create(request: Asked, session: NewSession, tokens: SignInTokens, replaced: readonly Replaced[]): Promise<Presence>
+  create(
+    request: Asked,
+    session: NewSession,
+    tokens: SignInTokens,
+    replaced: readonly ReplacedSession[],
+  ): Promise<PresentSession>
   /** The current token of a session, or a newer one. */
-  token(presence: Presence, wanted: Wanted): Promise<TokenOutcome>
+  token(presence: PresentSession, wanted: RequestedToken): Promise<TokenOutcome>
   /** Ends a session. Resolves to what is left to do for it at the provider. */
-  end(presence: Presence, reason: SignedOutReason): Promise<Leftover>
+  end(presence: PresentSession, reason: SignedOutReason): Promise<ProviderTokens>
   /** The cookies that bring the browser up to date with the session as it is now. */
-  cookies(presence: Presence): Promise<readonly string[]>
+  cookies(presence: PresentSession): Promise<readonly string[]>
   /** Cookies that clear everything. */
   clear(request: Asked): readonly string[]
   /** Begins no more refreshes; resolves when those under way are done and stored. */
@@ -92,7 +100,7 @@ export interface Sessions {
 }
 
 /** What the provider is to hear of when a session has ended. */
-export interface Leftover {
+export interface ProviderTokens {
   refresh_token?: string | undefined
   id_token?: string | undefined
 }

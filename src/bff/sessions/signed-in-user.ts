@@ -3,7 +3,7 @@ import type { MaybePromise } from '../../crypto/primitives.js'
 import type { Asked } from '../../protocol/http/answer.js'
 import { Refusal } from '../errors.js'
 import type { SessionRecord } from './session-record.js'
-import type { Presence, Sessions } from './sessions.js'
+import type { PresentSession, Sessions } from './sessions.js'
 
 type Person = Pick<SessionRecord, 'iss' | 'sub'>
 
@@ -31,7 +31,11 @@ export async function requireUser({ headers }: Pick<Asked, 'headers'>, person: P
 }
 
 /** Who is here, for a call that acts as them. @throws Refusal `session_expired`, `user_changed` */
-export async function signedInUser(request: Asked, sessions: Pick<Sessions, 'read'>, touch = true): Promise<Presence> {
+export async function signedInUser(
+  request: Asked,
+  sessions: Pick<Sessions, 'read'>,
+  touch = true,
+): Promise<PresentSession> {
   const present = await sessions.read(request, touch)
   // The cookie stays: the page asks /session next, and is told there why.
   if (!present.record) throw new Refusal('session_expired', { reason: present.reason })

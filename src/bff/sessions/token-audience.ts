@@ -6,7 +6,7 @@ import type { Sessions } from './sessions.js'
 /** Tokens whose audiences are remembered at most: each call looks at one. */
 const REMEMBERED = 1000
 
-export type Audiences = ReturnType<typeof createAudiences>
+export type TokenAudiences = ReturnType<typeof createTokenAudiences>
 
 /**
  * Keeps one API's token from another API. A provider that ignores `resource` issues the same token whatever is asked for, and the
@@ -17,7 +17,7 @@ export type Audiences = ReturnType<typeof createAudiences>
  *
  * @see RFC 8707 section 2, RFC 9700 section 2.3
  */
-export function createAudiences({ resources, emit }: Settings) {
+export function createTokenAudiences({ resources, emit }: Settings) {
   const configured = new Set(Object.keys(resources).map(plain))
   const remembered = createBounded<readonly string[]>(REMEMBERED)
   const ignored = new Set<string>()

@@ -2,7 +2,7 @@ import { sha256 } from '../../crypto/hash.js'
 import { missingScopes } from '../../protocol/scope.js'
 import type { ProviderAnswer } from '../../provider/refresh-outcome.js'
 import type { Settings } from '../settings.js'
-import type { AccessToken, SessionRecord, Wanted } from './session-record.js'
+import type { AccessToken, RequestedToken, SessionRecord } from './session-record.js'
 
 /** Seconds that a token is good for when the provider does not say. */
 export const UNSAID_LIFETIME = 300
@@ -17,7 +17,7 @@ const KINDS = 16
 export type Tokens = ReadonlyMap<string, AccessToken>
 
 /** The same question has the same key. The session's default token has the empty one. */
-export function tokenKey({ resource, scope }: Wanted, record: SessionRecord): string {
+export function tokenKey({ resource, scope }: RequestedToken, record: SessionRecord): string {
   if (resource.length === 0 && scope === '') return ''
   const plain = record.scope.split(' ').sort().join(' ')
   const whole = resource.length === 0 || resource.join(' ') === [...record.resource].sort().join(' ')
@@ -27,7 +27,7 @@ export function tokenKey({ resource, scope }: Wanted, record: SessionRecord): st
 /** Whether a token is good enough. At most half of its lifetime counts, so that short-lived tokens do not cause a storm. */
 export function decideToken(
   token: AccessToken,
-  { minValidity, refused }: Wanted,
+  { minValidity, refused }: RequestedToken,
   digest: string | undefined,
   clocks: Clocks,
 ): 'serve' | 'renew' {
@@ -71,7 +71,7 @@ const monotonic = (): number => performance.now() / 1000
 /** The token of a session that answers a question now; `undefined` if it has to be renewed. */
 export async function currentToken(
   tokens: Tokens,
-  wanted: Wanted,
+  wanted: RequestedToken,
   key: string,
   clocks: Clocks,
 ): Promise<AccessToken | undefined> {
@@ -82,7 +82,11 @@ export async function currentToken(
 }
 
 /** Exactly what was asked for; the default is asked for as it was granted. @see RFC 6749 section 6, RFC 8707 section 2.2 */
-export function refreshParameters({ resource, scope }: Wanted, key: string, record: SessionRecord): URLSearchParams {
+export function refreshParameters(
+  { resource, scope }: RequestedToken,
+  key: string,
+  record: SessionRecord,
+): URLSearchParams {
   const parameters = new URLSearchParams()
   for (const item of key === '' || resource.length === 0 ? record.resource : resource)
     parameters.append('resource', item)
@@ -96,7 +100,7 @@ export function refreshParameters({ resource, scope }: Wanted, key: string, reco
  */
 export function grantedToken(
   answer: ProviderAnswer & { type: 'tokens' },
-  wanted: Wanted,
+  wanted: RequestedToken,
   key: string,
   record: SessionRecord,
   clocks: Clocks,

@@ -10,7 +10,7 @@ import { type Form, one, readForm, readQuery, required } from '../http/form.js'
 import type { Provider } from '../providers.js'
 import { signIn, spending } from './sign-in.js'
 import { createSignedResponse } from './signed-response.js'
-import { beganIn, examineRequest, type OwnFlow, type SignInContext, type Transaction } from './transaction.js'
+import { beganIn, type OwnFlow, type SignInContext, type Transaction, validateRequest } from './transaction.js'
 
 /** What may be said of a sign-in, beside where to go afterwards. */
 const standard = ['prompt', 'max_age', 'acr_values', 'login_hint', 'ui_locales']
@@ -64,7 +64,7 @@ export function createLogin(context: SignInContext) {
     if (settings.response_mode !== 'query') authorization.set('response_mode', [settings.response_mode])
     for (const [name, values] of form)
       if (name !== 'return_to' && !initiation.includes(name)) authorization.set(name, values)
-    const { transaction, request: sent } = await examineRequest(authorization, settings)
+    const { transaction, request: sent } = await validateRequest(authorization, settings)
     const location = await provider.authorizationUrl(sent)
     return redirect(location, await transactions.begin(request, { ...transaction, ...beganIn(present), own }))
   }

@@ -1,11 +1,11 @@
 import { missingScopes, parseScope } from '../../protocol/scope.js'
 import { Refusal } from '../errors.js'
 import { type Form, one, seconds } from '../http/form.js'
-import type { Wanted } from '../sessions/session-record.js'
+import type { RequestedToken } from '../sessions/session-record.js'
 import type { Settings } from '../settings.js'
 
 /** What a form may say of the token that it wants. */
-export const wantedParameters = ['min_validity', 'resource', 'scope']
+export const tokenParameters = ['min_validity', 'resource', 'scope']
 
 /** Seconds that a token must be good for unless the page says otherwise. */
 const MIN_VALIDITY = 30
@@ -16,7 +16,7 @@ const MIN_VALIDITY = 30
  * @throws Refusal `invalid_target`, `invalid_scope`
  * @see RFC 8707 section 2
  */
-export function allowedTarget(form: Form, { resources, scopes }: Settings): { resource: string[]; scope: string } {
+export function requestedTarget(form: Form, { resources, scopes }: Settings): { resource: string[]; scope: string } {
   const resource = [...new Set(form.get('resource'))].sort()
   const unknown = resource.some((item) => !Object.hasOwn(resources, item))
   if (unknown) throw new Refusal('invalid_target')
@@ -27,14 +27,14 @@ export function allowedTarget(form: Form, { resources, scopes }: Settings): { re
 }
 
 /** What an empty form asks for. */
-const sessionDefault: Wanted = { resource: [], scope: '', minValidity: MIN_VALIDITY }
+const sessionDefault: RequestedToken = { resource: [], scope: '', minValidity: MIN_VALIDITY }
 
 /** Which token a form asks for. @throws Refusal */
-export function wantedToken(form: Form, settings: Settings): Wanted {
+export function requestedToken(form: Form, settings: Settings): RequestedToken {
   if (!form.size) return sessionDefault
   const refused = one(form, 'refused')
   return {
-    ...allowedTarget(form, settings),
+    ...requestedTarget(form, settings),
     minValidity: seconds(form, 'min_validity') ?? MIN_VALIDITY,
     ...(refused !== undefined && { refused }),
   }

@@ -4,18 +4,18 @@ import type { Mode, SessionAnswer, SignedOutReason } from '../../protocol/sessio
 import type { BffContext } from '../context.js'
 import { json } from '../http/answers.js'
 import { readForm } from '../http/form.js'
-import type { Wanted } from '../sessions/session-record.js'
-import type { Presence, Sessions } from '../sessions/sessions.js'
+import type { RequestedToken } from '../sessions/session-record.js'
+import type { PresentSession, Sessions } from '../sessions/sessions.js'
 import { userDigest } from '../sessions/signed-in-user.js'
 import type { Settings } from '../settings.js'
-import { wantedParameters, wantedToken } from './requested-token.js'
+import { requestedToken, tokenParameters } from './requested-token.js'
 import { secondsUntil, tokenAnswer } from './sign-in.js'
 
 /** `POST /session`: who is here, with the first token; and `GET /session`, without. */
 export async function answerSession(request: Asked, { sessions, settings }: BffContext): Promise<Answer> {
   const { mode } = settings
   const asksForToken = request.method === 'POST' && mode !== 'proxy'
-  const wanted = asksForToken ? wantedToken(await readForm(request, wantedParameters), settings) : undefined
+  const wanted = asksForToken ? requestedToken(await readForm(request, tokenParameters), settings) : undefined
   // Parsed only where there is a query: this is the call that everybody makes.
   const touch = !request.url.includes('?') || new URL(request.url).searchParams.get('touch') !== 'false'
   const present = await sessions.read(request, touch)
@@ -26,8 +26,8 @@ export async function answerSession(request: Asked, { sessions, settings }: BffC
 
 async function withToken(
   request: Asked,
-  present: Presence,
-  wanted: Wanted,
+  present: PresentSession,
+  wanted: RequestedToken,
   sessions: Sessions,
   settings: Settings,
 ): Promise<Answer> {
@@ -53,7 +53,7 @@ type SignedIn = SessionAnswer<Readonly<Record<string, unknown>>>
 
 /** At once where the person's digest is known: this is in the answer to every page load. */
 export function somebody(
-  { record, expiresAt }: Presence,
+  { record, expiresAt }: PresentSession,
   { mode, now }: Pick<Settings, 'mode' | 'now'>,
 ): MaybePromise<SignedIn> {
   const answer = (user_digest: string): SignedIn => ({

@@ -9,7 +9,7 @@ import { type Form, one, required } from '../http/form.js'
 import { refusalOf } from '../provider-refusals.js'
 import type { Provider } from '../providers.js'
 import type { AccessToken } from '../sessions/session-record.js'
-import type { Presence } from '../sessions/sessions.js'
+import type { PresentSession } from '../sessions/sessions.js'
 import { userDigest } from '../sessions/signed-in-user.js'
 import { type Clocks, justObtained, leftOf, UNSAID_LIFETIME } from '../sessions/tokens.js'
 import type { Settings } from '../settings.js'
@@ -67,7 +67,7 @@ export async function signIn(
   transaction: Transaction,
   response: CodeResponse,
   { providers, sessions, replaced }: BffContext,
-): Promise<{ presence: Presence; access: AccessToken }> {
+): Promise<{ presence: PresentSession; access: AccessToken }> {
   const { issuer, redirect_uri, nonce, max_age, acr_values, resource, scope, began, own } = transaction
   const provider = providers.of(issuer)
   if (!provider) throw new Refusal('issuer_mismatch')

@@ -2,12 +2,12 @@ import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { Refusal } from '../errors.js'
 import { json } from '../http/answers.js'
 import { one, readForm, required } from '../http/form.js'
-import { wantedParameters, wantedToken } from './requested-token.js'
+import { requestedToken, tokenParameters } from './requested-token.js'
 import { redeemCode, tokenAnswer } from './sign-in.js'
 import type { SignInContext } from './transaction.js'
 
 const codeParameters = ['grant_type', 'code', 'state', 'iss', 'code_verifier']
-const refreshParameters = ['grant_type', 'refused', 'sub', ...wantedParameters]
+const refreshParameters = ['grant_type', 'refused', 'sub', ...tokenParameters]
 
 /** `POST /token`: an authorization code for a session, or a session for its access token. RFC 6749 answers. */
 export async function postToken(request: Asked, context: SignInContext): Promise<Answer> {
@@ -17,7 +17,7 @@ export async function postToken(request: Asked, context: SignInContext): Promise
   if (grant !== 'refresh_token') throw new Refusal('unsupported_grant_type')
 
   const { sessions, settings } = context
-  const wanted = wantedToken(form, settings)
+  const wanted = requestedToken(form, settings)
   const present = await sessions.read(request)
   if (!present.record) throw new Refusal('invalid_grant', { reason: present.reason, cookies: present.cookies })
   context.limits.signedIn(request)

@@ -7,12 +7,12 @@ import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import type { CookieJar } from '../http/cookies.js'
 import { type Form, one, required, seconds } from '../http/form.js'
-import { type Keyring, openJson } from '../sealing/cookie-keys.js'
-import type { Replaced } from '../sessions/replaced-session.js'
-import type { Absence, Presence } from '../sessions/sessions.js'
+import { type CookieKeys, openJson } from '../sealing/cookie-keys.js'
+import type { ReplacedSession } from '../sessions/replaced-session.js'
+import type { NoSession, PresentSession } from '../sessions/sessions.js'
 import type { Settings } from '../settings.js'
 import { recordOf } from '../store/record-id.js'
-import { allowedTarget } from './requested-token.js'
+import { requestedTarget } from './requested-token.js'
 
 /** What a sign-in was begun with, bound to this browser by a sealed cookie. */
 export interface Transaction {
@@ -45,7 +45,7 @@ export interface OwnFlow {
   code_verifier: string
   return_to: string
   /** The session that its completion ends: the same, or of a browser that another site has sent here. */
-  replaces?: Replaced
+  replaces?: ReplacedSession
   /** `prompt=none`: a refusal is no error. */
   silent?: true
 }
@@ -76,7 +76,7 @@ export const transactionParameters = ({ authorizationParams }: Settings): string
  * @throws Refusal `invalid_request`, `invalid_scope`, `invalid_target`
  * @see RFC 6749 section 4.1.1, RFC 7636 section 4.3
  */
-export async function examineRequest(
+export async function validateRequest(
   form: Form,
   settings: Settings,
 ): Promise<{ transaction: Transaction; request: URLSearchParams }> {
@@ -99,7 +99,7 @@ export async function examineRequest(
     [state, nonce].every((value) => /^[\w.~-]{16,256}$/.test(value)),
     'state and nonce are 16 to 256 unreserved characters.',
   )
-  const target = allowedTarget(form, settings)
+  const target = requestedTarget(form, settings)
   const scope = one(form, 'scope') ?? settings.scope
   demand(scope.split(' ').includes('openid'), 'scope includes openid.')
   const resource = target.resource.length ? target.resource : [...settings.defaultResource]
@@ -133,7 +133,7 @@ export const isStepUp = ({ max_age, acr_values }: Pick<Transaction, 'max_age' | 
   max_age !== undefined || acr_values !== undefined
 
 /** Who is signed in where a sign-in begins. */
-export const beganIn = ({ record }: Presence | Absence): { began?: Began } =>
+export const beganIn = ({ record }: PresentSession | NoSession): { began?: Began } =>
   record ? { began: { id: record.id, iss: record.iss, sub: record.sub } } : {}
 
 export type Transactions = ReturnType<typeof createTransactions>
@@ -147,7 +147,7 @@ export interface SignInContext extends BffContext {
 export function createTransactions(
   { now, clockTolerance }: Settings,
   jar: CookieJar,
-  keyring: Keyring,
+  keyring: CookieKeys,
   store: RecordStore,
 ) {
   const tolerance = Math.min(clockTolerance, MOST_TOLERANCE)

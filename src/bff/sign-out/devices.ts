@@ -2,8 +2,8 @@ import type { Answer, Asked } from '../../protocol/http/answer.js'
 import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json } from '../http/answers.js'
-import { type Keyring, openJson } from '../sealing/cookie-keys.js'
-import type { Directory, Presence } from '../sessions/sessions.js'
+import { type CookieKeys, openJson } from '../sealing/cookie-keys.js'
+import type { PresentSession, SessionList } from '../sessions/sessions.js'
 import { signedInUser } from '../sessions/signed-in-user.js'
 import { subjectKey } from '../sessions/stored/sign-out-stamps.js'
 
@@ -14,16 +14,16 @@ interface Cursor {
 }
 
 /** The person's own sessions: a list to look at, and an end to each. */
-export function createDevices({ sessions }: BffContext, directory: Directory, keyring: Keyring) {
+export function createDevices({ sessions }: BffContext, directory: SessionList, keyring: CookieKeys) {
   /** A cursor is sealed, and good for this person's list: where somebody's list goes on is nobody else's to say, or to read. */
-  async function sealed(cursor: string | undefined, { record }: Presence): Promise<string | undefined> {
+  async function sealed(cursor: string | undefined, { record }: PresentSession): Promise<string | undefined> {
     if (cursor === undefined) return undefined
     const content: Cursor = { of: await subjectKey(record.iss, record.sub), cursor }
     return keyring.seal('cursor', JSON.stringify(content))
   }
 
   /** @throws Refusal `invalid_request` */
-  async function opened([text, ...more]: string[], { record }: Presence): Promise<string | undefined> {
+  async function opened([text, ...more]: string[], { record }: PresentSession): Promise<string | undefined> {
     if (text === undefined) return undefined
     const content = more.length ? undefined : await openJson<Cursor>(keyring, 'cursor', text)
     if (content?.of === (await subjectKey(record.iss, record.sub))) return content.cursor

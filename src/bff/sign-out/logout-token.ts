@@ -2,7 +2,7 @@ import { decodeJwt, type JWTPayload } from 'jose'
 import { createProviderJwt } from '../../provider/verify-jwt.js'
 import { Refusal } from '../errors.js'
 import type { Provider } from '../providers.js'
-import type { Whose } from '../sessions/sessions.js'
+import type { SessionOwner } from '../sessions/sessions.js'
 
 /** Seconds: one that was issued longer ago is not believed any more, whatever its `exp` says. */
 const ANCIENT = 300
@@ -11,7 +11,7 @@ const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
 /** A logout token whose every rule has been checked. */
 export interface VerifiedLogoutToken {
-  readonly whose: Whose
+  readonly whose: SessionOwner
   readonly jti: string
   /** Seconds for which the token could be shown again. */
   readonly lifetime: number

@@ -7,10 +7,10 @@ import { shortId } from '../events.js'
 import { json, redirect } from '../http/answers.js'
 import type { CookieJar } from '../http/cookies.js'
 import { readParameter } from '../http/form.js'
-import { type Keyring, openJson } from '../sealing/cookie-keys.js'
+import { type CookieKeys, openJson } from '../sealing/cookie-keys.js'
 import { createSealedRecords } from '../sealing/sealed-records.js'
 import type { SessionRecord } from '../sessions/session-record.js'
-import type { Leftover, Presence } from '../sessions/sessions.js'
+import type { PresentSession, ProviderTokens } from '../sessions/sessions.js'
 import { recordOf } from '../store/record-id.js'
 
 /** What goes to the provider's end-session page. The hint stays here; only `id` travels. */
@@ -37,7 +37,7 @@ export type Logout = ReturnType<typeof createLogout>
 export function createLogout(
   { settings, providers, sessions, transactions, store }: BffContext & { transactions: ClearsCookies },
   jar: CookieJar,
-  keyring: Keyring,
+  keyring: CookieKeys,
 ) {
   const { now, clockTolerance, basePath, post_logout_redirect_uri, emit } = settings
 
@@ -74,7 +74,7 @@ export function createLogout(
     )
 
   /** Ends the person's other sessions. Resolves to whether that was done. */
-  async function endOthers(present: Presence): Promise<boolean> {
+  async function endOthers(present: PresentSession): Promise<boolean> {
     try {
       if (!sessions.directory) return false
       await sessions.directory.endOthers(present)
@@ -86,7 +86,7 @@ export function createLogout(
   }
 
   /** What is left to do at the provider, and where to go for it. Never rejects: whoever is here has signed out already. */
-  async function atProvider(session: SessionRecord, { refresh_token, id_token }: Leftover) {
+  async function atProvider(session: SessionRecord, { refresh_token, id_token }: ProviderTokens) {
     const { id, iss, client_id } = session
     const provider = providers.serving(session)
     try {

@@ -4,12 +4,12 @@ import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json, withHeaders } from '../http/answers.js'
 import { readParameter } from '../http/form.js'
-import type { Directory } from '../sessions/sessions.js'
+import type { SessionList } from '../sessions/sessions.js'
 import { recordOf } from '../store/record-id.js'
 import { claimedIssuer, createLogoutTokenVerifier, refusedLogout } from './logout-token.js'
 
 /** Sign-out that the provider begins. Neither endpoint looks at a cookie: the request may come from anywhere. */
-export function createProviderLogout({ settings, providers, store }: BffContext, directory: Directory) {
+export function createProviderLogout({ settings, providers, store }: BffContext, directory: SessionList) {
   const { emit } = settings
   const verifiers = new Map(
     providers.all.map((provider) => [provider.settings.issuer, createLogoutTokenVerifier(provider)]),

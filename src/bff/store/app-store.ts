@@ -12,7 +12,7 @@ const DIGEST = 12
  * The records of one app in a store that several may use: kinds and indexes bear the app's digest. So no other app finds,
  * replaces or ends them, whatever their ids.
  */
-export function ownStore(store: RecordStore, app: string): RecordStore {
+export function appStore(store: RecordStore, app: string): RecordStore {
   let known: string | undefined
   /** A text that is made anew is hashed anew wherever it is looked up: there are few kinds, and each has one. */
   const names = new Map<string, string>()

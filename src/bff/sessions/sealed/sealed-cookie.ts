@@ -3,7 +3,7 @@ import { cookieValues } from '../../../protocol/http/cookies.js'
 import { Refusal } from '../../errors.js'
 import type { Emit } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
-import { type Keyring, parseOnce } from '../../sealing/cookie-keys.js'
+import { type CookieKeys, parseOnce } from '../../sealing/cookie-keys.js'
 import type { SessionRecord } from '../session-record.js'
 
 /** Characters of one cookie's value. With name and attributes a browser's limit of 4,096 is kept. */
@@ -46,7 +46,7 @@ export type Found =
   | { record?: undefined; present: boolean; later?: boolean }
 
 /** A session record in one cookie, or at most two, sealed. */
-export function createSealedCookie(jar: CookieJar, keyring: Keyring, emit: Emit) {
+export function createSealedCookie(jar: CookieJar, keyring: CookieKeys, emit: Emit) {
   async function openPart(
     header: string | null,
     name: string,

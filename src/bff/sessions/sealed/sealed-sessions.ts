@@ -6,12 +6,12 @@ import { noRefreshTokenOnce, shortId } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { REMEMBRANCE } from '../../lifetimes.js'
 import type { Providers } from '../../providers.js'
-import { type Keyring, openJson } from '../../sealing/cookie-keys.js'
+import { type CookieKeys, openJson } from '../../sealing/cookie-keys.js'
 import type { Settings } from '../../settings.js'
 import { createCoordinator } from '../refresh.js'
 import type { SessionRecord } from '../session-record.js'
-import type { Held } from '../session-storage.js'
-import { type Absence, ofLaterRelease, type Presence, type Sessions } from '../sessions.js'
+import type { SessionWithTokens } from '../session-storage.js'
+import { type NoSession, ofLaterRelease, type PresentSession, type Sessions } from '../sessions.js'
 import { createSealedCookie } from './sealed-cookie.js'
 import { createSessionMemory } from './session-memory.js'
 
@@ -29,7 +29,7 @@ interface Idle {
 export function createSealedSessions(
   settings: Settings,
   jar: CookieJar,
-  keyring: Keyring,
+  keyring: CookieKeys,
   providers: Providers,
 ): Sessions {
   const { now, emit, idleTimeout } = settings
@@ -39,14 +39,14 @@ export function createSealedSessions(
   const noRefreshToken = noRefreshTokenOnce(emit)
 
   /** Ends a session here, and hands back the newest that was known of it. */
-  function bury(record: SessionRecord, reason: SignedOutReason): Held | undefined {
+  function bury(record: SessionRecord, reason: SignedOutReason): SessionWithTokens | undefined {
     const held = memory.peek(record.id)
     memory.bury(record.id, reason, record.expires + REMEMBRANCE)
     emit({ type: 'signed_out', iss: record.iss, sub: record.sub, session: shortId(record.id), reason })
     return held
   }
 
-  const absent = (request: Asked, reason: SignedOutReason): Absence => ({ reason, cookies: jar.clear(request) })
+  const absent = (request: Asked, reason: SignedOutReason): NoSession => ({ reason, cookies: jar.clear(request) })
 
   /** The instant of the last use; a cookie that is missing or another session's is as good as none. */
   async function lastUse(header: string | null, id: string): Promise<Idle | 'later' | undefined> {
@@ -64,7 +64,7 @@ export function createSealedSessions(
   }
 
   /** The session has run out: its refresh token is of no more use to anybody. */
-  async function expire(request: Asked, record: SessionRecord): Promise<Absence> {
+  async function expire(request: Asked, record: SessionRecord): Promise<NoSession> {
     const newest = bury(record, 'expired')?.record ?? record
     await revoke(newest)
     return absent(request, 'expired')
@@ -78,7 +78,7 @@ export function createSealedSessions(
 
   const sealed = (record: SessionRecord) => cookie.seal(record, record.expires - now() + REMEMBRANCE)
 
-  const presence = (held: Held, rest: Omit<Presence, 'record' | 'open'>): Presence => ({
+  const presence = (held: SessionWithTokens, rest: Omit<PresentSession, 'record' | 'open'>): PresentSession => ({
     record: held.record,
     open: async () => memory.peek(held.record.id) ?? held,
     ...rest,

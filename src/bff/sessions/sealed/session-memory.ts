@@ -2,14 +2,14 @@ import { createBounded } from '../../../protocol/bounded.js'
 import type { SignedOutReason } from '../../../protocol/session.js'
 import { type EpochSeconds, type Now, steadyClock } from '../../../protocol/time.js'
 import type { SessionRecord } from '../session-record.js'
-import type { Attempt, Held, Shelf } from '../session-storage.js'
+import type { RefreshAttempt, SessionStorage, SessionWithTokens } from '../session-storage.js'
 
 /** What one process knows of sessions beside their sealed cookies. */
-export interface SessionMemory extends Shelf {
-  peek(id: string): Held | undefined
+export interface SessionMemory extends SessionStorage {
+  peek(id: string): SessionWithTokens | undefined
   /** The session as remembered, brought up to this record if that is newer. */
-  recall(record: SessionRecord): Held
-  remember(held: Omit<Held, 'version'>): Held
+  recall(record: SessionRecord): SessionWithTokens
+  remember(held: Omit<SessionWithTokens, 'version'>): SessionWithTokens
   /** Ends: nothing brings it back until `until`, when its cookie has expired. */
   bury(id: string, reason: SignedOutReason, until: EpochSeconds): void
   grave(id: string): SignedOutReason | undefined
@@ -25,7 +25,7 @@ export function createSessionMemory(
   now: Now,
   ended: (record: SessionRecord, reason: SignedOutReason) => void,
 ): SessionMemory {
-  const sessions = createBounded<{ held: Held; attempt?: Attempt }>(LIMIT)
+  const sessions = createBounded<{ held: SessionWithTokens; attempt?: RefreshAttempt }>(LIMIT)
   const graves = new Map<string, { reason: SignedOutReason; until: EpochSeconds }>()
   const clock = steadyClock(now)
   let versions = 0
@@ -39,14 +39,14 @@ export function createSessionMemory(
     for (const [id, { until }] of graves) if (until <= at) graves.delete(id)
   }
 
-  function remember(session: Omit<Held, 'version'>): Held {
+  function remember(session: Omit<SessionWithTokens, 'version'>): SessionWithTokens {
     sweep()
     const held = { ...session, version: ++versions }
     sessions.set(held.record.id, { held })
     return held
   }
 
-  const current = ({ record: { id }, version }: Held) => {
+  const current = ({ record: { id }, version }: SessionWithTokens) => {
     const found = sessions.get(id)
     return found?.held.version === version ? found : undefined
   }

@@ -2,11 +2,11 @@ import type { RecordStore } from '../../../store/contract.js'
 import { someAtOnce } from '../../../store/some-at-once.js'
 import type { Settings } from '../../settings.js'
 import type { SessionRecord } from '../session-record.js'
-import type { Device, Directory, Whose } from '../sessions.js'
+import type { Device, SessionList, SessionOwner } from '../sessions.js'
 import type { Idle } from './idle-timeout.js'
 import type { Live, SessionRecords } from './session-records.js'
-import { type NotBefore, providerSessionKey, subjectKey } from './sign-out-stamps.js'
-import type { StoreShelf } from './stored-session-storage.js'
+import { providerSessionKey, type SignOutStamps, subjectKey } from './sign-out-stamps.js'
+import type { StoredSessionStorage } from './stored-session-storage.js'
 
 /** Index entries that are worked on at a time. */
 const BATCH = 100
@@ -15,14 +15,14 @@ interface DirectoryPorts {
   settings: Settings
   store: RecordStore
   records: SessionRecords
-  shelf: StoreShelf
+  shelf: StoredSessionStorage
   idle: Idle
-  notBefore: NotBefore
+  notBefore: SignOutStamps
   revoke(live: Live): void
 }
 
 /** Finds sessions by person, and by their session at the provider. Entries may be stale: the record decides. */
-export function createDirectory({
+export function createSessionList({
   settings,
   store,
   records,
@@ -30,7 +30,7 @@ export function createDirectory({
   idle,
   notBefore,
   revoke,
-}: DirectoryPorts): Directory {
+}: DirectoryPorts): SessionList {
   const { now, idleTimeout } = settings
 
   async function device(record: SessionRecord, current: string): Promise<Device | undefined> {
@@ -51,7 +51,7 @@ export function createDirectory({
   const page = (index: string, value: string, cursor: string | undefined) =>
     store.list(index, value, { limit: BATCH, ...(cursor !== undefined && { cursor }) })
 
-  async function endAll({ iss, sub, sid }: Whose, revokeTokens = false, except?: string): Promise<number> {
+  async function endAll({ iss, sub, sid }: SessionOwner, revokeTokens = false, except?: string): Promise<number> {
     // First: a sign-in that is under way now finds this when its session is written.
     await notBefore.stamp({ iss, sub, sid }, sid === undefined)
     const theirs = ({ record }: Live) =>

@@ -5,10 +5,10 @@ import type { SealedRecords } from '../../sealing/sealed-records.js'
 import type { Settings } from '../../settings.js'
 import { recordOf } from '../../store/record-id.js'
 import type { AccessToken } from '../session-record.js'
-import type { Held } from '../session-storage.js'
+import type { SessionWithTokens } from '../session-storage.js'
 
 /** A live session as its record says it. */
-export interface Live extends Held {
+export interface Live extends SessionWithTokens {
   /** An older key sealed it. */
   readonly stale: boolean
 }
@@ -19,9 +19,11 @@ export interface Tombstone {
   readonly generation: number
 }
 
-type Content = Omit<Held, 'version' | 'ours'> | Tombstone
+type Content = Omit<SessionWithTokens, 'version' | 'ours'> | Tombstone
 
-function revive(content: Tombstone | (Held & { tokens: Iterable<readonly [string, AccessToken]> })): Content {
+function revive(
+  content: Tombstone | (SessionWithTokens & { tokens: Iterable<readonly [string, AccessToken]> }),
+): Content {
   return 'ended' in content ? content : { ...content, tokens: new Map(content.tokens) }
 }
 
@@ -56,7 +58,11 @@ export function createSessionRecords(
       return { record, tokens, id_token, ours: true, version: stored.version, stale }
     },
 
-    async put(held: Omit<Held, 'version'>, ifVersion: Put['ifVersion'], index?: Put['index']): Promise<Put> {
+    async put(
+      held: Omit<SessionWithTokens, 'version'>,
+      ifVersion: Put['ifVersion'],
+      index?: Put['index'],
+    ): Promise<Put> {
       const { record, tokens, id_token } = held
       const { id, expires } = record
       const value = await sealed.seal('session', id, { record, id_token, tokens: [...tokens] })
@@ -75,7 +81,11 @@ export function createSessionRecords(
       ]
     },
 
-    check: ({ record, version }: Held): Change => ({ type: 'check', id: session(record.id), ifVersion: version }),
+    check: ({ record, version }: SessionWithTokens): Change => ({
+      type: 'check',
+      id: session(record.id),
+      ifVersion: version,
+    }),
 
     ttlOf,
   }

@@ -5,7 +5,7 @@ import type { SealedRecords } from '../../sealing/sealed-records.js'
 import type { Settings } from '../../settings.js'
 import { recordOf } from '../../store/record-id.js'
 import type { SessionRecord } from '../session-record.js'
-import type { Whose } from '../sessions.js'
+import type { SessionOwner } from '../sessions.js'
 
 /** Under what a person's sessions are found, and those of one session at the provider. */
 export const subjectKey = (iss: string, sub: string): Promise<string> => sha256(`sub ${iss} ${sub}`)
@@ -14,14 +14,14 @@ export const providerSessionKey = (iss: string, sid: string): Promise<string> =>
 /** Seconds, longer than a sign-in takes. Anybody can name a session at the provider that there is none of. */
 const UNDER_WAY = 900
 
-export type NotBefore = ReturnType<typeof createNotBefore>
+export type SignOutStamps = ReturnType<typeof createSignOutStamps>
 
 /**
  * Stamps that say: sessions of this person, or of this session at the provider, that began until now are over. They catch
  * the sign-in that is under way while all sessions are ended, and are read at sign-in and refresh only.
  */
-export function createNotBefore(store: RecordStore, sealed: SealedRecords, { now, absoluteTimeout }: Settings) {
-  const keysOf = ({ iss, sub, sid }: Whose) =>
+export function createSignOutStamps(store: RecordStore, sealed: SealedRecords, { now, absoluteTimeout }: Settings) {
+  const keysOf = ({ iss, sub, sid }: SessionOwner) =>
     Promise.all([
       ...(sub === undefined ? [] : [subjectKey(iss, sub)]),
       ...(sid === undefined ? [] : [providerSessionKey(iss, sid)]),
@@ -40,7 +40,7 @@ export function createNotBefore(store: RecordStore, sealed: SealedRecords, { now
      * Of a session at the provider where one is named, else of the person: never more than was said. What is not `lasting` is
      * there for a sign-in under way alone.
      */
-    async stamp({ iss, sub, sid }: Whose, lasting: boolean): Promise<void> {
+    async stamp({ iss, sub, sid }: SessionOwner, lasting: boolean): Promise<void> {
       const keys = await keysOf(sid === undefined ? { iss, sub } : { iss, sid })
       for (const key of keys) {
         const id = recordOf('not-before', key)

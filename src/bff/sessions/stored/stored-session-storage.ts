@@ -3,32 +3,47 @@ import { type RecordStore, StoreError } from '../../../store/contract.js'
 import type { SealedRecords } from '../../sealing/sealed-records.js'
 import { recordOf } from '../../store/record-id.js'
 import type { SessionRecord } from '../session-record.js'
-import type { Attempt, Held, Shelf } from '../session-storage.js'
+import type { RefreshAttempt, SessionStorage, SessionWithTokens } from '../session-storage.js'
 import type { Live, SessionRecords } from './session-records.js'
-import type { NotBefore } from './sign-out-stamps.js'
+import type { SignOutStamps } from './sign-out-stamps.js'
 
 /** What the shelf needs of the sessions that it is a part of. */
 export interface ShelfPorts {
   store: RecordStore
   sealed: SealedRecords
   records: SessionRecords
-  notBefore: NotBefore
+  notBefore: SignOutStamps
   /** The last use of a session that this process knows of. */
   touched(id: string): number
   /** Hears of every session that is ended here. */
   ended(record: SessionRecord, reason: SignedOutReason): void
 }
 
-export interface StoreShelf extends Shelf {
+export interface StoredSessionStorage extends SessionStorage {
   /** Ends a session whatever its generation. Resolves to what it was; `undefined` if somebody else has ended it. */
   bury(id: string, reason: SignedOutReason, only?: (live: Live) => boolean): Promise<Live | undefined>
 }
 
 /** Of no generation. */
-const none: Attempt = { id: '', generation: -1, running: false, unknown: false, refused: false, odd: 0, notBefore: 0 }
+const none: RefreshAttempt = {
+  id: '',
+  generation: -1,
+  running: false,
+  unknown: false,
+  refused: false,
+  odd: 0,
+  notBefore: 0,
+}
 
 /** Sessions and attempts in a store: what the refresh coordinators of many processes agree by. */
-export function createStoreShelf({ store, sealed, records, notBefore, touched, ended }: ShelfPorts): StoreShelf {
+export function createStoredSessionStorage({
+  store,
+  sealed,
+  records,
+  notBefore,
+  touched,
+  ended,
+}: ShelfPorts): StoredSessionStorage {
   async function bury(id: string, reason: SignedOutReason, only: (live: Live) => boolean = () => true) {
     for (;;) {
       const found = await records.load(id)
@@ -44,14 +59,18 @@ export function createStoreShelf({ store, sealed, records, notBefore, touched, e
   async function attempt(id: string) {
     const stored = await store.get(attemptOf(id))
     if (!stored) return undefined
-    const found = await sealed.open<Attempt>('attempt', id, stored.value)
+    const found = await sealed.open<RefreshAttempt>('attempt', id, stored.value)
     // Whether the provider is being asked cannot be said.
     if (found === 'later') throw new StoreError('store_format_unknown')
     // What is not ours says nothing, and is overwritten.
     return { attempt: found?.content ?? none, version: stored.version }
   }
 
-  const put = async ({ record: { id, expires } }: Held, attempt: Attempt, ifVersion: number | 'absent') => ({
+  const put = async (
+    { record: { id, expires } }: SessionWithTokens,
+    attempt: RefreshAttempt,
+    ifVersion: number | 'absent',
+  ) => ({
     type: 'put' as const,
     id: attemptOf(id),
     value: await sealed.seal('attempt', id, attempt),

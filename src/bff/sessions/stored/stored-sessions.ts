@@ -8,20 +8,20 @@ import { noRefreshTokenOnce, shortId } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { REMEMBRANCE } from '../../lifetimes.js'
 import type { Providers } from '../../providers.js'
-import type { Keyring } from '../../sealing/cookie-keys.js'
+import type { CookieKeys } from '../../sealing/cookie-keys.js'
 import { createSealedRecords } from '../../sealing/sealed-records.js'
 import type { Settings } from '../../settings.js'
 import type { WatchedStore } from '../../store/watched-store.js'
-import type { Background } from '../background-tasks.js'
+import type { BackgroundTasks } from '../background-tasks.js'
 import { createCoordinator } from '../refresh.js'
 import type { SessionRecord } from '../session-record.js'
-import type { Held } from '../session-storage.js'
-import { type Absence, ofLaterRelease, type Presence, type Sessions } from '../sessions.js'
+import type { SessionWithTokens } from '../session-storage.js'
+import { type NoSession, ofLaterRelease, type PresentSession, type Sessions } from '../sessions.js'
 import { createIdle } from './idle-timeout.js'
-import { createDirectory } from './session-list.js'
+import { createSessionList } from './session-list.js'
 import { createSessionRecords, type Live } from './session-records.js'
-import { createNotBefore, providerSessionKey, subjectKey } from './sign-out-stamps.js'
-import { createStoreShelf } from './stored-session-storage.js'
+import { createSignOutStamps, providerSessionKey, subjectKey } from './sign-out-stamps.js'
+import { createStoredSessionStorage } from './stored-session-storage.js'
 
 /** Seconds between two looks for what has expired, where the store does not look itself. */
 const SWEEP = 60
@@ -38,16 +38,16 @@ export function createStoreSessions(
   settings: Settings,
   store: WatchedStore,
   jar: CookieJar,
-  keyring: Keyring,
+  keyring: CookieKeys,
   providers: Providers,
-  background: Background,
+  background: BackgroundTasks,
 ): Sessions {
   const { now, emit, idleTimeout } = settings
   const sealed = createSealedRecords(keyring)
   const records = createSessionRecords(store, sealed, settings)
-  const notBefore = createNotBefore(store, sealed, settings)
+  const notBefore = createSignOutStamps(store, sealed, settings)
   const idle = createIdle(store, sealed, settings)
-  const shelf = createStoreShelf({
+  const shelf = createStoredSessionStorage({
     store,
     sealed,
     records,
@@ -64,9 +64,9 @@ export function createStoreSessions(
   const clock = steadyClock(now)
   let swept = clock()
 
-  const absent = (request: Asked, reason: SignedOutReason): Absence => ({ reason, cookies: jar.clear(request) })
+  const absent = (request: Asked, reason: SignedOutReason): NoSession => ({ reason, cookies: jar.clear(request) })
 
-  const present = (live: Live, expiresAt: number, cookies: readonly string[] = []): Presence => ({
+  const present = (live: Live, expiresAt: number, cookies: readonly string[] = []): PresentSession => ({
     record: live.record,
     expiresAt,
     cookies,
@@ -91,7 +91,7 @@ export function createStoreSessions(
   }
 
   /** Revokes what an ended session leaves at the provider; nobody waits for it. */
-  function revoke({ record }: Pick<Held, 'record'>): void {
+  function revoke({ record }: Pick<SessionWithTokens, 'record'>): void {
     const { id, refresh_token } = record
     background.run(async () => {
       if (refresh_token !== undefined && (await providers.serving(record)?.revoke(refresh_token)) !== 'done')
@@ -104,7 +104,7 @@ export function createStoreSessions(
     await store.write([await records.put(live, live.version)]).catch(() => {})
   }
 
-  async function expire(request: Asked, { record }: Live): Promise<Absence> {
+  async function expire(request: Asked, { record }: Live): Promise<NoSession> {
     const ended = await shelf.bury(record.id, 'expired')
     if (ended) revoke(ended)
     return absent(request, 'expired')
@@ -124,7 +124,7 @@ export function createStoreSessions(
   }
 
   return {
-    directory: createDirectory({ settings, store, records, shelf, idle, notBefore, revoke }),
+    directory: createSessionList({ settings, store, records, shelf, idle, notBefore, revoke }),
 
     async read(request, touch = true, end = true) {
       const id = await idOf(request)
