@@ -72,14 +72,14 @@ export function createStreams(sessions: Pick<Sessions, 'read'>) {
         sub,
         end: () => ended.abort(),
       }
-      const mine = open.get(id) ?? new Set()
-      open.set(id, mine.add(entry))
+      const entries = open.get(id) ?? new Set()
+      open.set(id, entries.add(entry))
       lookLater()
       return {
         signal: ended.signal,
         over() {
-          mine.delete(entry)
-          if (!mine.size && open.get(id) === mine) open.delete(id)
+          entries.delete(entry)
+          if (!entries.size && open.get(id) === entries) open.delete(id)
         },
       }
     },

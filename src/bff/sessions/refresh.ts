@@ -20,8 +20,8 @@ const LONGEST_WAIT = 60
 interface Work {
   wanted: RequestedToken
   key: string
-  held: SessionWithTokens
-  mine: RefreshAttempt
+  session: SessionWithTokens
+  attempt: RefreshAttempt
 }
 
 /**
@@ -33,28 +33,28 @@ interface Work {
  * In this process, sessions queue: one attempt at a time per session, whoever asks for whatever, detached from any
  * caller. Those who waited find the token that the first one got. Sign-out wins over an attempt in flight.
  */
-export function createCoordinator(settings: Settings, providers: Providers, shelf: SessionStorage) {
+export function createCoordinator(settings: Settings, providers: Providers, storage: SessionStorage) {
   const { now, emit, timeout } = settings
   /** Each provider's own: what one of them fails at says nothing of the others. */
   const breakers = new Map(providers.all.map(({ settings: { issuer } }) => [issuer, createBreaker(now)]))
   const turns = new Map<string, Promise<unknown>>()
-  const unsaved = createPendingWrites(settings)
+  const pendingWrites = createPendingWrites(settings)
   const takeOver = SLACK + timeout + STORING
   let draining = false
 
   async function run(id: string, wanted: RequestedToken): Promise<TokenOutcome> {
-    await unsaved.settled(id)
+    await pendingWrites.settled(id)
     let seen: { id: string; at: number } | undefined
     for (let looks = 0; ; looks++) {
-      const held = await shelf.read(id)
-      if ('ended' in held) return { type: 'ended', reason: held.ended }
-      const key = tokenKey(wanted, held.record)
-      const token = await currentToken(held.tokens, wanted, key, settings)
+      const session = await storage.read(id)
+      if ('ended' in session) return { type: 'ended', reason: session.ended }
+      const key = tokenKey(wanted, session.record)
+      const token = await currentToken(session.tokens, wanted, key, settings)
       if (token) return { type: 'token', token }
-      if (held.record.refresh_token === undefined) return unrenewable(held, key)
+      if (session.record.refresh_token === undefined) return unrenewable(session, key)
 
-      const found = await shelf.attempt(id)
-      const past = found?.attempt.generation === held.record.generation ? found.attempt : undefined
+      const found = await storage.attempt(id)
+      const past = found?.attempt.generation === session.record.generation ? found.attempt : undefined
       if (past?.running) {
         if (seen?.id !== past.id) seen = { id: past.id, at: monotonic() }
         if (monotonic() - seen.at < takeOver) {
@@ -62,20 +62,20 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
           continue
         }
       }
-      const breaker = breakers.get(held.record.iss)
+      const breaker = breakers.get(session.record.iss)
       const own = past && (past.about ?? key) === key ? past.notBefore - now() : 0
       const wait = Math.max(own, breaker?.left() ?? 0)
-      if (draining || wait > 0) return fallBack(held, wanted, key, Math.max(wait, 1))
-      const ask = await providers.serving(held.record)?.prepareRefresh()
+      if (draining || wait > 0) return fallBack(session, wanted, key, Math.max(wait, 1))
+      const ask = await providers.serving(session.record)?.prepareRefresh()
       if (!ask) {
         // Its metadata, or our own secret: no session has a part in that.
         breaker?.failed()
-        return fallBack(held, wanted, key, backOff(0))
+        return fallBack(session, wanted, key, backOff(0))
       }
 
-      const mine: RefreshAttempt = {
+      const attempt: RefreshAttempt = {
         id: randomId(),
-        generation: held.record.generation,
+        generation: session.record.generation,
         running: true,
         // One that still runs by now has died with its process.
         unknown: past !== undefined && (past.unknown || past.running),
@@ -86,24 +86,24 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
         about: past?.about,
       }
       const begun = monotonic()
-      if (!(await shelf.begin(held, mine, found?.version))) continue
+      if (!(await storage.begin(session, attempt, found?.version))) continue
       if (monotonic() - begun > SLACK) {
-        await shelf.note(held, { ...mine, running: false })
+        await storage.note(session, { ...attempt, running: false })
         continue
       }
-      const work = { wanted, key, held, mine }
-      const answer = await ask(held.record.refresh_token, refreshParameters(wanted, key, held.record))
+      const work = { wanted, key, session, attempt }
+      const answer = await ask(session.record.refresh_token, refreshParameters(wanted, key, session.record))
       const outcome = await (answer.type === 'tokens' ? keep(work, answer) : failed(work, answer))
       if (outcome) return outcome
     }
   }
 
   /** Nothing can renew it. Only the default token is the session's own; another resource simply cannot be had. */
-  async function unrenewable(held: SessionWithTokens, key: string): Promise<TokenOutcome> {
-    const token = held.tokens.get(key)
+  async function unrenewable(session: SessionWithTokens, key: string): Promise<TokenOutcome> {
+    const token = session.tokens.get(key)
     if (token && leftOf(token, settings) > 0) return { type: 'token', token }
     if (key !== '') return { type: 'refused', error: 'invalid_target' }
-    await shelf.end(held, 'expired')
+    await storage.end(session, 'expired')
     return { type: 'ended', reason: 'expired' }
   }
 
@@ -122,16 +122,16 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
 
   /** Stores what spending a generation has brought, iff the session is still at it. `undefined`: look again. */
   async function keep(work: Work, answer: ProviderAnswer & { type: 'tokens' }): Promise<TokenOutcome | undefined> {
-    const { held, wanted, key } = work
-    const { id, sub, generation, refresh_token } = held.record
-    breakers.get(held.record.iss)?.succeeded()
+    const { session, wanted, key } = work
+    const { id, sub, generation, refresh_token } = session.record
+    breakers.get(session.record.iss)?.succeeded()
     const newest = answer.refresh_token ?? refresh_token
     if (answer.sub !== undefined && answer.sub !== sub) {
       emit({ type: 'id_token_refused', claim: 'sub' })
-      if (!(await shelf.end(held, 'revoked'))) return undefined
+      if (!(await storage.end(session, 'revoked'))) return undefined
       return { type: 'ended', reason: 'revoked' }
     }
-    const token = grantedToken(answer, wanted, key, held.record, settings)
+    const token = grantedToken(answer, wanted, key, session.record, settings)
     const next = ({ record, tokens, id_token }: SessionWithTokens): Omit<SessionWithTokens, 'version'> => ({
       record: { ...record, generation: generation + 1, ...(newest !== undefined && { refresh_token: newest }) },
       tokens: token ? withToken(tokens, key, token) : tokens,
@@ -139,19 +139,19 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
       ours: true,
     })
     async function save(): Promise<'saved' | 'overtaken' | { ended: (TokenOutcome & { type: 'ended' })['reason'] }> {
-      for (let base = held; ; ) {
-        if (await shelf.save(base, next(base))) return 'saved'
-        const again = await shelf.read(id)
+      for (let base = session; ; ) {
+        if (await storage.save(base, next(base))) return 'saved'
+        const again = await storage.read(id)
         if ('ended' in again) return again
         // Another write of ours whose answer was lost, or somebody who spent this generation too and was faster.
         if (again.record.generation !== generation) return again.record.refresh_token === newest ? 'saved' : 'overtaken'
         base = again
       }
     }
-    const saved = await unsaved.keepSaving(id, save, timeout)
+    const saved = await pendingWrites.keepSaving(id, save, timeout)
     if (saved instanceof Object) {
       // Signed out meanwhile: what has just been issued must not outlive that.
-      if (newest !== undefined) await providers.serving(held.record)?.revoke(newest)
+      if (newest !== undefined) await providers.serving(session.record)?.revoke(newest)
       return { type: 'ended', reason: saved.ended }
     }
     if (saved === 'overtaken') return undefined
@@ -162,17 +162,17 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
 
   /** Judges an answer that brought nothing, and writes down what it teaches. `undefined`: look again. */
   async function failed(
-    { held, mine, wanted, key }: Work,
+    { session, attempt, wanted, key }: Work,
     answer: Exclude<ProviderAnswer, { type: 'tokens' }>,
   ): Promise<TokenOutcome | undefined> {
-    const { unknown, refused, odd, failures = 0 } = mine
+    const { unknown, refused, odd, failures = 0 } = attempt
     const further = key !== ''
-    if (isOutage(answer)) breakers.get(held.record.iss)?.failed(held.record.id)
-    const token = held.tokens.get(key)
+    if (isOutage(answer)) breakers.get(session.record.iss)?.failed(session.record.id)
+    const token = session.tokens.get(key)
     const stillGood = token !== undefined && leftOf(token, settings) > 0
     const verdict = refreshOutcome(answer, {
       unknown,
-      ours: held.ours,
+      ours: session.ours,
       refusedBefore: refused,
       oddBefore: odd,
       stillGood,
@@ -181,15 +181,15 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
     const spoken = answer.type === 'error' ? answer : { status: 0, error: undefined, retryAfter: undefined }
     emit({
       type: 'refresh_failed',
-      session: shortId(held.record.id),
+      session: shortId(session.record.id),
       outcome: verdict.type === 'not_now' ? verdict.outcome : 'refused',
       status: spoken.status,
       ...(spoken.error !== undefined && { error: spoken.error }),
     })
-    if (verdict.type === 'ended') return (await shelf.end(held, verdict.reason)) ? verdict : undefined
-    const done = { ...mine, running: false }
+    if (verdict.type === 'ended') return (await storage.end(session, verdict.reason)) ? verdict : undefined
+    const done = { ...attempt, running: false }
     if (verdict.type === 'refused') {
-      await note(held, done)
+      await note(session, done)
       return verdict
     }
     if (verdict.error === 'operator_error')
@@ -197,28 +197,28 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
     const race = verdict.error === 'refresh_race'
     const retryAfter = race ? 1 : Math.min(spoken.retryAfter ?? backOff(failures), LONGEST_WAIT)
     // Another token of this session waits already: from now on all of them do.
-    const others = mine.about !== undefined && mine.about !== key && mine.notBefore > now()
+    const others = attempt.about !== undefined && attempt.about !== key && attempt.notBefore > now()
     const strange = verdict.error === 'temporarily_unavailable' && verdict.outcome === 'refused' && !further
-    await note(held, {
+    await note(session, {
       ...done,
       unknown: unknown || verdict.outcome === 'unknown',
       refused: refused || race,
       odd: odd + (strange ? 1 : 0),
       failures: failures + 1,
-      notBefore: race ? 0 : Math.max(now() + retryAfter, others ? mine.notBefore : 0),
+      notBefore: race ? 0 : Math.max(now() + retryAfter, others ? attempt.notBefore : 0),
       about: isOutage(answer) || others ? undefined : key,
     })
-    return fallBack(held, wanted, key, retryAfter, verdict.error)
+    return fallBack(session, wanted, key, retryAfter, verdict.error)
   }
 
   /** A note that cannot be written leaves the attempt running: others wait, and take its outcome for unknown. */
-  const note = (held: SessionWithTokens, attempt: RefreshAttempt) => shelf.note(held, attempt).catch(() => {})
+  const note = (session: SessionWithTokens, attempt: RefreshAttempt) => storage.note(session, attempt).catch(() => {})
 
   return {
     /** The token of this session for exactly this question. @throws StoreError */
-    async token(held: SessionWithTokens, wanted: RequestedToken): Promise<TokenOutcome> {
-      const { id } = held.record
-      const token = await currentToken(held.tokens, wanted, tokenKey(wanted, held.record), settings)
+    async token(session: SessionWithTokens, wanted: RequestedToken): Promise<TokenOutcome> {
+      const { id } = session.record
+      const token = await currentToken(session.tokens, wanted, tokenKey(wanted, session.record), settings)
       if (token) return { type: 'token', token }
       const turn = (turns.get(id) ?? Promise.resolve()).then(() => run(id, wanted))
       const settled = turn.then(
@@ -237,7 +237,7 @@ export function createCoordinator(settings: Settings, providers: Providers, shel
     async drain(): Promise<void> {
       draining = true
       await Promise.all(turns.values())
-      await unsaved.drain()
+      await pendingWrites.drain()
     },
   }
 }

@@ -42,11 +42,11 @@ export interface SessionStorage {
   read(id: string): Promise<SessionWithTokens | { readonly ended: SignedOutReason }>
   attempt(id: string): Promise<{ readonly attempt: RefreshAttempt; readonly version: number } | undefined>
   /** Writes that an attempt begins, if neither the session nor the earlier attempt (`over`) has moved. */
-  begin(held: SessionWithTokens, attempt: RefreshAttempt, over: number | undefined): Promise<boolean>
+  begin(session: SessionWithTokens, attempt: RefreshAttempt, over: number | undefined): Promise<boolean>
   /** Writes what an attempt of ours has come to, unless another one has begun since. */
-  note(held: SessionWithTokens, attempt: RefreshAttempt): Promise<void>
+  note(session: SessionWithTokens, attempt: RefreshAttempt): Promise<void>
   /** Replaces a session if it has not moved, and forgets the attempt. */
-  save(held: SessionWithTokens, next: Omit<SessionWithTokens, 'version'>): Promise<boolean>
+  save(session: SessionWithTokens, next: Omit<SessionWithTokens, 'version'>): Promise<boolean>
   /** Ends a session if it is still of this generation: `false` if somebody got further. Ended already is ended. */
-  end(held: SessionWithTokens, reason: SignedOutReason): Promise<boolean>
+  end(session: SessionWithTokens, reason: SignedOutReason): Promise<boolean>
 }

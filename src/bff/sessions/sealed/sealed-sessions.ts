@@ -40,10 +40,10 @@ export function createSealedSessions(
 
   /** Ends a session here, and hands back the newest that was known of it. */
   function bury(record: SessionRecord, reason: SignedOutReason): SessionWithTokens | undefined {
-    const held = memory.peek(record.id)
+    const session = memory.peek(record.id)
     memory.bury(record.id, reason, record.expires + REMEMBRANCE)
     emit({ type: 'signed_out', iss: record.iss, sub: record.sub, session: shortId(record.id), reason })
-    return held
+    return session
   }
 
   const absent = (request: Asked, reason: SignedOutReason): NoSession => ({ reason, cookies: jar.clear(request) })
@@ -78,9 +78,9 @@ export function createSealedSessions(
 
   const sealed = (record: SessionRecord) => cookie.seal(record, record.expires - now() + REMEMBRANCE)
 
-  const presence = (held: SessionWithTokens, rest: Omit<PresentSession, 'record' | 'open'>): PresentSession => ({
-    record: held.record,
-    open: async () => memory.peek(held.record.id) ?? held,
+  const presence = (session: SessionWithTokens, rest: Omit<PresentSession, 'record' | 'open'>): PresentSession => ({
+    record: session.record,
+    open: async () => memory.peek(session.record.id) ?? session,
     ...rest,
   })
 
@@ -124,10 +124,10 @@ export function createSealedSessions(
         if (last) await revoke(bury(last, 'logged_out')?.record ?? last)
         else memory.bury(id, 'logged_out', expires + REMEMBRANCE)
       }
-      const held = memory.remember({ record, id_token, tokens: new Map([['', access]]), ours: true })
+      const session = memory.remember({ record, id_token, tokens: new Map([['', access]]), ours: true })
       emit({ type: 'signed_in', iss: record.iss, sub: record.sub, session: shortId(record.id) })
       if (record.refresh_token === undefined) noRefreshToken()
-      return presence(held, {
+      return presence(session, {
         expiresAt: Math.floor(Math.min(record.expires, now() + idleTimeout)),
         cookies,
         cookieGeneration: 0,
@@ -141,8 +141,8 @@ export function createSealedSessions(
     },
 
     async end({ record }, reason) {
-      const held = bury(record, reason)
-      return { refresh_token: (held?.record ?? record).refresh_token, id_token: held?.id_token }
+      const session = bury(record, reason)
+      return { refresh_token: (session?.record ?? record).refresh_token, id_token: session?.id_token }
     },
 
     async cookies(presence) {

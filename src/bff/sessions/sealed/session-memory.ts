@@ -9,7 +9,7 @@ export interface SessionMemory extends SessionStorage {
   peek(id: string): SessionWithTokens | undefined
   /** The session as remembered, brought up to this record if that is newer. */
   recall(record: SessionRecord): SessionWithTokens
-  remember(held: Omit<SessionWithTokens, 'version'>): SessionWithTokens
+  remember(session: Omit<SessionWithTokens, 'version'>): SessionWithTokens
   /** Ends: nothing brings it back until `until`, when its cookie has expired. */
   bury(id: string, reason: SignedOutReason, until: EpochSeconds): void
   grave(id: string): SignedOutReason | undefined
@@ -25,7 +25,7 @@ export function createSessionMemory(
   now: Now,
   ended: (record: SessionRecord, reason: SignedOutReason) => void,
 ): SessionMemory {
-  const sessions = createBounded<{ held: SessionWithTokens; attempt?: RefreshAttempt }>(LIMIT)
+  const sessions = createBounded<{ session: SessionWithTokens; attempt?: RefreshAttempt }>(LIMIT)
   const graves = new Map<string, { reason: SignedOutReason; until: EpochSeconds }>()
   const clock = steadyClock(now)
   let versions = 0
@@ -35,36 +35,36 @@ export function createSessionMemory(
     if (clock() - swept < SWEEP) return
     swept = clock()
     const at = now()
-    sessions.sweep(({ held }) => held.record.expires <= at)
+    sessions.sweep(({ session }) => session.record.expires <= at)
     for (const [id, { until }] of graves) if (until <= at) graves.delete(id)
   }
 
-  function remember(session: Omit<SessionWithTokens, 'version'>): SessionWithTokens {
+  function remember(next: Omit<SessionWithTokens, 'version'>): SessionWithTokens {
     sweep()
-    const held = { ...session, version: ++versions }
-    sessions.set(held.record.id, { held })
-    return held
+    const session = { ...next, version: ++versions }
+    sessions.set(session.record.id, { session })
+    return session
   }
 
   const current = ({ record: { id }, version }: SessionWithTokens) => {
     const found = sessions.get(id)
-    return found?.held.version === version ? found : undefined
+    return found?.session.version === version ? found : undefined
   }
 
   const self: SessionMemory = {
-    peek: (id) => sessions.get(id)?.held,
+    peek: (id) => sessions.get(id)?.session,
     remember,
     recall(record) {
       const found = sessions.get(record.id)
       // Another process got further: what is known of the older generation no longer matters.
-      if (!found || found.held.record.generation < record.generation)
+      if (!found || found.session.record.generation < record.generation)
         return remember({
           record,
-          tokens: found?.held.tokens ?? new Map(),
-          id_token: found?.held.id_token,
+          tokens: found?.session.tokens ?? new Map(),
+          id_token: found?.session.id_token,
           ours: false,
         })
-      return found.held
+      return found.session
     },
     bury(id, reason, until) {
       sweep()
@@ -73,29 +73,29 @@ export function createSessionMemory(
     },
     grave: (id) => graves.get(id)?.reason,
 
-    read: async (id) => sessions.get(id)?.held ?? { ended: self.grave(id) ?? 'expired' },
+    read: async (id) => sessions.get(id)?.session ?? { ended: self.grave(id) ?? 'expired' },
     async attempt(id) {
       const attempt = sessions.get(id)?.attempt
       return attempt && { attempt, version: 0 }
     },
-    async begin(held, attempt) {
-      const found = current(held)
+    async begin(session, attempt) {
+      const found = current(session)
       if (found) found.attempt = attempt
       return found !== undefined
     },
-    async note(held, attempt) {
-      const found = sessions.get(held.record.id)
+    async note(session, attempt) {
+      const found = sessions.get(session.record.id)
       if (found?.attempt?.id === attempt.id) found.attempt = attempt
     },
-    async save(held, next) {
-      if (!current(held)) return false
+    async save(session, next) {
+      if (!current(session)) return false
       remember(next)
       return true
     },
-    async end(held, reason) {
-      const found = sessions.get(held.record.id)
-      if (found && found.held.record.generation !== held.record.generation) return false
-      if (found) ended(found.held.record, reason)
+    async end(session, reason) {
+      const found = sessions.get(session.record.id)
+      if (found && found.session.record.generation !== session.record.generation) return false
+      if (found) ended(found.session.record, reason)
       return true
     },
   }

@@ -15,7 +15,7 @@ interface DirectoryPorts {
   settings: Settings
   store: RecordStore
   records: SessionRecords
-  shelf: StoredSessionStorage
+  storage: StoredSessionStorage
   idle: Idle
   notBefore: SignOutStamps
   revoke(live: Live): void
@@ -26,7 +26,7 @@ export function createSessionList({
   settings,
   store,
   records,
-  shelf,
+  storage,
   idle,
   notBefore,
   revoke,
@@ -69,7 +69,7 @@ export function createSessionList({
       const next = await page(index, value, cursor)
       // There is, or was, such a session: what cannot be ended now has to find the stamp later.
       if (sid !== undefined && cursor === undefined && next.ids.length) await notBefore.stamp({ iss, sub, sid }, true)
-      const ended = await someAtOnce(next.ids, ({ id }) => shelf.bury(id, 'revoked', theirs))
+      const ended = await someAtOnce(next.ids, ({ id }) => storage.bury(id, 'revoked', theirs))
       for (const live of ended) {
         if (!live) continue
         count++
@@ -94,7 +94,7 @@ export function createSessionList({
     },
 
     async end({ record: own }, id) {
-      const ended = await shelf.bury(id, 'revoked', ({ record }) => record.iss === own.iss && record.sub === own.sub)
+      const ended = await storage.bury(id, 'revoked', ({ record }) => record.iss === own.iss && record.sub === own.sub)
       if (!ended) return undefined
       revoke(ended)
       return id === own.id ? 'current' : 'other'

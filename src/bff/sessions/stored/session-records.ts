@@ -27,7 +27,7 @@ function revive(
   return 'ended' in content ? content : { ...content, tokens: new Map(content.tokens) }
 }
 
-const session = (id: string) => recordOf('session', id)
+const idOf = (id: string) => recordOf('session', id)
 
 /** Sessions as records of a store: what stands where, and in which form. */
 export function createSessionRecords(
@@ -40,7 +40,7 @@ export function createSessionRecords(
   return {
     /** `later`: a later release wrote it, so it is neither read nor replaced here. */
     async load(id: string): Promise<Live | Tombstone | 'later' | undefined> {
-      const stored = await store.get(session(id))
+      const stored = await store.get(idOf(id))
       if (!stored) return undefined
       const found = await sealed.open('session', id, stored.value, revive)
       if (found === 'later') {
@@ -59,14 +59,14 @@ export function createSessionRecords(
     },
 
     async put(
-      held: Omit<SessionWithTokens, 'version'>,
+      session: Omit<SessionWithTokens, 'version'>,
       ifVersion: Put['ifVersion'],
       index?: Put['index'],
     ): Promise<Put> {
-      const { record, tokens, id_token } = held
+      const { record, tokens, id_token } = session
       const { id, expires } = record
       const value = await sealed.seal('session', id, { record, id_token, tokens: [...tokens] })
-      return { type: 'put', id: session(id), value, ifVersion, ttl: ttlOf(expires), ...(index && { index }) }
+      return { type: 'put', id: idOf(id), value, ifVersion, ttl: ttlOf(expires), ...(index && { index }) }
     },
 
     /** What replaces a session: nothing brings it back before its cookie is gone. */
@@ -75,7 +75,7 @@ export function createSessionRecords(
       const tombstone: Tombstone = { ended: reason, generation }
       const value = await sealed.seal('session', id, tombstone)
       return [
-        { type: 'put', id: session(id), value, ifVersion: version, ttl: ttlOf(expires) },
+        { type: 'put', id: idOf(id), value, ifVersion: version, ttl: ttlOf(expires) },
         { type: 'delete', id: recordOf('attempt', id), ifVersion: 'any' },
         { type: 'delete', id: recordOf('idle', id), ifVersion: 'any' },
       ]
@@ -83,7 +83,7 @@ export function createSessionRecords(
 
     check: ({ record, version }: SessionWithTokens): Change => ({
       type: 'check',
-      id: session(record.id),
+      id: idOf(record.id),
       ifVersion: version,
     }),
 

@@ -7,7 +7,7 @@ import type { RefreshAttempt, SessionStorage, SessionWithTokens } from '../sessi
 import type { Live, SessionRecords } from './session-records.js'
 import type { SignOutStamps } from './sign-out-stamps.js'
 
-/** What the shelf needs of the sessions that it is a part of. */
+/** What the storage needs of the sessions that it is a part of. */
 export interface ShelfPorts {
   store: RecordStore
   sealed: SealedRecords
@@ -88,31 +88,31 @@ export function createStoredSessionStorage({
       return found ?? { ended: 'expired' }
     },
 
-    async begin(held, mine, over) {
+    async begin(session, begun, over) {
       // A sign-in that a "sign out everywhere" has overtaken ends here at the latest.
-      if (await notBefore.covers(held.record)) {
-        await bury(held.record.id, 'revoked')
+      if (await notBefore.covers(session.record)) {
+        await bury(session.record.id, 'revoked')
         return false
       }
-      return store.write([records.check(held), await put(held, mine, over ?? 'absent')])
+      return store.write([records.check(session), await put(session, begun, over ?? 'absent')])
     },
 
-    async note(held, mine) {
-      const found = await attempt(held.record.id)
-      if (found?.attempt.id === mine.id) await store.write([await put(held, mine, found.version)])
+    async note(session, noted) {
+      const found = await attempt(session.record.id)
+      if (found?.attempt.id === noted.id) await store.write([await put(session, noted, found.version)])
     },
 
-    async save(held, next) {
-      const known = touched(held.record.id)
+    async save(session, next) {
+      const known = touched(session.record.id)
       const record = { ...next.record, touched: Math.max(next.record.touched ?? 0, known) }
       return store.write([
-        await records.put({ ...next, record }, held.version),
+        await records.put({ ...next, record }, session.version),
         { type: 'delete', id: attemptOf(record.id), ifVersion: 'any' },
       ])
     },
 
-    async end(held, reason) {
-      const { id, generation } = held.record
+    async end(session, reason) {
+      const { id, generation } = session.record
       let moved = false
       await bury(id, reason, ({ record }) => {
         moved = record.generation !== generation

@@ -47,7 +47,7 @@ export function createStoreSessions(
   const records = createSessionRecords(store, sealed, settings)
   const notBefore = createSignOutStamps(store, sealed, settings)
   const idle = createIdle(store, sealed, settings)
-  const shelf = createStoredSessionStorage({
+  const storage = createStoredSessionStorage({
     store,
     sealed,
     records,
@@ -58,7 +58,7 @@ export function createStoreSessions(
       emit({ type: 'signed_out', iss: record.iss, sub: record.sub, session: shortId(record.id), reason })
     },
   })
-  const coordinator = createCoordinator(settings, providers, shelf)
+  const coordinator = createCoordinator(settings, providers, storage)
   const noRefreshToken = noRefreshTokenOnce(emit)
   const digests = createBounded<string>(DIGESTS)
   const clock = steadyClock(now)
@@ -105,7 +105,7 @@ export function createStoreSessions(
   }
 
   async function expire(request: Asked, { record }: Live): Promise<NoSession> {
-    const ended = await shelf.bury(record.id, 'expired')
+    const ended = await storage.bury(record.id, 'expired')
     if (ended) revoke(ended)
     return absent(request, 'expired')
   }
@@ -124,7 +124,7 @@ export function createStoreSessions(
   }
 
   return {
-    directory: createSessionList({ settings, store, records, shelf, idle, notBefore, revoke }),
+    directory: createSessionList({ settings, store, records, storage, idle, notBefore, revoke }),
 
     async read(request, touch = true, end = true) {
       const id = await idOf(request)
@@ -152,24 +152,24 @@ export function createStoreSessions(
         touched: now(),
         user_agent: (request.headers.get('user-agent') ?? '').slice(0, USER_AGENT),
       }
-      const held = { record, id_token, tokens: new Map([['', access]]), ours: true }
+      const session = { record, id_token, tokens: new Map([['', access]]), ours: true }
       try {
-        if (!(await store.write([await records.put(held, 'absent', await indexOf(record))])))
+        if (!(await store.write([await records.put(session, 'absent', await indexOf(record))])))
           throw new Error('a random id was taken')
       } catch (error) {
         // Nobody is signed in: what the provider gave for it is of no use to anybody.
-        revoke(held)
+        revoke(session)
         throw error
       }
       // After the session is there to be found: whoever ends all of a person's sessions has either found it or is found here.
       if (await notBefore.covers(record)) {
-        const ended = await shelf.bury(record.id, 'revoked')
+        const ended = await storage.bury(record.id, 'revoked')
         if (ended) revoke(ended)
         throw new Refusal('invalid_grant', { reason: 'revoked' })
       }
       emit({ type: 'signed_in', iss: record.iss, sub: record.sub, session: shortId(record.id) })
       for (const id of previous) {
-        const ended = await shelf.bury(id, 'logged_out')
+        const ended = await storage.bury(id, 'logged_out')
         if (ended) revoke(ended)
       }
       if (record.refresh_token === undefined) noRefreshToken()
@@ -182,14 +182,14 @@ export function createStoreSessions(
         expiresAt,
         cookies: [cookie, ...surplus],
         cookieGeneration: 0,
-        open: async () => ({ ...held, version: 0 }),
+        open: async () => ({ ...session, version: 0 }),
       }
     },
 
     token: async (presence, wanted) => coordinator.token(await presence.open(), wanted),
 
     async end({ record }, reason) {
-      const live = await shelf.bury(record.id, reason)
+      const live = await storage.bury(record.id, reason)
       return live ? { refresh_token: live.record.refresh_token, id_token: live.id_token } : {}
     },
 
