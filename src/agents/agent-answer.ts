@@ -1,9 +1,9 @@
 import { type KeyRingErrorCode, keyRingErrors } from '../key-ring/errors.js'
 import { SallyportError } from '../protocol/error.js'
-import { examine } from '../protocol/examine.js'
 import { formatChallenge } from '../protocol/http/challenge.js'
 import { func, object, optional } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import { validate } from '../protocol/validate.js'
 import { StoreError } from '../store/contract.js'
 import { type AgentErrorCode, agentErrors } from './errors.js'
 
@@ -62,7 +62,7 @@ export const answerOptions = object<AnswerOptions>({ now: optional(func) })
  * @see RFC 6750 section 3 for the challenges
  */
 export function agentAnswer(error: unknown, options: AnswerOptions = {}): Response {
-  examine('agentAnswer', answerOptions, options)
+  validate('agentAnswer', answerOptions, options)
   const { now = systemNow } = options
   const ours =
     error instanceof SallyportError && [agentErrors, keyRingErrors].some((table) => Object.hasOwn(table, error.code))

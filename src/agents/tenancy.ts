@@ -1,6 +1,6 @@
-import { call, examine, examined, promised } from '../protocol/examine.js'
 import type { Principal } from '../protocol/principal.js'
 import { anything, check, flag, object, optional } from '../protocol/shape.js'
+import { asyncCall, call, validate, validated } from '../protocol/validate.js'
 import { principal as principalCheck } from '../protocol/web-shapes.js'
 import { digestOf } from './canonical-json.js'
 import { agentError } from './errors.js'
@@ -37,7 +37,7 @@ export const namespaceCalls = {
   conversation: call(['id', part]),
   fineTune: call(['id', part]),
   retrieval: call(['id', part]),
-  cacheKey: promised([
+  cacheKey: asyncCall([
     'of',
     object<CacheQuestion>({
       model: part,
@@ -78,7 +78,7 @@ export interface Namespace {
  * @throws SallyportError `tenant_missing`
  */
 export function tenantOf(principal: Principal): Namespace {
-  examine('tenantOf', principalCheck, principal, 'principal')
+  validate('tenantOf', principalCheck, principal, 'principal')
   const { tenant, sub, iss } = principal
   if (!tenant) throw agentError('tenant_missing')
   const name = <Data extends TenantData>(data: Data, id: string) =>
@@ -99,12 +99,12 @@ export function tenantOf(principal: Principal): Namespace {
         ]),
       ),
   }
-  return Object.freeze(examined('tenantOf', namespace, namespaceCalls)) as Namespace
+  return Object.freeze(validated('tenantOf', namespace, namespaceCalls)) as Namespace
 }
 
 /** One text, one spelling, and never `.` or `..`, which lead elsewhere, as `%2E` does in a URL. */
 function encodePart(text: string): string {
-  examine('tenantOf', part, text, 'tenant')
+  validate('tenantOf', part, text, 'tenant')
   return encodeURIComponent(text)
     .replaceAll('~', '%7E')
     .replace(/^\.\.?$/, '~$&')

@@ -1,6 +1,6 @@
-import { examined } from '../protocol/examine.js'
 import { type Answer, toResponse, withAnswers } from '../protocol/http/answer.js'
 import type { SessionAnswer } from '../protocol/session.js'
+import { validated } from '../protocol/validate.js'
 import { createDpop } from '../provider/client/dpop.js'
 import { memoryStore } from '../store/memory/store.js'
 import { withContext } from './context.js'
@@ -238,5 +238,5 @@ export function createBff(options: BffOptions): Bff {
       await background.drain(settings.timeout)
     },
   }
-  return withContext(withAnswers(examined('bff', bff, bffCalls), answer), context)
+  return withContext(withAnswers(validated('bff', bff, bffCalls), answer), context)
 }

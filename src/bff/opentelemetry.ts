@@ -1,6 +1,6 @@
 import { type Attributes, type Counter, type MeterProvider, metrics, trace } from '@opentelemetry/api'
-import { examine } from '../protocol/examine.js'
 import { having, object, optional } from '../protocol/shape.js'
+import { validate } from '../protocol/validate.js'
 import type { BffEvent } from './events.js'
 
 export interface OpenTelemetryOptions {
@@ -28,7 +28,7 @@ const providerErrors =
  * Nobody's `sub` is in either. Spans of requests are for the instrumentation of your server and of undici.
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): (event: BffEvent) => void {
-  examine('openTelemetry', openTelemetryOptions, options)
+  validate('openTelemetry', openTelemetryOptions, options)
   const { meterProvider = metrics } = options
   let counter: Counter | undefined
   return (event) => {

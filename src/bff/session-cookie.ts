@@ -1,6 +1,6 @@
-import { examine } from '../protocol/examine.js'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
 import { object, optional, text } from '../protocol/shape.js'
+import { validate } from '../protocol/validate.js'
 import { StoreError } from '../store/contract.js'
 import type { Bff } from './bff.js'
 import { contextOf } from './context.js'
@@ -40,7 +40,7 @@ export const sessionCookieOptions = object<SessionCookieOptions>({ tenantClaim: 
  * @see RFC 10017 section 6.1.3.3
  */
 export function sessionCookie(bff: Bff, options: SessionCookieOptions = {}): Authenticator {
-  examine('sessionCookie', sessionCookieOptions, options)
+  validate('sessionCookie', sessionCookieOptions, options)
   const context = contextOf(bff)
   if (!context) throw new TypeError('sessionCookie: "bff" must be what createBff(…) returned, not a copy of it')
   const { settings, sessions } = context

@@ -1,12 +1,12 @@
 import { randomId } from '../crypto/hash.js'
-import { examine as examineShape } from '../protocol/examine.js'
-import { examineProxies } from '../protocol/http/proxies.js'
+import { validateProxies } from '../protocol/http/proxies.js'
 import { isolate } from '../protocol/isolate.js'
 import { isLoopback, type Misuse, misuseOf, parseUrl, validateSecret } from '../protocol/option-checks.js'
 import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import { validate as examineShape } from '../protocol/validate.js'
 import { type Client, validateClient, validatePrivateKey } from '../provider/client/client.js'
 import type { Emit } from './events.js'
 import type { BffOptions } from './options.js'
@@ -93,7 +93,7 @@ export function validateOptions(options: BffOptions): Settings {
   for (const key of options.cookieKeys) validateSecret('cookieKeys', key, 32, misuse)
   const { store } = options
   const trustedProxies = options.trustedProxies ?? []
-  examineProxies('createBff', trustedProxies)
+  validateProxies('createBff', trustedProxies)
   const emit = isolate(options.onEvent)
   const scope = options.scope ?? 'openid profile email'
   const scopes = parseScope(scope)

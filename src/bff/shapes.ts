@@ -1,4 +1,3 @@
-import { promised } from '../protocol/examine.js'
 import {
   either,
   flag,
@@ -16,6 +15,7 @@ import {
   whole,
   words,
 } from '../protocol/shape.js'
+import { asyncCall } from '../protocol/validate.js'
 import { request } from '../protocol/web-shapes.js'
 import { type ClientOptions, clientShape } from '../provider/client/client.js'
 import { storeCheck } from '../store/engine-shapes.js'
@@ -84,10 +84,10 @@ export const bffOptions = object<BffOptions>({ ...clientShape, ...site })
 
 /** What the functions of `createBff(…)` take. */
 export const bffCalls = {
-  fetch: promised(['request', request]),
-  getSession: promised(['request', request]),
-  describe: promised(),
-  endSessions: promised(['whose', object<{ sub: string; iss?: string }>({ sub: text, iss: optional(text) })]),
-  authorizeUpgrade: promised(['request', request]),
-  close: promised(),
+  fetch: asyncCall(['request', request]),
+  getSession: asyncCall(['request', request]),
+  describe: asyncCall(),
+  endSessions: asyncCall(['whose', object<{ sub: string; iss?: string }>({ sub: text, iss: optional(text) })]),
+  authorizeUpgrade: asyncCall(['request', request]),
+  close: asyncCall(),
 }

@@ -210,17 +210,17 @@ export function createPageAuth<Claims = StandardClaims>(
 
   async function acquire(requested: RequestedToken): Promise<string> {
     // Whoever was here when it was asked for: what waits meanwhile is never done as somebody else.
-    const examine = () => {
+    const checkSubject = () => {
       const subject = sub()
       requested.sub ??= subject
       requested.user ??= digest
       if (subject && subject !== requested.sub) throw clientError('subject_mismatch')
     }
-    examine()
+    checkSubject()
     const session = await ready(requested)
     if (!sub()) throw session.status === 'unavailable' ? session.error : clientError('login_required')
-    examine()
-    return mode === 'proxy' ? '' : (renewal.current(requested) ?? renewal.renew(requested).finally(examine))
+    checkSubject()
+    return mode === 'proxy' ? '' : (renewal.current(requested) ?? renewal.renew(requested).finally(checkSubject))
   }
 
   const token = (requested: RequestedToken) => abortable(acquire(requested), requested.signal)

@@ -1,5 +1,5 @@
 import type { StandardClaims } from '../protocol/claims.js'
-import { examine, examined } from '../protocol/examine.js'
+import { validate, validated } from '../protocol/validate.js'
 import { createAuth as create } from './index.js'
 import { authCalls, authOptions } from './shapes.js'
 import type { Auth, AuthOptions } from './types.js'
@@ -11,6 +11,6 @@ export * from './index.js'
  * was meant. What resolves the export condition `development` gets this one: dev servers of Vite, webpack and Next do, builds do not.
  */
 export function createAuth<Claims = StandardClaims>(options: AuthOptions<Claims> = {}): Auth<Claims> {
-  examine('createAuth', authOptions, options)
-  return examined('auth', create(options), authCalls)
+  validate('createAuth', authOptions, options)
+  return validated('auth', create(options), authCalls)
 }

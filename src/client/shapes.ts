@@ -1,4 +1,3 @@
-import { call, promised } from '../protocol/examine.js'
 import {
   check,
   either,
@@ -14,6 +13,7 @@ import {
   text,
   words,
 } from '../protocol/shape.js'
+import { asyncCall, call } from '../protocol/validate.js'
 import { fetched, init } from '../protocol/web-shapes.js'
 import type {
   Api,
@@ -71,10 +71,10 @@ const login = object<LoginOptions>({
 /** What the functions of an `auth` take; a function that is not named here does not compile. */
 export const authCalls = {
   subscribe: call(['listener', func]),
-  ready: promised(),
-  login: promised(['options', optional(login)]),
-  logout: promised(['options', optional(object<LogoutOptions>({ local: optional(flag) }))]),
-  getToken: promised([
+  ready: asyncCall(),
+  login: asyncCall(['options', optional(login)]),
+  logout: asyncCall(['options', optional(object<LogoutOptions>({ local: optional(flag) }))]),
+  getToken: asyncCall([
     'options',
     optional(
       object<TokenOptions>({
@@ -87,7 +87,7 @@ export const authCalls = {
       }),
     ),
   ]),
-  fetch: promised(
+  fetch: asyncCall(
     ['input', fetched],
     ['init', optional(init)],
     [
@@ -95,8 +95,8 @@ export const authCalls = {
       optional(object<FetchOptions>({ stepUp: optional(oneOf('popup', 'popup-or-redirect', 'redirect', 'never')) })),
     ],
   ),
-  extend: promised(['options', optional(object<ExtendOptions>({ touch: optional(flag) }))]),
+  extend: asyncCall(['options', optional(object<ExtendOptions>({ touch: optional(flag) }))]),
   secondsLeft: call(),
-  diagnostics: promised(),
+  diagnostics: asyncCall(),
   close: call(),
 }

@@ -1,11 +1,11 @@
 import { decodeJwt, decodeProtectedHeader, errors, type JWTVerifyGetKey } from 'jose'
-import { examine } from '../protocol/examine.js'
 import type { Authenticator, Verdict } from '../protocol/principal.js'
+import { validate } from '../protocol/validate.js'
 import { checkBinding } from './binding.js'
 import { claimFlaw, principalOf } from './claims.js'
 import { createIssuerKeys, KeysUnavailable } from './issuer-keys.js'
 import { createOpaqueJudge } from './opaque-token.js'
-import { type AccessTokenOptions, accessTokenOptions, examineMore, usualAlgs } from './options.js'
+import { type AccessTokenOptions, accessTokenOptions, usualAlgs, validateFurther } from './options.js'
 import { createProofCheck } from './proof.js'
 import { createSignatureCheck, TokenFlaw } from './signature.js'
 import { type Judge, proven, refused, revoked, unavailable } from './verdicts.js'
@@ -36,7 +36,7 @@ const LONGEST = 16_384
 export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessTokenOptions[]]): Authenticator {
   const [only] = issuers
   // Without one it is missing, and says so.
-  for (const options of issuers.length ? issuers : [only]) examine('accessToken', accessTokenOptions, options)
+  for (const options of issuers.length ? issuers : [only]) validate('accessToken', accessTokenOptions, options)
   const judges = new Map(issuers.map((options) => [options.issuer, createJudge(options)]))
   if (judges.size < issuers.length) throw new TypeError('accessToken: "issuer" must be another one each time')
   const [first] = judges.values()
@@ -85,7 +85,7 @@ function issuerOf(token: string): string {
 /** Judges the JWTs of one issuer. */
 function createJudge(options: AccessTokenOptions): Judge {
   const { issuer, profile = 'rfc9068', algs = usualAlgs, clockTolerance = 30, tenantClaim = 'tenant' } = options
-  examineMore(options)
+  validateFurther(options)
   let checkSignature: ReturnType<typeof createSignatureCheck> | undefined
   const checkProof = createProofCheck(options.dpop ?? {})
 

@@ -1,9 +1,9 @@
 import { type CertificateContent, readCertificate, thumbprintOf } from '../crypto/certificate.js'
 import { createBounded } from '../protocol/bounded.js'
-import { examine } from '../protocol/examine.js'
 import { peerOf } from '../protocol/http/peer.js'
 import type { Authenticator, Verdict } from '../protocol/principal.js'
 import { called, func, object } from '../protocol/shape.js'
+import { validate } from '../protocol/validate.js'
 import { frozen } from './frozen.js'
 import { refused } from './verdicts.js'
 
@@ -56,7 +56,7 @@ const REMEMBERED = 200
  * @throws TypeError when there is no `identify`
  */
 export function clientCertificate(options: ClientCertificateOptions): Authenticator {
-  examine('clientCertificate', clientCertificateOptions, options)
+  validate('clientCertificate', clientCertificateOptions, options)
   const { identify } = options
   const remembered = createBounded<CertificateContent>(REMEMBERED)
 

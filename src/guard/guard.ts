@@ -1,14 +1,14 @@
-import { call, examine, examined } from '../protocol/examine.js'
-import { examineProxies } from '../protocol/http/proxies.js'
+import { validateProxies } from '../protocol/http/proxies.js'
 import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
 import { type Check, check, func, having, list, object, optional, table, text, words } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import { callWithTimeout, isTimeoutError } from '../protocol/timeout.js'
+import { call, validate, validated } from '../protocol/validate.js'
 import { request as requestCheck } from '../protocol/web-shapes.js'
-import { inTime, isLate } from '../protocol/within.js'
 import { refusalResponse } from './answers.js'
 import { frozen } from './frozen.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
-import { examineNeeds, type Needs, needsShape, type Policy, questionOf, weigh } from './needs.js'
+import { type Needs, needsShape, type Policy, questionOf, validateNeeds, weigh } from './needs.js'
 import { believeProxy } from './trusted-proxy.js'
 import { type Refused, refusal, unavailable } from './verdicts.js'
 
@@ -99,7 +99,7 @@ const JUDGING = 15
  * @see RFC 6750 sections 2 and 3
  */
 export function createGuard(options: GuardOptions): Guard {
-  examine('createGuard', guardOptions, options)
+  validate('createGuard', guardOptions, options)
   const { resource, accept, metadata, trustedProxies = [], implies, decide, onEvent, now = systemNow } = options
   if (!URL.canParse(resource) || resource.includes('#'))
     throw new TypeError(
@@ -108,7 +108,7 @@ export function createGuard(options: GuardOptions): Guard {
   const once = accept.flatMap((authenticator) => authenticator.once ?? [])
   const twice = once.find(({ what }, at) => once.findIndex((other) => other.what === what) < at)
   if (twice) throw new TypeError(`createGuard: "accept" has ${twice.what} twice; ${twice.remedy}`)
-  examineProxies('createGuard', trustedProxies)
+  validateProxies('createGuard', trustedProxies)
   const context = { resource, now }
 
   const emit = (event: GuardEvent) => {
@@ -145,7 +145,7 @@ export function createGuard(options: GuardOptions): Guard {
   async function judged(request: Request, judge: Authenticator, needs: Needs): Promise<Verdict> {
     let asked = 'authenticator'
     try {
-      const verdict = await inTime(() => judge.verify(request, context), JUDGING)
+      const verdict = await callWithTimeout(() => judge.verify(request, context), JUDGING)
       if (!verdict.ok) return verdict
       const { principal, admit } = verdict
       frozen(principal.claims)
@@ -153,26 +153,26 @@ export function createGuard(options: GuardOptions): Guard {
       if (lack) return lack
       const { action, cost = 1 } = needs
       asked = 'decide'
-      if (action && !(await inTime(() => decide?.(questionOf(principal, action)))))
+      if (action && !(await callWithTimeout(() => decide?.(questionOf(principal, action)))))
         return refusal(403, 'access_denied', action.name)
       asked = 'budget'
       return (admit && (await admit(cost))) ?? { ok: true, principal }
     } catch (error) {
-      return unavailable(`${asked} ${isLate(error) ? 'took too long' : 'threw'}`)
+      return unavailable(`${asked} ${isTimeoutError(error) ? 'took too long' : 'threw'}`)
     }
   }
   const where: Record<string, string> = metadata ? { resource_metadata: metadataUrl(resource) } : {}
 
-  function examineAll(needs: Needs): void {
-    examineNeeds(needs)
+  function validateRoute(needs: Needs): void {
+    validateNeeds(needs)
     // Nobody would be asked, and everybody let in.
     if (needs.action && !decide)
       throw new TypeError('guard: "action" needs createGuard({ decide }), which says who may')
   }
 
   const protect = async (request: Request, needs: Needs = {}): Promise<Outcome> => {
-    examine('guard', requestCheck, request, 'request')
-    examineAll(needs)
+    validate('guard', requestCheck, request, 'request')
+    validateRoute(needs)
     const found = judgeOf(request)
     const judge = 'verify' in found ? found : undefined
     const verdict = 'verify' in found ? await judged(request, found, needs) : found
@@ -196,12 +196,12 @@ export function createGuard(options: GuardOptions): Guard {
   const methods = {
     metadata: (request: Request) => (metadata ? metadataAnswer(request, resource, accept, metadata) : undefined),
     handler(needs: Needs, answer: (request: Request, principal: Principal) => Response | Promise<Response>) {
-      examineAll(needs)
+      validateRoute(needs)
       return async (request: Request): Promise<Response> => {
         const outcome = await protect(request, needs)
         return outcome.ok ? answer(request, outcome.principal) : outcome.response
       }
     },
   }
-  return Object.assign(protect, examined('guard', methods, guardCalls))
+  return Object.assign(protect, validated('guard', methods, guardCalls))
 }

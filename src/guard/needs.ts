@@ -37,7 +37,7 @@ export interface Needs {
   cost?: number
 }
 
-/** What is looked for in a request may not be there; {@link examineNeeds} says so. */
+/** What is looked for in a request may not be there; {@link validateNeeds} says so. */
 export type FoundNeeds = { readonly [Name in keyof Needs]: Needs[Name] | undefined }
 
 export interface Action {
@@ -74,7 +74,7 @@ export const needsShape = object<Needs>({
  *
  * @throws TypeError naming it
  */
-export function examineNeeds(needs: FoundNeeds): Needs {
+export function validateNeeds(needs: FoundNeeds): Needs {
   const flaw = valueFlaw(needsShape, needs)
   if (flaw) throw new TypeError(`guard: "${flaw.at || 'needs'}" ${flaw.remedy}`)
   for (const name in needs)

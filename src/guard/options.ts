@@ -107,25 +107,26 @@ export const accessTokenOptions = object<AccessTokenOptions>({
 export const usualAlgs = ['RS256', 'PS256', 'ES256', 'EdDSA']
 
 /** What no declaration can say. @throws TypeError naming the option and the remedy */
-export function examineMore(options: AccessTokenOptions): void {
+export function validateFurther(options: AccessTokenOptions): void {
   const { issuer, jwksUri, keys, algs = usualAlgs, introspection } = options
   requireUrl('issuer', issuer)
   if (jwksUri !== undefined) requireUrl('jwksUri', jwksUri)
   const allowed = keys ? /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519|HS256)$/ : /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)$/
   if (algs.some((alg) => !allowed.test(alg))) misuse('algs', 'must be asymmetric signature algorithms like RS256')
-  if (introspection) examineIntrospection(introspection)
+  if (introspection) validateIntrospection(introspection)
 }
 
-function examineIntrospection(options: IntrospectionOptions): void {
+function validateIntrospection(options: IntrospectionOptions): void {
   const { endpoint, clientAuthentication: method } = options
   if (endpoint !== undefined) requireUrl('introspection.endpoint', endpoint)
-  if ('clientKey' in options || method === 'private_key_jwt') examineKey((options as { clientKey?: Secret }).clientKey)
+  if ('clientKey' in options || method === 'private_key_jwt')
+    validateClientKey((options as { clientKey?: Secret }).clientKey)
   else if (!options.client_secret)
     misuse('introspection.client_secret', 'is missing: the secret, or a function that gets it')
 }
 
 /** A key that comes from a function is examined when it comes. */
-function examineKey(key: Secret | undefined): void {
+function validateClientKey(key: Secret | undefined): void {
   if (typeof key === 'function') return
   const flaw = key === undefined ? 'is missing: the private key, a JWK in JSON' : privateKeyFlaw(key)
   if (flaw !== undefined) misuse('introspection.clientKey', flaw)

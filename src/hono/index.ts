@@ -1,9 +1,9 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { type Guard, guardCheck } from '../guard/guard.js'
 import { needsFor, type RouteNeeds } from '../guard/route-needs.js'
-import { examine } from '../protocol/examine.js'
 import { peerOf, peerOfSocket, type SocketOfNode, withPeer } from '../protocol/http/peer.js'
 import type { Principal } from '../protocol/principal.js'
+import { validate } from '../protocol/validate.js'
 
 /** What a guard leaves for the handlers behind it: `context.var.principal`. */
 export interface GuardEnv {
@@ -25,7 +25,7 @@ export interface HonoGuard {
  * tie it before (`withPeer(context.req.raw, …)`): rules that need it refuse.
  */
 export function toHonoGuard(protect: Guard): HonoGuard {
-  examine('toHonoGuard', guardCheck, protect, 'protect')
+  validate('toHonoGuard', guardCheck, protect, 'protect')
   const guard = (needs: RouteNeeds<Context> = {}): MiddlewareHandler<GuardEnv> => {
     const needed = needsFor(needs)
     return async (context, next) => {

@@ -1,8 +1,8 @@
-import { examine, examined, promised } from '../protocol/examine.js'
 import { isolate } from '../protocol/isolate.js'
 import { isName } from '../protocol/names.js'
 import { func, having, name, object, oneOf, optional, seconds, text, words } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
+import { asyncCall, validate, validated } from '../protocol/validate.js'
 import type { RecordStore } from '../store/contract.js'
 import { storeCheck } from '../store/engine-shapes.js'
 import { keyRingError } from './errors.js'
@@ -52,13 +52,13 @@ export interface RingRotation extends About {
 
 /** What the functions of `createKeyRing(…)` take. */
 export const keyRingCalls = {
-  use: promised(['tenant', words], ['fn', func]),
-  rotate: promised([
+  use: asyncCall(['tenant', words], ['fn', func]),
+  rotate: asyncCall([
     'options',
     optional(object<RingRotation>({ tenant: optional(name), overlap: optional(seconds({ least: 0 })) })),
   ]),
-  step: promised(),
-  status: promised(['about', optional(object<About>({ tenant: optional(name) }))]),
+  step: asyncCall(),
+  status: asyncCall(['about', optional(object<About>({ tenant: optional(name) }))]),
 }
 
 /** A ring as it is now. */
@@ -86,7 +86,7 @@ const WIDTH = 8
  * @throws TypeError naming the option
  */
 export function createKeyRing(options: KeyRingOptions) {
-  examine('createKeyRing', keyRingOptions, options)
+  validate('createKeyRing', keyRingOptions, options)
   const {
     name,
     provider,
@@ -195,7 +195,7 @@ export function createKeyRing(options: KeyRingOptions) {
     /** Where the keys stand. @throws StoreError */
     status: async ({ tenant }: About = {}): Promise<RingStatus> => status(ownerOf('status', tenant)),
   }
-  return examined('ring', methods, keyRingCalls)
+  return validated('ring', methods, keyRingCalls)
 }
 
 const isUnauthorized = (outcome: unknown): boolean =>

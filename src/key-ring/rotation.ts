@@ -1,5 +1,5 @@
 import { SallyportError } from '../protocol/error.js'
-import { inTime } from '../protocol/within.js'
+import { callWithTimeout } from '../protocol/timeout.js'
 import { StoreError } from '../store/contract.js'
 import { keyRingError } from './errors.js'
 import type { KeyRingEvent } from './events.js'
@@ -203,7 +203,7 @@ export const isBusy = (error: unknown): boolean => error instanceof SallyportErr
 /** Asks provider or vault. Of what they throw only the kind is told: messages of HTTP clients quote whole requests. */
 export async function ask<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
   try {
-    return await inTime(work, ANSWER)
+    return await callWithTimeout(work, ANSWER)
   } catch (error) {
     if (error instanceof SallyportError) throw error
     throw keyRingError('key_ring_failed', { step, error: error instanceof Error ? error.name : typeof error })

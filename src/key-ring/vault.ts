@@ -1,5 +1,5 @@
-import { examine, examined, promised } from '../protocol/examine.js'
 import { check, table, text } from '../protocol/shape.js'
+import { asyncCall, validate, validated } from '../protocol/validate.js'
 import { keyRingError } from './errors.js'
 
 /** The environment of the process is one. */
@@ -11,9 +11,9 @@ export const variablesCheck = table(text)
 
 /** What the functions of a vault take. */
 export const vaultCalls = {
-  read: promised(['name', text]),
-  write: promised(['name', text], ['secret', text]),
-  delete: promised(['name', text]),
+  read: asyncCall(['name', text]),
+  write: asyncCall(['name', text], ['secret', text]),
+  delete: asyncCall(['name', text]),
 }
 
 /**
@@ -41,8 +41,8 @@ export function environmentVault(
   environment: Readonly<Record<string, string | undefined>>,
   variables: Readonly<Record<string, string>>,
 ): Vault {
-  examine('environmentVault', environmentCheck, environment, 'environment')
-  examine('environmentVault', variablesCheck, variables, 'variables')
+  validate('environmentVault', environmentCheck, environment, 'environment')
+  validate('environmentVault', variablesCheck, variables, 'variables')
   const refuse = async (): Promise<never> => {
     throw keyRingError('vault_read_only')
   }
@@ -55,5 +55,5 @@ export function environmentVault(
     write: refuse,
     delete: refuse,
   }
-  return examined('vault', methods, vaultCalls)
+  return validated('vault', methods, vaultCalls)
 }

@@ -1,6 +1,6 @@
-import { examine } from '../protocol/examine.js'
 import type { Authenticator, Verdict } from '../protocol/principal.js'
 import { having } from '../protocol/shape.js'
+import { validate } from '../protocol/validate.js'
 import { StoreError } from '../store/contract.js'
 import type { ApiKeys } from './api-keys.js'
 import { apiKeyRefusals } from './errors.js'
@@ -18,7 +18,7 @@ export const keysCheck = having<ApiKeys>('createApiKeys(…)', 'verify', 'spend'
  * everything else, so a call that is refused costs nothing. A store that cannot be asked is 503.
  */
 export function apiKey(keys: ApiKeys): Authenticator {
-  examine('apiKey', keysCheck, keys, 'keys')
+  validate('apiKey', keysCheck, keys, 'keys')
   /** By the prefix. One that begins like ours and goes on is a key of another: `live` and `live_eu`. */
   const isOurs = (text: string): boolean =>
     text.startsWith(`${keys.prefix}_`) && (parseApiKey(text)?.prefix ?? keys.prefix) === keys.prefix

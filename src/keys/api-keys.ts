@@ -1,8 +1,8 @@
 import { equalInConstantTime, sha256 } from '../crypto/hash.js'
-import { examined, examine as examineShape } from '../protocol/examine.js'
 import { inNetwork } from '../protocol/http/networks.js'
 import { systemNow } from '../protocol/time.js'
-import { inTime } from '../protocol/within.js'
+import { callWithTimeout } from '../protocol/timeout.js'
+import { validate, validated } from '../protocol/validate.js'
 import type { Stored } from '../store/contract.js'
 import { idsUnder } from '../store/ids-under.js'
 import { someAtOnce } from '../store/some-at-once.js'
@@ -11,7 +11,7 @@ import { written } from '../store/written.js'
 import { keyError } from './errors.js'
 import type { KeyEvent } from './events.js'
 import { findKeys, newKey, parseApiKey } from './format.js'
-import { type ApiKeysOptions, examine } from './options.js'
+import { type ApiKeysOptions, validateOptions } from './options.js'
 import { createQuotas, type QuotaVerdict } from './quota.js'
 import {
   dayOf,
@@ -29,7 +29,7 @@ import {
 import { createRotation, type KeyWish, type RotatedApiKey } from './rotation.js'
 import { apiKeysCalls, apiKeysOptions } from './shapes.js'
 import { createUse } from './use.js'
-import { examineWish, type KeysQuestion, type NewApiKey, type OwnerEnd, type RotateOptions } from './wish.js'
+import { type KeysQuestion, type NewApiKey, type OwnerEnd, type RotateOptions, validateNewKey } from './wish.js'
 
 /** A key as it is shown once, and what is kept of it. */
 export interface CreatedApiKey {
@@ -71,9 +71,9 @@ const nobody: Stored = {
  * @throws TypeError naming the option
  */
 export function createApiKeys<const Scope extends string>(options: ApiKeysOptions<Scope>) {
-  examineShape('createApiKeys', apiKeysOptions, options)
+  validate('createApiKeys', apiKeysOptions, options)
   const { store, prefix, ledger, addressOf, isOwnerActive, onEvent, now = systemNow } = options
-  const { maxAge, grace: usualGrace, maxGrace } = examine(options)
+  const { maxAge, grace: usualGrace, maxGrace } = validateOptions(options)
   const emit = (event: KeyEvent) => {
     try {
       onEvent?.(event)
@@ -143,7 +143,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     if (!stored || !same) return refuse('unknown')
     if (row.revokedAt !== undefined) return refuse('revoked', row)
     if (now() >= row.expiresAt) return refuse('expired', row, 'api_key_expired')
-    if (isOwnerActive && !(await inTime(() => isOwnerActive({ tenant: row.tenant, owner: row.owner }))))
+    if (isOwnerActive && !(await callWithTimeout(() => isOwnerActive({ tenant: row.tenant, owner: row.owner }))))
       return refuse('owner', row)
     const address = request && addressOf?.(request)
     if (row.ips && !(address !== undefined && row.ips.some((network) => inNetwork(address, network))))
@@ -171,7 +171,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     /** Makes a key. @throws TypeError naming the field @throws StoreError */
     async create(wish: NewApiKey<Scope>): Promise<CreatedApiKey> {
       look()
-      examineWish(wish, options, maxAge)
+      validateNewKey(wish, options, maxAge)
       const { tenant, owner, name, scopes: granted, expiresIn = maxAge, ips, quota, metadata } = wish
       const { key, row } = await make({
         lineage: crypto.randomUUID(),
@@ -282,5 +282,5 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
             yield recordOf(row)
     },
   }
-  return examined('keys', methods, apiKeysCalls)
+  return validated('keys', methods, apiKeysCalls)
 }

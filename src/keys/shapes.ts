@@ -1,4 +1,3 @@
-import { call, promised } from '../protocol/examine.js'
 import { isName } from '../protocol/names.js'
 import {
   anything,
@@ -18,6 +17,7 @@ import {
   whole,
   words,
 } from '../protocol/shape.js'
+import { asyncCall, call } from '../protocol/validate.js'
 import { request } from '../protocol/web-shapes.js'
 import { ledgerCheck, storeCheck } from '../store/engine-shapes.js'
 import type { ApiKeysOptions, WatchOptions } from './options.js'
@@ -73,28 +73,28 @@ const inTenant = object<{ tenant: string }>({ tenant: name })
 /** What the functions of `createApiKeys(…)` take. */
 export const apiKeysCalls = {
   // What is presented is answered, whatever it is.
-  verify: promised(['key', anything<string>()], ['request', optional(request)]),
-  spend: promised(['record', record], ['cost', calls]),
-  create: promised(['wish', wish]),
-  rotate: promised(
+  verify: asyncCall(['key', anything<string>()], ['request', optional(request)]),
+  spend: asyncCall(['record', record], ['cost', calls]),
+  create: asyncCall(['wish', wish]),
+  rotate: asyncCall(
     ['id', name],
     [
       'options',
       object<RotateOptions>({ tenant: name, grace: optional(seconds({ least: 0 })), idempotencyKey: optional(name) }),
     ],
   ),
-  revoke: promised(
+  revoke: asyncCall(
     ['id', name],
     ['options', object<{ tenant: string; reason?: string }>({ tenant: name, reason: optional(text) })],
   ),
-  revokeOwner: promised(['whose', object<OwnerEnd>({ tenant: name, owner: subject, reason: optional(text) })]),
-  revokeLeaked: promised(['text', words]),
-  get: promised(['id', name], ['options', inTenant]),
-  quotaUse: promised(
+  revokeOwner: asyncCall(['whose', object<OwnerEnd>({ tenant: name, owner: subject, reason: optional(text) })]),
+  revokeLeaked: asyncCall(['text', words]),
+  get: asyncCall(['id', name], ['options', inTenant]),
+  quotaUse: asyncCall(
     ['id', name],
     ['options', object<{ tenant: string; at?: number }>({ tenant: name, at: optional(instant) })],
   ),
-  list: promised([
+  list: asyncCall([
     'which',
     object<KeysQuestion>({
       tenant: name,

@@ -46,7 +46,7 @@ export interface KeysQuestion {
 }
 
 /** What no declaration can say. @throws TypeError naming the field */
-export function examineWish<Scope extends string>(
+export function validateNewKey<Scope extends string>(
   wish: NewApiKey<Scope>,
   { prefix, scopes, addressOf, ledger }: ApiKeysOptions<Scope>,
   maxAge: number,

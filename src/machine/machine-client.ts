@@ -1,8 +1,8 @@
-import { examine, examined, promised } from '../protocol/examine.js'
 import { misuseOf } from '../protocol/option-checks.js'
 import type { Secret } from '../protocol/secret.js'
 import { func, object, optional, seconds, secret, text } from '../protocol/shape.js'
 import { steadyClock, systemNow } from '../protocol/time.js'
+import { asyncCall, validate, validated } from '../protocol/validate.js'
 import { fetched, init } from '../protocol/web-shapes.js'
 import { type ClientOptions, clientShape, validateClient, validatePrivateKey } from '../provider/client/client.js'
 import { createDpop } from '../provider/client/dpop.js'
@@ -61,8 +61,8 @@ const tokenOptions = optional(object<MachineTokenOptions>({ resource: optional(t
 
 /** What the functions of `createMachineClient(…)` take. */
 export const machineClientCalls = {
-  getToken: promised(['options', tokenOptions]),
-  fetch: promised(['input', fetched], ['init', optional(init)], ['options', tokenOptions]),
+  getToken: asyncCall(['options', tokenOptions]),
+  fetch: asyncCall(['input', fetched], ['init', optional(init)], ['options', tokenOptions]),
 }
 
 /**
@@ -75,7 +75,7 @@ export const machineClientCalls = {
  * @see RFC 6749 section 4.4
  */
 export function createMachineClient(options: MachineClientOptions): MachineClient {
-  examine('createMachineClient', machineClientOptions, options)
+  validate('createMachineClient', machineClientOptions, options)
   const { dpopKey, timeout = 10, now = systemNow } = options
   if (dpopKey !== undefined) validatePrivateKey('dpopKey', dpopKey, misuse)
   const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
@@ -98,5 +98,5 @@ export function createMachineClient(options: MachineClientOptions): MachineClien
     getToken: (wanted: MachineTokenOptions = {}) => tokens.get(wanted),
     fetch: createCalls(tokens, dpop, fetch),
   }
-  return examined('client', methods, machineClientCalls)
+  return validated('client', methods, machineClientCalls)
 }

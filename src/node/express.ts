@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SallyportError } from '../protocol/error.js'
-import { examine } from '../protocol/examine.js'
 import { answersOf } from '../protocol/http/answer.js'
 import { mediaType } from '../protocol/http/header.js'
 import { withPeer } from '../protocol/http/peer.js'
+import { validate } from '../protocol/validate.js'
 import { type Handler, handlerCheck, isPlainTarget, peerOf, toNodeListener } from './listener.js'
 
 /** What Express adds to a request, structurally: no Express types are needed to use this. */
@@ -30,7 +30,7 @@ export type NodeErrorCode = keyof typeof nodeErrors
 export function toExpress(
   handler: Handler,
 ): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void {
-  examine('toExpress', handlerCheck, handler, 'handler')
+  validate('toExpress', handlerCheck, handler, 'handler')
   return (request: ExpressRequest, response, next) => {
     // Mounted, Express shortens `url`; the endpoints know their whole path.
     const mounted = request.url

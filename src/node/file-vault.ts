@@ -5,9 +5,9 @@ import { sha256 } from '../crypto/hash.js'
 import { claimedOf, createSealer, keyId } from '../crypto/seal.js'
 import { type Vault, vaultCalls } from '../key-ring/vault.js'
 import { SallyportError } from '../protocol/error.js'
-import { examine, examined } from '../protocol/examine.js'
 import { createCurrent, isDynamic, reveal, type Secret } from '../protocol/secret.js'
 import { list, object, optional, secret, text } from '../protocol/shape.js'
+import { validate, validated } from '../protocol/validate.js'
 
 export interface FileVaultOptions {
   /** A folder for secrets alone. It is made, with mode 0700, when the first one is written. */
@@ -56,7 +56,7 @@ const SEALED = 4 * LONGEST + 1000
  * @throws TypeError naming the option
  */
 export function fileVault(options: FileVaultOptions): Vault {
-  examine('fileVault', fileVaultOptions, options)
+  validate('fileVault', fileVaultOptions, options)
   const { keys } = options
   // With a slash at its end a link would be followed before it could be looked at.
   const directory = resolve(options.directory)
@@ -82,7 +82,7 @@ export function fileVault(options: FileVaultOptions): Vault {
 
   const isOwn = ({ uid, mode }: { uid: number; mode: number }) => uid === geteuid() && (mode & 0o077) === 0
   /** `false`: there is no folder. */
-  async function examineFolder(): Promise<boolean> {
+  async function checkFolder(): Promise<boolean> {
     const found = await absent(lstat(directory))
     if (found && !(found.isDirectory() && isOwn(found))) throw vaultError('vault_exposed')
     return found !== undefined
@@ -102,7 +102,7 @@ export function fileVault(options: FileVaultOptions): Vault {
   const methods: Vault = {
     async read(name) {
       const file = await fileOf(name)
-      if (!(await examineFolder())) return undefined
+      if (!(await checkFolder())) return undefined
       // Not blocked by a pipe that somebody has put there; not led elsewhere by a link.
       const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
       const handle = await absent(open(join(directory, file), flags)).catch((error) => {
@@ -125,9 +125,9 @@ export function fileVault(options: FileVaultOptions): Vault {
           `vault.write: a secret is a text of 1 to ${LONGEST} characters with no line break at the end`,
         )
       const text = keys ? await (await sealerFor(name)).sealer.seal(secret) : secret
-      if (!(await examineFolder())) {
+      if (!(await checkFolder())) {
         await mkdir(directory, { recursive: true, mode: 0o700 })
-        await examineFolder()
+        await checkFolder()
       }
       for (let turn = 1; ; turn++) {
         const draft = join(directory, `${draftsOf(file)}${crypto.randomUUID()}`)
@@ -149,13 +149,13 @@ export function fileVault(options: FileVaultOptions): Vault {
 
     async delete(name) {
       const file = await fileOf(name)
-      if (!(await examineFolder())) return
+      if (!(await checkFolder())) return
       const drafts = (await readdir(directory)).filter((one) => one.startsWith(draftsOf(file)))
       for (const one of [file, ...drafts]) await absent(unlink(join(directory, one)))
       await withFile(directory, 'r', (handle) => handle.sync())
     },
   }
-  return examined('vault', methods, vaultCalls)
+  return validated('vault', methods, vaultCalls)
 }
 
 const vaultError = (code: VaultErrorCode) => new SallyportError(code, vaultErrors[code])

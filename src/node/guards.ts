@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Guard, guardCheck, type Outcome } from '../guard/guard.js'
 import type { Needs } from '../guard/needs.js'
 import { needsFor, type RouteNeeds } from '../guard/route-needs.js'
-import { examine } from '../protocol/examine.js'
 import type { Principal } from '../protocol/principal.js'
 import { check } from '../protocol/shape.js'
+import { validate } from '../protocol/validate.js'
 import { type Head, withoutBody } from './without-body.js'
 
 /** Middleware as Express and Connect know it, structurally. */
@@ -55,7 +55,7 @@ const principals = new WeakMap<object, Principal>()
  * @throws TypeError where no guard has let this request through
  */
 export function principalOf(request: Head | { readonly raw: Head }): Principal {
-  examine('principalOf', headCheck, request, 'request')
+  validate('principalOf', headCheck, request, 'request')
   // In Express `raw` is anybody's name: of a parser's bytes, for one.
   const principal = principals.get(request) ?? ('raw' in request ? principals.get(request.raw) : undefined)
   if (!principal) throw new TypeError('principalOf: no guard stands before this route')
@@ -84,7 +84,7 @@ function metadataOf(protect: Guard, head: Head): Response | undefined {
  * Read are the socket and what the client sent, mounted or not: `trust proxy` and rewritten URLs change nothing.
  */
 export function toExpressGuard(protect: Guard): ExpressGuard {
-  examine('toExpressGuard', guardCheck, protect, 'protect')
+  validate('toExpressGuard', guardCheck, protect, 'protect')
   const guard = <Asked>(needs: RouteNeeds<Asked> = {}): ExpressMiddleware => {
     const needed = needsFor(needs)
     return (request, response, next) => {
@@ -107,7 +107,7 @@ export function toExpressGuard(protect: Guard): ExpressGuard {
  * Read are the socket and what the client sent: `trustProxy` and `rewriteUrl` change nothing.
  */
 export function toFastifyGuard(protect: Guard): FastifyGuard {
-  examine('toFastifyGuard', guardCheck, protect, 'protect')
+  validate('toFastifyGuard', guardCheck, protect, 'protect')
   const guard = <Asked>(needs: RouteNeeds<Asked> = {}): FastifyHook => {
     const needed = needsFor(needs)
     return async (request, reply) => {

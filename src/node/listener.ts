@@ -4,12 +4,12 @@ import { pipeline } from 'node:stream/promises'
 import type { ReadableStream as NodeStream } from 'node:stream/web'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { examine } from '../protocol/examine.js'
 import { type Answer, answersOf } from '../protocol/http/answer.js'
 import { peerOfSocket, withPeer } from '../protocol/http/peer.js'
 import { isPlainPath } from '../protocol/http/request-target.js'
 import type { Call } from '../protocol/http/upstream.js'
 import { having } from '../protocol/shape.js'
+import { validate } from '../protocol/validate.js'
 import { bareRequest } from './bare-request.js'
 import { callUpstream } from './upstream.js'
 import { hasTwoHosts } from './without-body.js'
@@ -30,7 +30,7 @@ export const handlerCheck = having<Handler>('createBff(…), or { fetch } of you
  * anything else that is not plain.
  */
 export function toNodeListener(handler: Handler): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
-  examine('toNodeListener', handlerCheck, handler, 'handler')
+  validate('toNodeListener', handlerCheck, handler, 'handler')
   const answer = answersOf(handler)
   const listener = getRequestListener(
     async (request, env) => {

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { Agent, fetch as undiciFetch } from 'undici'
-import { examine } from '../protocol/examine.js'
 import { object, optional, text } from '../protocol/shape.js'
+import { validate } from '../protocol/validate.js'
 
 /** A client certificate, PEM: what the provider knows this client by. */
 export interface MutualTlsOptions {
@@ -24,8 +24,8 @@ export const mutualTlsOptions = object<MutualTlsOptions>({ cert: text, key: text
  * @see RFC 8705 section 2
  */
 export function mutualTls(options: MutualTlsOptions): typeof globalThis.fetch {
-  examine('mutualTls', mutualTlsOptions, options)
-  examinePair(options)
+  validate('mutualTls', mutualTlsOptions, options)
+  validatePair(options)
   const { cert, key, ca } = options
   const dispatcher = new Agent({ connect: { cert, key, ...(ca !== undefined && { ca }) } })
   const through = undiciFetch as unknown as (input: unknown, init: unknown) => Promise<Response>
@@ -38,7 +38,7 @@ export function mutualTls(options: MutualTlsOptions): typeof globalThis.fetch {
 }
 
 /** What TLS would only say in the first handshake, to whoever waits for it. Nothing of a key is quoted. */
-function examinePair({ cert, key, ca }: MutualTlsOptions): void {
+function validatePair({ cert, key, ca }: MutualTlsOptions): void {
   const read = <Read>(option: string, what: string, reading: () => Read): Read => {
     try {
       return reading()

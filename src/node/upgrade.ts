@@ -3,8 +3,8 @@ import { request as requestHttps, type Server as SecureServer } from 'node:https
 import { type Duplex, pipeline } from 'node:stream'
 import type { Bff } from '../bff/bff.js'
 import type { Upgrade } from '../bff/proxy/upgrade.js'
-import { examine } from '../protocol/examine.js'
 import { having } from '../protocol/shape.js'
+import { validate } from '../protocol/validate.js'
 import { isPlainTarget } from './listener.js'
 import { hasTwoHosts, withoutBody } from './without-body.js'
 
@@ -26,8 +26,8 @@ type Accepted = Upgrade & { type: 'accepted' }
  * Not done: frames are not read, so that nothing limits their size or rate here.
  */
 export function attachUpgrade(server: Server | SecureServer, bff: Pick<Bff, 'authorizeUpgrade'>): void {
-  examine('attachUpgrade', serverCheck, server, 'server')
-  examine('attachUpgrade', upgradeCheck, bff, 'bff')
+  validate('attachUpgrade', serverCheck, server, 'server')
+  validate('attachUpgrade', upgradeCheck, bff, 'bff')
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     if (hasTwoHosts(incoming)) return refuse(socket, 400)

@@ -1,5 +1,5 @@
 import { type Now, steadyClock, systemNow } from './time.js'
-import { inTime, within } from './within.js'
+import { callWithTimeout, withTimeout } from './timeout.js'
 
 /** A secret, or how to get it from a secret manager. A function is asked again when the value may have been rotated. */
 export type Secret = string | (() => Promise<string>)
@@ -16,7 +16,7 @@ const MOMENT = 1
 
 /** The text now. @throws what the function throws, or Error `TimeoutError` after five seconds */
 export const reveal = async (secret: Secret): Promise<string> =>
-  typeof secret === 'function' ? inTime(secret) : secret
+  typeof secret === 'function' ? callWithTimeout(secret) : secret
 
 /** Whether any of them may change. */
 export const isDynamic = (secrets: readonly Secret[]): boolean => secrets.some((secret) => typeof secret === 'function')
@@ -60,7 +60,7 @@ export function createReading<Made>(
       return before
     })
     let late = false
-    fresh.made = within<Made, undefined>(settled, LEAST, undefined).then((made) => {
+    fresh.made = withTimeout<Made, undefined>(settled, LEAST, undefined).then((made) => {
       late = made === undefined
       return made ?? before
     })

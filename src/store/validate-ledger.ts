@@ -1,6 +1,6 @@
-import { type Calls, examineArguments, promised } from '../protocol/examine.js'
 import { isSubject } from '../protocol/names.js'
 import { check, instant, list, name, object, oneOf, optional, type Shape, whole } from '../protocol/shape.js'
+import { asyncCall, type Calls, validateArguments } from '../protocol/validate.js'
 import type { BudgetLine, BudgetWindow, Hold, Ledger, Reservation, Shortage, Spending } from './ledger.js'
 import { ttlCheck } from './validate.js'
 
@@ -21,34 +21,34 @@ const hold = object<Hold & { ttl?: number }>({ ...spending, id: name, ttl: optio
 
 /** What the functions of a ledger take: what no engine could count is refused alike by all. */
 export const ledgerCalls = {
-  reserve: promised(['reservation', object<Reservation>({ ...spending, id: name, ttl: ttlCheck })]),
-  spend: promised(['spending', object<Spending>(spending)]),
-  start: promised(['hold', hold]),
-  settle: promised(['hold', hold], ['actual', amount]),
-  release: promised(['hold', hold]),
-  read: promised(
+  reserve: asyncCall(['reservation', object<Reservation>({ ...spending, id: name, ttl: ttlCheck })]),
+  spend: asyncCall(['spending', object<Spending>(spending)]),
+  start: asyncCall(['hold', hold]),
+  settle: asyncCall(['hold', hold], ['actual', amount]),
+  release: asyncCall(['hold', hold]),
+  read: asyncCall(
     ['tenant', name],
     // The line that something was reserved from does as well.
     ['line', lineCheck],
     ['at', optional(instant)],
   ),
-  holds: promised(['tenant', name], ['subject', owner]),
-  migrate: promised(),
+  holds: asyncCall(['tenant', name], ['subject', owner]),
+  migrate: asyncCall(),
 } satisfies Calls<Ledger & { migrate(): Promise<void> }>
 
 /** For engines. @throws TypeError also for lines that repeat each other */
-export function examineSpending(called: 'reserve' | 'spend', asked: Spending): void {
-  examineArguments(`ledger.${called}`, ledgerCalls[called], asked)
-  examineLines(called, asked)
+export function validateSpending(called: 'reserve' | 'spend', asked: Spending): void {
+  validateArguments(`ledger.${called}`, ledgerCalls[called], asked)
+  validateLines(called, asked)
 }
 
 /** For engines. @throws TypeError also for lines that repeat each other */
-export function examineHold(called: 'start' | 'settle' | 'release', held: Hold, actual?: number): void {
-  examineArguments(`ledger.${called}`, ledgerCalls[called], held, actual)
-  examineLines(called, held)
+export function validateHold(called: 'start' | 'settle' | 'release', held: Hold, actual?: number): void {
+  validateArguments(`ledger.${called}`, ledgerCalls[called], held, actual)
+  validateLines(called, held)
 }
 
-function examineLines(called: string, { lines }: Spending): void {
+function validateLines(called: string, { lines }: Spending): void {
   const seen = new Set<string>()
   for (const { subject, window } of lines) {
     const line = `${window} ${subject}`

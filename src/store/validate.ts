@@ -1,6 +1,6 @@
-import { type Calls, examineArguments, promised } from '../protocol/examine.js'
 import { isName } from '../protocol/names.js'
 import { type Check, check, list, name, object, oneOf, optional, seconds, whole } from '../protocol/shape.js'
+import { asyncCall, type Calls, validateArguments } from '../protocol/validate.js'
 import type { Change, IfVersion, IndexEntry, Put, RecordId, RecordStore } from './contract.js'
 
 /** For engines: the limit of a page as it is kept to. */
@@ -55,18 +55,18 @@ const page = object<{ cursor?: string; limit?: number }>({
 
 /** What the functions of a store take. Engines look at it in each function: stores are asked for every request. */
 export const storeCalls = {
-  get: promised(['id', recordId]),
-  write: promised(['changes', list(change, 1)]),
-  list: promised(['index', name], ['value', name], ['page', optional(page)]),
-  consume: promised(['id', recordId], ['ttl', ttlCheck]),
-  sweep: promised(['limit', whole({ least: 1 })]),
-  warnings: promised(),
-  migrate: promised(),
+  get: asyncCall(['id', recordId]),
+  write: asyncCall(['changes', list(change, 1)]),
+  list: asyncCall(['index', name], ['value', name], ['page', optional(page)]),
+  consume: asyncCall(['id', recordId], ['ttl', ttlCheck]),
+  sweep: asyncCall(['limit', whole({ least: 1 })]),
+  warnings: asyncCall(),
+  migrate: asyncCall(),
 } satisfies Calls<Required<RecordStore> & { migrate(): Promise<void> }>
 
 /** For engines: what no engine could store is refused alike by all, before anything is written. */
-export function examineChanges(changes: readonly Change[]): void {
-  examineArguments('store.write', storeCalls.write, changes)
+export function validateChanges(changes: readonly Change[]): void {
+  validateArguments('store.write', storeCalls.write, changes)
   const partition = changes[0]?.id.partition
   const seen = new Set<string>()
   for (const { id } of changes) {

@@ -8,8 +8,8 @@ import { refuseProduction } from './production.js'
 
 refuseProduction()
 
-import { examine } from '../protocol/examine.js'
 import { anything, func, object, oneOf, optional, text } from '../protocol/shape.js'
+import { validate } from '../protocol/validate.js'
 
 export interface TestAuthOptions<Claims> extends Pick<AuthOptions, 'apis' | 'bff'> {
   /** Who is signed in. */
@@ -53,7 +53,7 @@ export interface TestAuth<Claims> extends Auth<Claims> {
  */
 export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions<Claims> = {}): TestAuth<Claims> {
   refuseProduction()
-  examine('createTestAuth', testAuthOptions, options)
+  validate('createTestAuth', testAuthOptions, options)
   const { user, token = 'test-token', status = user === undefined ? 'signed-out' : 'signed-in' } = options
   const document = globalThis.document ?? { baseURI: 'http://localhost/' }
   const backend = new URL(options.bff ?? '/bff', document.baseURI).href.replace(/\/$/, '')

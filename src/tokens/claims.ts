@@ -63,7 +63,7 @@ export const claimsCheck = object<Pick<AccessTokenClaims, (typeof open)[number]>
  *
  * @throws TypeError naming the claim
  */
-export function examineClaims(claims: AccessTokenClaims, disclose: readonly string[]): Record<string, unknown> {
+export function validateClaims(claims: AccessTokenClaims, disclose: readonly string[]): Record<string, unknown> {
   const kept: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(claims)) {
     if (own.includes(name)) throw new TypeError(`tokens.issue: the claim "${name}" is the issuer's own`)

@@ -25,7 +25,7 @@ export interface ReadyKey {
 const misuse = (alg: string, remedy: string) => new TypeError(`createTokenIssuer: "keys": a key for ${alg} ${remedy}`)
 
 /** A key that comes from a function is examined when it comes. @throws TypeError naming what is wrong, never the key */
-export function examineKey({ alg, key }: SigningKey): void {
+export function validateKey({ alg, key }: SigningKey): void {
   const flaw = typeof key === 'function' ? undefined : keyFlaw(alg, key)
   if (flaw !== undefined) throw misuse(alg, flaw)
 }

@@ -1,14 +1,14 @@
 import { type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
-import { examine, examined, promised } from '../protocol/examine.js'
 import { isScope } from '../protocol/scope.js'
 import { anything, flag, func, list, object, oneOf, optional, seconds, secret, text, whole } from '../protocol/shape.js'
 import { systemNow } from '../protocol/time.js'
+import { asyncCall, validate, validated } from '../protocol/validate.js'
 import type { RecordStore } from '../store/contract.js'
 import { storeCheck } from '../store/engine-shapes.js'
 import { warnOnce } from '../store/warnings.js'
-import { type AccessTokenClaims, claimsCheck, examineClaims } from './claims.js'
+import { type AccessTokenClaims, claimsCheck, validateClaims } from './claims.js'
 import { createRefreshTokens, type Grant } from './refresh-tokens.js'
-import { createReadyKeys, examineKey, keyFinder, type SigningKey } from './signing-keys.js'
+import { createReadyKeys, keyFinder, type SigningKey, validateKey } from './signing-keys.js'
 
 export interface TokenIssuerOptions {
   /** Who says so: an https URL, in `iss` of every token. */
@@ -84,8 +84,8 @@ export const tokenIssuerOptions = object<TokenIssuerOptions>({
 /** What the functions of `createTokenIssuer(…)` take. */
 export const tokenIssuerCalls = {
   // A header that somebody has sent: a key that it does not name is not found.
-  keys: promised(['header', anything<JWTHeaderParameters>()]),
-  issue: promised([
+  keys: asyncCall(['header', anything<JWTHeaderParameters>()]),
+  issue: asyncCall([
     'token',
     object<NewToken>({
       sub: text,
@@ -98,12 +98,12 @@ export const tokenIssuerCalls = {
     }),
   ]),
   // What is presented is answered, whatever it is.
-  refresh: promised(
+  refresh: asyncCall(
     ['refresh_token', anything<string>()],
     ['options', optional(object<RefreshOptions>({ scopes: optional(list(text)), audience: optional(text) }))],
   ),
-  revoke: promised(['refresh_token', anything<string>()]),
-  jwks: promised(),
+  revoke: asyncCall(['refresh_token', anything<string>()]),
+  jwks: asyncCall(),
 }
 
 export type TokenIssuer = ReturnType<typeof createTokenIssuer>
@@ -118,11 +118,11 @@ export type TokenIssuer = ReturnType<typeof createTokenIssuer>
  * @throws TypeError naming the option
  */
 export function createTokenIssuer(options: TokenIssuerOptions) {
-  examine('createTokenIssuer', tokenIssuerOptions, options)
+  validate('createTokenIssuer', tokenIssuerOptions, options)
   const { issuer, audience, store, disclose = [], onEvent, now = systemNow } = options
   const { accessTokenLifetime = 900, refreshTokenLifetime = 604_800 } = options
   const { refreshTokenAbsoluteLifetime = 2_592_000 } = options
-  examineMore(options)
+  validateFurther(options)
   const ready = createReadyKeys(options.keys, accessTokenLifetime, now, () =>
     emit({ type: 'operator_error', detail: 'The signing keys cannot be read again; those from before are used' }),
   )
@@ -176,7 +176,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
       const odd = scopes.find((scope) => !isScope(scope))
       if (odd !== undefined) throw new TypeError(`tokens.issue: "scopes" names ${odd}, which is no scope`)
       look()
-      const kept = examineClaims(claims, disclose)
+      const kept = validateClaims(claims, disclose)
       const grant = { sub, client_id, scopes: [...new Set(scopes)], claims: kept, audience: aud }
       const issued = await sign(grant, aud, lifetime)
       return refresh ? { ...issued, refresh_token: await refreshTokens.create(grant) } : issued
@@ -209,15 +209,15 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
       return { keys: (await ready()).flatMap(({ publicJwk }) => publicJwk ?? []) }
     },
   }
-  return examined('tokens', methods, tokenIssuerCalls)
+  return validated('tokens', methods, tokenIssuerCalls)
 }
 
 /** What no declaration can say. */
-function examineMore({ issuer, keys }: TokenIssuerOptions): void {
+function validateFurther({ issuer, keys }: TokenIssuerOptions): void {
   const misuse = (option: string, remedy: string) => {
     throw new TypeError(`createTokenIssuer: "${option}" ${remedy}`)
   }
   if (!URL.canParse(issuer) || !/^https?:/.test(issuer) || /[?#]/.test(issuer))
     misuse('issuer', 'must be an https: URL without query and fragment')
-  for (const key of keys) examineKey(key)
+  for (const key of keys) validateKey(key)
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createReading, reveal } from '../../src/protocol/secret.js'
-import { inTime, isLate } from '../../src/protocol/within.js'
+import { callWithTimeout, isTimeoutError } from '../../src/protocol/timeout.js'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
 afterEach(() => void vi.useRealTimers())
@@ -9,19 +9,19 @@ const hangs = () => new Promise<never>(() => {})
 
 describe('a function of somebody else', () => {
   it('[G-23] has its time and no more, and leaves no timer behind', async () => {
-    const late = inTime(hangs, 3).catch((error: unknown) => error)
+    const late = callWithTimeout(hangs, 3).catch((error: unknown) => error)
     await vi.advanceTimersByTimeAsync(3000)
-    expect(isLate(await late)).toBe(true)
-    expect(await inTime(async () => 'in time', 3)).toBe('in time')
-    expect(await inTime(() => 'at once', 3)).toBe('at once')
-    await expect(inTime(() => Promise.reject(new Error('no')), 3)).rejects.toThrow('no')
+    expect(isTimeoutError(await late)).toBe(true)
+    expect(await callWithTimeout(async () => 'in time', 3)).toBe('in time')
+    expect(await callWithTimeout(() => 'at once', 3)).toBe('at once')
+    await expect(callWithTimeout(() => Promise.reject(new Error('no')), 3)).rejects.toThrow('no')
     expect(vi.getTimerCount()).toBe(0)
   })
 
   it('[G-23] that gives a secret has five seconds; a text needs none', async () => {
     const late = reveal(hangs).catch((error: unknown) => error)
     await vi.advanceTimersByTimeAsync(5000)
-    expect(isLate(await late)).toBe(true)
+    expect(isTimeoutError(await late)).toBe(true)
     expect(await reveal('text')).toBe('text')
   })
 })

@@ -4,7 +4,7 @@ import type { AnyCheck } from '../../src/protocol/shape.js'
 export interface Subject {
   /** `keys.rotate`: what messages begin with. */
   who: string
-  takes: readonly (readonly [name: string, check: AnyCheck])[]
+  parameters: readonly (readonly [name: string, check: AnyCheck])[]
   run(...args: unknown[]): unknown
 }
 
@@ -60,10 +60,10 @@ export function sampleOf(check: AnyCheck): unknown {
   return found
 }
 
-export const samplesOf = ({ takes }: Subject): unknown[] => takes.map(([, check]) => sampleOf(check))
+export const samplesOf = ({ parameters }: Subject): unknown[] => parameters.map(([, check]) => sampleOf(check))
 
 /** Every place that can be wrong. */
-export function spotsOf({ takes }: Subject): Spot[] {
+export function spotsOf({ parameters }: Subject): Spot[] {
   const within = (check: AnyCheck, path: readonly string[], value: unknown): Spot[] => [
     { path, check },
     ...Object.entries(check.members ?? {}).flatMap(([name, member]) =>
@@ -75,7 +75,7 @@ export function spotsOf({ takes }: Subject): Spot[] {
           .flatMap(([name, item]) => within(check.each as AnyCheck, [...path, name], item))
       : []),
   ]
-  return takes.flatMap(([, check], at) => within(check, [`${at}`], sampleOf(check)))
+  return parameters.flatMap(([, check], at) => within(check, [`${at}`], sampleOf(check)))
 }
 
 /** The arguments with another value at one place. */
@@ -94,8 +94,8 @@ export function replaced(
 }
 
 /** What a place is called in a message: without the argument, unless it is the argument. */
-export const nameOf = ({ takes }: Subject, [at, first]: readonly string[]): string =>
-  first ?? takes[Number(at)]?.[0] ?? ''
+export const nameOf = ({ parameters }: Subject, [at, first]: readonly string[]): string =>
+  first ?? parameters[Number(at)]?.[0] ?? ''
 
 /** What is no value of any option, each for its own reason. */
 export const wrongs: readonly unknown[] = [

@@ -32,8 +32,8 @@ import { keyRingCalls } from '../../src/key-ring/key-ring.js'
 import { vaultCalls } from '../../src/key-ring/vault.js'
 import { apiKeysCalls } from '../../src/keys/shapes.js'
 import { machineClientCalls } from '../../src/machine/machine-client.js'
-import type { Call } from '../../src/protocol/examine.js'
 import { anything, either, func, optional } from '../../src/protocol/shape.js'
+import type { Call } from '../../src/protocol/validate.js'
 import { principal, request } from '../../src/protocol/web-shapes.js'
 import { storeCalls } from '../../src/store/validate.js'
 import { ledgerCalls } from '../../src/store/validate-ledger.js'
@@ -152,7 +152,7 @@ export const made: readonly (readonly [who: string, instance: object, calls: Rea
 export const alone: readonly Subject[] = [
   {
     who: 'guard',
-    takes: [
+    parameters: [
       ['request', request],
       ['needs', optional(needsShape)],
     ],
@@ -160,12 +160,12 @@ export const alone: readonly Subject[] = [
   },
   {
     who: 'check',
-    takes: [['request', request]],
+    parameters: [['request', request]],
     run: agents.createPeerCheck({ audience: 'https://api.example.com', store: counted }) as Subject['run'],
   },
   {
     who: 'access',
-    takes: [
+    parameters: [
       ['principal', principal],
       ['call', anything()],
     ],
@@ -174,7 +174,7 @@ export const alone: readonly Subject[] = [
   // By request the rims examine what a route needs as it is found.
   ...[node.toExpressGuard(protect), node.toFastifyGuard(protect), hono.toHonoGuard(protect)].map((rim) => ({
     who: 'guard',
-    takes: [['needs', optional(either(func, needsShape))]] as const,
+    parameters: [['needs', optional(either(func, needsShape))]] as const,
     run: rim as Subject['run'],
   })),
 ]

@@ -59,10 +59,10 @@ import { alone, made } from './made.js'
 type Takes = readonly (readonly [name: string, check: AnyCheck])[]
 
 /** A function that is exported, or why it takes nothing that could be misused. */
-type Exported = { readonly takes: Takes } | { readonly because: string }
+type Exported = { readonly parameters: Takes } | { readonly because: string }
 
-const options = (check: AnyCheck): Exported => ({ takes: [['options', check]] })
-const one = (name: string, check: AnyCheck): Exported => ({ takes: [[name, check]] })
+const options = (check: AnyCheck): Exported => ({ parameters: [['options', check]] })
+const one = (name: string, check: AnyCheck): Exported => ({ parameters: [[name, check]] })
 const because = (reason: string): Exported => ({ because: reason })
 
 /** Entries of one file export no declarations: what they take is said here once more, tied to the same types. */
@@ -92,7 +92,7 @@ export const exported: readonly (readonly [
     {
       createBff: options(bffOptions),
       sessionCookie: {
-        takes: [
+        parameters: [
           ['bff', anything()],
           ['options', optional(sessionCookieOptions)],
         ],
@@ -118,19 +118,19 @@ export const exported: readonly (readonly [
     agents,
     {
       agentAnswer: {
-        takes: [
+        parameters: [
           ['error', anything()],
           ['options', optional(answerOptions)],
         ],
       },
       agentToken: {
-        takes: [
+        parameters: [
           ['agents', statusCheckShape],
           ['verifier', anything()],
         ],
       },
       budgetLines: {
-        takes: [
+        parameters: [
           ['principal', principal],
           ['policy', policyCheck],
         ],
@@ -145,21 +145,21 @@ export const exported: readonly (readonly [
       digestOf: because('plain data of any kind; anything else is a TypeError that says what was found'),
       parseArguments: fromOutside,
       signRequest: {
-        takes: [
+        parameters: [
           ['request', request],
           ['options', signRequestOptions],
         ],
       },
       tenantOf: one('principal', principal),
-      verifyAudit: { takes: verifyAuditTakes },
+      verifyAudit: { parameters: verifyAuditTakes },
       verifyCheckpoint: {
-        takes: [
+        parameters: [
           ['jws', anything()],
           ['keys', publicKeysCheck],
         ],
       },
       withBudget: {
-        takes: [
+        parameters: [
           ['ledger', ledgerCheck],
           ['metered', meteredCheck],
           ['work', func],
@@ -172,7 +172,7 @@ export const exported: readonly (readonly [
     {
       createKeyRing: options(keyRingOptions),
       environmentVault: {
-        takes: [
+        parameters: [
           ['environment', environmentCheck],
           ['variables', variablesCheck],
         ],
@@ -183,7 +183,7 @@ export const exported: readonly (readonly [
     node,
     {
       attachUpgrade: {
-        takes: [
+        parameters: [
           ['server', serverCheck],
           ['bff', upgradeCheck],
         ],
@@ -224,13 +224,13 @@ export const exported: readonly (readonly [
 export const subjects: readonly Subject[] = [
   ...exported.flatMap(([module, functions]) =>
     Object.entries(functions).flatMap(([who, about]) =>
-      'takes' in about ? [{ who, takes: about.takes, run: module[who] as Subject['run'] }] : [],
+      'parameters' in about ? [{ who, parameters: about.parameters, run: module[who] as Subject['run'] }] : [],
     ),
   ),
   ...made.flatMap(([who, instance, calls]) =>
-    Object.entries(calls).map(([name, { takes }]) => ({
+    Object.entries(calls).map(([name, { parameters }]) => ({
       who: `${who}.${name}`,
-      takes,
+      parameters,
       run: (instance as Record<string, Subject['run']>)[name] as Subject['run'],
     })),
   ),

@@ -14,14 +14,14 @@ export interface Finding extends Found {
  */
 export async function hunt(issued: readonly Issued[], provoke: () => Promise<void>): Promise<Finding[]> {
   const findings: Finding[] = []
-  const examine = async (place: string, look: (collect: Collect) => void | Promise<void>) => {
+  const search = async (place: string, look: (collect: Collect) => void | Promise<void>) => {
     const texts = new Set<string>()
     await look((text) => {
       if (typeof text === 'string' && text.length > 19) texts.add(text)
     })
     findings.push({ place, ...(await recognise(texts, issued)) })
   }
-  await examine('messages between tabs', (collect) => listenDuring(provoke, collect))
-  for (const { name, look } of places) await examine(name, look)
+  await search('messages between tabs', (collect) => listenDuring(provoke, collect))
+  for (const { name, look } of places) await search(name, look)
   return findings
 }

@@ -1,4 +1,3 @@
-import { examine, examined, promised } from '../../protocol/examine.js'
 import { isolate } from '../../protocol/isolate.js'
 import type { Principal } from '../../protocol/principal.js'
 import {
@@ -17,8 +16,9 @@ import {
   words,
 } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
+import { callWithTimeout } from '../../protocol/timeout.js'
+import { asyncCall, validate, validated } from '../../protocol/validate.js'
 import { principal } from '../../protocol/web-shapes.js'
-import { inTime } from '../../protocol/within.js'
 import type { RecordStore } from '../../store/contract.js'
 import { storeCheck } from '../../store/engine-shapes.js'
 import { someAtOnce } from '../../store/some-at-once.js'
@@ -97,7 +97,7 @@ const call: Shape<Call> = {
 
 /** What the functions of `createApprovals(…)` take. */
 export const approvalsCalls = {
-  request: promised([
+  request: asyncCall([
     'request',
     object<ApprovalRequest>({
       ...call,
@@ -106,14 +106,14 @@ export const approvalsCalls = {
       acr: optional(list(text)),
     }),
   ]),
-  decide: promised(
+  decide: asyncCall(
     ['id', id],
     ['decision', object<Decision>({ by: principal, approve: flag, code: anything<string>() })],
   ),
-  verify: promised(['id', anything<string>()], ['call', object<Call>(call)]),
-  consume: promised(['id', anything<string>()], ['call', object<Call>(call)]),
-  get: promised(['id', id], ['options', object<{ tenant: string }>({ tenant: name })]),
-  pending: promised([
+  verify: asyncCall(['id', anything<string>()], ['call', object<Call>(call)]),
+  consume: asyncCall(['id', anything<string>()], ['call', object<Call>(call)]),
+  get: asyncCall(['id', id], ['options', object<{ tenant: string }>({ tenant: name })]),
+  pending: asyncCall([
     'which',
     object<PendingQuestion>({
       ...selection,
@@ -122,7 +122,7 @@ export const approvalsCalls = {
       limit: optional(whole({ least: 1 })),
     }),
   ]),
-  voidAll: promised(['which', object<Selection>(selection)]),
+  voidAll: asyncCall(['which', object<Selection>(selection)]),
 }
 
 export type Approvals = ReturnType<typeof createApprovals>
@@ -148,7 +148,7 @@ const undecidable = {
  * @throws TypeError naming the option
  */
 export function createApprovals(options: ApprovalsOptions) {
-  examine('createApprovals', approvalsOptions, options)
+  validate('createApprovals', approvalsOptions, options)
   const { store, ttl = 300, maxPending = 20, notify, onEvent, now = systemNow } = options
   const approvers = { ...usualApprovers, ...options.approvers }
   const storage = createApprovalStorage(store, now)
@@ -208,7 +208,7 @@ export function createApprovals(options: ApprovalsOptions) {
         if (!found) throw refuse('approval_not_found', about)
         const { approval } = found
         const what = { ...about, approval }
-        if (isRequester(approval, by) || !(await inTime(() => approvers[approval.kind](approval, by))))
+        if (isRequester(approval, by) || !(await callWithTimeout(() => approvers[approval.kind](approval, by))))
           throw refuse('approver_refused', what)
         if (approval.status !== 'pending') throw refuse(undecidable[approval.status], what)
         if (code !== undefined && !isCode(code, approval.code)) throw refuse('approval_mismatch', what)
@@ -286,5 +286,5 @@ export function createApprovals(options: ApprovalsOptions) {
       return ended
     },
   }
-  return examined('approvals', methods, approvalsCalls)
+  return validated('approvals', methods, approvalsCalls)
 }

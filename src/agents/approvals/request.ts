@@ -1,5 +1,5 @@
 import { randomId } from '../../crypto/hash.js'
-import { inTime } from '../../protocol/within.js'
+import { callWithTimeout } from '../../protocol/timeout.js'
 import { someAtOnce } from '../../store/some-at-once.js'
 import {
   type Approval,
@@ -78,7 +78,7 @@ export function createApprovalRequests({ storage, ttl, maxPending, notify, emit,
       kind,
     })
     try {
-      await inTime(() => notify?.(approval))
+      await callWithTimeout(() => notify?.(approval))
     } catch {
       emit({ type: 'approval_unnotified', id, tenant })
     }

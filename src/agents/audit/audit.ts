@@ -1,9 +1,9 @@
-import { call, examine, examined, promised } from '../../protocol/examine.js'
 import { isolate } from '../../protocol/isolate.js'
 import type { Secret } from '../../protocol/secret.js'
 import { func, name, object, optional, secret, whole } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
-import { inTime } from '../../protocol/within.js'
+import { callWithTimeout } from '../../protocol/timeout.js'
+import { asyncCall, call, validate, validated } from '../../protocol/validate.js'
 import { type RecordStore, StoreError } from '../../store/contract.js'
 import { storeCheck } from '../../store/engine-shapes.js'
 import { someAtOnce } from '../../store/some-at-once.js'
@@ -56,10 +56,10 @@ const rowNumber = optional(whole({ least: 1 }, 'the number of a row'))
 
 /** What the functions of `createAudit(…)` take. */
 export const auditCalls = {
-  append: promised(['entry', entryCheck]),
-  checkpoint: promised(['tenant', name]),
-  publicKeys: promised(),
-  read: promised([
+  append: asyncCall(['entry', entryCheck]),
+  checkpoint: asyncCall(['tenant', name]),
+  publicKeys: asyncCall(),
+  read: asyncCall([
     'which',
     object<AuditQuestion>({ tenant: name, from: rowNumber, limit: optional(whole({ least: 1 })) }),
   ]),
@@ -90,7 +90,7 @@ const BATCH = 50
  * @throws TypeError naming the option
  */
 export function createAudit(options: AuditOptions) {
-  examine('createAudit', auditOptions, options)
+  validate('createAudit', auditOptions, options)
   const { store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow } = options
   const emit = isolate(onEvent)
   const unread = () =>
@@ -141,7 +141,7 @@ export function createAudit(options: AuditOptions) {
   async function keepCheckpoint(head: AuditHead): Promise<void> {
     try {
       const checkpoint = await signed(head)
-      await inTime(() => keep?.(checkpoint))
+      await callWithTimeout(() => keep?.(checkpoint))
     } catch {
       emit({ type: 'checkpoint_failed', tenant: head.tenant, seq: head.seq })
     }
@@ -204,7 +204,7 @@ export function createAudit(options: AuditOptions) {
       }
     },
   }
-  return examined('audit', methods, auditCalls)
+  return validated('audit', methods, auditCalls)
 }
 
 /** What it says is believed by whoever has verified it. @throws StoreError */

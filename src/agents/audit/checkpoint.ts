@@ -1,8 +1,8 @@
 import { createLocalJWKSet, type JWK, jwtVerify, SignJWT } from 'jose'
-import { examine } from '../../protocol/examine.js'
 import { createReading, isDynamic, type Secret } from '../../protocol/secret.js'
 import { anything, list, object, table } from '../../protocol/shape.js'
 import type { Now } from '../../protocol/time.js'
+import { validate } from '../../protocol/validate.js'
 import { agentError } from '../errors.js'
 import { readPrivateKey, signerOf } from '../jwk.js'
 import type { AuditHead } from './row.js'
@@ -50,7 +50,7 @@ export function createSigner(sign: Secret, now: Now, onFailure: () => void) {
  * @throws SallyportError `checkpoint_invalid`
  */
 export async function verifyCheckpoint(jws: string, keys: PublicKeys): Promise<AuditHead> {
-  examine('verifyCheckpoint', publicKeysCheck, keys, 'keys')
+  validate('verifyCheckpoint', publicKeysCheck, keys, 'keys')
   try {
     const set = createLocalJWKSet({ keys: keys.keys as JWK[] })
     const { payload } = await jwtVerify(jws, set, { typ, algorithms: ['ES256', 'EdDSA'] })

@@ -1,5 +1,5 @@
-import { examine } from '../../protocol/examine.js'
 import { check, object, optional } from '../../protocol/shape.js'
+import { validate } from '../../protocol/validate.js'
 import { canonical } from '../canonical-json.js'
 import { type AuditHead, type AuditRow, genesis, hashOf, headCheck, isKnownRow, RESUMED } from './row.js'
 
@@ -70,7 +70,7 @@ export async function verifyAudit(
   options: VerifyAuditOptions = {},
 ): Promise<AuditResult> {
   for (const [at, [argument, check]] of verifyAuditTakes.entries())
-    examine('verifyAudit', check, [rows, head, options][at], argument)
+    validate('verifyAudit', check, [rows, head, options][at], argument)
   const { after } = options
   let tenant = head?.tenant ?? after?.tenant
   let { seq, hash } = after ?? { seq: 0, hash: genesis }

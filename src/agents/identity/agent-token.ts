@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
-import { examine } from '../../protocol/examine.js'
 import type { Authenticator, Principal, Verdict } from '../../protocol/principal.js'
 import { having } from '../../protocol/shape.js'
+import { validate } from '../../protocol/validate.js'
 import { StoreError } from '../../store/contract.js'
 import { agentErrors } from '../errors.js'
 import type { StatusCheck } from './status.js'
@@ -26,7 +26,7 @@ const LONGEST = 16_384
  * @throws TypeError when `verifier` is not for the agents' issuer, and that alone
  */
 export function agentToken(agents: StatusCheck, verifier: Authenticator): Authenticator {
-  examine('agentToken', statusCheckShape, agents, 'agents')
+  validate('agentToken', statusCheckShape, agents, 'agents')
   if (verifier?.method !== 'access_token' || `${verifier.issuers}` !== agents.issuer)
     throw new TypeError(
       `agentToken: "verifier" must be accessToken({ issuer: '${agents.issuer}', … }), and no other issuer`,

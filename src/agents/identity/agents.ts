@@ -1,7 +1,7 @@
 import { SallyportError } from '../../protocol/error.js'
-import { examine, examined } from '../../protocol/examine.js'
 import { isolate } from '../../protocol/isolate.js'
 import { systemNow } from '../../protocol/time.js'
+import { validate, validated } from '../../protocol/validate.js'
 import { someAtOnce } from '../../store/some-at-once.js'
 import { warnOnce } from '../../store/warnings.js'
 import { type AgentErrorCode, agentError, agentErrors } from '../errors.js'
@@ -33,7 +33,7 @@ export type Agents<Table extends Roles = Roles> = ReturnType<typeof createAgents
  * @throws TypeError naming the option
  */
 export function createAgents<const Table extends Roles = typeof defaultRoles>(options: AgentsOptions<Table>) {
-  examine('createAgents', agentsOptions, options)
+  validate('createAgents', agentsOptions, options)
   type Scope = ScopeOf<Table>
   const { tokens, store, ledger, approvals, isPerson, onEvent, now = systemNow } = options
   const roles: Roles = options.roles ?? defaultRoles
@@ -194,5 +194,5 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     /** Since when (epoch seconds) and why the agents of a tenant are stopped; `undefined`: they are not. */
     stopped: stopping.stopped,
   }
-  return examined('agents', methods, agentsCalls)
+  return validated('agents', methods, agentsCalls)
 }

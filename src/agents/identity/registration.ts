@@ -35,7 +35,7 @@ export function createRegistration(
 ) {
   const { store, records, roles, emit, now } = context
 
-  function examineAgent({ id, role }: NewAgent<string>): void {
+  function validateAgent({ id, role }: NewAgent<string>): void {
     const misuse = (field: string, remedy: string) => {
       throw new TypeError(`agents.register: "${field}" ${remedy}`)
     }
@@ -56,7 +56,7 @@ export function createRegistration(
   }
 
   /** Whoever ends a parent has looked for its children before or after this one was written. */
-  async function examineAbove(row: AgentRow): Promise<void> {
+  async function validateParent(row: AgentRow): Promise<void> {
     const above = await Promise.all(row.above.map((id) => records.agent(id)))
     if (above.every((one) => one && one.row.decommissionedAt === undefined)) return
     await end(row.tenant, row.id, `with ${row.parent}`)
@@ -65,7 +65,7 @@ export function createRegistration(
 
   return {
     async register(request: NewAgent<string>): Promise<AgentRecord> {
-      examineAgent(request)
+      validateAgent(request)
       const { id = `agent_${crypto.randomUUID()}`, tenant, owner, role, budget } = request
       const publicKey = await readPublicKey(request.publicKey)
       const inherited =
@@ -75,7 +75,7 @@ export function createRegistration(
       const row: AgentRow = { id, tenant, owner, role, publicKey, createdAt: now(), epoch: newEpoch(), ...inherited }
       const change = putRow(row, 'absent')
       if (!(await written(store, [change], change))) throw agentError('agent_exists')
-      if (row.parent !== undefined) await examineAbove(row)
+      if (row.parent !== undefined) await validateParent(row)
       emit({ type: 'agent_registered', tenant, agent: id, owner, role, ...(row.parent && { parent: row.parent }) })
       return recordOf(row)
     },

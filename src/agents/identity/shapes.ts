@@ -1,4 +1,3 @@
-import { promised } from '../../protocol/examine.js'
 import {
   anything,
   either,
@@ -17,6 +16,7 @@ import {
   whole,
   words,
 } from '../../protocol/shape.js'
+import { asyncCall } from '../../protocol/validate.js'
 import { principal } from '../../protocol/web-shapes.js'
 import { storeCheck } from '../../store/engine-shapes.js'
 import type { Ledger } from '../../store/ledger.js'
@@ -63,8 +63,8 @@ const tenantPerson: Shape<TenantPerson> = { tenant: name, iss: text, sub: text }
 
 /** What the functions of `createAgents(…)` take. */
 export const agentsCalls = {
-  status: promised(['principal', principal]),
-  register: promised([
+  status: asyncCall(['principal', principal]),
+  register: asyncCall([
     'agent',
     object<NewAgent<string>>({
       id: optional(text),
@@ -76,27 +76,27 @@ export const agentsCalls = {
       parent: optional(id),
     }),
   ]),
-  update: promised(
+  update: asyncCall(
     ['tenant', name],
     ['id', id],
     ['change', object<AgentChange>({ budget: optional(budgetCheck), publicKey: optional(publicKeyCheck) })],
   ),
-  find: promised(['tenant', name], ['id', id]),
-  list: promised([
+  find: asyncCall(['tenant', name], ['id', id]),
+  list: asyncCall([
     'which',
     object<AgentsQuestion>({ tenant: name, cursor: optional(text), limit: optional(whole({ least: 1 })) }),
   ]),
   // What is presented is answered, whatever it is.
-  authenticate: promised(['assertion', anything<string>()]),
-  issue: promised([
+  authenticate: asyncCall(['assertion', anything<string>()]),
+  issue: asyncCall([
     'token',
     object<TokenRequest<string> & { tenant: string; agent: string }>({ ...tokenRequest, tenant: name, agent: id }),
   ]),
-  exchange: promised([
+  exchange: asyncCall([
     'token',
     object<ExchangeRequest<string>>({ ...tokenRequest, agent: id, subject: principal, session: optional(text) }),
   ]),
-  consent: promised([
+  consent: asyncCall([
     'consent',
     object<ConsentRequest<string>>({
       subject: principal,
@@ -105,16 +105,16 @@ export const agentsCalls = {
       expiresIn: optional(seconds({ above: 0, most: 90 * 86_400 })),
     }),
   ]),
-  withdraw: promised(['consent', object<TenantPerson & { agent: string }>({ ...tenantPerson, agent: id })]),
-  consents: promised(['whose', object<TenantPerson>(tenantPerson)]),
-  endDelegations: promised([
+  withdraw: asyncCall(['consent', object<TenantPerson & { agent: string }>({ ...tenantPerson, agent: id })]),
+  consents: asyncCall(['whose', object<TenantPerson>(tenantPerson)]),
+  endDelegations: asyncCall([
     'whose',
     object<TenantPerson & { sid?: string }>({ ...tenantPerson, sid: optional(text) }),
   ]),
-  decommission: promised(['tenant', name], ['id', id], ['options', object<{ reason: string }>({ reason: text })]),
-  stop: promised(['which', object<{ tenant: string; reason?: string }>({ tenant: name, reason: optional(text) })]),
-  resume: promised(['which', inTenant]),
-  stopped: promised(['which', inTenant]),
+  decommission: asyncCall(['tenant', name], ['id', id], ['options', object<{ reason: string }>({ reason: text })]),
+  stop: asyncCall(['which', object<{ tenant: string; reason?: string }>({ tenant: name, reason: optional(text) })]),
+  resume: asyncCall(['which', inTenant]),
+  stopped: asyncCall(['which', inTenant]),
 }
 
 /** Which agents to list. */

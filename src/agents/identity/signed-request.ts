@@ -1,12 +1,12 @@
 import { SignJWT } from 'jose'
 import { encodeBase64url } from '../../protocol/base64url.js'
 import { SallyportError } from '../../protocol/error.js'
-import { examine } from '../../protocol/examine.js'
 import { isWebAddress, type PublicUrl, publicAddress } from '../../protocol/http/public-address.js'
 import { isolate } from '../../protocol/isolate.js'
 import { createCurrent, type Secret } from '../../protocol/secret.js'
 import { called, either, func, object, optional, secret, text, whole } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
+import { validate } from '../../protocol/validate.js'
 import { request as requestCheck } from '../../protocol/web-shapes.js'
 import { type RecordStore, StoreError } from '../../store/contract.js'
 import { storeCheck } from '../../store/engine-shapes.js'
@@ -39,8 +39,8 @@ export interface SignRequestOptions {
  * @throws TypeError when `key` is no private key as a JWK
  */
 export async function signRequest(request: Request, options: SignRequestOptions): Promise<Request> {
-  examine('signRequest', requestCheck, request, 'request')
-  examine('signRequest', signRequestOptions, options)
+  validate('signRequest', requestCheck, request, 'request')
+  validate('signRequest', signRequestOptions, options)
   const { agent, key, audience, now = systemNow } = options
   const { signer, publicKey } = await current(key)
   const body = new Uint8Array(await request.clone().arrayBuffer())
@@ -117,7 +117,7 @@ export type PeerCheckResult = { ok: true; agent: AgentRecord; body: Uint8Array }
  * @throws TypeError naming the option
  */
 export function createPeerCheck(options: PeerCheckOptions): (request: Request) => Promise<PeerCheckResult> {
-  examine('createPeerCheck', peerCheckOptions, options)
+  validate('createPeerCheck', peerCheckOptions, options)
   const { audience, store, publicUrl = audience, limit = 1_048_576, onEvent, now = systemNow } = options
   if (typeof publicUrl === 'string' && !isWebAddress(publicUrl))
     throw new TypeError(
@@ -146,7 +146,7 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
   }
 
   return async (request) => {
-    examine('check', requestCheck, request, 'request')
+    validate('check', requestCheck, request, 'request')
     try {
       return await verify(request)
     } catch (error) {

@@ -1,7 +1,7 @@
-import { examine, examined, promised } from '../../protocol/examine.js'
 import type { Principal } from '../../protocol/principal.js'
 import { called, func, object, optional, text } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
+import { asyncCall, validate, validated } from '../../protocol/validate.js'
 import { principal as principalCheck } from '../../protocol/web-shapes.js'
 import type { RecordStore } from '../../store/contract.js'
 import { storeCheck } from '../../store/engine-shapes.js'
@@ -52,17 +52,17 @@ export const statusCheckOptions = object<StatusCheckOptions>({
 })
 
 /** What the functions of `createStatusCheck(…)` take. */
-export const statusCheckCalls = { status: promised(['principal', principalCheck]) }
+export const statusCheckCalls = { status: asyncCall(['principal', principalCheck]) }
 
 /** For an API that verifies agents' tokens and does not issue them: no key that signs is needed there, only the store. */
 export function createStatusCheck(options: StatusCheckOptions): StatusCheck {
-  examine('createStatusCheck', statusCheckOptions, options)
+  validate('createStatusCheck', statusCheckOptions, options)
   const { issuer, store, now = systemNow } = options
   if (!URL.canParse(issuer))
     throw new TypeError('createStatusCheck: "issuer" must be the URL of who issues agents’ tokens')
   const records = createRecords(store)
   const methods: StatusCheck = { issuer, status: (principal) => judge(records, issuer, principal, now()) }
-  return examined('agents', methods, statusCheckCalls)
+  return validated('agents', methods, statusCheckCalls)
 }
 
 export async function judge(records: Records, issuer: string, principal: Principal, now: number): Promise<AgentStatus> {

@@ -1,12 +1,12 @@
 import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { SallyportError } from '../../protocol/error.js'
-import { examine, examined, promised } from '../../protocol/examine.js'
 import { mediaType } from '../../protocol/http/header.js'
 import type { Principal } from '../../protocol/principal.js'
 import { func, having, object, optional } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
+import { callWithTimeout } from '../../protocol/timeout.js'
+import { asyncCall, validate, validated } from '../../protocol/validate.js'
 import { request } from '../../protocol/web-shapes.js'
-import { inTime } from '../../protocol/within.js'
 import { type EndpointErrorCode, endpointErrors } from '../errors.js'
 import type { AgentRecord } from './agent-record.js'
 import type { Agents } from './agents.js'
@@ -34,7 +34,7 @@ export const tokenEndpointOptions = object<TokenEndpointOptions>({
 })
 
 /** What the functions of `createTokenEndpoint(…)` take. */
-export const tokenEndpointCalls = { fetch: promised(['request', request]) }
+export const tokenEndpointCalls = { fetch: asyncCall(['request', request]) }
 
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -86,7 +86,7 @@ const statuses: { readonly [Code in EndpointErrorCode]?: number } = {
  * @see RFC 6749 section 4.4, RFC 7523, RFC 8414, RFC 8693, RFC 9449 section 5
  */
 export function createTokenEndpoint(options: TokenEndpointOptions) {
-  examine('createTokenEndpoint', tokenEndpointOptions, options)
+  validate('createTokenEndpoint', tokenEndpointOptions, options)
   const { agents, tokens, subject, now = systemNow } = options
   const { issuer } = agents
   const base = issuer.replace(/\/$/, '')
@@ -139,7 +139,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions) {
     if (grantType === 'client_credentials') return agents.issue({ ...requested, tenant })
     if (grantType !== EXCHANGE || !subject) throw refuse('unsupported_grant_type')
     if (form.get('subject_token_type') !== ACCESS_TOKEN) throw refuse('invalid_request')
-    const person = await inTime(() => subject(form.get('subject_token') ?? ''))
+    const person = await callWithTimeout(() => subject(form.get('subject_token') ?? ''))
     if (!person) throw refuse('invalid_grant')
     return { ...(await agents.exchange({ ...requested, subject: person })), issued_token_type: ACCESS_TOKEN }
   }
@@ -176,7 +176,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions) {
       return documents.includes(pathname) ? Response.json(metadata) : refusal('invalid_request', 404)
     },
   }
-  return examined('endpoint', methods, tokenEndpointCalls)
+  return validated('endpoint', methods, tokenEndpointCalls)
 }
 
 /** The parameters of a form, each once. @throws SallyportError `invalid_request` */

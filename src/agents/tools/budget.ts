@@ -1,6 +1,6 @@
-import { examine } from '../../protocol/examine.js'
 import type { Principal } from '../../protocol/principal.js'
 import { object, optional } from '../../protocol/shape.js'
+import { validate } from '../../protocol/validate.js'
 import { principal as principalCheck } from '../../protocol/web-shapes.js'
 import type { BudgetLine, Hold, Ledger, Reservation } from '../../store/ledger.js'
 import { agentError } from '../errors.js'
@@ -49,8 +49,8 @@ const windows = ['day', 'month', 'total'] as const
  * @throws SallyportError `tenant_missing`; `invalid_token` for a token whose limits cannot be read
  */
 export function budgetLines(principal: Principal, policy: BudgetPolicy, status?: Registered): Budgets {
-  examine('budgetLines', principalCheck, principal, 'principal')
-  examine('budgetLines', policyCheck, policy, 'policy')
+  validate('budgetLines', principalCheck, principal, 'principal')
+  validate('budgetLines', policyCheck, policy, 'policy')
   const { method, tenant, sub, client_id, claims } = principal
   if (!tenant) throw agentError('tenant_missing')
   const isAgent = method === 'agent_token'

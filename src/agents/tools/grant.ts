@@ -1,8 +1,9 @@
 // AsyncDisposable, also for whoever compiles against this without it.
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Calls, examineArguments, promised } from '../../protocol/examine.js'
+
 import { object, text, whole } from '../../protocol/shape.js'
 import type { Now } from '../../protocol/time.js'
+import { asyncCall, type Calls, validateArguments } from '../../protocol/validate.js'
 import type { Hold, Ledger } from '../../store/ledger.js'
 import { agentError } from '../errors.js'
 import type { ToolArguments } from './rules.js'
@@ -68,14 +69,14 @@ export interface ToolGrant extends AsyncDisposable {
 
 /** What the functions of a grant take. */
 export const grantCalls = {
-  started: promised(),
-  confirm: promised(),
+  started: asyncCall(),
+  confirm: asyncCall(),
   // What a unit costs is looked at beside the model.
-  settle: promised(['used', object<{ units: number }>({ units: whole() })]),
-  release: promised(),
+  settle: asyncCall(['used', object<{ units: number }>({ units: whole() })]),
+  release: asyncCall(),
   // Whether there is such a model is an answer.
-  fallback: promised(['model', text]),
-  runInSandbox: promised(),
+  fallback: asyncCall(['model', text]),
+  runInSandbox: asyncCall(),
 } satisfies Calls<Omit<ToolGrant, typeof Symbol.asyncDispose>>
 
 interface GrantContext {
@@ -101,20 +102,20 @@ export function createGrant(context: GrantContext): ToolGrant {
   /** What it has cost, once that was said. */
   let paid: number | undefined
 
-  const examineTime = () => {
+  const checkExpiry = () => {
     if (now() >= facts.expiresAt) throw agentError('grant_ended')
   }
 
   async function started(): Promise<void> {
     if (state === 'started') return
-    examineTime()
+    checkExpiry()
     if (state !== 'open' || (hold && !(await ledger.start(hold)))) throw agentError('grant_ended')
     state = 'started'
   }
 
   async function confirm(): Promise<void> {
     const isFirst = state === 'open'
-    examineTime()
+    checkExpiry()
     if (state !== 'settled') await started()
     try {
       await checkStatus()
@@ -126,7 +127,7 @@ export function createGrant(context: GrantContext): ToolGrant {
   }
 
   async function settle(used: { units: number }): Promise<{ overrun: number }> {
-    examineArguments('grant.settle', grantCalls.settle, used)
+    validateArguments('grant.settle', grantCalls.settle, used)
     const { units } = used
     if (!hold) return { overrun: 0 }
     const amount = paid ?? cost(units)
@@ -153,8 +154,8 @@ export function createGrant(context: GrantContext): ToolGrant {
     release,
 
     async fallback(model) {
-      examineArguments('grant.fallback', grantCalls.fallback, model)
-      examineTime()
+      validateArguments('grant.fallback', grantCalls.fallback, model)
+      checkExpiry()
       if (state === 'open') await release()
       return fallback(model)
     },

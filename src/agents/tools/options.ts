@@ -106,7 +106,7 @@ export const toolCallCheck = object<ToolCall>({
 })
 
 /** A call may come from a request's body as it is: what is wrong with it is an answer. @throws SallyportError `call_invalid` */
-export function examineCall(call: ToolCall): void {
+export function validateCall(call: ToolCall): void {
   const flaw = valueFlaw(toolCallCheck, call)
   if (flaw) throw agentError('call_invalid', new TypeError(`"${flaw.at}" ${flaw.remedy}`))
 }

@@ -1,8 +1,8 @@
-import { examine as examineShape } from '../../protocol/examine.js'
 import type { Principal } from '../../protocol/principal.js'
 import { systemNow } from '../../protocol/time.js'
+import { callWithTimeout } from '../../protocol/timeout.js'
+import { validate } from '../../protocol/validate.js'
 import { principal as principalCheck } from '../../protocol/web-shapes.js'
-import { inTime } from '../../protocol/within.js'
 import type { Hold } from '../../store/ledger.js'
 import type { Call } from '../approvals/approval.js'
 import { digestOf } from '../canonical-json.js'
@@ -14,13 +14,13 @@ import { budgetLines, type Registered, reserve, validateCost } from './budget.js
 import { createCategories } from './categories.js'
 import { createGrant, type ToolGrant } from './grant.js'
 import { createModels, type Model } from './models.js'
-import { examineCall, type ToolAccessOptions, type ToolCall, toolAccessOptions } from './options.js'
+import { type ToolAccessOptions, type ToolCall, toolAccessOptions, validateCall } from './options.js'
 import { createToolReport } from './report.js'
 import { readArguments, readTools, type Tool, type ToolArguments, validateCredential, validateScopes } from './rules.js'
 import { settled } from './with-budget.js'
 
 /** What has been found to be in order before anybody was asked. */
-interface Examined {
+interface Evaluation {
   principal: Principal
   tenant: string
   tool: Tool
@@ -49,15 +49,15 @@ interface Examined {
 export function createToolAccess(
   options: ToolAccessOptions,
 ): (principal: Principal, call: ToolCall) => Promise<ToolGrant> {
-  examineShape('createToolAccess', toolAccessOptions, options)
+  validate('createToolAccess', toolAccessOptions, options)
   const { agents, ledger, budgets = {}, approvals, sandbox, ttl = 300, now = systemNow } = options
   const tools = readTools(options.tools, options)
   const models = createModels(options)
-  const examineCategories = createCategories(options)
+  const checkCategories = createCategories(options)
   const report = createToolReport(options)
 
   /** What needs no store; the classifier comes last. */
-  async function examine(principal: Principal, call: ToolCall): Promise<Examined> {
+  async function evaluate(principal: Principal, call: ToolCall): Promise<Evaluation> {
     const { method, client_id, tenant, expiresAt = 0 } = principal
     if (method !== 'agent_token' && method !== 'api_key') throw agentError('credential_not_accepted')
     if (method === 'agent_token' && !client_id) throw agentError('invalid_token', { because: 'client_id' })
@@ -66,14 +66,14 @@ export function createToolAccess(
     const tool = tools.get(call.tool)
     if (!tool) throw agentError('tool_denied', { because: 'unknown' })
     validateCredential(tool, principal)
-    examineCall(call)
+    validateCall(call)
     const args = readArguments(tool, call.args)
     validateScopes(tool.scopes, principal)
     if (call.tenant !== undefined && call.tenant !== tenant) throw agentError('tenant_mismatch')
     const limits = limitsIn(principal.claims)
     if (!isWithin(limits, 'tools', tool.name)) throw agentError('tool_denied', { because: 'token' })
     const model = call.model === undefined ? undefined : validateModel(principal, limits, call.model)
-    if (model || call.input !== undefined) await examineCategories(call.input, roleOf(principal), limits)
+    if (model || call.input !== undefined) await checkCategories(call.input, roleOf(principal), limits)
     return { principal, tenant, tool, call, args, model, limits }
   }
 
@@ -95,8 +95,8 @@ export function createToolAccess(
   }
 
   /** What to reserve, and from what. */
-  async function reservationFor({ principal, model, call }: Examined, status: Registered | undefined) {
-    const policy = typeof budgets === 'function' ? await inTime(() => budgets(principal)) : budgets
+  async function reservationFor({ principal, model, call }: Evaluation, status: Registered | undefined) {
+    const policy = typeof budgets === 'function' ? await callWithTimeout(() => budgets(principal)) : budgets
     const found = budgetLines(principal, policy, status)
     const cost = call.estimate === undefined ? undefined : models.cost(model, call.estimate)
     return { tenant: found.tenant, lines: found.lines, amount: validateCost(found, cost), ttl }
@@ -115,15 +115,15 @@ export function createToolAccess(
     }
   }
 
-  async function admit(examined: Examined): Promise<ToolGrant> {
-    const { principal, tool, call } = examined
-    const about = aboutOf(examined)
+  async function admit(evaluation: Evaluation): Promise<ToolGrant> {
+    const { principal, tool, call } = evaluation
+    const about = aboutOf(evaluation)
     // Read beside the agent's record, so that it takes no round trip of its own.
     const reading = tool.approval && call.approval !== undefined ? approvals?.verify(call.approval, about) : undefined
     reading?.catch(() => {})
-    const reservation = await reservationFor(examined, await registeredAgent(principal))
+    const reservation = await reservationFor(evaluation, await registeredAgent(principal))
     const approval = await reading
-    if (tool.approval && !approval) throw agentError('approval_required', await requestApproval(examined, about))
+    if (tool.approval && !approval) throw agentError('approval_required', await requestApproval(evaluation, about))
     const hold = await take(reservation)
     await releaseOnError(hold, async () => {
       // Only now: what the budget refuses has not used the approval up.
@@ -132,7 +132,7 @@ export function createToolAccess(
     })
     // What was approved is begun while the approval lasts, whenever it was used up.
     const end = approval?.approval.expiresAt ?? Number.POSITIVE_INFINITY
-    return grantOf(examined, hold, Math.min(now() + ttl, principal.expiresAt ?? 0, end))
+    return grantOf(evaluation, hold, Math.min(now() + ttl, principal.expiresAt ?? 0, end))
   }
 
   const ask = ({ approval, freshWithin, acr }: Tool, about: Call) =>
@@ -144,7 +144,7 @@ export function createToolAccess(
     })
 
   /** Whoever stops an agent takes back what it has asked for before; what it asks for at that moment is taken back here. */
-  async function requestApproval({ principal, tenant, tool }: Examined, about: Call) {
+  async function requestApproval({ principal, tenant, tool }: Evaluation, about: Call) {
     const asked = await ask(tool, about)
     try {
       await registeredAgent(principal)
@@ -161,8 +161,13 @@ export function createToolAccess(
     return asked
   }
 
-  function grantOf(examined: Examined, hold: Hold | undefined, expiresAt: number, run = { done: false }): ToolGrant {
-    const { principal, tenant, tool, call, args, model, limits } = examined
+  function grantOf(
+    evaluation: Evaluation,
+    hold: Hold | undefined,
+    expiresAt: number,
+    run = { done: false },
+  ): ToolGrant {
+    const { principal, tenant, tool, call, args, model, limits } = evaluation
     const facts = {
       tool: tool.name,
       args,
@@ -180,7 +185,7 @@ export function createToolAccess(
       cost: (units) => models.cost(model, units),
       fallback: (name) =>
         report.during(principal, call, tool, async () => {
-          const fallback = { ...examined, model: validateModel(principal, limits, name) }
+          const fallback = { ...evaluation, model: validateModel(principal, limits, name) }
           const newHold = await take(await reservationFor(fallback, await registeredAgent(principal)))
           await releaseOnError(newHold, async () => {
             const row = { decision: 'allowed', reason: 'fallback', digest: await digestOf(aboutOf(fallback)) } as const
@@ -195,10 +200,10 @@ export function createToolAccess(
   }
 
   return async (principal, asked) => {
-    examineShape('access', principalCheck, principal, 'principal')
+    validate('access', principalCheck, principal, 'principal')
     // What is changed while this waits is not looked at.
     const call = { ...asked }
-    return report.during(principal, call, tools.get(call.tool), async () => admit(await examine(principal, call)))
+    return report.during(principal, call, tools.get(call.tool), async () => admit(await evaluate(principal, call)))
   }
 }
 
@@ -206,7 +211,7 @@ const roleOf = ({ claims }: Principal): string | undefined =>
   typeof claims['role'] === 'string' ? claims['role'] : undefined
 
 /** Tools that wait for people are used by agents alone. */
-const aboutOf = ({ principal, tenant, tool, call, args, model }: Examined) =>
+const aboutOf = ({ principal, tenant, tool, call, args, model }: Evaluation) =>
   ({
     tenant,
     ...callerIds(principal),

@@ -1,5 +1,5 @@
-import { type Calls, call, examine, examineArguments } from '../../protocol/examine.js'
 import { anything, func, list, name, object, optional, seconds, whole } from '../../protocol/shape.js'
+import { type Calls, call, validate, validateArguments } from '../../protocol/validate.js'
 import { StoreError } from '../../store/contract.js'
 import { ledgerCheck } from '../../store/engine-shapes.js'
 import type { Ledger } from '../../store/ledger.js'
@@ -59,9 +59,9 @@ export async function withBudget<Result>(
   metered: Metered,
   work: (meter: Meter) => Promise<Result>,
 ): Promise<Result> {
-  examine('withBudget', ledgerCheck, ledger, 'ledger')
-  examine('withBudget', meteredCheck, metered, 'metered')
-  examine('withBudget', func, work, 'work')
+  validate('withBudget', ledgerCheck, ledger, 'ledger')
+  validate('withBudget', meteredCheck, metered, 'metered')
+  validate('withBudget', func, work, 'work')
   const { estimate, input = 0, ttl = 300, ...budgets } = metered
   const { tenant, lines } = budgets
   const amount = validateCost(budgets, isAmount(estimate) ? estimate : undefined)
@@ -73,7 +73,7 @@ export async function withBudget<Result>(
   try {
     const result = await work({
       used(more) {
-        examineArguments('meter.used', meterCalls.used, more)
+        validateArguments('meter.used', meterCalls.used, more)
         seen = (seen ?? 0) + more
       },
     })

@@ -2,7 +2,7 @@ import { sha256 } from '../../crypto/hash.js'
 import type { Asked } from '../../protocol/http/answer.js'
 import { isPublic } from '../../protocol/http/networks.js'
 import { callerOf } from '../../protocol/http/proxies.js'
-import { within } from '../../protocol/within.js'
+import { withTimeout } from '../../protocol/timeout.js'
 import { Refusal } from '../errors.js'
 import type { Emit } from '../events.js'
 import { createAddressCounter, type RateLimiter } from './address-counter.js'
@@ -70,7 +70,7 @@ export function createRateLimits(
   async function consume(limiter: RateLimiter, key: string): Promise<void> {
     try {
       const spent = limiter.consume(key).then(() => true)
-      if (!(await within(spent, PATIENCE, false))) emit({ type: 'limiter_unavailable' })
+      if (!(await withTimeout(spent, PATIENCE, false))) emit({ type: 'limiter_unavailable' })
     } catch (error) {
       const wait = error instanceof Object && 'msBeforeNext' in error ? Number(error.msBeforeNext) : Number.NaN
       if (!Number.isNaN(wait)) throw new Refusal('too_many_requests', { retryAfter: wait / 1000 })

@@ -1,4 +1,4 @@
-import { within } from '../../protocol/within.js'
+import { withTimeout } from '../../protocol/timeout.js'
 
 /** Tasks at a time: what is left to do after an answer must not slow the next ones down. */
 const WIDTH = 4
@@ -34,7 +34,7 @@ export function createBackgroundTasks() {
       const all = async () => {
         while (running.size) await Promise.all(running)
       }
-      await within(all(), seconds, undefined)
+      await withTimeout(all(), seconds, undefined)
     },
   }
 }

@@ -1,4 +1,4 @@
-import { within } from '../../protocol/within.js'
+import { withTimeout } from '../../protocol/timeout.js'
 import { StoreError } from '../../store/contract.js'
 import type { Settings } from '../settings.js'
 
@@ -41,13 +41,13 @@ export function createPendingWrites({ emit }: Pick<Settings, 'emit'>) {
       kept.then(() => {
         if (held.get(id) === kept) held.delete(id)
       })
-      return within(saving, patience, 'saved')
+      return withTimeout(saving, patience, 'saved')
     },
 
     /** Resolves when nothing of this session waits to be stored. @throws StoreError if that takes longer than 2 s */
     async settled(id: string): Promise<void> {
       const waiting = held.get(id)
-      if (waiting && (await within(waiting, 2, 'late')) === 'late') throw new StoreError()
+      if (waiting && (await withTimeout(waiting, 2, 'late')) === 'late') throw new StoreError()
     },
 
     async drain(): Promise<void> {

@@ -1,7 +1,7 @@
 import { randomId } from '../../crypto/hash.js'
 import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { isWithin } from '../../protocol/time.js'
-import { within } from '../../protocol/within.js'
+import { withTimeout } from '../../protocol/timeout.js'
 import type { BffContext } from '../context.js'
 import { shortId } from '../events.js'
 import { json, redirect } from '../http/answers.js'
@@ -64,7 +64,7 @@ export function createLogout(
 
   /** Whether all of the person's sessions are to end. A body that cannot be read, or is too long in coming, says nothing. */
   const wantsEverywhere = (request: Asked): Promise<boolean> =>
-    within(
+    withTimeout(
       readParameter(request, 'everywhere').then(
         (values) => values.includes('true'),
         () => false,

@@ -1,4 +1,4 @@
-import { within } from '../../protocol/within.js'
+import { withTimeout } from '../../protocol/timeout.js'
 import { type RecordStore, StoreError } from '../../store/contract.js'
 import { wordOfFault } from '../../store/faults.js'
 import { warningsOf, warnOnce } from '../../store/warnings.js'
@@ -30,7 +30,7 @@ export function watchStore(store: RecordStore, { emit }: { emit: Emit }): Watche
     if (lost()) throw new StoreError()
     look()
     try {
-      const result = await within(work(), PATIENCE, late)
+      const result = await withTimeout(work(), PATIENCE, late)
       if (result === late) throw new StoreError('store_unavailable', 'it took too long')
       failures = 0
       return result as Result

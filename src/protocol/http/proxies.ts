@@ -5,7 +5,7 @@ import { peerOf } from './peer.js'
 const LONGEST = 2048
 
 /** @throws TypeError naming the option */
-export function examineProxies(maker: string, networks: readonly string[]): void {
+export function validateProxies(maker: string, networks: readonly string[]): void {
   const everybody = (network: string) => inNetwork('0.0.0.0', network) && inNetwork('255.255.255.255', network)
   const odd = networks.find((network) => !parseNetwork(network) || everybody(network))
   if (odd !== undefined)

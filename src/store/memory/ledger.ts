@@ -1,6 +1,6 @@
 import { createBounded } from '../../protocol/bounded.js'
-import { examine, examineArguments } from '../../protocol/examine.js'
 import { systemNow } from '../../protocol/time.js'
+import { validate, validateArguments } from '../../protocol/validate.js'
 import { isForgotten, shortageOf, windowAt } from '../budget-windows.js'
 import { type MemoryOptions, memoryOptions } from '../engine-shapes.js'
 import {
@@ -13,7 +13,7 @@ import {
   type Shortage,
   type Spending,
 } from '../ledger.js'
-import { examineHold, examineSpending, holdOf, isSame, isWorse, ledgerCalls } from '../validate-ledger.js'
+import { holdOf, isSame, isWorse, ledgerCalls, validateHold, validateSpending } from '../validate-ledger.js'
 import { createOpenHolds } from './open-holds.js'
 import { createSweep } from './sweep.js'
 
@@ -45,7 +45,7 @@ const REMEMBERED = 100_000
  * last 50,000 are remembered for certain, a week at most.
  */
 export function memoryLedger(options: MemoryOptions = {}): Ledger {
-  examine('memoryLedger', memoryOptions, options)
+  validate('memoryLedger', memoryOptions, options)
   const { now = systemNow } = options
   const accounts = new Map<string, Account>()
   const sweepSome = createSweep(accounts, ({ window, held }) => !held && isForgotten(window, now()))
@@ -104,7 +104,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
 
   return {
     async reserve(reservation) {
-      examineSpending('reserve', reservation)
+      validateSpending('reserve', reservation)
       const at = now()
       const same = known(reservation, at)
       const hold = holdOf(reservation)
@@ -127,7 +127,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async spend(spending) {
-      examineSpending('spend', spending)
+      validateSpending('spend', spending)
       const at = now()
       prune(at)
       const short = shortage(spending, at)
@@ -137,7 +137,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async start(hold) {
-      examineHold('start', hold)
+      validateHold('start', hold)
       const held = find(hold)
       if (held.state !== 'open') return false
       held.started = true
@@ -145,7 +145,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async settle(hold, actual) {
-      examineHold('settle', hold, actual)
+      validateHold('settle', hold, actual)
       const held = find(hold)
       if (held.state === 'settled') return { overrun: held.overrun }
       const taken = held.state === 'open' || (held.state === 'ended' && held.started) ? held.hold.amount : 0
@@ -162,13 +162,13 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async release(hold) {
-      examineHold('release', hold)
+      validateHold('release', hold)
       const held = find(hold)
       if (held.state === 'open') close(held, 'released', 0)
     },
 
     async read(tenant, line, at) {
-      examineArguments('ledger.read', ledgerCalls.read, tenant, line, at)
+      validateArguments('ledger.read', ledgerCalls.read, tenant, line, at)
       prune(now())
       const { name, resetsAt } = windowAt(line.window, at ?? now())
       const { committed = 0, held = 0 } = accounts.get(`${tenant}\n${line.subject}\n${name}`) ?? {}
@@ -176,7 +176,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async holds(tenant, subject) {
-      examineArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
+      validateArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
       prune(now())
       return open
         .of(subjectKey(tenant, subject))

@@ -1,8 +1,8 @@
-import { examine, examineArguments } from '../../protocol/examine.js'
 import { systemNow } from '../../protocol/time.js'
+import { validate, validateArguments } from '../../protocol/validate.js'
 import type { Change, IndexEntry, Put, RecordId, RecordStore, Stored } from '../contract.js'
 import { type MemoryOptions, memoryOptions } from '../engine-shapes.js'
-import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from '../validate.js'
+import { pageLimit, readCursor, storeCalls, validateChanges, writeCursor } from '../validate.js'
 import { createMemoryIndex } from './indexes.js'
 import { createSweep } from './sweep.js'
 
@@ -21,7 +21,7 @@ const STEPS = 2
  * is removed bit by bit by later writes and `consume()`s, so memory is bounded by twice what is alive. Never rejects with a StoreError.
  */
 export function memoryStore(options: MemoryOptions = {}): RecordStore {
-  examine('memoryStore', memoryOptions, options)
+  validate('memoryStore', memoryOptions, options)
   const { now = systemNow } = options
   const records = new Map<string, Held>()
   const indexes = createMemoryIndex()
@@ -59,13 +59,13 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
 
   return {
     async get(id) {
-      examineArguments('store.get', storeCalls.get, id)
+      validateArguments('store.get', storeCalls.get, id)
       const held = read(keyOf(id))
       return held && { value: held.value, version: held.version }
     },
 
     async write(changes) {
-      examineChanges(changes)
+      validateChanges(changes)
       if (!changes.every(holds)) return false
       for (const change of changes) {
         if (change.type === 'put') put(change)
@@ -75,7 +75,7 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     },
 
     async list(index, value, page) {
-      examineArguments('store.list', storeCalls.list, index, value, page)
+      validateArguments('store.list', storeCalls.list, index, value, page)
       const { cursor, limit } = page ?? {}
       const size = pageLimit(limit)
       const after = cursor === undefined ? '' : keyOf(readCursor(cursor))
@@ -92,7 +92,7 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     },
 
     async consume(id, ttl) {
-      examineArguments('store.consume', storeCalls.consume, id, ttl)
+      validateArguments('store.consume', storeCalls.consume, id, ttl)
       if (read(keyOf(id))) return false
       put({ id, value: '', ttl })
       return true

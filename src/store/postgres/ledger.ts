@@ -1,10 +1,10 @@
-import { examineArguments } from '../../protocol/examine.js'
+import { validateArguments } from '../../protocol/validate.js'
 import { shortageOf, windowAt } from '../budget-windows.js'
 import { type BudgetLine, type Hold, type Ledger, ledgerError, type Shortage } from '../ledger.js'
-import { examineHold, examineSpending, holdOf, ledgerCalls } from '../validate-ledger.js'
+import { holdOf, ledgerCalls, validateHold, validateSpending } from '../validate-ledger.js'
 import { migrateTo } from './format.js'
 import { ledgerSchema } from './ledger-schema.js'
-import { atReadCommitted, examinePostgres, outage, type PostgresStoreOptions } from './sender.js'
+import { atReadCommitted, outage, type PostgresStoreOptions, validatePostgresOptions } from './sender.js'
 
 export interface PostgresLedger extends Ledger {
   /** Makes the tables and functions, or brings them up to this release. Safe to call at every start, by many processes at once. */
@@ -27,7 +27,7 @@ interface Outcome {
  * Calls run at the isolation level READ COMMITTED, PostgreSQL's default: where connections begin with another one, they say so.
  */
 export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
-  const { prefix, ...client } = examinePostgres('postgresLedger', options)
+  const { prefix, ...client } = validatePostgresOptions('postgresLedger', options)
   const { one, locked } = atReadCommitted(client)
   const { name, statements } = ledgerSchema(prefix)
 
@@ -49,7 +49,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
 
   return {
     async reserve(reservation) {
-      examineSpending('reserve', reservation)
+      validateSpending('reserve', reservation)
       const hold = holdOf(reservation)
       const { tenant, id, amount, lines } = hold
       const first = [tenant, id, amount, reservation.ttl, JSON.stringify(lines)]
@@ -60,30 +60,30 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     },
 
     async spend(spending) {
-      examineSpending('spend', spending)
+      validateSpending('spend', spending)
       const { tenant, lines, amount } = spending
       const outcome = await ask('spend', [tenant, amount, ...columns(lines)])
       return outcome.code === 1 ? { ok: true } : shortage(lines, outcome)
     },
 
     async start(hold) {
-      examineHold('start', hold)
+      validateHold('start', hold)
       return (await onHold('start', hold)).code === 1
     },
 
     async settle(hold, actual) {
-      examineHold('settle', hold, actual)
+      validateHold('settle', hold, actual)
       const [, , limits] = columns(hold.lines)
       return { overrun: Number((await onHold('settle', hold, actual, limits)).remaining) }
     },
 
     async release(hold) {
-      examineHold('release', hold)
+      validateHold('release', hold)
       await onHold('release', hold)
     },
 
     async read(tenant, line, at) {
-      examineArguments('ledger.read', ledgerCalls.read, tenant, line, at)
+      validateArguments('ledger.read', ledgerCalls.read, tenant, line, at)
       const { subject, window } = line
       const asked = at === undefined ? null : windowAt(window, at).name
       type Balance = { committed: string | number; held: string | number; instant: number }
@@ -94,7 +94,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     },
 
     async holds(tenant, subject) {
-      examineArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
+      validateArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
       const rows = await call<{ id: string; amount: string | number; lines: string }>('open', [tenant, subject])
       return rows.map(({ id, amount, lines }) => ({ tenant, id, lines: JSON.parse(lines), amount: Number(amount) }))
     },

@@ -1,5 +1,5 @@
-import { examine } from '../../protocol/examine.js'
 import { called, func, object, optional, text } from '../../protocol/shape.js'
+import { validate } from '../../protocol/validate.js'
 import { StoreError } from '../contract.js'
 import { faultOfPostgres, storeFault } from '../faults.js'
 
@@ -44,8 +44,8 @@ export const postgresOptions = object<PostgresStoreOptions>({
 })
 
 /** @throws TypeError naming the option */
-export function examinePostgres(engine: string, options: PostgresStoreOptions) {
-  examine(engine, postgresOptions, options)
+export function validatePostgresOptions(engine: string, options: PostgresStoreOptions) {
+  validate(engine, postgresOptions, options)
   const { query, transaction, prefix = 'sallyport' } = options
   if (!/^[A-Za-z_]\w{0,40}$/.test(prefix)) throw new TypeError(`${engine}: "prefix" must be letters, digits and _`)
   return { query, transaction, prefix }

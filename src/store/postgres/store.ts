@@ -1,8 +1,8 @@
-import { examineArguments } from '../../protocol/examine.js'
+import { validateArguments } from '../../protocol/validate.js'
 import type { Change, Put, RecordId, RecordStore } from '../contract.js'
-import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from '../validate.js'
+import { pageLimit, readCursor, storeCalls, validateChanges, writeCursor } from '../validate.js'
 import { migrateTo } from './format.js'
-import { atReadCommitted, examinePostgres, lockOf, outage, type PostgresStoreOptions } from './sender.js'
+import { atReadCommitted, lockOf, outage, type PostgresStoreOptions, validatePostgresOptions } from './sender.js'
 
 export interface PostgresStore extends RecordStore {
   /** Makes the tables, or brings them up to this release. Safe to call at every start, by many processes at once. */
@@ -18,7 +18,7 @@ export interface PostgresStore extends RecordStore {
  * Writes run at the isolation level READ COMMITTED, PostgreSQL's default: where connections begin with another one, they say so.
  */
 export function postgresStore(options: PostgresStoreOptions): PostgresStore {
-  const { query, transaction, prefix } = examinePostgres('postgresStore', options)
+  const { query, transaction, prefix } = validatePostgresOptions('postgresStore', options)
   const { one: ensured, locked } = atReadCommitted({ query, transaction })
   const records = `"${prefix}_records"`
   const entries = `"${prefix}_index"`
@@ -35,13 +35,13 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
 
   return {
     async get(id) {
-      examineArguments('store.get', storeCalls.get, id)
+      validateArguments('store.get', storeCalls.get, id)
       const [row] = (await ask(sql.get, keyOf(id))) as { value: string; version: string | number }[]
       return row && { value: row.value, version: Number(row.version) }
     },
 
     async write(changes) {
-      examineChanges(changes)
+      validateChanges(changes)
       // One writer at a time in a partition: what is absent cannot appear while the others are checked.
       const written = await outage(() =>
         locked(changes[0]?.id.partition ?? '', async (run) => {
@@ -64,7 +64,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     },
 
     async list(index, value, page) {
-      examineArguments('store.list', storeCalls.list, index, value, page)
+      validateArguments('store.list', storeCalls.list, index, value, page)
       const { cursor, limit } = page ?? {}
       const size = pageLimit(limit)
       const from = cursor === undefined ? ['', '', ''] : keyOf(readCursor(cursor))
@@ -75,14 +75,14 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     },
 
     async consume(id, ttl) {
-      examineArguments('store.consume', storeCalls.consume, id, ttl)
+      validateArguments('store.consume', storeCalls.consume, id, ttl)
       const { rows } = await outage(() => ensured(sql.consume, [...keyOf(id), ttl]))
       swept(1)
       return rows.length === 1
     },
 
     async sweep(limit) {
-      examineArguments('store.sweep', storeCalls.sweep, limit)
+      validateArguments('store.sweep', storeCalls.sweep, limit)
       return sweep(limit)
     },
 

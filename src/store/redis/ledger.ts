@@ -1,4 +1,4 @@
-import { examineArguments } from '../../protocol/examine.js'
+import { validateArguments } from '../../protocol/validate.js'
 import { shortageOf, windowAt } from '../budget-windows.js'
 import { StoreError } from '../contract.js'
 import {
@@ -10,7 +10,7 @@ import {
   type Shortage,
   type Spending,
 } from '../ledger.js'
-import { bySubject, examineHold, examineSpending, holdOf, ledgerCalls } from '../validate-ledger.js'
+import { bySubject, holdOf, ledgerCalls, validateHold, validateSpending } from '../validate-ledger.js'
 import { ledgerScripts } from './ledger-scripts.js'
 import { createRedisSender, escapeName, type RedisStoreOptions } from './sender.js'
 
@@ -64,7 +64,7 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
 
   return {
     async reserve(reservation) {
-      examineSpending('reserve', reservation)
+      validateSpending('reserve', reservation)
       const hold = holdOf(reservation)
       const { keys, args, ordered } = described(hold.tenant, hold.lines)
       const first = [hold.id, hold.amount, milliseconds(reservation.ttl), HOLD_KEPT * 1000, JSON.stringify(hold.lines)]
@@ -75,30 +75,30 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
     },
 
     async spend(spending: Spending) {
-      examineSpending('spend', spending)
+      validateSpending('spend', spending)
       const { keys, args, ordered } = described(spending.tenant, spending.lines)
       const reply = numbers(await run(scripts.spend, keys, [spending.amount, ...args]))
       return reply[0] === 1 ? { ok: true } : shortage(ordered, reply)
     },
 
     async start(hold) {
-      examineHold('start', hold)
+      validateHold('start', hold)
       return (await onHold('start', hold))[0] === 1
     },
 
     async settle(hold, actual) {
-      examineHold('settle', hold, actual)
+      validateHold('settle', hold, actual)
       const [, overrun = 0] = await onHold('settle', hold, actual)
       return { overrun }
     },
 
     async release(hold) {
-      examineHold('release', hold)
+      validateHold('release', hold)
       await onHold('release', hold)
     },
 
     async read(tenant, line, at) {
-      examineArguments('ledger.read', ledgerCalls.read, tenant, line, at)
+      validateArguments('ledger.read', ledgerCalls.read, tenant, line, at)
       const name = at === undefined ? '' : windowAt(line.window, at).name
       const reply = numbers(await run(scripts.read, subjectKeys(tenant, line.subject), [line.window, name]))
       const [committed = 0, held = 0, now = 0] = reply
@@ -107,7 +107,7 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
     },
 
     async holds(tenant, subject) {
-      examineArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
+      validateArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
       const keys = subjectKeys(tenant, subject)
       const ids = ((await run(scripts.open, keys, [])) as unknown[]).map(String)
       const found: Hold[] = []

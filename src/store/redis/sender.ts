@@ -1,5 +1,5 @@
-import { examine } from '../../protocol/examine.js'
 import { called, func, object, optional, words } from '../../protocol/shape.js'
+import { validate } from '../../protocol/validate.js'
 import { faultOfRedis, storeFault } from '../faults.js'
 
 export interface RedisStoreOptions {
@@ -28,7 +28,7 @@ export const redisOptions = object<RedisStoreOptions>({
 
 /** What both engines on Redis send with, and how they name keys. @throws TypeError naming the option */
 export function createRedisSender(engine: string, options: RedisStoreOptions) {
-  examine(engine, redisOptions, options)
+  validate(engine, redisOptions, options)
   const { send, prefix = 'sallyport:' } = options
   if (/[{}]/.test(prefix)) throw new TypeError(`${engine}: "prefix" must have no braces, they mark the partition`)
 

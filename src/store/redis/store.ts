@@ -1,6 +1,6 @@
-import { examineArguments } from '../../protocol/examine.js'
+import { validateArguments } from '../../protocol/validate.js'
 import { type Change, type Put, type RecordId, type RecordStore, StoreError } from '../contract.js'
-import { examineChanges, pageLimit, readCursor, storeCalls, writeCursor } from '../validate.js'
+import { pageLimit, readCursor, storeCalls, validateChanges, writeCursor } from '../validate.js'
 import { createEntries, now, WRITTEN_WITHIN } from './entries.js'
 import { createRedisSender, escapeName, type RedisStoreOptions, type Script } from './sender.js'
 
@@ -31,7 +31,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
 
   return {
     async get(id) {
-      examineArguments('store.get', storeCalls.get, id)
+      validateArguments('store.get', storeCalls.get, id)
       const key = keyOf(id)
       const reply = await ask(['GET', key], key)
       if (reply === null || reply === undefined) return undefined
@@ -44,7 +44,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
     },
 
     async write(changes) {
-      examineChanges(changes)
+      validateChanges(changes)
       const keys = changes.map(({ id }) => keyOf(id))
       for (let turn = 0; turn < TURNS; turn++) {
         const noted: number[] = []
@@ -56,7 +56,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
     },
 
     async list(index, value, page) {
-      examineArguments('store.list', storeCalls.list, index, value, page)
+      validateArguments('store.list', storeCalls.list, index, value, page)
       const { cursor, limit } = page ?? {}
       const size = pageLimit(limit)
       const from = cursor === undefined ? '-' : `(${writeCursor(readCursor(cursor))}`
@@ -66,7 +66,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
     },
 
     async consume(id, ttl) {
-      examineArguments('store.consume', storeCalls.consume, id, ttl)
+      validateArguments('store.consume', storeCalls.consume, id, ttl)
       return (await run(consumeOnce, [keyOf(id)], [freshVersion(), milliseconds(ttl)])) === 1
     },
 

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
-import { call, examine, examined, promised } from '../../protocol/examine.js'
 import { peerOf, withPeer } from '../../protocol/http/peer.js'
 import { flag, func, list, object, oneOf, optional, seconds, text, whole } from '../../protocol/shape.js'
+import { asyncCall, call, validate, validated } from '../../protocol/validate.js'
 import { fetched, init } from '../../protocol/web-shapes.js'
 import { refuseProduction } from '../production.js'
 import { authorize } from './authorize.js'
@@ -87,16 +87,16 @@ export const authorizationServerOptions = object<MockAuthorizationServerOptions>
 
 /** What the functions of a make-believe provider take. */
 export const authorizationServerCalls = {
-  fetch: promised(['input', fetched], ['init', optional(init)]),
-  handlers: promised(),
+  fetch: asyncCall(['input', fetched], ['init', optional(init)]),
+  handlers: asyncCall(),
   signIn: call(['sub', text]),
   signOut: call(),
   deny: call(['error', optional(text)], ['error_description', optional(text)]),
   fail: call(['endpoint', endpointCheck], ['fault', faultCheck], ['times', optional(whole({ least: 1 }))]),
   delay: call(['endpoint', endpointCheck]),
-  rotateKeys: promised(),
+  rotateKeys: asyncCall(),
   revoke: call(['sub', text]),
-  logoutToken: promised(
+  logoutToken: asyncCall(
     ['client_id', text],
     ['whose', object<{ sub?: string; sid?: string }>({ sub: optional(text), sid: optional(text) })],
     ['tamper', optional(func)],
@@ -128,7 +128,7 @@ export async function mockAuthorizationServer(
   options: MockAuthorizationServerOptions,
 ): Promise<MockAuthorizationServer> {
   refuseProduction()
-  examine('mockAuthorizationServer', authorizationServerOptions, options)
+  validate('mockAuthorizationServer', authorizationServerOptions, options)
   const { issuer } = options
   const state: ProviderState = {
     issuer,
@@ -233,7 +233,7 @@ export async function mockAuthorizationServer(
     grants: state.grants,
     issued: state.issued,
   }
-  return examined('as', self, authorizationServerCalls)
+  return validated('as', self, authorizationServerCalls)
 }
 
 function metadata(issuer: string, { par }: MockAuthorizationServerOptions): Claims {

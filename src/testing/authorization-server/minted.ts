@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair } from 'jose'
-import { promised } from '../../protocol/examine.js'
 import { anything, either, list, object, optional, seconds, table, text, words } from '../../protocol/shape.js'
+import { asyncCall } from '../../protocol/validate.js'
 import type { Claims, Header, Tampered } from './keys.js'
 import { logoutToken } from './logout-token.js'
 import { issue, type ProviderState, randomText } from './provider-state.js'
@@ -54,8 +54,8 @@ const minted = object<MintedTokenOptions>({
 
 /** What they take. */
 export const mintingCalls = {
-  token: promised(['options', optional(minted)]),
-  badTokens: promised(['options', optional(minted)]),
+  token: asyncCall(['options', optional(minted)]),
+  badTokens: asyncCall(['options', optional(minted)]),
 }
 
 const HOUR = 3600

@@ -1,5 +1,5 @@
-import { call, examine, examined, promised } from '../../protocol/examine.js'
 import { func, object, optional, table, text } from '../../protocol/shape.js'
+import { asyncCall, call, validate, validated } from '../../protocol/validate.js'
 import { fetched, init } from '../../protocol/web-shapes.js'
 import { refuseProduction } from '../production.js'
 import { type CookieContext, type CookieJar, createCookieJar } from './cookie-jar.js'
@@ -34,8 +34,8 @@ export const browserCalls = { newTab: call(['url', text]) }
 
 /** What the functions of its tabs take. */
 export const tabCalls = {
-  fetch: promised(['input', fetched], ['init', optional(init)]),
-  navigate: promised(['url', text], ['init', optional(object<{ from?: string }>({ from: optional(text) }))]),
+  fetch: asyncCall(['input', fetched], ['init', optional(init)]),
+  navigate: asyncCall(['url', text], ['init', optional(object<{ from?: string }>({ from: optional(text) }))]),
   scriptCookies: call(),
 }
 
@@ -47,7 +47,7 @@ export const tabCalls = {
  */
 export function mockBrowser(options: MockBrowserOptions): MockBrowser {
   refuseProduction()
-  examine('mockBrowser', browserOptions, options)
+  validate('mockBrowser', browserOptions, options)
   const { origins, now = () => Date.now() / 1000 } = options
   const jar = createCookieJar(now)
 
@@ -158,10 +158,10 @@ export function mockBrowser(options: MockBrowserOptions): MockBrowser {
       },
       scriptCookies: () => jar.script(here.href),
     }
-    return examined('tab', tab, tabCalls)
+    return validated('tab', tab, tabCalls)
   }
 
-  return examined('browser', { jar, newTab }, browserCalls)
+  return validated('browser', { jar, newTab }, browserCalls)
 }
 
 interface Submission {

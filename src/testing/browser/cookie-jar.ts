@@ -1,5 +1,5 @@
-import { type Calls, call, examined } from '../../protocol/examine.js'
 import { check, flag, object, optional, words } from '../../protocol/shape.js'
+import { type Calls, call, validated } from '../../protocol/validate.js'
 
 export interface StoredCookie {
   name: string
@@ -100,7 +100,7 @@ export function createCookieJar(now: () => number): CookieJar {
       cookies = []
     },
   }
-  return examined('jar', jar, cookieJarCalls)
+  return validated('jar', jar, cookieJarCalls)
 }
 
 const written = ({ name, value }: StoredCookie): string => (name ? `${name}=${value}` : value)

@@ -1,5 +1,5 @@
 /** What comes first: the promise's result, or `otherwise` after so many seconds. */
-export const within = <Result, Otherwise>(
+export const withTimeout = <Result, Otherwise>(
   promise: Promise<Result>,
   seconds: number,
   otherwise: Otherwise,
@@ -10,15 +10,19 @@ export const within = <Result, Otherwise>(
   })
 
 /** Seconds that a function of the caller's may take, where nothing else says how long. */
-export const PATIENCE = 5
+export const DEFAULT_TIMEOUT = 5
 
 /** What a caller's function comes to, in time. Also what it throws at once is a rejection. @throws Error `TimeoutError` */
-export async function inTime<Result>(work: () => Result | Promise<Result>, seconds = PATIENCE): Promise<Result> {
-  const result = await within((async () => work())(), seconds, late)
-  if (result === late) throw Object.assign(new Error(`it took more than ${seconds} seconds`), { name: 'TimeoutError' })
+export async function callWithTimeout<Result>(
+  work: () => Result | Promise<Result>,
+  seconds = DEFAULT_TIMEOUT,
+): Promise<Result> {
+  const result = await withTimeout((async () => work())(), seconds, timedOut)
+  if (result === timedOut)
+    throw Object.assign(new Error(`it took more than ${seconds} seconds`), { name: 'TimeoutError' })
   return result as Result
 }
 
-export const isLate = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError'
+export const isTimeoutError = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError'
 
-const late = Symbol('late')
+const timedOut = Symbol('late')

@@ -5,10 +5,10 @@ export type Argument<Of> = readonly [name: string, check: AnyCheck & { of?(value
 
 type AnyArgument = readonly [name: string, check: AnyCheck]
 
-/** What a call takes. `promised`: it answers with a promise, so misuse rejects; else it throws. */
+/** What a call takes. `async`: it answers with a promise, so misuse rejects; else it throws. */
 export interface Call<Arguments extends readonly unknown[] = readonly AnyArgument[], Promised = boolean> {
-  readonly takes: Arguments
-  readonly promised: Promised
+  readonly parameters: Arguments
+  readonly async: Promised
 }
 
 /** One declaration for each function of an object: a function without one does not compile. */
@@ -25,19 +25,19 @@ type Arguments<Taken extends readonly unknown[]> = {
 }
 
 /** Of a function that answers at once. */
-export const call = <const Takes extends readonly AnyArgument[]>(...takes: Takes): Call<Takes, false> => ({
-  takes,
-  promised: false,
+export const call = <const Takes extends readonly AnyArgument[]>(...parameters: Takes): Call<Takes, false> => ({
+  parameters,
+  async: false,
 })
 
 /** Of a function that answers with a promise. */
-export const promised = <const Takes extends readonly AnyArgument[]>(...takes: Takes): Call<Takes, true> => ({
-  takes,
-  promised: true,
+export const asyncCall = <const Takes extends readonly AnyArgument[]>(...parameters: Takes): Call<Takes, true> => ({
+  parameters,
+  async: true,
 })
 
 /** @throws TypeError that names the function, the option with its path, and what was meant */
-export function examine(who: string, what: AnyCheck, value: unknown, name = 'options'): void {
+export function validate(who: string, what: AnyCheck, value: unknown, name = 'options'): void {
   const flaw = valueFlaw(what, value)
   if (flaw) throw misuse(who, name, flaw)
 }
@@ -46,17 +46,17 @@ const misuse = (who: string, name: string, { at, remedy }: Flaw) =>
   new TypeError(`${who}: "${at === '' ? name : at}" ${remedy}`)
 
 /** The same functions, each of which looks at its arguments first: what is misused has done nothing. */
-export function examined<Methods extends object>(
+export function validated<Methods extends object>(
   who: string,
   methods: Methods,
   calls: Calls<NoInfer<Methods>>,
 ): Methods {
   // With its getters.
   const looked = Object.defineProperties({}, Object.getOwnPropertyDescriptors(methods)) as Record<string, unknown>
-  for (const [name, { takes, promised: rejects }] of Object.entries(calls as unknown as Record<string, Call>)) {
+  for (const [name, { parameters, async: rejects }] of Object.entries(calls as unknown as Record<string, Call>)) {
     const method = looked[name] as (...args: unknown[]) => unknown
     looked[name] = (...args: unknown[]) => {
-      const error = misusedBy(`${who}.${name}`, takes, args)
+      const error = argumentError(`${who}.${name}`, parameters, args)
       if (!error) return method(...args)
       if (rejects) return Promise.reject(error)
       throw error
@@ -68,16 +68,16 @@ export function examined<Methods extends object>(
 /**
  * For a function that is asked too often to be wrapped: it looks at its arguments itself, first.
  *
- * @throws TypeError as of {@link examine}
+ * @throws TypeError as of {@link validate}
  */
-export function examineArguments(who: string, { takes }: Call, ...args: readonly unknown[]): void {
-  const error = misusedBy(who, takes, args)
+export function validateArguments(who: string, { parameters }: Call, ...args: readonly unknown[]): void {
+  const error = argumentError(who, parameters, args)
   if (error) throw error
 }
 
-function misusedBy(who: string, takes: Call['takes'], args: readonly unknown[]): TypeError | undefined {
-  for (let at = 0; at < takes.length; at++) {
-    const [argument, what] = takes[at] as AnyArgument
+function argumentError(who: string, parameters: Call['parameters'], args: readonly unknown[]): TypeError | undefined {
+  for (let at = 0; at < parameters.length; at++) {
+    const [argument, what] = parameters[at] as AnyArgument
     const flaw = valueFlaw(what, args[at])
     if (flaw) return misuse(who, argument, flaw)
   }
