@@ -1,15 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { edgesOf, idleArrows, leaksOf, pageReaches, rings, type Tree } from './borders.js'
+import { edgesOf, idleArrows, leaksOf, pageReaches, readTree, rings, type Tree } from './borders.js'
 
-const read = (folder: string): Tree =>
-  Object.fromEntries(
-    readdirSync(folder, { recursive: true, encoding: 'utf8' }).flatMap((name) => {
-      const file = `${folder}/${name.replaceAll('\\', '/')}`
-      return /\.tsx?$/.test(file) ? [[file, readFileSync(file, 'utf8')]] : []
-    }),
-  )
-const src = read('src')
+const src = readTree('src')
 
 describe('the arrows between folders', () => {
   it('point inward, and every library has one home', () => {
@@ -24,7 +16,7 @@ describe('the arrows between folders', () => {
   })
 
   it('make no ring in the demo either', () => {
-    expect(rings(edgesOf(read('demo')))).toEqual([])
+    expect(rings(edgesOf(readTree('demo')))).toEqual([])
   })
 
   it('lead from the page’s entry to nothing of the server', () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { parseSync } from 'vite'
 
@@ -12,6 +12,15 @@ export interface Edge {
   /** How it is imported: types vanish, `lazy` is a dynamic import. */
   kind: 'static' | 'lazy' | 'type'
 }
+
+/** The TypeScript files under a folder. */
+export const readTree = (folder: string): Tree =>
+  Object.fromEntries(
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).flatMap((name) => {
+      const file = `${folder}/${name.replaceAll('\\', '/')}`
+      return /\.tsx?$/.test(file) ? [[file, readFileSync(file, 'utf8')]] : []
+    }),
+  )
 
 /** Every import of every file, by a parser and not by patterns. */
 export function edgesOf(tree: Tree): Edge[] {
@@ -83,6 +92,12 @@ const rooms: Record<string, Readonly<Record<string, readonly string[]>>> = {
   'src/agents': { approvals: [], audit: [], identity: ['approvals'], tools: ['identity', 'approvals', 'audit'] },
   'src/testing': { 'authorization-server': [], browser: [], contracts: [] },
 }
+
+/** All arrows that are allowed by name, `src/bff → src/store`. */
+export const listedArrows = (): string[] =>
+  Object.entries({ src: arrows, ...rooms }).flatMap(([folder, list]) =>
+    Object.entries(list).flatMap(([from, others]) => others.map((to) => `${folder}/${from} → ${folder}/${to}`)),
+  )
 
 /** What makes a subject fit somewhere. They may import each other, by what is public; no other folder imports them. */
 const rims = ['browser-only', 'react', 'node', 'hono', 'testing']
@@ -169,7 +184,7 @@ export function leaksOf(tree: Tree): string[] {
 }
 
 /** All folders with something in them, `src` too. */
-const foldersOf = (tree: Tree): string[] => {
+export const foldersOf = (tree: Tree): string[] => {
   const folders = new Set<string>()
   for (const file of Object.keys(tree))
     for (let folder = posix.dirname(file); folder !== '.'; folder = posix.dirname(folder)) folders.add(folder)
