@@ -211,7 +211,7 @@ describe.each(homes)('redeeming a code, with %s', (_home, world) => {
     const response = await redeem(tab, begun, callback)
     expect(response.status).toBe(200)
     expect((await bodyOf(response)).user.sub).toBe('bob')
-    expect(readme).toContain('begins a sign-in in a browser of his own')
+    expect(readme).toContain('starts a sign-in in their own browser')
     expect((await bff.describe()).deviations.join(' ')).toContain('the page begins the code flow')
   })
 
