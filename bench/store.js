@@ -47,13 +47,19 @@ const sweeps = {
   // All that there is has expired: each write removes two.
   memory: ({ store, clock }, records) => {
     const calls = Math.min(500, records / 2)
-    let [left, made] = [0, 0]
+    let [left, made] = [records, 0]
+    const expire = () => {
+      clock.now += LIFE
+    }
+    let begun = false
     return {
       calls,
       async before() {
+        if (!begun) expire()
+        begun = true
         if (left >= 2 * calls) return
         for (; left < records; left++) await store.write([put(recordOf(--made), { ttl: LIFE })])
-        clock.now += LIFE
+        expire()
       },
       async run() {
         left -= 2
@@ -132,6 +138,8 @@ await measureGrowth('store', async (opened, records, engine) => {
       after: forget,
     },
     'write, of a version': {
+      // Each one once.
+      calls: 50,
       async before(calls) {
         versions = []
         for (const at of present.some(calls)) versions.push([recordOf(at), (await store.get(recordOf(at))).version])

@@ -5,8 +5,8 @@ import { createOrdered, type Ordered } from './ordered.js'
 export interface MemoryIndex {
   add(entry: IndexEntry, key: string, id: RecordId): void
   remove(entry: IndexEntry, key: string): void
-  /** In the order of keys, from the first one after `after`. */
-  under(index: string, value: string, after: string): Iterable<readonly [key: string, id: RecordId]>
+  /** In an order that is always the same, from the first one after `after`. */
+  under(index: string, value: string, after?: string): Iterable<readonly [key: string, id: RecordId]>
 }
 
 export function createMemoryIndex(): MemoryIndex {

@@ -1,35 +1,41 @@
-/** Values by their keys, in the order of these. What a change costs hardly grows with how many there are. */
+/** Values by their keys, in an order that is always the same. What a change costs hardly grows with how many there are. */
 export interface Ordered<Value> {
   readonly isEmpty: boolean
   set(key: string, value: Value): void
   delete(key: string): void
-  /** From the first key that is greater than `after`. What is asked for may be deleted meanwhile. */
-  from(after: string): Generator<readonly [key: string, value: Value]>
+  /** From the first one that comes after a key, be that there or not. What is asked for may be deleted meanwhile. */
+  from(after?: string): Generator<readonly [key: string, value: Value]>
 }
 
 /** Keys of one block. */
 const SIZE = 128
 
-interface Block<Value> {
+/** Keys by their ranks, and those of one rank by themselves. */
+interface Ranked {
+  readonly ranks: number[]
   readonly keys: string[]
+}
+
+interface Block<Value> extends Ranked {
   readonly values: Value[]
 }
 
 /**
  * Sorted blocks, each of which is full at most. A change moves the entries of one block; the list of blocks itself changes once for many
- * of them.
+ * of them. Sorted by a digest of the key: a search in a list of numbers reads that list alone, and one in a list of texts
+ * all over the memory.
  */
 export function createOrdered<Value>(): Ordered<Value> {
   const blocks: Block<Value>[] = []
-  /** Where each block begins; the first one takes what is before as well. By themselves, so that a search touches one block. */
-  const firsts: string[] = []
+  /** Where each block begins; the first one takes what is before as well. */
+  const firsts: Ranked = { ranks: [], keys: [] }
 
-  const blockOf = (key: string): number => Math.max(0, countUpTo(firsts, key) - 1)
+  const blockOf = (rank: number, key: string): number => Math.max(0, countUpTo(firsts, rank, key) - 1)
 
-  function split(at: number, { keys, values }: Block<Value>): void {
-    const later = { keys: keys.splice(SIZE / 2), values: values.splice(SIZE / 2) }
-    blocks.splice(at + 1, 0, later)
-    firsts.splice(at + 1, 0, later.keys[0] as string)
+  function addBlock(at: number, block: Block<Value>): void {
+    blocks.splice(at, 0, block)
+    firsts.ranks.splice(at, 0, block.ranks[0] as number)
+    firsts.keys.splice(at, 0, block.keys[0] as string)
   }
 
   return {
@@ -38,41 +44,41 @@ export function createOrdered<Value>(): Ordered<Value> {
     },
 
     set(key, value) {
-      const at = blockOf(key)
+      const rank = rankOf(key)
+      const at = blockOf(rank, key)
       const block = blocks[at]
-      if (!block) {
-        blocks.push({ keys: [key], values: [value] })
-        firsts.push(key)
-        return
+      if (!block) return addBlock(0, { ranks: [rank], keys: [key], values: [value] })
+      const { ranks, keys, values } = block
+      const place = countUpTo(block, rank, key)
+      const isThere = keys[place - 1] === key
+      if (isThere) values[place - 1] = value
+      else {
+        ranks.splice(place, 0, rank)
+        keys.splice(place, 0, key)
+        values.splice(place, 0, value)
       }
-      const { keys, values } = block
-      const place = countUpTo(keys, key)
-      if (keys[place - 1] === key) {
-        values[place - 1] = value
-        return
-      }
-      keys.splice(place, 0, key)
-      values.splice(place, 0, value)
-      if (keys.length > SIZE) split(at, block)
+      if (keys.length <= SIZE) return undefined
+      const half = SIZE / 2
+      return addBlock(at + 1, { ranks: ranks.splice(half), keys: keys.splice(half), values: values.splice(half) })
     },
 
     delete(key) {
-      const at = blockOf(key)
-      const { keys = [], values = [] } = blocks[at] ?? {}
-      const place = countUpTo(keys, key) - 1
-      if (keys[place] !== key) return
-      keys.splice(place, 1)
-      values.splice(place, 1)
-      if (keys.length) return
-      blocks.splice(at, 1)
-      firsts.splice(at, 1)
+      const rank = rankOf(key)
+      const at = blockOf(rank, key)
+      const block = blocks[at]
+      if (!block) return
+      const place = countUpTo(block, rank, key) - 1
+      if (block.keys[place] !== key) return
+      for (const list of [block.ranks, block.keys, block.values]) list.splice(place, 1)
+      if (!block.keys.length) for (const list of [blocks, firsts.ranks, firsts.keys]) list.splice(at, 1)
     },
 
     *from(after) {
       let last = after
       while (true) {
-        let at = blockOf(last)
-        let place = countUpTo(blocks[at]?.keys ?? [], last)
+        const rank = last === undefined ? Number.NEGATIVE_INFINITY : rankOf(last)
+        let at = blockOf(rank, last ?? '')
+        let place = countUpTo(blocks[at] ?? firsts, rank, last ?? '')
         // At the end of a block the next one begins.
         if (place === blocks[at]?.keys.length) [at, place] = [at + 1, 0]
         const block = blocks[at]
@@ -87,12 +93,20 @@ export function createOrdered<Value>(): Ordered<Value> {
   }
 }
 
-/** How many of sorted keys are not after this one, by bisection. */
-function countUpTo(sorted: readonly string[], key: string): number {
-  let [low, high] = [0, sorted.length]
+/** FNV-1a: whoever finds keys of one rank makes them be compared as texts, no more. */
+function rankOf(key: string): number {
+  let rank = 0x811c9dc5
+  for (let at = 0; at < key.length; at++) rank = Math.imul(rank ^ key.charCodeAt(at), 0x01000193)
+  return rank | 0
+}
+
+/** How many do not come after this one, by bisection. */
+function countUpTo({ ranks, keys }: Ranked, rank: number, key: string): number {
+  let [low, high] = [0, ranks.length]
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((sorted[middle] as string) > key) high = middle
+    const found = ranks[middle] as number
+    if (found > rank || (found === rank && (keys[middle] as string) > key)) high = middle
     else low = middle + 1
   }
   return low
