@@ -1,4 +1,4 @@
-import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
+import type { Authenticator, Principal, AuthenticationResult } from '../protocol/principal.js'
 import { object, optional, text } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import { StoreError } from '../store/contract.js'
@@ -59,7 +59,7 @@ export function sessionCookie(bff: Bff, options: SessionCookieOptions = {}): Aut
     challenge: { scheme: 'Cookie' },
     claims: (request) => jar.values(request, jar.session).length > 0,
 
-    async verify(request): Promise<Verdict> {
+    async verify(request): Promise<AuthenticationResult> {
       try {
         requireOwnPage(request, settings)
         const present = await sessions.read(request, slides, false)
@@ -95,7 +95,7 @@ function principalOf({ record, expiresAt }: PresentSession, tenantClaim: string)
   }
 }
 
-function refused({ code, message, retryable }: Refusal, detail?: string): Verdict {
+function refused({ code, message, retryable }: Refusal, detail?: string): AuthenticationResult {
   const [status] = bffErrors[code]
   return {
     ok: false,

@@ -1,5 +1,5 @@
 import { decodeJwt, decodeProtectedHeader, errors, type JWTVerifyGetKey } from 'jose'
-import type { Authenticator, Verdict } from '../protocol/principal.js'
+import type { AuthenticationResult, Authenticator } from '../protocol/principal.js'
 import { validate } from '../protocol/validate.js'
 import { checkBinding } from './binding.js'
 import { claimFlaw, principalOf } from './claims.js'
@@ -7,8 +7,8 @@ import { createIssuerKeys, KeysUnavailable } from './issuer-keys.js'
 import { createOpaqueJudge } from './opaque-token.js'
 import { type AccessTokenOptions, accessTokenOptions, usualAlgs, validateFurther } from './options.js'
 import { createProofCheck } from './proof.js'
+import { proven, refused, revoked, type TokenVerifier, unavailable } from './results.js'
 import { createSignatureCheck, TokenFlaw } from './signature.js'
-import { type Judge, proven, refused, revoked, unavailable } from './verdicts.js'
 
 /** Characters. A longer token is refused before anything is computed or asked. */
 const LONGEST = 16_384
@@ -37,9 +37,9 @@ export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessT
   const [only] = issuers
   // Without one it is missing, and says so.
   for (const options of issuers.length ? issuers : [only]) validate('accessToken', accessTokenOptions, options)
-  const judges = new Map(issuers.map((options) => [options.issuer, createJudge(options)]))
-  if (judges.size < issuers.length) throw new TypeError('accessToken: "issuer" must be another one each time')
-  const [first] = judges.values()
+  const verifiers = new Map(issuers.map((options) => [options.issuer, createTokenVerifier(options)]))
+  if (verifiers.size < issuers.length) throw new TypeError('accessToken: "issuer" must be another one each time')
+  const [first] = verifiers.values()
   const [asked, second] = issuers.flatMap((options) =>
     options.introspection ? [createOpaqueJudge(options, options.introspection)] : [],
   )
@@ -50,15 +50,15 @@ export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessT
     explicit: true,
     challenge: { scheme: 'Bearer' },
     once: { what: 'accessToken(…)', remedy: 'name all issuers in one: accessToken({ issuer: A }, { issuer: B })' },
-    issuers: [...judges.keys()],
+    issuers: [...verifiers.keys()],
     claims: (request) => carried.test(request.headers.get('authorization') ?? ''),
 
-    async verify(request, { resource, now }): Promise<Verdict> {
+    async verify(request, { resource, now }): Promise<AuthenticationResult> {
       const { token = '', scheme = 'bearer' } = presented(request) ?? {}
       if (token.length > LONGEST) return refused('too long')
       const opaque = asked && !isJwt(token)
-      const judge = opaque ? asked : judges.size === 1 ? first : judges.get(issuerOf(token))
-      return judge ? judge(request, token, scheme, resource, now) : refused('issuer')
+      const verifier = opaque ? asked : verifiers.size === 1 ? first : verifiers.get(issuerOf(token))
+      return verifier ? verifier(request, token, scheme, resource, now) : refused('issuer')
     },
   }
 }
@@ -83,7 +83,7 @@ function issuerOf(token: string): string {
 }
 
 /** Judges the JWTs of one issuer. */
-function createJudge(options: AccessTokenOptions): Judge {
+function createTokenVerifier(options: AccessTokenOptions): TokenVerifier {
   const { issuer, profile = 'rfc9068', algs = usualAlgs, clockTolerance = 30, tenantClaim = 'tenant' } = options
   validateFurther(options)
   let checkSignature: ReturnType<typeof createSignatureCheck> | undefined

@@ -1,6 +1,6 @@
 import { formatChallenge } from '../protocol/http/challenge.js'
 import type { Authenticator } from '../protocol/principal.js'
-import type { Refused } from './verdicts.js'
+import type { Refusal } from './results.js'
 
 /** One challenge per scheme that is accepted here. @see RFC 9110 section 11.6.1 */
 function challenges(
@@ -22,9 +22,9 @@ function challenges(
  * @see RFC 6750 section 3
  */
 export function refusalResponse(
-  refused: Refused,
+  refused: Refusal,
   accept: readonly Authenticator[],
-  judge?: Authenticator,
+  authenticator?: Authenticator,
   more: Readonly<Record<string, string>> = {},
 ): Response {
   const { status, error, error_description, retryAfter } = refused
@@ -35,9 +35,9 @@ export function refusalResponse(
   if (retryAfter !== undefined) response.headers.set('Retry-After', `${Math.ceil(retryAfter)}`)
   if (status !== 401 && status !== 403 && status !== 400) return response
   // Every 401 has a challenge: where this kind of credential has none, those of the others, which say nothing of it.
-  const mute = status === 401 && judge !== undefined && !judge.challenge && !refused.scheme
+  const mute = status === 401 && authenticator !== undefined && !authenticator.challenge && !refused.scheme
   const said = mute || error === 'missing_credentials' ? {} : { error, error_description, ...refused.challenge }
-  const concerned = judge && !mute ? [judge] : accept
+  const concerned = authenticator && !mute ? [authenticator] : accept
   if (refused.scheme) response.headers.append('WWW-Authenticate', formatChallenge(refused.scheme, { ...said, ...more }))
   else
     for (const challenge of challenges(concerned, () => ({ ...said, ...more })))

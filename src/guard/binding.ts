@@ -42,10 +42,10 @@ async function checkConfirmation(
   if (thumbprint !== undefined && (await certificateOf(request)) !== thumbprint) return refused('certificate')
   if (jkt === undefined) return scheme === 'bearer' ? { bound: 'mtls' } : refused('a token that is bound to no key')
   if (typeof jkt !== 'string' || scheme !== 'dpop') return refused('bound token without its proof')
-  const verdict = await check(request, token, jkt, resource, now)
-  if (verdict.ok === 'unknown') return 'unknown'
-  if (verdict.ok) return { bound: 'dpop' }
-  const { detail, nonce } = verdict
+  const result = await check(request, token, jkt, resource, now)
+  if (result.ok === 'unknown') return 'unknown'
+  if (result.ok) return { bound: 'dpop' }
+  const { detail, nonce } = result
   return nonce === undefined ? refused(detail, 'invalid_dpop_proof') : { ...refused(detail, 'use_dpop_nonce'), nonce }
 }
 

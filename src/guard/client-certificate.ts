@@ -1,11 +1,11 @@
 import { type CertificateContent, readCertificate, thumbprintOf } from '../crypto/certificate.js'
 import { createBounded } from '../protocol/bounded.js'
 import { peerOf } from '../protocol/http/peer.js'
-import type { Authenticator, Verdict } from '../protocol/principal.js'
+import type { AuthenticationResult, Authenticator } from '../protocol/principal.js'
 import { called, func, object } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import { frozen } from './frozen.js'
-import { refused } from './verdicts.js'
+import { refused } from './results.js'
 
 /**
  * A certificate that a caller has shown. What stands in it is there in Node, Bun and workerd; in Deno, and where there is no
@@ -73,7 +73,7 @@ export function clientCertificate(options: ClientCertificateOptions): Authentica
     explicit: false,
     claims: (request) => peerOf(request)?.certificate !== undefined,
 
-    async verify(request, { now }): Promise<Verdict> {
+    async verify(request, { now }): Promise<AuthenticationResult> {
       const der = peerOf(request)?.certificate ?? new Uint8Array()
       const thumbprint = await thumbprintOf(der)
       let content: CertificateContent | undefined

@@ -1,5 +1,5 @@
 import { validateProxies } from '../protocol/http/proxies.js'
-import type { Authenticator, Principal, Verdict } from '../protocol/principal.js'
+import type { AuthenticationResult, Authenticator, Principal } from '../protocol/principal.js'
 import { type Check, check, func, having, list, object, optional, table, text, words } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { callWithTimeout, isTimeoutError } from '../protocol/timeout.js'
@@ -8,9 +8,16 @@ import { request as requestCheck } from '../protocol/web-shapes.js'
 import { refusalResponse } from './answers.js'
 import { frozen } from './frozen.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
-import { type Needs, needsShape, type Policy, questionOf, validateNeeds, weigh } from './needs.js'
+import {
+  accessEvaluation,
+  type Policy,
+  type Requirements,
+  requirementsShape,
+  unmetRequirement,
+  validateRequirements,
+} from './requirements.js'
+import { type Refusal, refusal, unavailable } from './results.js'
 import { believeProxy } from './trusted-proxy.js'
-import { type Refused, refusal, unavailable } from './verdicts.js'
 
 export interface GuardOptions extends Policy {
   /** The resource indicator of this API: what an access token's audience must be. @see RFC 8707 section 2 */
@@ -36,13 +43,13 @@ export type GuardEvent =
   | { type: 'accepted'; method: Principal['method']; sub: string }
   | { type: 'refused'; status: number; error: string; method?: Principal['method']; detail?: string }
 
-export type Outcome = { ok: true; principal: Principal } | { ok: false; response: Response }
+export type GuardResult = { ok: true; principal: Principal } | { ok: false; response: Response }
 
 export interface Guard {
-  (request: Request, needs?: Needs): Promise<Outcome>
+  (request: Request, requirements?: Requirements): Promise<GuardResult>
   /** The form that cannot be forgotten: the handler runs only for a caller who may. */
   handler(
-    needs: Needs,
+    requirements: Requirements,
     answer: (request: Request, principal: Principal) => Response | Promise<Response>,
   ): (request: Request) => Promise<Response>
   /** The metadata document, where that is what is asked for, at `/.well-known/oauth-protected-resource` with the path of `resource`. */
@@ -77,11 +84,11 @@ export const guardCheck: Check<Guard> = check(
 /** What the functions of a guard take. */
 export const guardCalls = {
   metadata: call(['request', requestCheck]),
-  handler: call(['needs', needsShape], ['answer', func]),
+  handler: call(['requirements', requirementsShape], ['answer', func]),
 }
 
-/** Seconds that a judge has: it may have to find an issuer’s metadata and to ask there, with five seconds for each. */
-const JUDGING = 15
+/** Seconds that an authenticator has: it may have to find an issuer’s metadata and to ask there, with five seconds for each. */
+const VERIFY_TIMEOUT = 15
 
 /**
  * Who calls, and may they? One guard for every kind of caller of one API.
@@ -117,8 +124,8 @@ export function createGuard(options: GuardOptions): Guard {
     } catch {}
   }
 
-  /** Who is to judge, or what is wrong with the way in which the request asks. */
-  function judgeOf(request: Request): Authenticator | Refused {
+  /** Who is to authenticate, or what is wrong with the way in which the request asks. */
+  function authenticatorFor(request: Request): Authenticator | Refusal {
     if (!believeProxy(request, trustedProxies)) return refusal(400, 'invalid_request', 'Client-Cert')
     const carried: Authenticator[] = []
     const certain: Authenticator[] = []
@@ -141,64 +148,72 @@ export function createGuard(options: GuardOptions): Guard {
     return carried[0] ?? refusal(401, 'missing_credentials')
   }
 
-  /** A judge, a policy or a budget that cannot decide has not said yes. */
-  async function judged(request: Request, judge: Authenticator, needs: Needs): Promise<Verdict> {
-    let asked = 'authenticator'
+  /** An authenticator, a policy or a budget that cannot decide has not said yes. */
+  async function authenticate(
+    request: Request,
+    authenticator: Authenticator,
+    requirements: Requirements,
+  ): Promise<AuthenticationResult> {
+    let step = 'authenticator'
     try {
-      const verdict = await callWithTimeout(() => judge.verify(request, context), JUDGING)
-      if (!verdict.ok) return verdict
-      const { principal, admit } = verdict
+      const result = await callWithTimeout(() => authenticator.verify(request, context), VERIFY_TIMEOUT)
+      if (!result.ok) return result
+      const { principal, admit } = result
       frozen(principal.claims)
-      const lack = weigh(principal, needs, implies, now())
-      if (lack) return lack
-      const { action, cost = 1 } = needs
-      asked = 'decide'
-      if (action && !(await callWithTimeout(() => decide?.(questionOf(principal, action)))))
+      const unmet = unmetRequirement(principal, requirements, implies, now())
+      if (unmet) return unmet
+      const { action, cost = 1 } = requirements
+      step = 'decide'
+      if (action && !(await callWithTimeout(() => decide?.(accessEvaluation(principal, action)))))
         return refusal(403, 'access_denied', action.name)
-      asked = 'budget'
+      step = 'budget'
       return (admit && (await admit(cost))) ?? { ok: true, principal }
     } catch (error) {
-      return unavailable(`${asked} ${isTimeoutError(error) ? 'took too long' : 'threw'}`)
+      return unavailable(`${step} ${isTimeoutError(error) ? 'took too long' : 'threw'}`)
     }
   }
-  const where: Record<string, string> = metadata ? { resource_metadata: metadataUrl(resource) } : {}
+  const metadataParameter: Record<string, string> = metadata ? { resource_metadata: metadataUrl(resource) } : {}
 
-  function validateRoute(needs: Needs): void {
-    validateNeeds(needs)
+  function validateRoute(requirements: Requirements): void {
+    validateRequirements(requirements)
     // Nobody would be asked, and everybody let in.
-    if (needs.action && !decide)
+    if (requirements.action && !decide)
       throw new TypeError('guard: "action" needs createGuard({ decide }), which says who may')
   }
 
-  const protect = async (request: Request, needs: Needs = {}): Promise<Outcome> => {
+  const protect = async (request: Request, requirements: Requirements = {}): Promise<GuardResult> => {
     validate('guard', requestCheck, request, 'request')
-    validateRoute(needs)
-    const found = judgeOf(request)
-    const judge = 'verify' in found ? found : undefined
-    const verdict = 'verify' in found ? await judged(request, found, needs) : found
-    if (verdict.ok) {
-      emit({ type: 'accepted', method: verdict.principal.method, sub: verdict.principal.sub })
-      return verdict
+    validateRoute(requirements)
+    const found = authenticatorFor(request)
+    const authenticator = 'verify' in found ? found : undefined
+    const result = 'verify' in found ? await authenticate(request, found, requirements) : found
+    if (result.ok) {
+      emit({ type: 'accepted', method: result.principal.method, sub: result.principal.sub })
+      return result
     }
-    const { status, error, detail, challenge } = verdict
+    const { status, error, detail, challenge } = result
     // What to ask a token for. A challenge with parameters of its own says it, or asks for something else.
-    const scope = status === 401 && !challenge && needs.scopes?.length ? { scope: needs.scopes.join(' ') } : {}
+    const scope =
+      status === 401 && !challenge && requirements.scopes?.length ? { scope: requirements.scopes.join(' ') } : {}
     emit({
       type: 'refused',
       status,
       error,
-      ...(judge && { method: judge.method }),
+      ...(authenticator && { method: authenticator.method }),
       ...(detail !== undefined && { detail }),
     })
-    return { ok: false, response: refusalResponse(verdict, accept, judge, { ...where, ...scope }) }
+    return { ok: false, response: refusalResponse(result, accept, authenticator, { ...metadataParameter, ...scope }) }
   }
 
   const methods = {
     metadata: (request: Request) => (metadata ? metadataAnswer(request, resource, accept, metadata) : undefined),
-    handler(needs: Needs, answer: (request: Request, principal: Principal) => Response | Promise<Response>) {
-      validateRoute(needs)
+    handler(
+      requirements: Requirements,
+      answer: (request: Request, principal: Principal) => Response | Promise<Response>,
+    ) {
+      validateRoute(requirements)
       return async (request: Request): Promise<Response> => {
-        const outcome = await protect(request, needs)
+        const outcome = await protect(request, requirements)
         return outcome.ok ? answer(request, outcome.principal) : outcome.response
       }
     },

@@ -7,7 +7,7 @@ import { frozen } from './frozen.js'
 import type { createIntrospection, Introspected } from './introspection.js'
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
 import { createProofCheck } from './proof.js'
-import { type Judge, proven, refused, revoked, unavailable } from './verdicts.js'
+import { proven, refused, revoked, type TokenVerifier, unavailable } from './results.js'
 
 /** Answers that are remembered at most; the longest unused make room. */
 const REMEMBERED = 998
@@ -22,7 +22,7 @@ const b64token = /^[\w.~+/-]+=*$/
  *
  * @see RFC 7662
  */
-export function createOpaqueJudge(options: AccessTokenOptions, client: IntrospectionOptions): Judge {
+export function createOpaqueJudge(options: AccessTokenOptions, client: IntrospectionOptions): TokenVerifier {
   const { issuer, clockTolerance = 30, tenantClaim = 'tenant' } = options
   const { maxAge = 30 } = client
   const checkProof = createProofCheck(options.dpop ?? {})

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { type Guard, guardCheck } from '../guard/guard.js'
-import { needsFor, type RouteNeeds } from '../guard/route-needs.js'
+import { type RouteRequirements, requirementsFor } from '../guard/route-requirements.js'
 import { peerOf, peerOfSocket, type SocketOfNode, withPeer } from '../protocol/http/peer.js'
 import type { Principal } from '../protocol/principal.js'
 import { validate } from '../protocol/validate.js'
@@ -11,8 +11,8 @@ export interface GuardEnv {
 }
 
 export interface HonoGuard {
-  /** Middleware that lets a request through only if the caller may. `needs` by request too: `(context) => ({ tenant: … })`. */
-  (needs?: RouteNeeds<Context>): MiddlewareHandler<GuardEnv>
+  /** Middleware that lets a request through only if the caller may. `requirements` by request too: `(context) => ({ tenant: … })`. */
+  (requirements?: RouteRequirements<Context>): MiddlewareHandler<GuardEnv>
   /** Answers requests for the metadata document, where the guard has `metadata`; passes on all others. */
   readonly metadata: MiddlewareHandler
 }
@@ -26,10 +26,10 @@ export interface HonoGuard {
  */
 export function toHonoGuard(protect: Guard): HonoGuard {
   validate('toHonoGuard', guardCheck, protect, 'protect')
-  const guard = (needs: RouteNeeds<Context> = {}): MiddlewareHandler<GuardEnv> => {
-    const needed = needsFor(needs)
+  const guard = (requirements: RouteRequirements<Context> = {}): MiddlewareHandler<GuardEnv> => {
+    const requirementsOf = requirementsFor(requirements)
     return async (context, next) => {
-      const outcome = await protect(tied(context), await needed(context))
+      const outcome = await protect(tied(context), await requirementsOf(context))
       if (!outcome.ok) return sent(context, outcome.response)
       context.set('principal', outcome.principal)
       return next()

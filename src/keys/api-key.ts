@@ -1,4 +1,4 @@
-import type { Authenticator, Verdict } from '../protocol/principal.js'
+import type { AuthenticationResult, Authenticator } from '../protocol/principal.js'
 import { having } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import { StoreError } from '../store/contract.js'
@@ -31,11 +31,11 @@ export function apiKey(keys: ApiKeys): Authenticator {
   const isInUrl = ({ url }: Request) =>
     url.includes('?') && findKeys(decode(url.slice(url.indexOf('?'))), keys.prefix).length > 0
 
-  async function admit(record: KeyRecord, cost: number): Promise<Refused | undefined> {
+  async function admit(record: KeyRecord, cost: number): Promise<Refusal | undefined> {
     try {
-      const verdict = await keys.spend(record, cost)
-      if (verdict.ok) return undefined
-      const { window, retryAfter } = verdict
+      const result = await keys.spend(record, cost)
+      if (result.ok) return undefined
+      const { window, retryAfter } = result
       return { ...refused(429, 'quota_exceeded', window), ...(retryAfter !== undefined && { retryAfter }) }
     } catch (error) {
       return unavailable(error)
@@ -57,16 +57,16 @@ export function apiKey(keys: ApiKeys): Authenticator {
       return isInUrl(request) || (key !== undefined && isOurs(key)) ? 'certain' : key !== undefined
     },
 
-    async verify(request): Promise<Verdict> {
+    async verify(request): Promise<AuthenticationResult> {
       if (isInUrl(request)) return refused(400, 'invalid_request', 'key in the URL')
       try {
-        const verdict = await keys.verify(presented(request) ?? '', request)
-        if (!verdict.ok) return refused(403, verdict.error, verdict.detail)
-        const { id, owner, tenant, scopes, expiresAt, lineage } = verdict.record
+        const result = await keys.verify(presented(request) ?? '', request)
+        if (!result.ok) return refused(403, result.error, result.detail)
+        const { id, owner, tenant, scopes, expiresAt, lineage } = result.record
         return {
           ok: true,
           principal: { method: 'api_key', sub: owner, tenant, scopes, expiresAt, claims: { key_id: id, lineage } },
-          admit: (cost) => admit(verdict.record, cost),
+          admit: (cost) => admit(result.record, cost),
         }
       } catch (error) {
         return unavailable(error)
@@ -75,7 +75,7 @@ export function apiKey(keys: ApiKeys): Authenticator {
   }
 }
 
-type Refused = Extract<Verdict, { ok: false }>
+type Refusal = Extract<AuthenticationResult, { ok: false }>
 
 const refused = (status: 400 | 403 | 429 | 503, error: keyof typeof apiKeyRefusals, detail: string) => ({
   ok: false as const,
@@ -86,7 +86,7 @@ const refused = (status: 400 | 403 | 429 | 503, error: keyof typeof apiKeyRefusa
 })
 
 /** @throws whatever is no outage */
-function unavailable(error: unknown): Refused {
+function unavailable(error: unknown): Refusal {
   if (!(error instanceof StoreError)) throw error
   return { ...refused(503, 'keys_unavailable', 'store'), retryAfter: 5 }
 }

@@ -12,7 +12,7 @@ import { keyError } from './errors.js'
 import type { KeyEvent } from './events.js'
 import { findKeys, newKey, parseApiKey } from './format.js'
 import { type ApiKeysOptions, validateOptions } from './options.js'
-import { createQuotas, type QuotaVerdict } from './quota.js'
+import { createQuotas, type QuotaResult } from './quota.js'
 import {
   dayOf,
   expiryIndex,
@@ -39,7 +39,7 @@ export interface CreatedApiKey {
 }
 
 /** What a verification says. `detail` is for the operator alone. */
-export type KeyVerdict =
+export type ApiKeyResult =
   | { ok: true; record: KeyRecord }
   | { ok: false; error: 'invalid_api_key' | 'api_key_expired'; detail: string }
 
@@ -128,7 +128,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
   }
 
   /** Never throws for what was presented. @throws StoreError when it cannot be said */
-  async function verify(key: string, request?: Request): Promise<KeyVerdict> {
+  async function verify(key: string, request?: Request): Promise<ApiKeyResult> {
     const refuse = (detail: string, row?: KeyRow, error: 'invalid_api_key' | 'api_key_expired' = 'invalid_api_key') => {
       emit({ type: 'key_refused', detail, ...(row && { id: row.id, tenant: row.tenant }) })
       return { ok: false, error, detail } as const
@@ -162,10 +162,10 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
      *
      * @throws StoreError when it cannot be counted: then the call must not go on
      */
-    async spend(record: KeyRecord, cost = 1): Promise<QuotaVerdict> {
-      const verdict = await quotas.spend(record, cost)
-      if (!verdict.ok) emit({ type: 'key_over_quota', id: record.id, tenant: record.tenant, window: verdict.window })
-      return verdict
+    async spend(record: KeyRecord, cost = 1): Promise<QuotaResult> {
+      const result = await quotas.spend(record, cost)
+      if (!result.ok) emit({ type: 'key_over_quota', id: record.id, tenant: record.tenant, window: result.window })
+      return result
     },
 
     /** Makes a key. @throws TypeError naming the field @throws StoreError */

@@ -11,7 +11,7 @@ export interface QuotaUse {
 }
 
 /** Whether a call may go on; `retryAfter` in seconds, where waiting helps. */
-export type QuotaVerdict = { ok: true } | { ok: false; window: BudgetWindow; retryAfter?: number }
+export type QuotaResult = { ok: true } | { ok: false; window: BudgetWindow; retryAfter?: number }
 
 export const quotaWindows: readonly BudgetWindow[] = ['minute', 'day', 'month', 'total']
 
@@ -37,7 +37,7 @@ export function createQuotas(ledger: Ledger | undefined, now: () => number) {
 
   return {
     /** @throws StoreError when it cannot be counted: then the call must not go on */
-    async spend(key: Counted, cost: number): Promise<QuotaVerdict> {
+    async spend(key: Counted, cost: number): Promise<QuotaResult> {
       const lines = linesOf(key)
       if (!lines.length || cost === 0) return { ok: true }
       const answer = await counting().spend({ tenant: key.tenant, lines, amount: cost })

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Guard, guardCheck, type Outcome } from '../guard/guard.js'
-import type { Needs } from '../guard/needs.js'
-import { needsFor, type RouteNeeds } from '../guard/route-needs.js'
+import { type Guard, type GuardResult, guardCheck } from '../guard/guard.js'
+import type { Requirements } from '../guard/requirements.js'
+import { type RouteRequirements, requirementsFor } from '../guard/route-requirements.js'
 import type { Principal } from '../protocol/principal.js'
 import { check } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
@@ -30,14 +30,14 @@ interface WithParams {
 
 export interface ExpressGuard {
   /** Middleware that lets a request through only if the caller may. By request: `({ params }) => ({ tenant: params.tenant })`. */
-  <Asked = IncomingMessage & WithParams>(needs?: RouteNeeds<Asked>): ExpressMiddleware
+  <Asked = IncomingMessage & WithParams>(requirements?: RouteRequirements<Asked>): ExpressMiddleware
   /** Answers requests for the metadata document, where the guard has `metadata`; passes on all others. */
   readonly metadata: ExpressMiddleware
 }
 
 export interface FastifyGuard {
   /** An `onRequest` hook that lets a request through only if the caller may. By request: `({ params }) => ({ tenant: params.tenant })`. */
-  <Asked = { readonly raw: Head } & WithParams>(needs?: RouteNeeds<Asked>): FastifyHook
+  <Asked = { readonly raw: Head } & WithParams>(requirements?: RouteRequirements<Asked>): FastifyHook
   /** An `onRequest` hook: answers requests for the metadata document, where the guard has `metadata`. */
   readonly metadata: FastifyHook
 }
@@ -63,10 +63,14 @@ export function principalOf(request: Head | { readonly raw: Head }): Principal {
 }
 
 /** Judges a request by its head alone, so that body parsers may stand before or after. */
-async function decide(protect: Guard, head: Head, needs: () => Needs | Promise<Needs>): Promise<Outcome> {
+async function decide(
+  protect: Guard,
+  head: Head,
+  requirements: () => Requirements | Promise<Requirements>,
+): Promise<GuardResult> {
   const asked = withoutBody(head)
   if (!asked) return { ok: false, response: new Response(null, { status: 400 }) }
-  const outcome = await protect(asked, await needs())
+  const outcome = await protect(asked, await requirements())
   if (outcome.ok) principals.set(head, outcome.principal)
   return outcome
 }
@@ -85,10 +89,10 @@ function metadataOf(protect: Guard, head: Head): Response | undefined {
  */
 export function toExpressGuard(protect: Guard): ExpressGuard {
   validate('toExpressGuard', guardCheck, protect, 'protect')
-  const guard = <Asked>(needs: RouteNeeds<Asked> = {}): ExpressMiddleware => {
-    const needed = needsFor(needs)
+  const guard = <Asked>(requirements: RouteRequirements<Asked> = {}): ExpressMiddleware => {
+    const requirementsOf = requirementsFor(requirements)
     return (request, response, next) => {
-      const decided = decide(protect, request, () => needed(request as Asked))
+      const decided = decide(protect, request, () => requirementsOf(request as Asked))
       decided.then((outcome) => (outcome.ok ? next() : write(outcome.response, response))).catch(next)
     }
   }
@@ -108,10 +112,10 @@ export function toExpressGuard(protect: Guard): ExpressGuard {
  */
 export function toFastifyGuard(protect: Guard): FastifyGuard {
   validate('toFastifyGuard', guardCheck, protect, 'protect')
-  const guard = <Asked>(needs: RouteNeeds<Asked> = {}): FastifyHook => {
-    const needed = needsFor(needs)
+  const guard = <Asked>(requirements: RouteRequirements<Asked> = {}): FastifyHook => {
+    const requirementsOf = requirementsFor(requirements)
     return async (request, reply) => {
-      const outcome = await decide(protect, request.raw, () => needed(request as Asked))
+      const outcome = await decide(protect, request.raw, () => requirementsOf(request as Asked))
       return outcome.ok ? undefined : answer(outcome.response, reply)
     }
   }

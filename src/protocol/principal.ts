@@ -19,12 +19,12 @@ export interface Principal {
 }
 
 /** What an authenticator says about a request that carries its kind of credential. */
-export type Verdict =
+export type AuthenticationResult =
   | {
       ok: true
       principal: Principal
       /** Counts the call, where credentials have budgets: asked last, when nothing else has refused. `cost` in calls. */
-      admit?: (cost: number) => Promise<Extract<Verdict, { ok: false }> | undefined>
+      admit?: (cost: number) => Promise<Extract<AuthenticationResult, { ok: false }> | undefined>
     }
   | {
       ok: false
@@ -62,8 +62,8 @@ export interface Authenticator {
    * else, so nobody else judges it (a token that begins with the prefix of a key).
    */
   claims(request: Request): boolean | 'certain'
-  /** Verifies the credential. Never throws for what a caller sent; a dependency that is out of reach is a 503 verdict. */
-  verify(request: Request, context: AuthenticationContext): Promise<Verdict>
+  /** Verifies the credential. Never throws for what a caller sent; a dependency that is out of reach is a 503 result. */
+  verify(request: Request, context: AuthenticationContext): Promise<AuthenticationResult>
 }
 
 /** What the guard tells every authenticator. */

@@ -304,8 +304,8 @@ describe('a trail whose store has lost rows', () => {
         const rows = await rowsOf(audit)
         const there = rows.flatMap(({ correlation = [] }) => correlation)
         expect(there).toEqual(expect.arrayContaining(since))
-        const verdict = await verifyAudit(rows)
-        expect(verdict.ok).toBe(true)
+        const result = await verifyAudit(rows)
+        expect(result.ok).toBe(true)
         expect(rows.length).toBe((await audit.checkpoint(tenant))?.seq ?? 0)
         expect(events.length).toBeGreaterThanOrEqual(rows.filter(({ action }) => action === 'audit.resumed').length)
       }),
@@ -319,9 +319,9 @@ describe('a trail whose store has lost rows', () => {
     await write(3)
     for (let at = 0; at < 30; at++) await sides[at % 3]?.append(entry)
     await Promise.all(Array.from({ length: 60 }, (_, at) => sides[at % 3]?.append(entry)))
-    const verdict = await verifyAudit(await rowsOf(audit))
-    expect(verdict).toMatchObject({ ok: true, head: { seq: 93 } })
-    expect([verdict, events]).toEqual([expect.not.objectContaining({ resumed: expect.anything() }), []])
+    const result = await verifyAudit(await rowsOf(audit))
+    expect(result).toMatchObject({ ok: true, head: { seq: 93 } })
+    expect([result, events]).toEqual([expect.not.objectContaining({ resumed: expect.anything() }), []])
   })
 
   it('[G-20] goes on behind rows that its head does not know, and says so', async () => {
@@ -387,7 +387,7 @@ describe('verifyAudit', () => {
     for (let from = 1; from <= 12; from++) {
       const anew = await forged(rows, from, { decision: 'refused' })
       expect(await verifyAudit(anew)).toMatchObject({ ok: true, uncovered: { from: 1, to: 12 } })
-      // Above the head nothing vouches, and the verdict says so.
+      // Above the head nothing vouches, and the result says so.
       expect(await verifyAudit(anew, heads[9])).toEqual(
         from <= 10
           ? { ok: false, fault: 'rewritten', seq: 10 }
@@ -409,22 +409,22 @@ describe('verifyAudit', () => {
     const { audit, write, store } = world()
     const head = (await write(5)).at(-1)
     const lines = await linesOf(audit)
-    const verdict = () => verifyAudit(audit.exportLines(tenant), head)
-    expect((await verdict()).ok).toBe(true)
+    const result = () => verifyAudit(audit.exportLines(tenant), head)
+    expect((await result()).ok).toBe(true)
     await put(store, rowId(3), (lines[2] ?? '').replace('allowed', 'refused').trim())
-    expect(await verdict()).toEqual({ ok: false, fault: 'edited', seq: 3 })
+    expect(await result()).toEqual({ ok: false, fault: 'edited', seq: 3 })
     await store.write([{ type: 'delete', id: rowId(3), ifVersion: 'any' }])
-    expect(await verdict()).toEqual({ ok: false, fault: 'missing', seq: 3 })
+    expect(await result()).toEqual({ ok: false, fault: 'missing', seq: 3 })
     await put(store, rowId(3), (lines[2] ?? '').trim().replace('{', '{"decision":"refused",'))
-    expect(await verdict()).toEqual({ ok: false, fault: 'malformed', seq: 3 })
+    expect(await result()).toEqual({ ok: false, fault: 'malformed', seq: 3 })
     await put(store, rowId(3), (lines[2] ?? '').trim())
-    expect((await verdict()).ok).toBe(true)
+    expect((await result()).ok).toBe(true)
     // The tail, and the head with it.
     for (const seq of [4, 5]) await store.write([{ type: 'delete', id: rowId(seq), ifVersion: 'any' }])
     const { hash } = JSON.parse(lines[2] ?? '')
     await put(store, { kind: 'audit-head', partition: tenant, id: 'head' }, JSON.stringify({ tenant, seq: 3, hash }))
     expect(await verifyAudit(audit.exportLines(tenant))).toMatchObject({ ok: true, head: { seq: 3 } })
-    expect(await verdict()).toEqual({ ok: false, fault: 'cut', seq: 4 })
+    expect(await result()).toEqual({ ok: false, fault: 'cut', seq: 4 })
   })
 
   it('goes on from where it was verified before', async () => {

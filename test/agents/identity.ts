@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import { type AgentEvent, type AgentsOptions, agentToken, createAgents, createApprovals } from 'sallyport/agents'
-import { accessToken, createGuard, type GuardEvent, type Needs, type Principal } from 'sallyport/guard'
+import { accessToken, createGuard, type GuardEvent, type Principal, type Requirements } from 'sallyport/guard'
 import { apiKey, createApiKeys } from 'sallyport/keys'
 import { type Ledger, memoryLedger, memoryStore, type RecordStore } from 'sallyport/store'
 import { createTokenIssuer } from 'sallyport/tokens'
@@ -108,8 +108,14 @@ export function scene({ store: wrap = (store) => store, agents: options = {}, ..
     })
   const protect = guard(API)
 
-  async function ask(token: string, needs: Needs = {}, headers: Record<string, string> = {}, at = protect, url = API) {
-    return at(new Request(url, { headers: { Authorization: `Bearer ${token}`, ...headers } }), needs)
+  async function ask(
+    token: string,
+    requirements: Requirements = {},
+    headers: Record<string, string> = {},
+    at = protect,
+    url = API,
+  ) {
+    return at(new Request(url, { headers: { Authorization: `Bearer ${token}`, ...headers } }), requirements)
   }
 
   return {

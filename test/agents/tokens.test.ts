@@ -194,11 +194,11 @@ describe('an agent’s token', () => {
     const { id } = await register()
     const { principal: subject } = await person()
     await agents.consent({ subject, agent: id, scopes: ['data:write'] })
-    const needs = { methods: ['session_cookie', 'access_token'] } as const
+    const requirements = { methods: ['session_cookie', 'access_token'] } as const
     const own = await agents.issue({ tenant: 'acme', agent: id })
     const delegated = await agents.exchange({ agent: id, subject })
     for (const { access_token } of [own, delegated])
-      expect(await call(access_token, needs)).toEqual([403, 'credential_not_accepted'])
+      expect(await call(access_token, requirements)).toEqual([403, 'credential_not_accepted'])
   })
 
   it('[G-15 twin] and people are let in there', async () => {

@@ -639,19 +639,22 @@ describe('the four scenarios', () => {
   }
   const callOf = (tool: string): ToolCall => ({ tool, args: { text: 'x' }, estimate: 10 })
 
-  it.each(Object.entries(scenarios))('%s: the guard and the tool want the same', (_name, { needs, tool }) => {
-    expect(needs.scopes).toEqual([tool.scope])
-    expect('methods' in tool ? tool.methods : ['agent_token']).toEqual(needs.methods)
-    expect('bound' in needs).toBe('bound' in tool)
+  it.each(Object.entries(scenarios))('%s: the guard and the tool want the same', (_name, { requirements, tool }) => {
+    expect(requirements.scopes).toEqual([tool.scope])
+    expect('methods' in tool ? tool.methods : ['agent_token']).toEqual(requirements.methods)
+    expect('bound' in requirements).toBe('bound' in tool)
   })
 
-  it.each(Object.entries(scenarios))('%s: neither lets anybody in without the scope', async (name, { needs }) => {
-    const { protect, requestOf, code } = await world({ tools })
-    const poor = { ...agent, scopes: everything.filter((scope) => scope !== needs.scopes[0]) }
-    expect((await protect(await requestOf(poor, {}), needs)).ok).toBe(false)
-    expect(await code(callOf(name), poor)).toBe('insufficient_scope')
-    expect((await protect(await requestOf(agent, {}), needs)).ok).toBe(true)
-  })
+  it.each(Object.entries(scenarios))(
+    '%s: neither lets anybody in without the scope',
+    async (name, { requirements }) => {
+      const { protect, requestOf, code } = await world({ tools })
+      const poor = { ...agent, scopes: everything.filter((scope) => scope !== requirements.scopes[0]) }
+      expect((await protect(await requestOf(poor, {}), requirements)).ok).toBe(false)
+      expect(await code(callOf(name), poor)).toBe('insufficient_scope')
+      expect((await protect(await requestOf(agent, {}), requirements)).ok).toBe(true)
+    },
+  )
 
   it('readPublic takes an API key and needs nobody; the others do not take one', async () => {
     const { apiKeys, protect, sent, open, balance } = await world({ tools, budgets: { key: { day: 100 } } })
@@ -662,7 +665,7 @@ describe('the four scenarios', () => {
       scopes: ['data:read', 'data:write'],
     })
     const request = () => sent({ 'X-API-Key': key }, {})
-    const outcome = await protect(request(), scenarios.readPublic.needs)
+    const outcome = await protect(request(), scenarios.readPublic.requirements)
     if (!outcome.ok) throw new Error('refused')
     const verifyToolAccess = open()
     await using grant = await verifyToolAccess(outcome.principal, callOf('readPublic'))
@@ -670,7 +673,7 @@ describe('the four scenarios', () => {
     await grant.settle({ units: 7 })
     expect(await balance(`key:${outcome.principal.claims['lineage']}`)).toEqual([7, 0])
     for (const name of ['modifyUserData', 'callExternal', 'execute'] as const) {
-      expect((await protect(request(), scenarios[name].needs)).ok).toBe(false)
+      expect((await protect(request(), scenarios[name].requirements)).ok).toBe(false)
       await expect(verifyToolAccess(outcome.principal, callOf(name))).rejects.toMatchObject({
         code: 'credential_not_accepted',
       })
@@ -691,7 +694,7 @@ describe('the four scenarios', () => {
       tools,
     })
     const unbound = { ...agent, mtls: false }
-    expect((await protect(await requestOf(unbound, {}), scenarios.callExternal.needs)).ok).toBe(false)
+    expect((await protect(await requestOf(unbound, {}), scenarios.callExternal.requirements)).ok).toBe(false)
     expect(await code(callOf('callExternal'), unbound)).toBe('invalid_token')
     const byKey = { ...(await principalOf(unbound)), bound: 'dpop' as const }
     await expect(verifyToolAccess(byKey, callOf('callExternal'))).rejects.toMatchObject({ code: 'invalid_token' })

@@ -1,5 +1,5 @@
 import { type Bff, sessionCookie } from 'sallyport/bff'
-import { accessToken, createGuard, type GuardEvent, type Needs } from 'sallyport/guard'
+import { accessToken, createGuard, type GuardEvent, type Requirements } from 'sallyport/guard'
 import { apiKey, createApiKeys } from 'sallyport/keys'
 import { memoryStore, type RecordStore } from 'sallyport/store'
 import { mockBrowser } from 'sallyport/testing'
@@ -29,10 +29,10 @@ function guarded(
     events,
     keys,
     /** Asks by hand, with the cookies of the browser. */
-    async ask(needs: Needs = {}, headers: Record<string, string> = own, method = 'GET') {
+    async ask(requirements: Requirements = {}, headers: Record<string, string> = own, method = 'GET') {
       const Cookie = browser.jar.header(`${APP}/`)
       const request = new Request(`${APP}/orders`, { method, headers: { ...headers, ...(Cookie && { Cookie }) } })
-      const outcome = await protect(request, needs)
+      const outcome = await protect(request, requirements)
       return outcome.ok
         ? { status: 200, principal: outcome.principal, headers: new Headers(), body: undefined }
         : {
@@ -132,7 +132,7 @@ describe.each(homes)('the session cookie as a credential, with %s', (home, world
     const { browser } = it
     const { protect, events } = guarded(it)
     const good = browser.jar.header(`${APP}/`) ?? ''
-    const verdict = async (Cookie: string) => {
+    const resultOf = async (Cookie: string) => {
       const outcome = await protect(new Request(`${APP}/orders`, { headers: { ...own, Cookie } }))
       return outcome.ok ? 'accepted' : [outcome.response.status, await bodyOf(outcome.response)]
     }
@@ -146,10 +146,10 @@ describe.each(homes)('the session cookie as a credential, with %s', (home, world
       `${SESSION}=planted; ${good}`,
       stranger.browser.jar.header(`${APP}/`) ?? '',
     ])
-      expect(await verdict(cookie), cookie.slice(0, 40)).toEqual([401, expired])
+      expect(await resultOf(cookie), cookie.slice(0, 40)).toEqual([401, expired])
     expect(events.every(({ type }) => type === 'refused')).toBe(true)
-    expect(await verdict(good)).toBe('accepted')
-    expect(await verdict(`sallyport=planted; ${good}`)).toBe('accepted')
+    expect(await resultOf(good)).toBe('accepted')
+    expect(await resultOf(`sallyport=planted; ${good}`)).toBe('accepted')
     expect((await bodyOf(await call(it.tab, '/session'))).user.sub).toBe('alice')
   })
 

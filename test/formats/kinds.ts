@@ -81,8 +81,8 @@ export const kinds: readonly Kind[] = [
         metadata: { team: 'a' },
       })
       return async () => {
-        const verdict = await keys.verify(key, new Request('https://api.example'))
-        return verdict.ok ? verdict.record.name : verdict.detail
+        const result = await keys.verify(key, new Request('https://api.example'))
+        return result.ok ? result.record.name : result.detail
       }
     },
   },

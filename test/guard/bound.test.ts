@@ -50,11 +50,11 @@ function scene(options: Partial<AccessTokenOptions> = {}, guard: Partial<GuardOp
     advance: (seconds: number) => {
       time += seconds
     },
-    async call(authorization: string, proof?: string, needs: Parameters<typeof protect>[1] = {}, url = URL_) {
+    async call(authorization: string, proof?: string, requirements: Parameters<typeof protect>[1] = {}, url = URL_) {
       const request = new Request(url, {
         headers: { Authorization: authorization, ...(proof !== undefined && { DPoP: proof }) },
       })
-      const outcome = await protect(request, needs)
+      const outcome = await protect(request, requirements)
       if (outcome.ok) return 'ok'
       const { error } = await outcome.response.clone().json()
       return [outcome.response.status, error, outcome.response.headers.get('www-authenticate')?.split(' ')[0]]
@@ -313,10 +313,13 @@ describe('tokens that are bound to a certificate', () => {
 })
 
 describe('what a route needs', () => {
-  const ask = (needs: object, claims = {}, guard: Partial<GuardOptions> = {}) => {
+  const ask = (requirements: object, claims = {}, guard: Partial<GuardOptions> = {}) => {
     const here = scene({}, guard)
     return here.token(undefined, claims).then(async (token) => {
-      const outcome = await here.protect(new Request(URL_, { headers: { Authorization: `Bearer ${token}` } }), needs)
+      const outcome = await here.protect(
+        new Request(URL_, { headers: { Authorization: `Bearer ${token}` } }),
+        requirements,
+      )
       return outcome.ok ? 'ok' : `${outcome.response.status} ${outcome.response.headers.get('www-authenticate')}`
     })
   }

@@ -90,10 +90,13 @@ function scene(options: Partial<ClientCertificateOptions> = {}, guard: Partial<G
     async call(
       certificate: Uint8Array | undefined,
       headers: Record<string, string> | Headers = {},
-      { needs = {}, address = '192.0.2.1' }: { needs?: Parameters<typeof protect>[1]; address?: string } = {},
+      {
+        requirements = {},
+        address = '192.0.2.1',
+      }: { requirements?: Parameters<typeof protect>[1]; address?: string } = {},
     ) {
       const peer = { address, encrypted: true, ...(certificate && { certificate }) }
-      const outcome = await protect(withPeer(new Request(`${API}/invoices`, { headers }), peer), needs)
+      const outcome = await protect(withPeer(new Request(`${API}/invoices`, { headers }), peer), requirements)
       if (outcome.ok) return `${outcome.principal.method} ${outcome.principal.sub}`
       return `${outcome.response.status} ${(await bodyOf(outcome.response.clone())).error}`
     },
@@ -111,8 +114,13 @@ describe('a client certificate', () => {
   it('is whoever the application says, by what stands in it', async () => {
     const it = scene()
     const request = withPeer(new Request(API), { address: '192.0.2.1', encrypted: true, certificate: billing.der })
-    const needs = { scopes: ['invoices:read'], tenant: 'acme', bound: true, methods: ['client_certificate'] as const }
-    expect(await it.protect(request, needs)).toEqual({
+    const requirements = {
+      scopes: ['invoices:read'],
+      tenant: 'acme',
+      bound: true,
+      methods: ['client_certificate'] as const,
+    }
+    expect(await it.protect(request, requirements)).toEqual({
       ok: true,
       principal: {
         method: 'client_certificate',
@@ -144,12 +152,18 @@ describe('a client certificate', () => {
 
   it('has the scopes and the tenant that the application gave it', async () => {
     const it = scene()
-    expect(await it.call(billing.der, {}, { needs: { scopes: ['invoices:write'] } })).toBe('403 insufficient_scope')
-    expect(await it.call(billing.der, {}, { needs: { tenant: 'umbrella' } })).toBe('403 tenant_mismatch')
-    expect(await it.call(billing.der, {}, { needs: { methods: ['access_token'] } })).toBe('403 credential_not_accepted')
+    expect(await it.call(billing.der, {}, { requirements: { scopes: ['invoices:write'] } })).toBe(
+      '403 insufficient_scope',
+    )
+    expect(await it.call(billing.der, {}, { requirements: { tenant: 'umbrella' } })).toBe('403 tenant_mismatch')
+    expect(await it.call(billing.der, {}, { requirements: { methods: ['access_token'] } })).toBe(
+      '403 credential_not_accepted',
+    )
     const bare = scene({ identify: async () => ({ sub: 'somebody' }) })
     expect(await bare.call(stranger.der)).toBe('client_certificate somebody')
-    expect(await bare.call(stranger.der, {}, { needs: { scopes: ['invoices:read'] } })).toBe('403 insufficient_scope')
+    expect(await bare.call(stranger.der, {}, { requirements: { scopes: ['invoices:read'] } })).toBe(
+      '403 insufficient_scope',
+    )
   })
 
   it('that stands for nobody is 401, with the challenges that would be accepted and no word about it', async () => {
@@ -237,7 +251,7 @@ describe('a client certificate', () => {
   it('[A-49 twin] beside a token that is bound to it is that token’s proof', async () => {
     const it = scene()
     const headers = { Authorization: `Bearer ${await tokenFor({ 'x5t#S256': stranger.x5t })}` }
-    expect(await it.call(stranger.der, headers, { needs: { bound: true } })).toBe('access_token alice')
+    expect(await it.call(stranger.der, headers, { requirements: { bound: true } })).toBe('access_token alice')
     expect(await it.call(billing.der, headers)).toBe('401 invalid_token')
   })
 

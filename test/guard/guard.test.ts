@@ -5,7 +5,7 @@ import {
   createGuard,
   type GuardEvent,
   type GuardOptions,
-  type Needs,
+  type Requirements,
 } from 'sallyport/guard'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { parseChallenges } from '../../src/protocol/http/challenge.js'
@@ -79,7 +79,7 @@ const encode = (value: unknown) =>
 type It = ReturnType<typeof setUp>
 
 /** What the guard says of a token, as status and error. */
-async function verdict(it: It, token: string) {
+async function callWith(it: It, token: string) {
   const outcome = await it.protect(request(`Bearer ${token}`))
   return outcome.ok ? 200 : `${outcome.response.status} ${((await outcome.response.json()) as { error: string }).error}`
 }
@@ -236,15 +236,15 @@ describe('a refused access token', () => {
       [{ nbf: 1_790_000_000 + 31 }, '401 invalid_token'],
       [{ nbf: `${1_790_000_000}` }, '401 invalid_token'],
     ] as const)
-      expect(await verdict(it, await it.token(claims)), JSON.stringify(claims)).toBe(says)
+      expect(await callWith(it, await it.token(claims)), JSON.stringify(claims)).toBe(says)
   })
 
   it('[A-46] is so to the second, with the tolerance that was set', async () => {
     const it = setUp({ clockTolerance: 0 })
-    expect(await verdict(it, await it.token({ exp: 1_790_000_000 }))).toBe('401 invalid_token')
-    expect(await verdict(it, await it.token({ exp: 1_790_000_001 }))).toBe(200)
-    expect(await verdict(it, await it.token({ nbf: 1_790_000_001 }))).toBe('401 invalid_token')
-    expect(await verdict(it, await it.token({ nbf: 1_790_000_000 }))).toBe(200)
+    expect(await callWith(it, await it.token({ exp: 1_790_000_000 }))).toBe('401 invalid_token')
+    expect(await callWith(it, await it.token({ exp: 1_790_000_001 }))).toBe(200)
+    expect(await callWith(it, await it.token({ nbf: 1_790_000_001 }))).toBe('401 invalid_token')
+    expect(await callWith(it, await it.token({ nbf: 1_790_000_000 }))).toBe(200)
   })
 
   it('[A-45][A-45 twin] is that of another API, wherever it was good; and what a handler gets is nothing to pass on', async () => {
@@ -255,7 +255,7 @@ describe('a refused access token', () => {
       now: () => 1_790_000_000,
     })
     const [ours, theirs] = [await it.token(), await it.token({ aud: 'https://b.example.com' })]
-    expect(await verdict(it, theirs)).toBe('401 invalid_token')
+    expect(await callWith(it, theirs)).toBe('401 invalid_token')
     expect((await other(request(`Bearer ${theirs}`))).ok).toBe(true)
     expect((await other(request(`Bearer ${ours}`))).ok).toBe(false)
     const outcome = await it.protect(request(`Bearer ${ours}`))
@@ -268,10 +268,10 @@ describe('a refused access token', () => {
     const { alg: _, ...anyAlg } = publicJwk
     const it = setUp({ algs: ['PS256'] })
     it.issuer.keys = [anyAlg]
-    expect(await verdict(it, await it.token())).toBe('401 invalid_token')
+    expect(await callWith(it, await it.token())).toBe('401 invalid_token')
     const wide = setUp({ algs: ['RS256'] })
     wide.issuer.keys = [anyAlg]
-    expect(await verdict(wide, await wide.token())).toBe(200)
+    expect(await callWith(wide, await wide.token())).toBe(200)
   })
 
   it('[J-20] tells the operator why, and the caller nothing: no token, no claim, no stack', async () => {
@@ -326,9 +326,9 @@ describe('the headers', () => {
 
   it('are told with a 401 what to ask a token for, unless it is the sign-in that will not do', async () => {
     const it = setUp()
-    const needs = { scopes: ['notes:read', 'notes:write'] }
+    const requirements = { scopes: ['notes:read', 'notes:write'] }
     const said = async (authorization?: string, more = {}) => {
-      const outcome = await it.protect(request(authorization), { ...needs, ...more })
+      const outcome = await it.protect(request(authorization), { ...requirements, ...more })
       return outcome.ok ? '' : outcome.response.headers.get('www-authenticate')
     }
     expect(await said()).toBe('Bearer scope="notes:read notes:write"')
@@ -366,8 +366,8 @@ describe('the headers', () => {
     ['a list', ['notes:read', 'notes:write']],
   ])('[A-50 twin] give the scopes that are separated by %s', async (_name, scope) => {
     const it = setUp()
-    const needs = { scopes: ['notes:write', 'notes:read'] }
-    expect((await it.protect(request(`Bearer ${await it.token({ scope })}`), needs)).ok).toBe(true)
+    const requirements = { scopes: ['notes:write', 'notes:read'] }
+    expect((await it.protect(request(`Bearer ${await it.token({ scope })}`), requirements)).ok).toBe(true)
     expect((await it.protect(request(`Bearer ${await it.token({ scope })}`), { scopes: [''] })).ok).toBe(false)
   })
 
@@ -451,27 +451,29 @@ describe('the headers', () => {
 describe('the keys', () => {
   it('[J-08] are fetched once for a flood of unknown ones', async () => {
     const it = setUp()
-    await verdict(it, await it.token())
+    await callWith(it, await it.token())
     expect(it.issuer.fetched).toBe(1)
     const flood = await Promise.all(Array.from({ length: 200 }, (_, at) => it.token({}, { kid: `k${at}` })))
-    expect(new Set(await Promise.all(flood.map((token) => verdict(it, token))))).toEqual(new Set(['401 invalid_token']))
+    expect(new Set(await Promise.all(flood.map((token) => callWith(it, token))))).toEqual(
+      new Set(['401 invalid_token']),
+    )
     expect(it.issuer.fetched).toBeLessThanOrEqual(2)
   })
 
   it('[J-08 twin] are found after a rotation', async () => {
     const it = setUp()
-    expect(await verdict(it, await it.token())).toBe(200)
+    expect(await callWith(it, await it.token())).toBe(200)
     it.issuer.keys = [{ ...(await exportJWK(stranger.publicKey)), kid: 'two', alg: 'RS256' }]
     it.advance(601)
-    expect(await verdict(it, await it.token({}, { kid: 'two' }, stranger.privateKey))).toBe(200)
+    expect(await callWith(it, await it.token({}, { kid: 'two' }, stranger.privateKey))).toBe(200)
   })
 
   it('[J-17] are used while the issuer is down, until their age; then 503, and nothing unverified', async () => {
     const it = setUp()
-    expect(await verdict(it, await it.token())).toBe(200)
+    expect(await callWith(it, await it.token())).toBe(200)
     it.issuer.down = true
     it.advance(599)
-    expect(await verdict(it, await it.token())).toBe(200)
+    expect(await callWith(it, await it.token())).toBe(200)
     it.advance(2)
     const outcome = await it.protect(request(`Bearer ${await it.token()}`))
     if (outcome.ok) throw new Error('accepted')
@@ -479,22 +481,22 @@ describe('the keys', () => {
     expect(outcome.response.headers.get('retry-after')).toBe('5')
     const cold = setUp()
     cold.issuer.down = true
-    expect(await verdict(cold, await cold.token())).toBe('503 keys_unavailable')
+    expect(await callWith(cold, await cold.token())).toBe('503 keys_unavailable')
   })
 
   it('[J-17 twin] are had again when the issuer is back', async () => {
     const it = setUp()
     it.issuer.down = true
-    expect(await verdict(it, await it.token())).toBe('503 keys_unavailable')
+    expect(await callWith(it, await it.token())).toBe('503 keys_unavailable')
     it.issuer.down = false
     it.advance(31)
-    expect(await verdict(it, await it.token())).toBe(200)
+    expect(await callWith(it, await it.token())).toBe(200)
   })
 
   it('are not taken from metadata of another issuer', async () => {
     const it = setUp()
     it.issuer.metadata.issuer = `${ISSUER}/`
-    expect(await verdict(it, await it.token())).toBe('503 keys_unavailable')
+    expect(await callWith(it, await it.token())).toBe('503 keys_unavailable')
   })
 })
 
@@ -531,13 +533,13 @@ describe('several issuers', () => {
 
   it('[J-04] lend nobody their name: keys, profile and outage stay with the issuer that a token names', async () => {
     const it = await two()
-    expect(await verdict(it, await it.token({}, {}, stranger.privateKey))).toBe('401 invalid_token')
-    expect(await verdict(it, await it.token({ iss: OTHER }))).toBe('401 invalid_token')
-    expect(await verdict(it, await it.token({}, { typ: 'JWT' }))).toBe('401 invalid_token')
+    expect(await callWith(it, await it.token({}, {}, stranger.privateKey))).toBe('401 invalid_token')
+    expect(await callWith(it, await it.token({ iss: OTHER }))).toBe('401 invalid_token')
+    expect(await callWith(it, await it.token({}, { typ: 'JWT' }))).toBe('401 invalid_token')
     it.asked.length = 0
     for (const iss of ['https://evil.example', `${ISSUER}/`, '__proto__', undefined, 7, [ISSUER]])
-      expect(await verdict(it, await it.token({ iss }))).toBe('401 invalid_token')
-    expect(await verdict(it, 'x.y.z')).toBe('401 invalid_token')
+      expect(await callWith(it, await it.token({ iss }))).toBe('401 invalid_token')
+    expect(await callWith(it, 'x.y.z')).toBe('401 invalid_token')
     expect(it.asked).toEqual([])
   })
 
@@ -545,8 +547,8 @@ describe('several issuers', () => {
     const it = await two()
     it.down.add(OTHER)
     const other = await it.token({ iss: OTHER }, { typ: 'JWT' }, stranger.privateKey)
-    expect(await verdict(it, other)).toBe('503 keys_unavailable')
-    expect(await verdict(it, await it.token())).toBe(200)
+    expect(await callWith(it, other)).toBe('503 keys_unavailable')
+    expect(await callWith(it, await it.token())).toBe(200)
   })
 
   it('are named once each', () => {
@@ -567,31 +569,31 @@ describe('the memory of verified tokens', () => {
     const it = setUp(options)
     const token = await it.token(claims)
     // The first time the keys are fetched, the second time it is new, the third time it has been seen.
-    for (let times = 0; times < 3; times++) await verdict(it, token)
+    for (let times = 0; times < 3; times++) await callWith(it, token)
     const verified = counted()
-    expect(await verdict(it, token)).toBe(200)
+    expect(await callWith(it, token)).toBe(200)
     expect(verified()).toBe(0)
     return { it, token, verified }
   }
 
   it('verifies a signature twice; from then on it is the digest that is found', async () => {
     const { it, verified } = await remembering()
-    expect(await verdict(it, await it.token({ jti: 'another' }))).toBe(200)
+    expect(await callWith(it, await it.token({ jti: 'another' }))).toBe(200)
     expect(verified()).toBe(1)
   })
 
   it('keeps no time: what is remembered expires when it says', async () => {
     const { it, token } = await remembering({ exp: 1_790_000_100 })
     it.advance(129)
-    expect(await verdict(it, token)).toBe(200)
+    expect(await callWith(it, token)).toBe(200)
     it.advance(1)
-    expect(await verdict(it, token)).toBe('401 invalid_token')
+    expect(await callWith(it, token)).toBe('401 invalid_token')
   })
 
   it('keeps no scope and no tenant: each request is weighed', async () => {
     const { it, token } = await remembering({ tenant: 'acme' })
-    const weighed = async (needs: Parameters<typeof it.protect>[1]) =>
-      (await it.protect(request(`Bearer ${token}`), needs)).ok
+    const weighed = async (requirements: Parameters<typeof it.protect>[1]) =>
+      (await it.protect(request(`Bearer ${token}`), requirements)).ok
     expect([await weighed({ tenant: 'acme', scopes: ['notes:read'] }), await weighed({ tenant: 'umbrella' })]).toEqual([
       true,
       false,
@@ -603,17 +605,17 @@ describe('the memory of verified tokens', () => {
     const { it, token } = await remembering({}, { cooldown: 0 })
     it.issuer.keys = [{ ...(await exportJWK(stranger.publicKey)), kid: 'two', alg: 'RS256' }]
     // A token with the new key makes the keys be fetched.
-    expect(await verdict(it, await it.token({}, { kid: 'two' }, stranger.privateKey))).toBe(200)
-    expect(await verdict(it, token)).toBe('401 invalid_token')
+    expect(await callWith(it, await it.token({}, { kid: 'two' }, stranger.privateKey))).toBe(200)
+    expect(await callWith(it, token)).toBe('401 invalid_token')
   })
 
   it('[J-17] ends with the age of the keys, while the issuer is down', async () => {
     const { it, token } = await remembering({ exp: 1_790_009_000 })
     it.issuer.down = true
     it.advance(599)
-    expect(await verdict(it, token)).toBe(200)
+    expect(await callWith(it, token)).toBe(200)
     it.advance(2)
-    expect(await verdict(it, token)).toBe('503 keys_unavailable')
+    expect(await callWith(it, token)).toBe('503 keys_unavailable')
   })
 
   it('[J-05] is of one audience, also where one authenticator serves two guards', async () => {
@@ -644,21 +646,21 @@ describe('the memory of verified tokens', () => {
     const { it, token, verified } = await remembering()
     for (let made = 0; made < 1000; made++) {
       const other = await it.token({ jti: `${made}` })
-      for (let times = 0; times < 2; times++) await verdict(it, other)
+      for (let times = 0; times < 2; times++) await callWith(it, other)
     }
     const before = verified()
-    await verdict(it, token)
+    await callWith(it, token)
     expect(verified()).toBe(before + 1)
   })
 
   it('keeps what it has, however many come once', async () => {
     const { it, token, verified } = await remembering()
-    for (let made = 0; made < 1000; made++) await verdict(it, await it.token({ jti: `${made}` }))
+    for (let made = 0; made < 1000; made++) await callWith(it, await it.token({ jti: `${made}` }))
     expect(verified()).toBe(1000)
-    await verdict(it, token)
+    await callWith(it, token)
     // Unless one of them has taken the place of its mark, which costs one more verification.
     expect(verified()).toBeLessThanOrEqual(1001)
-    await verdict(it, token)
+    await callWith(it, token)
     expect(verified()).toBeLessThanOrEqual(1001)
   })
 })
@@ -668,17 +670,17 @@ describe('a caller whose tokens are worth nothing up to an instant', () => {
     const stamps = new Map<unknown, number>()
     const it = setUp({ revokedUntil: async ({ sub }) => stamps.get(sub) })
     const token = await it.token({ iat: 1_789_999_900 })
-    for (let times = 0; times < 4; times++) expect(await verdict(it, token)).toBe(200)
+    for (let times = 0; times < 4; times++) expect(await callWith(it, token)).toBe(200)
     stamps.set('alice', 1_789_999_900)
-    expect(await verdict(it, token)).toBe('401 invalid_token')
+    expect(await callWith(it, token)).toBe('401 invalid_token')
     expect(it.events.at(-1)).toMatchObject({ detail: 'revoked' })
-    expect(await verdict(it, await it.token({ iat: 1_789_999_901 }))).toBe(200)
-    expect(await verdict(it, await it.token({ sub: 'bob', iat: 1_789_999_900 }))).toBe(200)
+    expect(await callWith(it, await it.token({ iat: 1_789_999_901 }))).toBe(200)
+    expect(await callWith(it, await it.token({ sub: 'bob', iat: 1_789_999_900 }))).toBe(200)
   })
 
   it('is nobody’s loss: who cannot be asked makes it 503', async () => {
     const it = setUp({ revokedUntil: () => Promise.reject(new Error('the database is away')) })
-    expect(await verdict(it, await it.token())).toBe('503 keys_unavailable')
+    expect(await callWith(it, await it.token())).toBe('503 keys_unavailable')
     expect(JSON.stringify(it.events)).not.toContain('database')
   })
 })
@@ -687,8 +689,8 @@ describe('the profile “jwt”', () => {
   it('accepts the plain JWTs of issuers that write no at+jwt', async () => {
     const it = setUp({ profile: 'jwt' })
     for (const header of [{ typ: 'JWT' }, { typ: undefined }])
-      expect(await verdict(it, await it.token({ client_id: undefined, jti: undefined }, header))).toBe(200)
-    expect(await verdict(it, await it.token({ scope: undefined, scp: ['notes:read'] }, { typ: 'JWT' }))).toBe(200)
+      expect(await callWith(it, await it.token({ client_id: undefined, jti: undefined }, header))).toBe(200)
+    expect(await callWith(it, await it.token({ scope: undefined, scp: ['notes:read'] }, { typ: 'JWT' }))).toBe(200)
   })
 
   it.each([
@@ -699,7 +701,7 @@ describe('the profile “jwt”', () => {
     ['a logout token by its type', {}, { typ: 'logout+jwt' }],
   ])('[J-07][A-44] refuses %s', async (_name, claims, header) => {
     const it = setUp({ profile: 'jwt' })
-    expect(await verdict(it, await it.token(claims, { typ: 'JWT', ...header }))).toBe('401 invalid_token')
+    expect(await callWith(it, await it.token(claims, { typ: 'JWT', ...header }))).toBe('401 invalid_token')
   })
 })
 
@@ -750,9 +752,9 @@ describe('a guard', () => {
     const before = Date.now
     const it = setUp()
     const token = await it.token()
-    expect(await verdict(it, token)).toBe(200)
+    expect(await callWith(it, token)).toBe(200)
     it.advance(331)
-    expect(await verdict(it, token)).toBe('401 invalid_token')
+    expect(await callWith(it, token)).toBe('401 invalid_token')
     const { tab, advance } = await world({ idleTimeout: 600 })
     await signIn(tab)
     const { look } = await import('../world.js')
@@ -766,7 +768,7 @@ describe('a guard', () => {
     const { tab, as, now } = await world()
     const { access_token } = await bodyOf(await signIn(tab))
     const production = setUp()
-    expect(await verdict(production, access_token)).toBe('401 invalid_token')
+    expect(await callWith(production, access_token)).toBe('401 invalid_token')
     const ours = createGuard({ resource: API, accept: [accessToken({ issuer: ISSUER, fetch: as.fetch })], now })
     expect((await ours(request(`Bearer ${access_token}`))).ok).toBe(true)
   })
@@ -778,9 +780,9 @@ describe('what a route needs', () => {
 
   it('is said in words that the guard knows: a misspelt or missing one would let everybody in', async () => {
     const params: Record<string, string> = {}
-    for (const needs of [{ scope: ['notes:read'] }, { tenant: params['tenat'] }, { cost: -1 }, { cost: 1.5 }]) {
-      await expect(protect(request(), needs as Needs)).rejects.toThrow(/^guard: "(scope|tenant|cost)"/)
-      expect(() => protect.handler(needs as Needs, () => new Response())).toThrow(TypeError)
+    for (const requirements of [{ scope: ['notes:read'] }, { tenant: params['tenat'] }, { cost: -1 }, { cost: 1.5 }]) {
+      await expect(protect(request(), requirements as Requirements)).rejects.toThrow(/^guard: "(scope|tenant|cost)"/)
+      expect(() => protect.handler(requirements as Requirements, () => new Response())).toThrow(TypeError)
     }
     expect((await protect(request(), { tenant: 'acme', cost: 0 })).ok).toBe(false)
   })

@@ -72,13 +72,13 @@ async function scene(introspection: Changes = {}, options: Partial<AccessTokenOp
   const protect = open()
   const call = async (
     token: string,
-    needs: Parameters<typeof protect>[1] = {},
+    requirements: Parameters<typeof protect>[1] = {},
     headers: Record<string, string> = {},
     scheme = 'Bearer',
   ) => {
     const outcome = await protect(
       new Request(URL_, { headers: { Authorization: `${scheme} ${token}`, ...headers } }),
-      needs,
+      requirements,
     )
     return outcome.ok ? 200 : `${outcome.response.status} ${(await outcome.response.clone().json()).error}`
   }
@@ -117,8 +117,8 @@ describe('an opaque token', () => {
     const it = await scene()
     it.says({ sub: 'alice', tenant: 'acme', acr: 'mfa', auth_time: it.now() - 10, nbf: it.now() - 1 })
     const request = new Request(URL_, { headers: { Authorization: `bearer ${it.token}` } })
-    const needs = { scopes: ['notes:read'], tenant: 'acme', acr: ['mfa'], maxAge: 60 }
-    const outcome = await it.protect(request, needs)
+    const requirements = { scopes: ['notes:read'], tenant: 'acme', acr: ['mfa'], maxAge: 60 }
+    const outcome = await it.protect(request, requirements)
     expect(outcome).toMatchObject({
       ok: true,
       principal: {

@@ -42,13 +42,13 @@ function world(options: Partial<ApiKeysOptions<Scope>> = {}) {
     /** What the API answers: `ok`, or status and error. */
     async call(
       key: string | undefined,
-      needs: Parameters<typeof protect>[1] = {},
+      requirements: Parameters<typeof protect>[1] = {},
       headers: Record<string, string> = {},
     ) {
       const request = new Request('https://api.example.com/data', {
         headers: { ...(key !== undefined && { 'X-API-Key': key }), ...headers },
       })
-      const outcome = await protect(request, needs)
+      const outcome = await protect(request, requirements)
       return outcome.ok ? 'ok' : [outcome.response.status, (await outcome.response.clone().json()).error]
     },
   }

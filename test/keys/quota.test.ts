@@ -1,4 +1,4 @@
-import { createGuard, type Needs } from 'sallyport/guard'
+import { createGuard, type Requirements } from 'sallyport/guard'
 import { apiKey, createApiKeys, type KeyEvent, type Quota } from 'sallyport/keys'
 import { type Ledger, memoryLedger, memoryStore, StoreError } from 'sallyport/store'
 import { describe, expect, it } from 'vitest'
@@ -30,10 +30,10 @@ function world(more: Partial<Ledger> = {}) {
     create: (quota?: Quota) =>
       keys.create({ tenant: 'acme', owner: 'alice', name: 'export', scopes: ['data:read'], ...(quota && { quota }) }),
     /** What the API answers: `ok`, or the refusal. */
-    async call(key: string, needs: Needs = { scopes: ['data:read'] }) {
+    async call(key: string, requirements: Requirements = { scopes: ['data:read'] }) {
       const outcome = await protect(
         new Request('https://api.example.com/data', { headers: { 'X-API-Key': key } }),
-        needs,
+        requirements,
       )
       if (outcome.ok) return 'ok'
       const { status, headers } = outcome.response

@@ -27,7 +27,7 @@ import * as browserOnly from '../../src/browser-only/development.js'
 import * as page from '../../src/client/development.js'
 import { authCalls } from '../../src/client/shapes.js'
 import { guardCalls } from '../../src/guard/guard.js'
-import { needsShape } from '../../src/guard/needs.js'
+import { requirementsShape } from '../../src/guard/requirements.js'
 import { keyRingCalls } from '../../src/key-ring/key-ring.js'
 import { vaultCalls } from '../../src/key-ring/vault.js'
 import { apiKeysCalls } from '../../src/keys/shapes.js'
@@ -154,7 +154,7 @@ export const alone: readonly Subject[] = [
     who: 'guard',
     parameters: [
       ['request', request],
-      ['needs', optional(needsShape)],
+      ['requirements', optional(requirementsShape)],
     ],
     run: protect as Subject['run'],
   },
@@ -174,7 +174,7 @@ export const alone: readonly Subject[] = [
   // By request the rims examine what a route needs as it is found.
   ...[node.toExpressGuard(protect), node.toFastifyGuard(protect), hono.toHonoGuard(protect)].map((rim) => ({
     who: 'guard',
-    parameters: [['needs', optional(either(func, needsShape))]] as const,
+    parameters: [['requirements', optional(either(func, requirementsShape))]] as const,
     run: rim as Subject['run'],
   })),
 ]

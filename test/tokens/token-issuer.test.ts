@@ -56,8 +56,8 @@ function scene(options: Partial<TokenIssuerOptions> = {}) {
     },
     issue: (more: object = {}) =>
       tokens.issue({ sub: 'alice', client_id: 'cli', scopes: ['notes:read', 'notes:write'], ...more }),
-    async call(token: string, needs = {}) {
-      const outcome = await protect(new Request(API, { headers: { Authorization: `Bearer ${token}` } }), needs)
+    async call(token: string, requirements = {}) {
+      const outcome = await protect(new Request(API, { headers: { Authorization: `Bearer ${token}` } }), requirements)
       return outcome.ok ? outcome.principal : outcome.response.status
     },
   }

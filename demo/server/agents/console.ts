@@ -198,7 +198,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
 
   const verify = byPerson(async (_, { tenant }) => {
     const head = keptHead(tenant)
-    return json({ verdict: await verifyAudit(audit.exportLines(tenant), head), kept: head?.seq ?? 0 })
+    return json({ result: await verifyAudit(audit.exportLines(tenant), head), kept: head?.seq ?? 0 })
   })
 
   const download = byPerson(async (_, { tenant }) => {
@@ -216,7 +216,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
     .post('/api/agents/stop', ({ req }) => stop(req.raw))
     .post('/api/agents/resume', ({ req }) => resume(req.raw))
     .get('/api/agents/audit', ({ req }) => download(req.raw))
-    .get('/api/agents/audit/verdict', ({ req }) => verify(req.raw))
+    .get('/api/agents/audit/result', ({ req }) => verify(req.raw))
     .post('/api/agents/approvals/:id', ({ req }) => decide(req.param('id'))(req.raw))
     .post(`${one}/consent`, ({ req }) => consent(req.param('id'))(req.raw))
     .delete(`${one}/consent`, ({ req }) => withdraw(req.param('id'))(req.raw))

@@ -163,12 +163,12 @@ export function createToolDoor({ registry, ledger, notes }: ToolSettings) {
      * one refuses is in the trail.
      */
     own: (protect: Guard) =>
-      protect.handler({ methods: scenarios.readPublic.needs.methods }, (request, principal) =>
+      protect.handler({ methods: scenarios.readPublic.requirements.methods }, (request, principal) =>
         answer(request, principal, Object.keys(tools)),
       ),
     /** For the courier’s, where a certificate comes with every call. */
     external: (protect: Guard) =>
-      protect.handler(scenarios.callExternal.needs, (request, principal) =>
+      protect.handler(scenarios.callExternal.requirements, (request, principal) =>
         answer(request, principal, ['courier.book']),
       ),
   }

@@ -76,7 +76,7 @@ export interface Everything {
   administrator: boolean
 }
 
-export type Verdict =
+export type AuditResult =
   | { ok: true; covered: number; uncovered?: { from: number; to: number } }
   | { ok: false; fault: string; seq: number }
 
@@ -100,5 +100,5 @@ export const callOnce = async (id: string): Promise<{ status: number; error?: st
   (await send(`/${id}/call`, 'POST')).json()
 export const decide = ({ id, code }: Waiting, approve: boolean): Promise<void> =>
   tell(`/approvals/${id}`, 'POST', { approve, code })
-export const verify = async (): Promise<{ verdict: Verdict; kept: number }> => (await send('/audit/verdict')).json()
+export const verify = async (): Promise<{ result: AuditResult; kept: number }> => (await send('/audit/result')).json()
 export const download = async (): Promise<Blob> => (await send('/audit')).blob()

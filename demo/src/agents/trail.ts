@@ -1,6 +1,6 @@
 import { byId, make, onPress, plural, setText } from '../dom.js'
 import { explainError } from '../words.js'
-import { download, type Everything, type Row, type Verdict, verify } from './api.js'
+import { type AuditResult, download, type Everything, type Row, verify } from './api.js'
 import { redraw } from './redraw.js'
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
@@ -13,7 +13,7 @@ export function drawTrail({ rows }: Everything['trail'], administrator = false):
 }
 
 export function clearTrail(): void {
-  setText('verdict', '')
+  setText('audit-result', '')
   drawTrail({ last: 0, rows: [] })
 }
 
@@ -28,8 +28,8 @@ export function setUpTrail(): void {
   onPress(
     'trail-verify',
     attempt(async () => {
-      const { verdict, kept } = await verify()
-      say(words(verdict, kept), verdict.ok)
+      const { result, kept } = await verify()
+      say(words(result, kept), result.ok)
     }),
   )
   onPress(
@@ -43,16 +43,16 @@ export function setUpTrail(): void {
 }
 
 function say(text: string, good: boolean): void {
-  byId('verdict').dataset['kind'] = good ? 'good' : 'bad'
-  setText('verdict', text)
+  byId('audit-result').dataset['kind'] = good ? 'good' : 'bad'
+  setText('audit-result', text)
 }
 
-function words(verdict: Verdict, kept: number): string {
-  if (!verdict.ok) return `Row ${verdict.seq} is not what was written: ${verdict.fault}.`
+function words(result: AuditResult, kept: number): string {
+  if (!result.ok) return `Row ${result.seq} is not what was written: ${result.fault}.`
   if (!kept) return 'The rows fit together. No head was kept since the demo was started, so none vouches for them.'
-  const rest = verdict.uncovered
+  const rest = result.uncovered
   const more = rest ? ` Rows ${rest.from} to ${rest.to} fit behind it, and no head vouches for them yet.` : ''
-  return `Intact: ${plural(verdict.covered, 'row')}, as the head says that was kept outside the store.${more}`
+  return `Intact: ${plural(result.covered, 'row')}, as the head says that was kept outside the store.${more}`
 }
 
 function entry({ seq, at, action, decision, reason, agent, sub, hash }: Row): HTMLElement {

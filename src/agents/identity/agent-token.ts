@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose'
-import type { Authenticator, Principal, Verdict } from '../../protocol/principal.js'
+import type { AuthenticationResult, Authenticator, Principal } from '../../protocol/principal.js'
 import { having } from '../../protocol/shape.js'
 import { validate } from '../../protocol/validate.js'
 import { StoreError } from '../../store/contract.js'
@@ -40,7 +40,7 @@ export function agentToken(agents: StatusCheck, verifier: Authenticator): Authen
     // By what the token says of its issuer, which is the agents' own: so nobody else judges it, and nothing else is judged here.
     claims: (request) => (issuerOf(request) === agents.issuer ? 'certain' : false),
 
-    async verify(request, context): Promise<Verdict> {
+    async verify(request, context): Promise<AuthenticationResult> {
       const result = await verifier.verify(request, context)
       if (!result.ok) return result
       const principal: Principal = { ...result.principal, method: 'agent_token' }

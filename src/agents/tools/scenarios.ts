@@ -3,7 +3,7 @@ import type { ToolRule } from './rules.js'
 
 /** What a guard asks for at the door, and what a tool asks for at every call. */
 export interface Scenario {
-  readonly needs: {
+  readonly requirements: {
     readonly methods: readonly Principal['method'][]
     readonly scopes: readonly string[]
     readonly bound?: boolean
@@ -12,11 +12,11 @@ export interface Scenario {
 }
 
 /**
- * Four kinds of things that agents do, each with what it takes. One table for both doors: `needs` is what a guard takes, `tool` is a
+ * Four kinds of things that agents do, each with what it takes. One table for both doors: `requirements` is what a guard takes, `tool` is a
  * rule for `createToolAccess`.
  *
  * ```ts
- * protect.handler(scenarios.modifyUserData.needs, answer)
+ * protect.handler(scenarios.modifyUserData.requirements, answer)
  * createToolAccess({ tools: { 'notes.update': scenarios.modifyUserData.tool, … } })
  * ```
  *
@@ -29,19 +29,19 @@ export interface Scenario {
  */
 export const scenarios = {
   readPublic: {
-    needs: { methods: ['api_key', 'agent_token'], scopes: ['data:read'] },
+    requirements: { methods: ['api_key', 'agent_token'], scopes: ['data:read'] },
     tool: { methods: ['api_key', 'agent_token'], scope: 'data:read' },
   },
   modifyUserData: {
-    needs: { methods: ['agent_token'], scopes: ['data:write'] },
+    requirements: { methods: ['agent_token'], scopes: ['data:write'] },
     tool: { scope: 'data:write', approval: 'consent' },
   },
   callExternal: {
-    needs: { methods: ['agent_token'], scopes: ['external:invoke'], bound: true },
+    requirements: { methods: ['agent_token'], scopes: ['external:invoke'], bound: true },
     tool: { scope: 'external:invoke', bound: 'mtls', approval: 'human' },
   },
   execute: {
-    needs: { methods: ['agent_token'], scopes: ['exec:sandbox'] },
+    requirements: { methods: ['agent_token'], scopes: ['exec:sandbox'] },
     tool: { scope: 'exec:sandbox', approval: 'admin', audit: true, sandbox: true },
   },
 } as const satisfies Readonly<Record<string, Scenario>>

@@ -15,10 +15,10 @@ import {
   words,
 } from '../protocol/shape.js'
 import { isWithin } from '../protocol/time.js'
-import { type Refused, refusal } from './verdicts.js'
+import { type Refusal, refusal } from './results.js'
 
 /** What a route needs of a caller. */
-export interface Needs {
+export interface Requirements {
   /** All of these. */
   scopes?: readonly string[]
   /** The tenant that the object belongs to. */
@@ -37,8 +37,8 @@ export interface Needs {
   cost?: number
 }
 
-/** What is looked for in a request may not be there; {@link validateNeeds} says so. */
-export type FoundNeeds = { readonly [Name in keyof Needs]: Needs[Name] | undefined }
+/** What is looked for in a request may not be there; {@link validateRequirements} says so. */
+export type UncheckedRequirements = { readonly [Name in keyof Requirements]: Requirements[Name] | undefined }
 
 export interface Action {
   name: string
@@ -46,7 +46,7 @@ export interface Action {
   context?: Readonly<Record<string, unknown>>
 }
 
-export const needsShape = object<Needs>({
+export const requirementsShape = object<Requirements>({
   scopes: optional(list(words)),
   tenant: optional(words),
   methods: optional(list(oneOf('access_token', 'api_key', 'agent_token', 'client_certificate', 'session_cookie'))),
@@ -74,17 +74,17 @@ export const needsShape = object<Needs>({
  *
  * @throws TypeError naming it
  */
-export function validateNeeds(needs: FoundNeeds): Needs {
-  const flaw = valueFlaw(needsShape, needs)
-  if (flaw) throw new TypeError(`guard: "${flaw.at || 'needs'}" ${flaw.remedy}`)
-  for (const name in needs)
-    if (needs[name as keyof Needs] === undefined)
-      throw new TypeError(`guard: "${name}" of this route's needs is undefined`)
-  return needs as Needs
+export function validateRequirements(requirements: UncheckedRequirements): Requirements {
+  const flaw = valueFlaw(requirementsShape, requirements)
+  if (flaw) throw new TypeError(`guard: "${flaw.at || 'requirements'}" ${flaw.remedy}`)
+  for (const name in requirements)
+    if (requirements[name as keyof Requirements] === undefined)
+      throw new TypeError(`guard: "${name}" of this route's requirements is undefined`)
+  return requirements as Requirements
 }
 
 /** A question in the shape of the Authorization API. @see OpenID AuthZEN Authorization API 1.0 section 5 */
-export interface Question {
+export interface AccessEvaluation {
   subject: { type: string; id: string; properties: Readonly<Record<string, unknown>> }
   action: { name: string }
   resource: { type: string; id: string; properties?: Readonly<Record<string, unknown>> }
@@ -95,19 +95,19 @@ export interface Policy {
   /** What a scope includes: `{ 'notes:write': ['notes:read'] }`. Nothing is included that is not written here. */
   implies?: Readonly<Record<string, readonly string[]>>
   /** Has the last word where a route names an `action`. Asked after everything else; one that throws is 503. */
-  decide?: (question: Question) => boolean | Promise<boolean>
+  decide?: (question: AccessEvaluation) => boolean | Promise<boolean>
 }
 
 /** What the caller lacks of what the route needs: asked only once it is known who calls. */
-export function weigh(
+export function unmetRequirement(
   principal: Principal,
-  { scopes = [], tenant, methods, bound, acr, maxAge }: Needs,
+  { scopes = [], tenant, methods, bound, acr, maxAge }: Requirements,
   implies: Policy['implies'],
   now: number,
-): Refused | undefined {
+): Refusal | undefined {
   if (methods && !methods.includes(principal.method)) return refusal(403, 'credential_not_accepted', principal.method)
   if (bound && !principal.bound) return refusal(401, 'invalid_token', 'unbound')
-  const stale = staleness(principal, acr, maxAge, now)
+  const stale = staleSignIn(principal, acr, maxAge, now)
   if (stale) return stale
   const missing = missingScopes(scopes, implies ? withImplied(principal.scopes, implies) : principal.scopes)
   if (missing.length)
@@ -128,12 +128,12 @@ function withImplied(granted: readonly string[], implies: NonNullable<Policy['im
 }
 
 /** A sign-in that is too weak or too old, with what would do. @see RFC 9470 section 3 */
-function staleness(
+function staleSignIn(
   { claims }: Principal,
-  acr: Needs['acr'],
+  acr: Requirements['acr'],
   maxAge: number | undefined,
   now: number,
-): Refused | undefined {
+): Refusal | undefined {
   const weak = acr !== undefined && !acr.some((wanted) => wanted === claims['acr'])
   const old = maxAge !== undefined && !isWithin(claims['auth_time'], maxAge, now)
   if (!weak && !old) return undefined
@@ -143,10 +143,10 @@ function staleness(
   }
 }
 
-export const questionOf = (
+export const accessEvaluation = (
   { sub, method, tenant, client_id, scopes, claims }: Principal,
   action: Action,
-): Question => ({
+): AccessEvaluation => ({
   subject: { type: method, id: sub, properties: { tenant, client_id, scopes, claims } },
   action: { name: action.name },
   resource: action.resource ?? { type: 'resource', id: '*' },

@@ -1,20 +1,20 @@
-import type { Principal, Verdict } from '../protocol/principal.js'
+import type { AuthenticationResult, Principal } from '../protocol/principal.js'
 import type { Binding, BindingError } from './binding.js'
 import { type GuardErrorCode, guardErrors } from './errors.js'
 import type { AccessTokenOptions } from './options.js'
 
-export type Refused = Extract<Verdict, { ok: false }>
+export type Refusal = Extract<AuthenticationResult, { ok: false }>
 
 /** Judges one token that came with a request. */
-export type Judge = (
+export type TokenVerifier = (
   request: Request,
   token: string,
   scheme: 'bearer' | 'dpop',
   resource: string,
   now: () => number,
-) => Promise<Verdict>
+) => Promise<AuthenticationResult>
 
-export const refusal = (status: Refused['status'], error: GuardErrorCode, detail?: string): Refused => ({
+export const refusal = (status: Refusal['status'], error: GuardErrorCode, detail?: string): Refusal => ({
   ok: false,
   status,
   error,
@@ -23,14 +23,14 @@ export const refusal = (status: Refused['status'], error: GuardErrorCode, detail
 })
 
 /** A credential that cannot be used here: the caller is told that, the operator why. */
-export const refused = (detail: string, error: BindingError = 'invalid_token', nonce?: string): Refused => ({
+export const refused = (detail: string, error: BindingError = 'invalid_token', nonce?: string): Refusal => ({
   ...refusal(401, error, detail),
   ...(error !== 'invalid_token' && { scheme: 'DPoP' }),
   ...(nonce !== undefined && { headers: { 'DPoP-Nonce': nonce } }),
 })
 
 /** A credential that cannot be judged now. */
-export const unavailable = (detail: string, retryAfter = 5): Refused => ({
+export const unavailable = (detail: string, retryAfter = 5): Refusal => ({
   ...refusal(503, 'keys_unavailable', detail),
   retryAfter,
 })
@@ -39,7 +39,7 @@ export const unavailable = (detail: string, retryAfter = 5): Refused => ({
 export async function revoked(
   { revokedUntil }: AccessTokenOptions,
   claims: Readonly<Record<string, unknown>>,
-): Promise<Refused | undefined> {
+): Promise<Refusal | undefined> {
   try {
     const until = await revokedUntil?.(claims)
     const { iat } = claims
@@ -50,7 +50,7 @@ export async function revoked(
 }
 
 /** A token whose claims are right is as good as the proof of what it is bound to. */
-export function proven(binding: Binding, principal: Principal): Verdict {
+export function proven(binding: Binding, principal: Principal): AuthenticationResult {
   if (binding === 'unknown') return unavailable('store')
   if ('flaw' in binding) return refused(binding.flaw, binding.error, binding.nonce)
   if (binding.bound) principal.bound = binding.bound
