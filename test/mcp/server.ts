@@ -4,10 +4,10 @@ import { agentToken, createStatusCheck } from 'sallyport/agents'
 import { accessToken, createGuard, type Principal } from 'sallyport/guard'
 import { memoryStore } from 'sallyport/store'
 
-const resource = process.env['MCP_URL'] ?? 'https://mcp.example.com/mcp' // just as clients write it
+const resource = process.env['MCP_URL'] ?? 'https://mcp.example.com/mcp' // exactly as clients write it
 const people = process.env['ISSUER'] ?? 'https://login.example.com'
 const agents = process.env['AGENTS_ISSUER'] ?? 'https://app.example.com/agents'
-export const store = memoryStore() // redisStore(…) or postgresStore(…): where the agents are
+export const store = memoryStore() // redisStore(…) or postgresStore(…): the store of the agents
 
 const protect = createGuard({
   resource,
@@ -21,7 +21,7 @@ const protect = createGuard({
 
 interface Tool {
   description: string
-  scopes: string[] // beside notes:read, which every request needs
+  scopes: string[] // in addition to notes:read, which every request needs
   inputSchema: ReturnType<typeof mcp.fromJsonSchema>
   run(args: Record<string, string>, caller: Principal): unknown
 }
@@ -34,7 +34,7 @@ tools.set('list_notes', {
   run: (_args, caller) => notes.filter(({ sub }) => sub === caller.sub),
 })
 tools.set('publish_note', {
-  description: 'Writes a note that everybody can read',
+  description: 'Writes a note that all users can read',
   scopes: ['notes:write', 'notes:publish'],
   inputSchema: mcp.fromJsonSchema({ type: 'object', properties: { text: { type: 'string' } }, required: ['text'] }),
   run: ({ text = '' }, { sub }) => notes.push({ sub, text }),
@@ -50,7 +50,7 @@ const handler = mcp.createMcpHandler(({ authInfo }) => {
   return server
 })
 
-/** Read once, so that guard and handler judge the same. What is no JSON is for the handler to refuse. */
+/** Read once, so that guard and handler see the same body. The handler refuses invalid JSON. */
 async function bodyOf(request: Request): Promise<unknown> {
   const body = await mcp.readRequestBody(request) // 4 MiB at most
   try {
@@ -60,7 +60,7 @@ async function bodyOf(request: Request): Promise<unknown> {
   }
 }
 
-/** All of it, so that one challenge says it: clients of 2025 may send several calls in one body. */
+/** All scopes, so that one challenge names them: clients of 2025 may send several calls in one body. */
 function scopesOf(body: unknown): string[] {
   const messages = [body].flat() as ({ method?: unknown; params?: { name?: unknown } } | null)[]
   const calls = messages.filter((message) => message?.method === 'tools/call')
@@ -78,6 +78,6 @@ export async function fetch(request: Request): Promise<Response> {
   const authInfo = { token: '', clientId: client_id, scopes: [...scopes], extra: { principal: outcome.principal } }
   const { url, method, signal } = request
   const headers = new Headers(request.headers)
-  headers.delete('authorization') // tools can look at the request; the token ends here
+  headers.delete('authorization') // tools can read the request, but not the token
   return handler.fetch(new Request(url, { method, headers, signal }), { parsedBody, authInfo })
 }
