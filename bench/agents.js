@@ -33,7 +33,7 @@ async function access(store, ledger) {
   const { id: agent } = await agents.register(wish)
   const verifier = accessToken({ issuer, algs: tokens.algs, keys: tokens.keys })
   const protect = createGuard({ resource, accept: [agentToken(agents, verifier)] })
-  const { access_token: token } = await agents.issue({ tenant: 'acme', agent })
+  const { access_token: token } = await agents.issue(agent, { tenant: 'acme' })
   const outcome = await protect(new Request(resource, { headers: { Authorization: `Bearer ${token}` } }))
   const verify = createToolAccess({
     agents,

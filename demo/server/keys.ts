@@ -73,7 +73,7 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
     let cursor: string | undefined
     do {
       const page = await keys.list({ tenant, owner, ...(cursor !== undefined && { cursor }) })
-      found.push(...(await Promise.all(page.keys.map(({ id }) => know(id, tenant)))).flat())
+      found.push(...(await Promise.all(page.items.map(({ id }) => know(id, tenant)))).flat())
       cursor = page.cursor
     } while (cursor !== undefined)
     // What still works comes first, then the newest.

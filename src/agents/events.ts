@@ -61,7 +61,7 @@ export type AgentEvent =
   | { type: 'store_warning'; detail: string }
   /** What the operator has to put right. Without secrets. */
   | { type: 'operator_error'; detail: string }
-  // The audit trail. The row is written; `audit.checkpoint(tenant)` makes a later head.
+  // The audit trail. The row is written; `audit.checkpoint({ tenant })` makes a later head.
   | { type: 'checkpoint_failed'; tenant: string; seq: number }
   /** The store has lost rows that it had acknowledged, `expected` the last of them, or has rows that its head does not know. */
   | { type: 'audit_head_unexpected'; tenant: string; seq: number; expected: number }

@@ -1,6 +1,6 @@
 import { isolate } from '../protocol/isolate.js'
 import { isName } from '../protocol/names.js'
-import { func, having, name, object, oneOf, optional, seconds, text, words } from '../protocol/shape.js'
+import { func, having, name, object, oneOf, optional, seconds, text } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { asyncCall, validate, validated } from '../protocol/validate.js'
 import type { RecordStore } from '../store/contract.js'
@@ -52,7 +52,7 @@ export interface RingRotation extends About {
 
 /** What the functions of `createKeyRing(…)` take. */
 export const keyRingCalls = {
-  use: asyncCall(['tenant', words], ['fn', func]),
+  use: asyncCall(['options', object<About>({ tenant: optional(name) })], ['fn', func]),
   rotate: asyncCall([
     'options',
     optional(object<RingRotation>({ tenant: optional(name), overlap: optional(seconds({ least: 0 })) })),
@@ -130,7 +130,8 @@ export function createKeyRing(options: KeyRingOptions) {
 
   const methods = {
     /**
-     * Calls `fn` with the secret to use now, for this one call: it must not be kept. Whoever has the old key when the ring switches
+     * Calls `fn` with the secret to use now, for this one call: it must not be kept. `tenant` says for whom; it may be left out where all
+     * share one ring. Whoever has the old key when the ring switches
      * finishes within `overlap`.
      *
      * Where the provider refuses the key, `fn` is called once more with another one, if there is one: the new key when the ring has
@@ -139,14 +140,14 @@ export function createKeyRing(options: KeyRingOptions) {
      *
      * @throws SallyportError `provider_key_missing`, `key_ring_failed` (the vault) @throws StoreError
      */
-    async use<Result>(tenant: string, fn: (secret: string) => Result | Promise<Result>): Promise<Result> {
+    async use<Result>({ tenant }: About, fn: (secret: string) => Result | Promise<Result>): Promise<Result> {
       const owner = ownerOf('use', tenant)
       const key = await find(owner)
       if (!key) throw keyRingError('provider_key_missing')
       const call = async ({ secret }: { secret: string }) => fn(secret)
       const [outcome] = await Promise.allSettled([call(key)])
       if (isRefused(outcome.status === 'fulfilled' ? outcome.value : outcome.reason)) {
-        emit({ type: 'provider_key_refused', ring: name, name: key.name, tenant })
+        emit({ type: 'provider_key_refused', ring: name, name: key.name, ...(tenant !== undefined && { tenant }) })
         const other = await find(owner, key.name)
         if (other) return call(other)
       }

@@ -33,7 +33,7 @@ export function apiKey(keys: ApiKeys): Authenticator {
 
   async function admit(record: KeyRecord, cost: number): Promise<Refusal | undefined> {
     try {
-      const result = await keys.spend(record, cost)
+      const result = await keys.spend(record, { cost })
       if (result.ok) return undefined
       const { window, retryAfter } = result
       return { ...refused(429, 'quota_exceeded', window), ...(retryAfter !== undefined && { retryAfter }) }
@@ -60,7 +60,7 @@ export function apiKey(keys: ApiKeys): Authenticator {
     async verify(request): Promise<AuthenticationResult> {
       if (isInUrl(request)) return refused(400, 'invalid_request', 'key in the URL')
       try {
-        const result = await keys.verify(presented(request) ?? '', request)
+        const result = await keys.verify(presented(request) ?? '', { request })
         if (!result.ok) return refused(403, result.error, result.detail)
         const { id, owner, tenant, scopes, expiresAt, lineage } = result.record
         return {

@@ -1,5 +1,6 @@
 import { equalInConstantTime, sha256 } from '../crypto/hash.js'
 import { inNetwork } from '../protocol/http/networks.js'
+import type { List } from '../protocol/list.js'
 import { systemNow } from '../protocol/time.js'
 import { callWithTimeout } from '../protocol/timeout.js'
 import { validate, validated } from '../protocol/validate.js'
@@ -29,7 +30,14 @@ import {
 import { createRotation, type KeyWish, type RotatedApiKey } from './rotation.js'
 import { apiKeysCalls, apiKeysOptions } from './shapes.js'
 import { createUse } from './use.js'
-import { type KeysQuestion, type NewApiKey, type OwnerEnd, type RotateOptions, validateNewKey } from './wish.js'
+import {
+  type KeysQuestion,
+  type NewApiKey,
+  type RevokeOptions,
+  type RotateOptions,
+  type VerifyOptions,
+  validateNewKey,
+} from './wish.js'
 
 /** A key as it is shown once, and what is kept of it. */
 export interface CreatedApiKey {
@@ -128,7 +136,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
   }
 
   /** Never throws for what was presented. @throws StoreError when it cannot be said */
-  async function verify(key: string, request?: Request): Promise<ApiKeyResult> {
+  async function verify(key: string, { request }: VerifyOptions = {}): Promise<ApiKeyResult> {
     const refuse = (detail: string, row?: KeyRow, error: 'invalid_api_key' | 'api_key_expired' = 'invalid_api_key') => {
       emit({ type: 'key_refused', detail, ...(row && { id: row.id, tenant: row.tenant }) })
       return { ok: false, error, detail } as const
@@ -162,7 +170,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
      *
      * @throws StoreError when it cannot be counted: then the call must not go on
      */
-    async spend(record: KeyRecord, cost = 1): Promise<QuotaResult> {
+    async spend(record: KeyRecord, { cost = 1 }: { cost?: number } = {}): Promise<QuotaResult> {
       const result = await quotas.spend(record, cost)
       if (!result.ok) emit({ type: 'key_over_quota', id: record.id, tenant: record.tenant, window: result.window })
       return result
@@ -206,7 +214,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     },
 
     /** Ends one key, for good, on its next use in every process. @throws SallyportError `key_not_found` */
-    async revoke(id: string, { tenant, reason = 'revoked' }: { tenant: string; reason?: string }): Promise<void> {
+    async revoke(id: string, { tenant, reason = 'revoked' }: RevokeOptions): Promise<void> {
       if (!(await end(id, tenant, reason))) throw keyError('key_not_found')
     },
 
@@ -214,7 +222,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
      * Ends all keys of an owner, what they are replaced by at this moment included. Resolves to how many. What is created afterwards
      * is new: see that nobody can (`isOwnerActive`).
      */
-    async revokeOwner({ tenant, owner, reason = 'owner' }: OwnerEnd): Promise<number> {
+    async revokeOwner(owner: string, { tenant, reason = 'owner' }: RevokeOptions): Promise<number> {
       const done = new Set<string>()
       let ended = 0
       for (let before = -1; before < done.size; ) {
@@ -260,12 +268,12 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     },
 
     /** The keys of a tenant, or of one owner there, ended ones included, a page at a time. */
-    async list({ tenant, owner, cursor, limit = 100 }: KeysQuestion) {
+    async list({ tenant, owner, cursor, limit = 100 }: KeysQuestion): Promise<List<KeyRecord>> {
       const [index, value] = owner === undefined ? [tenantIndex, tenant] : [ownerIndex, await ownerValue(tenant, owner)]
       const page = await store.list(index, value, { limit, ...(cursor !== undefined && { cursor }) })
       const rows = await someAtOnce(page.ids, ({ id }) => find(id, tenant))
-      const keys = rows.flatMap((found) => (found ? [recordOf(found.row)] : []))
-      return { keys, ...(page.cursor !== undefined && { cursor: page.cursor }) }
+      const items = rows.flatMap((found) => (found ? [recordOf(found.row)] : []))
+      return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) }
     },
 
     /** Keys of all tenants that end within so many seconds and have no successor: whom to remind. */

@@ -1,3 +1,4 @@
+export type { List } from '../protocol/list.js'
 export { apiKey } from './api-key.js'
 export { type ApiKeyResult, type ApiKeys, type CreatedApiKey, createApiKeys } from './api-keys.js'
 export type { KeyErrorCode } from './errors.js'

@@ -23,7 +23,7 @@ import { ledgerCheck, storeCheck } from '../store/engine-shapes.js'
 import type { ApiKeysOptions, WatchOptions } from './options.js'
 import type { Quota } from './quota.js'
 import type { KeyRecord } from './record.js'
-import type { KeysQuestion, NewApiKey, OwnerEnd, RotateOptions } from './wish.js'
+import type { KeysQuestion, NewApiKey, RevokeOptions, RotateOptions, VerifyOptions } from './wish.js'
 
 const DAY = 86_400
 
@@ -67,14 +67,19 @@ const record = check<KeyRecord>('the record of a key that was verified', (value)
   return isName(id) && isName(tenant) && isName(lineage)
 })
 
+const revocation = object<RevokeOptions>({ tenant: name, reason: optional(text) })
+
 /** Of a tenant alone. */
 const inTenant = object<{ tenant: string }>({ tenant: name })
 
 /** What the functions of `createApiKeys(…)` take. */
 export const apiKeysCalls = {
   // What is presented is answered, whatever it is.
-  verify: asyncCall(['key', anything<string>()], ['request', optional(request)]),
-  spend: asyncCall(['record', record], ['cost', calls]),
+  verify: asyncCall(
+    ['key', anything<string>()],
+    ['options', optional(object<VerifyOptions>({ request: optional(request) }))],
+  ),
+  spend: asyncCall(['record', record], ['options', optional(object<{ cost?: number }>({ cost: calls }))]),
   create: asyncCall(['wish', wish]),
   rotate: asyncCall(
     ['id', name],
@@ -83,11 +88,8 @@ export const apiKeysCalls = {
       object<RotateOptions>({ tenant: name, grace: optional(seconds({ least: 0 })), idempotencyKey: optional(name) }),
     ],
   ),
-  revoke: asyncCall(
-    ['id', name],
-    ['options', object<{ tenant: string; reason?: string }>({ tenant: name, reason: optional(text) })],
-  ),
-  revokeOwner: asyncCall(['whose', object<OwnerEnd>({ tenant: name, owner: subject, reason: optional(text) })]),
+  revoke: asyncCall(['id', name], ['options', revocation]),
+  revokeOwner: asyncCall(['owner', subject], ['options', revocation]),
   revokeLeaked: asyncCall(['text', words]),
   get: asyncCall(['id', name], ['options', inTenant]),
   quotaUse: asyncCall(

@@ -29,11 +29,15 @@ export interface RotateOptions {
   idempotencyKey?: string
 }
 
-/** Whose keys end. */
-export interface OwnerEnd {
+export interface RevokeOptions {
   tenant: string
-  owner: string
+  /** For the event and the record. */
   reason?: string
+}
+
+export interface VerifyOptions {
+  /** The request that the key came with: what `addressOf` looks at. */
+  request?: Request
 }
 
 /** Which keys to list. */

@@ -19,8 +19,8 @@ describe('registering an agent', () => {
       budget: { day: 1000 },
       createdAt: now(),
     })
-    expect(await agents.find('acme', agent.id)).toEqual(agent)
-    expect((await agents.list({ tenant: 'acme' })).agents).toEqual([agent])
+    expect(await agents.get(agent.id, { tenant: 'acme' })).toEqual(agent)
+    expect((await agents.list({ tenant: 'acme' })).items).toEqual([agent])
     expect(events).toEqual([
       { type: 'agent_registered', tenant: 'acme', agent: agent.id, owner: 'ops', role: 'writer' },
     ])
@@ -78,12 +78,12 @@ describe('registering an agent', () => {
   it('tells another tenant nothing', async () => {
     const { register, agents } = scene()
     const { id } = await register()
-    expect(await agents.find('globex', id)).toBeUndefined()
-    expect((await agents.list({ tenant: 'globex' })).agents).toEqual([])
+    expect(await agents.get(id, { tenant: 'globex' })).toBeUndefined()
+    expect((await agents.list({ tenant: 'globex' })).items).toEqual([])
     for (const act of [
-      agents.issue({ tenant: 'globex', agent: id }),
-      agents.update('globex', id, { budget: { day: 1 } }),
-      agents.decommission('globex', id, { reason: 'x' }),
+      agents.issue(id, { tenant: 'globex' }),
+      agents.update(id, { tenant: 'globex', budget: { day: 1 } }),
+      agents.decommission(id, { tenant: 'globex', reason: 'x' }),
     ])
       await expect(act).rejects.toMatchObject({ code: 'agent_not_found' })
   })
@@ -116,27 +116,29 @@ describe('changing an agent', () => {
   it('gives it another key, and ends what the old one has got', async () => {
     const { register, agents, call } = scene()
     const agent = await register()
-    const before = await agents.issue({ tenant: 'acme', agent: agent.id })
+    const before = await agents.issue(agent.id, { tenant: 'acme' })
     const { publicKey } = await agentKey('EdDSA')
-    const changed = await agents.update('acme', agent.id, { publicKey })
+    const changed = await agents.update(agent.id, { tenant: 'acme', publicKey })
     expect(changed.publicKey).toMatchObject({ ...publicKey, alg: 'EdDSA' })
     expect(await call(before.access_token)).toEqual([401, 'invalid_token'])
-    expect(await call((await agents.issue({ tenant: 'acme', agent: agent.id })).access_token)).toBe('ok')
+    expect(await call((await agents.issue(agent.id, { tenant: 'acme' })).access_token)).toBe('ok')
   })
 
   it('gives it another budget, never above its parent’s, and never an ended one', async () => {
     const { register, agents, who } = scene()
     const parent = await register({ budget: { day: 100 } })
     const child = await register({ parent: parent.id })
-    const { access_token } = await agents.issue({ tenant: 'acme', agent: child.id, budget: { day: 90 } })
-    expect((await agents.update('acme', child.id, { budget: { day: 20 } })).budget).toEqual({ day: 20 })
+    const { access_token } = await agents.issue(child.id, { tenant: 'acme', budget: { day: 90 } })
+    expect((await agents.update(child.id, { tenant: 'acme', budget: { day: 20 } })).budget).toEqual({ day: 20 })
     // The token says more than it may now: who verifies has both.
     expect(await agents.status(await who(access_token))).toMatchObject({ ok: true, agent: { budget: { day: 20 } } })
-    await expect(agents.update('acme', child.id, { budget: { day: 101 } })).rejects.toMatchObject({
+    await expect(agents.update(child.id, { tenant: 'acme', budget: { day: 101 } })).rejects.toMatchObject({
       code: 'agent_limit_refused',
     })
-    await agents.decommission('acme', child.id, { reason: 'done' })
-    await expect(agents.update('acme', child.id, { budget: { day: 1 } })).rejects.toMatchObject({ code: 'agent_ended' })
+    await agents.decommission(child.id, { tenant: 'acme', reason: 'done' })
+    await expect(agents.update(child.id, { tenant: 'acme', budget: { day: 1 } })).rejects.toMatchObject({
+      code: 'agent_ended',
+    })
   })
 })
 
@@ -158,7 +160,7 @@ describe('createAgents()', () => {
     const plain = createAgents({ tokens, store: memoryStore() })
     const { publicKey } = await agentKey()
     const agent = await plain.register({ tenant: 'acme', owner: 'ops', role: 'executor', publicKey })
-    expect((await plain.issue({ tenant: 'acme', agent: agent.id })).scope).toBe('data:read exec:sandbox')
+    expect((await plain.issue(agent.id, { tenant: 'acme' })).scope).toBe('data:read exec:sandbox')
   })
 
   it('is verified for its own issuer alone, here or where no tokens are issued', () => {

@@ -389,7 +389,7 @@ describe('deciding', () => {
         'approval_not_found',
       ])
     expect(await approvals.get(id, { tenant: 'globex' })).toBeUndefined()
-    expect(await approvals.pending({ tenant: 'globex' })).toEqual({ approvals: [] })
+    expect(await approvals.pending({ tenant: 'globex' })).toEqual({ items: [] })
     expect(await approvals.voidAll({ tenant: 'globex', agent: 'bot' })).toBe(0)
     const { claims, ...nowhere } = { method: 'access_token', iss: LOGIN, sub: 'alice', scopes: [], claims: {} } as const
     expect(await refusal(approvals.decide(id, { by: { ...nowhere, claims }, approve: true }))).toBe(
@@ -472,7 +472,7 @@ describe('asking', () => {
     const ask = (args: number, more: Partial<ApprovalRequest> = {}) =>
       refusal(sides[args % 3]?.request({ ...wish, ...more, args }) ?? Promise.reject())
     const pending = async () =>
-      (await approvals.pending({ tenant: 'acme', agent: 'bot', iss: LOGIN, sub: 'alice' })).approvals
+      (await approvals.pending({ tenant: 'acme', agent: 'bot', iss: LOGIN, sub: 'alice' })).items
     const outcomes = await Promise.all(Array.from({ length: 200 }, (_, args) => ask(args)))
     expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(20)
     expect(outcomes.filter((outcome) => outcome === 'approvals_exceeded')).toHaveLength(180)
@@ -561,7 +561,7 @@ describe('asking', () => {
     }
     await decide(`${made.get('0')}`)
     const args = async (of: Parameters<typeof approvals.pending>[0]) =>
-      (await approvals.pending(of)).approvals.map((one) => one.args)
+      (await approvals.pending(of)).items.map((one) => one.args)
     expect(await args({ tenant: 'acme' })).toEqual([1, 2, 3, 4])
     expect(await args({ tenant: 'acme', iss: LOGIN, sub: 'alice' })).toEqual([2, 4])
     expect(await args({ tenant: 'acme', agent: 'bot' })).toEqual([1, 2, 4])
@@ -570,7 +570,7 @@ describe('asking', () => {
     const all: unknown[] = []
     for (let cursor: string | undefined; ; ) {
       const page = await approvals.pending({ tenant: 'acme', limit: 2, ...(cursor !== undefined && { cursor }) })
-      all.push(...page.approvals.map((one) => one.args))
+      all.push(...page.items.map((one) => one.args))
       cursor = page.cursor
       if (cursor === undefined) break
     }
@@ -647,7 +647,7 @@ describe('taking back', () => {
       return write(changes)
     })
     expect(await refusal(approvals.request(wish))).toBe('approval_void')
-    expect(await approvals.pending({ tenant: 'acme' })).toEqual({ approvals: [] })
+    expect(await approvals.pending({ tenant: 'acme' })).toEqual({ items: [] })
     expect(await refusal(approvals.request(wish))).toBe('done')
   })
 })

@@ -47,10 +47,10 @@ function world(options: Partial<AuditOptions> = {}) {
 
 const linesOf = async (audit: Pick<ReturnType<typeof createAudit>, 'exportLines'>, of = tenant) => {
   const lines: string[] = []
-  for await (const line of audit.exportLines(of)) lines.push(line)
+  for await (const line of audit.exportLines({ tenant: of })) lines.push(line)
   return lines
 }
-const rowsOf = async (audit: ReturnType<typeof createAudit>) => (await audit.read({ tenant, limit: 1000 })).rows
+const rowsOf = async (audit: ReturnType<typeof createAudit>) => (await audit.read({ tenant, limit: 1000 })).items
 const rowId = (seq: number): RecordId => ({ kind: 'audit-row', partition: tenant, id: `${seq}` })
 
 /** Changes the store behind everybody’s back. */
@@ -93,8 +93,8 @@ describe('the audit trail', () => {
         `${'A'.repeat(43)}{"action":"tool:db.update","agent":"bot","at":1790000000,"decision":"allowed","resource":"row/0","seq":1,"sub":"alice","tenant":"acme","v":1}`,
       ),
     })
-    expect(await audit.checkpoint(tenant)).toEqual(second)
-    expect(await audit.checkpoint('globex')).toBeUndefined()
+    expect(await audit.checkpoint({ tenant })).toEqual(second)
+    expect(await audit.checkpoint({ tenant: 'globex' })).toBeUndefined()
   })
 
   it('keeps names and ids, and refuses what could hold a prompt or a secret', async () => {
@@ -139,7 +139,7 @@ describe('the audit trail', () => {
     // Each head is that of the row which was appended.
     for (const [at, { seq, hash }] of heads.entries())
       expect(rows[seq - 1]).toMatchObject({ correlation: `${at}`, hash })
-    expect(await verifyAudit(rows, newest)).toEqual({ ok: true, head: newest, covered: 200 })
+    expect(await verifyAudit(rows, { head: newest })).toEqual({ ok: true, head: newest, covered: 200 })
     // What one side remembers is put right by what it finds.
     for (let at = 0; at < 9; at++) await append(at)
     expect(await verifyAudit(await linesOf(audit))).toMatchObject({ ok: true, head: { seq: 209 } })
@@ -154,11 +154,16 @@ describe('the audit trail', () => {
     const { audit } = world()
     for (let at = 0; at < 3; at++) for (const of of ['acme', 'globex']) await audit.append({ ...entry, tenant: of })
     for (const of of ['acme', 'globex'])
-      expect(await verifyAudit(audit.exportLines(of))).toMatchObject({ ok: true, head: { tenant: of, seq: 3 } })
+      expect(await verifyAudit(audit.exportLines({ tenant: of }))).toMatchObject({
+        ok: true,
+        head: { tenant: of, seq: 3 },
+      })
     const [, second = ''] = await linesOf(audit, 'globex')
     const [first = '', , third = ''] = await linesOf(audit, 'acme')
     expect(await verifyAudit([first, second, third])).toEqual({ ok: false, fault: 'foreign', seq: 2 })
-    expect(await verifyAudit(audit.exportLines('acme'), await audit.checkpoint('globex'))).toMatchObject({
+    expect(
+      await verifyAudit(audit.exportLines({ tenant: 'acme' }), { head: await audit.checkpoint({ tenant: 'globex' }) }),
+    ).toMatchObject({
       fault: 'foreign',
     })
   })
@@ -166,16 +171,16 @@ describe('the audit trail', () => {
   it('is read and exported a page at a time', async () => {
     const { audit, write } = world()
     await write(250)
-    const { rows, next } = await audit.read({ tenant, from: 101 })
-    expect([rows.at(0)?.seq, rows.at(-1)?.seq, next]).toEqual([101, 200, 201])
-    expect(await audit.read({ tenant, from: 249, limit: 5 })).toMatchObject({ rows: [{ seq: 249 }, { seq: 250 }] })
-    expect(await audit.read({ tenant, from: 300 })).toEqual({ rows: [] })
-    expect(await audit.read({ tenant: 'globex' })).toEqual({ rows: [] })
+    const { items: rows, cursor: next } = await audit.read({ tenant, from: 101 })
+    expect([rows.at(0)?.seq, rows.at(-1)?.seq, next]).toEqual([101, 200, '201'])
+    expect(await audit.read({ tenant, from: 249, limit: 5 })).toMatchObject({ items: [{ seq: 249 }, { seq: 250 }] })
+    expect(await audit.read({ tenant, from: 300 })).toEqual({ items: [] })
+    expect(await audit.read({ tenant: 'globex' })).toEqual({ items: [] })
     const lines = await linesOf(audit)
     expect(lines).toHaveLength(250)
     expect(lines.every((line) => line.endsWith('}\n'))).toBe(true)
     // As out of a file.
-    const file = createInterface({ input: Readable.from(audit.exportLines(tenant)) })
+    const file = createInterface({ input: Readable.from(audit.exportLines({ tenant })) })
     expect(await verifyAudit(file)).toMatchObject({ ok: true, head: { seq: 250 } })
     await expect(audit.read({ tenant, from: 0 })).rejects.toThrow('"from"')
     await expect(audit.read({ tenant, limit: 0 })).rejects.toThrow('"limit"')
@@ -195,7 +200,10 @@ describe('the audit trail', () => {
     expect(failed?.status).toBe('rejected')
     expect(others.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
     spy.mockRestore()
-    expect(await verifyAudit(audit.exportLines(tenant), heads.at(-1))).toMatchObject({ ok: true, head: { seq: 4 } })
+    expect(await verifyAudit(audit.exportLines({ tenant }), { head: heads.at(-1) })).toMatchObject({
+      ok: true,
+      head: { seq: 4 },
+    })
   })
 
   it('goes on behind a row that was written although the store said it cannot say', async () => {
@@ -208,7 +216,7 @@ describe('the audit trail', () => {
     })
     await expect(audit.append(entry)).rejects.toThrow(StoreError)
     expect((await audit.append(entry)).seq).toBe(3)
-    expect(await verifyAudit(audit.exportLines(tenant))).toMatchObject({ ok: true })
+    expect(await verifyAudit(audit.exportLines({ tenant }))).toMatchObject({ ok: true })
   })
 
   it('gives up when it is always overtaken', async () => {
@@ -278,10 +286,10 @@ describe('a trail whose store has lost rows', () => {
     ])
     // The chain is one, says where it was cut, and is another one than what was kept before.
     expect(await verifyAudit(rows)).toMatchObject({ ok: true, resumed: said.map(({ seq }) => seq) })
-    expect(await verifyAudit(rows, heads[6])).toMatchObject({ ok: true })
-    expect(await verifyAudit(rows, heads[9])).toEqual({ ok: false, fault: 'rewritten', seq: 10 })
+    expect(await verifyAudit(rows, { head: heads[6] })).toMatchObject({ ok: true })
+    expect(await verifyAudit(rows, { head: heads[9] })).toEqual({ ok: false, fault: 'rewritten', seq: 10 })
     expect(kept.map(({ seq }) => seq)).toEqual([10, 12])
-    for (const head of kept) expect((await verifyAudit(rows, head)).ok).toBe(true)
+    for (const head of kept) expect((await verifyAudit(rows, { head })).ok).toBe(true)
   })
 
   it('[G-20] whatever is lost, by whom and when: no row that was acknowledged after it vanishes', async () => {
@@ -294,7 +302,7 @@ describe('a trail whose store has lost rows', () => {
         let since: string[] = []
         for (const [at, one] of steps.entries()) {
           if ('lost' in one) {
-            await lose(Math.min(one.lost, (await audit.checkpoint(tenant))?.seq ?? 0, 1 + since.length))
+            await lose(Math.min(one.lost, (await audit.checkpoint({ tenant }))?.seq ?? 0, 1 + since.length))
             since = []
           } else {
             await sides[one.side]?.append({ ...entry, correlation: `${at}` })
@@ -306,7 +314,7 @@ describe('a trail whose store has lost rows', () => {
         expect(there).toEqual(expect.arrayContaining(since))
         const result = await verifyAudit(rows)
         expect(result.ok).toBe(true)
-        expect(rows.length).toBe((await audit.checkpoint(tenant))?.seq ?? 0)
+        expect(rows.length).toBe((await audit.checkpoint({ tenant }))?.seq ?? 0)
         expect(events.length).toBeGreaterThanOrEqual(rows.filter(({ action }) => action === 'audit.resumed').length)
       }),
       { numRuns: 50 },
@@ -335,7 +343,7 @@ describe('a trail whose store has lost rows', () => {
       'rows_found',
       entry.action,
     ])
-    expect(await verifyAudit(audit.exportLines(tenant), head)).toMatchObject({ ok: true, resumed: [4] })
+    expect(await verifyAudit(audit.exportLines({ tenant }), { head })).toMatchObject({ ok: true, resumed: [4] })
     expect(events).toEqual([{ type: 'audit_head_unexpected', tenant, seq: 1, expected: 3 }])
     await expect(audit.append({ ...entry, action: 'audit.resumed' })).rejects.toThrow('"action"')
   })
@@ -349,13 +357,13 @@ describe('verifyAudit', () => {
     const rows = await rowsOf(audit)
     const lines = await linesOf(audit)
     const untouched = { ok: true, head: heads.at(-1), covered: 10, uncovered: { from: 11, to: 12 } }
-    expect(await verifyAudit(rows, head)).toEqual(untouched)
-    expect(await verifyAudit(lines, head)).toEqual(untouched)
+    expect(await verifyAudit(rows, { head })).toEqual(untouched)
+    expect(await verifyAudit(lines, { head })).toEqual(untouched)
     const place = fc.integer({ min: 0, max: 9 })
     await fc.assert(
       fc.asyncProperty(place, fc.constantFrom(...Object.keys(rows[0] ?? {})), fc.string(), async (at, member, text) => {
         const changed = rows.with(at, { ...rows[at], [member]: text } as AuditRow)
-        if (rows[at]?.[member as 'sub'] !== text) expect((await verifyAudit(changed, head)).ok).toBe(false)
+        if (rows[at]?.[member as 'sub'] !== text) expect((await verifyAudit(changed, { head })).ok).toBe(false)
       }),
     )
     await fc.assert(
@@ -363,20 +371,22 @@ describe('verifyAudit', () => {
         const line = lines[at] ?? ''
         const spot = where % (line.length - 1)
         const changed = line.slice(0, spot) + String.fromCharCode(character) + line.slice(spot + 1)
-        expect((await verifyAudit(lines.with(at, changed), head)).ok).toBe(changed === line)
+        expect((await verifyAudit(lines.with(at, changed), { head })).ok).toBe(changed === line)
       }),
       { numRuns: 300 },
     )
     await fc.assert(
       fc.asyncProperty(place, place, async (a, b) => {
         const swapped = rows.with(a, rows[b] as AuditRow).with(b, rows[a] as AuditRow)
-        expect((await verifyAudit(swapped, head)).ok).toBe(a === b)
+        expect((await verifyAudit(swapped, { head })).ok).toBe(a === b)
       }),
     )
     for (let at = 0; at < 10; at++) {
-      expect(await verifyAudit(rows.toSpliced(at, 1), head)).toEqual({ ok: false, fault: 'missing', seq: at + 1 })
-      expect(await verifyAudit(rows.slice(0, at), head)).toEqual({ ok: false, fault: 'cut', seq: at + 1 })
-      expect(await verifyAudit(rows.toSpliced(at, 0, rows[at] as AuditRow), head)).toMatchObject({ fault: 'repeated' })
+      expect(await verifyAudit(rows.toSpliced(at, 1), { head })).toEqual({ ok: false, fault: 'missing', seq: at + 1 })
+      expect(await verifyAudit(rows.slice(0, at), { head })).toEqual({ ok: false, fault: 'cut', seq: at + 1 })
+      expect(await verifyAudit(rows.toSpliced(at, 0, rows[at] as AuditRow), { head })).toMatchObject({
+        fault: 'repeated',
+      })
     }
   })
 
@@ -388,12 +398,12 @@ describe('verifyAudit', () => {
       const anew = await forged(rows, from, { decision: 'refused' })
       expect(await verifyAudit(anew)).toMatchObject({ ok: true, uncovered: { from: 1, to: 12 } })
       // Above the head nothing vouches, and the result says so.
-      expect(await verifyAudit(anew, heads[9])).toEqual(
+      expect(await verifyAudit(anew, { head: heads[9] })).toEqual(
         from <= 10
           ? { ok: false, fault: 'rewritten', seq: 10 }
           : { ok: true, head: expect.anything(), covered: 10, uncovered: { from: 11, to: 12 } },
       )
-      expect((await verifyAudit(anew, heads.at(-1))).ok).toBe(false)
+      expect((await verifyAudit(anew, { head: heads.at(-1) })).ok).toBe(false)
     }
     // One row alone, with a hash that fits it.
     const alone = (await forged(rows.slice(0, 5), 5, { decision: 'refused' })).concat(rows.slice(5))
@@ -409,7 +419,7 @@ describe('verifyAudit', () => {
     const { audit, write, store } = world()
     const head = (await write(5)).at(-1)
     const lines = await linesOf(audit)
-    const result = () => verifyAudit(audit.exportLines(tenant), head)
+    const result = () => verifyAudit(audit.exportLines({ tenant }), { head })
     expect((await result()).ok).toBe(true)
     await put(store, rowId(3), (lines[2] ?? '').replace('allowed', 'refused').trim())
     expect(await result()).toEqual({ ok: false, fault: 'edited', seq: 3 })
@@ -423,7 +433,7 @@ describe('verifyAudit', () => {
     for (const seq of [4, 5]) await store.write([{ type: 'delete', id: rowId(seq), ifVersion: 'any' }])
     const { hash } = JSON.parse(lines[2] ?? '')
     await put(store, { kind: 'audit-head', partition: tenant, id: 'head' }, JSON.stringify({ tenant, seq: 3, hash }))
-    expect(await verifyAudit(audit.exportLines(tenant))).toMatchObject({ ok: true, head: { seq: 3 } })
+    expect(await verifyAudit(audit.exportLines({ tenant }))).toMatchObject({ ok: true, head: { seq: 3 } })
     expect(await result()).toEqual({ ok: false, fault: 'cut', seq: 4 })
   })
 
@@ -432,18 +442,22 @@ describe('verifyAudit', () => {
     const heads = await write(20)
     const rest = (await rowsOf(audit)).slice(10)
     const after = heads[9] as AuditHead
-    expect(await verifyAudit(rest, heads[14], { after })).toEqual({
+    expect(await verifyAudit(rest, { head: heads[14], after })).toEqual({
       ok: true,
       head: heads[19],
       covered: 15,
       uncovered: { from: 16, to: 20 },
     })
-    expect(await verifyAudit(rest, after, { after })).toMatchObject({ ok: true, covered: 10 })
-    expect(await verifyAudit(rest, heads[14], { after: heads[8] as AuditHead })).toMatchObject({ fault: 'missing' })
-    expect(await verifyAudit(rest, heads[14], { after: { ...after, hash: 'B'.repeat(43) } })).toMatchObject({
+    expect(await verifyAudit(rest, { head: after, after })).toMatchObject({ ok: true, covered: 10 })
+    expect(await verifyAudit(rest, { head: heads[14], after: heads[8] as AuditHead })).toMatchObject({
+      fault: 'missing',
+    })
+    expect(await verifyAudit(rest, { head: heads[14], after: { ...after, hash: 'B'.repeat(43) } })).toMatchObject({
       fault: 'unlinked',
     })
-    expect(await verifyAudit(rest, { ...after, hash: 'B'.repeat(43) }, { after })).toMatchObject({ fault: 'rewritten' })
+    expect(await verifyAudit(rest, { head: { ...after, hash: 'B'.repeat(43) }, after })).toMatchObject({
+      fault: 'rewritten',
+    })
   })
 
   it('has a word for whatever it is given', async () => {
@@ -474,11 +488,11 @@ describe('checkpoints', () => {
     const newest = kept.find(({ seq }) => seq === 30)
     const head = await verifyCheckpoint(newest?.jws ?? '', await audit.publicKeys())
     expect(head).toEqual({ tenant, seq: 30, hash: newest?.hash })
-    expect(await verifyAudit(audit.exportLines(tenant), head)).toMatchObject({
+    expect(await verifyAudit(audit.exportLines({ tenant }), { head })).toMatchObject({
       covered: 30,
       uncovered: { from: 31, to: 35 },
     })
-    const now = await audit.checkpoint(tenant)
+    const now = await audit.checkpoint({ tenant })
     expect((await verifyCheckpoint(now?.jws ?? '', await audit.publicKeys())).seq).toBe(35)
     expect(JSON.stringify(await audit.publicKeys())).not.toContain('"d"')
     // Another process, the same key from a secret manager.
@@ -488,7 +502,7 @@ describe('checkpoints', () => {
   it('of other keys, and other tokens of the same key, are refused', async () => {
     const { audit, write } = world({ sign: await keyOf('ES256') })
     await write(1)
-    const { jws = '' } = (await audit.checkpoint(tenant)) ?? {}
+    const { jws = '' } = (await audit.checkpoint({ tenant })) ?? {}
     const others = await world({ sign: await keyOf('ES256') }).audit.publicKeys()
     const keys = await audit.publicKeys()
     const { privateKey, publicKey } = await generateKeyPair('ES256')

@@ -32,7 +32,7 @@ describe('the budget of an agent', () => {
 
   it('[G-02] for 5 admits 5 of 20 at once', async () => {
     const { agents, principalOf, run, executed } = await world()
-    await agents.update('acme', 'agent_a', { budget: { day: 50 } })
+    await agents.update('agent_a', { tenant: 'acme', budget: { day: 50 } })
     const principal = await principalOf({})
     const answers = await Promise.all(Array.from({ length: 20 }, () => run(principal, read(10))))
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(5)
@@ -66,9 +66,9 @@ describe('the budget of an agent', () => {
 
   it('[A-26] of 0 is nothing', async () => {
     const { agents, code } = await world()
-    await agents.update('acme', 'agent_a', { budget: { day: 0 } })
+    await agents.update('agent_a', { tenant: 'acme', budget: { day: 0 } })
     expect(await code(read(1))).toBe('budget_exceeded')
-    await agents.update('acme', 'agent_a', { budget: { request: 0 } })
+    await agents.update('agent_a', { tenant: 'acme', budget: { request: 0 } })
     expect(await code(read(1))).toBe('budget_exceeded')
   })
   it('[A-26 twin] that is not there has no limit; of agents it is the default', async () => {
@@ -82,7 +82,7 @@ describe('the budget of an agent', () => {
     ['undefined', { day: undefined } as object],
   ])('[G-16] that names %s has the default for what it leaves out', async (_, budget) => {
     const { agents, code } = await world()
-    await agents.update('acme', 'agent_a', { budget })
+    await agents.update('agent_a', { tenant: 'acme', budget })
     expect(await code(read(10_001))).toBe('budget_exceeded')
     expect(await code({ tool: 'data.read' })).toBe('cost_unknown')
     expect(await code(read(10_000))).toBe('ok')
@@ -91,14 +91,14 @@ describe('the budget of an agent', () => {
 
   it('[G-16 twin] that names all has that, also above the default', async () => {
     const { agents, code } = await world()
-    await agents.update('acme', 'agent_a', { budget: { day: 50_000 } })
+    await agents.update('agent_a', { tenant: 'acme', budget: { day: 50_000 } })
     expect(await code(read(50_000))).toBe('ok')
     expect(await code(read(1))).toBe('budget_exceeded')
   })
 
   it('[G-16][G-16 twin] of a child is spent of all above it, and is never more than the least that one of them has left', async () => {
     const { agents, code, grant, ledger, register, balance } = await world()
-    await agents.update('acme', 'agent_a', { budget: { day: 100 } })
+    await agents.update('agent_a', { tenant: 'acme', budget: { day: 100 } })
     await register('agent_b', 'acme', 'reader', { parent: 'agent_a', budget: { day: 90 } })
     await register('agent_c', 'acme', 'reader', { parent: 'agent_b' })
     const of = (agent: string) => ({ agent, role: 'reader' })
@@ -121,10 +121,10 @@ describe('the budget of an agent', () => {
     ] as const)
       expect(await spent(agent)).toBe(all)
     // Lowered above, it is lowered below.
-    await agents.update('acme', 'agent_a', { budget: { day: 46 } })
+    await agents.update('agent_a', { tenant: 'acme', budget: { day: 46 } })
     expect(await code(read(2), of('agent_c'))).toBe('budget_exceeded')
     await (await grant(read(1), of('agent_c'))).release()
-    await agents.update('acme', 'agent_a', { budget: { day: 1000, request: 3 } })
+    await agents.update('agent_a', { tenant: 'acme', budget: { day: 1000, request: 3 } })
     expect(await code(read(4), of('agent_c'))).toBe('budget_exceeded')
     expect(await balance()).toEqual([35, 10])
   })
@@ -164,7 +164,7 @@ describe('the budget of an agent', () => {
     // From before the policy was what it is; now no such token is issued.
     const limits = { budget: { day: 1e9, request: 1e9, month: 1e9 } }
     const boast = await principalOf({ limits })
-    await agents.update('acme', 'agent_a', { budget: { day: 1000, request: 800 } })
+    await agents.update('agent_a', { tenant: 'acme', budget: { day: 1000, request: 800 } })
     await expect(principalOf({ limits })).rejects.toMatchObject({ code: 'agent_limit_refused' })
     expect(await code(read(1001), boast)).toBe('budget_exceeded')
     expect(await code(read(801), boast)).toBe('budget_exceeded')

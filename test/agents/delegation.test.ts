@@ -7,7 +7,7 @@ import { AGENTS, DAY, LOGIN, type Scene, scene } from './identity.js'
 async function helped(world: Scene, role: 'reader' | 'writer' | 'executor' = 'writer', claims: object = {}) {
   const { id } = await world.register({ role })
   const { principal: subject } = await world.person(claims)
-  await world.agents.consent({ subject, agent: id, scopes: ['data:read'] })
+  await world.agents.consent(id, { subject, scopes: ['data:read'] })
   return { id, subject }
 }
 
@@ -17,11 +17,11 @@ describe('acting for a person', () => {
     const [writer, reader] = [await register({ role: 'writer' }), await register({ role: 'reader' })]
     const scopesOf = async (agent: string, held: string[], asked?: Array<'data:read' | 'data:write'>) => {
       const { principal: subject } = await person({ scopes: held })
-      return (await agents.exchange({ agent, subject, ...(asked && { scopes: asked }) })).scope
+      return (await agents.exchange(agent, { subject, ...(asked && { scopes: asked }) })).scope
     }
     const { principal } = await person({ scopes: ['data:read'] })
-    await agents.consent({ subject: principal, agent: writer.id, scopes: ['data:read', 'data:write'] })
-    await agents.consent({ subject: principal, agent: reader.id, scopes: ['data:read'] })
+    await agents.consent(writer.id, { subject: principal, scopes: ['data:read', 'data:write'] })
+    await agents.consent(reader.id, { subject: principal, scopes: ['data:read'] })
     const all = ['data:read', 'data:write', 'admin']
     // The person has less, the role has less, the wish is less.
     expect(await scopesOf(writer.id, ['data:read'])).toBe('data:read')
@@ -32,7 +32,7 @@ describe('acting for a person', () => {
       code: 'agent_scope_refused',
     })
     await expect(scopesOf(writer.id, ['admin'])).rejects.toMatchObject({ code: 'agent_scope_refused' })
-    const token = await agents.exchange({ agent: writer.id, subject: principal, scopes: ['data:read', 'data:write'] })
+    const token = await agents.exchange(writer.id, { subject: principal, scopes: ['data:read', 'data:write'] })
     expect(await call(token.access_token, { scopes: ['data:write'] })).toEqual([403, 'insufficient_scope'])
   })
 
@@ -40,8 +40,8 @@ describe('acting for a person', () => {
     const { agents, register, person, call, who } = scene()
     const { id } = await register()
     const { principal: subject } = await person()
-    await agents.consent({ subject, agent: id, scopes: ['data:read', 'data:write'] })
-    const { access_token } = await agents.exchange({ agent: id, subject })
+    await agents.consent(id, { subject, scopes: ['data:read', 'data:write'] })
+    const { access_token } = await agents.exchange(id, { subject })
     expect(await call(access_token, { scopes: ['data:write'], tenant: 'acme' })).toBe('ok')
     expect(await who(access_token)).toMatchObject({ sub: 'alice', client_id: id, claims: { act: { sub: id } } })
   })
@@ -51,19 +51,19 @@ describe('acting for a person', () => {
     const { id } = await register()
     const { principal: subject } = await person()
     const missing = { code: 'consent_missing' }
-    await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject(missing)
-    await agents.consent({ subject: (await person({ sub: 'bob' })).principal, agent: id, scopes: ['data:read'] })
-    await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject(missing)
-    const consent = await agents.consent({ subject, agent: id, scopes: ['data:read'], expiresIn: 60 })
-    expect(await agents.consents({ tenant: 'acme', iss: LOGIN, sub: 'alice' })).toEqual([consent])
-    expect((await agents.exchange({ agent: id, subject })).scope).toBe('data:read')
+    await expect(agents.exchange(id, { subject })).rejects.toMatchObject(missing)
+    await agents.consent(id, { subject: (await person({ sub: 'bob' })).principal, scopes: ['data:read'] })
+    await expect(agents.exchange(id, { subject })).rejects.toMatchObject(missing)
+    const consent = await agents.consent(id, { subject, scopes: ['data:read'], expiresIn: 60 })
+    expect(await agents.consents({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme' })).toEqual({ items: [consent] })
+    expect((await agents.exchange(id, { subject })).scope).toBe('data:read')
     advance(60)
-    await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject(missing)
-    expect(await agents.consents({ tenant: 'acme', iss: LOGIN, sub: 'alice' })).toEqual([])
-    await expect(agents.consent({ subject, agent: id, scopes: ['exec:sandbox' as never] })).rejects.toMatchObject({
+    await expect(agents.exchange(id, { subject })).rejects.toMatchObject(missing)
+    expect(await agents.consents({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme' })).toEqual({ items: [] })
+    await expect(agents.consent(id, { subject, scopes: ['exec:sandbox' as never] })).rejects.toMatchObject({
       code: 'agent_scope_refused',
     })
-    await expect(agents.consent({ subject, agent: id, scopes: ['data:read'], expiresIn: 91 * 86_400 })).rejects.toThrow(
+    await expect(agents.consent(id, { subject, scopes: ['data:read'], expiresIn: 91 * 86_400 })).rejects.toThrow(
       '"expiresIn"',
     )
   })
@@ -72,15 +72,15 @@ describe('acting for a person', () => {
     const world = scene()
     const { agents, call, advance } = world
     const { id, subject } = await helped(world)
-    const issue = async () => (await agents.exchange({ agent: id, subject })).access_token
+    const issue = async () => (await agents.exchange(id, { subject })).access_token
     const first = await issue()
-    await agents.withdraw({ tenant: 'acme', iss: LOGIN, sub: 'alice', agent: id })
+    await agents.withdraw(id, { tenant: 'acme', iss: LOGIN, sub: 'alice' })
     expect(await call(first)).toEqual([401, 'invalid_token'])
-    await agents.consent({ subject, agent: id, scopes: ['data:read'] })
+    await agents.consent(id, { subject, scopes: ['data:read'] })
     expect(await call(first)).toEqual([401, 'invalid_token'])
     const second = await issue()
     expect(await call(second)).toBe('ok')
-    await agents.consent({ subject, agent: id, scopes: ['data:read'], expiresIn: 60 })
+    await agents.consent(id, { subject, scopes: ['data:read'], expiresIn: 60 })
     expect(await call(second)).toEqual([401, 'invalid_token'])
     const third = await issue()
     expect(await call(third)).toBe('ok')
@@ -93,12 +93,12 @@ describe('acting for a person', () => {
     const { agents, advance, now, who } = world
     const { id, subject } = await helped(world)
     advance(600)
-    const { expires_in, access_token } = await agents.exchange({ agent: id, subject })
+    const { expires_in, access_token } = await agents.exchange(id, { subject })
     expect(expires_in).toBe(300)
     expect((await who(access_token)).expiresAt).toBe(subject.expiresAt)
     expect(now()).toBeLessThan(subject.expiresAt ?? 0)
     advance(300)
-    await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject({ code: 'delegation_refused' })
+    await expect(agents.exchange(id, { subject })).rejects.toMatchObject({ code: 'delegation_refused' })
   })
 
   it.each([
@@ -112,8 +112,8 @@ describe('acting for a person', () => {
   ])('is not had from %s', async (_, odd) => {
     const world = scene()
     const { id, subject } = await helped(world)
-    const wish = { agent: id, subject: { ...subject, ...odd } as Principal }
-    await expect(world.agents.exchange(wish)).rejects.toMatchObject({
+    const request = { subject: { ...subject, ...odd } as Principal }
+    await expect(world.agents.exchange(id, request)).rejects.toMatchObject({
       code: expect.stringMatching(/^(delegation_refused|agent_not_found)$/),
     })
   })
@@ -124,9 +124,9 @@ describe('acting for a person', () => {
     const { id, subject } = await helped(world)
     const asked = [await waiting({ agent: id }), await waiting({ agent: id, sub: 'bob' })]
     const below = await register({ role: 'reader' })
-    const first = (await agents.exchange({ agent: id, subject })).access_token
-    const second = (await agents.exchange({ agent: below.id, subject: await who(first) })).access_token
-    await open().endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
+    const first = (await agents.exchange(id, { subject })).access_token
+    const second = (await agents.exchange(below.id, { subject: await who(first) })).access_token
+    await open().endDelegations({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme' })
     for (const token of [first, second]) expect(await call(token)).toEqual([401, 'invalid_token'])
     expect(events.at(-1)).toEqual({ type: 'delegations_ended', tenant: 'acme', iss: LOGIN, sub: 'alice' })
     expect(await statuses(asked)).toEqual(['void', 'pending'])
@@ -136,9 +136,9 @@ describe('acting for a person', () => {
     const world = scene()
     const { agents, call } = world
     const { id, subject } = await helped(world)
-    const of = async (session: string) => (await agents.exchange({ agent: id, subject, session })).access_token
+    const of = async (session: string) => (await agents.exchange(id, { subject, session })).access_token
     const [phone, laptop] = [await of('phone'), await of('laptop')]
-    await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice', sid: 'phone' })
+    await agents.endDelegations({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme', sid: 'phone' })
     expect([await call(phone), await call(laptop)]).toEqual([[401, 'invalid_token'], 'ok'])
     await expect(of('phone')).rejects.toMatchObject({ code: 'delegation_refused' })
     expect(JSON.stringify(decodeJwt(laptop))).not.toContain('laptop')
@@ -149,16 +149,13 @@ describe('acting for a person', () => {
     const { agents, call, person } = world
     const { id, subject } = await helped(world)
     const bob = (await person({ sub: 'bob' })).principal
-    await agents.consent({ subject: bob, agent: id, scopes: ['data:read'] })
-    const [others, own] = [
-      await agents.exchange({ agent: id, subject: bob }),
-      await agents.issue({ tenant: 'acme', agent: id }),
-    ]
-    await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
+    await agents.consent(id, { subject: bob, scopes: ['data:read'] })
+    const [others, own] = [await agents.exchange(id, { subject: bob }), await agents.issue(id, { tenant: 'acme' })]
+    await agents.endDelegations({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme' })
     for (const { access_token } of [others, own]) expect(await call(access_token)).toBe('ok')
-    await expect(agents.exchange({ agent: id, subject })).rejects.toMatchObject({ code: 'delegation_refused' })
+    await expect(agents.exchange(id, { subject })).rejects.toMatchObject({ code: 'delegation_refused' })
     world.advance(1)
-    const again = await agents.exchange({ agent: id, subject: (await person()).principal })
+    const again = await agents.exchange(id, { subject: (await person()).principal })
     expect(await call(again.access_token)).toBe('ok')
   })
 
@@ -171,7 +168,7 @@ describe('acting for a person', () => {
       const { auth_time, iat, ...claims } = first.claims
       const since = { auth_time, iat }[claim]
       const subject = { ...first, claims: { ...claims, [claim]: since }, expiresAt: (first.expiresAt ?? 0) + 100 * DAY }
-      await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
+      await agents.endDelegations({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme' })
       const renewed = {
         ...subject,
         claims: { ...subject.claims, ...(claim === 'auth_time' && { iat: Number(iat) + DAY }) },
@@ -183,9 +180,8 @@ describe('acting for a person', () => {
         for (const back of [0, -DAY]) {
           advance(back)
           for (const one of [subject, renewed, unknown]) {
-            const wish = { subject: one, agent: id }
-            await expect(open().exchange(wish)).rejects.toMatchObject({ code: 'delegation_refused' })
-            await expect(open().consent({ ...wish, scopes: ['data:read'] })).rejects.toMatchObject({
+            await expect(open().exchange(id, { subject: one })).rejects.toMatchObject({ code: 'delegation_refused' })
+            await expect(open().consent(id, { subject: one, scopes: ['data:read'] })).rejects.toMatchObject({
               code: 'delegation_refused',
             })
           }
@@ -194,13 +190,13 @@ describe('acting for a person', () => {
       }
       // Nor does an end that is written by a clock that was set back.
       advance(-200 * DAY)
-      await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
+      await agents.endDelegations({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme' })
       advance(200 * DAY)
-      await expect(open().exchange({ subject, agent: id })).rejects.toMatchObject({ code: 'delegation_refused' })
+      await expect(open().exchange(id, { subject })).rejects.toMatchObject({ code: 'delegation_refused' })
       // Twin: who signs in after it, and consents anew where that is over.
       const { principal } = await person()
-      await agents.consent({ subject: principal, agent: id, scopes: ['data:read'] })
-      expect(await call((await agents.exchange({ subject: principal, agent: id })).access_token)).toBe('ok')
+      await agents.consent(id, { subject: principal, scopes: ['data:read'] })
+      expect(await call((await agents.exchange(id, { subject: principal })).access_token)).toBe('ok')
     },
   )
 
@@ -209,12 +205,12 @@ describe('acting for a person', () => {
     const { agents, advance } = world
     const { id, subject } = await helped(world)
     const lasting = { ...subject, expiresAt: (subject.expiresAt ?? 0) + 100 * DAY }
-    await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice', sid: 'phone' })
+    await agents.endDelegations({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme', sid: 'phone' })
     advance(2 * DAY)
-    await expect(agents.exchange({ agent: id, subject: lasting, session: 'phone' })).rejects.toMatchObject({
+    await expect(agents.exchange(id, { subject: lasting, session: 'phone' })).rejects.toMatchObject({
       code: 'delegation_refused',
     })
-    expect(await agents.exchange({ agent: id, subject: lasting, session: 'laptop' })).toBeTruthy()
+    expect(await agents.exchange(id, { subject: lasting, session: 'laptop' })).toBeTruthy()
   })
 
   it('[G-10] ends also where the token was being signed at that moment', async () => {
@@ -223,11 +219,11 @@ describe('acting for a person', () => {
     const { id, subject } = await helped(world)
     const issue = tokens.issue
     tokens.issue = async (wish) => {
-      await open().endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
+      await open().endDelegations({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme' })
       world.advance(5)
       return issue(wish)
     }
-    const { access_token } = await agents.exchange({ agent: id, subject })
+    const { access_token } = await agents.exchange(id, { subject })
     expect(await call(access_token)).toEqual([401, 'invalid_token'])
   })
 })
@@ -239,16 +235,16 @@ describe('an agent for which another one works', () => {
     const { id: executor, subject } = await helped(world, 'executor')
     const { id: writer } = await register({ role: 'writer' })
     const { id: reader } = await register({ role: 'reader' })
-    const first = await who((await agents.exchange({ agent: writer, subject: await own(world, writer) })).access_token)
+    const first = await who((await agents.exchange(writer, { subject: await own(world, writer) })).access_token)
     // The inner actor has data:write; the one that calls has not.
-    const { access_token } = await agents.exchange({ agent: reader, subject: first })
+    const { access_token } = await agents.exchange(reader, { subject: first })
     const principal = await who(access_token)
     expect(principal).toMatchObject({ sub: writer, client_id: reader, scopes: ['data:read'] })
     expect(principal.claims['act']).toEqual({ sub: reader, act: { sub: writer } })
     expect(await call(access_token, { scopes: ['data:write'] })).toEqual([403, 'insufficient_scope'])
     // For a person likewise.
-    const delegated = await who((await agents.exchange({ agent: executor, subject })).access_token)
-    const nested = await who((await agents.exchange({ agent: reader, subject: delegated })).access_token)
+    const delegated = await who((await agents.exchange(executor, { subject })).access_token)
+    const nested = await who((await agents.exchange(reader, { subject: delegated })).access_token)
     expect(nested).toMatchObject({ sub: 'alice', client_id: reader })
     expect(nested.claims['act']).toEqual({ sub: reader, act: { sub: executor } })
   })
@@ -257,7 +253,7 @@ describe('an agent for which another one works', () => {
     const world = scene()
     const { agents, register, call } = world
     const { id: writer } = await register({ role: 'writer' })
-    const { access_token } = await agents.exchange({ agent: writer, subject: await own(world, writer) })
+    const { access_token } = await agents.exchange(writer, { subject: await own(world, writer) })
     expect(await call(access_token, { scopes: ['data:write'] })).toBe('ok')
   })
 
@@ -268,27 +264,27 @@ describe('an agent for which another one works', () => {
     const ids = await Promise.all([1, 2, 3].map(async () => (await register({ role: 'writer' })).id))
     const [one = '', two = '', three = ''] = ids
     const limits = { budget: { day: 10 }, tools: ['a', 'b'] }
-    let subject = await who((await agents.issue({ tenant: 'acme', agent: reader, ...limits })).access_token)
-    await expect(agents.exchange({ agent: one, subject, scopes: ['data:write'] })).rejects.toMatchObject({
+    let subject = await who((await agents.issue(reader, { tenant: 'acme', ...limits })).access_token)
+    await expect(agents.exchange(one, { subject, scopes: ['data:write'] })).rejects.toMatchObject({
       code: 'agent_scope_refused',
     })
     advance(300)
     for (const agent of [one, two, three])
       subject = await who(
-        (await agents.exchange({ agent, subject, budget: { day: 99, request: 5 }, tools: ['b', 'c'] })).access_token,
+        (await agents.exchange(agent, { subject, budget: { day: 99, request: 5 }, tools: ['b', 'c'] })).access_token,
       )
     expect(subject.scopes).toEqual(['data:read'])
     expect(subject.claims['authorization_details']).toMatchObject([{ budget: { day: 10, request: 5 }, tools: ['b'] }])
     expect((subject.expiresAt ?? 0) - world.now()).toBe(600)
     expect(subject.claims['act']).toEqual({ sub: three, act: { sub: two, act: { sub: one } } })
-    await expect(agents.exchange({ agent: one, subject })).rejects.toMatchObject({ code: 'chain_too_deep' })
+    await expect(agents.exchange(one, { subject })).rejects.toMatchObject({ code: 'chain_too_deep' })
   })
 
   it('[G-12 twin] gets what both have', async () => {
     const world = scene()
     const { agents, register, call } = world
     const [one, two] = [await register(), await register()]
-    const { access_token } = await agents.exchange({ agent: two.id, subject: await own(world, one.id) })
+    const { access_token } = await agents.exchange(two.id, { subject: await own(world, one.id) })
     expect(await call(access_token, { scopes: ['data:write'] })).toBe('ok')
   })
 
@@ -297,14 +293,14 @@ describe('an agent for which another one works', () => {
     const { agents, register } = world
     const [one, two, foreign] = [await register(), await register(), await register({ tenant: 'globex' })]
     const subject = await own(world, one.id)
-    await expect(agents.exchange({ agent: foreign.id, subject })).rejects.toMatchObject({ code: 'agent_not_found' })
-    await agents.decommission('acme', one.id, { reason: 'done' })
-    await expect(agents.exchange({ agent: two.id, subject })).rejects.toMatchObject({ code: 'delegation_refused' })
+    await expect(agents.exchange(foreign.id, { subject })).rejects.toMatchObject({ code: 'agent_not_found' })
+    await agents.decommission(one.id, { tenant: 'acme', reason: 'done' })
+    await expect(agents.exchange(two.id, { subject })).rejects.toMatchObject({ code: 'delegation_refused' })
   })
 })
 
 const own = async ({ agents, who }: Scene, agent: string) =>
-  who((await agents.issue({ tenant: 'acme', agent })).access_token)
+  who((await agents.issue(agent, { tenant: 'acme' })).access_token)
 
 describe('the same subject at another issuer', () => {
   const ELSEWHERE = 'https://login.example.org'
@@ -315,41 +311,41 @@ describe('the same subject at another issuer', () => {
     const { id } = await it.register()
     const { principal: alice } = await it.person()
     const other = { ...alice, iss: ELSEWHERE }
-    const consent = await it.agents.consent({ subject: alice, agent: id, scopes: ['data:read'] })
+    const consent = await it.agents.consent(id, { subject: alice, scopes: ['data:read'] })
     return { ...it, id, alice, other, consent }
   }
 
   it('[G-18] has given no consent, sees none and takes none back', async () => {
     const { agents, id, other, alice, call } = await namesakes()
-    await expect(agents.exchange({ subject: other, agent: id })).rejects.toMatchObject({ code: 'consent_missing' })
-    const whose = { tenant: 'acme', iss: ELSEWHERE, sub: 'alice' }
-    expect(await agents.consents(whose)).toEqual([])
-    const { access_token } = await agents.exchange({ subject: alice, agent: id })
-    await agents.withdraw({ ...whose, agent: id })
-    await agents.endDelegations(whose)
-    await agents.endDelegations({ ...whose, sid: 'phone' })
+    await expect(agents.exchange(id, { subject: other })).rejects.toMatchObject({ code: 'consent_missing' })
+    const [person, of] = [{ iss: ELSEWHERE, sub: 'alice' }, { tenant: 'acme' }]
+    expect(await agents.consents(person, of)).toEqual({ items: [] })
+    const { access_token } = await agents.exchange(id, { subject: alice })
+    await agents.withdraw(id, { ...person, ...of })
+    await agents.endDelegations(person, of)
+    await agents.endDelegations(person, { ...of, sid: 'phone' })
     expect(await call(access_token)).toBe('ok')
     const since = { ...other, claims: { ...other.claims, auth_time: Number(other.claims['auth_time']) + 1 } }
-    await agents.consent({ subject: since, agent: id, scopes: ['data:write'] })
+    await agents.consent(id, { subject: since, scopes: ['data:write'] })
     expect(await call(access_token)).toBe('ok')
   })
 
   it('[G-18 twin] is the other person: each consent, and each end, is theirs', async () => {
     const { agents, id, alice, other, consent, call, who } = await namesakes()
-    const own = await agents.consent({ subject: other, agent: id, scopes: ['data:write'] })
-    expect(await agents.consents({ tenant: 'acme', iss: LOGIN, sub: 'alice' })).toEqual([consent])
-    expect(await agents.consents({ tenant: 'acme', iss: ELSEWHERE, sub: 'alice' })).toEqual([own])
+    const own = await agents.consent(id, { subject: other, scopes: ['data:write'] })
+    expect(await agents.consents({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme' })).toEqual({ items: [consent] })
+    expect(await agents.consents({ iss: ELSEWHERE, sub: 'alice' }, { tenant: 'acme' })).toEqual({ items: [own] })
     const [hers, theirs] = await Promise.all(
-      [alice, other].map(async (subject) => (await agents.exchange({ subject, agent: id })).access_token),
+      [alice, other].map(async (subject) => (await agents.exchange(id, { subject })).access_token),
     )
     // Who it is, an API can see: the token's own issuer is the agents'.
     expect((await who(`${theirs}`)).claims['sub_id']).toEqual({ format: 'iss_sub', iss: ELSEWHERE, sub: 'alice' })
-    await agents.endDelegations({ tenant: 'acme', iss: LOGIN, sub: 'alice' })
+    await agents.endDelegations({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme' })
     expect(await call(`${hers}`)).toEqual([401, 'invalid_token'])
     expect(await call(`${theirs}`)).toBe('ok')
     // Handed on, it is still theirs.
-    const { id: helper } = (await agents.list({ tenant: 'acme' })).agents[0] ?? { id }
-    const handed = await agents.exchange({ subject: await who(`${theirs}`), agent: helper })
+    const { id: helper } = (await agents.list({ tenant: 'acme' })).items[0] ?? { id }
+    const handed = await agents.exchange(helper, { subject: await who(`${theirs}`) })
     expect((await who(handed.access_token)).claims['sub_id']).toMatchObject({ iss: ELSEWHERE })
   })
 
@@ -359,7 +355,7 @@ describe('the same subject at another issuer', () => {
     await expect(approvals.decide(asked, { by: other, approve: true })).rejects.toMatchObject({
       code: 'approver_refused',
     })
-    expect((await approvals.pending({ tenant: 'acme', iss: ELSEWHERE, sub: 'alice' })).approvals).toEqual([])
+    expect((await approvals.pending({ tenant: 'acme', iss: ELSEWHERE, sub: 'alice' })).items).toEqual([])
     expect(await approvals.voidAll({ tenant: 'acme', iss: ELSEWHERE, sub: 'alice' })).toBe(0)
     await expect(approvals.pending({ tenant: 'acme', sub: 'alice' })).rejects.toThrow('"iss" and "sub"')
     const call = { tenant: 'acme', agent: id, sub: 'alice', tool: 'x', args: {} }
@@ -373,7 +369,7 @@ describe('the same subject at another issuer', () => {
 
   it('[G-18] inherits nothing from before issuers were noted: a token without one is refused', async () => {
     const { agents, id, alice, call } = await namesakes()
-    const { access_token } = await agents.exchange({ subject: alice, agent: id })
+    const { access_token } = await agents.exchange(id, { subject: alice })
     expect(await call(access_token)).toBe('ok')
     const principal = { ...alice, method: 'agent_token' as const, iss: AGENTS, client_id: id }
     const claims = decodeJwt(access_token)

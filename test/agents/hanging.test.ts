@@ -72,7 +72,7 @@ describe.each(troubles)('a part of others that %s', (_name, trouble) => {
     const asked = await comesTo(6, approvals.request(wish))
     expect(asked).toMatchObject({ id: expect.any(String) })
     expect(events.at(-1)).toMatchObject({ type: 'approval_unnotified', tenant: 'acme' })
-    expect((await approvals.pending({ tenant: 'acme' })).approvals).toHaveLength(1)
+    expect((await approvals.pending({ tenant: 'acme' })).items).toHaveLength(1)
   })
 
   it('[G-23] as isOwnerActive() or decide() is 503 in time, and lets nobody in', async () => {
@@ -141,7 +141,7 @@ describe.each(troubles)('a part of others that %s', (_name, trouble) => {
     await expect(
       comesTo(
         11,
-        ring.use('acme', () => 'never'),
+        ring.use({ tenant: 'acme' }, () => 'never'),
       ),
     ).rejects.toMatchObject({ code: 'key_ring_failed' })
   })

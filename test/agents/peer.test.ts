@@ -111,7 +111,7 @@ describe('a request from one agent to another', () => {
     expect(await send(stopped)).toBe(401)
     await agents.resume({ tenant: 'acme' })
     const ended = await signed()
-    await agents.decommission('acme', id, { reason: 'done' })
+    await agents.decommission(id, { tenant: 'acme', reason: 'done' })
     const outcome = await createPeerCheck({ audience: X, store, now })(ended)
     if (outcome.ok) throw new Error('accepted')
     expect(await outcome.response.json()).toEqual({

@@ -45,7 +45,7 @@ describe('a person', () => {
     const by = { ...base, ...changes }
     expect(isPerson(by)).toBe(false)
     const { agents, approvals } = await world()
-    await expect(agents.consent({ subject: by, agent: 'agent_a', scopes: ['data:read'] })).rejects.toMatchObject({
+    await expect(agents.consent('agent_a', { subject: by, scopes: ['data:read'] })).rejects.toMatchObject({
       code: 'delegation_refused',
     })
     const { id } = await approvals.request({ tenant: 'acme', agent: 'agent_a', tool: 't', args: {}, kind: 'admin' })
@@ -56,7 +56,7 @@ describe('a person', () => {
   it.each(people)('[G-17 twin] is: %s', async (_, changes) => {
     const by = { ...base, ...changes }
     const { agents, approvals } = await world()
-    await agents.consent({ subject: by, agent: 'agent_a', scopes: ['data:read'] })
+    await agents.consent('agent_a', { subject: by, scopes: ['data:read'] })
     const { id } = await approvals.request({ tenant: 'acme', agent: 'agent_a', tool: 't', args: {}, kind: 'admin' })
     expect(await approvals.decide(id, { by, approve: true })).toMatchObject({ status: 'approved' })
   })

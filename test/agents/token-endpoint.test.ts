@@ -91,7 +91,7 @@ describe('the token endpoint', () => {
       subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
     }
     expect(await ask(form)).toMatchObject({ status: 400, error: 'invalid_grant' })
-    await agents.consent({ subject, agent: id, scopes: ['data:read', 'data:write'] })
+    await agents.consent(id, { subject, scopes: ['data:read', 'data:write'] })
     const first = await ask({ ...form, scope: 'data:write data:read' })
     expect(first).toMatchObject({
       status: 200,
@@ -132,7 +132,7 @@ describe('the token endpoint', () => {
     await agents.stop({ tenant: 'acme' })
     expect(await ask({})).toMatchObject({ status: 400, error: 'unauthorized_client' })
     await agents.resume({ tenant: 'acme' })
-    await agents.decommission('acme', id, { reason: 'done' })
+    await agents.decommission(id, { tenant: 'acme', reason: 'done' })
     expect(await ask({})).toMatchObject({ status: 401, error: 'invalid_client' })
   })
 

@@ -8,7 +8,7 @@ describe('an agent’s token', () => {
   it('says who it is, in whose tenant, what it may, and is over in fifteen minutes', async () => {
     const { register, agents, who, call, advance, now } = scene()
     const { id } = await register({ budget: { day: 1000 } })
-    const token = await agents.issue({ tenant: 'acme', agent: id, budget: { day: 400 }, tools: ['notes.read'] })
+    const token = await agents.issue(id, { tenant: 'acme', budget: { day: 400 }, tools: ['notes.read'] })
     expect(token).toEqual({
       access_token: expect.any(String),
       token_type: 'Bearer',
@@ -46,7 +46,7 @@ describe('an agent’s token', () => {
   it('[G-03] opens no route beyond its scopes, and nothing is executed', async () => {
     const { register, agents, protect } = scene()
     const { id } = await register({ role: 'reader' })
-    const { access_token } = await agents.issue({ tenant: 'acme', agent: id })
+    const { access_token } = await agents.issue(id, { tenant: 'acme' })
     const write = vi.fn(() => new Response(null, { status: 204 }))
     const route = protect.handler({ scopes: ['data:write'], tenant: 'acme' }, write)
     const answer = await route(new Request(API, { headers: { Authorization: `Bearer ${access_token}` } }))
@@ -56,7 +56,7 @@ describe('an agent’s token', () => {
 
   it('[G-03 twin] opens those within', async () => {
     const { register, agents, call } = scene()
-    const { access_token } = await agents.issue({ tenant: 'acme', agent: (await register({ role: 'writer' })).id })
+    const { access_token } = await agents.issue((await register({ role: 'writer' })).id, { tenant: 'acme' })
     expect(await call(access_token, { scopes: ['data:write'], tenant: 'acme' })).toBe('ok')
     expect(await call(access_token, { scopes: ['data:write'], tenant: 'globex' })).toEqual([403, 'tenant_mismatch'])
   })
@@ -65,7 +65,7 @@ describe('an agent’s token', () => {
     const { register, agents, events } = scene()
     const { id } = await register({ role: 'reader' })
     for (const scopes of [['data:write'], ['data:read', 'data:write'], ['*'], []] as never[])
-      await expect(agents.issue({ tenant: 'acme', agent: id, scopes })).rejects.toMatchObject({
+      await expect(agents.issue(id, { tenant: 'acme', scopes })).rejects.toMatchObject({
         code: 'agent_scope_refused',
       })
     expect(events.at(-1)).toEqual({
@@ -79,24 +79,24 @@ describe('an agent’s token', () => {
   it('[A-54 twin] is issued with those of the role, or fewer', async () => {
     const { register, agents } = scene()
     const { id } = await register({ role: 'writer' })
-    expect((await agents.issue({ tenant: 'acme', agent: id, scopes: ['data:write'] })).scope).toBe('data:write')
-    expect((await agents.issue({ tenant: 'acme', agent: id })).scope).toBe('data:read data:write')
+    expect((await agents.issue(id, { tenant: 'acme', scopes: ['data:write'] })).scope).toBe('data:write')
+    expect((await agents.issue(id, { tenant: 'acme' })).scope).toBe('data:read data:write')
   })
 
   it('[G-08] does not raise its own scopes, budget or life, and opens no page where people do that', async () => {
     const { register, agents, call, who, events, heard } = scene()
     const { id } = await register({ role: 'reader', budget: { request: 10, day: 100 } })
-    const { access_token } = await agents.issue({ tenant: 'acme', agent: id })
+    const { access_token } = await agents.issue(id, { tenant: 'acme' })
     const subject = await who(access_token)
-    const asked = { tenant: 'acme', agent: id }
-    await expect(agents.issue({ ...asked, expiresIn: 901 })).rejects.toMatchObject({ code: 'agent_limit_refused' })
-    await expect(agents.issue({ ...asked, budget: { day: 101 } })).rejects.toMatchObject({
+    const asked = { tenant: 'acme' }
+    await expect(agents.issue(id, { ...asked, expiresIn: 901 })).rejects.toMatchObject({ code: 'agent_limit_refused' })
+    await expect(agents.issue(id, { ...asked, budget: { day: 101 } })).rejects.toMatchObject({
       code: 'agent_limit_refused',
     })
-    await expect(agents.exchange({ agent: id, subject, scopes: ['data:write'] })).rejects.toMatchObject({
+    await expect(agents.exchange(id, { subject, scopes: ['data:write'] })).rejects.toMatchObject({
       code: 'agent_scope_refused',
     })
-    await expect(agents.consent({ agent: id, subject, scopes: ['data:read'] })).rejects.toMatchObject({
+    await expect(agents.consent(id, { subject, scopes: ['data:read'] })).rejects.toMatchObject({
       code: 'delegation_refused',
     })
     expect(events.filter(({ type }) => type === 'agent_token_refused')).toHaveLength(3)
@@ -111,7 +111,7 @@ describe('an agent’s token', () => {
     const { register, agents, call } = scene()
     const { id } = await register({ budget: { request: 10, day: 100 } })
     const less = { scopes: ['data:read'], budget: { day: 100 }, expiresIn: 60 } as const
-    const { access_token, expires_in } = await agents.issue({ tenant: 'acme', agent: id, ...less })
+    const { access_token, expires_in } = await agents.issue(id, { tenant: 'acme', ...less })
     expect([expires_in, await call(access_token, { scopes: ['data:read'] })]).toEqual([60, 'ok'])
   })
 
@@ -124,19 +124,19 @@ describe('an agent’s token', () => {
   ])('is not issued with a wish that cannot be, which is named: %s', async (field, wrong) => {
     const { register, agents } = scene()
     const { id } = await register()
-    await expect(agents.issue({ tenant: 'acme', agent: id, ...(wrong as object) })).rejects.toThrow(`"${field}"`)
+    await expect(agents.issue(id, { tenant: 'acme', ...(wrong as object) })).rejects.toThrow(`"${field}"`)
   })
 
   it('[G-11] for one API is nothing to another', async () => {
     const { register, agents, call, other } = scene()
     const { id } = await register()
-    const here = await agents.issue({ tenant: 'acme', agent: id })
-    expect((await agents.issue({ tenant: 'acme', agent: id, resource: API })).access_token).toBeTruthy()
-    const there = await agents.issue({ tenant: 'acme', agent: id, resource: OTHER })
+    const here = await agents.issue(id, { tenant: 'acme' })
+    expect((await agents.issue(id, { tenant: 'acme', resource: API })).access_token).toBeTruthy()
+    const there = await agents.issue(id, { tenant: 'acme', resource: OTHER })
     // As it would be if the first API passed on what it was sent.
     expect(await call(here.access_token, {}, {}, other, OTHER)).toEqual([401, 'invalid_token'])
     expect(await call(there.access_token)).toEqual([401, 'invalid_token'])
-    await expect(agents.issue({ tenant: 'acme', agent: id, resource: 'https://evil.example' })).rejects.toMatchObject({
+    await expect(agents.issue(id, { tenant: 'acme', resource: 'https://evil.example' })).rejects.toMatchObject({
       code: 'agent_target_refused',
     })
   })
@@ -144,7 +144,7 @@ describe('an agent’s token', () => {
   it('[G-11 twin] opens the API that it is for', async () => {
     const { register, agents, call, other } = scene()
     const { id } = await register()
-    const there = await agents.issue({ tenant: 'acme', agent: id, resource: OTHER })
+    const there = await agents.issue(id, { tenant: 'acme', resource: OTHER })
     expect(await call(there.access_token, {}, {}, other, OTHER)).toBe('ok')
   })
 
@@ -154,8 +154,8 @@ describe('an agent’s token', () => {
     const { id } = await register({ key })
     const forged = { act: { sub: 'agent_boss' }, tenant: 'globex', role: 'executor', scope: 'exec:sandbox' }
     const { tenant } = await agents.authenticate(await assertion(key, id, now(), forged))
-    await expect(agents.issue({ agent: id, ...forged, tenant })).rejects.toThrow('"act" is not known here')
-    const { access_token } = await agents.issue({ agent: id, tenant })
+    await expect(agents.issue(id, { ...forged, tenant })).rejects.toThrow('"act" is not known here')
+    const { access_token } = await agents.issue(id, { tenant })
     const headers = { 'X-Actor': 'agent_boss', 'X-On-Behalf-Of': 'alice', Act: '{"sub":"agent_boss"}' }
     const principal = await who(access_token, headers)
     expect(principal).toMatchObject({ sub: id, client_id: id, tenant: 'acme', scopes: ['data:read', 'data:write'] })
@@ -167,7 +167,7 @@ describe('an agent’s token', () => {
     const { register, agents, call, now } = scene()
     const key = await agentKey()
     const { id } = await register({ key })
-    const { access_token } = await agents.issue({ tenant: 'acme', agent: id })
+    const { access_token } = await agents.issue(id, { tenant: 'acme' })
     const forged = await new SignJWT({
       ...decodeJwt(access_token),
       act: { sub: 'agent_boss' },
@@ -183,8 +183,8 @@ describe('an agent’s token', () => {
     const { register, agents, who, person, events } = scene()
     const { id } = await register()
     const { principal: subject } = await person()
-    await agents.consent({ subject, agent: id, scopes: ['data:read'] })
-    const { access_token } = await agents.exchange({ agent: id, subject })
+    await agents.consent(id, { subject, scopes: ['data:read'] })
+    const { access_token } = await agents.exchange(id, { subject })
     expect(await who(access_token)).toMatchObject({ sub: 'alice', client_id: id, claims: { act: { sub: id } } })
     expect(events.at(-1)).toMatchObject({ type: 'agent_token_issued', agent: id, sub: 'alice', chain: [id] })
   })
@@ -193,10 +193,10 @@ describe('an agent’s token', () => {
     const { register, agents, call, person } = scene()
     const { id } = await register()
     const { principal: subject } = await person()
-    await agents.consent({ subject, agent: id, scopes: ['data:write'] })
+    await agents.consent(id, { subject, scopes: ['data:write'] })
     const requirements = { methods: ['session_cookie', 'access_token'] } as const
-    const own = await agents.issue({ tenant: 'acme', agent: id })
-    const delegated = await agents.exchange({ agent: id, subject })
+    const own = await agents.issue(id, { tenant: 'acme' })
+    const delegated = await agents.exchange(id, { subject })
     for (const { access_token } of [own, delegated])
       expect(await call(access_token, requirements)).toEqual([403, 'credential_not_accepted'])
   })
@@ -225,7 +225,7 @@ describe('an agent’s token', () => {
     const { register, agents, call, who, proof } = scene()
     const key = await agentKey()
     const { id } = await register({ key })
-    const token = await agents.issue({ tenant: 'acme', agent: id, bindTo: 'key' })
+    const token = await agents.issue(id, { tenant: 'acme', bindTo: 'key' })
     const { access_token } = token
     expect(token.token_type).toBe('DPoP')
     expect(await call(access_token)).toEqual([401, 'invalid_token'])
@@ -235,17 +235,17 @@ describe('an agent’s token', () => {
     })
     expect(await call(access_token, {}, await withProof(await agentKey()))).toEqual([401, 'invalid_dpop_proof'])
     expect(await who(access_token, await withProof(key))).toMatchObject({ method: 'agent_token', bound: 'dpop' })
-    await agents.decommission('acme', id, { reason: 'done' })
+    await agents.decommission(id, { tenant: 'acme', reason: 'done' })
     expect(await call(access_token, {}, await withProof(key))).toEqual([401, 'invalid_token'])
   })
 
   it('is refused alike, whatever is wrong with it', async () => {
     const { register, agents, ask, advance } = scene()
     const [ended, late] = [await register(), await register()]
-    const first = await agents.issue({ tenant: 'acme', agent: late.id, expiresIn: 60 })
+    const first = await agents.issue(late.id, { tenant: 'acme', expiresIn: 60 })
     advance(120)
-    const second = await agents.issue({ tenant: 'acme', agent: ended.id })
-    await agents.decommission('acme', ended.id, { reason: 'done' })
+    const second = await agents.issue(ended.id, { tenant: 'acme' })
+    await agents.decommission(ended.id, { tenant: 'acme', reason: 'done' })
     const answers = await Promise.all(
       [first, second].map(async ({ access_token }) => {
         const outcome = await ask(access_token)
@@ -261,7 +261,7 @@ describe('an agent’s token', () => {
     const { register, agents, call, store } = scene()
     const parent = await register()
     const { id } = await register({ parent: parent.id })
-    const { access_token } = await agents.issue({ tenant: 'acme', agent: id })
+    const { access_token } = await agents.issue(id, { tenant: 'acme' })
     let waiting = 0
     let most = 0
     const real = store.get

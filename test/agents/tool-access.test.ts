@@ -515,9 +515,9 @@ describe('an approval', () => {
     const dear = { ...replace, estimate: 9000 }
     const { id } = await asked(grant(dear, forAlice))
     await approve(id)
-    await agents.update('acme', 'agent_a', { budget: { day: 100 } })
+    await agents.update('agent_a', { tenant: 'acme', budget: { day: 100 } })
     expect(await code({ ...dear, approval: id }, forAlice)).toBe('budget_exceeded')
-    await agents.update('acme', 'agent_a', { budget: { day: 9000 } })
+    await agents.update('agent_a', { tenant: 'acme', budget: { day: 9000 } })
     expect(await code({ ...dear, approval: id }, forAlice)).toBe('ok')
   })
   it('is not asked for where the call could not be made anyhow', async () => {
@@ -535,7 +535,7 @@ describe('an approval', () => {
     ['[G-14] is taken back when its tenant is stopped at that moment', ({ stop }) => stop({ tenant: 'acme' })],
     [
       '[G-14] is taken back when its agent is ended at that moment',
-      ({ decommission }) => decommission('acme', 'agent_a', { reason: 'done' }),
+      ({ decommission }) => decommission('agent_a', { tenant: 'acme', reason: 'done' }),
     ],
     ['[G-14 twin] waits when nothing is ended', undefined],
   ])('%s', async (_, end) => {
@@ -547,13 +547,13 @@ describe('an approval', () => {
       return request(...asked)
     })
     expect(await code(replace, forAlice)).toBe(end ? 'invalid_token' : 'approval_required')
-    const pending = async (agent: string) => (await approvals.pending({ tenant: 'acme', agent })).approvals.length
+    const pending = async (agent: string) => (await approvals.pending({ tenant: 'acme', agent })).items.length
     expect(await pending('agent_a')).toBe(end ? 0 : 1)
   })
 })
 
 type Stop = (which: { tenant: string }) => Promise<void>
-type Decommission = (tenant: string, id: string, options: { reason: string }) => Promise<void>
+type Decommission = (id: string, options: { tenant: string; reason: string }) => Promise<void>
 
 /** Three processes, as far as they share nothing but the store. */
 async function threeSides() {

@@ -96,7 +96,7 @@ export async function world(
   const register = (id: string, tenant: string, role: string, more: { budget?: Budget; parent?: string } = {}) =>
     once(id, async () => {
       // Perhaps by another process.
-      if (await agents.find(tenant, id)) return
+      if (await agents.get(id, { tenant })) return
       await agents.register({ id, tenant, owner: 'ops', role, publicKey, ...more })
     })
   await register(usually.agent, usually.tenant, usually.role)
@@ -115,16 +115,15 @@ export async function world(
     const { agent, role, tenant, sub, limits, mtls } = { ...usually, ...caller }
     await register(agent, tenant, role)
     const allowed = roles[role] ?? []
-    const wish = {
-      agent,
+    const request = {
       scopes: caller.scopes ?? usual.filter((scope) => allowed.includes(scope)),
       ...limits,
       ...(mtls && { bindTo: { 'x5t#S256': thumbprint } }),
     }
-    if (sub === undefined) return (await agents.issue({ ...wish, tenant })).access_token
+    if (sub === undefined) return (await agents.issue(agent, { ...request, tenant })).access_token
     const subject = await personOf(sub, tenant, [...allowed])
-    await once(`${sub} of ${tenant} to ${agent}`, () => agents.consent({ subject, agent, scopes: allowed }))
-    return (await agents.exchange({ ...wish, subject })).access_token
+    await once(`${sub} of ${tenant} to ${agent}`, () => agents.consent(agent, { subject, scopes: allowed }))
+    return (await agents.exchange(agent, { ...request, subject })).access_token
   }
 
   const requestOf = async (caller: Caller, body: unknown): Promise<Request> =>
@@ -196,7 +195,7 @@ export async function world(
     },
     /** The audit trail without the links of its chain. */
     async rows(tenant = usually.tenant) {
-      const { rows } = await audit.read({ tenant })
+      const { items: rows } = await audit.read({ tenant })
       return rows.map(({ seq: _, at: __, prev: ___, hash: ____, v: _____, ...entry }: AuditRow) => entry)
     },
     balance: (

@@ -161,9 +161,9 @@ describe('an agent of the demo', () => {
     const { body } = await ask(alice, 'GET', '/audit/result')
     expect(body.result).toMatchObject({ ok: true, covered: body.kept })
     const lines = (await ask(bob, 'GET', '/audit')).body.trim().split('\n')
-    expect(await verifyAudit(lines, desk.registry.keptHead(tenant))).toMatchObject({ ok: true })
+    expect(await verifyAudit(lines, { head: desk.registry.keptHead(tenant) })).toMatchObject({ ok: true })
     lines[2] = lines[2].replace('allowed', 'refused')
-    expect(await verifyAudit(lines, desk.registry.keptHead(tenant))).toMatchObject({ ok: false, seq: 3 })
+    expect(await verifyAudit(lines, { head: desk.registry.keptHead(tenant) })).toMatchObject({ ok: false, seq: 3 })
   })
 
   it('is at an end where it is decommissioned, or all are stopped, in the middle of its work', async () => {
@@ -256,7 +256,7 @@ describe('an agent of the demo', () => {
       expect((await ask('', method, path)).status).toBe(401)
     }
     expect((await look(mallory)).agents).toEqual([])
-    const { access_token } = await desk.registry.agents.issue({ tenant, agent: id })
+    const { access_token } = await desk.registry.agents.issue(id, { tenant })
     expect((await ask(access_token, 'DELETE', `/${id}`)).body.error).toBe('credential_not_accepted')
     for (const more of [{ owner: 'bob' }, { tenant: 'elsewhere' }, { scopes: ['admin'] }, { role: 'admin' }])
       expect((await ask(alice, 'POST', '', { name: 'odd', role: 'reader', budget: 1, ...more })).status).toBe(400)

@@ -47,12 +47,12 @@ describe('the keys of one person in the demo', () => {
     const answers = await Promise.all(Array.from({ length: 60 }, (_, at) => create(at % 2 ? first : second)))
     const made = answers.filter(({ status }) => status === 201)
     expect([made.length, answers.filter(({ body }) => body.error === 'too_many_keys').length]).toEqual([20, 40])
-    const working = (await keys.list({ tenant: 'looking-glass', owner: 'alice', limit: 100 })).keys.filter(
+    const working = (await keys.list({ tenant: 'looking-glass', owner: 'alice', limit: 100 })).items.filter(
       ({ revokedAt }) => revokedAt === undefined,
     )
     expect(working).toHaveLength(20)
     // Whoever asks on and on leaves nothing behind.
-    const rows = async () => (await keys.list({ tenant: 'looking-glass', owner: 'alice', limit: 100 })).keys.length
+    const rows = async () => (await keys.list({ tenant: 'looking-glass', owner: 'alice', limit: 100 })).items.length
     const before = await rows()
     expect((await create(first)).status).toBe(409)
     expect(await rows()).toBe(before)

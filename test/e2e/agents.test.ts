@@ -57,7 +57,9 @@ describe('a person at the agents console', () => {
     const id = `${await agent.getAttribute('id')}`
     await expect.poll(focused).toBe(id)
     // What the registry knows of its key is the public half.
-    expect(Object.keys((await demo.agents.agents.find('looking-glass', id))?.publicKey ?? {})).not.toContain('d')
+    expect(Object.keys((await demo.agents.agents.get(id, { tenant: 'looking-glass' }))?.publicKey ?? {})).not.toContain(
+      'd',
+    )
     await agent.getByRole('button', { name: 'Let it act for you' }).click()
     await button(page, 'Allow').click()
     await agent.getByText('yes, until you withdraw it').waitFor()

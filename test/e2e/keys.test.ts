@@ -224,7 +224,7 @@ describe('a person at the key console', () => {
   }
 
   it('creates a key, copies it, tries it, rotates it with grace, revokes it, and sees what became of it', async () => {
-    await demo.keys.revokeOwner({ tenant, owner: 'alice' })
+    await demo.keys.revokeOwner('alice', { tenant })
     const before = await use()
     await page.reload()
     await page.locator('#keys').getByLabel('Name').fill('Nightly backup')

@@ -42,7 +42,7 @@ async function people({ store }: ReturnType<typeof bendable>, now: () => number)
     claims: { tenant: 'acme', auth_time: now() },
   })
   const subject = await it.who(access_token)
-  await it.agents.consent({ subject, agent: 'agent_a', scopes: ['data:read'] })
+  await it.agents.consent('agent_a', { subject, scopes: ['data:read'] })
   return { ...it, subject }
 }
 
@@ -81,7 +81,7 @@ export const kinds: readonly Kind[] = [
         metadata: { team: 'a' },
       })
       return async () => {
-        const result = await keys.verify(key, new Request('https://api.example'))
+        const result = await keys.verify(key, { request: new Request('https://api.example') })
         return result.ok ? result.record.name : result.detail
       }
     },
@@ -129,7 +129,7 @@ export const kinds: readonly Kind[] = [
     kind: 'agent',
     async write(shelf, now) {
       const { agents } = await people(shelf, now)
-      return () => agents.find('acme', 'agent_a')
+      return () => agents.get('agent_a', { tenant: 'acme' })
     },
   },
   {
@@ -144,7 +144,7 @@ export const kinds: readonly Kind[] = [
     kind: 'agent-consent',
     async write(shelf, now) {
       const { agents, subject } = await people(shelf, now)
-      return async () => (await agents.exchange({ subject, agent: 'agent_a', scopes: ['data:read'] })).scope
+      return async () => (await agents.exchange('agent_a', { subject, scopes: ['data:read'] })).scope
     },
   },
   {
@@ -154,11 +154,11 @@ export const kinds: readonly Kind[] = [
     unversioned: (value) => JSON.stringify(JSON.parse(value).epoch),
     async write(shelf, now) {
       const it = await people(shelf, now)
-      await it.agents.endDelegations({ tenant: 'acme', iss: `${it.subject.iss}`, sub: 'alice' })
+      await it.agents.endDelegations({ iss: `${it.subject.iss}`, sub: 'alice' }, { tenant: 'acme' })
       const { agents } = it
       // Who has signed in since.
       const subject = { ...it.subject, claims: { ...it.subject.claims, auth_time: now() + 1 } }
-      const { access_token } = await agents.exchange({ subject, agent: 'agent_a', scopes: ['data:read'] })
+      const { access_token } = await agents.exchange('agent_a', { subject, scopes: ['data:read'] })
       return async () => {
         const outcome = await it.ask(access_token)
         return outcome.ok ? outcome.principal.sub : outcome.response.status
@@ -207,7 +207,7 @@ export const kinds: readonly Kind[] = [
     async write({ store }, now) {
       const audit = createAudit({ store, now })
       await audit.append({ tenant: 'acme', agent: 'agent_a', action: 'tool:x', decision: 'allowed' })
-      return () => createAudit({ store, now }).checkpoint('acme')
+      return () => createAudit({ store, now }).checkpoint({ tenant: 'acme' })
     },
   },
   {
@@ -215,7 +215,7 @@ export const kinds: readonly Kind[] = [
     async write({ store }, now) {
       const audit = createAudit({ store, now })
       await audit.append({ tenant: 'acme', agent: 'agent_a', action: 'tool:x', decision: 'allowed', reason: 'policy' })
-      return async () => (await audit.read({ tenant: 'acme' })).rows.map(({ seq, action }) => [seq, action])
+      return async () => (await audit.read({ tenant: 'acme' })).items.map(({ seq, action }) => [seq, action])
     },
   },
   {

@@ -37,7 +37,7 @@ describe('a checkpoint', async () => {
   const { key } = await agentKey()
   const audit = createAudit({ store: memoryStore({ now }), sign: key, now })
   await audit.append({ tenant: 'acme', action: 'tool:x', decision: 'allowed' })
-  const { jws = '' } = (await audit.checkpoint('acme')) ?? {}
+  const { jws = '' } = (await audit.checkpoint({ tenant: 'acme' })) ?? {}
   const keys = await audit.publicKeys()
 
   const signed = async (change: (payload: Record<string, unknown>) => object) => {
@@ -67,7 +67,7 @@ describe('an agent’s token', () => {
   async function tokenOf(change: (details: Record<string, unknown>) => Record<string, unknown>) {
     const it = scene({ now })
     const { id } = await it.register({ id: 'agent_a' })
-    const { access_token } = await it.agents.issue({ tenant: 'acme', agent: id, scopes: ['data:read'] })
+    const { access_token } = await it.agents.issue(id, { tenant: 'acme', scopes: ['data:read'] })
     const { authorization_details: [details] = [], ...claims } = decodeJwt<{
       authorization_details: Record<string, unknown>[]
       tenant: string

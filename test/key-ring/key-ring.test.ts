@@ -21,7 +21,7 @@ const said = async (work: Promise<unknown>) =>
 describe('a key ring', () => {
   it('does nothing before it is asked, and hands out what was put into the vault by hand', async () => {
     const { vendor, secrets, call, words, ring } = ringWorld()
-    const missing = await ring.use('acme', () => 'never').catch((error: unknown) => error)
+    const missing = await ring.use({ tenant: 'acme' }, () => 'never').catch((error: unknown) => error)
     expect(missing).toMatchObject({ code: 'provider_key_missing' })
     expect(agentAnswer(missing).status).toBe(503)
     const byHand = await (await vendor.fetch(post('by hand'))).json()
@@ -268,7 +268,7 @@ describe('a key ring', () => {
     await ring.rotate()
     await ring.rotate()
     expect(vendor.live()).toHaveLength(2)
-    const answer = await ring.use('acme', async (secret) => {
+    const answer = await ring.use({ tenant: 'acme' }, async (secret) => {
       if (vendor.live().length === 2) await ring.rotate({ overlap: 0 })
       return chat(vendor.fetch, secret)
     })
@@ -324,7 +324,7 @@ describe('a key ring', () => {
     await ring.rotate()
     let calls = 0
     const failing = (error: unknown) =>
-      ring.use('acme', () => {
+      ring.use({ tenant: 'acme' }, () => {
         calls++
         throw error
       })
@@ -338,7 +338,7 @@ describe('a key ring', () => {
     expect(calls).toBe(4)
     const own = open({ isRefused: (outcome) => outcome === 'API key not valid' })
     const old = vendor.keys[0]?.secret
-    expect(await own.use('acme', (secret) => (secret === old ? 'fine' : 'API key not valid'))).toBe('fine')
+    expect(await own.use({ tenant: 'acme' }, (secret) => (secret === old ? 'fine' : 'API key not valid'))).toBe('fine')
   })
 
   it('gives each tenant keys of its own where asked to', async () => {
@@ -402,15 +402,15 @@ describe('a key ring', () => {
       'vendor.umbrella': 'VENDOR_KEY_EMPTY',
     })
     const ring = open({ vault })
-    expect(await ring.use('acme', (secret) => secret === key)).toBe(true)
+    expect(await ring.use({ tenant: 'acme' }, (secret) => secret === key)).toBe(true)
     const works = [ring.rotate(), ring.step(), vault.write('vendor', key), vault.delete('vendor')]
     for (const refusal of await Promise.all(works.map(said)))
       expect(refusal).toMatchObject({ code: 'vault_read_only', retryable: false })
     expect(vendor.keys).toEqual([])
     const own = open({ vault, tenants: 'separate' })
-    expect(await own.use('acme', (secret) => secret === key)).toBe(true)
+    expect(await own.use({ tenant: 'acme' }, (secret) => secret === key)).toBe(true)
     for (const tenant of ['umbrella', 'other', 'constructor'])
-      expect(await said(own.use(tenant, () => 'never'))).toMatchObject({ code: 'provider_key_missing' })
+      expect(await said(own.use({ tenant }, () => 'never'))).toMatchObject({ code: 'provider_key_missing' })
     environment['VENDOR_KEY'] = undefined
     expect(await vault.read('vendor')).toBeUndefined()
   })

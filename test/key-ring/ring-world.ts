@@ -77,7 +77,7 @@ export function ringWorld() {
     },
     /** The id of the key that the vendor saw, or its status. */
     async call(ring = open(), tenant = 'acme') {
-      const response = await ring.use(tenant, (secret) => chat(vendor.fetch, secret))
+      const response = await ring.use({ tenant }, (secret) => chat(vendor.fetch, secret))
       return response.ok ? ((await response.json()) as { key: string }).key : response.status
     },
     states: async (ring = open()) => (await ring.status()).keys.map(({ state }) => state).sort(),

@@ -22,7 +22,7 @@ it('a page of many keys takes a few connections, and is in order', async () => {
   const keys = createApiKeys({ store, prefix: 'test', scopes: ['a'] })
   for (let at = 0; at < 200; at++) await keys.create({ tenant: 'acme', owner: 'alice', name: `${at}`, scopes: ['a'] })
   seen.most = 0
-  expect((await keys.list({ tenant: 'acme', limit: 1000 })).keys).toHaveLength(200)
+  expect((await keys.list({ tenant: 'acme', limit: 1000 })).items).toHaveLength(200)
   expect(seen.most).toBeLessThanOrEqual(16)
   expect(seen.most).toBeGreaterThan(1)
 })

@@ -304,7 +304,7 @@ describe('an agent', () => {
   it('is refused on the next request when it has been decommissioned', async () => {
     const { id, client } = await agent('reader')
     await client.listTools()
-    await agents.decommission('acme', id, { reason: 'gone' })
+    await agents.decommission(id, { tenant: 'acme', reason: 'gone' })
     answers.length = 0
     await expect(notesOf(client)).rejects.toThrow(UnauthorizedError)
     expect(answers).toEqual([expect.stringMatching(/^401 Bearer error="invalid_token"/)])
@@ -312,7 +312,7 @@ describe('an agent', () => {
 
   it('is refused with a token for another API', async () => {
     const { id } = await agent('reader')
-    const { access_token } = await agents.issue({ tenant: 'acme', agent: id })
+    const { access_token } = await agents.issue(id, { tenant: 'acme' })
     expect((await post(enveloped('tools/list'), access_token)).status).toBe(401)
   })
 })

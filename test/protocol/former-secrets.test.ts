@@ -126,7 +126,7 @@ const secrets: Record<string, Secret> = {
       const audit = createAudit({ store: memoryStore({ now }), sign: key, onEvent, now })
       return async () => {
         await audit.append({ tenant: 'acme', sub: 'alice', action: 'x', decision: 'allowed' })
-        return signedBy(`${(await audit.checkpoint('acme'))?.jws}`)
+        return signedBy(`${(await audit.checkpoint({ tenant: 'acme' }))?.jws}`)
       }
     },
   },

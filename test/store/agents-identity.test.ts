@@ -41,12 +41,12 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
       const agent = await register()
       const child = await register({ parent: agent.id })
       const tokens = await Promise.all(
-        [agent, child].map(async ({ id }) => (await side(turn + 1).agents.issue({ tenant, agent: id })).access_token),
+        [agent, child].map(async ({ id }) => (await side(turn + 1).agents.issue(id, { tenant })).access_token),
       )
       for (const token of tokens) expect(await everywhere(token)).toEqual(taken)
       const lines = [{ subject: `agent:${child.id}` as const, window: 'day' as const }]
       await side(1).ledger.reserve({ tenant, id: crypto.randomUUID(), lines, amount: 5, ttl: 600 })
-      await side(turn).agents.decommission(tenant, agent.id, { reason: 'done' })
+      await side(turn).agents.decommission(agent.id, { tenant, reason: 'done' })
       for (const token of tokens) expect(await everywhere(token)).toEqual(refused)
       expect((await side(2).ledger.read(tenant, { subject: `agent:${child.id}`, window: 'day' })).held).toBe(0)
     }
@@ -57,11 +57,11 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
       const { id: parent } = await register()
       await Promise.allSettled([
         ...Array.from({ length: 6 }, async (_, at) => side(at).register({ tenant, key, parent })),
-        side(turn).agents.decommission(tenant, parent, { reason: 'done' }),
+        side(turn).agents.decommission(parent, { tenant, reason: 'done' }),
       ])
       const { ids } = await (opened[0] as OpenStore).store.list('agent-above', parent)
       for (const { id } of ids)
-        expect((await side(1).agents.find(tenant, id))?.decommissionedAt).toEqual(expect.any(Number))
+        expect((await side(1).agents.get(id, { tenant }))?.decommissionedAt).toEqual(expect.any(Number))
     }
   })
 
@@ -74,7 +74,7 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
 
   it('[G-14] stops a tenant on every side, and lets new tokens in afterwards', async () => {
     const { id } = await register()
-    const issue = async () => (await side(1).agents.issue({ tenant, agent: id })).access_token
+    const issue = async () => (await side(1).agents.issue(id, { tenant })).access_token
     const before = await issue()
     await side(2).agents.stop({ tenant })
     expect(await everywhere(before)).toEqual(refused)
@@ -86,19 +86,19 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
   it('[G-10] ends what agents do for a person on every side', async () => {
     const { id } = await register()
     const { principal: subject } = await side(2).person({ tenant, scopes: ['data:read'] })
-    await side(0).agents.consent({ subject, agent: id, scopes: ['data:read'] })
-    expect(await side(1).agents.consents({ tenant, iss: LOGIN, sub: 'alice' })).toHaveLength(1)
-    const exchange = async () => (await side(1).agents.exchange({ agent: id, subject })).access_token
+    await side(0).agents.consent(id, { subject, scopes: ['data:read'] })
+    expect((await side(1).agents.consents({ iss: LOGIN, sub: 'alice' }, { tenant })).items).toHaveLength(1)
+    const exchange = async () => (await side(1).agents.exchange(id, { subject })).access_token
     const first = await exchange()
     expect(await everywhere(first)).toEqual(taken)
-    await side(2).agents.endDelegations({ tenant, iss: LOGIN, sub: 'alice' })
+    await side(2).agents.endDelegations({ iss: LOGIN, sub: 'alice' }, { tenant })
     expect(await everywhere(first)).toEqual(refused)
     // The same sign-in gets no other one, on any side; who has signed in since does.
     await expect(exchange()).rejects.toMatchObject({ code: 'delegation_refused' })
     const since = { ...subject, claims: { ...subject.claims, auth_time: Math.ceil(Date.now() / 1000) } }
-    const second = (await side(1).agents.exchange({ agent: id, subject: since })).access_token
+    const second = (await side(1).agents.exchange(id, { subject: since })).access_token
     expect(await everywhere(second)).toEqual(taken)
-    await side(0).agents.withdraw({ tenant, iss: LOGIN, sub: 'alice', agent: id })
+    await side(0).agents.withdraw(id, { tenant, iss: LOGIN, sub: 'alice' })
     expect(await everywhere(second)).toEqual(refused)
   })
 

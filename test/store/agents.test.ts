@@ -77,7 +77,7 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
     )
     expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(20)
     expect(new Set(outcomes)).toEqual(new Set(['done', 'approvals_exceeded']))
-    expect((await side(1).pending({ tenant, agent: asked.agent })).approvals).toHaveLength(20)
+    expect((await side(1).pending({ tenant, agent: asked.agent })).items).toHaveLength(20)
   })
 
   it('leave nothing open when all is taken back while it is decided and used', async () => {
@@ -98,7 +98,7 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
     expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(60 - ended)
     for (const [args, { id }] of made.entries())
       expect(await refusal(side(args).consume(id, { ...call, agent, args }))).toMatch(/^approval_(void|used)$/)
-    expect((await side(0).pending({ tenant, agent })).approvals).toEqual([])
+    expect((await side(0).pending({ tenant, agent })).items).toEqual([])
   })
 
   it('[A-68] make one audit chain of 200 appends at once', async () => {
@@ -109,14 +109,18 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
       ),
     )
     const newest = heads.find(({ seq }) => seq === 200)
-    expect(await verifyAudit(side(0).exportLines(tenant), newest)).toEqual({ ok: true, head: newest, covered: 200 })
-    const rows = (await side(1).read({ tenant, limit: 1000 })).rows
+    expect(await verifyAudit(side(0).exportLines({ tenant }), { head: newest })).toEqual({
+      ok: true,
+      head: newest,
+      covered: 200,
+    })
+    const rows = (await side(1).read({ tenant, limit: 1000 })).items
     expect(new Set(rows.map(({ correlation }) => correlation)).size).toBe(200)
   })
 
   it('[A-68] make one chain of appends that come one after the other, each from another side', async () => {
     const side = all(({ store }) => createAudit({ store }))
     for (let at = 0; at < 30; at++) await side(at).append({ tenant, action: 'tool:transfer', decision: 'allowed' })
-    expect(await verifyAudit(side(0).exportLines(tenant))).toMatchObject({ ok: true, head: { seq: 230 } })
+    expect(await verifyAudit(side(0).exportLines({ tenant }))).toMatchObject({ ok: true, head: { seq: 230 } })
   })
 })

@@ -249,7 +249,7 @@ describe('round trips to Redis', () => {
     // So is the approval, and it is used up after the reservation.
     expect(await count(await approved('data.ask'))).toEqual([3, 5])
     expect(await count(await approved('data.both'))).toEqual([5, 8])
-    expect(await verifyAudit(audit.exportLines('acme'))).toMatchObject({ ok: true, head: { seq: 5 } })
+    expect(await verifyAudit(audit.exportLines({ tenant: 'acme' }))).toMatchObject({ ok: true, head: { seq: 5 } })
     client.destroy()
   })
 })

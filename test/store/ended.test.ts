@@ -52,7 +52,7 @@ describe.each(Object.entries(engines))('what has ended in %s', (engine, open) =>
       const owner = `owner ${turn}`
       const made = await Promise.all([1, 2].map(() => one.create({ tenant, owner, name: 'a key', scopes })))
       const [, ...rotated] = await Promise.all([
-        three.revokeOwner({ tenant, owner }),
+        three.revokeOwner(owner, { tenant }),
         ...made.map(({ record }) => two.rotate(record.id, { tenant }).catch(() => undefined)),
       ])
       const all = [...made.map(({ key }) => key), ...rotated.flatMap((one) => one?.key ?? [])]

@@ -61,7 +61,7 @@ describe('a Redis whose replica takes over without the last writes', () => {
     for (let at = 6; at < 12; at++) await append(at)
     await redis.promote()
     await Promise.all(Array.from({ length: 30 }, (_, at) => append(100 + at)))
-    const { rows } = await (sides[0] as ReturnType<typeof createAudit>).read({ tenant, limit: 1000 })
+    const { items: rows } = await (sides[0] as ReturnType<typeof createAudit>).read({ tenant, limit: 1000 })
     expect(rows.filter(({ correlation }) => Number(correlation) >= 100)).toHaveLength(30)
     expect(rows.filter(({ action }) => action === 'audit.resumed')).toHaveLength(3)
     expect(events.map(({ type }) => type)).toEqual(Array(3).fill('audit_head_unexpected'))

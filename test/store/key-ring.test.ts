@@ -59,7 +59,7 @@ it(`[A-70] rotates in processes that are killed, ${KILLS} times: there is always
     store: opened.store,
     now: () => time,
   })
-  const works = async () => (await ring.use('acme', (secret) => chat(fetch, secret, address))).status
+  const works = async () => (await ring.use({ tenant: 'acme' }, (secret) => chat(fetch, secret, address))).status
   const early: string[] = []
   vendor.onRevoke((key) => {
     if (!vendor.live().some(({ id, uses }) => id !== key.id && uses > 0)) early.push(key.id)

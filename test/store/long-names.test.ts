@@ -57,13 +57,13 @@ describe.each(Object.entries(engines))('names as long as they may be, in %s', (_
         const wish = { tenant, owner, name: long(letter, 200), scopes: ['read'] as const, expiresIn: 60 }
         const { record } = await keys.create(wish)
         await keys.create({ ...wish, owner: long(letter, owner.length) })
-        expect((await keys.list({ tenant })).keys).toHaveLength(2)
-        expect((await keys.list({ tenant, owner })).keys.map(({ id }) => id)).toEqual([record.id])
+        expect((await keys.list({ tenant })).items).toHaveLength(2)
+        expect((await keys.list({ tenant, owner })).items.map(({ id }) => id)).toEqual([record.id])
         const due: string[] = []
         for await (const { id } of keys.due({ within: 120 })) due.push(id)
         expect(due).toContain(record.id)
         const { record: successor } = await keys.rotate(record.id, { tenant })
-        expect(await keys.revokeOwner({ tenant, owner })).toBeGreaterThan(0)
+        expect(await keys.revokeOwner(owner, { tenant })).toBeGreaterThan(0)
         expect((await keys.get(successor.id, { tenant }))?.revokedAt).toBeDefined()
       }
     })
@@ -74,25 +74,25 @@ describe.each(Object.entries(engines))('names as long as they may be, in %s', (_
       const [tenant, sub, owner] = [long(letter, 200), long(letter, 255), long(letter, 255)]
       const agent = await register({ tenant, owner, id: `agent_${crypto.randomUUID()}${'a'.repeat(64)}` })
       const child = await register({ tenant, owner, parent: agent.id })
-      expect((await agents.list({ tenant })).agents).toHaveLength(2)
+      expect((await agents.list({ tenant })).items).toHaveLength(2)
       const { principal } = await person({ tenant, sub })
-      await agents.consent({ subject: principal, agent: agent.id, scopes: ['data:read'] })
-      expect(await agents.consents({ tenant, iss: LOGIN, sub })).toHaveLength(1)
+      await agents.consent(agent.id, { subject: principal, scopes: ['data:read'] })
+      expect((await agents.consents({ iss: LOGIN, sub }, { tenant })).items).toHaveLength(1)
       const call = { tenant, agent: agent.id, iss: LOGIN, sub, tool: 'notes.replace', args: {} }
       const { id } = await approvals.request({ ...call, kind: 'user' })
       for (const whose of [{ tenant }, { tenant, agent: agent.id }, { tenant, iss: LOGIN, sub }])
-        expect((await approvals.pending(whose)).approvals.map((one) => one.id)).toEqual([id])
+        expect((await approvals.pending(whose)).items.map((one) => one.id)).toEqual([id])
       const lines = [
         { subject: `user:${sub}`, window: 'day' } as const,
         { subject: `tenant:${tenant}`, window: 'total' } as const,
       ]
       const reserved = await ledger.reserve({ tenant, id: long(letter, 200), lines, amount: 3, ttl: 60 })
       expect(await ledger.holds(tenant, `user:${sub}`)).toEqual([reserved.ok && reserved.hold])
-      await agents.decommission(tenant, agent.id, { reason: 'done' })
-      expect((await agents.find(tenant, child.id))?.decommissionedAt).toBeDefined()
+      await agents.decommission(agent.id, { tenant, reason: 'done' })
+      expect((await agents.get(child.id, { tenant }))?.decommissionedAt).toBeDefined()
       const audit = createAudit({ store, now })
       await audit.append({ tenant, agent: agent.id, iss: LOGIN, sub, action: 'tool:look', decision: 'allowed' })
-      expect(await audit.read({ tenant })).toMatchObject({ rows: [{ sub }] })
+      expect(await audit.read({ tenant })).toMatchObject({ items: [{ sub }] })
     })
 
     it('[K-18] find the rings of all tenants', async () => {

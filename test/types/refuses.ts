@@ -76,6 +76,6 @@ declare const publicKey: { kty: string }
 // @ts-expect-error there are three roles
 agents.register({ tenant: 'acme', owner: 'ops', role: 'admin', publicKey })
 // @ts-expect-error no role has this scope
-agents.issue({ tenant: 'acme', agent: 'agent_x', scopes: ['external:invoke'] })
+agents.issue('agent_x', { tenant: 'acme', scopes: ['external:invoke'] })
 // @ts-expect-error an agent belongs to a tenant
 agents.register({ owner: 'ops', role: 'reader', publicKey })

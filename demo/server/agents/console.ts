@@ -87,7 +87,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
 
   /** @throws Refusal for an agent of somebody else, exactly as for one that is not there */
   async function own(id: string, { tenant, sub }: Member) {
-    const agent = await agents.find(tenant, id)
+    const agent = await agents.get(id, { tenant })
     if (agent?.owner !== sub) throw new Refusal(404, 'agent_not_found', 'You have no such agent.')
     return agent
   }
@@ -98,7 +98,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
     let cursor: string | undefined
     do {
       const page = await agents.list({ tenant, ...(cursor !== undefined && { cursor }) })
-      for (const { id, owner, decommissionedAt } of page.agents)
+      for (const { id, owner, decommissionedAt } of page.items)
         if (owner === sub && decommissionedAt === undefined) found.push(id)
       cursor = page.cursor
     } while (cursor !== undefined)
@@ -117,7 +117,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
     await note(person, 'agent.register', id)
     const newcomer = await host.create()
     await agents.register({ id, tenant, owner: sub, role, publicKey: newcomer.publicKey, budget: { day: budget } })
-    const undo = () => agents.decommission(tenant, id, { reason: 'too many agents' })
+    const undo = () => agents.decommission(id, { tenant, reason: 'too many agents' })
     const placed = await places
       .take({ tenant, owner: sub }, id, () => working(person))
       .catch((error) => {
@@ -137,14 +137,14 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
     byPerson(async (_, person) => {
       const { role } = await own(id, person)
       await note(person, 'consent.give', id)
-      await agents.consent({ subject: person, agent: id, scopes: roles[role as Role], expiresIn: 30 * 86_400 })
+      await agents.consent(id, { subject: person, scopes: roles[role as Role], expiresIn: 30 * 86_400 })
       return done()
     })
 
   const withdraw = (id: string) =>
     byPerson(async (_, person) => {
       await own(id, person)
-      await agents.withdraw({ tenant: person.tenant, iss: person.iss ?? '', sub: person.sub, agent: id })
+      await agents.withdraw(id, { tenant: person.tenant, iss: person.iss ?? '', sub: person.sub })
       await note(person, 'consent.withdraw', id)
       return done()
     })
@@ -152,8 +152,8 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
   const decommission = (id: string) =>
     byPerson(async (_, person) => {
       await own(id, person)
-      await agents.decommission(person.tenant, id, { reason: 'by its owner' })
-      await keys.revokeOwner({ tenant: person.tenant, owner: id })
+      await agents.decommission(id, { tenant: person.tenant, reason: 'by its owner' })
+      await keys.revokeOwner(id, { tenant: person.tenant })
       await note(person, 'agent.decommission', id)
       return done()
     })
@@ -198,12 +198,12 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
 
   const verify = byPerson(async (_, { tenant }) => {
     const head = keptHead(tenant)
-    return json({ result: await verifyAudit(audit.exportLines(tenant), head), kept: head?.seq ?? 0 })
+    return json({ result: await verifyAudit(audit.exportLines({ tenant }), { head }), kept: head?.seq ?? 0 })
   })
 
   const download = byPerson(async (_, { tenant }) => {
     let lines = ''
-    for await (const line of audit.exportLines(tenant)) lines += line
+    for await (const line of audit.exportLines({ tenant })) lines += line
     return new Response(lines, {
       headers: { 'Content-Type': 'application/jsonl', 'Cache-Control': 'no-store, private' },
     })

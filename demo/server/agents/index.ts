@@ -56,7 +56,7 @@ export async function openAgentDesk({ origin, resource, tenant, store, ledger }:
     /** What agents did for somebody ends with their sign-in. */
     async signedOut({ iss, sub }: { iss: string; sub: string }): Promise<void> {
       runs.forget(sub)
-      await agents.endDelegations({ tenant, iss, sub })
+      await agents.endDelegations({ iss, sub }, { tenant })
     },
 
     async close(): Promise<void> {

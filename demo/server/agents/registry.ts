@@ -89,7 +89,7 @@ export function createRegistry({ issuer, resource, resources, store, ledger }: R
     /** Whether whoever owns an API key may still act: of an agent, as long as it is there and nobody has stopped them all. */
     async isActive({ tenant, owner }: { tenant: string; owner: string }): Promise<boolean> {
       if (!owner.startsWith('agent_')) return true
-      const [agent, stopped] = await Promise.all([agents.find(tenant, owner), agents.stopped({ tenant })])
+      const [agent, stopped] = await Promise.all([agents.get(owner, { tenant }), agents.stopped({ tenant })])
       return agent !== undefined && agent.decommissionedAt === undefined && stopped === undefined
     },
 

@@ -67,7 +67,7 @@ export function createRuns(registry: Registry, host: AgentHost) {
     const borrow: Borrow = async (bound) => {
       const subject = await present(sub, step)
       step.state = 'calling'
-      return (await registry.agents.exchange({ agent: id, subject, ...bound })).access_token
+      return (await registry.agents.exchange(id, { subject, ...bound })).access_token
     }
     const first = await host.call(id, call, borrow)
     const { approval } = first

@@ -19,9 +19,9 @@ export function createView({ registry, host, runs, ledger }: ViewSettings) {
   const { agents, approvals, audit } = registry
 
   async function agentsOf({ tenant, iss = '', sub }: Member) {
-    const [{ agents: all }, consents] = await Promise.all([
+    const [{ items: all }, consents] = await Promise.all([
       agents.list({ tenant, limit: 200 }),
-      agents.consents({ tenant, iss, sub }),
+      agents.consents({ iss, sub }, { tenant, limit: 1000 }),
     ])
     const own = all.filter(({ owner }) => owner === sub).sort((a, b) => b.createdAt - a.createdAt)
     return Promise.all(
@@ -33,7 +33,7 @@ export function createView({ registry, host, runs, ledger }: ViewSettings) {
           scopes: Object.hasOwn(roles, role) ? roles[role as Role] : [],
           createdAt,
           decommissionedAt,
-          consented: consents.some(({ agent }) => agent === id),
+          consented: consents.items.some(({ agent }) => agent === id),
           runsHere: host.runs(id),
           budget: budget?.day ?? 0,
           spent: committed,
@@ -46,7 +46,7 @@ export function createView({ registry, host, runs, ledger }: ViewSettings) {
 
   /** What waits for this person; and what waits for others because of their agents. */
   async function waitingFor(person: Member) {
-    const { approvals: all } = await approvals.pending({ tenant: person.tenant })
+    const { items: all } = await approvals.pending({ tenant: person.tenant })
     return all
       .map(({ id, kind, code, agent, sub, tool, args, expiresAt }) => {
         const mine = sub === person.sub
@@ -58,9 +58,9 @@ export function createView({ registry, host, runs, ledger }: ViewSettings) {
 
   async function newest(person: Member, own: ReadonlySet<string>) {
     const { tenant, sub } = person
-    const head = registry.keptHead(tenant) ?? (await audit.checkpoint(tenant))
+    const head = registry.keptHead(tenant) ?? (await audit.checkpoint({ tenant }))
     const last = head?.seq ?? 0
-    const { rows } = await audit.read({ tenant, from: Math.max(1, last - readRows + 1), limit: readRows })
+    const { items: rows } = await audit.read({ tenant, from: Math.max(1, last - readRows + 1), limit: readRows })
     const theirs = rows.filter(
       (row) => isAdministrator(person) || row.sub === sub || (row.agent !== undefined && own.has(row.agent)),
     )

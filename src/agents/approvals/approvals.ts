@@ -1,4 +1,5 @@
 import { isolate } from '../../protocol/isolate.js'
+import type { List } from '../../protocol/list.js'
 import type { Principal } from '../../protocol/principal.js'
 import {
   anything,
@@ -252,13 +253,13 @@ export function createApprovals(options: ApprovalsOptions) {
       (await storage.find(id, tenant))?.approval,
 
     /** What waits for a decision, a page at a time. A page may hold fewer than `limit`, or nothing, and still have a `cursor`. */
-    async pending({ kind, cursor, limit, ...selection }: PendingQuestion) {
+    async pending({ kind, cursor, limit, ...selection }: PendingQuestion): Promise<List<Approval>> {
       const { entries, next } = await storage.page(selection, cursor, limit)
-      const approvals = entries
+      const items = entries
         .flatMap(({ found }) => found?.approval ?? [])
         .filter((one) => one.status === 'pending' && (kind === undefined || one.kind === kind))
         .sort((a, b) => a.requestedAt - b.requestedAt)
-      return { approvals, ...(next !== undefined && { cursor: next }) }
+      return { items, ...(next !== undefined && { cursor: next }) }
     },
 
     /**

@@ -1,6 +1,7 @@
 import { isolate } from '../../protocol/isolate.js'
+import type { List } from '../../protocol/list.js'
 import type { Secret } from '../../protocol/secret.js'
-import { func, name, object, optional, secret, whole } from '../../protocol/shape.js'
+import { check, func, name, object, optional, secret, whole } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
 import { callWithTimeout } from '../../protocol/timeout.js'
 import { asyncCall, call, validate, validated } from '../../protocol/validate.js'
@@ -46,24 +47,34 @@ export const auditOptions = object<AuditOptions>({
 
 export interface AuditQuestion {
   tenant: string
-  /** Default 1. */
+  /** The number of the first row. Default 1. */
   from?: number
+  cursor?: string
   /** Default 100. */
   limit?: number
 }
 
 const rowNumber = optional(whole({ least: 1 }, 'the number of a row'))
+const rowCursor = check<string>(
+  'the cursor of a page',
+  (value) => typeof value === 'string' && /^[1-9]\d{0,14}$/.test(value),
+)
 
 /** What the functions of `createAudit(…)` take. */
 export const auditCalls = {
   append: asyncCall(['entry', entryCheck]),
-  checkpoint: asyncCall(['tenant', name]),
+  checkpoint: asyncCall(['which', object<{ tenant: string }>({ tenant: name })]),
   publicKeys: asyncCall(),
   read: asyncCall([
     'which',
-    object<AuditQuestion>({ tenant: name, from: rowNumber, limit: optional(whole({ least: 1 })) }),
+    object<AuditQuestion>({
+      tenant: name,
+      from: rowNumber,
+      cursor: optional(rowCursor),
+      limit: optional(whole({ least: 1 })),
+    }),
   ]),
-  exportLines: call(['tenant', name], ['options', optional(object<{ from?: number }>({ from: rowNumber }))]),
+  exportLines: call(['which', object<{ tenant: string; from?: number }>({ tenant: name, from: rowNumber })]),
 }
 
 export type Audit = ReturnType<typeof createAudit>
@@ -177,7 +188,7 @@ export function createAudit(options: AuditOptions) {
      * The present head of a tenant, as the store has it, signed where `sign` is: to be kept elsewhere. `undefined`: there are no
      * rows.
      */
-    async checkpoint(tenant: string): Promise<AuditCheckpoint | undefined> {
+    async checkpoint({ tenant }: { tenant: string }): Promise<AuditCheckpoint | undefined> {
       const head = await chains.readHead(tenant)
       return head && signed(head)
     },
@@ -186,17 +197,23 @@ export function createAudit(options: AuditOptions) {
     publicKeys: async (): Promise<PublicKeys> => (signer ? signer.publicKeys() : { keys: [] }),
 
     /**
-     * Rows from a number on, in their order. `next` is there when there are more. `limit` is 100 by default, 1,000 at most.
+     * Rows from a number on, in their order, a page at a time. `limit` is 100 by default, 1,000 at most.
      *
      * @throws StoreError `store_format_unknown` where a later release wrote one: `exportLines` has it as it is
      */
-    async read({ tenant, from = 1, limit = 100 }: AuditQuestion) {
-      const { lines, next } = await page(tenant, from, limit)
-      return { rows: lines.map(readStored), ...(next !== undefined && { next }) }
+    async read({ tenant, from = 1, cursor, limit = 100 }: AuditQuestion): Promise<List<AuditRow>> {
+      const { lines, next } = await page(tenant, cursor === undefined ? from : Number(cursor), limit)
+      return { items: lines.map(readStored), ...(next !== undefined && { cursor: `${next}` }) }
     },
 
     /** Every row as a line of JSON, as it is kept: what `verifyAudit` takes, and a file. */
-    async *exportLines(tenant: string, { from = 1 }: { from?: number } = {}): AsyncGenerator<string, void, undefined> {
+    async *exportLines({
+      tenant,
+      from = 1,
+    }: {
+      tenant: string
+      from?: number
+    }): AsyncGenerator<string, void, undefined> {
       for (let at: number | undefined = from; at !== undefined; ) {
         const { lines, next } = await page(tenant, at, 100)
         for (const line of lines) yield `${line}\n`

@@ -39,6 +39,8 @@ export type AuditResult =
   | { ok: false; fault: AuditFault; seq: number }
 
 export interface VerifyAuditOptions {
+  /** The newest head that was kept elsewhere: out of `audit.append`, out of `verifyCheckpoint`, never out of the store of the rows. */
+  head?: AuditHead | undefined
   /** A head up to which the trail was verified before. */
   after?: AuditHead
 }
@@ -50,28 +52,23 @@ const rowsCheck = check<Iterable<unknown> | AsyncIterable<unknown>>('rows or lin
 
 export const verifyAuditTakes = [
   ['rows', rowsCheck],
-  ['head', optional(headCheck)],
-  ['options', optional(object<VerifyAuditOptions>({ after: optional(headCheck) }))],
+  ['options', optional(object<VerifyAuditOptions>({ head: optional(headCheck), after: optional(headCheck) }))],
 ] as const
 
 /**
  * Walks a trail and says whether it is the one that was written: rows as `audit.read` has them, or lines as `audit.exportLines` has
- * them and a file, of any number. `head` is the newest one that was kept elsewhere: out of `audit.append`, out of
- * `verifyCheckpoint`, never out of the store that the rows come from.
- *
- * `after` is a head up to which the trail was verified before: the rows then begin behind it.
+ * them and a file, of any number. With `after` they begin behind that head.
  *
  * Not seen: what whoever can write the store has written anew behind `head`. Lines are compared character by character: pass
  * parsed rows where a tool has formatted them.
  */
 export async function verifyAudit(
   rows: Iterable<unknown> | AsyncIterable<unknown>,
-  head?: AuditHead,
   options: VerifyAuditOptions = {},
 ): Promise<AuditResult> {
   for (const [at, [argument, check]] of verifyAuditTakes.entries())
-    validate('verifyAudit', check, [rows, head, options][at], argument)
-  const { after } = options
+    validate('verifyAudit', check, [rows, options][at], argument)
+  const { head, after } = options
   let tenant = head?.tenant ?? after?.tenant
   let { seq, hash } = after ?? { seq: 0, hash: genesis }
   const resumed: number[] = []

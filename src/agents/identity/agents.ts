@@ -1,5 +1,6 @@
 import { SallyportError } from '../../protocol/error.js'
 import { isolate } from '../../protocol/isolate.js'
+import type { List } from '../../protocol/list.js'
 import { systemNow } from '../../protocol/time.js'
 import { validate, validated } from '../../protocol/validate.js'
 import { someAtOnce } from '../../store/some-at-once.js'
@@ -97,17 +98,17 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     update: registration.update,
 
     /** One agent of a tenant, ended ones included; `undefined` where the tenant has none of this id. */
-    async find(tenant: string, id: string): Promise<AgentRecord | undefined> {
+    async get(id: string, { tenant }: { tenant: string }): Promise<AgentRecord | undefined> {
       const found = await records.agent(id)
       return found?.row.tenant === tenant ? recordOf(found.row) : undefined
     },
 
     /** The agents of a tenant, ended ones included, a page at a time. */
-    async list({ tenant, cursor, limit = 100 }: AgentsQuestion) {
+    async list({ tenant, cursor, limit = 100 }: AgentsQuestion): Promise<List<AgentRecord>> {
       const page = await store.list(tenantIndex, tenant, { limit, ...(cursor !== undefined && { cursor }) })
       const found = await someAtOnce(page.ids, ({ id }) => records.agent(id))
-      const agents = found.flatMap((one) => (one?.row.tenant === tenant ? [recordOf(one.row)] : []))
-      return { agents, ...(page.cursor !== undefined && { cursor: page.cursor }) }
+      const items = found.flatMap((one) => (one?.row.tenant === tenant ? [recordOf(one.row)] : []))
+      return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) }
     },
 
     /**
@@ -135,10 +136,10 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      * @throws SallyportError `agent_not_found`, `agent_ended`, `agents_stopped`, `agent_scope_refused`, `agent_limit_refused`,
      *   `agent_target_refused`
      */
-    async issue(request: TokenRequest<Scope> & { tenant: string; agent: string }): Promise<AgentToken> {
-      const { tenant, agent } = request
-      const make = async () => issueOwnToken(context, (await rowOf(context, tenant, agent)).row, request)
-      return reportRefusal({ tenant, agent }, make())
+    async issue(id: string, request: TokenRequest<Scope> & { tenant: string }): Promise<AgentToken> {
+      const { tenant } = request
+      const make = async () => issueOwnToken(context, (await rowOf(context, tenant, id)).row, request)
+      return reportRefusal({ tenant, agent: id }, make())
     },
 
     /**
@@ -151,14 +152,15 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      * @throws SallyportError as `issue`, and `consent_missing`, `delegation_refused`, `chain_too_deep`
      * @see RFC 8693
      */
-    async exchange(request: ExchangeRequest<Scope>): Promise<AgentToken> {
-      const { subject, agent } = request
+    async exchange(id: string, request: ExchangeRequest<Scope>): Promise<AgentToken> {
+      const { subject } = request
       const {
         tenant = '',
         iss,
         sub,
       } = subject.method === 'agent_token' ? { ...subject, ...personOf(subject) } : subject
-      return reportRefusal({ tenant, agent, ...(iss !== undefined && { iss }), sub }, delegation.exchange(request))
+      const about = { tenant, agent: id, ...(iss !== undefined && { iss }), sub }
+      return reportRefusal(about, delegation.exchange(id, request))
     },
 
     /**
@@ -167,12 +169,12 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
      *
      * @throws SallyportError `delegation_refused`, `agent_not_found`, `agent_ended`, `agent_scope_refused`
      */
-    async consent(request: ConsentRequest<Scope>): Promise<Consent> {
-      return delegation.consent(request)
+    async consent(id: string, request: ConsentRequest<Scope>): Promise<Consent> {
+      return delegation.consent(id, request)
     },
     /** Takes a consent back: tokens that came from it, also those that were handed on, end at once. */
     withdraw: delegation.withdraw,
-    /** What a person has consented to. */
+    /** What a person has consented to, a page at a time. A page may hold fewer than `limit`, or nothing, and still have a `cursor`. */
     consents: delegation.consents,
     /**
      * Ends all tokens with which agents act for a person, or for one session of theirs: call it when they sign out or are disabled.

@@ -1,6 +1,7 @@
+import type { List } from '../../protocol/list.js'
 import type { Principal } from '../../protocol/principal.js'
 import { CLOCK_TOLERANCE } from '../../protocol/time.js'
-import { idsUnder } from '../../store/ids-under.js'
+import { someAtOnce } from '../../store/some-at-once.js'
 import { agentError } from '../errors.js'
 import { type AgentLimits, narrowLimits } from '../limits.js'
 import { isPerson, type Person, personOf, signedInAt } from '../people.js'
@@ -16,8 +17,6 @@ import { dependenceOf, judge } from './status.js'
 
 /** What a delegated token is asked to be. */
 export interface ExchangeRequest<Scope extends string> extends TokenRequest<Scope> {
-  /** The agent that is to act. */
-  agent: string
   /** Whom it is to act for, as a guard has verified: a person who is signed in, or an agent that hands on what it has. */
   subject: Principal
   /** The person's session, so that the end of that session alone ends the token. Default: the claim `sid`, where there is one. */
@@ -27,7 +26,6 @@ export interface ExchangeRequest<Scope extends string> extends TokenRequest<Scop
 export interface ConsentRequest<Scope extends string> {
   /** The person, as a guard has verified: it is theirs to give and nobody else's. */
   subject: Principal
-  agent: string
   /** What the agent may do for them: scopes of its role. */
   scopes: readonly Scope[]
   /** Seconds. Default and most: 90 days. */
@@ -39,6 +37,14 @@ const MOST = 90 * 86_400
 /** A person in a tenant. */
 export interface TenantPerson extends Person {
   tenant: string
+}
+
+/** Which of a person's consents. */
+export interface ConsentsQuestion {
+  tenant: string
+  cursor?: string
+  /** Default 100. */
+  limit?: number
 }
 
 /** What is handed on, and on what the new token depends. */
@@ -71,7 +77,8 @@ export function createDelegation(context: AgentsContext) {
       throw agentError('delegation_refused')
   }
 
-  async function fromPerson({ agent, subject, session }: ExchangeRequest<string>, row: AgentRow): Promise<Source> {
+  async function fromPerson({ subject, session }: ExchangeRequest<string>, row: AgentRow): Promise<Source> {
+    const { id: agent } = row
     const { tenant, ...person } = validatePerson(subject)
     const sid = session ?? subject.claims['sid']
     const digest = typeof sid === 'string' ? await nameOf(sid) : undefined
@@ -114,9 +121,9 @@ export function createDelegation(context: AgentsContext) {
   }
 
   return {
-    async exchange(request: ExchangeRequest<string>): Promise<AgentToken> {
-      const { agent, subject, scopes: asked, expiresIn = maxAge } = request
-      const { row } = await rowOf(context, subject.tenant ?? '', agent)
+    async exchange(id: string, request: ExchangeRequest<string>): Promise<AgentToken> {
+      const { subject, scopes: asked, expiresIn = maxAge } = request
+      const { row } = await rowOf(context, subject.tenant ?? '', id)
       validateTokenRequest(context, request, row.budget)
       const source = await (subject.method === 'agent_token' ? fromAgent : fromPerson)(request, row)
       const scopes = scopesOf(roles, row.role).filter(
@@ -131,7 +138,7 @@ export function createDelegation(context: AgentsContext) {
       return sign(context, { row, sub: subject.sub, person, scopes, lifetime, depends, limits, act }, request)
     },
 
-    async consent({ subject, agent, scopes, expiresIn = MOST }: ConsentRequest<string>): Promise<Consent> {
+    async consent(agent: string, { subject, scopes, expiresIn = MOST }: ConsentRequest<string>): Promise<Consent> {
       const { tenant, ...person } = validatePerson(subject)
       const [{ row }, end] = await Promise.all([rowOf(context, tenant, agent), records.personOf(tenant, person)])
       validateSignIn(subject, end)
@@ -153,21 +160,21 @@ export function createDelegation(context: AgentsContext) {
       return consent
     },
 
-    async withdraw({ tenant, agent, ...person }: TenantPerson & { agent: string }): Promise<void> {
+    async withdraw(agent: string, { tenant, ...person }: TenantPerson): Promise<void> {
       if (await records.removeConsent(tenant, person, agent))
         emit({ type: 'consent_withdrawn', tenant, agent, ...person })
     },
 
-    async consents({ tenant, ...person }: TenantPerson): Promise<Consent[]> {
-      const found: Consent[] = []
-      for await (const { id: agent } of idsUnder(store, consentIndex, await personName(tenant, person))) {
-        const consent = await records.consentOf(tenant, person, agent)
-        if (consent && now() < consent.expiresAt) found.push(consent)
-      }
-      return found
+    async consents(person: Person, { tenant, cursor, limit = 100 }: ConsentsQuestion): Promise<List<Consent>> {
+      const name = await personName(tenant, person)
+      const page = await store.list(consentIndex, name, { limit, ...(cursor !== undefined && { cursor }) })
+      const found = await someAtOnce(page.ids, ({ id }) => records.consentOf(tenant, person, id))
+      const items = found.flatMap((consent) => (consent && now() < consent.expiresAt ? [consent] : []))
+      return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) }
     },
 
-    async endDelegations({ tenant, sid, ...person }: TenantPerson & { sid?: string }): Promise<void> {
+    async endDelegations({ iss, sub }: Person, { tenant, sid }: { tenant: string; sid?: string }): Promise<void> {
+      const person = { iss, sub }
       if (sid === undefined) await records.setPerson(tenant, person, { epoch: newEpoch(), at: now() })
       else await records.setOver(tenant, person, await nameOf(sid))
       emit({ type: 'delegations_ended', tenant, ...person })

@@ -23,7 +23,9 @@ export interface NewAgent<Role extends string> {
   parent?: string
 }
 
+/** What is to be changed of an agent, and whose it is. */
 export interface AgentChange {
+  tenant: string
   budget?: Budget
   publicKey?: JWK
 }
@@ -80,7 +82,7 @@ export function createRegistration(
       return recordOf(row)
     },
 
-    async update(tenant: string, id: string, change: AgentChange): Promise<AgentRecord> {
+    async update(id: string, { tenant, ...change }: AgentChange): Promise<AgentRecord> {
       const { row, version } = await rowOf(context, tenant, id)
       if (row.decommissionedAt !== undefined) throw agentError('agent_ended')
       const { budget } = change

@@ -21,8 +21,9 @@ import { principal } from '../../protocol/web-shapes.js'
 import { storeCheck } from '../../store/engine-shapes.js'
 import type { Ledger } from '../../store/ledger.js'
 import type { Approvals } from '../approvals/approvals.js'
+import type { Person } from '../people.js'
 import { budgetCheck, limitsShape, publicKeyCheck } from '../shapes.js'
-import type { ConsentRequest, ExchangeRequest, TenantPerson } from './delegation.js'
+import type { ConsentRequest, ConsentsQuestion, ExchangeRequest, TenantPerson } from './delegation.js'
 import type { TokenRequest } from './issue-token.js'
 import type { AgentsOptions, AgentTokenIssuer } from './options.js'
 import type { AgentChange, NewAgent } from './registration.js'
@@ -59,7 +60,8 @@ const tokenRequest: Shape<TokenRequest<string>> = {
 const inTenant = object<{ tenant: string }>({ tenant: name })
 /** A text that is answered when it names nobody. */
 const id = words
-const tenantPerson: Shape<TenantPerson> = { tenant: name, iss: text, sub: text }
+const person: Shape<Person> = { iss: text, sub: text }
+const page: Shape<AgentsQuestion> = { tenant: name, cursor: optional(text), limit: optional(whole({ least: 1 })) }
 
 /** What the functions of `createAgents(…)` take. */
 export const agentsCalls = {
@@ -77,41 +79,45 @@ export const agentsCalls = {
     }),
   ]),
   update: asyncCall(
-    ['tenant', name],
     ['id', id],
-    ['change', object<AgentChange>({ budget: optional(budgetCheck), publicKey: optional(publicKeyCheck) })],
+    [
+      'change',
+      object<AgentChange>({ tenant: name, budget: optional(budgetCheck), publicKey: optional(publicKeyCheck) }),
+    ],
   ),
-  find: asyncCall(['tenant', name], ['id', id]),
-  list: asyncCall([
-    'which',
-    object<AgentsQuestion>({ tenant: name, cursor: optional(text), limit: optional(whole({ least: 1 })) }),
-  ]),
+  get: asyncCall(['id', id], ['options', inTenant]),
+  list: asyncCall(['which', object<AgentsQuestion>(page)]),
   // What is presented is answered, whatever it is.
   authenticate: asyncCall(['assertion', anything<string>()]),
-  issue: asyncCall([
-    'token',
-    object<TokenRequest<string> & { tenant: string; agent: string }>({ ...tokenRequest, tenant: name, agent: id }),
-  ]),
-  exchange: asyncCall([
-    'token',
-    object<ExchangeRequest<string>>({ ...tokenRequest, agent: id, subject: principal, session: optional(text) }),
-  ]),
-  consent: asyncCall([
-    'consent',
-    object<ConsentRequest<string>>({
-      subject: principal,
-      agent: id,
-      scopes: list(text),
-      expiresIn: optional(seconds({ above: 0, most: 90 * 86_400 })),
-    }),
-  ]),
-  withdraw: asyncCall(['consent', object<TenantPerson & { agent: string }>({ ...tenantPerson, agent: id })]),
-  consents: asyncCall(['whose', object<TenantPerson>(tenantPerson)]),
-  endDelegations: asyncCall([
-    'whose',
-    object<TenantPerson & { sid?: string }>({ ...tenantPerson, sid: optional(text) }),
-  ]),
-  decommission: asyncCall(['tenant', name], ['id', id], ['options', object<{ reason: string }>({ reason: text })]),
+  issue: asyncCall(
+    ['id', id],
+    ['token', object<TokenRequest<string> & { tenant: string }>({ ...tokenRequest, tenant: name })],
+  ),
+  exchange: asyncCall(
+    ['id', id],
+    ['token', object<ExchangeRequest<string>>({ ...tokenRequest, subject: principal, session: optional(text) })],
+  ),
+  consent: asyncCall(
+    ['id', id],
+    [
+      'consent',
+      object<ConsentRequest<string>>({
+        subject: principal,
+        scopes: list(text),
+        expiresIn: optional(seconds({ above: 0, most: 90 * 86_400 })),
+      }),
+    ],
+  ),
+  withdraw: asyncCall(['id', id], ['whose', object<TenantPerson>({ ...person, tenant: name })]),
+  consents: asyncCall(['person', object<Person>(person)], ['options', object<ConsentsQuestion>(page)]),
+  endDelegations: asyncCall(
+    ['person', object<Person>(person)],
+    ['options', object<{ tenant: string; sid?: string }>({ tenant: name, sid: optional(text) })],
+  ),
+  decommission: asyncCall(
+    ['id', id],
+    ['options', object<{ tenant: string; reason: string }>({ tenant: name, reason: text })],
+  ),
   stop: asyncCall(['which', object<{ tenant: string; reason?: string }>({ tenant: name, reason: optional(text) })]),
   resume: asyncCall(['which', inTenant]),
   stopped: asyncCall(['which', inTenant]),

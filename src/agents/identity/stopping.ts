@@ -33,7 +33,7 @@ export function createStopping(context: AgentsContext) {
   return {
     end,
 
-    async decommission(tenant: string, id: string, { reason }: { reason: string }): Promise<void> {
+    async decommission(id: string, { tenant, reason }: { tenant: string; reason: string }): Promise<void> {
       await end(tenant, id, reason)
       // Whoever is under it is refused already, since its tokens depend on what was just written. One that is being registered is
       // listed on the next turn, or finds its parent ended.

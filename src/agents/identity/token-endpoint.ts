@@ -131,17 +131,16 @@ export function createTokenEndpoint(options: TokenEndpointOptions) {
     if ((form.get('client_id') ?? agent) !== agent) throw refuse('invalid_client')
     const [scope, resource] = [form.get('scope'), form.get('resource')]
     const requested = {
-      agent,
       ...(scope !== undefined && { scopes: scope.split(' ').filter(Boolean) }),
       ...(resource !== undefined && { resource }),
       ...((await isBound(request, record)) && { bindTo: 'key' as const }),
     }
-    if (grantType === 'client_credentials') return agents.issue({ ...requested, tenant })
+    if (grantType === 'client_credentials') return agents.issue(agent, { ...requested, tenant })
     if (grantType !== EXCHANGE || !subject) throw refuse('unsupported_grant_type')
     if (form.get('subject_token_type') !== ACCESS_TOKEN) throw refuse('invalid_request')
     const person = await callWithTimeout(() => subject(form.get('subject_token') ?? ''))
     if (!person) throw refuse('invalid_grant')
-    return { ...(await agents.exchange({ ...requested, subject: person })), issued_token_type: ACCESS_TOKEN }
+    return { ...(await agents.exchange(agent, { ...requested, subject: person })), issued_token_type: ACCESS_TOKEN }
   }
 
   async function tokenAnswer(request: Request): Promise<Response> {

@@ -48,7 +48,11 @@ const windows = ['day', 'month', 'total'] as const
  *
  * @throws SallyportError `tenant_missing`; `invalid_token` for a token whose limits cannot be read
  */
-export function budgetLines(principal: Principal, policy: BudgetPolicy, status?: Registered): Budgets {
+export function budgetLines(
+  principal: Principal,
+  policy: BudgetPolicy,
+  { status }: { status?: Registered | undefined } = {},
+): Budgets {
   validate('budgetLines', principalCheck, principal, 'principal')
   validate('budgetLines', policyCheck, policy, 'policy')
   const { method, tenant, sub, client_id, claims } = principal

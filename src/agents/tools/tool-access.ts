@@ -97,7 +97,7 @@ export function createToolAccess(
   /** What to reserve, and from what. */
   async function reservationFor({ principal, model, call }: Evaluation, status: Registered | undefined) {
     const policy = typeof budgets === 'function' ? await callWithTimeout(() => budgets(principal)) : budgets
-    const found = budgetLines(principal, policy, status)
+    const found = budgetLines(principal, policy, { status })
     const cost = call.estimate === undefined ? undefined : models.cost(model, call.estimate)
     return { tenant: found.tenant, lines: found.lines, amount: validateCost(found, cost), ttl }
   }

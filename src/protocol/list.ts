@@ -1,0 +1,5 @@
+/** A list, a page at a time. With a `cursor` there may be more: ask again with it. */
+export interface List<Item> {
+  items: Item[]
+  cursor?: string
+}
