@@ -27,8 +27,8 @@ export async function loadDevices(): Promise<void> {
   await attempt(async () => {
     list.setAttribute('aria-busy', 'true')
     const response = await fetch(`${backend}/sessions`, { headers })
-    const { sessions } = (await read(response)) as { sessions: Device[] }
-    list.replaceChildren(...sessions.map(item))
+    const { items } = (await read(response)) as { items: Device[] }
+    list.replaceChildren(...items.map(item))
   })
   list.removeAttribute('aria-busy')
 }

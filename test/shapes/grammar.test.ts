@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { sampleOf } from './faults.js'
+import { sampleOf, spotsOf } from './faults.js'
 import { made } from './made.js'
+import { subjects } from './subjects.js'
 
 /** Contracts that engines of others implement; the testing kit; and what has the grammar of the platform. */
 const others = ['store', 'ledger', 'as', 'browser', 'tab', 'jar']
@@ -32,6 +33,16 @@ describe('every method that is public', () => {
       const last = call.parameters.filter(([, check]) => check.words !== 'a function').at(-1)
       expect(last?.[1].members, shown(call)).toHaveProperty('tenant')
     }
+  })
+
+  it('takes times as seconds: no name says another unit, and no value is a Date', () => {
+    const odd = /[a-z](Ms|Millis|Milliseconds|Minutes|Hours|Days|Date)$/
+    const names = subjects.flatMap((subject) => spotsOf(subject).map(({ path }) => `${path.at(-1)}`))
+    expect(names.filter((name) => odd.test(name))).toEqual([])
+    expect('timeoutMs').toMatch(odd)
+    const times = subjects.flatMap((subject) => spotsOf(subject).filter(({ check }) => /seconds/.test(check.words)))
+    expect(times.length).toBeGreaterThan(20)
+    for (const { check } of times) expect(check.flaw(new Date())).toBeDefined()
   })
 
   it('is answered with { items, cursor } where it takes a cursor', async () => {

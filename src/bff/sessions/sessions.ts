@@ -1,4 +1,5 @@
 import type { Asked } from '../../protocol/http/answer.js'
+import type { List } from '../../protocol/list.js'
 import type { SignedOutReason } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'
 import type { ReplacedSession } from './replaced-session.js'
@@ -53,10 +54,7 @@ export interface SessionOwner {
 /** What only sessions in a store can do. */
 export interface SessionList {
   /** A page of a person's live sessions. `cursor` leads to the next one. */
-  list(
-    presence: PresentSession,
-    cursor: string | undefined,
-  ): Promise<{ sessions: Device[]; cursor?: string | undefined }>
+  list(presence: PresentSession, cursor: string | undefined): Promise<List<Device>>
   /** Ends one of the person's sessions; `undefined` if it is none of theirs. */
   end(presence: PresentSession, id: string): Promise<'current' | 'other' | undefined>
   /** Ends all of the person's sessions but this one. */

@@ -35,8 +35,9 @@ export function createDevices({ sessions }: BffContext, directory: SessionList, 
     async list(request: Asked): Promise<Answer> {
       const cursors = new URL(request.url).searchParams.getAll('cursor')
       const own = await signedInUser(request, sessions)
-      const { sessions: found, cursor } = await directory.list(own, await opened(cursors, own))
-      return json({ sessions: found, cursor: await sealed(cursor, own) }, await sessions.cookies(own))
+      const { items, cursor } = await directory.list(own, await opened(cursors, own))
+      // Pages of 0.2.0 read `sessions`.
+      return json({ items, sessions: items, cursor: await sealed(cursor, own) }, await sessions.cookies(own))
     },
 
     /** `DELETE /sessions/:id`. Another person's session is as unknown as one that never was. */

@@ -136,7 +136,7 @@ describe.each(homes)('whom a page believes to be signed in, with %s', (home, ope
 
   it.runIf(home === 'a store')('[P-15][P-15 twin] counts where their devices are listed and ended', async () => {
     const { tab } = await world()
-    const { sessions } = await bodyOf(await ask(tab, '/sessions', alice))
+    const { items: sessions } = await bodyOf(await ask(tab, '/sessions', alice))
     expect(sessions).toHaveLength(1)
     const path = `/sessions/${sessions[0].id}`
     expect((await ask(tab, '/sessions', bob)).status).toBe(409)

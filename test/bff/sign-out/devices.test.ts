@@ -31,7 +31,7 @@ interface Listed {
   last_used: number
   user_agent: string
 }
-const list = async (tab: Tab): Promise<Listed[]> => (await bodyOf(await look(tab, '/sessions'))).sessions
+const list = async (tab: Tab): Promise<Listed[]> => (await bodyOf(await look(tab, '/sessions'))).items
 
 /** One person in two browsers. */
 async function twoDevices() {
@@ -70,7 +70,7 @@ describe('the cursor of a list', () => {
     await signIn(here.tab)
     const there = here.device()
     await signIn(there)
-    const { sessions, cursor } = await bodyOf(await look(here.tab, '/sessions'))
+    const { items: sessions, cursor } = await bodyOf(await look(here.tab, '/sessions'))
     return { ...here, there, sessions: sessions as Listed[], cursor: cursor as string }
   }
 
@@ -80,8 +80,10 @@ describe('the cursor of a list', () => {
     expect(cursor).not.toContain(sessions[0]?.id.slice(0, 8))
     for (const one of [tab, there]) {
       const next = await bodyOf(await pages(one, cursor))
-      expect(next.sessions).toHaveLength(1)
-      expect(next.sessions[0].id).not.toBe(sessions[0]?.id)
+      expect(next.items).toHaveLength(1)
+      // Pages of 0.2.0 read `sessions`.
+      expect(next.sessions).toEqual(next.items)
+      expect(next.items[0].id).not.toBe(sessions[0]?.id)
     }
   })
 
@@ -235,7 +237,7 @@ describe('a person’s devices', () => {
     do {
       const query = cursor === undefined ? '' : `?cursor=${encodeURIComponent(cursor)}`
       const answer = await bodyOf(await look(tab, `/sessions${query}`))
-      count += answer.sessions.length
+      count += answer.items.length
       cursor = answer.cursor
       pages++
     } while (cursor !== undefined)

@@ -89,8 +89,8 @@ export function createSessionList({
           ? device(live.record, own.id)
           : undefined
       })
-      const sessions = found.filter((one) => one !== undefined).sort((a, b) => b.last_used - a.last_used)
-      return { sessions, cursor }
+      const items = found.filter((one) => one !== undefined).sort((a, b) => b.last_used - a.last_used)
+      return { items, ...(cursor !== undefined && { cursor }) }
     },
 
     async end({ record: own }, id) {
