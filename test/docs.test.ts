@@ -61,6 +61,27 @@ describe('the documents', () => {
     expect(pages.flatMap((page) => broken(page, readFileSync(page, 'utf8')))).toEqual([])
     expect(broken('README.md', '[x](docs/nothing.md)')).toEqual(['README.md: docs/nothing.md'])
   })
+
+  it('link to headings that exist', () => {
+    const anchors = (text: string) =>
+      [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+        heading
+          .toLowerCase()
+          .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+          .replaceAll(' ', '-'),
+      )
+    const broken = (page: string, text: string) =>
+      [...text.matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)].flatMap(([, target = '', anchor = '']) => {
+        const file = target ? join(dirname(page), target) : page
+        return anchors(target ? readFileSync(file, 'utf8') : text).includes(anchor)
+          ? []
+          : [`${page}: ${file}#${anchor}`]
+      })
+    expect(pages.flatMap((page) => broken(page, readFileSync(page, 'utf8')))).toEqual([])
+    expect(broken('README.md', '[x](#nothing)')).toEqual(['README.md: README.md#nothing'])
+    expect(broken('README.md', '[x](docs/errors.md#nothing)')).toEqual(['README.md: docs/errors.md#nothing'])
+    expect(broken('README.md', '# In the Page, `x`\n[x](#in-the-page-x)')).toEqual([])
+  })
 })
 
 /** What must not stand in a file, by name. The expressions are written so that they do not match themselves. */
