@@ -1,6 +1,6 @@
 import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from 'jose'
 import { publicMembers } from '../protocol/jwk.js'
-import { reveal, type Secret } from '../protocol/secret.js'
+import { resolveSecret, type Secret } from '../protocol/secret.js'
 import { agentError } from './errors.js'
 
 /** The algorithm of a key is the key's own: a signature's header chooses nothing. */
@@ -59,7 +59,7 @@ export function readPrivateKey(text: string, option: string): JWK & { readonly a
 
 /** A private key as it signs, and the public half. @throws TypeError naming the option */
 export async function signerOf(key: Secret, option: string): Promise<{ signer: CryptoKey; publicKey: PublicJwk }> {
-  const jwk = readPrivateKey(await reveal(key), option)
+  const jwk = readPrivateKey(await resolveSecret(key), option)
   const signer = (await importJWK({ ...jwk, ext: false })) as CryptoKey
   return { signer, publicKey: await opened(jwk, jwk.alg) }
 }

@@ -1,16 +1,16 @@
 import type { JWK } from 'jose'
-import { check, list, object, optional, type Shape, whole, words } from '../protocol/shape.js'
+import { anyText, check, integer, list, object, optional, type Shape } from '../protocol/shape.js'
 import type { AgentLimits, Budget } from './limits.js'
 
-const amount = optional(whole())
+const amount = optional(integer())
 
 export const budgetCheck = object<Budget>({ request: amount, day: amount, month: amount, total: amount })
 
 export const limitsShape: Shape<AgentLimits> = {
   budget: optional(budgetCheck),
-  tools: optional(list(words)),
-  tiers: optional(list(words)),
-  categories: optional(list(words)),
+  tools: optional(list(anyText)),
+  tiers: optional(list(anyText)),
+  categories: optional(list(anyText)),
 }
 
 /** Beside whatever else a token's details say. */

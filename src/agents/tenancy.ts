@@ -1,7 +1,7 @@
 import type { Principal } from '../protocol/principal.js'
-import { anything, check, flag, object, optional } from '../protocol/shape.js'
+import { anything, bool, check, object, optional } from '../protocol/shape.js'
 import { asyncCall, call, validate, validated } from '../protocol/validate.js'
-import { principal as principalCheck } from '../protocol/web-shapes.js'
+import { principalCheck } from '../protocol/web-shapes.js'
 import { digestOf } from './canonical-json.js'
 import { agentError } from './errors.js'
 import { personOf } from './people.js'
@@ -43,7 +43,7 @@ export const namespaceCalls = {
       model: part,
       prompt: anything<unknown>(),
       parameters: anything<unknown>(),
-      shared: optional(flag),
+      shared: optional(bool),
     }),
   ]),
 }

@@ -1,5 +1,5 @@
-import { type Answer, toResponse, withAnswers } from '../protocol/http/answer.js'
-import type { SessionAnswer } from '../protocol/session.js'
+import { type PlainResponse, toResponse, withPlainHandler } from '../protocol/http/plain-response.js'
+import type { SessionResponse } from '../protocol/session.js'
 import { validated } from '../protocol/validate.js'
 import { createDpop } from '../provider/client/dpop.js'
 import { memoryStore } from '../store/memory/store.js'
@@ -49,7 +49,7 @@ export interface Bff {
    * cookie, holds no token. `undefined` where it cannot be said: browsers withhold Strict cookies from navigations that
    * another site began.
    */
-  getSession(request: Request): Promise<SessionAnswer<Readonly<Record<string, unknown>>> | undefined>
+  getSession(request: Request): Promise<SessionResponse<Readonly<Record<string, unknown>>> | undefined>
   /** What is in force: cookies, endpoints, key ids, the provider's capabilities, limits and deviations. */
   describe(): Promise<Description>
   /**
@@ -187,13 +187,13 @@ export function createBff(options: BffOptions): Bff {
   }
 
   /** For a load balancer. Asks nobody: what is known of the store is what the last requests met. */
-  async function health(): Promise<Answer> {
+  async function health(): Promise<PlainResponse> {
     const status = draining ? 'draining' : settings.store?.lost() ? 'store_unavailable' : 'ok'
     return json({ status }, [], status === 'ok' ? 200 : 503)
   }
 
   /** What the page needs to make its authorization request, beside the issuer's own words. */
-  async function metadata(): Promise<Answer> {
+  async function metadata(): Promise<PlainResponse> {
     const { client_id, scope, redirect_uris, authorizationParams } = settings
     return json({
       ...(await providers.main.metadata()),
@@ -205,7 +205,7 @@ export function createBff(options: BffOptions): Bff {
     })
   }
 
-  async function transaction(request: Request): Promise<Answer> {
+  async function transaction(request: Request): Promise<PlainResponse> {
     const form = await readForm(request, transactionParameters(settings))
     if ((await sessions.read(request, false, false)).record) limits.signedIn(request)
     const { transaction: bound, request: authorization } = await validateRequest(form, settings)
@@ -222,7 +222,7 @@ export function createBff(options: BffOptions): Bff {
       if (present.record) return somebody(present, settings)
       const site = request.headers.get('sec-fetch-site') ?? 'none'
       return site === 'same-origin' || site === 'none'
-        ? (nobody(present.reason, settings.mode) as SessionAnswer<never>)
+        ? (nobody(present.reason, settings.mode) as SessionResponse<never>)
         : undefined
     },
     authorizeUpgrade: createUpgrade(context),
@@ -238,5 +238,5 @@ export function createBff(options: BffOptions): Bff {
       await background.drain(settings.timeout)
     },
   }
-  return withContext(withAnswers(validated('bff', bff, bffCalls), answer), context)
+  return withContext(withPlainHandler(validated('bff', bff, bffCalls), answer), context)
 }

@@ -1,5 +1,5 @@
 import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
-import type { ErrorAnswer } from '../protocol/session.js'
+import type { ErrorResponse } from '../protocol/session.js'
 
 /** The `error` of every answer that is no success: status and default description. The words are RFC 6749's where it has one. */
 export const bffErrors = {
@@ -49,9 +49,9 @@ export const retryLater = (code: BffErrorCode): boolean =>
 /** What else an error answer may say. */
 export interface RefusalDetails extends SallyportErrorOptions {
   description?: string | undefined
-  reason?: ErrorAnswer['reason']
+  reason?: ErrorResponse['reason']
   claim?: string | undefined
-  transaction?: ErrorAnswer['transaction']
+  transaction?: ErrorResponse['transaction']
   /** Seconds. */
   retryAfter?: number
   /** The methods that there are. */

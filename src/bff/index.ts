@@ -1,7 +1,7 @@
 export type { Peer } from '../protocol/http/peer.js'
 export { withPeer } from '../protocol/http/peer.js'
 export type { Secret } from '../protocol/secret.js'
-export type { SessionAnswer, SignedOutReason } from '../protocol/session.js'
+export type { SessionResponse, SignedOutReason } from '../protocol/session.js'
 export type { ClientAuthentication, ClientOptions } from '../provider/client/client.js'
 export { type Bff, createBff } from './bff.js'
 export type { Description } from './describe.js'

@@ -1,5 +1,5 @@
 import { type Attributes, type Counter, type MeterProvider, metrics, trace } from '@opentelemetry/api'
-import { having, object, optional } from '../protocol/shape.js'
+import { object, optional, withMethods } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import type { BffEvent } from './events.js'
 
@@ -9,7 +9,7 @@ export interface OpenTelemetryOptions {
 }
 
 const openTelemetryOptions = object<OpenTelemetryOptions>({
-  meterProvider: optional(having<Pick<MeterProvider, 'getMeter'>>('a MeterProvider', 'getMeter')),
+  meterProvider: optional(withMethods<Pick<MeterProvider, 'getMeter'>>('a MeterProvider', 'getMeter')),
 })
 
 /** Members that have few values. People, sessions and paths would make a time series each. */

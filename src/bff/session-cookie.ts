@@ -1,4 +1,4 @@
-import type { Authenticator, Principal, AuthenticationResult } from '../protocol/principal.js'
+import type { AuthenticationResult, Authenticator, Principal } from '../protocol/principal.js'
 import { object, optional, text } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import { StoreError } from '../store/contract.js'

@@ -1,5 +1,5 @@
 import { randomId } from '../crypto/hash.js'
-import { validateProxies } from '../protocol/http/proxies.js'
+import { validateTrustedProxies } from '../protocol/http/trusted-proxies.js'
 import { isolate } from '../protocol/isolate.js'
 import { isLoopback, type Misuse, misuseOf, parseUrl, validateSecret } from '../protocol/option-checks.js'
 import { parseScope } from '../protocol/scope.js'
@@ -93,7 +93,7 @@ export function validateOptions(options: BffOptions): Settings {
   for (const key of options.cookieKeys) validateSecret('cookieKeys', key, 32, misuse)
   const { store } = options
   const trustedProxies = options.trustedProxies ?? []
-  validateProxies('createBff', trustedProxies)
+  validateTrustedProxies('createBff', trustedProxies)
   const emit = isolate(options.onEvent)
   const scope = options.scope ?? 'openid profile email'
   const scopes = parseScope(scope)

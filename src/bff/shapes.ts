@@ -1,22 +1,22 @@
 import {
+  anyText,
+  bool,
   either,
-  flag,
   func,
-  having,
+  integer,
   list,
+  mapOf,
   object,
   oneOf,
   optional,
   type Shape,
   seconds,
   secret,
-  table,
   text,
-  whole,
-  words,
+  withMethods,
 } from '../protocol/shape.js'
 import { asyncCall } from '../protocol/validate.js'
-import { request } from '../protocol/web-shapes.js'
+import { requestCheck } from '../protocol/web-shapes.js'
 import { type ClientOptions, clientShape } from '../provider/client/client.js'
 import { storeCheck } from '../store/engine-shapes.js'
 import type { BffOptions, SiteOptions } from './options.js'
@@ -24,27 +24,27 @@ import type { RateLimiter } from './rate-limits/address-counter.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import type { RouteOptions } from './routes.js'
 
-const limiter = having<RateLimiter>('a limiter of rate-limiter-flexible', 'consume')
+const limiter = withMethods<RateLimiter>('a limiter of rate-limiter-flexible', 'consume')
 
 const route = object<RouteOptions>(
   {
     upstream: text,
     methods: optional(list(text)),
     resource: optional(text),
-    scope: optional(words),
-    anonymous: optional(flag),
+    scope: optional(anyText),
+    anonymous: optional(bool),
     requestHeaders: optional(list(text)),
     responseHeaders: optional(list(text)),
     timeout: optional(seconds()),
-    limit: optional(whole({ least: 0 }, 'a number of bytes')),
-    sse: optional(flag),
-    websocket: optional(flag),
+    limit: optional(integer({ least: 0 }, 'a number of bytes')),
+    sse: optional(bool),
+    websocket: optional(bool),
   },
   'a route: { upstream, … }',
 )
 
 const site: Shape<SiteOptions> = {
-  issuers: optional(table(object<ClientOptions>(clientShape))),
+  issuers: optional(mapOf(object<ClientOptions>(clientShape))),
   baseUrl: text,
   basePath: optional(text),
   name: optional(text),
@@ -55,8 +55,8 @@ const site: Shape<SiteOptions> = {
   dpopKey: optional(secret),
   userinfo_signed_response_alg: optional(text),
   scope: optional(text),
-  resources: optional(table(object<{ scopes: readonly string[] }>({ scopes: list(text) }))),
-  routes: optional(table(route)),
+  resources: optional(mapOf(object<{ scopes: readonly string[] }>({ scopes: list(text) }))),
+  routes: optional(mapOf(route)),
   redirect_uris: optional(list(text, 1)),
   post_logout_redirect_uri: optional(text),
   authorizationParams: optional(list(text)),
@@ -67,14 +67,14 @@ const site: Shape<SiteOptions> = {
   absoluteTimeout: optional(seconds({ least: 1 })),
   clockTolerance: optional(seconds({ least: 0 })),
   timeout: optional(seconds({ least: 1 })),
-  loopbackCookies: optional(flag),
+  loopbackCookies: optional(bool),
   rateLimits: optional(
     either(
       object<RateLimits>({ address: optional(limiter), person: optional(limiter), addressOf: optional(func) }),
       oneOf(false),
     ),
   ),
-  trustedProxies: optional(list(words)),
+  trustedProxies: optional(list(anyText)),
   onEvent: optional(func),
   fetch: optional(func),
   now: optional(func),
@@ -84,10 +84,10 @@ export const bffOptions = object<BffOptions>({ ...clientShape, ...site })
 
 /** What the functions of `createBff(…)` take. */
 export const bffCalls = {
-  fetch: asyncCall(['request', request]),
-  getSession: asyncCall(['request', request]),
+  fetch: asyncCall(['request', requestCheck]),
+  getSession: asyncCall(['request', requestCheck]),
   describe: asyncCall(),
   endSessions: asyncCall(['whose', object<{ sub: string; iss?: string }>({ sub: text, iss: optional(text) })]),
-  authorizeUpgrade: asyncCall(['request', request]),
+  authorizeUpgrade: asyncCall(['request', requestCheck]),
   close: asyncCall(),
 }

@@ -1,6 +1,6 @@
 import type { Answer } from '../client/backend.js'
 import type { StandardClaims } from '../protocol/claims.js'
-import type { Mode, SignedOutReason, TokenAnswer } from '../protocol/session.js'
+import type { Mode, SignedOutReason, TokenResponse } from '../protocol/session.js'
 import type { Redeemed } from '../provider/code-grant.js'
 import { createProvider } from '../provider/provider.js'
 import { type ProviderAnswer, refreshOutcome } from '../provider/refresh-outcome.js'
@@ -47,14 +47,14 @@ export function createDirect(settings: DirectSettings) {
     access_token,
     expires_in,
     scope: granted,
-  }: Omit<Redeemed, 'claims' | 'id_token'>): TokenAnswer => ({
+  }: Omit<Redeemed, 'claims' | 'id_token'>): TokenResponse => ({
     access_token,
     token_type: 'Bearer',
     expires_in: expires_in ?? UNSAID_LIFETIME,
     scope: granted ?? scope,
   })
 
-  function enter(tokens: Redeemed): TokenAnswer {
+  function enter(tokens: Redeemed): TokenResponse {
     person = { user: tokens.claims, id_token: tokens.id_token, refresh_token: tokens.refresh_token }
     wasHere.set(true)
     return answerOf(tokens)
@@ -84,7 +84,7 @@ export function createDirect(settings: DirectSettings) {
   }
 
   /** Whoever is signed in at the provider, if it says so without asking anybody. */
-  async function restore(form: URLSearchParams): Promise<TokenAnswer | undefined> {
+  async function restore(form: URLSearchParams): Promise<TokenResponse | undefined> {
     const { authorization_endpoint = '' } = await provider.metadata()
     const resource = form.get('resource')
     const asked = { client_id, redirect_uri, scope, ...(resource && { resource }) }
@@ -110,7 +110,7 @@ export function createDirect(settings: DirectSettings) {
       resource: resource ? [resource] : [],
     })
 
-  async function renew(form: URLSearchParams): Promise<TokenAnswer> {
+  async function renew(form: URLSearchParams): Promise<TokenResponse> {
     const before = person
     if (!before) throw new DirectError('invalid_grant', { reason: 'none' })
     if (before.refresh_token === undefined) return renewSilently(form, before)
@@ -139,7 +139,7 @@ export function createDirect(settings: DirectSettings) {
     return ask(refresh_token, parameters)
   }
 
-  async function renewSilently(form: URLSearchParams, { user }: Person): Promise<TokenAnswer> {
+  async function renewSilently(form: URLSearchParams, { user }: Person): Promise<TokenResponse> {
     const token = await restore(form)
     if (token && person?.user.sub === user.sub) return token
     const answered = token !== undefined || !wasHere.get()

@@ -1,6 +1,6 @@
 import type { StandardClaims } from '../protocol/claims.js'
 import type { SallyportError } from '../protocol/error.js'
-import type { Mode, SessionAnswer, SignedOutReason } from '../protocol/session.js'
+import type { Mode, SessionResponse, SignedOutReason } from '../protocol/session.js'
 import { systemNow } from '../protocol/time.js'
 import { absolute } from './absolute-url.js'
 import { createBackend, failureOf } from './backend.js'
@@ -123,7 +123,7 @@ export function createPageAuth<Claims = StandardClaims>(
     const epochBefore = epoch
     const answer = await ask(`/session${touch ? '' : '?touch=false'}`, first && formOf(first))
     if (epochBefore !== epoch) return undefined
-    const body = answer.body as SessionAnswer<Claims> | undefined
+    const body = answer.body as SessionResponse<Claims> | undefined
     if (!answer.ok || body?.expires_at === undefined) {
       backOff.failed(answer.retryAfter)
       return unavailable(failureOf(answer, 'backend_unavailable'))

@@ -1,5 +1,5 @@
 import type { SallyportError } from '../protocol/error.js'
-import type { ErrorAnswer } from '../protocol/session.js'
+import type { ErrorResponse } from '../protocol/session.js'
 import { clientError, type EagerErrorCode, isClientCode, temporaryError } from './errors.js'
 
 /** Members that are `undefined` are not sent. Pairs, where a parameter stands there several times. */
@@ -12,7 +12,7 @@ export type Form = Record<string, string | number | undefined> | [string, string
 export interface Answer {
   status: number
   ok: boolean
-  body?: Record<string, unknown> & Partial<ErrorAnswer>
+  body?: Record<string, unknown> & Partial<ErrorResponse>
   /** Seconds, from `Retry-After`; 0 without. */
   retryAfter: number
   /** For the `cause` of an error: the server's own words, nothing of what was asked. */

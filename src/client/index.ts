@@ -5,7 +5,7 @@ import type { Auth, AuthOptions, Session } from './types.js'
 
 export type { AddressClaim, StandardClaims } from '../protocol/claims.js'
 export { SallyportError } from '../protocol/error.js'
-export type { SessionAnswer, SignedOutReason } from '../protocol/session.js'
+export type { SessionResponse, SignedOutReason } from '../protocol/session.js'
 export type { StepUpErrorCode } from './calls/step-up.js'
 export type { EagerErrorCode } from './errors.js'
 export type { SignInErrorCode } from './sign-in/errors.js'

@@ -1,20 +1,20 @@
 import {
+  anyText,
+  bool,
   check,
   either,
-  flag,
   func,
   list,
+  mapOf,
   object,
   oneOf,
   optional,
   type Shape,
   seconds,
-  table,
   text,
-  words,
 } from '../protocol/shape.js'
 import { asyncCall, call } from '../protocol/validate.js'
-import { fetched, init } from '../protocol/web-shapes.js'
+import { fetchInit, fetchInput } from '../protocol/web-shapes.js'
 import type {
   Api,
   AuthOptions,
@@ -38,7 +38,7 @@ export const pageOptions: Omit<Shape<AuthOptions<unknown>>, 'bff' | 'initial' | 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Where `auth.fetch` may send tokens. */
-export const apis = table(object<Api>({ resource: optional(text), scope: optional(words), route: optional(text) }))
+export const apis = mapOf(object<Api>({ resource: optional(text), scope: optional(anyText), route: optional(text) }))
 
 export const authOptions = object<AuthOptions<unknown>>({
   ...pageOptions,
@@ -55,17 +55,17 @@ const detail = check<Readonly<Record<string, unknown>>>(
 )
 
 const login = object<LoginOptions>({
-  returnTo: optional(words),
+  returnTo: optional(anyText),
   popup: optional(oneOf<boolean | 'or-redirect'>(true, false, 'or-redirect')),
   prompt: optional(oneOf('none', 'login', 'consent', 'select_account', 'create')),
-  login_hint: optional(words),
+  login_hint: optional(anyText),
   max_age: optional(seconds({ least: 0 })),
-  acr_values: optional(words),
-  ui_locales: optional(words),
-  scope: optional(words),
+  acr_values: optional(anyText),
+  ui_locales: optional(anyText),
+  scope: optional(anyText),
   resource: optional(either(text, list(text))),
   authorization_details: optional(list(detail)),
-  params: optional(table(words)),
+  params: optional(mapOf(anyText)),
 })
 
 /** What the functions of an `auth` take; a function that is not named here does not compile. */
@@ -73,13 +73,13 @@ export const authCalls = {
   subscribe: call(['listener', func]),
   ready: asyncCall(),
   login: asyncCall(['options', optional(login)]),
-  logout: asyncCall(['options', optional(object<LogoutOptions>({ local: optional(flag) }))]),
+  logout: asyncCall(['options', optional(object<LogoutOptions>({ local: optional(bool) }))]),
   getToken: asyncCall([
     'options',
     optional(
       object<TokenOptions>({
         resource: optional(text),
-        scope: optional(words),
+        scope: optional(anyText),
         minValidity: optional(seconds({ least: 0 })),
         signal: optional(
           check<AbortSignal>('an AbortSignal', (value) => isObject(value) && 'aborted' in (value as object)),
@@ -88,14 +88,14 @@ export const authCalls = {
     ),
   ]),
   fetch: asyncCall(
-    ['input', fetched],
-    ['init', optional(init)],
+    ['input', fetchInput],
+    ['init', optional(fetchInit)],
     [
       'options',
       optional(object<FetchOptions>({ stepUp: optional(oneOf('popup', 'popup-or-redirect', 'redirect', 'never')) })),
     ],
   ),
-  extend: asyncCall(['options', optional(object<ExtendOptions>({ touch: optional(flag) }))]),
+  extend: asyncCall(['options', optional(object<ExtendOptions>({ touch: optional(bool) }))]),
   secondsLeft: call(),
   diagnostics: asyncCall(),
   close: call(),

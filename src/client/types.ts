@@ -1,6 +1,6 @@
 import type { StandardClaims } from '../protocol/claims.js'
 import type { SallyportError } from '../protocol/error.js'
-import type { SessionAnswer, SignedOutReason } from '../protocol/session.js'
+import type { SessionResponse, SignedOutReason } from '../protocol/session.js'
 import type { EpochSeconds } from '../protocol/time.js'
 
 /**
@@ -51,7 +51,7 @@ export interface AuthOptions<Claims = StandardClaims> {
   onReturn?: (returnTo: string) => void
   onEvent?: (event: AuthEvent) => void
   /** What `bff.getSession(request)` said while the page was rendered on the server: a first guess, `ready()` still asks. */
-  initial?: SessionAnswer<Claims>
+  initial?: SessionResponse<Claims>
   /** Default: the page's own `fetch`, read when `createAuth` is called. */
   fetch?: typeof globalThis.fetch
   /** The clock, epoch seconds. Default: the page's own. */

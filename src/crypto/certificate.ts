@@ -17,7 +17,7 @@ export interface CertificateContent {
 }
 
 /** The part of node:crypto that is used, structurally: no Node types are reachable from here. */
-interface X509 {
+interface NodeCertificate {
   readonly raw: Uint8Array
   readonly subjectAltName: string | undefined
   readonly validFrom: string
@@ -42,7 +42,7 @@ export function readCertificate(der: Uint8Array): CertificateContent | undefined
     process?: { getBuiltinModule?(id: string): unknown; versions?: { deno?: string } }
   }
   const { X509Certificate } = (host?.getBuiltinModule?.('node:crypto') ?? {}) as {
-    X509Certificate?: new (der: Uint8Array) => X509
+    X509Certificate?: new (der: Uint8Array) => NodeCertificate
   }
   // Deno writes alternative names one after the other as they are: one could look like several.
   if (!X509Certificate || host?.versions?.deno !== undefined) return undefined
@@ -67,7 +67,7 @@ export function readCertificate(der: Uint8Array): CertificateContent | undefined
 const attributesOf = (name: Record<string, string | string[]> = {}): DistinguishedName =>
   Object.fromEntries(Object.entries(name).map(([type, value]) => [type, [value].flat()]))
 
-const kinds = new Map([
+const nameTypes = new Map([
   ['DNS', 'dns'],
   ['URI', 'uri'],
   ['email', 'email'],
@@ -84,7 +84,7 @@ function namesOf(text: string): CertificateContent['names'] {
   while (name.lastIndex < text.length) {
     const [, kind = '', value = ''] = name.exec(text) ?? []
     if (kind === '') throw new Error('not a list of names')
-    const list = kinds.get(kind)
+    const list = nameTypes.get(kind)
     if (list) names[list].push(value.startsWith('"') ? JSON.parse(value) : value)
   }
   return names

@@ -7,7 +7,7 @@ const encoder = new TextEncoder()
 export const sha256 = async (text: string): Promise<string> => platform.sha256(text)
 
 /** A text as a store can look for it: itself, or its digest where it is longer than names are. */
-export const indexable = async (text: string): Promise<string> => (isName(text) ? text : sha256(text))
+export const indexValue = async (text: string): Promise<string> => (isName(text) ? text : sha256(text))
 
 /**
  * Whether two strings are equal, in time that depends on their lengths alone. Lengths are not secret here: what is

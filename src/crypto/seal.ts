@@ -1,22 +1,22 @@
-import { createBounded } from '../protocol/bounded.js'
+import { createBoundedCache } from '../protocol/bounded-cache.js'
 import { isLaterFormat } from '../protocol/format.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { platform } from './platform.js'
 import type { Key, Primitives } from './primitives.js'
 
 /** Characters, longer than any cookie of ours can be; refused before any work is done. */
-const LIMIT = 16_384
+const MAX_LENGTH = 16_384
 /** Characters of a header; ours have about eighty. */
-const HEADER = 128
+const MAX_HEADER_LENGTH = 128
 /** Derived keys that are held at most. */
-const DERIVED = 64
+const MAX_DERIVED_KEYS = 64
 /** Seconds for which a key seals. */
 const DAY = 86_400
 /** The form of what is sealed: what stands in the header, and how the key is derived from it. */
 const FORMAT = 1
 
 /** What opened, and whether it should be sealed again because it was not sealed with the first key. */
-export interface Opened {
+export interface UnsealedText {
   plaintext: string
   stale: boolean
 }
@@ -24,7 +24,7 @@ export interface Opened {
 export interface Sealer {
   seal(plaintext: string): Promise<string>
   /** `undefined` for whatever was not sealed for this app and purpose with one of the keys: one answer for every cause. */
-  open(sealed: string): Promise<Opened | undefined>
+  open(sealed: string): Promise<UnsealedText | undefined>
 }
 
 export interface SealerOptions {
@@ -56,12 +56,12 @@ export interface SealerOptions {
  * @see RFC 7516 section 3.1, RFC 7518 sections 4.5 and 5.3, RFC 5869
  */
 export function createSealer(keys: readonly string[], purpose: string, options: SealerOptions = {}): Sealer {
-  const { app = '', limit = LIMIT, age = Number.POSITIVE_INFINITY, unversioned = false } = options
+  const { app = '', limit = MAX_LENGTH, age = Number.POSITIVE_INFINITY, unversioned = false } = options
   const { now = systemNow, primitives = platform } = options
-  const derived = createBounded<Entry>(DERIVED)
+  const derived = createBoundedCache<KeyEntry>(MAX_DERIVED_KEYS)
   const oldest = Math.ceil(age / DAY)
   let ring: Promise<readonly string[]> | undefined
-  let sealing: Entry | undefined
+  let sealing: KeyEntry | undefined
 
   const today = () => Math.floor(now() / DAY)
 
@@ -72,7 +72,7 @@ export function createSealer(keys: readonly string[], purpose: string, options: 
     return ring
   }
 
-  async function derive(header: Header, kid: string): Promise<Entry> {
+  async function derive(header: Header, kid: string): Promise<KeyEntry> {
     const { at, day } = header
     const info = day === undefined ? `sallyport ${purpose}` : JSON.stringify(['sallyport', FORMAT, app, purpose, day])
     const raw = await primitives.hkdf(encoder.encode(keys[at]), info)
@@ -80,7 +80,7 @@ export function createSealer(keys: readonly string[], purpose: string, options: 
     return { ...header, text, aad: encoder.encode(text), key: await primitives.importKey(raw) }
   }
 
-  async function sealingEntry(): Promise<Entry> {
+  async function sealingEntry(): Promise<KeyEntry> {
     const day = today()
     if (sealing?.day === day) return sealing
     const [name] = await names()
@@ -92,7 +92,7 @@ export function createSealer(keys: readonly string[], purpose: string, options: 
   const isOpen = ({ day }: Header): boolean =>
     day === undefined ? unversioned : day <= today() + 1 && day >= today() - oldest
 
-  async function openingEntry(text: string): Promise<Entry | undefined> {
+  async function openingEntry(text: string): Promise<KeyEntry | undefined> {
     const known = derived.get(text)
     if (known) return isOpen(known) ? known : undefined
     const kid = kidOf(text, primitives)
@@ -139,7 +139,7 @@ interface Header {
   /** Days since 1970; `undefined`: 0.1.0 sealed it. */
   day: number | undefined
 }
-interface Entry extends Header {
+interface KeyEntry extends Header {
   text: string
   aad: Uint8Array<ArrayBuffer>
   key: Key
@@ -150,7 +150,7 @@ const decoder = new TextDecoder()
 
 /** What a header says that its key is called; empty for what is no header. */
 function kidOf(header: string, primitives: Primitives): string {
-  const bytes = header.length > HEADER ? undefined : primitives.decode(header)
+  const bytes = header.length > MAX_HEADER_LENGTH ? undefined : primitives.decode(header)
   try {
     const { kid } = JSON.parse(decoder.decode(bytes)) as { kid?: unknown }
     return typeof kid === 'string' ? kid : ''
@@ -160,7 +160,7 @@ function kidOf(header: string, primitives: Primitives): string {
 }
 
 /** What a sealed text says of itself; nothing of it is proven. */
-export interface Claimed {
+export interface SealedHeader {
   /** The {@link keyId} of its key. */
   key: string
   /** `later`: a later release sealed it, in a form that this one does not know. */
@@ -168,7 +168,7 @@ export interface Claimed {
 }
 
 /** Reads what a sealed text says of itself: to tell what cannot be read from what was changed. */
-export function claimedOf(sealed: string, primitives: Primitives = platform): Claimed {
+export function sealedHeader(sealed: string, primitives: Primitives = platform): SealedHeader {
   const kid = kidOf(sealed.split('.', 1)[0] ?? '', primitives)
   if (/^[\w-]{8}$/.test(kid)) return { key: kid, format: 'unversioned' }
   const [, format, key = ''] = /^(\d{1,6})\.([\w-]*)/.exec(kid) ?? []

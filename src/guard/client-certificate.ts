@@ -1,8 +1,8 @@
 import { type CertificateContent, readCertificate, thumbprintOf } from '../crypto/certificate.js'
-import { createBounded } from '../protocol/bounded.js'
+import { createBoundedCache } from '../protocol/bounded-cache.js'
 import { peerOf } from '../protocol/http/peer.js'
 import type { AuthenticationResult, Authenticator } from '../protocol/principal.js'
-import { called, func, object } from '../protocol/shape.js'
+import { described, func, object } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import { frozen } from './frozen.js'
 import { refused } from './results.js'
@@ -37,7 +37,7 @@ export interface ClientCertificateOptions {
 }
 
 export const clientCertificateOptions = object<ClientCertificateOptions>({
-  identify: called('a function that says whom a certificate stands for', func),
+  identify: described('a function that says whom a certificate stands for', func),
 })
 
 /** Certificates whose content is remembered at most: reading one takes forty times as long as its digest. */
@@ -58,7 +58,7 @@ const REMEMBERED = 200
 export function clientCertificate(options: ClientCertificateOptions): Authenticator {
   validate('clientCertificate', clientCertificateOptions, options)
   const { identify } = options
-  const remembered = createBounded<CertificateContent>(REMEMBERED)
+  const remembered = createBoundedCache<CertificateContent>(REMEMBERED)
 
   function contentOf(der: Uint8Array, thumbprint: string): CertificateContent | undefined {
     const known = remembered.get(thumbprint)

@@ -1,10 +1,21 @@
-import { validateProxies } from '../protocol/http/proxies.js'
+import { validateTrustedProxies } from '../protocol/http/trusted-proxies.js'
 import type { AuthenticationResult, Authenticator, Principal } from '../protocol/principal.js'
-import { type Check, check, func, having, list, object, optional, table, text, words } from '../protocol/shape.js'
+import {
+  anyText,
+  type Check,
+  check,
+  func,
+  list,
+  mapOf,
+  object,
+  optional,
+  text,
+  withMethods,
+} from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { callWithTimeout, isTimeoutError } from '../protocol/timeout.js'
 import { call, validate, validated } from '../protocol/validate.js'
-import { request as requestCheck } from '../protocol/web-shapes.js'
+import { requestCheck } from '../protocol/web-shapes.js'
 import { refusalResponse } from './answers.js'
 import { frozen } from './frozen.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
@@ -56,7 +67,7 @@ export interface Guard {
   metadata(request: Request): Response | undefined
 }
 
-const accepted = having<Authenticator>('what accessToken(…), apiKey(…) or their like return', 'claims', 'verify')
+const accepted = withMethods<Authenticator>('what accessToken(…), apiKey(…) or their like return', 'claims', 'verify')
 
 export const guardOptions = object<GuardOptions>({
   resource: text,
@@ -69,8 +80,8 @@ export const guardOptions = object<GuardOptions>({
       resource_policy_uri: optional(text),
     }),
   ),
-  trustedProxies: optional(list(words)),
-  implies: optional(table(list(text))),
+  trustedProxies: optional(list(anyText)),
+  implies: optional(mapOf(list(text))),
   decide: optional(func),
   onEvent: optional(func),
   now: optional(func),
@@ -115,7 +126,7 @@ export function createGuard(options: GuardOptions): Guard {
   const once = accept.flatMap((authenticator) => authenticator.once ?? [])
   const twice = once.find(({ what }, at) => once.findIndex((other) => other.what === what) < at)
   if (twice) throw new TypeError(`createGuard: "accept" has ${twice.what} twice; ${twice.remedy}`)
-  validateProxies('createGuard', trustedProxies)
+  validateTrustedProxies('createGuard', trustedProxies)
   const context = { resource, now }
 
   const emit = (event: GuardEvent) => {

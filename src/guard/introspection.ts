@@ -1,5 +1,5 @@
-import { createBounded } from '../protocol/bounded.js'
-import { type Now, steadyClock } from '../protocol/time.js'
+import { createBoundedCache } from '../protocol/bounded-cache.js'
+import { monotonicClock, type Now } from '../protocol/time.js'
 import { createIntrospectionRequest } from '../provider/introspection.js'
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
 
@@ -37,8 +37,8 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
     now,
     fetch: (input, init) => fetch(input, init),
   })
-  const clock = steadyClock(now)
-  const rests = createBounded<number>(RESTING)
+  const clock = monotonicClock(now)
+  const rests = createBoundedCache<number>(RESTING)
 
   /** `digest`: of the token, which is itself kept nowhere. */
   return async (token: string, digest: string): Promise<Introspected> => {

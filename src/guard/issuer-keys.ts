@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
 import { isSafeUrl } from '../protocol/option-checks.js'
-import { type Now, steadyClock } from '../protocol/time.js'
+import { monotonicClock, type Now } from '../protocol/time.js'
 import { onlyGood } from './published-keys.js'
 
 export interface IssuerKeysOptions {
@@ -32,7 +32,7 @@ export class KeysUnavailable extends Error {}
  */
 export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   const { issuer, jwksUri, fetch, cooldown, maxAge, timeout } = options
-  const now = steadyClock(options.now)
+  const now = monotonicClock(options.now)
   let found: { keys: ReturnType<typeof createRemoteJWKSet>; at: number } | undefined
   let finding: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined
   let failedAt = Number.NEGATIVE_INFINITY

@@ -1,6 +1,6 @@
 import { platform } from '../crypto/platform.js'
-import { createBounded } from '../protocol/bounded.js'
-import { steadyClock } from '../protocol/time.js'
+import { createBoundedCache } from '../protocol/bounded-cache.js'
+import { monotonicClock } from '../protocol/time.js'
 import { checkBinding } from './binding.js'
 import { type Claims, isText, principalOf, timeFlaw } from './claims.js'
 import { frozen } from './frozen.js'
@@ -26,7 +26,7 @@ export function createOpaqueJudge(options: AccessTokenOptions, client: Introspec
   const { issuer, clockTolerance = 30, tenantClaim = 'tenant' } = options
   const { maxAge = 30 } = client
   const checkProof = createProofCheck(options.dpop ?? {})
-  const remembered = createBounded<{ answer: Claims; until: number }>(REMEMBERED)
+  const remembered = createBoundedCache<{ answer: Claims; until: number }>(REMEMBERED)
   const asking = new Map<string, Promise<Introspected>>()
   let introspect: ReturnType<typeof createIntrospection> | undefined
   let clock: (() => number) | undefined
@@ -35,7 +35,7 @@ export function createOpaqueJudge(options: AccessTokenOptions, client: Introspec
     // Nobody who has JWTs only pays for the library.
     const { createIntrospection } = await import('./introspection.js')
     introspect ??= createIntrospection(options, client, now)
-    clock ??= steadyClock(now)
+    clock ??= monotonicClock(now)
     const at = clock()
     const said = await introspect(token, digest)
     if (!said.ok || said.answer['active'] !== true) return said

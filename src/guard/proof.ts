@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { sha256 } from '../crypto/hash.js'
 import { platform } from '../crypto/platform.js'
-import { isWebAddress, type PublicUrl, publicAddress } from '../protocol/http/public-address.js'
+import { isHttpUrl, type PublicUrl, publicUrlOf } from '../protocol/http/public-url.js'
 import { CLOCK_TOLERANCE } from '../protocol/time.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { memoryStore } from '../store/memory/store.js'
@@ -46,7 +46,7 @@ export type ProofVerdict = { ok: true } | { ok: false; detail: string; nonce?: s
 export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: DpopOptions) {
   if (nonceKey !== undefined && nonceKey.length < 32)
     throw new TypeError('accessToken: "dpop.nonceKey" must have 32 characters at least')
-  if (typeof publicUrl === 'string' && !isWebAddress(publicUrl))
+  if (typeof publicUrl === 'string' && !isHttpUrl(publicUrl))
     throw new TypeError('accessToken: "dpop.publicUrl" must be an origin like https://api.example.com, or a function')
   let seen = store
 
@@ -88,7 +88,7 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
     const { htm, htu, ath, jti, iat } = claims
     if ((await calculateJwkThumbprint(jwk)) !== jkt) return refused('key')
     if (htm !== request.method) return refused('htm')
-    const address = publicAddress(request, publicUrl ?? resource)
+    const address = publicUrlOf(request, publicUrl ?? resource)
     if (!address) return refused('htu: "resource" is no URL, set "dpop.publicUrl"')
     if (typeof htu !== 'string' || pathAt(htu) !== pathAt(address.href)) return refused('htu')
     if (ath !== (await sha256(token))) return refused('ath')

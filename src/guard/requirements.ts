@@ -1,20 +1,20 @@
 import type { Principal } from '../protocol/principal.js'
 import { missingScopes } from '../protocol/scope.js'
 import {
+  anyText,
   anything,
-  flag,
+  bool,
+  integer,
   list,
+  mapOf,
   object,
   oneOf,
   optional,
   seconds,
-  table,
   text,
   valueFlaw,
-  whole,
-  words,
 } from '../protocol/shape.js'
-import { isWithin } from '../protocol/time.js'
+import { isRecent } from '../protocol/time.js'
 import { type Refusal, refusal } from './results.js'
 
 /** What a route needs of a caller. */
@@ -47,10 +47,10 @@ export interface Action {
 }
 
 export const requirementsShape = object<Requirements>({
-  scopes: optional(list(words)),
-  tenant: optional(words),
+  scopes: optional(list(anyText)),
+  tenant: optional(anyText),
   methods: optional(list(oneOf('access_token', 'api_key', 'agent_token', 'client_certificate', 'session_cookie'))),
-  bound: optional(flag),
+  bound: optional(bool),
   acr: optional(list(text)),
   maxAge: optional(seconds({ least: 0 })),
   action: optional(
@@ -58,15 +58,15 @@ export const requirementsShape = object<Requirements>({
       name: text,
       resource: optional(
         object<NonNullable<Action['resource']>>({
-          type: words,
-          id: words,
-          properties: optional(table(anything<unknown>())),
+          type: anyText,
+          id: anyText,
+          properties: optional(mapOf(anything<unknown>())),
         }),
       ),
-      context: optional(table(anything<unknown>())),
+      context: optional(mapOf(anything<unknown>())),
     }),
   ),
-  cost: optional(whole({ least: 0 }, 'a whole number of calls')),
+  cost: optional(integer({ least: 0 }, 'a whole number of calls')),
 })
 
 /**
@@ -135,7 +135,7 @@ function staleSignIn(
   now: number,
 ): Refusal | undefined {
   const weak = acr !== undefined && !acr.some((wanted) => wanted === claims['acr'])
-  const old = maxAge !== undefined && !isWithin(claims['auth_time'], maxAge, now)
+  const old = maxAge !== undefined && !isRecent(claims['auth_time'], maxAge, now)
   if (!weak && !old) return undefined
   return {
     ...refusal(401, 'insufficient_user_authentication', weak ? 'acr' : 'auth_time'),

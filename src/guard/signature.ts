@@ -8,7 +8,7 @@ import {
   type JWTVerifyGetKey,
 } from 'jose'
 import { platform } from '../crypto/platform.js'
-import { createBounded } from '../protocol/bounded.js'
+import { createBoundedCache } from '../protocol/bounded-cache.js'
 import { frozen } from './frozen.js'
 import type { IssuerKeys } from './issuer-keys.js'
 
@@ -48,7 +48,7 @@ interface Known {
  * Rejects with {@link TokenFlaw}, with an error of jose, or with what `keys` rejects with.
  */
 export function createSignatureCheck({ issuer, algs, profile, keys }: SignatureCheckOptions) {
-  const remembered = createBounded<Known>(REMEMBERED)
+  const remembered = createBoundedCache<Known>(REMEMBERED)
   const seen = new Int32Array(SEEN)
   const algorithms = { algorithms: [...algs] }
   const keyFor: JWTVerifyGetKey = (header, jws) => {

@@ -1,5 +1,5 @@
 import { peerOf, withPeer } from '../protocol/http/peer.js'
-import { isProxy } from '../protocol/http/proxies.js'
+import { isTrustedProxy } from '../protocol/http/trusted-proxies.js'
 
 /** Characters of the header; a certificate of 12 kB. */
 const LONGEST = 16_384
@@ -19,7 +19,7 @@ const byteSequence = /^:((?:[A-Za-z0-9+/]{4})+|(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-
 export function believeProxy(request: Request, networks: readonly string[]): boolean {
   // Who it is costs something to find out.
   const peer = networks.length ? peerOf(request) : undefined
-  if (!peer || !isProxy(peer.address, networks)) return true
+  if (!peer || !isTrustedProxy(peer.address, networks)) return true
   const { certificate: _, ...proxy } = peer
   withPeer(request, proxy)
   const header = request.headers.get('client-cert')

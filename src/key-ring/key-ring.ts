@@ -1,6 +1,6 @@
 import { isolate } from '../protocol/isolate.js'
 import { isName } from '../protocol/names.js'
-import { func, having, name, object, oneOf, optional, seconds, text } from '../protocol/shape.js'
+import { func, name, object, oneOf, optional, seconds, text, withMethods } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { asyncCall, validate, validated } from '../protocol/validate.js'
 import type { RecordStore } from '../store/contract.js'
@@ -34,8 +34,13 @@ export interface KeyRingOptions {
 
 export const keyRingOptions = object<KeyRingOptions>({
   name: text,
-  provider: having<KeyProvider>('how keys are made and ended: { create, test, revoke }', 'create', 'test', 'revoke'),
-  vault: having<Vault>('environmentVault(…), fileVault(…) of sallyport/node, or your secret manager', 'read'),
+  provider: withMethods<KeyProvider>(
+    'how keys are made and ended: { create, test, revoke }',
+    'create',
+    'test',
+    'revoke',
+  ),
+  vault: withMethods<Vault>('environmentVault(…), fileVault(…) of sallyport/node, or your secret manager', 'read'),
   store: storeCheck,
   tenants: optional(oneOf('shared', 'separate')),
   every: optional(seconds()),

@@ -1,4 +1,4 @@
-import { check, table, text } from '../protocol/shape.js'
+import { check, mapOf, text } from '../protocol/shape.js'
 import { asyncCall, validate, validated } from '../protocol/validate.js'
 import { keyRingError } from './errors.js'
 
@@ -7,7 +7,7 @@ export const environmentCheck = check<object>(
   'an object of variables, like the environment of the process',
   (value) => typeof value === 'object' && value !== null,
 )
-export const variablesCheck = table(text)
+export const variablesCheck = mapOf(text)
 
 /** What the functions of a vault take. */
 export const vaultCalls = {

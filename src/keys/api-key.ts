@@ -1,5 +1,5 @@
 import type { AuthenticationResult, Authenticator } from '../protocol/principal.js'
-import { having } from '../protocol/shape.js'
+import { withMethods } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import { StoreError } from '../store/contract.js'
 import type { ApiKeys } from './api-keys.js'
@@ -7,7 +7,7 @@ import { apiKeyRefusals } from './errors.js'
 import { findKeys, parseApiKey } from './format.js'
 import type { KeyRecord } from './record.js'
 
-export const keysCheck = having<ApiKeys>('createApiKeys(…)', 'verify', 'spend')
+export const keysCheck = withMethods<ApiKeys>('createApiKeys(…)', 'verify', 'spend')
 
 /**
  * Accepts API keys in `X-API-Key` or, beginning with their prefix, in `Authorization: Bearer`; never in the URL, where logs

@@ -1,4 +1,4 @@
-import { indexable } from '../crypto/hash.js'
+import { indexValue } from '../crypto/hash.js'
 import type { Put, RecordId, Stored } from '../store/contract.js'
 import { storedJson } from '../store/stored-json.js'
 import { partitionOf } from './format.js'
@@ -51,7 +51,8 @@ export const ownerIndex = 'api-key-owner'
 export const expiryIndex = 'api-key-expiry'
 
 /** Two names as one, so that no pair reads like another. Only what is too long is hashed: 0.2.0 has written all others as they are. */
-export const ownerValue = (tenant: string, owner: string): Promise<string> => indexable(JSON.stringify([tenant, owner]))
+export const ownerValue = (tenant: string, owner: string): Promise<string> =>
+  indexValue(JSON.stringify([tenant, owner]))
 
 export const dayOf = (instant: number): string => new Date(instant * 1000).toISOString().slice(0, 10)
 

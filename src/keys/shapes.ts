@@ -1,24 +1,24 @@
 import { isName } from '../protocol/names.js'
 import {
+  anyText,
   anything,
+  bool,
   check,
-  flag,
+  epochSeconds,
   func,
-  instant,
+  integer,
   list,
+  mapOf,
   name,
   object,
   optional,
   type Shape,
   seconds,
   subject,
-  table,
   text,
-  whole,
-  words,
 } from '../protocol/shape.js'
 import { asyncCall, call } from '../protocol/validate.js'
-import { request } from '../protocol/web-shapes.js'
+import { requestCheck } from '../protocol/web-shapes.js'
 import { ledgerCheck, storeCheck } from '../store/engine-shapes.js'
 import type { ApiKeysOptions, WatchOptions } from './options.js'
 import type { Quota } from './quota.js'
@@ -28,8 +28,8 @@ import type { KeysQuestion, NewApiKey, RevokeOptions, RotateOptions, VerifyOptio
 const DAY = 86_400
 
 const watch: Shape<WatchOptions> = {
-  burst: optional(object({ count: whole({ least: 1 }), seconds: seconds() })),
-  newNetworks: optional(flag),
+  burst: optional(object({ count: integer({ least: 1 }), seconds: seconds() })),
+  newNetworks: optional(bool),
   onAnomaly: optional(func),
 }
 
@@ -48,7 +48,7 @@ export const apiKeysOptions = object<ApiKeysOptions<string>>({
   now: optional(func),
 })
 
-const calls = optional(whole({ least: 0 }, 'a whole number of calls'))
+const calls = optional(integer({ least: 0 }, 'a integer number of calls'))
 const quota = object<Quota>({ minute: calls, day: calls, month: calls, total: calls })
 
 const wish = object<NewApiKey<string>>({
@@ -59,7 +59,7 @@ const wish = object<NewApiKey<string>>({
   expiresIn: optional(seconds()),
   ips: optional(list(text)),
   quota: optional(quota),
-  metadata: optional(table(words)),
+  metadata: optional(mapOf(anyText)),
 })
 
 const record = check<KeyRecord>('the record of a key that was verified', (value) => {
@@ -77,7 +77,7 @@ export const apiKeysCalls = {
   // What is presented is answered, whatever it is.
   verify: asyncCall(
     ['key', anything<string>()],
-    ['options', optional(object<VerifyOptions>({ request: optional(request) }))],
+    ['options', optional(object<VerifyOptions>({ request: optional(requestCheck) }))],
   ),
   spend: asyncCall(['record', record], ['options', optional(object<{ cost?: number }>({ cost: calls }))]),
   create: asyncCall(['wish', wish]),
@@ -90,11 +90,11 @@ export const apiKeysCalls = {
   ),
   revoke: asyncCall(['id', name], ['options', revocation]),
   revokeOwner: asyncCall(['owner', subject], ['options', revocation]),
-  revokeLeaked: asyncCall(['text', words]),
+  revokeLeaked: asyncCall(['text', anyText]),
   get: asyncCall(['id', name], ['options', inTenant]),
   quotaUse: asyncCall(
     ['id', name],
-    ['options', object<{ tenant: string; at?: number }>({ tenant: name, at: optional(instant) })],
+    ['options', object<{ tenant: string; at?: number }>({ tenant: name, at: optional(epochSeconds) })],
   ),
   list: asyncCall([
     'which',
@@ -102,7 +102,7 @@ export const apiKeysCalls = {
       tenant: name,
       owner: optional(subject),
       cursor: optional(text),
-      limit: optional(whole({ least: 1 })),
+      limit: optional(integer({ least: 1 })),
     }),
   ]),
   due: call(['when', object<{ within: number }>({ within: seconds({ least: 0, most: 366 * DAY }) })]),

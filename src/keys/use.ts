@@ -1,6 +1,6 @@
-import { createBounded } from '../protocol/bounded.js'
-import { neighbourhood } from '../protocol/http/networks.js'
-import { steadyClock, systemNow } from '../protocol/time.js'
+import { createBoundedCache } from '../protocol/bounded-cache.js'
+import { networkPrefix } from '../protocol/http/networks.js'
+import { monotonicClock, systemNow } from '../protocol/time.js'
 import type { RecordId } from '../store/contract.js'
 import { storedJson } from '../store/stored-json.js'
 import type { KeyEvent } from './events.js'
@@ -34,8 +34,8 @@ export function createUse(
   emit: (event: KeyEvent) => void,
   revoke: (id: string, reason: string) => Promise<boolean>,
 ) {
-  const seen = createBounded<Seen>(MOST)
-  const clock = steadyClock(now)
+  const seen = createBoundedCache<Seen>(MOST)
+  const clock = monotonicClock(now)
 
   function touch(id: string, at: number): Seen {
     const known = seen.get(id)
@@ -64,7 +64,7 @@ export function createUse(
 
   /** The first network that a key comes from is no news. */
   async function isNewNetwork(id: string, address: string | undefined): Promise<boolean> {
-    const network = address === undefined ? undefined : neighbourhood(address)
+    const network = address === undefined ? undefined : networkPrefix(address)
     if (!watch.newNetworks || network === undefined) return false
     const record = (name: string) => ({ kind: 'api-key-network', partition: partitionOf(id), id: `${id}.${name}` })
     const known = !(await store.consume(record(network), NETWORK_AGE))

@@ -1,9 +1,9 @@
 import { misuseOf } from '../protocol/option-checks.js'
 import type { Secret } from '../protocol/secret.js'
 import { func, object, optional, seconds, secret, text } from '../protocol/shape.js'
-import { steadyClock, systemNow } from '../protocol/time.js'
+import { monotonicClock, systemNow } from '../protocol/time.js'
 import { asyncCall, validate, validated } from '../protocol/validate.js'
-import { fetched, init } from '../protocol/web-shapes.js'
+import { fetchInit, fetchInput } from '../protocol/web-shapes.js'
 import { type ClientOptions, clientShape, validateClient, validatePrivateKey } from '../provider/client/client.js'
 import { createDpop } from '../provider/client/dpop.js'
 import { createProvider } from '../provider/provider.js'
@@ -62,7 +62,7 @@ const tokenOptions = optional(object<MachineTokenOptions>({ resource: optional(t
 /** What the functions of `createMachineClient(…)` take. */
 export const machineClientCalls = {
   getToken: asyncCall(['options', tokenOptions]),
-  fetch: asyncCall(['input', fetched], ['init', optional(init)], ['options', tokenOptions]),
+  fetch: asyncCall(['input', fetchInput], ['init', optional(fetchInit)], ['options', tokenOptions]),
 }
 
 /**
@@ -93,7 +93,7 @@ export function createMachineClient(options: MachineClientOptions): MachineClien
     },
     dpop,
   )
-  const tokens = createTokens(provider, { scope: options.scope, resource: options.resource }, steadyClock(now))
+  const tokens = createTokens(provider, { scope: options.scope, resource: options.resource }, monotonicClock(now))
   const methods = {
     getToken: (wanted: MachineTokenOptions = {}) => tokens.get(wanted),
     fetch: createCalls(tokens, dpop, fetch),

@@ -1,4 +1,4 @@
-import { createBounded } from '../protocol/bounded.js'
+import { createBoundedCache } from '../protocol/bounded-cache.js'
 import type { createProvider } from '../provider/provider.js'
 import type { ProviderAnswer } from '../provider/refresh-outcome.js'
 import type { ProviderSettings } from '../provider/settings.js'
@@ -49,7 +49,7 @@ export function createTokens(
   usual: MachineTokenOptions,
   now: () => number,
 ) {
-  const shelves = createBounded<Shelf>(MOST)
+  const shelves = createBoundedCache<Shelf>(MOST)
 
   function shelfOf(key: string): Shelf {
     const known = shelves.get(key)

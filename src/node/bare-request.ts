@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
-import type { Asked } from '../protocol/http/answer.js'
-import { type Call, hungUp, type Reply } from '../protocol/http/upstream.js'
+import type { PlainRequest } from '../protocol/http/plain-response.js'
+import { clientDisconnected, type UpstreamRequest, type UpstreamResponse } from '../protocol/http/upstream.js'
 import { callUpstream } from './upstream.js'
 
 /**
  * A request that needs no `Request`: its target and host in the plainest spelling, so that no URL parser would change them,
  * and its body, if any, short and of a stated length. `undefined` for any other, which goes the long way.
  */
-export function bareRequest(incoming: IncomingMessage, outgoing: ServerResponse): Asked | undefined {
+export function bareRequest(incoming: IncomingMessage, outgoing: ServerResponse): PlainRequest | undefined {
   const { method = '', url = '', headers } = incoming
   const plain =
     headers['transfer-encoding'] === undefined &&
@@ -27,7 +27,7 @@ const plainTarget = /^(\/[\w-]+)+(\?[\w=&-]*)?$/
 const plainHost = /^[a-z\d-]+(\.[a-z\d-]+)*(:\d{1,5})?$/
 
 /** A class, since there is one for each request: nothing is made before it is asked for. */
-class BareRequest implements Asked {
+class BareRequest implements PlainRequest {
   /** It is asked for as one piece. */
   readonly body = null
   readonly #incoming: IncomingMessage
@@ -46,7 +46,7 @@ class BareRequest implements Asked {
     return `http://${this.#incoming.headers.host}${this.#incoming.url}`
   }
 
-  get headers(): Asked['headers'] {
+  get headers(): PlainRequest['headers'] {
     return this
   }
 
@@ -60,7 +60,7 @@ class BareRequest implements Asked {
       const { buffer: bytes, byteOffset, length } = await buffer(this.#incoming)
       return (bytes as ArrayBuffer).slice(byteOffset, byteOffset + length)
     } catch {
-      throw hungUp()
+      throw clientDisconnected()
     }
   }
 
@@ -70,7 +70,7 @@ class BareRequest implements Asked {
     return gone.signal
   }
 
-  send(call: Call): Promise<Reply> {
+  send(call: UpstreamRequest): Promise<UpstreamResponse> {
     return callUpstream(call, this.#incoming, this.#outgoing)
   }
 }

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SallyportError } from '../protocol/error.js'
-import { answersOf } from '../protocol/http/answer.js'
 import { mediaType } from '../protocol/http/header.js'
 import { withPeer } from '../protocol/http/peer.js'
+import { plainHandlerOf } from '../protocol/http/plain-response.js'
 import { validate } from '../protocol/validate.js'
 import { type Handler, handlerCheck, isPlainTarget, peerOf, toNodeListener } from './listener.js'
 
@@ -35,7 +35,7 @@ export function toExpress(
     // Mounted, Express shortens `url`; the endpoints know their whole path.
     const mounted = request.url
     request.url = request.originalUrl ?? mounted ?? '/'
-    if (answersOf(handler) && !isPlainTarget(request.url)) {
+    if (plainHandlerOf(handler) && !isPlainTarget(request.url)) {
       request.url = mounted
       response.writeHead(400).end()
       return

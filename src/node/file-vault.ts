@@ -2,10 +2,10 @@ import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { sha256 } from '../crypto/hash.js'
-import { claimedOf, createSealer, keyId } from '../crypto/seal.js'
+import { createSealer, keyId, sealedHeader } from '../crypto/seal.js'
 import { type Vault, vaultCalls } from '../key-ring/vault.js'
 import { SallyportError } from '../protocol/error.js'
-import { createCurrent, isDynamic, reveal, type Secret } from '../protocol/secret.js'
+import { createFreshSecretCache, isDynamic, resolveSecret, type Secret } from '../protocol/secret.js'
 import { list, object, optional, secret, text } from '../protocol/shape.js'
 import { validate, validated } from '../protocol/validate.js'
 
@@ -70,10 +70,10 @@ export function fileVault(options: FileVaultOptions): Vault {
   for (const key of keys ?? []) if (typeof key !== 'function' && isWeak(key)) misuse('keys', weak)
 
   const read = async () => {
-    const values = await Promise.all((keys ?? []).map(reveal))
+    const values = await Promise.all((keys ?? []).map(resolveSecret))
     return values.some(isWeak) ? misuse('keys', weak) : values
   }
-  const current = createCurrent(read, { dynamic: isDynamic(keys ?? []) })
+  const current = createFreshSecretCache(read, { dynamic: isDynamic(keys ?? []) })
 
   async function sealerFor(name: string) {
     const values = await current()
@@ -93,7 +93,7 @@ export function fileVault(options: FileVaultOptions): Vault {
     const { values, sealer } = await sealerFor(name)
     const secret = await sealer.open(text)
     if (secret) return secret.plaintext
-    const { key, format } = claimedOf(text)
+    const { key, format } = sealedHeader(text)
     if (format === 'later') throw vaultError('vault_format_unknown')
     const ids = await Promise.all(values.map((value) => keyId(value)))
     throw vaultError(ids.includes(key) ? 'vault_tampered' : 'vault_key_wrong')

@@ -4,11 +4,11 @@ import { pipeline } from 'node:stream/promises'
 import type { ReadableStream as NodeStream } from 'node:stream/web'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { type Answer, answersOf } from '../protocol/http/answer.js'
 import { peerOfSocket, withPeer } from '../protocol/http/peer.js'
+import { type PlainResponse, plainHandlerOf } from '../protocol/http/plain-response.js'
 import { isPlainPath } from '../protocol/http/request-target.js'
-import type { Call } from '../protocol/http/upstream.js'
-import { having } from '../protocol/shape.js'
+import type { UpstreamRequest } from '../protocol/http/upstream.js'
+import { withMethods } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import { bareRequest } from './bare-request.js'
 import { callUpstream } from './upstream.js'
@@ -19,7 +19,7 @@ export interface Handler {
   fetch(request: Request): Response | Promise<Response>
 }
 
-export const handlerCheck = having<Handler>('createBff(…), or { fetch } of your own', 'fetch')
+export const handlerCheck = withMethods<Handler>('createBff(…), or { fetch } of your own', 'fetch')
 
 /**
  * A listener for `http.createServer` and the like. Ties the peer of the socket to each `Request`; leaves the globals of
@@ -31,13 +31,13 @@ export const handlerCheck = having<Handler>('createBff(…), or { fetch } of you
  */
 export function toNodeListener(handler: Handler): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   validate('toNodeListener', handlerCheck, handler, 'handler')
-  const answer = answersOf(handler)
+  const answer = plainHandlerOf(handler)
   const listener = getRequestListener(
     async (request, env) => {
       const asked = withPeer(request, () => peerOf(env.incoming as IncomingMessage))
       if (!answer) return handler.fetch(asked)
       const [incoming, outgoing] = [env.incoming as IncomingMessage, env.outgoing as ServerResponse]
-      const send = (call: Call) => callUpstream(call, incoming, outgoing)
+      const send = (call: UpstreamRequest) => callUpstream(call, incoming, outgoing)
       write(await answer(Object.assign(asked, { send })), outgoing)
       return RESPONSE_ALREADY_SENT
     },
@@ -73,7 +73,7 @@ const visible = /^[!-"$-~]*$/
 const TEXT = 512
 
 /** A `Response` costs more than all else in the answer to a session check: what is known as plain data is written so. */
-function write({ status, headers, cookies, body }: Answer, outgoing: ServerResponse): void {
+function write({ status, headers, cookies, body }: PlainResponse, outgoing: ServerResponse): void {
   const lines: (string | number | string[])[] = []
   for (const name in headers) lines.push(name, headers[name] ?? '')
   // As one entry: where a host has set headers of its own, of two entries Node keeps the last.

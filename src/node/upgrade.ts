@@ -3,7 +3,7 @@ import { request as requestHttps, type Server as SecureServer } from 'node:https
 import { type Duplex, pipeline } from 'node:stream'
 import type { Bff } from '../bff/bff.js'
 import type { Upgrade } from '../bff/proxy/upgrade.js'
-import { having } from '../protocol/shape.js'
+import { withMethods } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import { isPlainTarget } from './listener.js'
 import { hasTwoHosts, withoutBody } from './without-body.js'
@@ -12,8 +12,12 @@ import { hasTwoHosts, withoutBody } from './without-body.js'
 const handshake = ['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions']
 const accepted = ['sec-websocket-accept', 'sec-websocket-protocol', 'sec-websocket-extensions']
 
-export const serverCheck = having<Server | SecureServer>('a server of node:http or node:https', 'on', 'listenerCount')
-export const upgradeCheck = having<Pick<Bff, 'authorizeUpgrade'>>('createBff(…)', 'authorizeUpgrade')
+export const serverCheck = withMethods<Server | SecureServer>(
+  'a server of node:http or node:https',
+  'on',
+  'listenerCount',
+)
+export const upgradeCheck = withMethods<Pick<Bff, 'authorizeUpgrade'>>('createBff(…)', 'authorizeUpgrade')
 
 type Accepted = Upgrade & { type: 'accepted' }
 

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, errors, request } from 'undici'
-import { type Call, type Reply, UpstreamFailure } from '../protocol/http/upstream.js'
+import { UpstreamError, type UpstreamRequest, type UpstreamResponse } from '../protocol/http/upstream.js'
 
 /** Bytes up to which an answer of known length is read as one piece. */
 const WHOLE = 65_536
@@ -18,7 +18,11 @@ const agent = () => {
  * Calls an API for a request that is being answered: through kept connections, at the pace of whoever reads the answer,
  * ended when they hang up. Redirects are not followed.
  */
-export async function callUpstream(call: Call, incoming: IncomingMessage, outgoing: ServerResponse): Promise<Reply> {
+export async function callUpstream(
+  call: UpstreamRequest,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<UpstreamResponse> {
   const { method, url, headers, body, limit, timeout, until } = call
   const gone = new EventEmitter()
   const hangUp = () => outgoing.writableFinished || gone.emit('abort')
@@ -54,7 +58,7 @@ async function replyOf(
   { statusCode: status, headers, body }: Dispatcher.ResponseData,
   method: string,
   over: () => void,
-): Promise<Reply> {
+): Promise<UpstreamResponse> {
   const header = (name: string) => {
     const value = headers[name]
     return typeof value === 'object' ? value.join(', ') : value
@@ -93,14 +97,14 @@ async function* limited(incoming: IncomingMessage, limit: number): AsyncGenerato
     }
   } catch (error) {
     // It fails before the answer's socket is known to be closed.
-    throw new UpstreamFailure('gone', error)
+    throw new UpstreamError('gone', error)
   }
-  if (length > limit) throw new UpstreamFailure('too_large')
+  if (length > limit) throw new UpstreamError('too_large')
 }
 
-function failureOf(error: unknown, outgoing: ServerResponse): UpstreamFailure {
-  if (error instanceof UpstreamFailure) return error
-  if (outgoing.destroyed) return new UpstreamFailure('gone', error)
+function failureOf(error: unknown, outgoing: ServerResponse): UpstreamError {
+  if (error instanceof UpstreamError) return error
+  if (outgoing.destroyed) return new UpstreamError('gone', error)
   const late = error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError
-  return new UpstreamFailure(late ? 'timeout' : 'unavailable', error)
+  return new UpstreamError(late ? 'timeout' : 'unavailable', error)
 }

@@ -5,17 +5,17 @@ export const isName = (value: unknown): value is string => isText(value, 200)
 export const isSubject = (value: unknown): value is string => isText(value, 255)
 
 const isText = (value: unknown, most: number): value is string =>
-  typeof value === 'string' && value.length <= most && fit.test(value)
+  typeof value === 'string' && value.length <= most && namePattern.test(value)
 
 /** No control character, and no half of a surrogate pair: encoders write all of those as one and the same character. */
-const fit = /^[^\u0000-\u001f\u007f\p{Surrogate}]+$/u
+const namePattern = /^[^\u0000-\u001f\u007f\p{Surrogate}]+$/u
 
 /** What {@link isName} asks for, in words. */
 export const nameRule = 'a text of 1 to 200 characters without control characters'
 export const subjectRule = nameRule.replace('200', '255')
 
 /** The known name that a misspelt one is nearest to; `undefined` where none is near. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
+export function nearestName(name: string, known: readonly string[]): string | undefined {
   const wanted = name.toLowerCase()
   const [best] = known
     .map((other) => ({ other, away: distance(wanted, other.toLowerCase()) }))

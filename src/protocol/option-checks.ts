@@ -30,20 +30,21 @@ export function isSafeUrl(text: unknown): text is string {
 }
 
 /** Words of values that stand in documentation. */
-const sample =
+const sampleWords =
   /change.?me|your|example|sample|secret|password|insecure|default|placeholder|123456|abcdef|qwerty|key|here/gi
 
 /** Whether such words make up a quarter of a text: a short one turns up in a random text by chance. */
-const looksLikeSample = (value: string): boolean => (value.match(sample) ?? []).join('').length >= value.length / 4
+const looksLikeSample = (value: string): boolean => (value.match(sampleWords) ?? []).join('').length >= value.length / 4
 
 export function validateSecret(option: string, value: Secret | undefined, length: number, misuse: Misuse): void {
   if (typeof value === 'function') return
-  const remedy = value === undefined ? 'is missing: the secret, or a function that gets it' : weakness(value, length)
+  const remedy =
+    value === undefined ? 'is missing: the secret, or a function that gets it' : secretWeakness(value, length)
   if (remedy) misuse(option, remedy)
 }
 
 /** Why a secret cannot be used; `undefined` if it can. Secrets from a function are examined when they come. */
-export function weakness(value: string, length: number): string | undefined {
+export function secretWeakness(value: string, length: number): string | undefined {
   if (value.length < length)
     return `is shorter than ${length} characters; make one: node -p "crypto.randomBytes(32).toString('base64url')"`
   if (length > 1 && (new Set(value).size < 10 || looksLikeSample(value)))

@@ -15,7 +15,7 @@ export type SignedOutReason =
 export type Mode = 'token-mediating' | 'proxy'
 
 /** A successful token answer as the page gets it: never a refresh token, never an ID Token. @see RFC 6749 section 5.1 */
-export interface TokenAnswer {
+export interface TokenResponse {
   access_token: string
   token_type: string
   /** Seconds that are left, not the whole lifetime. */
@@ -24,7 +24,7 @@ export interface TokenAnswer {
 }
 
 /** A token answer to an authorization code also says who signed in, so that no second request follows. */
-export interface CodeAnswer<Claims = StandardClaims> extends TokenAnswer {
+export interface SignInResponse<Claims = StandardClaims> extends TokenResponse {
   user: Claims
   user_digest: string
   expires_at: number
@@ -33,7 +33,7 @@ export interface CodeAnswer<Claims = StandardClaims> extends TokenAnswer {
 }
 
 /** An error answer of our endpoints. @see RFC 6749 section 5.2 */
-export interface ErrorAnswer {
+export interface ErrorResponse {
   error: string
   error_description?: string
   /** With `invalid_grant`: why nobody is signed in. */
@@ -45,7 +45,7 @@ export interface ErrorAnswer {
 }
 
 /** The answer of `POST /session` and, without the two token members, of `GET /session`. */
-export type SessionAnswer<Claims = StandardClaims> =
+export type SessionResponse<Claims = StandardClaims> =
   | {
       mode: Mode
       user: Claims
@@ -55,7 +55,7 @@ export type SessionAnswer<Claims = StandardClaims> =
       expires_at: number
       /** The same as seconds from now: a page's clock may be off. */
       expires_in?: number
-      token?: TokenAnswer
+      token?: TokenResponse
       /** The person is signed in, but no token can be had now. */
       token_error?: { error: string; retry_after?: number }
     }

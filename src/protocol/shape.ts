@@ -1,4 +1,4 @@
-import { isName, isSubject, nameRule, nearest, subjectRule } from './names.js'
+import { isName, isSubject, nameRule, nearestName, subjectRule } from './names.js'
 
 /** What is wrong, and where: `routes.notes.timeout`. Nothing at the value itself is ''. */
 export interface Flaw {
@@ -10,7 +10,7 @@ export interface Flaw {
 /** What a value has to be. */
 export interface AnyCheck {
   /** What fits, as it stands behind "must be". */
-  readonly words: string
+  readonly expected: string
   readonly flaw: (value: unknown) => Flaw | undefined
   /** The members of an object, by name. */
   readonly members?: Readonly<Record<string, AnyCheck>>
@@ -36,13 +36,13 @@ export interface Callable {
 }
 
 /** A type as a declaration says it. */
-export type Said<Type> = Type extends (...args: never[]) => unknown
+export type Declared<Type> = Type extends (...args: never[]) => unknown
   ? Callable
   : Type extends readonly (infer Item)[]
-    ? readonly Said<Item>[]
+    ? readonly Declared<Item>[]
     : Type extends object
       ? string extends keyof Type
-        ? Readonly<Record<string, Said<Exclude<Type[string & keyof Type], undefined>>>>
+        ? Readonly<Record<string, Declared<Exclude<Type[string & keyof Type], undefined>>>>
         : Type
       : Type
 
@@ -56,20 +56,21 @@ type Member<Options, Key extends PropertyKey> = Options extends unknown
 /** One check for each member of a type, no more and no fewer; `optional` where the type has it so. */
 export type Shape<Options> = {
   readonly [Key in Keys<Options>]-?: undefined extends Member<Options, Key>
-    ? Optional<Said<Exclude<Member<Options, Key>, undefined>>>
-    : Check<Said<Member<Options, Key>>>
+    ? Optional<Declared<Exclude<Member<Options, Key>, undefined>>>
+    : Check<Declared<Member<Options, Key>>>
 }
 
 /** A check of one's own. `shown`: whether a message may quote what was there. */
-export function check<Of>(words: string, fits: (value: unknown) => boolean, shown?: 'shown'): Check<Of> {
+export function check<Of>(expected: string, fits: (value: unknown) => boolean, shown?: 'shown'): Check<Of> {
   return {
-    words,
-    flaw: (value) => (fits(value) ? undefined : { at: '', remedy: `must be ${words}; got ${kindOf(value, shown)}` }),
+    expected,
+    flaw: (value) =>
+      fits(value) ? undefined : { at: '', remedy: `must be ${expected}; got ${describeValue(value, shown)}` },
   }
 }
 
 /** What was there instead. A text is only quoted where a number is meant: all others may be secrets in the wrong place. */
-function kindOf(value: unknown, shown?: 'shown'): string {
+function describeValue(value: unknown, shown?: 'shown'): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
   if (value === '') return 'an empty text'
@@ -85,27 +86,27 @@ export const optional = <Of>(inner: Check<Of>): Optional<Of> => ({
 })
 
 /** The same, with other words for what fits. */
-export const called = <Of>(words: string, { flaw, ...rest }: Check<Of>): Check<Of> => ({
+export const described = <Of>(expected: string, { flaw, ...rest }: Check<Of>): Check<Of> => ({
   ...rest,
-  words,
+  expected,
   flaw(value) {
     const found = flaw(value)
     return found && found.at === '' && found.remedy.startsWith('must be ')
-      ? { at: '', remedy: `must be ${words}${found.remedy.slice(found.remedy.lastIndexOf('; got '))}` }
+      ? { at: '', remedy: `must be ${expected}${found.remedy.slice(found.remedy.lastIndexOf('; got '))}` }
       : found
   },
 })
 
-const whatever: AnyCheck = { words: 'anything', flaw: () => undefined, optional: true }
+const anyValue: AnyCheck = { expected: 'anything', flaw: () => undefined, optional: true }
 /** Anything: what comes from outside and is answered, not thrown; or what is examined elsewhere. */
-export const anything = <Of>(): Optional<Of> => whatever as Optional<Of>
+export const anything = <Of>(): Optional<Of> => anyValue as Optional<Of>
 
 export const text = check<string>('a text', (value) => typeof value === 'string' && value !== '')
 /** Also ''. */
-export const words = check<string>('a text', (value) => typeof value === 'string')
+export const anyText = check<string>('a text', (value) => typeof value === 'string')
 export const name = check<string>(nameRule, isName)
 export const subject = check<string>(subjectRule, isSubject)
-export const flag = check<boolean>('true or false', (value) => typeof value === 'boolean')
+export const bool = check<boolean>('true or false', (value) => typeof value === 'boolean')
 export const func = check<Callable>('a function', (value) => typeof value === 'function')
 export const bytes = check<Uint8Array>('bytes, a Uint8Array', (value) => value instanceof Uint8Array)
 
@@ -139,10 +140,10 @@ const rangeWords = ({ least, above, most }: Range): string =>
 /** Seconds, or whatever `unit` says; fractions are fine. */
 export const seconds = (range: Range = { above: 0 }, unit = 'a number of seconds'): Check<number> =>
   check(`${unit}, ${rangeWords(range)}`, (value) => inRange(value, range), 'shown')
-export const whole = (range: Range = { least: 0 }, unit = 'a whole number'): Check<number> =>
+export const integer = (range: Range = { least: 0 }, unit = 'a whole number'): Check<number> =>
   check(`${unit}, ${rangeWords(range)}`, (value) => Number.isSafeInteger(value) && inRange(value, range), 'shown')
 /** An instant. One in milliseconds lies in the year 50,000, and is none. */
-export const instant = check<number>('epoch seconds', (value) => inRange(value, { least: 0, most: 1e11 }), 'shown')
+export const epochSeconds = check<number>('epoch seconds', (value) => inRange(value, { least: 0, most: 1e11 }), 'shown')
 
 /** One of a closed list. */
 export function oneOf<const Of extends string | boolean>(...known: readonly Of[]): Check<Of> {
@@ -152,11 +153,14 @@ export function oneOf<const Of extends string | boolean>(...known: readonly Of[]
 }
 
 /** Something that has these functions: a store, a ledger, whatever a factory of ours has made. */
-export const having = <Of extends object>(said: string, ...functions: readonly (keyof Of & string)[]): Check<Of> => ({
-  words: said,
+export const withMethods = <Of extends object>(
+  said: string,
+  ...functions: readonly (keyof Of & string)[]
+): Check<Of> => ({
+  expected: said,
   flaw(value) {
     if ((typeof value !== 'object' && typeof value !== 'function') || value === null)
-      return { at: '', remedy: `must be ${said}; got ${kindOf(value)}` }
+      return { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
     const lacks = functions.find((each) => typeof (value as Record<string, unknown>)[each] !== 'function')
     return lacks === undefined ? undefined : { at: '', remedy: `has no function ${lacks}; it must be ${said}` }
   },
@@ -164,16 +168,16 @@ export const having = <Of extends object>(said: string, ...functions: readonly (
 
 /** A list of the same. */
 export const list = <Of>(each: Check<Of>, least = 0): Check<readonly Of[]> => {
-  const said = least ? `a list of ${least} or more, each ${each.words}` : `a list, each ${each.words}`
+  const said = least ? `a list of ${least} or more, each ${each.expected}` : `a list, each ${each.expected}`
   return {
-    words: said,
+    expected: said,
     each,
     flaw(value) {
-      if (!Array.isArray(value)) return { at: '', remedy: `must be ${said}; got ${kindOf(value)}` }
+      if (!Array.isArray(value)) return { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
       if (value.length < least) return { at: '', remedy: `must be ${said}; got an empty list` }
       for (let at = 0; at < value.length; at++) {
         const found = valueFlaw(each, value[at])
-        if (found) return within(`${at}`, found)
+        if (found) return atKey(`${at}`, found)
       }
       return undefined
     },
@@ -181,30 +185,32 @@ export const list = <Of>(each: Check<Of>, least = 0): Check<readonly Of[]> => {
 }
 
 /** Names of one's own, each with the same behind it. */
-export const table = <Of>(each: Check<Of>): Check<Readonly<Record<string, Of>>> => {
-  const said = `an object by name, each ${each.words}`
+export const mapOf = <Of>(each: Check<Of>): Check<Readonly<Record<string, Of>>> => {
+  const said = `an object by name, each ${each.expected}`
   return {
-    words: said,
+    expected: said,
     each,
     flaw: (value) =>
       isPlain(value)
-        ? first(Object.keys(value), (key) => within(key, valueFlaw(each, value[key])))
-        : { at: '', remedy: `must be ${said}; got ${kindOf(value)}` },
+        ? first(Object.keys(value), (key) => atKey(key, valueFlaw(each, value[key])))
+        : { at: '', remedy: `must be ${said}; got ${describeValue(value)}` },
   }
 }
 
 /** The first that fits decides; where none does, the first of the same kind says what is wrong. */
 export const either = <One, Two>(one: Check<One>, two: Check<Two>): Check<One | Two> => {
-  const said = `${one.words}, or ${two.words}`
+  const said = `${one.expected}, or ${two.expected}`
   return {
-    words: said,
+    expected: said,
     ...(two.members && { members: two.members }),
     ...(two.each && { each: two.each }),
     flaw(value) {
-      const [first, second] = [one.flaw(value), two.flaw(value)]
-      if (!first || !second) return undefined
-      const inside = [second, first].find(({ at, remedy }) => at !== '' || /^has no|got an empty list$/.test(remedy))
-      return inside ?? { at: '', remedy: `must be ${said}; got ${kindOf(value)}` }
+      const [firstFlaw, second] = [one.flaw(value), two.flaw(value)]
+      if (!firstFlaw || !second) return undefined
+      const inside = [second, firstFlaw].find(
+        ({ at, remedy }) => at !== '' || /^has no|got an empty list$/.test(remedy),
+      )
+      return inside ?? { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
     },
   }
 }
@@ -219,17 +225,17 @@ export function object<Of>(shape: Shape<Of>, said = 'an object', open?: 'open'):
   const names = new Set(known)
   const entries = Object.entries(members)
   return {
-    words: said,
+    expected: said,
     members,
     ...(open && { open: true }),
     flaw(value) {
-      if (!isPlain(value)) return { at: '', remedy: `must be ${said}; got ${kindOf(value)}` }
+      if (!isPlain(value)) return { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
       const odd = open ? undefined : Object.keys(value).find((key) => !names.has(key))
-      if (odd !== undefined) return unknown(odd, known)
+      if (odd !== undefined) return unknownMember(odd, known)
       // Asked for every request that a guard sees: nothing is made where nothing is wrong.
       for (const [key, member] of entries) {
         const found = value[key] === undefined && member.optional ? undefined : valueFlaw(member, value[key])
-        if (found) return within(key, found)
+        if (found) return atKey(key, found)
       }
       return undefined
     },
@@ -239,17 +245,17 @@ export function object<Of>(shape: Shape<Of>, said = 'an object', open?: 'open'):
 const isPlain = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-function unknown(key: string, known: readonly string[]): Flaw {
-  const near = nearest(key, known)
+function unknownMember(key: string, known: readonly string[]): Flaw {
+  const near = nearestName(key, known)
   const remedy = near === undefined ? `there are ${known.join(', ')}` : `did you mean "${near}"?`
   return { at: key.slice(0, 60), remedy: `is not known here; ${remedy}` }
 }
 
 /** What is wrong with a value that may not be there. */
 export const valueFlaw = (inner: AnyCheck, value: unknown): Flaw | undefined =>
-  value === undefined && !inner.optional ? { at: '', remedy: `is missing: ${inner.words}` } : inner.flaw(value)
+  value === undefined && !inner.optional ? { at: '', remedy: `is missing: ${inner.expected}` } : inner.flaw(value)
 
-const within = (key: string, flaw: Flaw | undefined): Flaw | undefined =>
+const atKey = (key: string, flaw: Flaw | undefined): Flaw | undefined =>
   flaw && { ...flaw, at: flaw.at === '' ? key : `${key}.${flaw.at}` }
 
 function first<Item>(items: Iterable<Item>, look: (item: Item) => Flaw | undefined): Flaw | undefined {

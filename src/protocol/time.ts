@@ -14,14 +14,14 @@ export const CLOCK_TOLERANCE = 30
  * Whether an instant that somebody else wrote lies at most so many seconds back. One of the future, or in milliseconds, does
  * not: of what age it is nobody knows.
  */
-export const isWithin = (instant: unknown, seconds: number, now: EpochSeconds, tolerance = CLOCK_TOLERANCE): boolean =>
+export const isRecent = (instant: unknown, seconds: number, now: EpochSeconds, tolerance = CLOCK_TOLERANCE): boolean =>
   typeof instant === 'number' && instant <= now + tolerance && now - instant <= seconds
 
 /**
  * A clock for what one process remembers. What has passed is the larger of what the two clocks say, so that one that is set back
  * does not make old things young. The monotonic clock costs four times what the other one does, so it is read once a second.
  */
-export function steadyClock(now: Now): Now {
+export function monotonicClock(now: Now): Now {
   let wall = now()
   let time = wall
   let tick = performance.now() / 1000

@@ -1,4 +1,4 @@
-import { type AnyCheck, type Flaw, type Said, valueFlaw } from './shape.js'
+import { type AnyCheck, type Declared, type Flaw, valueFlaw } from './shape.js'
 
 /** An argument: the name that it has in messages, and what it must be. Members of one that is an object go without it. */
 export type Argument<Of> = readonly [name: string, check: AnyCheck & { of?(value: Of): unknown }]
@@ -21,7 +21,7 @@ export type Calls<Methods> = {
 }
 
 type Arguments<Taken extends readonly unknown[]> = {
-  readonly [At in keyof Taken]: Argument<Said<Exclude<Taken[At], undefined>>>
+  readonly [At in keyof Taken]: Argument<Declared<Exclude<Taken[At], undefined>>>
 }
 
 /** Of a function that answers at once. */

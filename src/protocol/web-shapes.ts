@@ -8,10 +8,10 @@ const isRequest = (value: unknown): boolean => {
   const { url, headers } = (value ?? {}) as { url?: unknown; headers?: Members }
   return typeof url === 'string' && typeof headers?.['get'] === 'function'
 }
-export const request = check<Request>('a Request', isRequest)
+export const requestCheck = check<Request>('a Request', isRequest)
 
 /** Who a guard has found: what is in it was verified there, and may be more than is known here. */
-export const principal = check<Principal>('a principal, as a guard has found it', (value) => {
+export const principalCheck = check<Principal>('a principal, as a guard has found it', (value) => {
   const { method, sub, scopes, claims } = (value ?? {}) as Record<string, unknown>
   return (
     typeof method === 'string' &&
@@ -23,13 +23,13 @@ export const principal = check<Principal>('a principal, as a guard has found it'
 })
 
 /** What `fetch` takes: a text, a `URL` or a `Request`. */
-export const fetched = check<string | URL | Request>(
+export const fetchInput = check<string | URL | Request>(
   'a URL or a Request',
   (value) => (typeof value === 'string' && value !== '') || value instanceof URL || isRequest(value),
 )
 
 /** What is in it is the platform's to look at. */
-export const init = check<RequestInit>(
+export const fetchInit = check<RequestInit>(
   'what fetch takes beside a URL',
   (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
 )

@@ -1,7 +1,7 @@
 import * as oidc from 'openid-client'
 import { isLoopback } from '../protocol/option-checks.js'
-import { createCurrent, isDynamic, reveal } from '../protocol/secret.js'
-import { steadyClock } from '../protocol/time.js'
+import { createFreshSecretCache, isDynamic, resolveSecret } from '../protocol/secret.js'
+import { monotonicClock } from '../protocol/time.js'
 import { clientAuthentication } from './client/client-authentication.js'
 import type { Dpop } from './client/dpop.js'
 import { ProviderError } from './errors.js'
@@ -22,13 +22,13 @@ export type ProviderConfiguration = ReturnType<typeof createProviderConfiguratio
 /** The provider's metadata, and openid-client's configuration made from it. Nothing is fetched until something is asked. */
 export function createProviderConfiguration(settings: ProviderSettings, dpop: Pick<Dpop, 'pair'> | undefined) {
   const { issuer, client_id, credential, timeout, emit, now } = settings
-  const clock = steadyClock(now)
+  const clock = monotonicClock(now)
   let found: { metadata: oidc.ServerMetadata; readAt: number } | undefined
   let reading: Promise<oidc.ServerMetadata> | undefined
   let current: { config: oidc.Configuration; skew: number; metadata: oidc.ServerMetadata } | undefined
 
   /** Asked for again where it may have been rotated; good for a moment, so that asking does not delay a request. */
-  const secret = createCurrent(() => reveal(credential), {
+  const secret = createFreshSecretCache(() => resolveSecret(credential), {
     dynamic: isDynamic([credential]),
     onFailure: () => emit({ type: 'operator_error', detail: 'The client’s secret or key cannot be read again' }),
   })

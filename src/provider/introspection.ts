@@ -1,6 +1,6 @@
 import * as oidc from 'openid-client'
 import { isSafeUrl } from '../protocol/option-checks.js'
-import { createCurrent, isDynamic, reveal } from '../protocol/secret.js'
+import { createFreshSecretCache, isDynamic, resolveSecret } from '../protocol/secret.js'
 import type { Client } from './client/client.js'
 import { authenticationBy } from './client/client-authentication.js'
 import { ProviderError } from './errors.js'
@@ -26,9 +26,12 @@ export function createIntrospectionRequest(settings: IntrospectionSettings) {
   const fetch: oidc.CustomFetch = (url, init) => settings.fetch(url, init as RequestInit)
   const execute = new URL(endpoint ?? issuer).protocol === 'http:' ? [oidc.allowInsecureRequests] : []
   const { clientAuthentication, credential } = settings
-  const method = createCurrent(async () => authenticationBy(clientAuthentication, await reveal(credential)), {
-    dynamic: isDynamic([credential]),
-  })
+  const method = createFreshSecretCache(
+    async () => authenticationBy(clientAuthentication, await resolveSecret(credential)),
+    {
+      dynamic: isDynamic([credential]),
+    },
+  )
   const authenticate: oidc.ClientAuth = async (...parameters) => (await method())(...parameters)
   let discovering: Promise<oidc.ServerMetadata> | undefined
 

@@ -1,4 +1,4 @@
-import { func, having, object, optional } from '../protocol/shape.js'
+import { func, object, optional, withMethods } from '../protocol/shape.js'
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from './contract.js'
 import type { Ledger } from './ledger.js'
@@ -13,8 +13,8 @@ export interface MemoryOptions {
 
 export const memoryOptions = object<MemoryOptions>({ now: optional(func) })
 
-export const storeCheck = having<RecordStore>(usual, 'get', 'write', 'list', 'consume')
-export const ledgerCheck = having<Ledger>(
+export const storeCheck = withMethods<RecordStore>(usual, 'get', 'write', 'list', 'consume')
+export const ledgerCheck = withMethods<Ledger>(
   'memoryLedger() for one process, redisLedger(…) or postgresLedger(…) for all',
   'reserve',
   'spend',

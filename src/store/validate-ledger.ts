@@ -1,5 +1,5 @@
 import { isSubject } from '../protocol/names.js'
-import { check, instant, list, name, object, oneOf, optional, type Shape, whole } from '../protocol/shape.js'
+import { check, epochSeconds, integer, list, name, object, oneOf, optional, type Shape } from '../protocol/shape.js'
 import { asyncCall, type Calls, validateArguments } from '../protocol/validate.js'
 import type { BudgetLine, BudgetWindow, Hold, Ledger, Reservation, Shortage, Spending } from './ledger.js'
 import { ttlCheck } from './validate.js'
@@ -10,7 +10,7 @@ const owner = check<BudgetLine['subject']>(
 )
 const window = oneOf('minute', 'day', 'month', 'total')
 /** `NaN` passes comparisons, and −5 would make budget. */
-const amount = whole()
+const amount = integer()
 
 /** One line of a budget. */
 export const lineCheck = object<BudgetLine>({ subject: owner, window, limit: optional(amount) })
@@ -30,7 +30,7 @@ export const ledgerCalls = {
     ['tenant', name],
     // The line that something was reserved from does as well.
     ['line', lineCheck],
-    ['at', optional(instant)],
+    ['at', optional(epochSeconds)],
   ),
   holds: asyncCall(['tenant', name], ['subject', owner]),
   migrate: asyncCall(),

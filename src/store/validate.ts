@@ -1,5 +1,5 @@
 import { isName } from '../protocol/names.js'
-import { type Check, check, list, name, object, oneOf, optional, seconds, whole } from '../protocol/shape.js'
+import { type Check, check, integer, list, name, object, oneOf, optional, seconds } from '../protocol/shape.js'
 import { asyncCall, type Calls, validateArguments } from '../protocol/validate.js'
 import type { Change, IfVersion, IndexEntry, Put, RecordId, RecordStore } from './contract.js'
 
@@ -39,7 +39,7 @@ const end = object<Exclude<Change, Put>>({ type: oneOf('delete', 'check'), id: r
 
 /** What there is to say of a change depends on its type. */
 const change: Check<Change> = {
-  words: put.words,
+  expected: put.expected,
   ...(put.members && { members: put.members }),
   flaw(value) {
     const { type } = (value ?? {}) as { type?: unknown }
@@ -50,7 +50,7 @@ const change: Check<Change> = {
 const page = object<{ cursor?: string; limit?: number }>({
   // It may have been anywhere, and come back as anything.
   cursor: optional(check<string>('one that a page has had', (value) => cursorOf(value) !== undefined)),
-  limit: optional(whole({ least: 1 })),
+  limit: optional(integer({ least: 1 })),
 })
 
 /** What the functions of a store take. Engines look at it in each function: stores are asked for every request. */
@@ -59,7 +59,7 @@ export const storeCalls = {
   write: asyncCall(['changes', list(change, 1)]),
   list: asyncCall(['index', name], ['value', name], ['page', optional(page)]),
   consume: asyncCall(['id', recordId], ['ttl', ttlCheck]),
-  sweep: asyncCall(['limit', whole({ least: 1 })]),
+  sweep: asyncCall(['limit', integer({ least: 1 })]),
   warnings: asyncCall(),
   migrate: asyncCall(),
 } satisfies Calls<Required<RecordStore> & { migrate(): Promise<void> }>

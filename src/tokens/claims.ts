@@ -1,4 +1,4 @@
-import { anything, type Check, instant, list, object, optional, table, text } from '../protocol/shape.js'
+import { anything, type Check, epochSeconds, list, mapOf, object, optional, text } from '../protocol/shape.js'
 
 /** What an access token may say besides what the issuer puts there; everything else has to be named in `disclose`. */
 const open = [
@@ -37,7 +37,7 @@ export interface AccessTokenClaims {
   readonly [claim: string]: unknown
 }
 
-const record = optional(table(anything<unknown>()))
+const record = optional(mapOf(anything<unknown>()))
 
 /** Of the closed list the types, too; which other names there may be is not said here. */
 export const claimsCheck = object<Pick<AccessTokenClaims, (typeof open)[number]>>(
@@ -45,13 +45,13 @@ export const claimsCheck = object<Pick<AccessTokenClaims, (typeof open)[number]>
     tenant: optional(text),
     role: optional(text),
     roles: optional(list(text)),
-    auth_time: optional(instant),
+    auth_time: optional(epochSeconds),
     acr: optional(text),
     amr: optional(list(text)),
-    cnf: optional(table(text)),
+    cnf: optional(mapOf(text)),
     act: record,
     sub_id: record,
-    authorization_details: optional(list(table(anything<unknown>()))),
+    authorization_details: optional(list(mapOf(anything<unknown>()))),
   },
   'an object of claims',
   'open',

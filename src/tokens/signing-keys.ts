@@ -1,6 +1,6 @@
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, importJWK, type JWK, type JWTHeaderParameters } from 'jose'
 import { privateKeyFlaw, publicMembers } from '../protocol/jwk.js'
-import { createReading, isDynamic, reveal, type Secret } from '../protocol/secret.js'
+import { createSecretCache, isDynamic, resolveSecret, type Secret } from '../protocol/secret.js'
 import { CLOCK_TOLERANCE, type Now } from '../protocol/time.js'
 
 /** The algorithms that tokens can be signed with. */
@@ -38,7 +38,7 @@ function keyFlaw(alg: SigningAlg, text: string): string | undefined {
 
 /** @throws TypeError naming what is wrong with a key, never the key */
 export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKey> {
-  const text = await reveal(key)
+  const text = await resolveSecret(key)
   const flaw = typeof text === 'string' ? keyFlaw(alg, text) : 'must be a text'
   if (flaw !== undefined) throw misuse(alg, flaw)
   if (alg === 'HS256') {
@@ -79,7 +79,7 @@ export function createReadyKeys(keys: readonly SigningKey[], lifetime: number, n
     return [...fresh, ...replaced.map(({ key }) => key)] as [ReadyKey, ...ReadyKey[]]
   }
 
-  return createReading(read, { dynamic: isDynamic(keys.map(({ key }) => key)), now, onFailure })
+  return createSecretCache(read, { dynamic: isDynamic(keys.map(({ key }) => key)), now, onFailure })
 }
 
 /** Finds the key that a token names: one that is there, of exactly the algorithm that it was made for. */

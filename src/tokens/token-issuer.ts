@@ -1,6 +1,18 @@
 import { type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
 import { isScope } from '../protocol/scope.js'
-import { anything, flag, func, list, object, oneOf, optional, seconds, secret, text, whole } from '../protocol/shape.js'
+import {
+  anything,
+  bool,
+  func,
+  integer,
+  list,
+  object,
+  oneOf,
+  optional,
+  seconds,
+  secret,
+  text,
+} from '../protocol/shape.js'
 import { systemNow } from '../protocol/time.js'
 import { asyncCall, validate, validated } from '../protocol/validate.js'
 import type { RecordStore } from '../store/contract.js'
@@ -73,7 +85,7 @@ export const tokenIssuerOptions = object<TokenIssuerOptions>({
   audience: text,
   keys: list(object<SigningKey>({ alg: oneOf('ES256', 'EdDSA', 'RS256', 'HS256'), key: secret }, '{ alg, key }'), 1),
   store: storeCheck,
-  accessTokenLifetime: optional(whole({ least: 1 }, 'a whole number of seconds')),
+  accessTokenLifetime: optional(integer({ least: 1 }, 'a whole number of seconds')),
   refreshTokenLifetime: optional(seconds()),
   refreshTokenAbsoluteLifetime: optional(seconds()),
   disclose: optional(list(text)),
@@ -93,8 +105,8 @@ export const tokenIssuerCalls = {
       scopes: list(text),
       audience: optional(text),
       claims: optional(claimsCheck),
-      lifetime: optional(whole({ least: 1 }, 'a whole number of seconds')),
-      refresh: optional(flag),
+      lifetime: optional(integer({ least: 1 }, 'a whole number of seconds')),
+      refresh: optional(bool),
     }),
   ]),
   // What is presented is answered, whatever it is.

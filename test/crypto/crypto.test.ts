@@ -3,7 +3,7 @@ import { CompactEncrypt, compactDecrypt } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { equalInConstantTime, randomId, sha256 } from '../../src/crypto/hash.js'
 import { nodePrimitives } from '../../src/crypto/node.js'
-import { claimedOf, createSealer, keyId } from '../../src/crypto/seal.js'
+import { createSealer, keyId, sealedHeader } from '../../src/crypto/seal.js'
 import { webPrimitives } from '../../src/crypto/web.js'
 import { randomKey } from '../world.js'
 
@@ -151,10 +151,11 @@ describe('sealed texts', () => {
     ] as const
     for (const [kid, format, key] of claims) {
       const sealed = await byJose(kid, raw)
-      expect(claimedOf(sealed), kid).toEqual({ format, key })
+      expect(sealedHeader(sealed), kid).toEqual({ format, key })
       expect((await sealer.open(sealed)) !== undefined, kid).toBe(format === 'known')
     }
-    for (const junk of ['', '.', 'a.b', '!!!!', 'x'.repeat(20_000)]) expect(claimedOf(junk).format, junk).toBe('none')
+    for (const junk of ['', '.', 'a.b', '!!!!', 'x'.repeat(20_000)])
+      expect(sealedHeader(junk).format, junk).toBe('none')
   })
 
   it('do not open for another purpose, with another key, or with anything changed', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createReading, reveal } from '../../src/protocol/secret.js'
+import { createSecretCache, resolveSecret } from '../../src/protocol/secret.js'
 import { callWithTimeout, isTimeoutError } from '../../src/protocol/timeout.js'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
@@ -19,10 +19,10 @@ describe('a function of somebody else', () => {
   })
 
   it('[G-23] that gives a secret has five seconds; a text needs none', async () => {
-    const late = reveal(hangs).catch((error: unknown) => error)
+    const late = resolveSecret(hangs).catch((error: unknown) => error)
     await vi.advanceTimersByTimeAsync(5000)
     expect(isTimeoutError(await late)).toBe(true)
-    expect(await reveal('text')).toBe('text')
+    expect(await resolveSecret('text')).toBe('text')
   })
 })
 
@@ -30,7 +30,7 @@ describe('what is made of secrets', () => {
   function reading(dynamic = true) {
     let time = 1_790_000_000
     const state = { made: 0, failures: 0, make: async () => `${++state.made}` as string }
-    const read = createReading(() => state.make(), { dynamic, now: () => time, onFailure: () => state.failures++ })
+    const read = createSecretCache(() => state.make(), { dynamic, now: () => time, onFailure: () => state.failures++ })
     return { state, read, advance: (seconds: number) => (time += seconds) }
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { isWithin, steadyClock } from '../../src/protocol/time.js'
+import { isRecent, monotonicClock } from '../../src/protocol/time.js'
 
 describe('an instant that somebody else wrote', () => {
   const now = 1_790_000_000
@@ -15,7 +15,7 @@ describe('an instant that somebody else wrote', () => {
     [Number.NEGATIVE_INFINITY, false],
     [undefined, false],
   ])('%s is within a minute: %s', (instant, recent) => {
-    expect(isWithin(instant, 60, now)).toBe(recent)
+    expect(isRecent(instant, 60, now)).toBe(recent)
   })
 })
 
@@ -24,7 +24,7 @@ describe('the clock for what a process remembers', () => {
     let wall = 1000
     let tick = 0
     const spy = vi.spyOn(performance, 'now').mockImplementation(() => tick)
-    const clock = steadyClock(() => wall)
+    const clock = monotonicClock(() => wall)
     const begun = clock()
     return {
       past: () => clock() - begun,

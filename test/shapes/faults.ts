@@ -54,9 +54,9 @@ export function sampleOf(check: AnyCheck): unknown {
     if (made) return made
   }
   // One of a closed list is named by its words.
-  const [, listed] = /^"([^"]+)"/.exec(check.words) ?? []
+  const [, listed] = /^"([^"]+)"/.exec(check.expected) ?? []
   const found = [...candidates, listed].find((one) => !check.flaw(one))
-  if (found === undefined && !check.optional) throw new Error(`nothing fits ${check.words}`)
+  if (found === undefined && !check.optional) throw new Error(`nothing fits ${check.expected}`)
   return found
 }
 

@@ -30,7 +30,7 @@ describe('every method that is public', () => {
     const tenanted = ours.filter(({ parameters }) => parameters.some(([, { members }]) => members?.['tenant']))
     expect(tenanted.length).toBeGreaterThan(20)
     for (const call of tenanted) {
-      const last = call.parameters.filter(([, check]) => check.words !== 'a function').at(-1)
+      const last = call.parameters.filter(([, check]) => check.expected !== 'a function').at(-1)
       expect(last?.[1].members, shown(call)).toHaveProperty('tenant')
     }
   })
@@ -40,7 +40,7 @@ describe('every method that is public', () => {
     const names = subjects.flatMap((subject) => spotsOf(subject).map(({ path }) => `${path.at(-1)}`))
     expect(names.filter((name) => odd.test(name))).toEqual([])
     expect('timeoutMs').toMatch(odd)
-    const times = subjects.flatMap((subject) => spotsOf(subject).filter(({ check }) => /seconds/.test(check.words)))
+    const times = subjects.flatMap((subject) => spotsOf(subject).filter(({ check }) => /seconds/.test(check.expected)))
     expect(times.length).toBeGreaterThan(20)
     for (const { check } of times) expect(check.flaw(new Date())).toBeDefined()
   })

@@ -34,7 +34,7 @@ import { apiKeysCalls } from '../../src/keys/shapes.js'
 import { machineClientCalls } from '../../src/machine/machine-client.js'
 import { anything, either, func, optional } from '../../src/protocol/shape.js'
 import type { Call } from '../../src/protocol/validate.js'
-import { principal, request } from '../../src/protocol/web-shapes.js'
+import { principalCheck, requestCheck } from '../../src/protocol/web-shapes.js'
 import { storeCalls } from '../../src/store/validate.js'
 import { ledgerCalls } from '../../src/store/validate-ledger.js'
 import { authorizationServerCalls } from '../../src/testing/authorization-server/authorization-server.js'
@@ -153,20 +153,20 @@ export const alone: readonly Subject[] = [
   {
     who: 'guard',
     parameters: [
-      ['request', request],
+      ['request', requestCheck],
       ['requirements', optional(requirementsShape)],
     ],
     run: protect as Subject['run'],
   },
   {
     who: 'check',
-    parameters: [['request', request]],
+    parameters: [['request', requestCheck]],
     run: agents.createPeerCheck({ audience: 'https://api.example.com', store: counted }) as Subject['run'],
   },
   {
     who: 'access',
     parameters: [
-      ['principal', principal],
+      ['principal', principalCheck],
       ['call', anything()],
     ],
     run: access as Subject['run'],

@@ -29,7 +29,7 @@ function expectNamed(error: unknown, subject: Subject, name: string, what: strin
 }
 
 const spots = subjects.flatMap((subject) => spotsOf(subject).map((spot) => [subject, spot] as const))
-const isAnything = ({ check }: Spot) => check.words === 'anything'
+const isAnything = ({ check }: Spot) => check.expected === 'anything'
 const text = ({ who }: Subject, { path }: Spot) => `${who}(${path.join('.')})`
 
 describe('every function that is public', () => {

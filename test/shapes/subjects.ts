@@ -45,8 +45,8 @@ import { headCheck } from '../../src/node/guards.js'
 import { handlerCheck } from '../../src/node/listener.js'
 import { mutualTlsOptions } from '../../src/node/mutual-tls.js'
 import { serverCheck, upgradeCheck } from '../../src/node/upgrade.js'
-import { type AnyCheck, anything, func, having, object, oneOf, optional, text } from '../../src/protocol/shape.js'
-import { principal, request } from '../../src/protocol/web-shapes.js'
+import { type AnyCheck, anything, func, object, oneOf, optional, text, withMethods } from '../../src/protocol/shape.js'
+import { principalCheck, requestCheck } from '../../src/protocol/web-shapes.js'
 import { ledgerCheck, memoryOptions } from '../../src/store/engine-shapes.js'
 import { postgresOptions } from '../../src/store/postgres/sender.js'
 import { redisOptions } from '../../src/store/redis/sender.js'
@@ -67,7 +67,7 @@ const because = (reason: string): Exported => ({ because: reason })
 
 /** Entries of one file export no declarations: what they take is said here once more, tied to the same types. */
 const openTelemetryOptions = object<telemetry.OpenTelemetryOptions>({
-  meterProvider: optional(having('a MeterProvider', 'getMeter')),
+  meterProvider: optional(withMethods('a MeterProvider', 'getMeter')),
 })
 const testAuthOptions = object<testAuth.TestAuthOptions<unknown>>({
   user: anything<unknown>(),
@@ -131,7 +131,7 @@ export const exported: readonly (readonly [
       },
       budgetLines: {
         parameters: [
-          ['principal', principal],
+          ['principal', principalCheck],
           ['policy', policyCheck],
         ],
       },
@@ -146,11 +146,11 @@ export const exported: readonly (readonly [
       parseArguments: fromOutside,
       signRequest: {
         parameters: [
-          ['request', request],
+          ['request', requestCheck],
           ['options', signRequestOptions],
         ],
       },
-      tenantOf: one('principal', principal),
+      tenantOf: one('principal', principalCheck),
       verifyAudit: { parameters: verifyAuditTakes },
       verifyCheckpoint: {
         parameters: [

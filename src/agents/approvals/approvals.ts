@@ -2,9 +2,11 @@ import { isolate } from '../../protocol/isolate.js'
 import type { List } from '../../protocol/list.js'
 import type { Principal } from '../../protocol/principal.js'
 import {
+  anyText,
   anything,
-  flag,
+  bool,
   func,
+  integer,
   list,
   name,
   object,
@@ -13,13 +15,11 @@ import {
   type Shape,
   seconds,
   text,
-  whole,
-  words,
 } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
 import { callWithTimeout } from '../../protocol/timeout.js'
 import { asyncCall, validate, validated } from '../../protocol/validate.js'
-import { principal } from '../../protocol/web-shapes.js'
+import { principalCheck } from '../../protocol/web-shapes.js'
 import type { RecordStore } from '../../store/contract.js'
 import { storeCheck } from '../../store/engine-shapes.js'
 import { someAtOnce } from '../../store/some-at-once.js'
@@ -59,7 +59,7 @@ export interface ApprovalsOptions {
 export const approvalsOptions = object<ApprovalsOptions>({
   store: storeCheck,
   ttl: optional(seconds({ above: 0, most: 86_400 })),
-  maxPending: optional(whole({ least: 1, most: 1000 })),
+  maxPending: optional(integer({ least: 1, most: 1000 })),
   approvers: optional(object<Partial<Record<ApprovalKind, Approver>>>({ user: optional(func), admin: optional(func) })),
   isPerson: optional(func),
   notify: optional(func),
@@ -81,8 +81,13 @@ export interface PendingQuestion extends Selection {
   limit?: number
 }
 
-const id = words
-const selection: Shape<Selection> = { tenant: name, agent: optional(words), iss: optional(words), sub: optional(words) }
+const id = anyText
+const selection: Shape<Selection> = {
+  tenant: name,
+  agent: optional(anyText),
+  iss: optional(anyText),
+  sub: optional(anyText),
+}
 /** What is asked for may come from a model: what is in it is answered, its names are the application's. */
 const call: Shape<Call> = {
   tenant: anything<string>(),
@@ -109,7 +114,7 @@ export const approvalsCalls = {
   ]),
   decide: asyncCall(
     ['id', id],
-    ['decision', object<Decision>({ by: principal, approve: flag, code: anything<string>() })],
+    ['decision', object<Decision>({ by: principalCheck, approve: bool, code: anything<string>() })],
   ),
   verify: asyncCall(['id', anything<string>()], ['call', object<Call>(call)]),
   consume: asyncCall(['id', anything<string>()], ['call', object<Call>(call)]),
@@ -120,7 +125,7 @@ export const approvalsCalls = {
       ...selection,
       kind: optional(oneOf('user', 'admin')),
       cursor: optional(text),
-      limit: optional(whole({ least: 1 })),
+      limit: optional(integer({ least: 1 })),
     }),
   ]),
   voidAll: asyncCall(['which', object<Selection>(selection)]),

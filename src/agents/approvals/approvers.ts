@@ -1,5 +1,5 @@
 import type { Principal } from '../../protocol/principal.js'
-import { isWithin } from '../../protocol/time.js'
+import { isRecent } from '../../protocol/time.js'
 import { isSame } from '../people.js'
 import type { Approval, ApprovalKind } from './approval.js'
 
@@ -19,7 +19,7 @@ export const isRequester = (approval: Approval, by: Principal): boolean => {
 
 /** Whether the sign-in is strong and recent enough for this approval. */
 export function isFresh({ freshWithin, acr }: Approval, { claims }: Principal, now: number): boolean {
-  if (freshWithin !== undefined && !isWithin(claims['auth_time'], freshWithin, now)) return false
+  if (freshWithin !== undefined && !isRecent(claims['auth_time'], freshWithin, now)) return false
   return acr === undefined || acr.some((wanted) => wanted === claims['acr'])
 }
 

@@ -1,7 +1,7 @@
 import { isolate } from '../../protocol/isolate.js'
 import type { List } from '../../protocol/list.js'
 import type { Secret } from '../../protocol/secret.js'
-import { check, func, name, object, optional, secret, whole } from '../../protocol/shape.js'
+import { check, func, integer, name, object, optional, secret } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
 import { callWithTimeout } from '../../protocol/timeout.js'
 import { asyncCall, call, validate, validated } from '../../protocol/validate.js'
@@ -39,7 +39,7 @@ export interface AuditCheckpoint extends AuditHead {
 export const auditOptions = object<AuditOptions>({
   store: storeCheck,
   sign: optional(secret),
-  checkpointEvery: optional(whole({ least: 1 }, 'a whole number of rows')),
+  checkpointEvery: optional(integer({ least: 1 }, 'a integer number of rows')),
   keep: optional(func),
   onEvent: optional(func),
   now: optional(func),
@@ -54,7 +54,7 @@ export interface AuditQuestion {
   limit?: number
 }
 
-const rowNumber = optional(whole({ least: 1 }, 'the number of a row'))
+const rowNumber = optional(integer({ least: 1 }, 'the number of a row'))
 const rowCursor = check<string>(
   'the cursor of a page',
   (value) => typeof value === 'string' && /^[1-9]\d{0,14}$/.test(value),
@@ -71,7 +71,7 @@ export const auditCalls = {
       tenant: name,
       from: rowNumber,
       cursor: optional(rowCursor),
-      limit: optional(whole({ least: 1 })),
+      limit: optional(integer({ least: 1 })),
     }),
   ]),
   exportLines: call(['which', object<{ tenant: string; from?: number }>({ tenant: name, from: rowNumber })]),

@@ -1,4 +1,4 @@
-import { createBounded } from '../../protocol/bounded.js'
+import { createBoundedCache } from '../../protocol/bounded-cache.js'
 import type { Change, IfVersion, RecordId, RecordStore } from '../../store/contract.js'
 import { storedJson } from '../../store/stored-json.js'
 import { canonical } from '../canonical-json.js'
@@ -34,7 +34,7 @@ export interface Written {
  */
 export function createChains(store: RecordStore, emit: (event: AgentEvent) => void, now: () => number) {
   /** The last row of a tenant that this process has written, and that was acknowledged. */
-  const last = createBounded<AuditHead>(HEADS)
+  const last = createBoundedCache<AuditHead>(HEADS)
 
   async function readHead(tenant: string): Promise<AuditHead | undefined> {
     const stored = await store.get(headId(tenant))

@@ -1,6 +1,6 @@
 import { createLocalJWKSet, type JWK, jwtVerify, SignJWT } from 'jose'
-import { createReading, isDynamic, type Secret } from '../../protocol/secret.js'
-import { anything, list, object, table } from '../../protocol/shape.js'
+import { createSecretCache, isDynamic, type Secret } from '../../protocol/secret.js'
+import { anything, list, mapOf, object } from '../../protocol/shape.js'
 import type { Now } from '../../protocol/time.js'
 import { validate } from '../../protocol/validate.js'
 import { agentError } from '../errors.js'
@@ -13,7 +13,7 @@ export interface PublicKeys {
 }
 
 export const publicKeysCheck = object<PublicKeys>(
-  { keys: list(table(anything<unknown>())) },
+  { keys: list(mapOf(anything<unknown>())) },
   'public keys: { keys: […] }',
   'open',
 )
@@ -27,7 +27,7 @@ const option = 'createAudit: "sign"'
 /** Signs heads. @throws TypeError at once for a text that is no private key */
 export function createSigner(sign: Secret, now: Now, onFailure: () => void) {
   if (typeof sign !== 'function') readPrivateKey(sign, option)
-  const ready = createReading(() => signerOf(sign, option), { dynamic: isDynamic([sign]), now, onFailure })
+  const ready = createSecretCache(() => signerOf(sign, option), { dynamic: isDynamic([sign]), now, onFailure })
 
   return {
     async sign({ tenant, seq, hash }: AuditHead, at: number): Promise<string> {

@@ -1,5 +1,5 @@
 import { sha256 } from '../../crypto/hash.js'
-import { type Check, check, name, object, oneOf, optional, subject, whole } from '../../protocol/shape.js'
+import { type Check, check, integer, name, object, oneOf, optional, subject } from '../../protocol/shape.js'
 import { canonical } from '../canonical-json.js'
 
 /**
@@ -83,7 +83,7 @@ export const entryCheck = object<AuditEntry>({
 
 /** A head, with whatever stands beside it in a checkpoint. */
 export const headCheck = object<AuditHead>(
-  { tenant: name, seq: whole(), hash: digest },
+  { tenant: name, seq: integer(), hash: digest },
   'a head: { tenant, seq, hash }',
   'open',
 )

@@ -1,12 +1,12 @@
 import { decodeJwt } from 'jose'
 import type { AuthenticationResult, Authenticator, Principal } from '../../protocol/principal.js'
-import { having } from '../../protocol/shape.js'
+import { withMethods } from '../../protocol/shape.js'
 import { validate } from '../../protocol/validate.js'
 import { StoreError } from '../../store/contract.js'
 import { agentErrors } from '../errors.js'
 import type { StatusCheck } from './status.js'
 
-export const statusCheckShape = having<StatusCheck>('createAgents(…) or createStatusCheck(…)', 'status')
+export const statusCheckShape = withMethods<StatusCheck>('createAgents(…) or createStatusCheck(…)', 'status')
 
 /** Characters. Nothing longer is looked into. */
 const LONGEST = 16_384

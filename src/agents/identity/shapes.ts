@@ -1,9 +1,11 @@
 import {
+  anyText,
   anything,
   either,
   func,
-  having,
+  integer,
   list,
+  mapOf,
   name,
   object,
   oneOf,
@@ -11,13 +13,11 @@ import {
   type Shape,
   seconds,
   subject,
-  table,
   text,
-  whole,
-  words,
+  withMethods,
 } from '../../protocol/shape.js'
 import { asyncCall } from '../../protocol/validate.js'
-import { principal } from '../../protocol/web-shapes.js'
+import { principalCheck } from '../../protocol/web-shapes.js'
 import { storeCheck } from '../../store/engine-shapes.js'
 import type { Ledger } from '../../store/ledger.js'
 import type { Approvals } from '../approvals/approvals.js'
@@ -30,14 +30,14 @@ import type { AgentChange, NewAgent } from './registration.js'
 import type { Roles } from './roles.js'
 
 export const agentsOptions = object<AgentsOptions<Roles>>({
-  tokens: having<AgentTokenIssuer>('createTokenIssuer(…) with an issuer of the agents’ own', 'issue'),
+  tokens: withMethods<AgentTokenIssuer>('createTokenIssuer(…) with an issuer of the agents’ own', 'issue'),
   store: storeCheck,
-  roles: optional(table(list(text))),
-  maxAge: optional(whole({ least: 1, most: 900 }, 'a whole number of seconds')),
-  maxDepth: optional(whole({ least: 1, most: 10 })),
+  roles: optional(mapOf(list(text))),
+  maxAge: optional(integer({ least: 1, most: 900 }, 'a integer number of seconds')),
+  maxDepth: optional(integer({ least: 1, most: 10 })),
   resources: optional(list(text)),
-  ledger: optional(having<Pick<Ledger, 'holds' | 'release'>>('a ledger', 'holds', 'release')),
-  approvals: optional(having<Pick<Approvals, 'voidAll'>>('createApprovals(…)', 'voidAll')),
+  ledger: optional(withMethods<Pick<Ledger, 'holds' | 'release'>>('a ledger', 'holds', 'release')),
+  approvals: optional(withMethods<Pick<Approvals, 'voidAll'>>('createApprovals(…)', 'voidAll')),
   isPerson: optional(func),
   onEvent: optional(func),
   now: optional(func),
@@ -46,7 +46,7 @@ export const agentsOptions = object<AgentsOptions<Roles>>({
 const tokenRequest: Shape<TokenRequest<string>> = {
   ...limitsShape,
   scopes: optional(list(text)),
-  expiresIn: optional(whole({ least: 1 }, 'a whole number of seconds')),
+  expiresIn: optional(integer({ least: 1 }, 'a integer number of seconds')),
   resource: optional(text),
   bindTo: optional(
     either(
@@ -59,13 +59,13 @@ const tokenRequest: Shape<TokenRequest<string>> = {
 /** Of a tenant alone. */
 const inTenant = object<{ tenant: string }>({ tenant: name })
 /** A text that is answered when it names nobody. */
-const id = words
+const id = anyText
 const person: Shape<Person> = { iss: text, sub: text }
-const page: Shape<AgentsQuestion> = { tenant: name, cursor: optional(text), limit: optional(whole({ least: 1 })) }
+const page: Shape<AgentsQuestion> = { tenant: name, cursor: optional(text), limit: optional(integer({ least: 1 })) }
 
 /** What the functions of `createAgents(…)` take. */
 export const agentsCalls = {
-  status: asyncCall(['principal', principal]),
+  status: asyncCall(['principal', principalCheck]),
   register: asyncCall([
     'agent',
     object<NewAgent<string>>({
@@ -95,14 +95,14 @@ export const agentsCalls = {
   ),
   exchange: asyncCall(
     ['id', id],
-    ['token', object<ExchangeRequest<string>>({ ...tokenRequest, subject: principal, session: optional(text) })],
+    ['token', object<ExchangeRequest<string>>({ ...tokenRequest, subject: principalCheck, session: optional(text) })],
   ),
   consent: asyncCall(
     ['id', id],
     [
       'consent',
       object<ConsentRequest<string>>({
-        subject: principal,
+        subject: principalCheck,
         scopes: list(text),
         expiresIn: optional(seconds({ above: 0, most: 90 * 86_400 })),
       }),

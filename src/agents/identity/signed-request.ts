@@ -1,13 +1,13 @@
 import { SignJWT } from 'jose'
 import { encodeBase64url } from '../../protocol/base64url.js'
 import { SallyportError } from '../../protocol/error.js'
-import { isWebAddress, type PublicUrl, publicAddress } from '../../protocol/http/public-address.js'
+import { isHttpUrl, type PublicUrl, publicUrlOf } from '../../protocol/http/public-url.js'
 import { isolate } from '../../protocol/isolate.js'
-import { createCurrent, type Secret } from '../../protocol/secret.js'
-import { called, either, func, object, optional, secret, text, whole } from '../../protocol/shape.js'
+import { createFreshSecretCache, type Secret } from '../../protocol/secret.js'
+import { described, either, func, integer, object, optional, secret, text } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
 import { validate } from '../../protocol/validate.js'
-import { request as requestCheck } from '../../protocol/web-shapes.js'
+import { requestCheck } from '../../protocol/web-shapes.js'
 import { type RecordStore, StoreError } from '../../store/contract.js'
 import { storeCheck } from '../../store/engine-shapes.js'
 import { AGENT_HEADER, agentAnswer } from '../agent-answer.js'
@@ -67,7 +67,7 @@ const signers = new WeakMap<() => Promise<string>, () => Promise<Signer>>()
 function current(key: Secret): Promise<Signer> {
   const read = () => signerOf(key, 'signRequest: "key"')
   if (typeof key !== 'function') return read()
-  const reading = signers.get(key) ?? createCurrent(read, { dynamic: true })
+  const reading = signers.get(key) ?? createFreshSecretCache(read, { dynamic: true })
   signers.set(key, reading)
   return reading()
 }
@@ -97,9 +97,9 @@ export interface PeerCheckOptions {
 
 export const peerCheckOptions = object<PeerCheckOptions>({
   audience: text,
-  store: called('the one that createAgents(…) has', storeCheck),
+  store: described('the one that createAgents(…) has', storeCheck),
   publicUrl: optional(either(text, func)),
-  limit: optional(whole({ least: 0 }, 'a number of bytes')),
+  limit: optional(integer({ least: 0 }, 'a number of bytes')),
   onEvent: optional(func),
   now: optional(func),
 })
@@ -119,7 +119,7 @@ export type PeerCheckResult = { ok: true; agent: AgentRecord; body: Uint8Array }
 export function createPeerCheck(options: PeerCheckOptions): (request: Request) => Promise<PeerCheckResult> {
   validate('createPeerCheck', peerCheckOptions, options)
   const { audience, store, publicUrl = audience, limit = 1_048_576, onEvent, now = systemNow } = options
-  if (typeof publicUrl === 'string' && !isWebAddress(publicUrl))
+  if (typeof publicUrl === 'string' && !isHttpUrl(publicUrl))
     throw new TypeError(
       'createPeerCheck: "publicUrl" must be the origin where callers reach us, like https://orders.example.com: "audience" is no URL',
     )
@@ -136,7 +136,7 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
     if ('flaw' in proof) return refuse(proof.agent, proof.flaw)
     const { row, claims } = proof
     if (claims['htm'] !== request.method) return refuse(row.id, 'htm')
-    if (claims['htu'] !== publicAddress(request, publicUrl)?.href) return refuse(row.id, 'htu')
+    if (claims['htu'] !== publicUrlOf(request, publicUrl)?.href) return refuse(row.id, 'htu')
     const body = await readBody(request.clone(), limit)
     if (!body) return refused(agentError('request_too_large'))
     if (claims['digest'] !== (await digestOf(body))) return refuse(row.id, 'digest')

@@ -1,8 +1,8 @@
 import type { Principal } from '../../protocol/principal.js'
-import { called, func, object, optional, text } from '../../protocol/shape.js'
+import { described, func, object, optional, text } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
 import { asyncCall, validate, validated } from '../../protocol/validate.js'
-import { principal as principalCheck } from '../../protocol/web-shapes.js'
+import { principalCheck } from '../../protocol/web-shapes.js'
 import type { RecordStore } from '../../store/contract.js'
 import { storeCheck } from '../../store/engine-shapes.js'
 import { agentError } from '../errors.js'
@@ -47,7 +47,7 @@ export interface StatusCheck {
 
 export const statusCheckOptions = object<StatusCheckOptions>({
   issuer: text,
-  store: called('the one that createAgents(…) has', storeCheck),
+  store: described('the one that createAgents(…) has', storeCheck),
   now: optional(func),
 })
 

@@ -2,11 +2,11 @@ import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
 import { SallyportError } from '../../protocol/error.js'
 import { mediaType } from '../../protocol/http/header.js'
 import type { Principal } from '../../protocol/principal.js'
-import { func, having, object, optional } from '../../protocol/shape.js'
+import { func, object, optional, withMethods } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
 import { callWithTimeout } from '../../protocol/timeout.js'
 import { asyncCall, validate, validated } from '../../protocol/validate.js'
-import { request } from '../../protocol/web-shapes.js'
+import { requestCheck } from '../../protocol/web-shapes.js'
 import { type EndpointErrorCode, endpointErrors } from '../errors.js'
 import type { AgentRecord } from './agent-record.js'
 import type { Agents } from './agents.js'
@@ -27,14 +27,14 @@ export interface TokenEndpointOptions {
 }
 
 export const tokenEndpointOptions = object<TokenEndpointOptions>({
-  agents: having<TokenEndpointOptions['agents']>('createAgents(…)', 'authenticate', 'issue', 'exchange'),
-  tokens: having<TokenEndpointOptions['tokens']>('createTokenIssuer(…)', 'jwks'),
+  agents: withMethods<TokenEndpointOptions['agents']>('createAgents(…)', 'authenticate', 'issue', 'exchange'),
+  tokens: withMethods<TokenEndpointOptions['tokens']>('createTokenIssuer(…)', 'jwks'),
   subject: optional(func),
   now: optional(func),
 })
 
 /** What the functions of `createTokenEndpoint(…)` take. */
-export const tokenEndpointCalls = { fetch: asyncCall(['request', request]) }
+export const tokenEndpointCalls = { fetch: asyncCall(['request', requestCheck]) }
 
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'

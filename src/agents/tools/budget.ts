@@ -1,7 +1,7 @@
 import type { Principal } from '../../protocol/principal.js'
 import { object, optional } from '../../protocol/shape.js'
 import { validate } from '../../protocol/validate.js'
-import { principal as principalCheck } from '../../protocol/web-shapes.js'
+import { principalCheck } from '../../protocol/web-shapes.js'
 import type { BudgetLine, Hold, Ledger, Reservation } from '../../store/ledger.js'
 import { agentError } from '../errors.js'
 import { type Budget, smallerBudget, withDefaults } from '../limits.js'

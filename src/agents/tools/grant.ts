@@ -1,7 +1,7 @@
 // AsyncDisposable, also for whoever compiles against this without it.
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { object, text, whole } from '../../protocol/shape.js'
+import { integer, object, text } from '../../protocol/shape.js'
 import type { Now } from '../../protocol/time.js'
 import { asyncCall, type Calls, validateArguments } from '../../protocol/validate.js'
 import type { Hold, Ledger } from '../../store/ledger.js'
@@ -72,7 +72,7 @@ export const grantCalls = {
   started: asyncCall(),
   confirm: asyncCall(),
   // What a unit costs is looked at beside the model.
-  settle: asyncCall(['used', object<{ units: number }>({ units: whole() })]),
+  settle: asyncCall(['used', object<{ units: number }>({ units: integer() })]),
   release: asyncCall(),
   // Whether there is such a model is an answer.
   fallback: asyncCall(['model', text]),

@@ -1,6 +1,6 @@
 import type { Principal } from '../../protocol/principal.js'
 import { isScope, missingScopes } from '../../protocol/scope.js'
-import { either, flag, func, list, object, oneOf, optional, seconds, text } from '../../protocol/shape.js'
+import { bool, either, func, list, object, oneOf, optional, seconds, text } from '../../protocol/shape.js'
 import { canonical } from '../canonical-json.js'
 import { agentError } from '../errors.js'
 import { personOf } from '../people.js'
@@ -54,8 +54,8 @@ export const toolRuleCheck = object<ToolRule>(
     approval: optional(oneOf('consent', 'human', 'admin')),
     freshWithin: optional(seconds()),
     acr: optional(list(text)),
-    audit: optional(flag),
-    sandbox: optional(flag),
+    audit: optional(bool),
+    sandbox: optional(bool),
     accepts: optional(func),
   },
   'a rule: { scope, … }',

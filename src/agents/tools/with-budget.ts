@@ -1,4 +1,4 @@
-import { anything, func, list, name, object, optional, seconds, whole } from '../../protocol/shape.js'
+import { anything, func, integer, list, name, object, optional, seconds } from '../../protocol/shape.js'
 import { type Calls, call, validate, validateArguments } from '../../protocol/validate.js'
 import { StoreError } from '../../store/contract.js'
 import { ledgerCheck } from '../../store/engine-shapes.js'
@@ -26,15 +26,15 @@ export interface Meter {
 export const meteredCheck = object<Metered>({
   tenant: name,
   lines: list(lineCheck),
-  request: optional(whole()),
+  request: optional(integer()),
   // What cannot be told is refused as `cost_unknown`.
   estimate: anything<number>(),
-  input: optional(whole()),
+  input: optional(integer()),
   ttl: optional(seconds()),
 })
 
 /** What the work is handed. */
-export const meterCalls = { used: call(['amount', whole()]) } satisfies Calls<Meter>
+export const meterCalls = { used: call(['amount', integer()]) } satisfies Calls<Meter>
 
 /**
  * Does work that costs as it goes, such as reading a stream of tokens, within budgets: reserves the estimate, and in the end

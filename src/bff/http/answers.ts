@@ -1,4 +1,4 @@
-import type { Answer } from '../../protocol/http/answer.js'
+import type { PlainResponse } from '../../protocol/http/plain-response.js'
 import { bffErrors, type Refusal, retryLater } from '../errors.js'
 
 /**
@@ -19,14 +19,14 @@ function lastOfEach(cookies: readonly string[]): readonly string[] {
   return [...new Map(cookies.map((cookie) => [cookie.slice(0, cookie.indexOf('=')), cookie])).values()]
 }
 
-export const json = (body: unknown, cookies: readonly string[] = [], status = 200): Answer => ({
+export const json = (body: unknown, cookies: readonly string[] = [], status = 200): PlainResponse => ({
   status,
   headers: jsonHeaders,
   cookies: lastOfEach(cookies),
   body: JSON.stringify(body),
 })
 
-export const redirect = (location: string, cookies: readonly string[] = []): Answer => ({
+export const redirect = (location: string, cookies: readonly string[] = []): PlainResponse => ({
   status: 303,
   headers: { ...sessionHeaders, Location: location },
   cookies: lastOfEach(cookies),
@@ -34,13 +34,13 @@ export const redirect = (location: string, cookies: readonly string[] = []): Ans
 })
 
 /** The same answer with more headers. */
-export const withHeaders = (answer: Answer, more: Readonly<Record<string, string>>): Answer => ({
+export const withHeaders = (answer: PlainResponse, more: Readonly<Record<string, string>>): PlainResponse => ({
   ...answer,
   headers: { ...answer.headers, ...more },
 })
 
 /** An error answer in RFC 6749 section 5.2's shape. Says what a caller may know and nothing else. */
-export function refusalAnswer({ code, message, details }: Refusal): Answer {
+export function refusalAnswer({ code, message, details }: Refusal): PlainResponse {
   const { reason, claim, transaction, retryAfter, cookies, allow } = details
   const [status] = bffErrors[code]
   const answer = json({ error: code, error_description: message, reason, claim, transaction }, cookies, status)

@@ -1,5 +1,5 @@
-import type { Asked } from '../../protocol/http/answer.js'
 import { type CookieAttributes, cookieValues, parseCookies, serializeCookie } from '../../protocol/http/cookies.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import type { Settings } from '../settings.js'
 
 /** What the cookies of this backend are called and how they are set: one place decides. */
@@ -16,11 +16,11 @@ export interface CookieJar {
   set(name: string, value: string, maxAge: number): string
   expire(name: string): string
   /** What clears the session cookies that were sent. */
-  clear(request: Asked): string[]
+  clear(request: PlainRequest): string[]
   /** Every value sent under exactly this name. */
-  values(request: Asked, name: string): string[]
+  values(request: PlainRequest, name: string): string[]
   /** The names of the transaction cookies sent. */
-  transactions(request: Asked): string[]
+  transactions(request: PlainRequest): string[]
 }
 
 /**
@@ -46,7 +46,7 @@ export function createCookieJar({ name, origin, loopbackCookies, mode, response_
   const transit = mode === 'proxy' ? returning : attributes
   const of = (cookie: string) =>
     cookie === logout || cookie === replaced ? lax : cookie.startsWith(transaction) ? transit : attributes
-  const values = (request: Asked, cookie: string) => cookieValues(request.headers.get('cookie'), cookie)
+  const values = (request: PlainRequest, cookie: string) => cookieValues(request.headers.get('cookie'), cookie)
   const part = `${session}.2`
   const idle = `${session}.idle`
   const expire = (cookie: string) => serializeCookie(cookie, '', { ...of(cookie), maxAge: 0 })

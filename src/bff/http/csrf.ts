@@ -1,4 +1,4 @@
-import type { Answer, Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 import { Refusal } from '../errors.js'
 import type { Settings } from '../settings.js'
 import { withHeaders } from './answers.js'
@@ -15,7 +15,7 @@ import { withHeaders } from './answers.js'
  * @throws Refusal `csrf_required`
  * @see RFC 10017 section 6.1.3.3
  */
-export function requireOwnPage(request: Asked, { origin: own, allowedOrigins }: Settings): void {
+export function requireOwnPage(request: PlainRequest, { origin: own, allowedOrigins }: Settings): void {
   const origin = request.headers.get('origin')
   const site = request.headers.get('sec-fetch-site')
   const allowed = origin !== null && allowedOrigins.includes(origin)
@@ -31,13 +31,13 @@ export function requireOwnPage(request: Asked, { origin: own, allowedOrigins }: 
 }
 
 /** What `EventSource` asks, which can send no header of ours: the browser itself says that a page of this origin does. */
-export function isOwnStream(request: Asked, { origin: own }: Settings): boolean {
+export function isOwnStream(request: PlainRequest, { origin: own }: Settings): boolean {
   const origin = request.headers.get('origin')
   return request.headers.get('sec-fetch-site') === 'same-origin' && (origin === null || origin === own)
 }
 
 /** A top-level navigation, as far as the browser says. For the few endpoints that people are sent to. */
-export function requireNavigation(request: Asked): void {
+export function requireNavigation(request: PlainRequest): void {
   const mode = request.headers.get('sec-fetch-mode') ?? 'navigate'
   const destination = request.headers.get('sec-fetch-dest') ?? 'document'
   const ahead = ['sec-purpose', 'purpose', 'x-moz', 'x-purpose'].some((name) =>
@@ -52,7 +52,7 @@ export function requireNavigation(request: Asked): void {
  * Answers for pages on `allowedOrigins`: CORS with credentials for exactly them. Everybody else gets no CORS header at
  * all, reflected or not. @see https://fetch.spec.whatwg.org/#http-cors-protocol
  */
-export function allowOrigin(request: Asked, answer: Answer, { allowedOrigins }: Settings): Answer {
+export function allowOrigin(request: PlainRequest, answer: PlainResponse, { allowedOrigins }: Settings): PlainResponse {
   if (!allowedOrigins.length) return answer
   const origin = request.headers.get('origin')
   if (origin === null || !allowedOrigins.includes(origin)) return answer
@@ -65,8 +65,8 @@ export function allowOrigin(request: Asked, answer: Answer, { allowedOrigins }: 
 }
 
 /** Answers a preflight itself. Nothing is run, whatever it asks for. */
-export function answerPreflight(request: Asked, settings: Settings): Answer {
-  const refused: Answer = { status: 403, headers: { Vary: 'Origin' }, cookies: [], body: null }
+export function answerPreflight(request: PlainRequest, settings: Settings): PlainResponse {
+  const refused: PlainResponse = { status: 403, headers: { Vary: 'Origin' }, cookies: [], body: null }
   if (!settings.allowedOrigins.includes(request.headers.get('origin') ?? '')) return refused
   const headers = {
     'Access-Control-Allow-Methods': 'GET, POST, PUT, PATCH, DELETE',

@@ -1,4 +1,4 @@
-import type { Answer, Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 
 /** One line of the table of endpoints. */
 export interface Endpoint {
@@ -12,7 +12,7 @@ export interface Endpoint {
   exempt?: 'navigation' | 'provider' | 'stream' | 'public'
   /** Each address may come here so often only. */
   limited?: boolean
-  answer(request: Asked): Promise<Answer>
+  answer(request: PlainRequest): Promise<PlainResponse>
   /** How a refusal looks to whoever has navigated here. Default: JSON. */
   refusal?: 'page'
 }

@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { Answer } from '../../protocol/http/answer.js'
+import type { PlainResponse } from '../../protocol/http/plain-response.js'
 import type { BffErrorCode, Refusal } from '../errors.js'
 import type { Settings } from '../settings.js'
 import { refusalAnswer } from './answers.js'
@@ -21,7 +21,7 @@ const sentences: Partial<Record<BffErrorCode, string>> = {
 }
 
 /** A refusal as a page, for whoever has navigated here: the same status, headers and cookies as the answer in JSON. */
-export function refusalPage(refusal: Refusal, { basePath }: Settings): Answer {
+export function refusalPage(refusal: Refusal, { basePath }: Settings): PlainResponse {
   const { status, headers, cookies } = refusalAnswer(refusal)
   const sentence = sentences[refusal.code] ?? 'This sign-in cannot be finished, perhaps because it took too long.'
   const page = html`<!doctype html>

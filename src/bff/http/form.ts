@@ -1,6 +1,6 @@
-import type { Asked } from '../../protocol/http/answer.js'
 import { mediaType } from '../../protocol/http/header.js'
-import { hungUp } from '../../protocol/http/upstream.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
+import { clientDisconnected } from '../../protocol/http/upstream.js'
 import { Refusal } from '../errors.js'
 
 /** Bytes. Nothing that a page sends here is longer. */
@@ -14,7 +14,7 @@ export type Form = Map<string, string[]>
  *
  * @throws Refusal `unsupported_media_type`, `request_too_large`, `invalid_request`
  */
-export async function readForm(request: Asked, known: readonly string[] | 'any'): Promise<Form> {
+export async function readForm(request: PlainRequest, known: readonly string[] | 'any'): Promise<Form> {
   return parseForm(await readFormText(request), known)
 }
 
@@ -24,11 +24,11 @@ export async function readForm(request: Asked, known: readonly string[] | 'any')
  *
  * @throws Refusal `unsupported_media_type`, `request_too_large`
  */
-export async function readParameter(request: Asked, name: string): Promise<string[]> {
+export async function readParameter(request: PlainRequest, name: string): Promise<string[]> {
   return new URLSearchParams(await readFormText(request)).getAll(name)
 }
 
-async function readFormText(request: Asked): Promise<string> {
+async function readFormText(request: PlainRequest): Promise<string> {
   const text = await readText(request)
   if (text && mediaType(request.headers.get('content-type')) !== 'application/x-www-form-urlencoded')
     throw new Refusal('unsupported_media_type')
@@ -36,7 +36,7 @@ async function readFormText(request: Asked): Promise<string> {
 }
 
 /** The parameters of a request's query. @throws Refusal `invalid_request` */
-export const readQuery = (request: Asked, known: readonly string[] | 'any'): Form =>
+export const readQuery = (request: PlainRequest, known: readonly string[] | 'any'): Form =>
   parseForm(new URL(request.url).search, known)
 
 /**
@@ -61,13 +61,13 @@ function parseForm(text: string, known: readonly string[] | 'any'): Form {
  * A body of a stated length is read as one piece: servers deliver no more than was stated (RFC 9112 section 6.3). Any other
  * is read as a stream, to stop at the limit.
  */
-async function readText(request: Asked): Promise<string> {
+async function readText(request: PlainRequest): Promise<string> {
   const tooLarge = () => new Refusal('request_too_large')
   const stated = request.headers.get('content-length')
   if (stated === '0') return ''
   if (Number(stated) > LIMIT) throw tooLarge()
   const brokenOff = () => {
-    throw hungUp()
+    throw clientDisconnected()
   }
   if (stated !== null) {
     const bytes = await request.arrayBuffer().catch(brokenOff)

@@ -1,5 +1,5 @@
 import { RegExpRouter } from 'hono/router/reg-exp-router'
-import type { Answer, Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 import { StoreError } from '../../store/contract.js'
 import { Refusal, type RefusalDetails, storeAway } from '../errors.js'
 import { refusalOf } from '../provider-refusals.js'
@@ -17,11 +17,11 @@ import { refusalPage } from './error-page.js'
 export function createRouter(
   endpoints: readonly Endpoint[],
   { settings, limits }: { settings: Settings; limits: RateLimiting },
-): (request: Asked) => Promise<Answer> {
+): (request: PlainRequest) => Promise<PlainResponse> {
   const { basePath, emit } = settings
   const pages = new Set(endpoints.flatMap(({ path, refusal }) => (refusal ? [basePath + path] : [])))
 
-  async function run(endpoint: Endpoint, request: Asked): Promise<Answer> {
+  async function run(endpoint: Endpoint, request: PlainRequest): Promise<PlainResponse> {
     if (!endpoint.exempt || (endpoint.exempt === 'stream' && !isOwnStream(request, settings)))
       requireOwnPage(request, settings)
     if (endpoint.exempt === 'navigation') requireNavigation(request)
@@ -30,12 +30,12 @@ export function createRouter(
   }
 
   /** A path that there is, by a method that it does not know. */
-  function otherwise(request: Asked, path: string, allowed: readonly string[]): Answer {
+  function otherwise(request: PlainRequest, path: string, allowed: readonly string[]): PlainResponse {
     if (request.method === 'OPTIONS') return answerPreflight(request, settings)
     return refused(new Refusal('method_not_allowed', { allow: allowed }), request, path)
   }
 
-  function refused(error: unknown, request: Asked, path: string): Answer {
+  function refused(error: unknown, request: PlainRequest, path: string): PlainResponse {
     const refusal = refusalOf(error) ?? new Refusal('temporarily_unavailable', outage(error, path))
     // Nobody waits for an answer, and nothing was refused.
     if ((error as Error).name === 'AbortError') return refusalAnswer(refusal)
@@ -57,7 +57,7 @@ export function createRouter(
     return {}
   }
 
-  const router = new RegExpRouter<(request: Asked, path: string) => Answer | Promise<Answer>>()
+  const router = new RegExpRouter<(request: PlainRequest, path: string) => PlainResponse | Promise<PlainResponse>>()
   for (const endpoint of endpoints)
     router.add(endpoint.method, basePath + endpoint.path, (request) =>
       request.method === 'OPTIONS' ? answerPreflight(request, settings) : run(endpoint, request),

@@ -1,6 +1,6 @@
-import type { Answer } from '../../protocol/http/answer.js'
 import { parseChallenges } from '../../protocol/http/challenge.js'
-import type { Reply } from '../../protocol/http/upstream.js'
+import type { PlainResponse } from '../../protocol/http/plain-response.js'
+import type { UpstreamResponse } from '../../protocol/http/upstream.js'
 import { sessionHeaders } from '../http/answers.js'
 import type { Settings } from '../settings.js'
 import type { Target } from './target.js'
@@ -13,11 +13,11 @@ const fixed = { ...sessionHeaders, 'Content-Security-Policy': "sandbox; default-
  * API, and the body as it comes. `echoed` is called with the name of a header that held one.
  */
 export function passedOn(
-  { status, header, body }: Reply,
+  { status, header, body }: UpstreamResponse,
   { route, name, url }: Target,
   { cookies, shown, echoed }: { cookies: readonly string[]; shown: readonly string[]; echoed(header: string): void },
   { basePath }: Settings,
-): Answer {
+): PlainResponse {
   const headers: Record<string, string> = { ...fixed }
   for (const name of route.responseHeaders) {
     const value = header(name)

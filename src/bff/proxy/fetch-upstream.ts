@@ -1,10 +1,13 @@
-import type { Asked } from '../../protocol/http/answer.js'
-import { type Call, type Reply, UpstreamFailure } from '../../protocol/http/upstream.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
+import { UpstreamError, type UpstreamRequest, type UpstreamResponse } from '../../protocol/http/upstream.js'
 
 /** Calls APIs through `fetch`, wherever that is. */
 export const createFetchUpstream =
   (fetch: typeof globalThis.fetch) =>
-  async (request: Asked, { method, url, headers, body, limit, timeout, until }: Call): Promise<Reply> => {
+  async (
+    request: PlainRequest,
+    { method, url, headers, body, limit, timeout, until }: UpstreamRequest,
+  ): Promise<UpstreamResponse> => {
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(), timeout * 1000)
     const { signal: gone } = request
@@ -25,9 +28,9 @@ export const createFetchUpstream =
       }
     } catch (error) {
       const { cause } = error as { cause?: unknown }
-      for (const known of [error, cause]) if (known instanceof UpstreamFailure) throw known
-      if (gone?.aborted) throw new UpstreamFailure('gone', error)
-      throw new UpstreamFailure(late.signal.aborted ? 'timeout' : 'unavailable', error)
+      for (const known of [error, cause]) if (known instanceof UpstreamError) throw known
+      if (gone?.aborted) throw new UpstreamError('gone', error)
+      throw new UpstreamError(late.signal.aborted ? 'timeout' : 'unavailable', error)
     } finally {
       clearTimeout(timer)
     }
@@ -40,13 +43,13 @@ function limited(stream: ReadableStream<Uint8Array>, limit: number): ReadableStr
   return new ReadableStream({
     async pull(controller) {
       const { done, value } = await reader.read().catch((error) => {
-        throw new UpstreamFailure('gone', error)
+        throw new UpstreamError('gone', error)
       })
       if (done) return controller.close()
       length += value.byteLength
       if (length <= limit) return controller.enqueue(value)
       reader.cancel().catch(() => {})
-      throw new UpstreamFailure('too_large')
+      throw new UpstreamError('too_large')
     },
     cancel: (reason) => reader.cancel(reason),
   })

@@ -1,7 +1,12 @@
 import { sha256 } from '../../crypto/hash.js'
-import type { Answer, Asked } from '../../protocol/http/answer.js'
 import { parseChallenges } from '../../protocol/http/challenge.js'
-import { hungUp, type Reply, type Until, UpstreamFailure } from '../../protocol/http/upstream.js'
+import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
+import {
+  clientDisconnected,
+  type StreamLifetime,
+  UpstreamError,
+  type UpstreamResponse,
+} from '../../protocol/http/upstream.js'
 import { Refusal } from '../errors.js'
 import type { PresentSession } from '../sessions/sessions.js'
 import { signedInUser } from '../sessions/signed-in-user.js'
@@ -25,12 +30,12 @@ export function createProxy(context: ProxyContext) {
   const throughFetch = createFetchUpstream(settings.fetch)
 
   async function send(
-    request: Asked,
+    request: PlainRequest,
     { route, url, name }: Target,
     body: Uint8Array | 'own' | undefined,
     credentials: Readonly<Record<string, string>>,
-    until: Until | undefined,
-  ): Promise<Reply> {
+    until: StreamLifetime | undefined,
+  ): Promise<UpstreamResponse> {
     const headers: Record<string, string> = { 'accept-encoding': 'identity' }
     for (const header of route.requestHeaders) {
       const value = request.headers.get(header)
@@ -45,16 +50,21 @@ export function createProxy(context: ProxyContext) {
       return answerable(reply)
     } catch (error) {
       until?.over()
-      const reason = error instanceof UpstreamFailure ? error.reason : 'unavailable'
+      const reason = error instanceof UpstreamError ? error.reason : 'unavailable'
       if (reason === 'too_large') throw tooLarge(limit)
-      if (reason === 'gone') throw hungUp()
+      if (reason === 'gone') throw clientDisconnected()
       emit({ type: 'upstream_failed', route: name })
       throw new Refusal(reason === 'timeout' ? 'upstream_timeout' : 'upstream_unavailable')
     }
   }
 
   /** What an API refuses, though it should not, is sent once more where it can be: with its nonce, then with another token. */
-  async function asSomebody(request: Asked, target: Target, present: PresentSession, shown: string[]): Promise<Reply> {
+  async function asSomebody(
+    request: PlainRequest,
+    target: Target,
+    present: PresentSession,
+    shown: string[],
+  ): Promise<UpstreamResponse> {
     const { route, url } = target
     const token = await apiToken(present, route, context)
     const body = await bodyOf(request, route.limit)
@@ -76,7 +86,7 @@ export function createProxy(context: ProxyContext) {
     return attempt(next)
   }
 
-  return async (request: Asked): Promise<Answer> => {
+  return async (request: PlainRequest): Promise<PlainResponse> => {
     const target = targetOf(request, settings)
     const shown: string[] = []
     const echoed = (header: string) =>
@@ -101,17 +111,17 @@ export function createProxy(context: ProxyContext) {
  * An answer that can be given: with a final status that there is (RFC 9110 section 15), which no `Response` goes beyond, and with
  * a body only where one can be. @throws UpstreamFailure
  */
-function answerable(reply: Reply): Reply {
+function answerable(reply: UpstreamResponse): UpstreamResponse {
   const { status, body } = reply
   const none = status === 204 || status === 205 || status === 304
   if (status >= 200 && status <= 599 && !(none && body)) return reply
   reply.discard()
   if (none) return { ...reply, body: null }
-  throw new UpstreamFailure('unavailable')
+  throw new UpstreamError('unavailable')
 }
 
 /** @see RFC 9449 section 9 */
-const wantsNonce = (reply: Reply): boolean =>
+const wantsNonce = (reply: UpstreamResponse): boolean =>
   parseChallenges(reply.header('www-authenticate') ?? '').some(
     ({ parameters }) => parameters['error'] === 'use_dpop_nonce',
   )

@@ -1,12 +1,12 @@
-import type { Asked } from '../../protocol/http/answer.js'
-import { hungUp } from '../../protocol/http/upstream.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
+import { clientDisconnected } from '../../protocol/http/upstream.js'
 import { Refusal } from '../errors.js'
 
 /** Bytes up to which a body of known length is kept, so that it can be sent again. */
 const KEPT = 65_536
 
 /** A request's body for the API: bytes that can be sent again, `own` for a stream that cannot, or none. */
-export async function bodyOf(request: Asked, limit: number): Promise<Uint8Array | 'own' | undefined> {
+export async function bodyOf(request: PlainRequest, limit: number): Promise<Uint8Array | 'own' | undefined> {
   const stated = request.headers.get('content-length')
   if (request.method === 'GET' || request.method === 'HEAD' || stated === '0') return undefined
   if (stated === null) return request.headers.get('transfer-encoding') !== null || request.body ? 'own' : undefined
@@ -14,7 +14,7 @@ export async function bodyOf(request: Asked, limit: number): Promise<Uint8Array 
   if (Number(stated) > KEPT) return 'own'
   const bytes = new Uint8Array(
     await request.arrayBuffer().catch(() => {
-      throw hungUp()
+      throw clientDisconnected()
     }),
   )
   if (bytes.length > limit) throw tooLarge(limit)

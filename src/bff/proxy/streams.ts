@@ -1,5 +1,5 @@
-import type { Asked } from '../../protocol/http/answer.js'
-import type { Until } from '../../protocol/http/upstream.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
+import type { StreamLifetime } from '../../protocol/http/upstream.js'
 import type { BffContext } from '../context.js'
 import { type BffEvent, shortId } from '../events.js'
 import type { PresentSession, Sessions } from '../sessions/sessions.js'
@@ -9,7 +9,7 @@ const LOOK = 5000
 
 /** Something that goes on for as long as a session does. */
 interface Open {
-  readonly look: Asked
+  readonly look: PlainRequest
   readonly sub: string
   end(): void
 }
@@ -58,7 +58,7 @@ export function createStreams(sessions: Pick<Sessions, 'read'>) {
 
   return {
     /** Until the session has ended, or is another person's. */
-    follow(request: Asked, { record: { id, sub } }: PresentSession): Until {
+    follow(request: PlainRequest, { record: { id, sub } }: PresentSession): StreamLifetime {
       const ended = new AbortController()
       const cookie = request.headers.get('cookie')
       const entry: Open = {

@@ -1,4 +1,4 @@
-import type { Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import { isPlainPath, isUtf8 } from '../../protocol/http/request-target.js'
 import { Refusal } from '../errors.js'
 import type { Route } from '../routes.js'
@@ -19,7 +19,7 @@ export interface Target {
  * @throws Refusal `not_found`, `invalid_request`, `method_not_allowed`
  * @see https://url.spec.whatwg.org/#query-percent-encode-set
  */
-export function targetOf({ url: asked, method }: Asked, { basePath, routes }: Settings): Target {
+export function targetOf({ url: asked, method }: PlainRequest, { basePath, routes }: Settings): Target {
   const prefix = `${basePath}/api/`
   const from = asked.indexOf(prefix)
   const [, path = '', query = ''] = /^([^?#]*)(\?[^#]*)?/.exec(from < 0 ? '' : asked.slice(from + prefix.length)) ?? []

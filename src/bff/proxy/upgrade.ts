@@ -1,5 +1,5 @@
-import type { Asked } from '../../protocol/http/answer.js'
-import { toResponse } from '../../protocol/http/answer.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
+import { toResponse } from '../../protocol/http/plain-response.js'
 import { StoreError } from '../../store/contract.js'
 import { Refusal } from '../errors.js'
 import { refusalAnswer } from '../http/answers.js'
@@ -35,13 +35,13 @@ export function createUpgrade(context: ProxyContext) {
   const { settings, sessions, streams, limits } = context
   const { origin, emit } = settings
 
-  function requireOwnSocket({ headers }: Asked): void {
+  function requireOwnSocket({ headers }: PlainRequest): void {
     const site = headers.get('sec-fetch-site')
     if (headers.get('origin') !== origin || (site !== null && site !== 'same-origin'))
       throw new Refusal('csrf_required', { description: `A WebSocket can be opened from ${origin} only.` })
   }
 
-  async function accept(request: Asked, { route, url }: Target): Promise<Upgrade> {
+  async function accept(request: PlainRequest, { route, url }: Target): Promise<Upgrade> {
     const { timeout } = route
     if (route.anonymous) {
       await limits.byAddress(request, 'api')
@@ -56,7 +56,7 @@ export function createUpgrade(context: ProxyContext) {
     return { type: 'accepted', url, headers, timeout, signal, over }
   }
 
-  return async (request: Asked): Promise<Upgrade | undefined> => {
+  return async (request: PlainRequest): Promise<Upgrade | undefined> => {
     const path = new URL(request.url).pathname
     if (!path.startsWith(`${settings.basePath}/api/`)) return undefined
     try {

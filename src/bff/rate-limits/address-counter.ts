@@ -1,4 +1,4 @@
-import { createBounded } from '../../protocol/bounded.js'
+import { createBoundedCache } from '../../protocol/bounded-cache.js'
 
 /** A limiter of `rate-limiter-flexible`, or anything alike: it rejects with `msBeforeNext` where a key has used up its points. */
 export interface RateLimiter {
@@ -12,7 +12,7 @@ const NETWORKS = 20_000
 
 /** Counts in this process's memory: so many `points` for each key in so many `seconds` from its first one. */
 export function createAddressCounter(points: number, seconds: number, now: () => number): RateLimiter {
-  const counts = createBounded<{ count: number; until: number }>(NETWORKS)
+  const counts = createBoundedCache<{ count: number; until: number }>(NETWORKS)
   return {
     async consume(key) {
       const instant = now()

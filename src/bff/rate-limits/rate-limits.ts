@@ -1,7 +1,7 @@
 import { sha256 } from '../../crypto/hash.js'
-import type { Asked } from '../../protocol/http/answer.js'
-import { isPublic } from '../../protocol/http/networks.js'
-import { callerOf } from '../../protocol/http/proxies.js'
+import { isPublicAddress } from '../../protocol/http/networks.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
+import { clientAddressOf } from '../../protocol/http/trusted-proxies.js'
 import { withTimeout } from '../../protocol/timeout.js'
 import { Refusal } from '../errors.js'
 import type { Emit } from '../events.js'
@@ -57,7 +57,7 @@ const MINUTE = 60
  */
 export function createRateLimits(
   { rateLimits, trustedProxies, emit, now }: RateLimiterSettings,
-  live: (request: Asked) => Promise<boolean>,
+  live: (request: PlainRequest) => Promise<boolean>,
 ) {
   const { address, person, addressOf } = rateLimits || {}
   const usual =
@@ -79,10 +79,10 @@ export function createRateLimits(
   }
 
   /** What a request counts under; `undefined`: it is not counted. */
-  function keyOf(request: Asked): string | undefined {
-    const caller = callerOf(request, trustedProxies)
+  function keyOf(request: PlainRequest): string | undefined {
+    const caller = clientAddressOf(request, trustedProxies)
     if (!usual) return `address:${networkOf((addressOf ? addressOf(request) : caller?.address) ?? '')}`
-    if (caller && (caller.named || isPublic(caller.address))) return networkOf(caller.address)
+    if (caller && (caller.forwarded || isPublicAddress(caller.address))) return networkOf(caller.address)
     if (!blind) emit({ type: 'address_limit_off', remedy })
     blind = true
     return undefined
@@ -93,7 +93,7 @@ export function createRateLimits(
     blind: () => blind,
 
     /** @throws Refusal */
-    async byAddress(request: Asked, of: 'signIn' | 'api' = 'signIn'): Promise<void> {
+    async byAddress(request: PlainRequest, of: 'signIn' | 'api' = 'signIn'): Promise<void> {
       const limiter = usual ? usual[of] : address
       if (!limiter) return
       const key = keyOf(request)
@@ -107,7 +107,7 @@ export function createRateLimits(
     },
 
     /** Somebody is signed in who has asked this: it does not count. */
-    signedIn(request: Asked): void {
+    signedIn(request: PlainRequest): void {
       const entry = counted.get(request)
       if (counted.delete(request)) entry?.limiter.reward?.(entry.key, 1).catch(() => {})
     },

@@ -1,7 +1,7 @@
-import { claimedOf, createSealer, keyId, type Opened, type Sealer } from '../../crypto/seal.js'
-import { type Bounded, createBounded } from '../../protocol/bounded.js'
-import { weakness } from '../../protocol/option-checks.js'
-import { createReading, isDynamic, reveal } from '../../protocol/secret.js'
+import { createSealer, keyId, type Sealer, sealedHeader, type UnsealedText } from '../../crypto/seal.js'
+import { type BoundedCache, createBoundedCache } from '../../protocol/bounded-cache.js'
+import { secretWeakness } from '../../protocol/option-checks.js'
+import { createSecretCache, isDynamic, resolveSecret } from '../../protocol/secret.js'
 import { Refusal } from '../errors.js'
 import { REMEMBRANCE } from '../lifetimes.js'
 import type { Settings } from '../settings.js'
@@ -17,9 +17,9 @@ export interface CookieKeys {
    * The text and whether an older key sealed it; `undefined` for anything else, junk included. The same object while it is
    * remembered: a cookie comes again with every request.
    */
-  open(purpose: string, sealed: string): Promise<Opened | undefined>
+  open(purpose: string, sealed: string): Promise<UnsealedText | undefined>
   /** The same, at once, for what is remembered. */
-  remembered(purpose: string, sealed: string): Opened | undefined
+  remembered(purpose: string, sealed: string): UnsealedText | undefined
   /** Whether a text that does not open says that it is of another release, and of which. Anybody can say so. */
   release(sealed: string): 'earlier' | 'later' | undefined
   /** The public names of the keys, first the one that seals. */
@@ -41,7 +41,7 @@ export function createCookieKeys(settings: Settings): CookieKeys {
   // Nothing that a browser or the store holds is older.
   const age = settings.absoluteTimeout + REMEMBRANCE
   const app = appOf(settings)
-  const keys = createReading(async () => examined(await Promise.all(cookieKeys.map(reveal))), {
+  const keys = createSecretCache(async () => examined(await Promise.all(cookieKeys.map(resolveSecret))), {
     dynamic: isDynamic(cookieKeys),
     now,
     // Every session is sealed, so without keys nobody is signed in: those from before serve until there are others.
@@ -58,7 +58,7 @@ export function createCookieKeys(settings: Settings): CookieKeys {
   }
 
   function examined(values: string[]): string[] {
-    const remedy = values.map((value) => weakness(value, 32)).find(Boolean)
+    const remedy = values.map((value) => secretWeakness(value, 32)).find(Boolean)
     if (!remedy) return values
     emit({ type: 'operator_error', detail: `A cookie key ${remedy}` })
     throw new Refusal('operator_error', { description: 'A cookie key cannot be used.' })
@@ -75,13 +75,13 @@ export function createCookieKeys(settings: Settings): CookieKeys {
         now,
         ...(purpose.startsWith('record ') && { limit: RECORD }),
       })
-      found = { sealer, remembered: createBounded(REMEMBERED) }
+      found = { sealer, remembered: createBoundedCache(REMEMBERED) }
       purposes.set(purpose, found)
     }
     return found
   }
 
-  function recall(purpose: string, sealed: string): Opened | undefined {
+  function recall(purpose: string, sealed: string): UnsealedText | undefined {
     // By its end, the tag, which is cheaper to look up than the whole; the whole decides.
     const known = current().purposes.get(purpose)?.remembered.get(sealed.slice(-TAG))
     return known?.sealed === sealed ? known.opened : undefined
@@ -99,7 +99,7 @@ export function createCookieKeys(settings: Settings): CookieKeys {
         remembered.set(sealed.slice(-TAG), { sealed, opened }, sealed.length + opened.plaintext.length)
       return opened
     },
-    release: (sealed) => releases[claimedOf(sealed).format],
+    release: (sealed) => releases[sealedHeader(sealed).format],
     ids: async () => Promise.all((await current().keys).map((key) => keyId(key))),
   }
 }
@@ -113,10 +113,10 @@ interface Ring {
 
 interface Purpose {
   sealer: Sealer
-  remembered: Bounded<{ sealed: string; opened: Opened }>
+  remembered: BoundedCache<{ sealed: string; opened: UnsealedText }>
 }
 
-const parsed = new WeakMap<Opened, unknown>()
+const parsed = new WeakMap<UnsealedText, unknown>()
 
 /** Opens what was sealed as JSON. Only this backend can have sealed it: its shape is believed. */
 export async function openJson<Content>(
@@ -129,7 +129,7 @@ export async function openJson<Content>(
 }
 
 /** What was opened, parsed once for as long as it is remembered: nobody may change it. */
-export function parseOnce<Content>(opened: Opened, parse: () => Content): Content {
+export function parseOnce<Content>(opened: UnsealedText, parse: () => Content): Content {
   let content = parsed.get(opened) as Content | undefined
   if (content === undefined) {
     content = parse()

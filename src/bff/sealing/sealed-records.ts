@@ -1,5 +1,5 @@
 import type { MaybePromise } from '../../crypto/primitives.js'
-import type { Opened } from '../../crypto/seal.js'
+import type { UnsealedText } from '../../crypto/seal.js'
 import { type CookieKeys, parseOnce } from './cookie-keys.js'
 
 /** What a record says, and whether it should be sealed again because an older key sealed it. */
@@ -26,7 +26,7 @@ export type SealedRecords = ReturnType<typeof createSealedRecords>
  * of it. A value is bound to its kind and id, so it says nothing in another's place. An older one can be put back in its own.
  */
 export function createSealedRecords(keyring: CookieKeys) {
-  const read = <Content>(opened: Opened, id: string, revive: (content: never) => Content) => {
+  const read = <Content>(opened: UnsealedText, id: string, revive: (content: never) => Content) => {
     const { of, content } = parseOnce(opened, () => {
       const parsed = JSON.parse(opened.plaintext)
       return { of: parsed.of as string, content: revive(parsed.content as never) }

@@ -1,5 +1,5 @@
 import { randomId, sha256 } from '../../crypto/hash.js'
-import { backOff, createBreaker } from '../../protocol/breaker.js'
+import { backoffDelay, createCircuitBreaker } from '../../protocol/circuit-breaker.js'
 import { isOutage, type ProviderAnswer, refreshOutcome } from '../../provider/refresh-outcome.js'
 import { shortId } from '../events.js'
 import type { Providers } from '../providers.js'
@@ -36,7 +36,7 @@ interface Work {
 export function createCoordinator(settings: Settings, providers: Providers, storage: SessionStorage) {
   const { now, emit, timeout } = settings
   /** Each provider's own: what one of them fails at says nothing of the others. */
-  const breakers = new Map(providers.all.map(({ settings: { issuer } }) => [issuer, createBreaker(now)]))
+  const breakers = new Map(providers.all.map(({ settings: { issuer } }) => [issuer, createCircuitBreaker(now)]))
   const turns = new Map<string, Promise<unknown>>()
   const pendingWrites = createPendingWrites(settings)
   const takeOver = SLACK + timeout + STORING
@@ -70,7 +70,7 @@ export function createCoordinator(settings: Settings, providers: Providers, stor
       if (!ask) {
         // Its metadata, or our own secret: no session has a part in that.
         breaker?.failed()
-        return fallBack(session, wanted, key, backOff(0))
+        return fallBack(session, wanted, key, backoffDelay(0))
       }
 
       const attempt: RefreshAttempt = {
@@ -195,7 +195,7 @@ export function createCoordinator(settings: Settings, providers: Providers, stor
     if (verdict.error === 'operator_error')
       emit({ type: 'operator_error', detail: `The token endpoint answers ${spoken.status} ${spoken.error ?? ''}` })
     const race = verdict.error === 'refresh_race'
-    const retryAfter = race ? 1 : Math.min(spoken.retryAfter ?? backOff(failures), LONGEST_WAIT)
+    const retryAfter = race ? 1 : Math.min(spoken.retryAfter ?? backoffDelay(failures), LONGEST_WAIT)
     // Another token of this session waits already: from now on all of them do.
     const others = attempt.about !== undefined && attempt.about !== key && attempt.notBefore > now()
     const strange = verdict.error === 'temporarily_unavailable' && verdict.outcome === 'refused' && !further

@@ -1,4 +1,4 @@
-import type { Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import type { EpochSeconds } from '../../protocol/time.js'
 import type { CookieJar } from '../http/cookies.js'
 import { REMEMBRANCE } from '../lifetimes.js'
@@ -20,7 +20,7 @@ export type ReplacedCookie = ReturnType<typeof createReplacedCookie>
  */
 export function createReplacedCookie({ now }: Pick<Settings, 'now'>, jar: CookieJar, keyring: CookieKeys) {
   return {
-    async read(request: Asked): Promise<ReplacedSession | undefined> {
+    async read(request: PlainRequest): Promise<ReplacedSession | undefined> {
       const [value, ...more] = jar.values(request, jar.replaced)
       if (value === undefined || more.length) return undefined
       return openJson<ReplacedSession>(keyring, 'replaced', value)

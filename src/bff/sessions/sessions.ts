@@ -1,4 +1,4 @@
-import type { Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import type { List } from '../../protocol/list.js'
 import type { SignedOutReason } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'
@@ -74,13 +74,13 @@ export interface Sessions {
    * `touch: false` does not slide the idle limit. `end: false` leaves a session that has run out to whoever reads it next, so
    * that the provider need not be told now.
    */
-  read(request: Asked, touch?: boolean, end?: boolean): Promise<PresentSession | NoSession>
+  read(request: PlainRequest, touch?: boolean, end?: boolean): Promise<PresentSession | NoSession>
   /**
    * Makes a session under a new id; ends those that this browser had: by its cookie, and `replaced`, where browsers withhold
    * that.
    */
   create(
-    request: Asked,
+    request: PlainRequest,
     session: NewSession,
     tokens: SignInTokens,
     replaced: readonly ReplacedSession[],
@@ -92,7 +92,7 @@ export interface Sessions {
   /** The cookies that bring the browser up to date with the session as it is now. */
   cookies(presence: PresentSession): Promise<readonly string[]>
   /** Cookies that clear everything. */
-  clear(request: Asked): readonly string[]
+  clear(request: PlainRequest): readonly string[]
   /** Begins no more refreshes; resolves when those under way are done and stored. */
   drain(): Promise<void>
 }

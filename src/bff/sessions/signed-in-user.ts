@@ -1,6 +1,6 @@
 import { sha256 } from '../../crypto/hash.js'
 import type { MaybePromise } from '../../crypto/primitives.js'
-import type { Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import { Refusal } from '../errors.js'
 import type { SessionRecord } from './session-record.js'
 import type { PresentSession, Sessions } from './sessions.js'
@@ -25,14 +25,14 @@ async function digestOf(person: Person): Promise<string> {
  *
  * @throws Refusal `user_changed`
  */
-export async function requireUser({ headers }: Pick<Asked, 'headers'>, person: Person): Promise<void> {
+export async function requireUser({ headers }: Pick<PlainRequest, 'headers'>, person: Person): Promise<void> {
   const believed = headers.get('sallyport-user')
   if (believed !== null && believed !== (await userDigest(person))) throw new Refusal('user_changed')
 }
 
 /** Who is here, for a call that acts as them. @throws Refusal `session_expired`, `user_changed` */
 export async function signedInUser(
-  request: Asked,
+  request: PlainRequest,
   sessions: Pick<Sessions, 'read'>,
   touch = true,
 ): Promise<PresentSession> {

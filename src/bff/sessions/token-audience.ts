@@ -1,5 +1,5 @@
 import { decodeBase64url } from '../../protocol/base64url.js'
-import { createBounded } from '../../protocol/bounded.js'
+import { createBoundedCache } from '../../protocol/bounded-cache.js'
 import type { Settings } from '../settings.js'
 import type { Sessions } from './sessions.js'
 
@@ -19,7 +19,7 @@ export type TokenAudiences = ReturnType<typeof createTokenAudiences>
  */
 export function createTokenAudiences({ resources, emit }: Settings) {
   const configured = new Set(Object.keys(resources).map(plain))
-  const remembered = createBounded<readonly string[]>(REMEMBERED)
+  const remembered = createBoundedCache<readonly string[]>(REMEMBERED)
   const ignored = new Set<string>()
 
   function audiencesOf(token: string): readonly string[] {

@@ -1,5 +1,5 @@
 import { randomId } from '../../crypto/hash.js'
-import type { Answer, Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 import { returnTarget } from '../../protocol/http/return-to.js'
 import { calculateCodeChallenge } from '../../protocol/pkce.js'
 import { errorCode } from '../../provider/openid-client-errors.js'
@@ -37,7 +37,7 @@ export function createLogin(context: SignInContext) {
     return target.length > LONGEST || `${target}/`.startsWith(`${basePath}/`) ? '/' : target
   }
 
-  async function begin(request: Asked, form: Form): Promise<Answer> {
+  async function begin(request: PlainRequest, form: Form): Promise<PlainResponse> {
     const iss = one(form, 'iss')
     const provider = iss === undefined ? providers.main : providers.of(iss)
     if (!provider) throw new Refusal('issuer_mismatch')
@@ -69,7 +69,7 @@ export function createLogin(context: SignInContext) {
     return redirect(location, await transactions.begin(request, { ...transaction, ...beganIn(present), own }))
   }
 
-  async function finish(request: Asked, form: Form, provider: Provider): Promise<Answer> {
+  async function finish(request: PlainRequest, form: Form, provider: Provider): Promise<PlainResponse> {
     const state = required(form, 'state')
     const taken = await transactions.take(request, state).catch(async (error) => {
       if (!(error instanceof Refusal)) throw error
@@ -97,7 +97,7 @@ export function createLogin(context: SignInContext) {
   }
 
   /** The provider's refusal is data: its words are shown by nobody. */
-  function refused(error: string, own: OwnFlow, cookies: readonly string[]): Answer {
+  function refused(error: string, own: OwnFlow, cookies: readonly string[]): PlainResponse {
     const known = errorCode(error)
     emit({ type: 'sign_in_refused', error: known })
     if (own.silent && silentRefusals.includes(known)) return redirect(marked(own.return_to, known), cookies)
@@ -105,11 +105,11 @@ export function createLogin(context: SignInContext) {
   }
 
   async function redeem(
-    request: Asked,
+    request: PlainRequest,
     form: Form,
     transaction: Transaction & { own: OwnFlow },
     cookies: readonly string[],
-  ): Promise<Answer> {
+  ): Promise<PlainResponse> {
     const { code_verifier, return_to } = transaction.own
     const response = {
       code: required(form, 'code'),
@@ -124,8 +124,8 @@ export function createLogin(context: SignInContext) {
   const parameters = [...standard, 'return_to', ...initiation, ...site.authorizationParams]
   return {
     /** `GET /login?return_to=`, and as a form, as third parties may send it. A navigation. */
-    login: async (request: Asked) => begin(request, readQuery(request, parameters)),
-    loginByForm: async (request: Asked) => {
+    login: async (request: PlainRequest) => begin(request, readQuery(request, parameters)),
+    loginByForm: async (request: PlainRequest) => {
       const form = await readForm(request, parameters)
       // A form of another site brings not even a Lax cookie: which session this browser has is told by the GET that it leads to.
       const query = `${new URLSearchParams([...form].flatMap(([name, values]) => values.map((value) => [name, value])))}`

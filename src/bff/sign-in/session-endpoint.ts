@@ -1,6 +1,6 @@
 import type { MaybePromise } from '../../crypto/primitives.js'
-import type { Answer, Asked } from '../../protocol/http/answer.js'
-import type { Mode, SessionAnswer, SignedOutReason } from '../../protocol/session.js'
+import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
+import type { Mode, SessionResponse, SignedOutReason } from '../../protocol/session.js'
 import type { BffContext } from '../context.js'
 import { json } from '../http/answers.js'
 import { readForm } from '../http/form.js'
@@ -12,7 +12,7 @@ import { requestedToken, tokenParameters } from './requested-token.js'
 import { secondsUntil, tokenAnswer } from './sign-in.js'
 
 /** `POST /session`: who is here, with the first token; and `GET /session`, without. */
-export async function answerSession(request: Asked, { sessions, settings }: BffContext): Promise<Answer> {
+export async function answerSession(request: PlainRequest, { sessions, settings }: BffContext): Promise<PlainResponse> {
   const { mode } = settings
   const asksForToken = request.method === 'POST' && mode !== 'proxy'
   const wanted = asksForToken ? requestedToken(await readForm(request, tokenParameters), settings) : undefined
@@ -25,12 +25,12 @@ export async function answerSession(request: Asked, { sessions, settings }: BffC
 }
 
 async function withToken(
-  request: Asked,
+  request: PlainRequest,
   present: PresentSession,
   wanted: RequestedToken,
   sessions: Sessions,
   settings: Settings,
-): Promise<Answer> {
+): Promise<PlainResponse> {
   const { mode } = settings
   const outcome = await sessions.token(present, wanted)
   if (outcome.type === 'ended') return json(nobody(outcome.reason, mode), sessions.clear(request))
@@ -42,14 +42,14 @@ async function withToken(
   return json({ ...(await somebody(present, settings)), token_error: { error: outcome.error, retry_after } }, cookies)
 }
 
-export const nobody = (reason: SignedOutReason, mode: Mode): SessionAnswer<unknown> => ({
+export const nobody = (reason: SignedOutReason, mode: Mode): SessionResponse<unknown> => ({
   mode,
   user: null,
   expires_at: null,
   reason,
 })
 
-type SignedIn = SessionAnswer<Readonly<Record<string, unknown>>>
+type SignedIn = SessionResponse<Readonly<Record<string, unknown>>>
 
 /** At once where the person's digest is known: this is in the answer to every page load. */
 export function somebody(

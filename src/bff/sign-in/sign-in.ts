@@ -1,6 +1,6 @@
-import type { Answer, Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 import { calculateCodeChallenge, isCodeVerifier } from '../../protocol/pkce.js'
-import type { CodeAnswer } from '../../protocol/session.js'
+import type { SignInResponse } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'
 import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
@@ -21,7 +21,7 @@ import { isStepUp, type SignInContext, type Transaction } from './transaction.js
  *
  * @see OpenID Connect Core 1.0 section 3.1.3, RFC 9700 section 4.5
  */
-export async function redeemCode(request: Asked, form: Form, context: SignInContext): Promise<Answer> {
+export async function redeemCode(request: PlainRequest, form: Form, context: SignInContext): Promise<PlainResponse> {
   const code = required(form, 'code')
   const state = required(form, 'state')
   const code_verifier = required(form, 'code_verifier')
@@ -31,7 +31,7 @@ export async function redeemCode(request: Asked, form: Form, context: SignInCont
       throw new Refusal('invalid_grant', { description: 'The code_verifier does not fit the code_challenge.' })
     const response = { code, state, iss: one(form, 'iss'), code_verifier }
     const { presence, access } = await signIn(request, transaction, response, context)
-    const answer: CodeAnswer<unknown> = {
+    const answer: SignInResponse<unknown> = {
       ...tokenAnswer(access, context.settings),
       user: presence.record.claims,
       user_digest: await userDigest(presence.record),
@@ -43,7 +43,7 @@ export async function redeemCode(request: Asked, form: Form, context: SignInCont
 }
 
 /** A transaction is spent on success and on failure: its cookie goes with either. */
-export async function spending(cookies: readonly string[], work: () => Promise<Answer>): Promise<Answer> {
+export async function spending(cookies: readonly string[], work: () => Promise<PlainResponse>): Promise<PlainResponse> {
   try {
     return await work()
   } catch (error) {
@@ -63,7 +63,7 @@ export interface CodeResponse {
 
 /** Redeems a code, checks the ID Token, and makes a session under a new id. @throws Refusal */
 export async function signIn(
-  request: Asked,
+  request: PlainRequest,
   transaction: Transaction,
   response: CodeResponse,
   { providers, sessions, replaced }: BffContext,

@@ -1,4 +1,4 @@
-import type { Answer, Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 import { Refusal } from '../errors.js'
 import { json } from '../http/answers.js'
 import { one, readForm, required } from '../http/form.js'
@@ -10,7 +10,7 @@ const codeParameters = ['grant_type', 'code', 'state', 'iss', 'code_verifier']
 const refreshParameters = ['grant_type', 'refused', 'sub', ...tokenParameters]
 
 /** `POST /token`: an authorization code for a session, or a session for its access token. RFC 6749 answers. */
-export async function postToken(request: Asked, context: SignInContext): Promise<Answer> {
+export async function postToken(request: PlainRequest, context: SignInContext): Promise<PlainResponse> {
   const form = await readForm(request, [...codeParameters, ...refreshParameters])
   const grant = required(form, 'grant_type')
   if (grant === 'authorization_code') return redeemCode(request, form, context)

@@ -1,7 +1,7 @@
 import { equalInConstantTime, sha256 } from '../../crypto/hash.js'
-import type { Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import { isCodeChallenge } from '../../protocol/pkce.js'
-import { isWithin } from '../../protocol/time.js'
+import { isRecent } from '../../protocol/time.js'
 import type { RecordStore } from '../../store/contract.js'
 import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
@@ -153,19 +153,19 @@ export function createTransactions(
   const tolerance = Math.min(clockTolerance, MOST_TOLERANCE)
   const nameOf = (stateDigest: string) => `${jar.transaction}${stateDigest.slice(0, 16)}`
 
-  async function open(request: Asked, name: string): Promise<Transaction | undefined> {
+  async function open(request: PlainRequest, name: string): Promise<Transaction | undefined> {
     const values = jar.values(request, name)
     const [value] = values
     if (value === undefined || values.length > 1) return undefined
     const transaction = await openJson<Transaction>(keyring, 'transaction', value)
-    return transaction && isWithin(transaction.at, LIFETIME, now(), tolerance) && nameOf(transaction.state) === name
+    return transaction && isRecent(transaction.at, LIFETIME, now(), tolerance) && nameOf(transaction.state) === name
       ? transaction
       : undefined
   }
 
   return {
     /** The cookie of a new transaction; the oldest of too many, and those that cannot be read, are expired with it. */
-    async begin(request: Asked, transaction: Transaction): Promise<string[]> {
+    async begin(request: PlainRequest, transaction: Transaction): Promise<string[]> {
       const live = await Promise.all(
         jar.transactions(request).map(async (name) => ({
           name,
@@ -188,7 +188,7 @@ export function createTransactions(
      *
      * @throws Refusal `invalid_grant` without its cookie, `transaction_consumed`, `state_mismatch`
      */
-    async take(request: Asked, state: string): Promise<{ transaction: Transaction; cookies: string[] }> {
+    async take(request: PlainRequest, state: string): Promise<{ transaction: Transaction; cookies: string[] }> {
       const digest = await sha256(state)
       const name = nameOf(digest)
       const spent = recordOf('transaction', digest)
@@ -210,6 +210,6 @@ export function createTransactions(
     },
 
     /** Cookies that clear whatever sign-ins are under way. */
-    clear: (request: Asked): string[] => jar.transactions(request).map(jar.expire),
+    clear: (request: PlainRequest): string[] => jar.transactions(request).map(jar.expire),
   }
 }

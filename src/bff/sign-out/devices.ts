@@ -1,4 +1,4 @@
-import type { Answer, Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json } from '../http/answers.js'
@@ -32,7 +32,7 @@ export function createDevices({ sessions }: BffContext, directory: SessionList, 
 
   return {
     /** `GET /sessions?cursor=`: those that are alive, the last used first. */
-    async list(request: Asked): Promise<Answer> {
+    async list(request: PlainRequest): Promise<PlainResponse> {
       const cursors = new URL(request.url).searchParams.getAll('cursor')
       const own = await signedInUser(request, sessions)
       const { items, cursor } = await directory.list(own, await opened(cursors, own))
@@ -41,7 +41,7 @@ export function createDevices({ sessions }: BffContext, directory: SessionList, 
     },
 
     /** `DELETE /sessions/:id`. Another person's session is as unknown as one that never was. */
-    async end(request: Asked): Promise<Answer> {
+    async end(request: PlainRequest): Promise<PlainResponse> {
       const own = await signedInUser(request, sessions)
       const id = new URL(request.url).pathname.split('/').at(-1) ?? ''
       const ended = /^[\w-]{43}$/.test(id) ? await directory.end(own, id) : undefined

@@ -1,6 +1,6 @@
 import { randomId } from '../../crypto/hash.js'
-import type { Answer, Asked } from '../../protocol/http/answer.js'
-import { isWithin } from '../../protocol/time.js'
+import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
+import { isRecent } from '../../protocol/time.js'
 import { withTimeout } from '../../protocol/timeout.js'
 import type { BffContext } from '../context.js'
 import { shortId } from '../events.js'
@@ -28,7 +28,7 @@ const PATIENCE = 3
 
 /** Whose cookies go with a sign-out. */
 interface ClearsCookies {
-  clear(request: Asked): readonly string[]
+  clear(request: PlainRequest): readonly string[]
 }
 
 export type Logout = ReturnType<typeof createLogout>
@@ -63,7 +63,7 @@ export function createLogout(
   }
 
   /** Whether all of the person's sessions are to end. A body that cannot be read, or is too long in coming, says nothing. */
-  const wantsEverywhere = (request: Asked): Promise<boolean> =>
+  const wantsEverywhere = (request: PlainRequest): Promise<boolean> =>
     withTimeout(
       readParameter(request, 'everywhere').then(
         (values) => values.includes('true'),
@@ -117,7 +117,7 @@ export function createLogout(
      *
      * @throws StoreError: the session can neither be read nor ended, the cookie stays, nothing has been pretended
      */
-    async post(request: Asked): Promise<Answer> {
+    async post(request: PlainRequest): Promise<PlainResponse> {
       const asked = wantsEverywhere(request)
       const present = await sessions.read(request, false)
       const left = present.record && (await sessions.end(present, 'logged_out'))
@@ -131,14 +131,14 @@ export function createLogout(
     },
 
     /** `GET /logout/continue`: a navigation, good once, for the browser that has just signed out. */
-    async continue(request: Asked): Promise<Answer> {
+    async continue(request: PlainRequest): Promise<PlainResponse> {
       const [value, ...more] = jar.values(request, jar.logout)
       const cookies = value === undefined ? [] : [jar.expire(jar.logout)]
       const sealed =
         value === undefined || more.length ? undefined : await openJson<Continuation>(keyring, 'logout', value)
       // With a larger tolerance it could outlive what is kept of its use.
       const tolerance = Math.min(clockTolerance, LIFETIME / 2)
-      const known = sealed && isWithin(sealed.at, LIFETIME, now(), tolerance) && (await use(sealed.id))
+      const known = sealed && isRecent(sealed.at, LIFETIME, now(), tolerance) && (await use(sealed.id))
       if (!known) return redirect(post_logout_redirect_uri, cookies)
       const provider = providers.serving(sealed)
       const url = await provider

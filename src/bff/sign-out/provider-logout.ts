@@ -1,5 +1,5 @@
 import { sha256 } from '../../crypto/hash.js'
-import type { Answer, Asked } from '../../protocol/http/answer.js'
+import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json, withHeaders } from '../http/answers.js'
@@ -25,7 +25,7 @@ export function createProviderLogout({ settings, providers, store }: BffContext,
      * `POST /backchannel-logout`: 200 when the sessions are gone, 400 for a token that is refused, 503 when something is
      * out of reach and the provider is to try again. @see OpenID Connect Back-Channel Logout 1.0 sections 2.5 to 2.8
      */
-    async backChannel(request: Asked): Promise<Answer> {
+    async backChannel(request: PlainRequest): Promise<PlainResponse> {
       // Other values of the form are ignored (section 2.5).
       const [token, ...tokens] = await readParameter(request, 'logout_token')
       if (!token || tokens.length)
@@ -45,7 +45,7 @@ export function createProviderLogout({ settings, providers, store }: BffContext,
      * `GET /frontchannel-logout`, in an iframe of the provider's page: ends the sessions of exactly this `sid`, which only
      * the provider and this backend know. @see OpenID Connect Front-Channel Logout 1.0 section 2
      */
-    async frontChannel(request: Asked): Promise<Answer> {
+    async frontChannel(request: PlainRequest): Promise<PlainResponse> {
       const { searchParams } = new URL(request.url)
       const [iss, ...issuers] = searchParams.getAll('iss')
       const [sid, ...sids] = searchParams.getAll('sid')

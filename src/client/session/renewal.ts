@@ -1,4 +1,4 @@
-import type { SignedOutReason, TokenAnswer } from '../../protocol/session.js'
+import type { SignedOutReason, TokenResponse } from '../../protocol/session.js'
 import type { Now } from '../../protocol/time.js'
 import { type Backend, failureOf } from '../backend.js'
 import { clientError, temporaryError } from '../errors.js'
@@ -63,7 +63,7 @@ export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalCont
   }
   const left = ({ end }: HeldToken) => end - clock()
 
-  function keep(requested: TokenOptions, { access_token: token, expires_in }: TokenAnswer): string {
+  function keep(requested: TokenOptions, { access_token: token, expires_in }: TokenResponse): string {
     const expiresIn = +expires_in || 60
     held.set(keyOf(requested), { token, expiresIn, end: clock() + expiresIn })
     return token
@@ -106,7 +106,7 @@ export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalCont
     if (answer?.ok && body?.['access_token']) {
       backOff.reset()
       emit({ type: 'token_renewed' })
-      return keep(requested, body as unknown as TokenAnswer)
+      return keep(requested, body as unknown as TokenResponse)
     }
     if (body?.error === 'invalid_grant') {
       // Of whoever it was asked for: somebody else may be here by now.

@@ -1,4 +1,4 @@
-import type { SessionAnswer } from '../../protocol/session.js'
+import type { SessionResponse } from '../../protocol/session.js'
 import type { Session } from '../types.js'
 
 /** Runs what belongs to the app: what it throws is reported as the app's and changes nothing here. */
@@ -41,7 +41,7 @@ export const signedIn = <Claims>({ user, expires_at }: { user: Claims; expires_a
 })
 
 /** What the server guessed while it rendered the page. */
-export const initialSession = <Claims>(answer: SessionAnswer<Claims> | undefined): Session<Claims> => {
+export const initialSession = <Claims>(answer: SessionResponse<Claims> | undefined): Session<Claims> => {
   if (!answer) return { status: 'pending' }
   return answer.expires_at === null ? { status: 'signed-out', reason: answer.reason } : signedIn(answer)
 }

@@ -1,6 +1,6 @@
 import type { SallyportError } from '../../protocol/error.js'
 import { returnTarget } from '../../protocol/http/return-to.js'
-import type { CodeAnswer, TokenAnswer } from '../../protocol/session.js'
+import type { SignInResponse, TokenResponse } from '../../protocol/session.js'
 import { isolated } from '../session/snapshot.js'
 import type { AuthEvent, AuthOptions, LoginOptions, TokenOptions } from '../types.js'
 import { failed, requestAuthorization, type SignInContext } from './authorization-request.js'
@@ -12,8 +12,8 @@ import { askByPopup, handOver } from './popup.js'
 /** What finishing needs and may do to the page's state. */
 export interface CallbackContext<Claims> extends SignInContext {
   forget(): void
-  keep(wanted: TokenOptions, token: TokenAnswer): void
-  enter(answer: CodeAnswer<Claims>, secondsLeft: number | undefined): void
+  keep(wanted: TokenOptions, token: TokenResponse): void
+  enter(answer: SignInResponse<Claims>, secondsLeft: number | undefined): void
   /** Tells the other tabs who is here. */
   tell(): void
   /** Asks who is here, and for this first token; what goes wrong is the answer. `failure`: why nobody is, if nobody is. */
@@ -22,7 +22,7 @@ export interface CallbackContext<Claims> extends SignInContext {
   onReturn: AuthOptions['onReturn']
 }
 
-function accept<Claims>(answer: CodeAnswer<Claims>, { forget, keep, enter, tell }: CallbackContext<Claims>) {
+function accept<Claims>(answer: SignInResponse<Claims>, { forget, keep, enter, tell }: CallbackContext<Claims>) {
   forget()
   keep({}, answer)
   enter(answer, answer.session_expires_in)
@@ -112,7 +112,7 @@ async function redeem<Claims>(
   parameters: URLSearchParams,
   record: SignInRecord,
   { ask, now }: SignInContext,
-): Promise<CodeAnswer<Claims> | SallyportError> {
+): Promise<SignInResponse<Claims> | SallyportError> {
   const age = now() - record.at
   if (!(age <= RECORD_LIFETIME)) return signInError('transaction_expired')
   const error = parameters.get('error')
@@ -128,7 +128,7 @@ async function redeem<Claims>(
     iss: parameters.get('iss') ?? undefined,
     code_verifier: record.code_verifier,
   })
-  if (answer.ok && answer.body?.['access_token']) return answer.body as unknown as CodeAnswer<Claims>
+  if (answer.ok && answer.body?.['access_token']) return answer.body as unknown as SignInResponse<Claims>
   // Begun in this tab, as its record shows, and forgotten by this browser.
   if (answer.body?.transaction) return signInError('sign_in_superseded', { cause: answer.cause })
   return failed(answer, 'sign_in_rejected', 'sign_in_unavailable')

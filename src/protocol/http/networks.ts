@@ -26,10 +26,10 @@ interface Network {
 export function inNetwork(address: string, network: string): boolean {
   const parsed = parseNetwork(network)
   const bytes = bytesOf(address)
-  return parsed !== undefined && bytes !== undefined && lies(bytes, parsed)
+  return parsed !== undefined && bytes !== undefined && isIn(bytes, parsed)
 }
 
-function lies(bytes: Uint8Array, network: Network): boolean {
+function isIn(bytes: Uint8Array, network: Network): boolean {
   for (let bit = 0; bit < network.bits; bit++) {
     const mask = 128 >> (bit & 7)
     if (((bytes[bit >> 3] ?? 0) & mask) !== ((network.bytes[bit >> 3] ?? 0) & mask)) return false
@@ -40,7 +40,7 @@ function lies(bytes: Uint8Array, network: Network): boolean {
 export const isAddress = (text: string): boolean => bytesOf(text) !== undefined
 
 /** What nobody has on the internet: this host, private and shared networks, links, tests, multicast. @see RFC 6890 */
-const within: readonly Network[] = (
+const specialNetworks: readonly Network[] = (
   '0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.168.0.0/16 198.18.0.0/15 ' +
   '224.0.0.0/3 ::/128 ::1/128 fc00::/7 fe80::/10 ff00::/8'
 )
@@ -48,9 +48,9 @@ const within: readonly Network[] = (
   .flatMap((text) => parseNetwork(text) ?? [])
 
 /** Whether an address is one of the internet, which a stranger can have. A zone (`fe80::1%eth0`) is never one. */
-export function isPublic(address: string): boolean {
+export function isPublicAddress(address: string): boolean {
   const bytes = bytesOf(address)
-  return bytes !== undefined && !within.some((network) => lies(bytes, network))
+  return bytes !== undefined && !specialNetworks.some((network) => isIn(bytes, network))
 }
 
 /** `undefined`: this is no network. */
@@ -64,7 +64,7 @@ export function parseNetwork(text: string): Network | undefined {
 }
 
 /** The network that a caller counts as coming from: /24 of IPv4, /64 of IPv6. */
-export function neighbourhood(address: string): string | undefined {
+export function networkPrefix(address: string): string | undefined {
   const bytes = bytesOf(address)
   if (!bytes) return undefined
   const mapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255

@@ -1,5 +1,5 @@
 import { generateProof } from 'dpop'
-import { createReading, isDynamic, type ReadingOptions, type Secret } from '../../protocol/secret.js'
+import { createSecretCache, isDynamic, type Secret, type SecretCacheOptions } from '../../protocol/secret.js'
 import { jktOf, readPrivateKey, thumbprint } from './private-key.js'
 
 /** Origins whose nonces are remembered at most. */
@@ -13,7 +13,7 @@ export type Dpop = ReturnType<typeof createDpop>
  * Proofs of possession between this client and the APIs that it calls: tokens that are of no use without a key that never
  * leaves this process. @see RFC 9449 sections 4 and 7
  */
-export function createDpop(dpopKey: Secret, options: Pick<ReadingOptions, 'now' | 'onFailure'> = {}) {
+export function createDpop(dpopKey: Secret, options: Pick<SecretCacheOptions, 'now' | 'onFailure'> = {}) {
   const nonces = new Map<string, string>()
   /** By thumbprint, the newest last. */
   const pairs = new Map<string, CryptoKeyPair>()
@@ -27,7 +27,7 @@ export function createDpop(dpopKey: Secret, options: Pick<ReadingOptions, 'now' 
     return read
   }
   /** The newest key pair, which tokens are bound to from now on. @throws ProviderError `operator_error` */
-  const pair = createReading(readPair, { dynamic: isDynamic([dpopKey]), ...options })
+  const pair = createSecretCache(readPair, { dynamic: isDynamic([dpopKey]), ...options })
 
   /** A token is good with the key that it was bound to; where it does not say, with the newest. */
   async function pairOf(token: string): Promise<CryptoKeyPair> {

@@ -1,6 +1,6 @@
 import { calculateJwkThumbprint, decodeJwt, exportJWK, importJWK, type JWK } from 'jose'
 import { publicMembers } from '../../protocol/jwk.js'
-import { reveal, type Secret } from '../../protocol/secret.js'
+import { resolveSecret, type Secret } from '../../protocol/secret.js'
 import { ProviderError } from '../errors.js'
 
 /** A private key as it signs, and what the other side knows it by. */
@@ -18,7 +18,7 @@ const usual: Readonly<Record<string, string>> = { 'P-256': 'ES256', Ed25519: 'Ed
 /** Reads a private key from a JWK in JSON. @throws ProviderError `operator_error` that names the option */
 export async function readPrivateKey(option: string, secret: Secret): Promise<PrivateKey> {
   try {
-    const jwk = JSON.parse(await reveal(secret)) as JWK
+    const jwk = JSON.parse(await resolveSecret(secret)) as JWK
     const alg = jwk.alg ?? usual[`${jwk.crv}`] ?? 'RS256'
     const { kid } = jwk
     return {

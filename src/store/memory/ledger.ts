@@ -1,4 +1,4 @@
-import { createBounded } from '../../protocol/bounded.js'
+import { createBoundedCache } from '../../protocol/bounded-cache.js'
 import { systemNow } from '../../protocol/time.js'
 import { validate, validateArguments } from '../../protocol/validate.js'
 import { isForgotten, shortageOf, windowAt } from '../budget-windows.js'
@@ -50,7 +50,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
   const accounts = new Map<string, Account>()
   const sweepSome = createSweep(accounts, ({ window, held }) => !held && isForgotten(window, now()))
   const open = createOpenHolds<Held>(subjectsOf)
-  const over = createBounded<Held>(REMEMBERED)
+  const over = createBoundedCache<Held>(REMEMBERED)
 
   function account(tenant: string, { subject, window }: Omit<BudgetLine, 'limit'>, at: number): Account {
     const { name } = windowAt(window, at)

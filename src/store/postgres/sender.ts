@@ -1,4 +1,4 @@
-import { called, func, object, optional, text } from '../../protocol/shape.js'
+import { described, func, object, optional, text } from '../../protocol/shape.js'
 import { validate } from '../../protocol/validate.js'
 import { StoreError } from '../contract.js'
 import { faultOfPostgres, storeFault } from '../faults.js'
@@ -38,8 +38,8 @@ export interface PostgresStoreOptions {
 }
 
 export const postgresOptions = object<PostgresStoreOptions>({
-  query: called('a function (text, parameters)', func),
-  transaction: called('a function (work)', func),
+  query: described('a function (text, parameters)', func),
+  transaction: described('a function (work)', func),
   prefix: optional(text),
 })
 

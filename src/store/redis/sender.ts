@@ -1,4 +1,4 @@
-import { called, func, object, optional, words } from '../../protocol/shape.js'
+import { anyText, described, func, object, optional } from '../../protocol/shape.js'
 import { validate } from '../../protocol/validate.js'
 import { faultOfRedis, storeFault } from '../faults.js'
 
@@ -22,8 +22,8 @@ export interface Script {
 }
 
 export const redisOptions = object<RedisStoreOptions>({
-  send: called('a function (args, key) => reply', func),
-  prefix: optional(words),
+  send: described('a function (args, key) => reply', func),
+  prefix: optional(anyText),
 })
 
 /** What both engines on Redis send with, and how they name keys. @throws TypeError naming the option */

@@ -1,8 +1,8 @@
 import { decodeJwt } from 'jose'
 import { peerOf, withPeer } from '../../protocol/http/peer.js'
-import { flag, func, list, object, oneOf, optional, seconds, text, whole } from '../../protocol/shape.js'
+import { bool, func, integer, list, object, oneOf, optional, seconds, text } from '../../protocol/shape.js'
 import { asyncCall, call, validate, validated } from '../../protocol/validate.js'
-import { fetched, init } from '../../protocol/web-shapes.js'
+import { fetchInit, fetchInput } from '../../protocol/web-shapes.js'
 import { refuseProduction } from '../production.js'
 import { authorize } from './authorize.js'
 import { crossOrigin } from './cross-origin.js'
@@ -80,19 +80,19 @@ export const authorizationServerOptions = object<MockAuthorizationServerOptions>
   accessTokenLifetime: optional(seconds({ least: 0 })),
   accessTokenFormat: optional(oneOf('jwt', 'opaque')),
   leeway: optional(seconds({ least: 0 })),
-  par: optional(flag),
+  par: optional(bool),
   dpopNonce: optional(text),
   keys: optional(list(keyCheck)),
 })
 
 /** What the functions of a make-believe provider take. */
 export const authorizationServerCalls = {
-  fetch: asyncCall(['input', fetched], ['init', optional(init)]),
+  fetch: asyncCall(['input', fetchInput], ['init', optional(fetchInit)]),
   handlers: asyncCall(),
   signIn: call(['sub', text]),
   signOut: call(),
   deny: call(['error', optional(text)], ['error_description', optional(text)]),
-  fail: call(['endpoint', endpointCheck], ['fault', faultCheck], ['times', optional(whole({ least: 1 }))]),
+  fail: call(['endpoint', endpointCheck], ['fault', faultCheck], ['times', optional(integer({ least: 1 }))]),
   delay: call(['endpoint', endpointCheck]),
   rotateKeys: asyncCall(),
   revoke: call(['sub', text]),

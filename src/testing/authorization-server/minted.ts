@@ -1,5 +1,5 @@
 import { exportJWK, generateKeyPair } from 'jose'
-import { anything, either, list, object, optional, seconds, table, text, words } from '../../protocol/shape.js'
+import { anyText, anything, either, list, mapOf, object, optional, seconds, text } from '../../protocol/shape.js'
 import { asyncCall } from '../../protocol/validate.js'
 import type { Claims, Header, Tampered } from './keys.js'
 import { logoutToken } from './logout-token.js'
@@ -46,10 +46,10 @@ const minted = object<MintedTokenOptions>({
   sub: optional(text),
   client_id: optional(text),
   audience: optional(either(text, list(text, 1))),
-  scope: optional(words),
+  scope: optional(anyText),
   lifetime: optional(seconds()),
-  cnf: optional(table(text)),
-  claims: optional(table(anything<unknown>())),
+  cnf: optional(mapOf(text)),
+  claims: optional(mapOf(anything<unknown>())),
 })
 
 /** What they take. */

@@ -1,5 +1,5 @@
 import type { JWK } from 'jose'
-import { bytes, check, list, object, oneOf, optional, table, text, whole, words } from '../../protocol/shape.js'
+import { anyText, bytes, check, integer, list, mapOf, object, oneOf, optional, text } from '../../protocol/shape.js'
 import type { EndpointName, Fault } from './faults.js'
 import type { SigningKey } from './keys.js'
 import type { MockClient, MockUser } from './provider-state.js'
@@ -46,9 +46,9 @@ export const endpointCheck = oneOf<EndpointName>(
 )
 
 const answer = object<Exclude<Fault, string>>({
-  status: whole({ least: 200, most: 599 }, 'a status'),
-  body: optional(words),
-  headers: optional(table(words)),
+  status: integer({ least: 200, most: 599 }, 'a status'),
+  body: optional(anyText),
+  headers: optional(mapOf(anyText)),
 })
 
 export const faultCheck = check<Fault>(

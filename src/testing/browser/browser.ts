@@ -1,6 +1,6 @@
-import { func, object, optional, table, text } from '../../protocol/shape.js'
+import { func, mapOf, object, optional, text } from '../../protocol/shape.js'
 import { asyncCall, call, validate, validated } from '../../protocol/validate.js'
-import { fetched, init } from '../../protocol/web-shapes.js'
+import { fetchInit, fetchInput } from '../../protocol/web-shapes.js'
 import { refuseProduction } from '../production.js'
 import { type CookieContext, type CookieJar, createCookieJar } from './cookie-jar.js'
 
@@ -27,14 +27,14 @@ export interface MockBrowser {
   newTab(url: string): MockTab
 }
 
-export const browserOptions = object<MockBrowserOptions>({ origins: table(func), now: optional(func) })
+export const browserOptions = object<MockBrowserOptions>({ origins: mapOf(func), now: optional(func) })
 
 /** What the functions of a make-believe browser take. */
 export const browserCalls = { newTab: call(['url', text]) }
 
 /** What the functions of its tabs take. */
 export const tabCalls = {
-  fetch: asyncCall(['input', fetched], ['init', optional(init)]),
+  fetch: asyncCall(['input', fetchInput], ['init', optional(fetchInit)]),
   navigate: asyncCall(['url', text], ['init', optional(object<{ from?: string }>({ from: optional(text) }))]),
   scriptCookies: call(),
 }

@@ -1,4 +1,4 @@
-import { check, flag, object, optional, words } from '../../protocol/shape.js'
+import { anyText, bool, check, object, optional } from '../../protocol/shape.js'
 import { type Calls, call, validated } from '../../protocol/validate.js'
 
 export interface StoredCookie {
@@ -34,11 +34,11 @@ export interface CookieJar {
 }
 
 const url = check<string>('an absolute URL', (value) => typeof value === 'string' && URL.canParse(value))
-const context = optional(object<CookieContext>({ sameSite: flag, navigation: flag }))
+const context = optional(object<CookieContext>({ sameSite: bool, navigation: bool }))
 
 /** What the functions of a jar take. What a header says is kept or not, as a browser would. */
 export const cookieJarCalls = {
-  set: call(['url', url], ['header', words], ['context', context]),
+  set: call(['url', url], ['header', anyText], ['context', context]),
   header: call(['url', url], ['context', context]),
   script: call(['url', url]),
   all: call(),

@@ -1,6 +1,6 @@
 import { randomId } from '../../../crypto/hash.js'
-import type { Asked } from '../../../protocol/http/answer.js'
 import { cookieValues } from '../../../protocol/http/cookies.js'
+import type { PlainRequest } from '../../../protocol/http/plain-response.js'
 import type { SignedOutReason } from '../../../protocol/session.js'
 import { noRefreshTokenOnce, shortId } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
@@ -46,7 +46,10 @@ export function createSealedSessions(
     return session
   }
 
-  const absent = (request: Asked, reason: SignedOutReason): NoSession => ({ reason, cookies: jar.clear(request) })
+  const absent = (request: PlainRequest, reason: SignedOutReason): NoSession => ({
+    reason,
+    cookies: jar.clear(request),
+  })
 
   /** The instant of the last use; a cookie that is missing or another session's is as good as none. */
   async function lastUse(header: string | null, id: string): Promise<Idle | 'later' | undefined> {
@@ -64,7 +67,7 @@ export function createSealedSessions(
   }
 
   /** The session has run out: its refresh token is of no more use to anybody. */
-  async function expire(request: Asked, record: SessionRecord): Promise<NoSession> {
+  async function expire(request: PlainRequest, record: SessionRecord): Promise<NoSession> {
     const newest = bury(record, 'expired')?.record ?? record
     await revoke(newest)
     return absent(request, 'expired')

@@ -1,6 +1,6 @@
-import { createBounded } from '../../../protocol/bounded.js'
+import { createBoundedCache } from '../../../protocol/bounded-cache.js'
 import type { SignedOutReason } from '../../../protocol/session.js'
-import { type EpochSeconds, type Now, steadyClock } from '../../../protocol/time.js'
+import { type EpochSeconds, monotonicClock, type Now } from '../../../protocol/time.js'
 import type { SessionRecord } from '../session-record.js'
 import type { RefreshAttempt, SessionStorage, SessionWithTokens } from '../session-storage.js'
 
@@ -25,9 +25,9 @@ export function createSessionMemory(
   now: Now,
   ended: (record: SessionRecord, reason: SignedOutReason) => void,
 ): SessionMemory {
-  const sessions = createBounded<{ session: SessionWithTokens; attempt?: RefreshAttempt }>(LIMIT)
+  const sessions = createBoundedCache<{ session: SessionWithTokens; attempt?: RefreshAttempt }>(LIMIT)
   const graves = new Map<string, { reason: SignedOutReason; until: EpochSeconds }>()
-  const clock = steadyClock(now)
+  const clock = monotonicClock(now)
   let versions = 0
   let swept = clock()
 

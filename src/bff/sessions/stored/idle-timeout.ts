@@ -1,4 +1,4 @@
-import { createBounded } from '../../../protocol/bounded.js'
+import { createBoundedCache } from '../../../protocol/bounded-cache.js'
 import type { RecordStore } from '../../../store/contract.js'
 import { REMEMBRANCE } from '../../lifetimes.js'
 import type { SealedRecords } from '../../sealing/sealed-records.js'
@@ -17,7 +17,7 @@ export type Idle = ReturnType<typeof createIdle>
  * instant matters; so a session check reads one record.
  */
 export function createIdle(store: RecordStore, sealed: SealedRecords, { now, idleTimeout, emit }: Settings) {
-  const remembered = createBounded<number>(LIMIT)
+  const remembered = createBoundedCache<number>(LIMIT)
   /** Seconds between two writes. */
   const step = Math.min(60, idleTimeout / 10)
 

@@ -1,8 +1,8 @@
 import { randomId, sha256 } from '../../../crypto/hash.js'
-import { createBounded } from '../../../protocol/bounded.js'
-import type { Asked } from '../../../protocol/http/answer.js'
+import { createBoundedCache } from '../../../protocol/bounded-cache.js'
+import type { PlainRequest } from '../../../protocol/http/plain-response.js'
 import type { SignedOutReason } from '../../../protocol/session.js'
-import { steadyClock } from '../../../protocol/time.js'
+import { monotonicClock } from '../../../protocol/time.js'
 import { Refusal } from '../../errors.js'
 import { noRefreshTokenOnce, shortId } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
@@ -60,11 +60,14 @@ export function createStoreSessions(
   })
   const coordinator = createCoordinator(settings, providers, storage)
   const noRefreshToken = noRefreshTokenOnce(emit)
-  const digests = createBounded<string>(DIGESTS)
-  const clock = steadyClock(now)
+  const digests = createBoundedCache<string>(DIGESTS)
+  const clock = monotonicClock(now)
   let swept = clock()
 
-  const absent = (request: Asked, reason: SignedOutReason): NoSession => ({ reason, cookies: jar.clear(request) })
+  const absent = (request: PlainRequest, reason: SignedOutReason): NoSession => ({
+    reason,
+    cookies: jar.clear(request),
+  })
 
   const present = (live: Live, expiresAt: number, cookies: readonly string[] = []): PresentSession => ({
     record: live.record,
@@ -75,7 +78,7 @@ export function createStoreSessions(
   })
 
   /** The id of the session that a request came with: the digest of its cookie. */
-  async function idOf(request: Asked): Promise<string | undefined> {
+  async function idOf(request: PlainRequest): Promise<string | undefined> {
     const values = jar.values(request, jar.session)
     const [secret] = values
     if (secret === undefined) return undefined
@@ -104,7 +107,7 @@ export function createStoreSessions(
     await store.write([await records.put(live, live.version)]).catch(() => {})
   }
 
-  async function expire(request: Asked, { record }: Live): Promise<NoSession> {
+  async function expire(request: PlainRequest, { record }: Live): Promise<NoSession> {
     const ended = await storage.bury(record.id, 'expired')
     if (ended) revoke(ended)
     return absent(request, 'expired')

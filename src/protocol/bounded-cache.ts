@@ -1,5 +1,5 @@
 /** A map of bounded size that forgets what was asked for least recently. */
-export interface Bounded<Value> {
+export interface BoundedCache<Value> {
   get(key: string): Value | undefined
   /** `size` in the unit of the limit. */
   set(key: string, value: Value, size?: number): void
@@ -12,7 +12,7 @@ export interface Bounded<Value> {
  * Two halves: what is asked for moves into the young one; when that is full it becomes the old one, and what was still in
  * there is forgotten. So a hit costs one look-up, and nothing is ever sorted.
  */
-export function createBounded<Value>(limit: number): Bounded<Value> {
+export function createBoundedCache<Value>(limit: number): BoundedCache<Value> {
   let young = new Map<string, { value: Value; size: number }>()
   let old = new Map<string, { value: Value; size: number }>()
   let filled = 0

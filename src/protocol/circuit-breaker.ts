@@ -1,22 +1,22 @@
-import { steadyClock } from './time.js'
+import { monotonicClock } from './time.js'
 
 /** Who has to fail, without a success between, before somebody is left alone for everybody. */
-const TRIP = 3
+const FAILURE_THRESHOLD = 3
 /** Seconds. */
-const LONGEST = 30
+const MAX_DELAY = 30
 
-export type Breaker = ReturnType<typeof createBreaker>
+export type CircuitBreaker = ReturnType<typeof createCircuitBreaker>
 
 /** Seconds to wait after so many failures: 1 s, doubling up to 30 s, with jitter. */
-export const backOff = (failures: number, random: () => number = Math.random): number =>
-  Math.min(LONGEST, 2 ** failures) * (1 - random() / 2)
+export const backoffDelay = (failures: number, random: () => number = Math.random): number =>
+  Math.min(MAX_DELAY, 2 ** failures) * (1 - random() / 2)
 
 /**
  * Leaves a server alone, for all, when the questions of three different askers have failed and none has succeeded between.
  * One asker alone, whose question makes the server fail however often it comes, stops nobody else.
  */
-export function createBreaker(now: () => number, random: () => number = Math.random) {
-  const clock = steadyClock(now)
+export function createCircuitBreaker(now: () => number, random: () => number = Math.random) {
+  const clock = monotonicClock(now)
   const failing = new Set<unknown>()
   let rounds = 0
   let until = 0
@@ -29,9 +29,9 @@ export function createBreaker(now: () => number, random: () => number = Math.ran
     },
     /** `asker`: whose question it was. Default: nobody's in particular, so that each failure counts. */
     failed(asker: unknown = Symbol('nobody')): void {
-      if (failing.size < TRIP) failing.add(asker)
+      if (failing.size < FAILURE_THRESHOLD) failing.add(asker)
       // Those that were under way when it opened make the rest no longer.
-      if (failing.size >= TRIP && clock() >= until) until = clock() + backOff(rounds++, random)
+      if (failing.size >= FAILURE_THRESHOLD && clock() >= until) until = clock() + backoffDelay(rounds++, random)
     },
   }
 }

@@ -2,10 +2,10 @@ import { inNetwork, isAddress, parseNetwork } from './networks.js'
 import { peerOf } from './peer.js'
 
 /** Characters of `X-Forwarded-For` that are looked at, from its end. */
-const LONGEST = 2048
+const MAX_HEADER_LENGTH = 2048
 
 /** @throws TypeError naming the option */
-export function validateProxies(maker: string, networks: readonly string[]): void {
+export function validateTrustedProxies(maker: string, networks: readonly string[]): void {
   const everybody = (network: string) => inNetwork('0.0.0.0', network) && inNetwork('255.255.255.255', network)
   const odd = networks.find((network) => !parseNetwork(network) || everybody(network))
   if (odd !== undefined)
@@ -14,14 +14,14 @@ export function validateProxies(maker: string, networks: readonly string[]): voi
     )
 }
 
-export const isProxy = (address: string, networks: readonly string[]): boolean =>
+export const isTrustedProxy = (address: string, networks: readonly string[]): boolean =>
   networks.some((network) => inNetwork(address, network))
 
 /** Whose request it is, and how that is known. */
-export interface Caller {
+export interface ClientAddress {
   address: string
   /** A trusted proxy has said so; else it is the other end of the socket. */
-  named: boolean
+  forwarded: boolean
 }
 
 /**
@@ -31,18 +31,18 @@ export interface Caller {
  *
  * `Forwarded` (RFC 7239) is not looked at: a proxy that does not know it passes on what a caller has put there.
  */
-export function callerOf(
+export function clientAddressOf(
   request: { readonly headers: Pick<Headers, 'get'> },
   networks: readonly string[],
-): Caller | undefined {
+): ClientAddress | undefined {
   const address = peerOf(request)?.address
   if (!address) return undefined
-  if (!isProxy(address, networks)) return { address, named: false }
-  const list = request.headers.get('x-forwarded-for')?.slice(-LONGEST).split(',') ?? []
+  if (!isTrustedProxy(address, networks)) return { address, forwarded: false }
+  const list = request.headers.get('x-forwarded-for')?.slice(-MAX_HEADER_LENGTH).split(',') ?? []
   for (const entry of list.reverse()) {
     const named = withoutPort(entry.trim())
     if (!isAddress(named)) return undefined
-    if (!isProxy(named, networks)) return { address: named, named: true }
+    if (!isTrustedProxy(named, networks)) return { address: named, forwarded: true }
   }
   return undefined
 }

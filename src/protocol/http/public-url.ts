@@ -12,14 +12,14 @@ export type PublicUrl = string | ((request: Request) => string)
  * @param where a text counts with its origin alone, and only if that is of http: or https:
  * @see RFC 9449 section 4.3
  */
-export function publicAddress(request: Request, where: PublicUrl): URL | undefined {
+export function publicUrlOf(request: Request, where: PublicUrl): URL | undefined {
   const received = new URL(request.url)
   const text = typeof where === 'string' ? where : where(request)
-  if (!isWebAddress(text)) return undefined
+  if (!isHttpUrl(text)) return undefined
   const url =
     typeof where === 'string' ? new URL(new URL(text).origin + received.pathname + received.search) : new URL(text)
   url.hash = ''
   return url
 }
 
-export const isWebAddress = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
+export const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
