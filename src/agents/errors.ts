@@ -1,4 +1,6 @@
-import { SallyportError } from '../protocol/error.js'
+import { errorTest, SallyportError } from '../protocol/error.js'
+import { type StoreErrorCode, storeErrors } from '../store/contract.js'
+import { type LedgerErrorCode, ledgerErrors } from '../store/ledger.js'
 
 /** What can be wrong with what agents are, do and ask for, and with what people decide, code → message. */
 export const agentErrors = {
@@ -78,3 +80,10 @@ export const endpointErrors = {
 } as const
 
 export type EndpointErrorCode = keyof typeof endpointErrors
+
+/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+export const isSallyportError = errorTest<AgentErrorCode | StoreErrorCode | LedgerErrorCode>(
+  agentErrors,
+  storeErrors,
+  ledgerErrors,
+)

@@ -1,5 +1,6 @@
-import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
+import { errorTest, SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
 import type { ErrorResponse } from '../protocol/session.js'
+import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 
 /** The `error` of every answer that is no success: status and default description. The words are RFC 6749's where it has one. */
 export const bffErrors = {
@@ -74,3 +75,6 @@ export class Refusal extends SallyportError<BffErrorCode> {
     return { name: this.name, code: this.code, message: this.message, retryable: this.retryable }
   }
 }
+
+/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+export const isSallyportError = errorTest<BffErrorCode | StoreErrorCode>(bffErrors, storeErrors)

@@ -7,8 +7,8 @@ import { systemNow } from '../protocol/time.js'
 import type { Direct, DirectSettings } from './direct.js'
 import type { Proofs } from './proofs.js'
 
-export type { Auth, Session } from '../client/index.js'
-export { SallyportError } from '../protocol/error.js'
+export type { Auth, AuthErrorCode, Session } from '../client/index.js'
+export { isSallyportError, SallyportError } from '../client/index.js'
 
 export interface BrowserOnlyAuthOptions<Claims = StandardClaims>
   extends Omit<AuthOptions<Claims>, 'bff' | 'initial' | 'apis'> {

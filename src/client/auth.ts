@@ -1,12 +1,11 @@
 import type { StandardClaims } from '../protocol/claims.js'
-import type { SallyportError } from '../protocol/error.js'
 import type { Mode, SessionResponse, SignedOutReason } from '../protocol/session.js'
 import { systemNow } from '../protocol/time.js'
 import { absolute } from './absolute-url.js'
 import { createBackend, failureOf } from './backend.js'
 import { createFetch } from './calls/fetch.js'
 import { createTargetFinder } from './calls/target.js'
-import { clientError, temporaryError } from './errors.js'
+import { type AuthError, clientError, temporaryError } from './errors.js'
 import { createBackOff } from './session/back-off.js'
 import { abortable, createRenewal, formOf, type RequestedToken } from './session/renewal.js'
 import { createSnapshot, initialSession, isolated, signedIn, subOf } from './session/snapshot.js'
@@ -99,7 +98,7 @@ export function createPageAuth<Claims = StandardClaims>(
     renewal.clear()
   }
 
-  function end(reason: SignedOutReason, tell?: boolean, error?: SallyportError) {
+  function end(reason: SignedOutReason, tell?: boolean, error?: AuthError) {
     const was = sub()
     forget()
     settled = true
@@ -109,7 +108,7 @@ export function createPageAuth<Claims = StandardClaims>(
     if (tell) tabs?.postMessage({ out: reason })
   }
 
-  function unavailable(error: SallyportError) {
+  function unavailable(error: AuthError) {
     if (!settled) snapshot.set({ status: 'unavailable', error })
     return error
   }
@@ -118,7 +117,7 @@ export function createPageAuth<Claims = StandardClaims>(
    * Asks who is here; the first token rides along. What goes wrong is the answer, and leaves what is known as it is.
    * `touch`: a person or the app did something. What the page asks by itself keeps no session alive.
    */
-  async function who(first?: TokenOptions, touch?: boolean, failure?: SallyportError) {
+  async function who(first?: TokenOptions, touch?: boolean, failure?: AuthError) {
     if (backOff.waiting()) return temporaryError('backend_unavailable')
     const epochBefore = epoch
     const answer = await ask(`/session${touch ? '' : '?touch=false'}`, first && formOf(first))

@@ -1,6 +1,5 @@
-import type { SallyportError } from '../protocol/error.js'
 import type { ErrorResponse } from '../protocol/session.js'
-import { clientError, type EagerErrorCode, isClientCode, temporaryError } from './errors.js'
+import { type AuthError, clientError, type EagerErrorCode, isClientCode, temporaryError } from './errors.js'
 
 /** Members that are `undefined` are not sent. Pairs, where a parameter stands there several times. */
 export type Form = Record<string, string | number | undefined> | [string, string][]
@@ -59,7 +58,7 @@ export const encode = (form: Form): URLSearchParams => new URLSearchParams(JSON.
  * What an answer that is no success means: the backend spoke and refuses, or this is not the time. Without JSON nobody
  * spoke; 408, 409, 429 and 5xx are "not now" whoever spoke.
  */
-export function failureOf({ status, body, cause }: Answer, otherwise: EagerErrorCode): SallyportError {
+export function failureOf({ status, body, cause }: Answer, otherwise: EagerErrorCode): AuthError {
   const error = body?.error
   if (!error || status === 408 || status === 409 || status > 428) return temporaryError(otherwise, cause)
   return clientError(isClientCode(error) ? error : 'request_refused', { cause })

@@ -1,4 +1,6 @@
 import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
+import type { SignInErrorCode } from './sign-in-errors.js'
+import type { StepUpErrorCode } from './step-up-errors.js'
 
 /**
  * What can go wrong in the page, code → meaning. The codes are the contract. No page load carries this table: there the
@@ -22,6 +24,11 @@ export const clientErrors = {
 } as const
 
 export type EagerErrorCode = keyof typeof clientErrors
+
+/** All that an `Auth` can reject with, and `session.error` can say. */
+export type AuthErrorCode = EagerErrorCode | SignInErrorCode | StepUpErrorCode
+
+export type AuthError = SallyportError<AuthErrorCode>
 
 /** Makes the error of one of the codes above. */
 export const clientError = (code: EagerErrorCode, options?: SallyportErrorOptions): SallyportError<EagerErrorCode> =>

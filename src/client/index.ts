@@ -1,14 +1,14 @@
 import type { StandardClaims } from '../protocol/claims.js'
+import { SallyportError as AnySallyportError, type SallyportErrorClass } from '../protocol/error.js'
 import { createPageAuth } from './auth.js'
-import { clientError } from './errors.js'
+import { type AuthErrorCode, clientError } from './errors.js'
 import type { Auth, AuthOptions, Session } from './types.js'
 
 export type { AddressClaim, StandardClaims } from '../protocol/claims.js'
-export { SallyportError } from '../protocol/error.js'
 export type { SessionResponse, SignedOutReason } from '../protocol/session.js'
-export type { StepUpErrorCode } from './calls/step-up.js'
-export type { EagerErrorCode } from './errors.js'
-export type { SignInErrorCode } from './sign-in/errors.js'
+export type { AuthErrorCode, EagerErrorCode } from './errors.js'
+export type { SignInErrorCode } from './sign-in-errors.js'
+export type { StepUpErrorCode } from './step-up-errors.js'
 export type {
   Api,
   Auth,
@@ -22,6 +22,13 @@ export type {
   Session,
   TokenOptions,
 } from './types.js'
+
+/** The class of every error here, with the codes that there are in a page. */
+export const SallyportError: SallyportErrorClass<AuthErrorCode> = AnySallyportError
+export type SallyportError<Code extends AuthErrorCode = AuthErrorCode> = AnySallyportError<Code>
+
+/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+export const isSallyportError = (error: unknown): error is SallyportError => error instanceof AnySallyportError
 
 /**
  * Sign-in for this page, through its backend (`sallyport/bff`).

@@ -1,7 +1,7 @@
 import type { StandardClaims } from '../protocol/claims.js'
-import type { SallyportError } from '../protocol/error.js'
 import type { SessionResponse, SignedOutReason } from '../protocol/session.js'
 import type { EpochSeconds } from '../protocol/time.js'
+import type { AuthError } from './errors.js'
 
 /**
  * Who is here, as far as this page knows. Claims can only be read where somebody is signed in.
@@ -17,15 +17,15 @@ export type Session<Claims = StandardClaims> =
       /** End of the session, epoch seconds, as last heard; activity may have moved it since. */
       readonly expiresAt: number | null
     }
-  | { readonly status: 'signed-out'; readonly reason: SignedOutReason; readonly error?: SallyportError | undefined }
-  | { readonly status: 'unavailable'; readonly error: SallyportError }
+  | { readonly status: 'signed-out'; readonly reason: SignedOutReason; readonly error?: AuthError | undefined }
+  | { readonly status: 'unavailable'; readonly error: AuthError }
 
 /** What happened, for logs and tests. Carries no secret. */
 export type AuthEvent =
   | { type: 'signed_in' }
   | { type: 'signed_out'; reason: SignedOutReason }
   | { type: 'token_renewed' }
-  | { type: 'callback_failed'; error: SallyportError }
+  | { type: 'callback_failed'; error: AuthError }
 
 /** An API on another origin, or one that wants a token of its own. */
 export interface Api {

@@ -1,4 +1,5 @@
-import { SallyportError } from '../protocol/error.js'
+import { errorTest, SallyportError } from '../protocol/error.js'
+import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 
 /** What a key ring or a vault refuses, code → message. */
 export const keyRingErrors = {
@@ -19,3 +20,6 @@ export const keyRingError = (code: KeyRingErrorCode, cause?: unknown): Sallyport
     retryable: passing.includes(code),
     ...(cause !== undefined && { cause }),
   })
+
+/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+export const isSallyportError = errorTest<KeyRingErrorCode | StoreErrorCode>(keyRingErrors, storeErrors)

@@ -1,4 +1,4 @@
-export type { KeyRingErrorCode } from './errors.js'
+export { isSallyportError, type KeyRingErrorCode } from './errors.js'
 export type { KeyRingEvent } from './events.js'
 export { createKeyRing, type KeyRing, type KeyRingOptions, type RingStatus } from './key-ring.js'
 export type { KeyProvider } from './rotation.js'

@@ -1,4 +1,5 @@
-import { SallyportError } from '../protocol/error.js'
+import { errorTest, SallyportError } from '../protocol/error.js'
+import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 
 /** What can be wrong with a call of `createApiKeys()`, code → message. */
 export const keyErrors = {
@@ -19,3 +20,6 @@ export const apiKeyRefusals = {
   quota_exceeded: 'The API key has used up its quota.',
   keys_unavailable: 'The credential cannot be checked now.',
 } as const
+
+/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+export const isSallyportError = errorTest<KeyErrorCode | StoreErrorCode>(keyErrors, storeErrors)

@@ -1,7 +1,7 @@
 export type { List } from '../protocol/list.js'
 export { apiKey } from './api-key.js'
 export { type ApiKeyResult, type ApiKeys, type CreatedApiKey, createApiKeys } from './api-keys.js'
-export type { KeyErrorCode } from './errors.js'
+export { isSallyportError, type KeyErrorCode } from './errors.js'
 export type { KeyEvent } from './events.js'
 export { type ParsedApiKey, parseApiKey } from './format.js'
 export type { Anomaly, ApiKeysOptions, WatchOptions } from './options.js'

@@ -1,4 +1,4 @@
-import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
+import { errorTest, SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
 
 /** What can go wrong when a service asks for a token of its own, code → message. */
 export const machineErrors = {
@@ -14,3 +14,6 @@ export type MachineError = SallyportError<MachineErrorCode>
 
 export const machineError = (code: MachineErrorCode, options: SallyportErrorOptions): MachineError =>
   new SallyportError(code, machineErrors[code], options)
+
+/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+export const isSallyportError = errorTest<MachineErrorCode>(machineErrors)

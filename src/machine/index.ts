@@ -1,4 +1,4 @@
-export type { MachineErrorCode } from './errors.js'
+export { isSallyportError, type MachineErrorCode } from './errors.js'
 export {
   createMachineClient,
   type MachineClient,

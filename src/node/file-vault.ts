@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { sha256 } from '../crypto/hash.js'
 import { createSealer, keyId, sealedHeader } from '../crypto/seal.js'
 import { type Vault, vaultCalls } from '../key-ring/vault.js'
-import { SallyportError } from '../protocol/error.js'
+import { errorTest, SallyportError } from '../protocol/error.js'
 import { createFreshSecretCache, isDynamic, resolveSecret, type Secret } from '../protocol/secret.js'
 import { list, object, optional, secret, text } from '../protocol/shape.js'
 import { validate, validated } from '../protocol/validate.js'
@@ -29,6 +29,9 @@ export const vaultErrors = {
 } as const
 
 export type VaultErrorCode = keyof typeof vaultErrors
+
+/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+export const isSallyportError = errorTest<VaultErrorCode>(vaultErrors)
 
 /** Characters of a secret, and of its name, at most: a ring's and a tenant's together. */
 const LONGEST = 65_536

@@ -1,5 +1,5 @@
 export { toExpress } from './express.js'
-export { type FileVaultOptions, fileVault, type VaultErrorCode } from './file-vault.js'
+export { type FileVaultOptions, fileVault, isSallyportError, type VaultErrorCode } from './file-vault.js'
 export {
   type ExpressGuard,
   type ExpressMiddleware,

@@ -9,7 +9,8 @@ export interface SallyportErrorOptions {
 /**
  * The one error class of sallyport. Branch on `code`, read `message`, find evidence in `cause`.
  *
- * Each folder exports its own closed union of codes; `docs/errors.md` has an anchor for every one. Messages may be
+ * Each entry exports its own closed union of codes and an `isSallyportError()` that narrows to it; `docs/errors.md` has an anchor for every
+ * code. Messages may be
  * read by anyone: they name the option, the claim or the parameter, never a token, a key or a cookie.
  */
 export class SallyportError<Code extends string = string> extends Error {
@@ -33,3 +34,15 @@ export class SallyportError<Code extends string = string> extends Error {
     return { ...this, message: this.message }
   }
 }
+
+/** The class with the codes of one entry of the package: `instanceof` then knows them, too. */
+export interface SallyportErrorClass<Codes extends string> {
+  new <Code extends Codes>(code: Code, message: string, options?: SallyportErrorOptions): SallyportError<Code>
+  readonly prototype: SallyportError<Codes>
+}
+
+/** Makes the `isSallyportError` of an entry: whether an error is one of ours, with a code of these tables. */
+export const errorTest =
+  <Codes extends string>(...tables: readonly Readonly<Partial<Record<Codes, unknown>>>[]) =>
+  (error: unknown): error is SallyportError<Codes> =>
+    error instanceof SallyportError && tables.some((table) => Object.hasOwn(table, error.code))

@@ -10,6 +10,7 @@ export type {
   StoreErrorCode,
 } from './contract.js'
 export { StoreError } from './contract.js'
+export { isSallyportError } from './errors.js'
 export type {
   Balance,
   BudgetLine,

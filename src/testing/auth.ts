@@ -1,5 +1,6 @@
 import { createFetch } from '../client/calls/fetch.js'
 import { createTargetFinder } from '../client/calls/target.js'
+import type { EagerErrorCode } from '../client/errors.js'
 import { apis } from '../client/shapes.js'
 import type { Auth, AuthOptions, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
 import type { StandardClaims } from '../protocol/claims.js'
@@ -114,7 +115,8 @@ export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions
   }
 }
 
-const failure = (code: string, retryable: boolean) => new SallyportError(code, `createTestAuth: ${code}`, { retryable })
+const failure = (code: EagerErrorCode, retryable: boolean) =>
+  new SallyportError(code, `createTestAuth: ${code}`, { retryable })
 
 function initial<Claims>(status: Session<Claims>['status'], user: Claims | undefined): Session<Claims> {
   if (status === 'signed-in') {

@@ -1,4 +1,5 @@
-import { SallyportError } from '../protocol/error.js'
+import { errorTest, SallyportError } from '../protocol/error.js'
+import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 
 /** What can be wrong with a refresh token of one's own, code → message. */
 export const tokenErrors = {
@@ -11,3 +12,6 @@ export type TokenErrorCode = keyof typeof tokenErrors
 
 export const tokenError = (code: TokenErrorCode): SallyportError<TokenErrorCode> =>
   new SallyportError(code, tokenErrors[code], { retryable: code === 'refresh_conflict' })
+
+/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+export const isSallyportError = errorTest<TokenErrorCode | StoreErrorCode>(tokenErrors, storeErrors)

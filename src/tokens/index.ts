@@ -1,5 +1,5 @@
 export type { AccessTokenClaims } from './claims.js'
-export type { TokenErrorCode } from './errors.js'
+export { isSallyportError, type TokenErrorCode } from './errors.js'
 export type { SigningAlg, SigningKey } from './signing-keys.js'
 export {
   createTokenIssuer,

@@ -203,7 +203,7 @@ describe('errors', () => {
       message: 'words',
       retryable: false,
     })
-    expect('cause' in new SallyportError('x', 'y')).toBe(false)
+    expect('cause' in new SallyportError('cancelled', 'y')).toBe(false)
   })
 })
 

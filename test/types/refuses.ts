@@ -1,8 +1,19 @@
 // Compiled by `npm run check`: every line below an `@ts-expect-error` must fail to compile, or the check fails.
-import { type Auth, createAuth, type Session } from 'sallyport'
+import { type Auth, createAuth, isSallyportError, SallyportError, type Session } from 'sallyport'
+import * as agentErrors from 'sallyport/agents'
 import { type Agents, createAgents, type Namespace, type TenantKey, tenantOf } from 'sallyport/agents'
+import * as bffErrors from 'sallyport/bff'
 import { createBff } from 'sallyport/bff'
+import * as directErrors from 'sallyport/browser-only'
 import { accessToken, createGuard } from 'sallyport/guard'
+import * as ringErrors from 'sallyport/key-ring'
+import * as keyErrors from 'sallyport/keys'
+import * as machineErrors from 'sallyport/machine'
+import * as nodeErrors from 'sallyport/node'
+import * as storeErrors from 'sallyport/store'
+import * as postgresErrors from 'sallyport/store/postgres'
+import * as redisErrors from 'sallyport/store/redis'
+import * as tokenErrors from 'sallyport/tokens'
 
 declare const session: Session
 declare const auth: Auth<{ sub: string; role: 'admin' | 'reader' }>
@@ -79,3 +90,80 @@ agents.register({ tenant: 'acme', owner: 'ops', role: 'admin', publicKey })
 agents.issue('agent_x', { tenant: 'acme', scopes: ['external:invoke'] })
 // @ts-expect-error an agent belongs to a tenant
 agents.register({ owner: 'ops', role: 'reader', publicKey })
+
+// A code is one of those of the entry that the error comes from: each is known, and a misspelt one is none.
+declare const error: unknown
+if (isSallyportError(error)) {
+  error.code === 'login_required'
+  // @ts-expect-error misspelt
+  error.code === 'login_requird'
+  // @ts-expect-error of another entry
+  error.code === 'key_not_found'
+}
+if (error instanceof SallyportError) {
+  error.code === 'popup_closed'
+  // @ts-expect-error misspelt
+  error.code === 'popup_close'
+}
+if (session.status === 'signed-out') {
+  session.error?.code === 'state_mismatch'
+  // @ts-expect-error misspelt
+  session.error?.code === 'state_missmatch'
+}
+// @ts-expect-error there is no such code
+new SallyportError('unheard_of', 'words')
+if (directErrors.isSallyportError(error)) {
+  error.code === 'login_required'
+  // @ts-expect-error misspelt
+  error.code === 'login_requred'
+}
+if (bffErrors.isSallyportError(error)) {
+  error.code === 'store_unavailable'
+  // @ts-expect-error misspelt
+  error.code === 'store_unavailible'
+}
+if (keyErrors.isSallyportError(error)) {
+  error.code === 'key_not_found'
+  // @ts-expect-error misspelt
+  error.code === 'key_not_fond'
+}
+if (agentErrors.isSallyportError(error)) {
+  error.code === 'approval_required'
+  // @ts-expect-error misspelt
+  error.code === 'approval_requird'
+}
+if (ringErrors.isSallyportError(error)) {
+  error.code === 'key_ring_busy'
+  // @ts-expect-error misspelt
+  error.code === 'keyring_busy'
+}
+if (machineErrors.isSallyportError(error)) {
+  error.code === 'client_refused'
+  // @ts-expect-error misspelt
+  error.code === 'client_refuse'
+}
+if (tokenErrors.isSallyportError(error)) {
+  error.code === 'refresh_reused'
+  // @ts-expect-error misspelt
+  error.code === 'refresh_reuse'
+}
+if (storeErrors.isSallyportError(error)) {
+  error.code === 'hold_unknown'
+  // @ts-expect-error misspelt
+  error.code === 'hold_unkown'
+}
+if (redisErrors.isSallyportError(error)) {
+  error.code === 'store_refused'
+  // @ts-expect-error misspelt
+  error.code === 'store_refusd'
+}
+if (postgresErrors.isSallyportError(error)) {
+  error.code === 'store_not_migrated'
+  // @ts-expect-error misspelt
+  error.code === 'store_not_migratd'
+}
+if (nodeErrors.isSallyportError(error)) {
+  error.code === 'vault_exposed'
+  // @ts-expect-error misspelt
+  error.code === 'vault_exposd'
+}

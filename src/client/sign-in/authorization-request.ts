@@ -3,8 +3,9 @@ import { returnTarget } from '../../protocol/http/return-to.js'
 import type { Mode } from '../../protocol/session.js'
 import type { Now } from '../../protocol/time.js'
 import { type Answer, type Backend, failureOf } from '../backend.js'
+import type { AuthError } from '../errors.js'
+import { isSignInCode, type SignInErrorCode, signInError, signInErrors } from '../sign-in-errors.js'
 import type { LoginOptions } from '../types.js'
-import { isSignInCode, type SignInErrorCode, signInError, signInErrors } from './errors.js'
 import { createRequest, removeRecords, type SignInRequest } from './oidc.js'
 
 /** Parameters that are the protocol's or have an option of their own; `params` is for the provider's. */
@@ -96,11 +97,7 @@ const unregistered = (redirect_uri: string, cause: unknown) =>
   })
 
 /** An answer that is no success, under our own codes where the backend names one. */
-export function failed(
-  answer: Answer,
-  refused: SignInErrorCode | undefined,
-  otherwise: SignInErrorCode,
-): SallyportError {
+export function failed(answer: Answer, refused: SignInErrorCode | undefined, otherwise: SignInErrorCode): AuthError {
   const { error, claim } = answer.body ?? {}
   const cause = claim ? { ...(answer.cause as object), claim } : answer.cause
   if (isSignInCode(error)) return signInError(error, { cause })

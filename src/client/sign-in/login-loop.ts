@@ -1,5 +1,5 @@
 import type { Now } from '../../protocol/time.js'
-import { signInError } from './errors.js'
+import { signInError } from '../sign-in-errors.js'
 
 /** Sign-ins that a page may begin by itself, and the seconds in which they are counted. */
 const MOST = 3

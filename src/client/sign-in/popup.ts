@@ -1,4 +1,4 @@
-import { signInError } from './errors.js'
+import { signInError } from '../sign-in-errors.js'
 
 /**
  * A popup and the page that opened it meet on a channel of this origin that is named by `state` alone: no `opener`, which

@@ -1,5 +1,4 @@
-import type { SallyportError } from '../../protocol/error.js'
-import { clientError } from '../errors.js'
+import { type AuthError, clientError } from '../errors.js'
 
 /** Leaving the page, or opening a window for it: once, however often it is asked. */
 export function createRedirect(open: Window['open']) {
@@ -8,7 +7,7 @@ export function createRedirect(open: Window['open']) {
   let target: string | undefined
   let popping: Promise<unknown> | undefined
   let popup: Window | null | undefined
-  let comeBack: ((error: SallyportError) => void) | undefined
+  let comeBack: ((error: AuthError) => void) | undefined
   /** Goes where `prepare` says; stays if there is nowhere to go. */
   function leave(prepare: () => Promise<string | undefined>): Promise<void> {
     // The person stayed after all ("leave this page?"): the button goes there again.

@@ -1,10 +1,10 @@
-import type { SallyportError } from '../../protocol/error.js'
 import { returnTarget } from '../../protocol/http/return-to.js'
 import type { SignInResponse, TokenResponse } from '../../protocol/session.js'
+import type { AuthError } from '../errors.js'
 import { isolated } from '../session/snapshot.js'
+import { signInError } from '../sign-in-errors.js'
 import type { AuthEvent, AuthOptions, LoginOptions, TokenOptions } from '../types.js'
 import { failed, requestAuthorization, type SignInContext } from './authorization-request.js'
-import { signInError } from './errors.js'
 import { breakLoop, noteOutcome } from './login-loop.js'
 import { RECORD_LIFETIME, type SignInRecord, takeRecord } from './oidc.js'
 import { askByPopup, handOver } from './popup.js'
@@ -17,7 +17,7 @@ export interface CallbackContext<Claims> extends SignInContext {
   /** Tells the other tabs who is here. */
   tell(): void
   /** Asks who is here, and for this first token; what goes wrong is the answer. `failure`: why nobody is, if nobody is. */
-  who(first: TokenOptions, touch: boolean, failure?: SallyportError): Promise<SallyportError | undefined>
+  who(first: TokenOptions, touch: boolean, failure?: AuthError): Promise<AuthError | undefined>
   emit(event: AuthEvent): void
   onReturn: AuthOptions['onReturn']
 }
@@ -34,7 +34,7 @@ async function readSessionAgain<Claims>({
   forget,
   who,
   tell,
-}: CallbackContext<Claims>): Promise<SallyportError | undefined> {
+}: CallbackContext<Claims>): Promise<AuthError | undefined> {
   forget()
   const failure = await who({}, true)
   tell()
@@ -112,7 +112,7 @@ async function redeem<Claims>(
   parameters: URLSearchParams,
   record: SignInRecord,
   { ask, now }: SignInContext,
-): Promise<SignInResponse<Claims> | SallyportError> {
+): Promise<SignInResponse<Claims> | AuthError> {
   const age = now() - record.at
   if (!(age <= RECORD_LIFETIME)) return signInError('transaction_expired')
   const error = parameters.get('error')

@@ -1,4 +1,4 @@
-import { SallyportError, type SallyportErrorOptions } from '../../protocol/error.js'
+import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
 
 /** What can go wrong while signing in, code → message. */
 export const signInErrors = {
