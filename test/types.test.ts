@@ -13,10 +13,11 @@ const tsc = (project: string) => {
   }
 }
 
-it('[S-80] claims cannot be read without asking who is signed in, and what else must not compile does not', () => {
-  const folder = 'node_modules/.cache/types'
+/** Compiles a file of `test/types` by itself, as it is and without its marks; each marked line is an error of its own then. */
+function expectRefusals(name: string, least: number): void {
+  const folder = `node_modules/.cache/types-${name}`
   mkdirSync(folder, { recursive: true })
-  const text = readFileSync('test/types/refuses.ts', 'utf8')
+  const text = readFileSync(`test/types/${name}.ts`, 'utf8')
   const compilerOptions = {
     noEmit: true,
     composite: false,
@@ -31,11 +32,18 @@ it('[S-80] claims cannot be read without asking who is signed in, and what else 
     `${folder}/tsconfig.json`,
     JSON.stringify({ extends: '../../../tsconfig.base.json', compilerOptions, include: ['*.ts'] }),
   )
-  writeFileSync(`${folder}/refuses.ts`, text)
+  writeFileSync(`${folder}/${name}.ts`, text)
   expect(tsc(folder)).toBe('')
-  // Without the marks each of those lines is an error of its own.
   const marks = text.split('// @ts-expect-error').length - 1
-  expect(marks).toBeGreaterThan(10)
-  writeFileSync(`${folder}/refuses.ts`, text.replaceAll('@ts-expect-error', 'unmarked'))
+  expect(marks).toBeGreaterThan(least)
+  writeFileSync(`${folder}/${name}.ts`, text.replaceAll('@ts-expect-error', 'unmarked'))
   expect(tsc(folder).match(/error TS/g)?.length).toBeGreaterThanOrEqual(marks)
+}
+
+it('[S-80] claims cannot be read without asking who is signed in, and what else must not compile does not', () => {
+  expectRefusals('refuses', 10)
+}, 60_000)
+
+it('claims are known everywhere by one declaration in Register', () => {
+  expectRefusals('register', 4)
 }, 60_000)

@@ -1,4 +1,5 @@
 import { type PlainResponse, toResponse, withPlainHandler } from '../protocol/http/plain-response.js'
+import type { RegisteredClaims } from '../protocol/register.js'
 import type { SessionResponse } from '../protocol/session.js'
 import { validated } from '../protocol/validate.js'
 import { createDpop } from '../provider/client/dpop.js'
@@ -41,6 +42,9 @@ import { createDevices } from './sign-out/devices.js'
 import { createLogout } from './sign-out/logout.js'
 import { createProviderLogout } from './sign-out/provider-logout.js'
 
+/** The claims that `claims` of the options lets through, as they are declared in `Register`. */
+type SessionClaims = RegisteredClaims<Readonly<Record<string, unknown>>>
+
 export interface Bff {
   /** Answers a request to one of the endpoints; 404 for any other. Never rejects. */
   fetch(request: Request): Promise<Response>
@@ -49,7 +53,7 @@ export interface Bff {
    * cookie, holds no token. `undefined` where it cannot be said: browsers withhold Strict cookies from navigations that
    * another site began.
    */
-  getSession(request: Request): Promise<SessionResponse<Readonly<Record<string, unknown>>> | undefined>
+  getSession(request: Request): Promise<SessionResponse<SessionClaims> | undefined>
   /** What is in force: cookies, endpoints, key ids, the provider's capabilities, limits and deviations. */
   describe(): Promise<Description>
   /**

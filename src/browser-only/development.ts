@@ -1,5 +1,5 @@
 import { authCalls } from '../client/shapes.js'
-import type { StandardClaims } from '../protocol/claims.js'
+import type { RegisteredClaims } from '../protocol/register.js'
 import { validate, validated } from '../protocol/validate.js'
 import { type Auth, type BrowserOnlyAuthOptions, createBrowserOnlyAuth as create } from './index.js'
 import { browserOnlyOptions } from './shapes.js'
@@ -7,7 +7,9 @@ import { browserOnlyOptions } from './shapes.js'
 export * from './index.js'
 
 /** The same, for whoever is writing the page. @see createAuth in `sallyport`, whose development build does the same */
-export function createBrowserOnlyAuth<Claims = StandardClaims>(options: BrowserOnlyAuthOptions<Claims>): Auth<Claims> {
+export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
+  options: BrowserOnlyAuthOptions<Claims>,
+): Auth<Claims> {
   validate('createBrowserOnlyAuth', browserOnlyOptions, options)
   return validated('auth', create(options), authCalls)
 }

@@ -2,7 +2,7 @@ import { createPageAuth } from '../client/auth.js'
 import { type Answer, type Backend, encode, type Form } from '../client/backend.js'
 import { createAuth } from '../client/index.js'
 import type { Auth, AuthOptions } from '../client/types.js'
-import type { StandardClaims } from '../protocol/claims.js'
+import type { RegisteredClaims } from '../protocol/register.js'
 import { systemNow } from '../protocol/time.js'
 import type { Direct, DirectSettings } from './direct.js'
 import type { Proofs } from './proofs.js'
@@ -10,7 +10,7 @@ import type { Proofs } from './proofs.js'
 export type { Auth, AuthErrorCode, Session } from '../client/index.js'
 export { isSallyportError, SallyportError } from '../client/index.js'
 
-export interface BrowserOnlyAuthOptions<Claims = StandardClaims>
+export interface BrowserOnlyAuthOptions<Claims = RegisteredClaims>
   extends Omit<AuthOptions<Claims>, 'bff' | 'initial' | 'apis'> {
   /** The provider, character for character as its metadata says it. */
   issuer: string
@@ -48,7 +48,9 @@ export interface BrowserOnlyAuthOptions<Claims = StandardClaims>
  * @throws SallyportError `insecure_context` where Web Crypto is missing
  * @see RFC 10017 section 6.3 (browser-based OAuth client)
  */
-export function createBrowserOnlyAuth<Claims = StandardClaims>(options: BrowserOnlyAuthOptions<Claims>): Auth<Claims> {
+export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
+  options: BrowserOnlyAuthOptions<Claims>,
+): Auth<Claims> {
   const { issuer, client_id, post_logout_redirect_uri = '/', ...page } = options
   if (!URL.canParse(issuer) || /[?#]/.test(issuer))
     throw new TypeError('createBrowserOnlyAuth: "issuer" must be an https URL without query and fragment')

@@ -1,4 +1,4 @@
-import type { StandardClaims } from '../protocol/claims.js'
+import type { RegisteredClaims } from '../protocol/register.js'
 import type { Mode, SessionResponse, SignedOutReason } from '../protocol/session.js'
 import { systemNow } from '../protocol/time.js'
 import { absolute } from './absolute-url.js'
@@ -21,7 +21,7 @@ const loadSignIn = () =>
   })
 
 /** Makes the page's half, in a browser. @see createAuth for what it promises */
-export function createPageAuth<Claims = StandardClaims>(
+export function createPageAuth<Claims = RegisteredClaims>(
   options: AuthOptions<Claims>,
   openBackend = createBackend,
 ): Auth<Claims> {

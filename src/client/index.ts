@@ -1,10 +1,12 @@
-import type { StandardClaims } from '../protocol/claims.js'
 import { SallyportError as AnySallyportError, type SallyportErrorClass } from '../protocol/error.js'
+import type { RegisteredClaims } from '../protocol/register.js'
 import { createPageAuth } from './auth.js'
 import { type AuthErrorCode, clientError } from './errors.js'
 import type { Auth, AuthOptions, Session } from './types.js'
 
 export type { AddressClaim, StandardClaims } from '../protocol/claims.js'
+// A star, so that `declare module 'sallyport'` reaches the interface itself.
+export * from '../protocol/register.js'
 export type { SessionResponse, SignedOutReason } from '../protocol/session.js'
 export type { AuthErrorCode, EagerErrorCode } from './errors.js'
 export type { SignInErrorCode } from './sign-in-errors.js'
@@ -39,12 +41,12 @@ export const isSallyportError = (error: unknown): error is SallyportError => err
  *
  * Without a browser (rendering on a server) everything stays `pending`, and what needs one rejects `not_in_browser`.
  *
- * @typeParam Claims what the backend's `claims` lets through; nothing checks it against what comes
+ * @typeParam Claims what the backend's `claims` lets through. Default: those of `Register`, else the standard ones. Nothing checks it against what comes
  * @throws TypeError naming the option that cannot be used
  * @throws SallyportError `insecure_context` where Web Crypto is missing (plain http: off loopback)
  * @see RFC 10017 section 6.2 (token-mediating backend)
  */
-export function createAuth<Claims = StandardClaims>(options: AuthOptions<Claims> = {}): Auth<Claims> {
+export function createAuth<Claims = RegisteredClaims>(options: AuthOptions<Claims> = {}): Auth<Claims> {
   return typeof document === 'undefined' ? createAbsentAuth() : createPageAuth(options)
 }
 

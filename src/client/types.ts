@@ -1,4 +1,4 @@
-import type { StandardClaims } from '../protocol/claims.js'
+import type { RegisteredClaims } from '../protocol/register.js'
 import type { SessionResponse, SignedOutReason } from '../protocol/session.js'
 import type { EpochSeconds } from '../protocol/time.js'
 import type { AuthError } from './errors.js'
@@ -8,7 +8,7 @@ import type { AuthError } from './errors.js'
  *
  * `unavailable` means that the backend could not be asked: neither in nor out.
  */
-export type Session<Claims = StandardClaims> =
+export type Session<Claims = RegisteredClaims> =
   | { readonly status: 'pending' }
   | {
       readonly status: 'signed-in'
@@ -37,7 +37,7 @@ export interface Api {
   route?: string | undefined
 }
 
-export interface AuthOptions<Claims = StandardClaims> {
+export interface AuthOptions<Claims = RegisteredClaims> {
   /** Where the backend lives: a path on this origin or an absolute URL of the same site. Default `/bff`. */
   bff?: string
   /** Where the provider sends people back to; registered there, character for character. Default `/callback` on this origin. */
@@ -131,7 +131,7 @@ export interface TokenOptions {
   signal?: AbortSignal | undefined
 }
 
-export interface Auth<Claims = StandardClaims> {
+export interface Auth<Claims = RegisteredClaims> {
   /** A snapshot; the same object until something changes. Reading it starts nothing. */
   readonly session: Session<Claims>
   /** Calls `listener` at once and after every change. A listener that throws is reported and changes nothing. */

@@ -1,3 +1,5 @@
+import type { CredentialClaims } from './register.js'
+
 /** Who calls: the same shape whatever the credential was. */
 export interface Principal {
   /** How the caller proved who it is. */
@@ -15,7 +17,7 @@ export interface Principal {
   /** Epoch seconds after which the credential is worth nothing. */
   expiresAt?: number
   /** The verified claims, for decisions that the guard does not make. Never the credential itself. */
-  claims: Readonly<Record<string, unknown>>
+  claims: CredentialClaims
 }
 
 /** What an authenticator says about a request that carries its kind of credential. */

@@ -1,4 +1,4 @@
-import type { StandardClaims } from './claims.js'
+import type { RegisteredClaims } from './register.js'
 
 /** Why nobody is signed in. */
 export type SignedOutReason =
@@ -24,7 +24,7 @@ export interface TokenResponse {
 }
 
 /** A token answer to an authorization code also says who signed in, so that no second request follows. */
-export interface SignInResponse<Claims = StandardClaims> extends TokenResponse {
+export interface SignInResponse<Claims = RegisteredClaims> extends TokenResponse {
   user: Claims
   user_digest: string
   expires_at: number
@@ -45,7 +45,7 @@ export interface ErrorResponse {
 }
 
 /** The answer of `POST /session` and, without the two token members, of `GET /session`. */
-export type SessionResponse<Claims = StandardClaims> =
+export type SessionResponse<Claims = RegisteredClaims> =
   | {
       mode: Mode
       user: Claims

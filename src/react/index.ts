@@ -8,7 +8,7 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react'
-import type { Auth, LoginOptions, Session, StandardClaims } from '../client/index.js'
+import type { Auth, LoginOptions, RegisteredClaims, Session } from '../client/index.js'
 
 const Context = createContext<Auth<unknown> | undefined>(undefined)
 
@@ -34,10 +34,10 @@ function useInstance<Claims>(): Auth<Claims> {
  * `auth`, with `session` as of this render: the component renders again when it changes. The same object until then, so
  * it fits dependency lists. While a server renders, and while its page is taken over, everybody is `pending`.
  *
- * @typeParam Claims as of `createAuth<Claims>()`; nothing checks it
+ * @typeParam Claims as of `createAuth<Claims>()`; by default those of `Register`. Nothing checks it
  * @throws TypeError without an `AuthProvider` above
  */
-export function useAuth<Claims = StandardClaims>(): Auth<Claims> {
+export function useAuth<Claims = RegisteredClaims>(): Auth<Claims> {
   const auth = useInstance<Claims>()
   const session = useSyncExternalStore(
     auth.subscribe,
@@ -48,7 +48,7 @@ export function useAuth<Claims = StandardClaims>(): Auth<Claims> {
 }
 
 /** The claims of whoever is signed in; `undefined` while nobody is, or nobody knows. */
-export function useUser<Claims = StandardClaims>(): Claims | undefined {
+export function useUser<Claims = RegisteredClaims>(): Claims | undefined {
   const { session } = useAuth<Claims>()
   return session.status === 'signed-in' ? session.user : undefined
 }

@@ -3,8 +3,8 @@ import { createTargetFinder } from '../client/calls/target.js'
 import type { EagerErrorCode } from '../client/errors.js'
 import { apis } from '../client/shapes.js'
 import type { Auth, AuthOptions, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
-import type { StandardClaims } from '../protocol/claims.js'
 import { SallyportError } from '../protocol/error.js'
+import type { RegisteredClaims } from '../protocol/register.js'
 import { refuseProduction } from './production.js'
 
 refuseProduction()
@@ -52,7 +52,7 @@ export interface TestAuth<Claims> extends Auth<Claims> {
  * and change nothing by themselves; a test says what happens next with `set()`. `fetch()` goes where `createAuth` would let it go:
  * to the page's own origin and `apis`, not to the backend (`bff`).
  */
-export function createTestAuth<Claims = StandardClaims>(options: TestAuthOptions<Claims> = {}): TestAuth<Claims> {
+export function createTestAuth<Claims = RegisteredClaims>(options: TestAuthOptions<Claims> = {}): TestAuth<Claims> {
   refuseProduction()
   validate('createTestAuth', testAuthOptions, options)
   const { user, token = 'test-token', status = user === undefined ? 'signed-out' : 'signed-in' } = options

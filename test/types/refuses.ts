@@ -5,7 +5,7 @@ import { type Agents, createAgents, type Namespace, type TenantKey, tenantOf } f
 import * as bffErrors from 'sallyport/bff'
 import { createBff } from 'sallyport/bff'
 import * as directErrors from 'sallyport/browser-only'
-import { accessToken, createGuard } from 'sallyport/guard'
+import { accessToken, createGuard, type Principal } from 'sallyport/guard'
 import * as ringErrors from 'sallyport/key-ring'
 import * as keyErrors from 'sallyport/keys'
 import * as machineErrors from 'sallyport/machine'
@@ -167,3 +167,10 @@ if (nodeErrors.isSallyportError(error)) {
   // @ts-expect-error misspelt
   error.code === 'vault_exposd'
 }
+
+// Claims without a declaration in `Register`: the standard ones of a user, and anything in a credential.
+declare const caller: Principal
+export const scope: unknown = caller.claims['scope']
+// @ts-expect-error nothing is known of it
+export const role: string = caller.claims['role']
+export const email: string | undefined = session.status === 'signed-in' ? session.user.email : undefined
