@@ -19,7 +19,7 @@ type TenantData = 'conversation' | 'fine-tune' | 'retrieval' | 'cache'
 export type TenantKey<Data extends TenantData = TenantData> = string & { readonly [made]: Data }
 
 /** What a response answers. */
-export interface CacheQuestion {
+export interface CacheRequest {
   model: string
   prompt: unknown
   parameters?: unknown
@@ -39,7 +39,7 @@ export const namespaceCalls = {
   retrieval: call(['id', part]),
   cacheKey: asyncCall([
     'of',
-    object<CacheQuestion>({
+    object<CacheRequest>({
       model: part,
       prompt: anything<unknown>(),
       parameters: anything<unknown>(),
@@ -64,7 +64,7 @@ export interface Namespace {
    *
    * @throws TypeError for a prompt or parameters that are not plain data, or have more than 65,536 characters
    */
-  cacheKey(of: CacheQuestion): Promise<TenantKey<'cache'>>
+  cacheKey(of: CacheRequest): Promise<TenantKey<'cache'>>
 }
 
 /**

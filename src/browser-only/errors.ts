@@ -3,7 +3,7 @@ import type { SignedOutReason } from '../protocol/session.js'
 import { ProviderError, type ProviderErrorCode, providerErrors } from '../provider/errors.js'
 
 /** The errors that stand in for a backend's: what the provider may be at fault for, and what only this page can. */
-const directErrors = {
+const browserOnlyErrors = {
   ...providerErrors,
   invalid_grant: 'The code or the session cannot be used.',
   interaction_required: 'The provider wants to see the person before it gives a token for this.',
@@ -12,9 +12,9 @@ const directErrors = {
   not_found: 'There is no such endpoint.',
 } as const
 
-export type DirectErrorCode = ProviderErrorCode | keyof typeof directErrors
+export type BrowserOnlyErrorCode = ProviderErrorCode | keyof typeof browserOnlyErrors
 
-export interface DirectErrorDetails {
+export interface BrowserOnlyErrorDetails {
   reason?: SignedOutReason
   claim?: string
   /** Seconds. */
@@ -22,17 +22,17 @@ export interface DirectErrorDetails {
 }
 
 /** An error that knows what the page is told. */
-export class DirectError extends SallyportError<DirectErrorCode> {
-  readonly details: DirectErrorDetails
+export class BrowserOnlyError extends SallyportError<BrowserOnlyErrorCode> {
+  readonly details: BrowserOnlyErrorDetails
 
-  constructor(code: DirectErrorCode, details: DirectErrorDetails = {}) {
-    super(code, directErrors[code])
+  constructor(code: BrowserOnlyErrorCode, details: BrowserOnlyErrorDetails = {}) {
+    super(code, browserOnlyErrors[code])
     this.details = details
   }
 }
 
 /** The status that a backend would answer with. */
-const statusOf = (code: DirectErrorCode): number =>
+const statusOf = (code: BrowserOnlyErrorCode): number =>
   code === 'temporarily_unavailable' || code === 'operator_error'
     ? 503
     : code === 'refresh_race'
@@ -43,8 +43,8 @@ const statusOf = (code: DirectErrorCode): number =>
 
 /** What a backend would answer; `undefined` for what is no such error. */
 export function errorAnswerOf(error: unknown) {
-  if (!(error instanceof DirectError || error instanceof ProviderError)) return undefined
-  const { reason, claim, retryAfter = 0 } = error.details as DirectErrorDetails
+  if (!(error instanceof BrowserOnlyError || error instanceof ProviderError)) return undefined
+  const { reason, claim, retryAfter = 0 } = error.details as BrowserOnlyErrorDetails
   const status = statusOf(error.code)
   const said = { error: error.code, error_description: error.message }
   const body = { ...said, ...(reason && { reason }), ...(claim !== undefined && { claim }) }

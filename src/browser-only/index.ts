@@ -4,7 +4,7 @@ import { createAuth } from '../client/index.js'
 import type { Auth, AuthOptions } from '../client/types.js'
 import type { RegisteredClaims } from '../protocol/register.js'
 import { systemNow } from '../protocol/time.js'
-import type { Direct, DirectSettings } from './direct.js'
+import type { BackendInPage, BackendInPageSettings } from './backend-in-page.js'
 import type { Proofs } from './proofs.js'
 
 export type { Auth, AuthErrorCode, Session } from '../client/index.js'
@@ -60,7 +60,7 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
   const bff = `${issuer.replace(/\/$/, '')}/${encodeURIComponent(client_id)}`
   const network = options.fetch ?? globalThis.fetch.bind(globalThis)
 
-  const settings = (): Omit<DirectSettings, 'proofs' | 'wasHere'> => ({
+  const settings = (): Omit<BackendInPageSettings, 'proofs' | 'wasHere'> => ({
     issuer,
     client_id,
     credential: '',
@@ -83,9 +83,9 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
 
   /** All that talks to the provider: one chunk, fetched when somebody was here before or signs in. */
   async function load(): Promise<Loaded> {
-    loading ??= import('./direct.js').then(({ createDirect, createProofs }) => {
+    loading ??= import('./backend-in-page.js').then(({ createBackendInPage, createProofs }) => {
       const proofs = options.dpop === false ? undefined : createProofs(network)
-      return { ...createDirect({ ...settings(), wasHere, proofs }), proofs }
+      return { ...createBackendInPage({ ...settings(), wasHere, proofs }), proofs }
     })
     // A chunk that did not come is asked for again.
     loading.catch(() => {
@@ -121,10 +121,10 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
   )
 }
 
-type Loaded = Pick<Direct, 'respond'> & { proofs: Proofs | undefined }
+type Loaded = Pick<BackendInPage, 'respond'> & { proofs: Proofs | undefined }
 
 /** Whether somebody has signed in in this browser: a fact, not a credential. */
-function rememberIn(key: string): DirectSettings['wasHere'] {
+function rememberIn(key: string): BackendInPageSettings['wasHere'] {
   return {
     get() {
       try {

@@ -3,15 +3,15 @@ import type { AuthenticationResult, Authenticator } from '../protocol/principal.
 import { validate } from '../protocol/validate.js'
 import { checkBinding } from './binding.js'
 import { claimFlaw, principalOf } from './claims.js'
+import { createProofCheck } from './dpop-proof.js'
 import { createIssuerKeys, KeysUnavailable } from './issuer-keys.js'
-import { createOpaqueJudge } from './opaque-token.js'
-import { type AccessTokenOptions, accessTokenOptions, usualAlgs, validateFurther } from './options.js'
-import { createProofCheck } from './proof.js'
-import { proven, refused, revoked, type TokenVerifier, unavailable } from './results.js'
+import { createOpaqueTokenVerifier } from './opaque-token.js'
+import { type AccessTokenOptions, accessTokenOptions, defaultAlgs, validateAccessTokenOptions } from './options.js'
+import { boundResult, invalidToken, revocationOf, type TokenVerifier, unavailable } from './results.js'
 import { createSignatureCheck, TokenFlaw } from './signature.js'
 
 /** Characters. A longer token is refused before anything is computed or asked. */
-const LONGEST = 16_384
+const MAX_TOKEN_LENGTH = 16_384
 
 /**
  * Accepts access tokens in `Authorization: Bearer` or `DPoP`.
@@ -41,7 +41,7 @@ export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessT
   if (verifiers.size < issuers.length) throw new TypeError('accessToken: "issuer" must be another one each time')
   const [first] = verifiers.values()
   const [asked, second] = issuers.flatMap((options) =>
-    options.introspection ? [createOpaqueJudge(options, options.introspection)] : [],
+    options.introspection ? [createOpaqueTokenVerifier(options, options.introspection)] : [],
   )
   if (second) throw new TypeError('accessToken: "introspection" can be at one issuer: no other token says whose it is')
 
@@ -51,14 +51,14 @@ export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessT
     challenge: { scheme: 'Bearer' },
     once: { what: 'accessToken(…)', remedy: 'name all issuers in one: accessToken({ issuer: A }, { issuer: B })' },
     issuers: [...verifiers.keys()],
-    claims: (request) => carried.test(request.headers.get('authorization') ?? ''),
+    claims: (request) => authorizationScheme.test(request.headers.get('authorization') ?? ''),
 
     async verify(request, { resource, now }): Promise<AuthenticationResult> {
-      const { token = '', scheme = 'bearer' } = presented(request) ?? {}
-      if (token.length > LONGEST) return refused('too long')
+      const { token = '', scheme = 'bearer' } = credentialOf(request) ?? {}
+      if (token.length > MAX_TOKEN_LENGTH) return invalidToken('too long')
       const opaque = asked && !isJwt(token)
       const verifier = opaque ? asked : verifiers.size === 1 ? first : verifiers.get(issuerOf(token))
-      return verifier ? verifier(request, token, scheme, resource, now) : refused('issuer')
+      return verifier ? verifier(request, token, scheme, resource, now) : invalidToken('issuer')
     },
   }
 }
@@ -84,8 +84,8 @@ function issuerOf(token: string): string {
 
 /** Judges the JWTs of one issuer. */
 function createTokenVerifier(options: AccessTokenOptions): TokenVerifier {
-  const { issuer, profile = 'rfc9068', algs = usualAlgs, clockTolerance = 30, tenantClaim = 'tenant' } = options
-  validateFurther(options)
+  const { issuer, profile = 'rfc9068', algs = defaultAlgs, clockTolerance = 30, tenantClaim = 'tenant' } = options
+  validateAccessTokenOptions(options)
   let checkSignature: ReturnType<typeof createSignatureCheck> | undefined
   const checkProof = createProofCheck(options.dpop ?? {})
 
@@ -109,26 +109,26 @@ function createTokenVerifier(options: AccessTokenOptions): TokenVerifier {
     try {
       const payload = await checkSignature(token, resource)
       const claim = claimFlaw(payload, profile, now(), clockTolerance)
-      if (claim) return refused(claim)
-      const over = options.revokedUntil && (await revoked(options, payload))
+      if (claim) return invalidToken(claim)
+      const over = options.revokedUntil && (await revocationOf(options, payload))
       if (over) return over
       const binding = checkBinding(request, token, payload['cnf'], scheme, checkProof, resource, now)
-      return proven(binding instanceof Promise ? await binding : binding, principalOf(payload, tenantClaim))
+      return boundResult(binding instanceof Promise ? await binding : binding, principalOf(payload, tenantClaim))
     } catch (error) {
-      if (error instanceof TokenFlaw) return refused(error.message)
-      if ((error as { code?: unknown }).code === 'unknown key') return refused('unknown key')
+      if (error instanceof TokenFlaw) return invalidToken(error.message)
+      if ((error as { code?: unknown }).code === 'unknown key') return invalidToken('unknown key')
       if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError)) return unavailable('keys')
-      return refused(error.code)
+      return invalidToken(error.code)
     }
   }
 }
 
-const carried = /^(Bearer|DPoP) +/i
+const authorizationScheme = /^(Bearer|DPoP) +/i
 
 /** What stands behind `Bearer` or `DPoP`, in any case; `undefined` for every other scheme. @see RFC 6750 section 2.1, RFC 9449 section 7.1 */
-function presented(request: Request): { token: string; scheme: 'bearer' | 'dpop' } | undefined {
+function credentialOf(request: Request): { token: string; scheme: 'bearer' | 'dpop' } | undefined {
   const header = request.headers.get('authorization') ?? ''
-  const [before = '', name] = carried.exec(header) ?? []
+  const [before = '', name] = authorizationScheme.exec(header) ?? []
   if (name === undefined) return undefined
   return { token: header.slice(before.length), scheme: name.length === 4 ? 'dpop' : 'bearer' }
 }

@@ -1,6 +1,6 @@
 import { thumbprintOf } from '../crypto/certificate.js'
 import { peerOf } from '../protocol/http/peer.js'
-import type { createProofCheck } from './proof.js'
+import type { createProofCheck } from './dpop-proof.js'
 
 export type BindingError = 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce'
 

@@ -14,7 +14,7 @@ const isInstant = (value: unknown): value is number => Number.isFinite(value)
 export const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 
 /** Members that other kinds of JWT of the same issuer have. */
-const foreign = ['at_hash', 'c_hash', 's_hash', 'events']
+const otherTokenClaims = ['at_hash', 'c_hash', 's_hash', 'events']
 
 /** What is wrong with the claims of a JWT whose signature, issuer and audience are right. */
 export function claimFlaw(
@@ -37,7 +37,7 @@ export function claimFlaw(
   // Cognito's word, and Hydra's.
   if (token_use !== undefined && token_use !== 'access' && token_use !== 'access_token') return 'token_use'
   if (nonce !== undefined && typ === undefined) return 'another kind of token'
-  return foreign.some((name) => claims[name] !== undefined) ? 'another kind of token' : undefined
+  return otherTokenClaims.some((name) => claims[name] !== undefined) ? 'another kind of token' : undefined
 }
 
 /** Who calls, by claims that have been verified. A client that has a token of its own may stand there without `sub`. */

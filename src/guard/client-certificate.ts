@@ -4,8 +4,8 @@ import { peerOf } from '../protocol/http/peer.js'
 import type { AuthenticationResult, Authenticator } from '../protocol/principal.js'
 import { described, func, object } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
-import { frozen } from './frozen.js'
-import { refused } from './results.js'
+import { deepFreeze } from './deep-freeze.js'
+import { invalidToken } from './results.js'
 
 /**
  * A certificate that a caller has shown. What stands in it is there in Node, Bun and workerd; in Deno, and where there is no
@@ -41,7 +41,7 @@ export const clientCertificateOptions = object<ClientCertificateOptions>({
 })
 
 /** Certificates whose content is remembered at most: reading one takes forty times as long as its digest. */
-const REMEMBERED = 200
+const MAX_CACHED = 200
 
 /**
  * Accepts the client certificate of the connection, which the rim ties to the request (`withPeer`), where no credential was sent on
@@ -58,13 +58,13 @@ const REMEMBERED = 200
 export function clientCertificate(options: ClientCertificateOptions): Authenticator {
   validate('clientCertificate', clientCertificateOptions, options)
   const { identify } = options
-  const remembered = createBoundedCache<CertificateContent>(REMEMBERED)
+  const remembered = createBoundedCache<CertificateContent>(MAX_CACHED)
 
   function contentOf(der: Uint8Array, thumbprint: string): CertificateContent | undefined {
     const known = remembered.get(thumbprint)
     if (known) return known
     const content = readCertificate(der)
-    if (content) remembered.set(thumbprint, frozen(content))
+    if (content) remembered.set(thumbprint, deepFreeze(content))
     return content
   }
 
@@ -80,12 +80,12 @@ export function clientCertificate(options: ClientCertificateOptions): Authentica
       try {
         content = contentOf(der, thumbprint)
       } catch {
-        return refused('not a certificate')
+        return invalidToken('not a certificate')
       }
-      if (content && now() < content.notBefore) return refused('not valid yet')
-      if (content && now() > content.notAfter) return refused('expired')
+      if (content && now() < content.notBefore) return invalidToken('not valid yet')
+      if (content && now() > content.notAfter) return invalidToken('expired')
       const holder = await identify({ ...content, der, 'x5t#S256': thumbprint })
-      if (!holder?.sub) return refused('unknown certificate')
+      if (!holder?.sub) return invalidToken('unknown certificate')
       const { sub, scopes = [], tenant, client_id, claims } = holder
       return {
         ok: true,

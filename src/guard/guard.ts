@@ -16,9 +16,10 @@ import { type Now, systemNow } from '../protocol/time.js'
 import { callWithTimeout, isTimeoutError } from '../protocol/timeout.js'
 import { call, validate, validated } from '../protocol/validate.js'
 import { requestCheck } from '../protocol/web-shapes.js'
-import { refusalResponse } from './answers.js'
-import { frozen } from './frozen.js'
+import { deepFreeze } from './deep-freeze.js'
+import { applyForwardedCertificate } from './forwarded-certificate.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
+import { refusalResponse } from './refusal-response.js'
 import {
   accessEvaluation,
   type Policy,
@@ -28,7 +29,6 @@ import {
   validateRequirements,
 } from './requirements.js'
 import { type Refusal, refusal, unavailable } from './results.js'
-import { believeProxy } from './trusted-proxy.js'
 
 export interface GuardOptions extends Policy {
   /** The resource indicator of this API: what an access token's audience must be. @see RFC 8707 section 2 */
@@ -137,7 +137,7 @@ export function createGuard(options: GuardOptions): Guard {
 
   /** Who is to authenticate, or what is wrong with the way in which the request asks. */
   function authenticatorFor(request: Request): Authenticator | Refusal {
-    if (!believeProxy(request, trustedProxies)) return refusal(400, 'invalid_request', 'Client-Cert')
+    if (!applyForwardedCertificate(request, trustedProxies)) return refusal(400, 'invalid_request', 'Client-Cert')
     const carried: Authenticator[] = []
     const certain: Authenticator[] = []
     for (const authenticator of accept) {
@@ -170,7 +170,7 @@ export function createGuard(options: GuardOptions): Guard {
       const result = await callWithTimeout(() => authenticator.verify(request, context), VERIFY_TIMEOUT)
       if (!result.ok) return result
       const { principal, admit } = result
-      frozen(principal.claims)
+      deepFreeze(principal.claims)
       const unmet = unmetRequirement(principal, requirements, implies, now())
       if (unmet) return unmet
       const { action, cost = 1 } = requirements

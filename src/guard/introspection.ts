@@ -4,14 +4,14 @@ import { createIntrospectionRequest } from '../provider/introspection.js'
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
 
 /** What the issuer says of a token, or why it has not said anything. */
-export type Introspected =
+export type IntrospectionResult =
   | { ok: true; answer: Readonly<Record<string, unknown>> }
   | { ok: false; detail: string; retryAfter?: number }
 
 /** Seconds that an issuer can ask for to be left alone with one token. */
-const LONGEST_REST = 60
+const MAX_RETRY_AFTER = 60
 /** Tokens that it is not asked about for a while, at most. */
-const RESTING = 998
+const MAX_PAUSED = 998
 
 /**
  * Asks an issuer about tokens. Never rejects: an answer that is not one, of whatever kind, is no word on the token. Nothing
@@ -38,19 +38,19 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
     fetch: (input, init) => fetch(input, init),
   })
   const clock = monotonicClock(now)
-  const rests = createBoundedCache<number>(RESTING)
+  const pauses = createBoundedCache<number>(MAX_PAUSED)
 
   /** `digest`: of the token, which is itself kept nowhere. */
-  return async (token: string, digest: string): Promise<Introspected> => {
-    const rest = (rests.get(digest) ?? 0) - clock()
-    if (rest > 0) return { ok: false, detail: 'introspection: left alone', retryAfter: rest }
+  return async (token: string, digest: string): Promise<IntrospectionResult> => {
+    const pause = (pauses.get(digest) ?? 0) - clock()
+    if (pause > 0) return { ok: false, detail: 'introspection: left alone', retryAfter: pause }
     const outcome = await ask(token)
     if ('answer' in outcome) return { ok: true, answer: outcome.answer }
     const { what, retryAfter } = outcome.fault
     const detail = `introspection: ${what}`
     if (retryAfter === undefined) return { ok: false, detail }
-    const wait = Math.min(LONGEST_REST, retryAfter)
-    rests.set(digest, clock() + wait)
+    const wait = Math.min(MAX_RETRY_AFTER, retryAfter)
+    pauses.set(digest, clock() + wait)
     return { ok: false, detail, retryAfter: wait }
   }
 }

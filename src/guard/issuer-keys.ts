@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
 import { isSafeUrl } from '../protocol/option-checks.js'
 import { monotonicClock, type Now } from '../protocol/time.js'
-import { onlyGood } from './published-keys.js'
+import { usableKeys } from './usable-keys.js'
 
 export interface IssuerKeysOptions {
   issuer: string
@@ -60,7 +60,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       timeoutDuration: timeout * 1000,
       [customFetch]: async (url, init) => {
         fetches++
-        return onlyGood(await fetch(url, init))
+        return usableKeys(await fetch(url, init))
       },
     })
     await keys.reload()

@@ -3,14 +3,14 @@ import { createBoundedCache } from '../protocol/bounded-cache.js'
 import { monotonicClock } from '../protocol/time.js'
 import { checkBinding } from './binding.js'
 import { type Claims, isText, principalOf, timeFlaw } from './claims.js'
-import { frozen } from './frozen.js'
-import type { createIntrospection, Introspected } from './introspection.js'
+import { deepFreeze } from './deep-freeze.js'
+import { createProofCheck } from './dpop-proof.js'
+import type { createIntrospection, IntrospectionResult } from './introspection.js'
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
-import { createProofCheck } from './proof.js'
-import { proven, refused, revoked, type TokenVerifier, unavailable } from './results.js'
+import { boundResult, invalidToken, revocationOf, type TokenVerifier, unavailable } from './results.js'
 
 /** Answers that are remembered at most; the longest unused make room. */
-const REMEMBERED = 998
+const MAX_CACHED = 998
 
 /** What `Authorization` can carry as a token. @see RFC 6750 section 2.1 */
 const b64token = /^[\w.~+/-]+=*$/
@@ -22,32 +22,32 @@ const b64token = /^[\w.~+/-]+=*$/
  *
  * @see RFC 7662
  */
-export function createOpaqueJudge(options: AccessTokenOptions, client: IntrospectionOptions): TokenVerifier {
+export function createOpaqueTokenVerifier(options: AccessTokenOptions, client: IntrospectionOptions): TokenVerifier {
   const { issuer, clockTolerance = 30, tenantClaim = 'tenant' } = options
   const { maxAge = 30 } = client
   const checkProof = createProofCheck(options.dpop ?? {})
-  const remembered = createBoundedCache<{ answer: Claims; until: number }>(REMEMBERED)
-  const asking = new Map<string, Promise<Introspected>>()
+  const cache = createBoundedCache<{ answer: Claims; until: number }>(MAX_CACHED)
+  const asking = new Map<string, Promise<IntrospectionResult>>()
   let introspect: ReturnType<typeof createIntrospection> | undefined
   let clock: (() => number) | undefined
 
-  async function ask(digest: string, token: string, now: () => number): Promise<Introspected> {
+  async function ask(digest: string, token: string, now: () => number): Promise<IntrospectionResult> {
     // Nobody who has JWTs only pays for the library.
     const { createIntrospection } = await import('./introspection.js')
     introspect ??= createIntrospection(options, client, now)
     clock ??= monotonicClock(now)
     const at = clock()
-    const said = await introspect(token, digest)
-    if (!said.ok || said.answer['active'] !== true) return said
-    const answer = frozen(said.answer)
-    remembered.set(digest, { answer, until: at + maxAge })
+    const result = await introspect(token, digest)
+    if (!result.ok || result.answer['active'] !== true) return result
+    const answer = deepFreeze(result.answer)
+    cache.set(digest, { answer, until: at + maxAge })
     return { ok: true, answer }
   }
 
-  async function answerOf(token: string, now: () => number): Promise<Introspected> {
+  async function answerOf(token: string, now: () => number): Promise<IntrospectionResult> {
     const digest = await platform.sha256(token)
-    const known = remembered.get(digest)
-    if (known && clock && clock() < known.until && !isOver(known.answer, now()))
+    const known = cache.get(digest)
+    if (known && clock && clock() < known.until && !isExpired(known.answer, now()))
       return { ok: true, answer: known.answer }
     const running = asking.get(digest) ?? ask(digest, token, now).finally(() => asking.delete(digest))
     asking.set(digest, running)
@@ -55,20 +55,20 @@ export function createOpaqueJudge(options: AccessTokenOptions, client: Introspec
   }
 
   return async (request, token, scheme, resource, now) => {
-    if (!b64token.test(token)) return refused('form')
-    const said = await answerOf(token, now)
-    if (!said.ok) return unavailable(said.detail, said.retryAfter)
-    const { answer } = said
+    if (!b64token.test(token)) return invalidToken('form')
+    const result = await answerOf(token, now)
+    if (!result.ok) return unavailable(result.detail, result.retryAfter)
+    const { answer } = result
     const flaw = answerFlaw(answer, issuer, resource) ?? timeFlaw(answer, now(), clockTolerance)
-    if (flaw) return refused(flaw)
-    const over = options.revokedUntil && (await revoked(options, answer))
+    if (flaw) return invalidToken(flaw)
+    const over = options.revokedUntil && (await revocationOf(options, answer))
     if (over) return over
     const binding = await checkBinding(request, token, answer['cnf'], scheme, checkProof, resource, now)
-    return proven(binding, { ...principalOf(answer, tenantClaim), iss: issuer })
+    return boundResult(binding, { ...principalOf(answer, tenantClaim), iss: issuer })
   }
 }
 
-const isOver = ({ exp }: Claims, now: number): boolean => typeof exp === 'number' && now >= exp
+const isExpired = ({ exp }: Claims, now: number): boolean => typeof exp === 'number' && now >= exp
 
 /** What is wrong with an answer, besides its times. A refresh token is known to an issuer too. @see RFC 7662 section 2.2 */
 function answerFlaw(answer: Claims, issuer: string, resource: string): string | undefined {

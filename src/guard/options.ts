@@ -4,7 +4,7 @@ import { isSafeUrl } from '../protocol/option-checks.js'
 import type { Secret } from '../protocol/secret.js'
 import { either, func, list, object, oneOf, optional, seconds, secret, text } from '../protocol/shape.js'
 import { storeCheck } from '../store/engine-shapes.js'
-import type { DpopOptions } from './proof.js'
+import type { DpopOptions } from './dpop-proof.js'
 
 export interface AccessTokenOptions {
   /** Compared character for character with `iss`. */
@@ -104,11 +104,11 @@ export const accessTokenOptions = object<AccessTokenOptions>({
   ),
 })
 
-export const usualAlgs = ['RS256', 'PS256', 'ES256', 'EdDSA']
+export const defaultAlgs = ['RS256', 'PS256', 'ES256', 'EdDSA']
 
 /** What no declaration can say. @throws TypeError naming the option and the remedy */
-export function validateFurther(options: AccessTokenOptions): void {
-  const { issuer, jwksUri, keys, algs = usualAlgs, introspection } = options
+export function validateAccessTokenOptions(options: AccessTokenOptions): void {
+  const { issuer, jwksUri, keys, algs = defaultAlgs, introspection } = options
   requireUrl('issuer', issuer)
   if (jwksUri !== undefined) requireUrl('jwksUri', jwksUri)
   const allowed = keys ? /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519|HS256)$/ : /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)$/

@@ -23,7 +23,7 @@ export const refusal = (status: Refusal['status'], error: GuardErrorCode, detail
 })
 
 /** A credential that cannot be used here: the caller is told that, the operator why. */
-export const refused = (detail: string, error: BindingError = 'invalid_token', nonce?: string): Refusal => ({
+export const invalidToken = (detail: string, error: BindingError = 'invalid_token', nonce?: string): Refusal => ({
   ...refusal(401, error, detail),
   ...(error !== 'invalid_token' && { scheme: 'DPoP' }),
   ...(nonce !== undefined && { headers: { 'DPoP-Nonce': nonce } }),
@@ -36,23 +36,23 @@ export const unavailable = (detail: string, retryAfter = 5): Refusal => ({
 })
 
 /** A token from before its caller's stamp; one that does not say when it was issued may be. */
-export async function revoked(
+export async function revocationOf(
   { revokedUntil }: AccessTokenOptions,
   claims: Readonly<Record<string, unknown>>,
 ): Promise<Refusal | undefined> {
   try {
     const until = await revokedUntil?.(claims)
     const { iat } = claims
-    return until === undefined || (typeof iat === 'number' && iat > until) ? undefined : refused('revoked')
+    return until === undefined || (typeof iat === 'number' && iat > until) ? undefined : invalidToken('revoked')
   } catch {
     return unavailable('revokedUntil threw')
   }
 }
 
 /** A token whose claims are right is as good as the proof of what it is bound to. */
-export function proven(binding: Binding, principal: Principal): AuthenticationResult {
+export function boundResult(binding: Binding, principal: Principal): AuthenticationResult {
   if (binding === 'unknown') return unavailable('store')
-  if ('flaw' in binding) return refused(binding.flaw, binding.error, binding.nonce)
+  if ('flaw' in binding) return invalidToken(binding.flaw, binding.error, binding.nonce)
   if (binding.bound) principal.bound = binding.bound
   return { ok: true, principal }
 }

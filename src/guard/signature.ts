@@ -9,7 +9,7 @@ import {
 } from 'jose'
 import { platform } from '../crypto/platform.js'
 import { createBoundedCache } from '../protocol/bounded-cache.js'
-import { frozen } from './frozen.js'
+import { deepFreeze } from './deep-freeze.js'
 import type { IssuerKeys } from './issuer-keys.js'
 
 export interface SignatureCheckOptions {
@@ -24,15 +24,15 @@ export interface SignatureCheckOptions {
 export class TokenFlaw extends Error {}
 
 /** Tokens that are remembered: fewer than a thousand, about 2 MB; the longest unused make room. */
-const REMEMBERED = 998
+const MAX_CACHED = 998
 
 /** Tokens of which it is known that they may have come before, by the end of their signature: a hint, and no more. */
-const SEEN = 8192
+const SEEN_SLOTS = 8192
 
 /** What decoders let pass and base64url does not have: a token has one spelling. */
-const loose = ['=', '+', '/', ' ', '\t']
+const nonBase64url = ['=', '+', '/', ' ', '\t']
 
-interface Known {
+interface CachedToken {
   resource: string
   generation: number
   claims?: JWTPayload
@@ -48,8 +48,8 @@ interface Known {
  * Rejects with {@link TokenFlaw}, with an error of jose, or with what `keys` rejects with.
  */
 export function createSignatureCheck({ issuer, algs, profile, keys }: SignatureCheckOptions) {
-  const remembered = createBoundedCache<Known>(REMEMBERED)
-  const seen = new Int32Array(SEEN)
+  const remembered = createBoundedCache<CachedToken>(MAX_CACHED)
+  const seen = new Int32Array(SEEN_SLOTS)
   const algorithms = { algorithms: [...algs] }
   const keyFor: JWTVerifyGetKey = (header, jws) => {
     const flaw = headerFlaw(header, profile)
@@ -61,7 +61,7 @@ export function createSignatureCheck({ issuer, algs, profile, keys }: SignatureC
   }
 
   /** By the one key that fits; where a set has several of one name, by any of them. */
-  async function verified(token: string): Promise<Uint8Array> {
+  async function verifyPayload(token: string): Promise<Uint8Array> {
     let chosen = false
     try {
       const choose: JWTVerifyGetKey = async (header, jws) => {
@@ -84,19 +84,19 @@ export function createSignatureCheck({ issuer, algs, profile, keys }: SignatureC
 
   return async (token: string, resource: string): Promise<JWTPayload> => {
     const generation = keys.generation?.()
-    const mark = markOf(token)
-    const digest = seen[mark % SEEN] === mark ? await platform.sha256(token) : undefined
+    const mark = signatureBits(token)
+    const digest = seen[mark % SEEN_SLOTS] === mark ? await platform.sha256(token) : undefined
     const known = digest === undefined ? undefined : remembered.get(digest)
     if (known && known.generation === generation && known.resource === resource) {
-      known.claims ??= frozen(decodeJwt(token))
+      known.claims ??= deepFreeze(decodeJwt(token))
       return known.claims
     }
-    if (loose.some((mark) => token.includes(mark))) throw new TokenFlaw('not base64url')
-    const claims = frozen(claimsIn(await verified(token)))
+    if (nonBase64url.some((mark) => token.includes(mark))) throw new TokenFlaw('not base64url')
+    const claims = deepFreeze(claimsIn(await verifyPayload(token)))
     if (claims.iss !== issuer) throw new TokenFlaw('iss')
     if (![claims.aud].flat().includes(resource)) throw new TokenFlaw('aud')
     if (generation === undefined || keys.generation?.() !== generation) return claims
-    if (digest === undefined) seen[mark % SEEN] = mark
+    if (digest === undefined) seen[mark % SEEN_SLOTS] = mark
     else remembered.set(digest, { resource, generation })
     return claims
   }
@@ -114,19 +114,19 @@ function claimsIn(payload: Uint8Array): JWTPayload {
 }
 
 /** 30 bits of the signature. */
-function markOf(token: string): number {
+function signatureBits(token: string): number {
   let mark = 0
   for (let at = token.length - 6; at < token.length - 1; at++) mark = (mark << 6) ^ token.charCodeAt(at)
   return mark & 0x3fffffff
 }
 
 /** `jku`, `jwk`, `x5u`, `x5c` would let a token name its own key; `crit` says that it is not read right without what we do not know. */
-const refusedMembers = ['crit', 'jku', 'jwk', 'x5u', 'x5c']
+const forbiddenMembers = ['crit', 'jku', 'jwk', 'x5u', 'x5c']
 
 /** What is wrong with a header, before a key is looked for. */
 function headerFlaw(header: JWTHeaderParameters, profile: 'rfc9068' | 'jwt'): string | undefined {
   // Whatever else stands there is ignored: RFC 7515 section 4.
-  for (const name of refusedMembers) if (name in header) return 'header member'
+  for (const name of forbiddenMembers) if (name in header) return 'header member'
   if (header.typ === 'at+jwt') return undefined
   const typ = typeof header.typ === 'string' ? header.typ.toLowerCase().replace(/^application\//, '') : header.typ
   if (profile === 'rfc9068') return typ === 'at+jwt' ? undefined : 'typ'

@@ -11,7 +11,8 @@ import { warnOnce } from '../store/warnings.js'
 import { written } from '../store/written.js'
 import { keyError } from './errors.js'
 import type { KeyEvent } from './events.js'
-import { findKeys, newKey, parseApiKey } from './format.js'
+import { findKeys, generateApiKey, parseApiKey } from './format.js'
+import { createUseTracker } from './last-use.js'
 import { type ApiKeysOptions, validateOptions } from './options.js'
 import { createQuotas, type QuotaResult } from './quota.js'
 import {
@@ -27,17 +28,16 @@ import {
   recordOf,
   tenantIndex,
 } from './record.js'
-import { createRotation, type KeyWish, type RotatedApiKey } from './rotation.js'
-import { apiKeysCalls, apiKeysOptions } from './shapes.js'
-import { createUse } from './use.js'
 import {
-  type KeysQuestion,
+  type KeysQuery,
   type NewApiKey,
   type RevokeOptions,
   type RotateOptions,
   type VerifyOptions,
   validateNewKey,
-} from './wish.js'
+} from './requests.js'
+import { createRotation, type NewKeyRow, type RotatedApiKey } from './rotation.js'
+import { apiKeysCalls, apiKeysOptions } from './shapes.js'
 
 /** A key as it is shown once, and what is kept of it. */
 export interface CreatedApiKey {
@@ -54,7 +54,7 @@ export type ApiKeyResult =
 export type ApiKeys<Scope extends string = string> = ReturnType<typeof createApiKeys<Scope>>
 
 /** Read and compared with where there is no key of that id, so that the time of a refusal hardly says whether there is one. */
-const nobody: Stored = {
+const placeholder: Stored = {
   value: JSON.stringify({
     lineage: '00000000-0000-0000-0000-000000000000',
     tenant: 'nobody',
@@ -88,7 +88,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     } catch {}
   }
   const quotas = createQuotas(ledger, now)
-  const use = createUse(options, emit, (id, reason) => end(id, undefined, reason))
+  const use = createUseTracker(options, emit, (id, reason) => end(id, undefined, reason))
 
   const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
 
@@ -99,8 +99,8 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     return row && (tenant === undefined || row.tenant === tenant) ? { row, stored } : undefined
   }
 
-  async function make(wanted: KeyWish, partition?: string) {
-    const { key, id } = newKey(prefix, partition)
+  async function make(wanted: NewKeyRow, partition?: string) {
+    const { key, id } = generateApiKey(prefix, partition)
     const row: KeyRow = {
       ...wanted,
       id,
@@ -146,7 +146,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     look()
     const [stored, digest] = await Promise.all([store.get(idOf(parsed.id)), sha256(key)])
     // There or not, one row is read and one digest compared.
-    const row = readRow(stored ?? nobody)
+    const row = readRow(stored ?? placeholder)
     const same = equalInConstantTime(digest, row.digest)
     if (!stored || !same) return refuse('unknown')
     if (row.revokedAt !== undefined) return refuse('revoked', row)
@@ -177,10 +177,10 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     },
 
     /** Makes a key. @throws TypeError naming the field @throws StoreError */
-    async create(wish: NewApiKey<Scope>): Promise<CreatedApiKey> {
+    async create(newKey: NewApiKey<Scope>): Promise<CreatedApiKey> {
       look()
-      validateNewKey(wish, options, maxAge)
-      const { tenant, owner, name, scopes: granted, expiresIn = maxAge, ips, quota, metadata } = wish
+      validateNewKey(newKey, options, maxAge)
+      const { tenant, owner, name, scopes: granted, expiresIn = maxAge, ips, quota, metadata } = newKey
       const { key, row } = await make({
         lineage: crypto.randomUUID(),
         tenant,
@@ -207,10 +207,10 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
      * @throws SallyportError `key_not_found`, `key_ended`, `key_conflict`
      * @throws StoreError when it is not known whether it was done: ask again with the same `idempotencyKey`
      */
-    async rotate(id: string, how: RotateOptions): Promise<RotatedApiKey> {
-      const { grace = usualGrace } = how
+    async rotate(id: string, rotation: RotateOptions): Promise<RotatedApiKey> {
+      const { grace = usualGrace } = rotation
       if (grace > maxGrace) throw new TypeError(`keys.rotate: "grace" must be between 0 and ${maxGrace}`)
-      return replace(id, { ...how, grace })
+      return replace(id, { ...rotation, grace })
     },
 
     /** Ends one key, for good, on its next use in every process. @throws SallyportError `key_not_found` */
@@ -268,7 +268,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     },
 
     /** The keys of a tenant, or of one owner there, ended ones included, a page at a time. */
-    async list({ tenant, owner, cursor, limit = 100 }: KeysQuestion): Promise<List<KeyRecord>> {
+    async list({ tenant, owner, cursor, limit = 100 }: KeysQuery): Promise<List<KeyRecord>> {
       const [index, value] = owner === undefined ? [tenantIndex, tenant] : [ownerIndex, await ownerValue(tenant, owner)]
       const page = await store.list(index, value, { limit, ...(cursor !== undefined && { cursor }) })
       const rows = await someAtOnce(page.ids, ({ id }) => find(id, tenant))

@@ -2,16 +2,16 @@
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
 /** Characters: 62^43 is more than 2^256. */
-const SECRET = 43
-const PARTITION = 8
-const ID = 16
-const CHECKSUM = 6
+const SECRET_LENGTH = 43
+const PARTITION_LENGTH = 8
+const ID_LENGTH = 16
+const CHECKSUM_LENGTH = 6
 
 /** Characters. Nothing longer is a key, and nothing longer is looked at. */
-export const LONGEST = 128
+export const MAX_KEY_LENGTH = 128
 
-const shape = new RegExp(
-  `^([A-Za-z0-9_]{1,48})_([A-Za-z0-9]{${ID}})_([A-Za-z0-9]{${SECRET}})([A-Za-z0-9]{${CHECKSUM}})$`,
+const keyPattern = new RegExp(
+  `^([A-Za-z0-9_]{1,48})_([A-Za-z0-9]{${ID_LENGTH}})_([A-Za-z0-9]{${SECRET_LENGTH}})([A-Za-z0-9]{${CHECKSUM_LENGTH}})$`,
 )
 
 /** What can be said of a key without asking anybody: whose it claims to be. */
@@ -26,25 +26,28 @@ export interface ParsedApiKey {
  * whether it is known, valid or revoked.
  */
 export function parseApiKey(text: string): ParsedApiKey | undefined {
-  if (text.length > LONGEST) return undefined
-  const [, prefix, id, , sum] = shape.exec(text) ?? []
-  if (prefix === undefined || id === undefined || sum !== checksum(text.slice(0, -CHECKSUM))) return undefined
+  if (text.length > MAX_KEY_LENGTH) return undefined
+  const [, prefix, id, , sum] = keyPattern.exec(text) ?? []
+  if (prefix === undefined || id === undefined || sum !== checksum(text.slice(0, -CHECKSUM_LENGTH))) return undefined
   return { prefix, id }
 }
 
 /** A new key. Keys of one `partition` can be written together. */
-export function newKey(prefix: string, partition = random(PARTITION)): { key: string; id: string } {
-  const id = partition + random(ID - PARTITION)
-  return { key: withChecksum(`${prefix}_${id}_${random(SECRET)}`), id }
+export function generateApiKey(
+  prefix: string,
+  partition = randomCharacters(PARTITION_LENGTH),
+): { key: string; id: string } {
+  const id = partition + randomCharacters(ID_LENGTH - PARTITION_LENGTH)
+  return { key: withChecksum(`${prefix}_${id}_${randomCharacters(SECRET_LENGTH)}`), id }
 }
 
 export const withChecksum = (body: string): string => body + checksum(body)
 
-export const partitionOf = (id: string): string => id.slice(0, PARTITION)
+export const partitionOf = (id: string): string => id.slice(0, PARTITION_LENGTH)
 
 /** Finds what looks like a key and has the checksum of one, in whatever text it was found in. */
 export function findKeys(text: string, prefix: string): ParsedApiKey[] {
-  const length = ID + SECRET + CHECKSUM + 2
+  const length = ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH + 2
   const found = new Map<string, ParsedApiKey>()
   for (let at = text.indexOf(`${prefix}_`); at >= 0; at = text.indexOf(`${prefix}_`, at + 1)) {
     const parsed = parseApiKey(text.slice(at, at + prefix.length + length))
@@ -54,7 +57,7 @@ export function findKeys(text: string, prefix: string): ParsedApiKey[] {
 }
 
 /** Uniform: bytes that would favour some characters are thrown away. */
-function random(length: number): string {
+function randomCharacters(length: number): string {
   let text = ''
   while (text.length < length)
     for (const byte of crypto.getRandomValues(new Uint8Array(length * 2)))
@@ -71,7 +74,7 @@ function checksum(text: string): string {
   }
   let rest = (crc ^ 0xffffffff) >>> 0
   let sum = ''
-  for (let at = 0; at < CHECKSUM; at++) {
+  for (let at = 0; at < CHECKSUM_LENGTH; at++) {
     sum = alphabet[rest % 62] + sum
     rest = Math.floor(rest / 62)
   }

@@ -46,11 +46,11 @@ export interface Anomaly {
 }
 
 const DAY = 86_400
-const MOST = 90 * DAY
+const MAX_AGE = 90 * DAY
 
 /** What no declaration can say, and seconds. @throws TypeError naming the option */
 export function validateOptions<Scope extends string>(options: ApiKeysOptions<Scope>) {
-  const { prefix, scopes, maxAge = MOST, grace = DAY, maxGrace = 7 * DAY } = options
+  const { prefix, scopes, maxAge = MAX_AGE, grace = DAY, maxGrace = 7 * DAY } = options
   const misuse = (option: string, remedy: string): never => {
     throw new TypeError(`createApiKeys: "${option}" ${remedy}`)
   }

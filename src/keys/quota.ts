@@ -15,14 +15,14 @@ export type QuotaResult = { ok: true } | { ok: false; window: BudgetWindow; retr
 
 export const quotaWindows: readonly BudgetWindow[] = ['minute', 'day', 'month', 'total']
 
-interface Counted {
+interface KeyWithQuota {
   tenant: string
   lineage: string
   quota?: Quota
 }
 
 /** Of the lineage: a key that is rotated brings no new budget. */
-const linesOf = ({ lineage, quota = {} }: Counted): BudgetLine[] =>
+const linesOf = ({ lineage, quota = {} }: KeyWithQuota): BudgetLine[] =>
   quotaWindows.flatMap((window) => {
     const limit = quota[window]
     return limit === undefined ? [] : [{ subject: `key:${lineage}`, window, limit }]
@@ -37,7 +37,7 @@ export function createQuotas(ledger: Ledger | undefined, now: () => number) {
 
   return {
     /** @throws StoreError when it cannot be counted: then the call must not go on */
-    async spend(key: Counted, cost: number): Promise<QuotaResult> {
+    async spend(key: KeyWithQuota, cost: number): Promise<QuotaResult> {
       const lines = linesOf(key)
       if (!lines.length || cost === 0) return { ok: true }
       const answer = await counting().spend({ tenant: key.tenant, lines, amount: cost })
@@ -47,7 +47,7 @@ export function createQuotas(ledger: Ledger | undefined, now: () => number) {
     },
 
     /** What the windows of the quota have come to; `at` in epoch seconds for earlier ones. */
-    async use(key: Counted, at?: number): Promise<Partial<Record<BudgetWindow, QuotaUse>>> {
+    async use(key: KeyWithQuota, at?: number): Promise<Partial<Record<BudgetWindow, QuotaUse>>> {
       const entries = await Promise.all(
         linesOf(key).map(async ({ subject, window, limit }) => {
           const { committed, resetsAt } = await counting().read(key.tenant, { subject, window }, at)

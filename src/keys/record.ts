@@ -57,14 +57,14 @@ export const ownerValue = (tenant: string, owner: string): Promise<string> =>
 export const dayOf = (instant: number): string => new Date(instant * 1000).toISOString().slice(0, 10)
 
 /** Kept for a year after it has ended: whoever finds it in a log can still learn what it was. */
-const KEPT = 365 * 86_400
+const RETENTION = 365 * 86_400
 
 export const putRow = async (row: KeyRow, ifVersion: Put['ifVersion'], now: number): Promise<Put> => ({
   type: 'put',
   id: idOf(row.id),
   value: rows.write(row),
   ifVersion,
-  ttl: Math.max(1, row.expiresAt - now) + KEPT,
+  ttl: Math.max(1, row.expiresAt - now) + RETENTION,
   index: [
     { index: tenantIndex, value: row.tenant },
     { index: ownerIndex, value: await ownerValue(row.tenant, row.owner) },

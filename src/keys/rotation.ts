@@ -5,7 +5,7 @@ import { keyError } from './errors.js'
 import type { KeyEvent } from './events.js'
 import { partitionOf } from './format.js'
 import { type KeyRecord, type KeyRow, putRow, recordOf } from './record.js'
-import type { RotateOptions } from './wish.js'
+import type { RotateOptions } from './requests.js'
 
 /** What a rotation has come to. */
 export type RotatedApiKey = { record: KeyRecord; previous: KeyRecord } & (
@@ -20,23 +20,23 @@ export type RotatedApiKey = { record: KeyRecord; previous: KeyRecord } & (
     }
 )
 
-interface Parts {
+interface RotationContext {
   store: RecordStore
   emit: (event: KeyEvent) => void
   now: Now
   find: (id: string, tenant: string) => Promise<{ row: KeyRow; stored: Stored } | undefined>
-  make: (wanted: KeyWish, partition: string) => Promise<{ key: string; row: KeyRow }>
+  make: (newRow: NewKeyRow, partition: string) => Promise<{ key: string; row: KeyRow }>
 }
 
 /** What a key is to be: all but what is made with it. */
-export type KeyWish = Omit<KeyRow, 'id' | 'digest' | 'createdAt' | 'expiresAt'>
+export type NewKeyRow = Omit<KeyRow, 'id' | 'digest' | 'createdAt' | 'expiresAt'>
 
 /** Attempts with one `idempotencyKey`, while others change the key. */
-const TURNS = 5
+const MAX_ATTEMPTS = 5
 
-export function createRotation({ store, emit, now, find, make }: Parts) {
+export function createRotation({ store, emit, now, find, make }: RotationContext) {
   return async (id: string, { tenant, grace = 0, idempotencyKey }: RotateOptions): Promise<RotatedApiKey> => {
-    for (let turn = 0; turn < TURNS; turn++) {
+    for (let turn = 0; turn < MAX_ATTEMPTS; turn++) {
       const found = await find(id, tenant)
       if (!found) throw keyError('key_not_found')
       const { row: old, stored } = found
@@ -48,8 +48,8 @@ export function createRotation({ store, emit, now, find, make }: Parts) {
       if (old.replacedBy !== undefined || old.revokedAt !== undefined || now() >= old.expiresAt)
         throw keyError('key_ended')
       const { id: _, digest: __, createdAt: ___, expiresAt: ____, idempotencyKey: _____, ...kept } = old
-      const wanted = { ...kept, ...(idempotencyKey !== undefined && { idempotencyKey }) }
-      const { key, row } = await make(wanted, partitionOf(id))
+      const newRow = { ...kept, ...(idempotencyKey !== undefined && { idempotencyKey }) }
+      const { key, row } = await make(newRow, partitionOf(id))
       const previous: KeyRow = { ...old, expiresAt: Math.min(old.expiresAt, now() + grace), replacedBy: row.id }
       const successor = await putRow(row, 'absent', now())
       if (await written(store, [await putRow(previous, stored.version, now()), successor], successor)) {

@@ -23,7 +23,7 @@ import { ledgerCheck, storeCheck } from '../store/engine-shapes.js'
 import type { ApiKeysOptions, WatchOptions } from './options.js'
 import type { Quota } from './quota.js'
 import type { KeyRecord } from './record.js'
-import type { KeysQuestion, NewApiKey, RevokeOptions, RotateOptions, VerifyOptions } from './wish.js'
+import type { KeysQuery, NewApiKey, RevokeOptions, RotateOptions, VerifyOptions } from './requests.js'
 
 const DAY = 86_400
 
@@ -51,7 +51,7 @@ export const apiKeysOptions = object<ApiKeysOptions<string>>({
 const calls = optional(integer({ least: 0 }, 'a integer number of calls'))
 const quota = object<Quota>({ minute: calls, day: calls, month: calls, total: calls })
 
-const wish = object<NewApiKey<string>>({
+const newKeyShape = object<NewApiKey<string>>({
   tenant: name,
   owner: subject,
   name,
@@ -80,7 +80,7 @@ export const apiKeysCalls = {
     ['options', optional(object<VerifyOptions>({ request: optional(requestCheck) }))],
   ),
   spend: asyncCall(['record', record], ['options', optional(object<{ cost?: number }>({ cost: calls }))]),
-  create: asyncCall(['wish', wish]),
+  create: asyncCall(['newKey', newKeyShape]),
   rotate: asyncCall(
     ['id', name],
     [
@@ -98,7 +98,7 @@ export const apiKeysCalls = {
   ),
   list: asyncCall([
     'which',
-    object<KeysQuestion>({
+    object<KeysQuery>({
       tenant: name,
       owner: optional(subject),
       cursor: optional(text),

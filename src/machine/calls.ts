@@ -1,8 +1,8 @@
 import type { Dpop } from '../provider/client/dpop.js'
-import type { MachineTokenOptions, Tokens } from './tokens.js'
+import type { MachineTokenOptions, TokenCache } from './token-cache.js'
 
 /** Calls of APIs with a token of this client. */
-export function createCalls(tokens: Tokens, dpop: Dpop | undefined, fetch: typeof globalThis.fetch) {
+export function createCalls(tokens: TokenCache, dpop: Dpop | undefined, fetch: typeof globalThis.fetch) {
   async function send(request: Request, token: string, asked = false): Promise<Response> {
     const call = new Request(request.body ? request.clone() : request)
     call.headers.set('Authorization', `${dpop ? 'DPoP' : 'Bearer'} ${token}`)

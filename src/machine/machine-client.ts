@@ -9,7 +9,7 @@ import { createDpop } from '../provider/client/dpop.js'
 import { createProvider } from '../provider/provider.js'
 
 import { createCalls } from './calls.js'
-import { createTokens, type MachineTokenOptions } from './tokens.js'
+import { createTokenCache, type MachineTokenOptions } from './token-cache.js'
 
 export type { MachineTokenOptions }
 
@@ -93,7 +93,7 @@ export function createMachineClient(options: MachineClientOptions): MachineClien
     },
     dpop,
   )
-  const tokens = createTokens(provider, { scope: options.scope, resource: options.resource }, monotonicClock(now))
+  const tokens = createTokenCache(provider, { scope: options.scope, resource: options.resource }, monotonicClock(now))
   const methods = {
     getToken: (wanted: MachineTokenOptions = {}) => tokens.get(wanted),
     fetch: createCalls(tokens, dpop, fetch),

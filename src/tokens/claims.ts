@@ -1,7 +1,7 @@
 import { anything, type Check, epochSeconds, list, mapOf, object, optional, text } from '../protocol/shape.js'
 
 /** What an access token may say besides what the issuer puts there; everything else has to be named in `disclose`. */
-const open = [
+const standardClaims = [
   'tenant',
   'role',
   'roles',
@@ -15,7 +15,7 @@ const open = [
 ] as const
 
 /** What the issuer alone says. */
-const own = ['iss', 'aud', 'sub', 'client_id', 'iat', 'nbf', 'exp', 'jti', 'scope']
+const issuerClaims = ['iss', 'aud', 'sub', 'client_id', 'iat', 'nbf', 'exp', 'jti', 'scope']
 
 export interface AccessTokenClaims {
   tenant?: string
@@ -40,7 +40,7 @@ export interface AccessTokenClaims {
 const record = optional(mapOf(anything<unknown>()))
 
 /** Of the closed list the types, too; which other names there may be is not said here. */
-export const claimsCheck = object<Pick<AccessTokenClaims, (typeof open)[number]>>(
+export const claimsCheck = object<Pick<AccessTokenClaims, (typeof standardClaims)[number]>>(
   {
     tenant: optional(text),
     role: optional(text),
@@ -66,8 +66,8 @@ export const claimsCheck = object<Pick<AccessTokenClaims, (typeof open)[number]>
 export function validateClaims(claims: AccessTokenClaims, disclose: readonly string[]): Record<string, unknown> {
   const kept: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(claims)) {
-    if (own.includes(name)) throw new TypeError(`tokens.issue: the claim "${name}" is the issuer's own`)
-    if (!open.some((one) => one === name) && !disclose.includes(name))
+    if (issuerClaims.includes(name)) throw new TypeError(`tokens.issue: the claim "${name}" is the issuer's own`)
+    if (!standardClaims.some((one) => one === name) && !disclose.includes(name))
       throw new TypeError(
         `tokens.issue: the claim "${name}" is not disclosed; name it in "disclose" if every API may read it`,
       )

@@ -5,7 +5,7 @@ import { written } from '../store/written.js'
 import { tokenError } from './errors.js'
 
 /** What a sign-in was given, as long as it lasts. */
-export interface Grant {
+export interface SignInGrant {
   sub: string
   client_id: string
   scopes: readonly string[]
@@ -15,7 +15,7 @@ export interface Grant {
 }
 
 interface TokenRow {
-  grant: Grant
+  grant: SignInGrant
   family: string
   /** Epoch seconds. */
   expiresAt: number
@@ -28,11 +28,11 @@ const rows = storedJson<TokenRow>()
 const replays = storedJson<{ salt: string }>()
 
 /** Seconds in which a spent token gives its successor again, to whoever lost the answer or asked at the same moment. */
-const REPLAY = 60
+const REPLAY_WINDOW = 60
 /** Seconds that the end of a sign-in is remembered beyond its last token. */
-const KEPT = 86_400
+const RETENTION = 86_400
 /** Attempts while others use the same token. */
-const TURNS = 5
+const MAX_ATTEMPTS = 5
 
 /** All that came from one sign-in lies together; a token begins with its partition. */
 const PARTITION = 8
@@ -77,7 +77,7 @@ export function createRefreshTokens(
    */
   async function end({ family, endsAt }: TokenRow): Promise<void> {
     const ended = { type: 'put', id: familyId(family), value: 'ended', ifVersion: 'any' } as const
-    await store.write([{ ...ended, ...(endsAt !== undefined && { ttl: Math.max(1, endsAt - now()) + KEPT }) }])
+    await store.write([{ ...ended, ...(endsAt !== undefined && { ttl: Math.max(1, endsAt - now()) + RETENTION }) }])
   }
 
   async function find(token: string) {
@@ -98,7 +98,7 @@ export function createRefreshTokens(
 
   return {
     /** The first one of a sign-in. */
-    async create(grant: Grant): Promise<string> {
+    async create(grant: SignInGrant): Promise<string> {
       const family = randomId()
       const token = family.slice(0, PARTITION) + randomId()
       const endsAt = now() + absolute
@@ -114,8 +114,11 @@ export function createRefreshTokens(
      *
      * @throws SallyportError `refresh_invalid`, `refresh_reused`, `refresh_conflict`, and what `make` throws
      */
-    async rotate<Made>(token: string, make: (grant: Grant) => Promise<Made>): Promise<{ token: string; made: Made }> {
-      for (let turn = 0; turn < TURNS; turn++) {
+    async rotate<Made>(
+      token: string,
+      make: (grant: SignInGrant) => Promise<Made>,
+    ): Promise<{ token: string; made: Made }> {
+      for (let turn = 0; turn < MAX_ATTEMPTS; turn++) {
         const found = await find(token)
         if (!found || now() >= found.row.expiresAt) throw tokenError('refresh_invalid')
         const { id, row, version } = found
@@ -136,7 +139,7 @@ export function createRefreshTokens(
           id: replayId(id),
           value: replays.write({ salt }),
           ifVersion: 'any',
-          ttl: REPLAY,
+          ttl: REPLAY_WINDOW,
         }
         const changes = [
           { type: 'check', id: familyId(row.family), ifVersion: 'absent' } as const,

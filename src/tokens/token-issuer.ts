@@ -19,7 +19,7 @@ import type { RecordStore } from '../store/contract.js'
 import { storeCheck } from '../store/engine-shapes.js'
 import { warnOnce } from '../store/warnings.js'
 import { type AccessTokenClaims, claimsCheck, validateClaims } from './claims.js'
-import { createRefreshTokens, type Grant } from './refresh-tokens.js'
+import { createRefreshTokens, type SignInGrant } from './refresh-tokens.js'
 import { createReadyKeys, keyFinder, type SigningKey, validateKey } from './signing-keys.js'
 
 export interface TokenIssuerOptions {
@@ -134,7 +134,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
   const { issuer, audience, store, disclose = [], onEvent, now = systemNow } = options
   const { accessTokenLifetime = 900, refreshTokenLifetime = 604_800 } = options
   const { refreshTokenAbsoluteLifetime = 2_592_000 } = options
-  validateFurther(options)
+  validateIssuerAndKeys(options)
   const ready = createReadyKeys(options.keys, accessTokenLifetime, now, () =>
     emit({ type: 'operator_error', detail: 'The signing keys cannot be read again; those from before are used' }),
   )
@@ -148,7 +148,11 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
   )
   const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
 
-  async function sign({ sub, client_id, scopes, claims }: Grant, aud: string, lifetime?: number): Promise<IssuedToken> {
+  async function sign(
+    { sub, client_id, scopes, claims }: SignInGrant,
+    aud: string,
+    lifetime?: number,
+  ): Promise<IssuedToken> {
     const expires_in = Math.min(lifetime ?? accessTokenLifetime, accessTokenLifetime)
     const { kid, alg, sign: key } = (await ready())[0]
     const iat = Math.floor(now())
@@ -225,7 +229,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
 }
 
 /** What no declaration can say. */
-function validateFurther({ issuer, keys }: TokenIssuerOptions): void {
+function validateIssuerAndKeys({ issuer, keys }: TokenIssuerOptions): void {
   const misuse = (option: string, remedy: string) => {
     throw new TypeError(`createTokenIssuer: "${option}" ${remedy}`)
   }

@@ -384,9 +384,9 @@ describe('taking turns with other tabs', () => {
     vi.spyOn(AbortSignal, 'timeout').mockImplementation(() =>
       AbortSignal.abort(new DOMException('late', 'TimeoutError')),
     )
-    const { inTurn } = await import('../../src/browser-only/lock.js')
+    const { withLock } = await import('../../src/browser-only/lock.js')
     if (request) locks(request as never)
-    expect(await inTurn('name', async () => 'done')).toBe('done')
+    expect(await withLock('name', async () => 'done')).toBe('done')
   })
 
   it('does the work once, under the name, and passes on what it throws', async () => {
@@ -395,10 +395,10 @@ describe('taking turns with other tabs', () => {
       names.push(name)
       return work()
     }) as never)
-    const { inTurn } = await import('../../src/browser-only/lock.js')
+    const { withLock } = await import('../../src/browser-only/lock.js')
     let times = 0
     await expect(
-      inTurn('name', async () => {
+      withLock('name', async () => {
         times++
         throw new TypeError('no')
       }),

@@ -75,7 +75,7 @@ export interface Decision {
   code?: string
 }
 
-export interface PendingQuestion extends Selection {
+export interface PendingQuery extends Selection {
   kind?: ApprovalKind
   cursor?: string
   limit?: number
@@ -121,7 +121,7 @@ export const approvalsCalls = {
   get: asyncCall(['id', id], ['options', object<{ tenant: string }>({ tenant: name })]),
   pending: asyncCall([
     'which',
-    object<PendingQuestion>({
+    object<PendingQuery>({
       ...selection,
       kind: optional(oneOf('user', 'admin')),
       cursor: optional(text),
@@ -258,7 +258,7 @@ export function createApprovals(options: ApprovalsOptions) {
       (await storage.find(id, tenant))?.approval,
 
     /** What waits for a decision, a page at a time. A page may hold fewer than `limit`, or nothing, and still have a `cursor`. */
-    async pending({ kind, cursor, limit, ...selection }: PendingQuestion): Promise<List<Approval>> {
+    async pending({ kind, cursor, limit, ...selection }: PendingQuery): Promise<List<Approval>> {
       const { entries, next } = await storage.page(selection, cursor, limit)
       const items = entries
         .flatMap(({ found }) => found?.approval ?? [])

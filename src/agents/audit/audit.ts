@@ -45,7 +45,7 @@ export const auditOptions = object<AuditOptions>({
   now: optional(func),
 })
 
-export interface AuditQuestion {
+export interface AuditQuery {
   tenant: string
   /** The number of the first row. Default 1. */
   from?: number
@@ -67,7 +67,7 @@ export const auditCalls = {
   publicKeys: asyncCall(),
   read: asyncCall([
     'which',
-    object<AuditQuestion>({
+    object<AuditQuery>({
       tenant: name,
       from: rowNumber,
       cursor: optional(rowCursor),
@@ -201,7 +201,7 @@ export function createAudit(options: AuditOptions) {
      *
      * @throws StoreError `store_format_unknown` where a later release wrote one: `exportLines` has it as it is
      */
-    async read({ tenant, from = 1, cursor, limit = 100 }: AuditQuestion): Promise<List<AuditRow>> {
+    async read({ tenant, from = 1, cursor, limit = 100 }: AuditQuery): Promise<List<AuditRow>> {
       const { lines, next } = await page(tenant, cursor === undefined ? from : Number(cursor), limit)
       return { items: lines.map(readStored), ...(next !== undefined && { cursor: `${next}` }) }
     },

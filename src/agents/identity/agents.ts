@@ -16,7 +16,7 @@ import { checkProof, spendProof } from './proof.js'
 import { type Consent, createRecords } from './records.js'
 import { createRegistration, type NewAgent } from './registration.js'
 import { defaultRoles, type RoleOf, type Roles, type ScopeOf } from './roles.js'
-import { type AgentsQuestion, agentsCalls, agentsOptions } from './shapes.js'
+import { type AgentsQuery, agentsCalls, agentsOptions } from './shapes.js'
 import { createStatusCheck } from './status.js'
 import { createStopping } from './stopping.js'
 
@@ -104,7 +104,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     },
 
     /** The agents of a tenant, ended ones included, a page at a time. */
-    async list({ tenant, cursor, limit = 100 }: AgentsQuestion): Promise<List<AgentRecord>> {
+    async list({ tenant, cursor, limit = 100 }: AgentsQuery): Promise<List<AgentRecord>> {
       const page = await store.list(tenantIndex, tenant, { limit, ...(cursor !== undefined && { cursor }) })
       const found = await someAtOnce(page.ids, ({ id }) => records.agent(id))
       const items = found.flatMap((one) => (one?.row.tenant === tenant ? [recordOf(one.row)] : []))

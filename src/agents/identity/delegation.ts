@@ -40,7 +40,7 @@ export interface TenantPerson extends Person {
 }
 
 /** Which of a person's consents. */
-export interface ConsentsQuestion {
+export interface ConsentsQuery {
   tenant: string
   cursor?: string
   /** Default 100. */
@@ -165,7 +165,7 @@ export function createDelegation(context: AgentsContext) {
         emit({ type: 'consent_withdrawn', tenant, agent, ...person })
     },
 
-    async consents(person: Person, { tenant, cursor, limit = 100 }: ConsentsQuestion): Promise<List<Consent>> {
+    async consents(person: Person, { tenant, cursor, limit = 100 }: ConsentsQuery): Promise<List<Consent>> {
       const name = await personName(tenant, person)
       const page = await store.list(consentIndex, name, { limit, ...(cursor !== undefined && { cursor }) })
       const found = await someAtOnce(page.ids, ({ id }) => records.consentOf(tenant, person, id))

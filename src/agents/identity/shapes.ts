@@ -23,7 +23,7 @@ import type { Ledger } from '../../store/ledger.js'
 import type { Approvals } from '../approvals/approvals.js'
 import type { Person } from '../people.js'
 import { budgetCheck, limitsShape, publicKeyCheck } from '../shapes.js'
-import type { ConsentRequest, ConsentsQuestion, ExchangeRequest, TenantPerson } from './delegation.js'
+import type { ConsentRequest, ConsentsQuery, ExchangeRequest, TenantPerson } from './delegation.js'
 import type { TokenRequest } from './issue-token.js'
 import type { AgentsOptions, AgentTokenIssuer } from './options.js'
 import type { AgentChange, NewAgent } from './registration.js'
@@ -61,7 +61,7 @@ const inTenant = object<{ tenant: string }>({ tenant: name })
 /** A text that is answered when it names nobody. */
 const id = anyText
 const person: Shape<Person> = { iss: text, sub: text }
-const page: Shape<AgentsQuestion> = { tenant: name, cursor: optional(text), limit: optional(integer({ least: 1 })) }
+const page: Shape<AgentsQuery> = { tenant: name, cursor: optional(text), limit: optional(integer({ least: 1 })) }
 
 /** What the functions of `createAgents(…)` take. */
 export const agentsCalls = {
@@ -86,7 +86,7 @@ export const agentsCalls = {
     ],
   ),
   get: asyncCall(['id', id], ['options', inTenant]),
-  list: asyncCall(['which', object<AgentsQuestion>(page)]),
+  list: asyncCall(['which', object<AgentsQuery>(page)]),
   // What is presented is answered, whatever it is.
   authenticate: asyncCall(['assertion', anything<string>()]),
   issue: asyncCall(
@@ -109,7 +109,7 @@ export const agentsCalls = {
     ],
   ),
   withdraw: asyncCall(['id', id], ['whose', object<TenantPerson>({ ...person, tenant: name })]),
-  consents: asyncCall(['person', object<Person>(person)], ['options', object<ConsentsQuestion>(page)]),
+  consents: asyncCall(['person', object<Person>(person)], ['options', object<ConsentsQuery>(page)]),
   endDelegations: asyncCall(
     ['person', object<Person>(person)],
     ['options', object<{ tenant: string; sid?: string }>({ tenant: name, sid: optional(text) })],
@@ -124,7 +124,7 @@ export const agentsCalls = {
 }
 
 /** Which agents to list. */
-export interface AgentsQuestion {
+export interface AgentsQuery {
   tenant: string
   cursor?: string
   /** Default 100. */

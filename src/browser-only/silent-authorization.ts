@@ -2,12 +2,12 @@ import { encodeBase64url } from '../protocol/base64url.js'
 import { calculateCodeChallenge, generateCodeVerifier } from '../protocol/pkce.js'
 
 /** Milliseconds. Some providers never answer a request that may not ask anybody. */
-const DEADLINE = 6000
+const RESPONSE_TIMEOUT = 6000
 
 const randomId = (): string => encodeBase64url(crypto.getRandomValues(new Uint8Array(32)))
 
 /** The answer of a request that nobody saw, and what it is to be redeemed with. */
-export interface SilentAnswer {
+export interface SilentResponse {
   response: URLSearchParams
   code_verifier: string
   nonce: string
@@ -22,10 +22,10 @@ export interface SilentAnswer {
  *
  * @see OpenID Connect Core 1.0 section 3.1.2.1
  */
-export async function askSilently(
+export async function authorizeSilently(
   endpoint: string,
   parameters: Readonly<Record<string, string>>,
-): Promise<SilentAnswer | undefined> {
+): Promise<SilentResponse | undefined> {
   const code_verifier = generateCodeVerifier()
   const state = randomId()
   const nonce = randomId()
@@ -47,7 +47,7 @@ export async function askSilently(
   frame.title = 'Sign-in'
   try {
     const search = await new Promise<string | undefined>((resolve) => {
-      setTimeout(resolve, DEADLINE)
+      setTimeout(resolve, RESPONSE_TIMEOUT)
       channel.onmessage = ({ data }) => {
         if (typeof data !== 'string' || new URLSearchParams(data).get('state') !== state) return
         channel.postMessage(true)

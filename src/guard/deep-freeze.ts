@@ -2,8 +2,8 @@
  * What is handed out more than once: one request's handler must not write what the next one reads. Plain data; what is frozen
  * already is so all the way down.
  */
-export function frozen<Value>(value: Value): Value {
+export function deepFreeze<Value>(value: Value): Value {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
-  for (const member of Object.values(value)) frozen(member)
+  for (const member of Object.values(value)) deepFreeze(member)
   return Object.freeze(value)
 }

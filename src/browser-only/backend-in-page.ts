@@ -5,13 +5,13 @@ import type { Redeemed } from '../provider/code-grant.js'
 import { createProvider } from '../provider/provider.js'
 import { type ProviderAnswer, refreshOutcome } from '../provider/refresh-outcome.js'
 import type { ProviderSettings } from '../provider/settings.js'
-import { DirectError, errorAnswerOf } from './errors.js'
-import { inTurn } from './lock.js'
+import { BrowserOnlyError, errorAnswerOf } from './errors.js'
+import { withLock } from './lock.js'
+import { keepRequest, takeRequest } from './pending-requests.js'
 import type { Proofs } from './proofs.js'
-import { keepRequest, takeRequest } from './requests.js'
-import { askSilently, type SilentAnswer } from './silent.js'
+import { authorizeSilently, type SilentResponse } from './silent-authorization.js'
 
-export interface DirectSettings extends ProviderSettings {
+export interface BackendInPageSettings extends ProviderSettings {
   redirect_uri: string
   post_logout_redirect_uri: string
   scope: string
@@ -21,7 +21,7 @@ export interface DirectSettings extends ProviderSettings {
 }
 
 /** Who is signed in, in this closure and nowhere else. */
-interface Person {
+interface SignedInUser {
   user: StandardClaims & { sub: string }
   id_token: string
   refresh_token: string | undefined
@@ -30,18 +30,18 @@ interface Person {
 const mode: Mode = 'token-mediating'
 
 /** Seconds that a token is taken to be good for where the provider does not say. */
-const UNSAID_LIFETIME = 300
+const DEFAULT_LIFETIME = 300
 
 export { createProofs } from './proofs.js'
 
-export type Direct = ReturnType<typeof createDirect>
+export type BackendInPage = ReturnType<typeof createBackendInPage>
 
 /** What a backend would do, done in the page: the same checks by the same code, and none of its protection. */
-export function createDirect(settings: DirectSettings) {
+export function createBackendInPage(settings: BackendInPageSettings) {
   const { issuer, client_id, redirect_uri, scope, proofs, wasHere } = settings
   const provider = createProvider(settings, proofs)
   const lock = `sallyport ${issuer} ${client_id}`
-  let person: Person | undefined
+  let person: SignedInUser | undefined
 
   const answerOf = ({
     access_token,
@@ -50,7 +50,7 @@ export function createDirect(settings: DirectSettings) {
   }: Omit<Redeemed, 'claims' | 'id_token'>): TokenResponse => ({
     access_token,
     token_type: 'Bearer',
-    expires_in: expires_in ?? UNSAID_LIFETIME,
+    expires_in: expires_in ?? DEFAULT_LIFETIME,
     scope: granted ?? scope,
   })
 
@@ -66,12 +66,12 @@ export function createDirect(settings: DirectSettings) {
   }
 
   /** What the page hears; when a session at the provider ends, nobody says: 0. */
-  const present = ({ user }: Pick<Person, 'user'>) => ({ mode, user, expires_at: 0 })
+  const present = ({ user }: Pick<SignedInUser, 'user'>) => ({ mode, user, expires_at: 0 })
   const nobody = (reason: SignedOutReason) => ({ mode, user: null, expires_at: null, reason })
 
   async function redeem(form: URLSearchParams) {
     const begun = takeRequest(form.get('state') ?? '')
-    if (!begun) throw new DirectError('state_mismatch')
+    if (!begun) throw new BrowserOnlyError('state_mismatch')
     const tokens = await provider.redeem({
       ...begun,
       code: form.get('code') ?? '',
@@ -88,7 +88,7 @@ export function createDirect(settings: DirectSettings) {
     const { authorization_endpoint = '' } = await provider.metadata()
     const resource = form.get('resource')
     const asked = { client_id, redirect_uri, scope, ...(resource && { resource }) }
-    const silent = await inTurn(lock, () => askSilently(authorization_endpoint, asked))
+    const silent = await withLock(lock, () => authorizeSilently(authorization_endpoint, asked))
     if (!silent) return undefined
     const { response } = silent
     if (response.has('error')) {
@@ -99,7 +99,7 @@ export function createDirect(settings: DirectSettings) {
     return enter(await redeemSilent(silent, resource))
   }
 
-  const redeemSilent = ({ response, nonce, code_verifier }: SilentAnswer, resource: string | null) =>
+  const redeemSilent = ({ response, nonce, code_verifier }: SilentResponse, resource: string | null) =>
     provider.redeem({
       redirect_uri,
       nonce,
@@ -112,15 +112,15 @@ export function createDirect(settings: DirectSettings) {
 
   async function renew(form: URLSearchParams): Promise<TokenResponse> {
     const before = person
-    if (!before) throw new DirectError('invalid_grant', { reason: 'none' })
+    if (!before) throw new BrowserOnlyError('invalid_grant', { reason: 'none' })
     if (before.refresh_token === undefined) return renewSilently(form, before)
-    const answer = await inTurn(lock, () => spend(before, form))
+    const answer = await withLock(lock, () => spend(before, form))
     // Signed out, or in as somebody else, meanwhile.
-    if (person !== before) throw new DirectError('invalid_grant', { reason: 'logged_out' })
+    if (person !== before) throw new BrowserOnlyError('invalid_grant', { reason: 'logged_out' })
     if (answer.type !== 'tokens') throw refusalOf(answer, form.has('resource'))
     if (answer.sub !== undefined && answer.sub !== before.user.sub) {
       leave()
-      throw new DirectError('invalid_grant', { reason: 'user_changed' })
+      throw new BrowserOnlyError('invalid_grant', { reason: 'user_changed' })
     }
     person = {
       user: before.user,
@@ -130,7 +130,7 @@ export function createDirect(settings: DirectSettings) {
     return answerOf(answer)
   }
 
-  async function spend({ refresh_token = '' }: Person, form: URLSearchParams): Promise<ProviderAnswer> {
+  async function spend({ refresh_token = '' }: SignedInUser, form: URLSearchParams): Promise<ProviderAnswer> {
     const ask = await provider.prepareRefresh()
     if (!ask) return { type: 'unreachable' }
     const parameters = new URLSearchParams()
@@ -139,27 +139,27 @@ export function createDirect(settings: DirectSettings) {
     return ask(refresh_token, parameters)
   }
 
-  async function renewSilently(form: URLSearchParams, { user }: Person): Promise<TokenResponse> {
+  async function renewSilently(form: URLSearchParams, { user }: SignedInUser): Promise<TokenResponse> {
     const token = await restore(form)
     if (token && person?.user.sub === user.sub) return token
     const answered = token !== undefined || !wasHere.get()
-    if (!answered) throw new DirectError('temporarily_unavailable')
+    if (!answered) throw new BrowserOnlyError('temporarily_unavailable')
     leave()
-    throw new DirectError('invalid_grant', { reason: token ? 'user_changed' : 'expired' })
+    throw new BrowserOnlyError('invalid_grant', { reason: token ? 'user_changed' : 'expired' })
   }
 
-  function refusalOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, further: boolean): DirectError {
+  function refusalOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, further: boolean): BrowserOnlyError {
     const past = { unknown: false, ours: true, refusedBefore: true, oddBefore: 0, stillGood: false, further }
     const outcome = refreshOutcome(answer, past)
     if (outcome.type === 'ended') {
       leave()
-      return new DirectError('invalid_grant', { reason: outcome.reason })
+      return new BrowserOnlyError('invalid_grant', { reason: outcome.reason })
     }
     const retryAfter = 'retryAfter' in answer ? answer.retryAfter : undefined
-    return new DirectError(outcome.error, retryAfter === undefined ? {} : { retryAfter })
+    return new BrowserOnlyError(outcome.error, retryAfter === undefined ? {} : { retryAfter })
   }
 
-  /** The endpoints of a backend, by path. @throws DirectError, ProviderError */
+  /** The endpoints of a backend, by path. @throws BrowserOnlyError, ProviderError */
   async function ask(path: string, form: URLSearchParams | undefined): Promise<object> {
     switch (path) {
       case '/.well-known/openid-configuration':
@@ -190,7 +190,7 @@ export function createDirect(settings: DirectSettings) {
         return { location: url ?? null }
       }
       default:
-        throw new DirectError('not_found')
+        throw new BrowserOnlyError('not_found')
     }
   }
 

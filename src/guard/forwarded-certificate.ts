@@ -2,7 +2,7 @@ import { peerOf, withPeer } from '../protocol/http/peer.js'
 import { isTrustedProxy } from '../protocol/http/trusted-proxies.js'
 
 /** Characters of the header; a certificate of 12 kB. */
-const LONGEST = 16_384
+const MAX_HEADER_LENGTH = 16_384
 
 /** One byte sequence without parameters, and nothing else: two values of one header arrive joined by a comma. @see RFC 8941 section 3.3.5 */
 const byteSequence = /^:((?:[A-Za-z0-9+/]{4})+|(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)):$/
@@ -16,7 +16,7 @@ const byteSequence = /^:((?:[A-Za-z0-9+/]{4})+|(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-
  *
  * @see RFC 9440
  */
-export function believeProxy(request: Request, networks: readonly string[]): boolean {
+export function applyForwardedCertificate(request: Request, networks: readonly string[]): boolean {
   // Who it is costs something to find out.
   const peer = networks.length ? peerOf(request) : undefined
   if (!peer || !isTrustedProxy(peer.address, networks)) return true
@@ -24,7 +24,7 @@ export function believeProxy(request: Request, networks: readonly string[]): boo
   withPeer(request, proxy)
   const header = request.headers.get('client-cert')
   if (header === null) return true
-  const [, encoded] = (header.length <= LONGEST && byteSequence.exec(header)) || []
+  const [, encoded] = (header.length <= MAX_HEADER_LENGTH && byteSequence.exec(header)) || []
   if (encoded === undefined) return false
   withPeer(request, { ...proxy, certificate: Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0)) })
   return true

@@ -2,12 +2,12 @@ import { type CryptoKey, importJWK, type JWK } from 'jose'
 import { publicMembers } from '../protocol/jwk.js'
 
 /** Keys of one set that are looked at; no issuer has so many. */
-const MOST = 100
+const MAX_KEYS = 100
 
 /** Bits. @see RFC 7518 section 3.3 */
-const LEAST = 2048
+const MIN_RSA_BITS = 2048
 
-const usual: Readonly<Record<string, string>> = {
+const defaultAlgs: Readonly<Record<string, string>> = {
   RSA: 'RS256',
   'EC P-256': 'ES256',
   'EC P-384': 'ES384',
@@ -19,12 +19,12 @@ const usual: Readonly<Record<string, string>> = {
  * A key set with the keys that can verify something: one that is null, of an unknown kind, broken, too weak or there twice spoils
  * none of the others, and tokens of it are of an unknown key. What is no key set stays as it is, for whoever reads it.
  */
-export async function onlyGood(response: Response): Promise<Response> {
+export async function usableKeys(response: Response): Promise<Response> {
   if (response.status !== 200) return response
   const set = (await response.json()) as { keys?: unknown } | null
   if (!Array.isArray(set?.keys)) return Response.json(set)
   const found = new Map<string, JWK>()
-  const read = await Promise.all(set.keys.slice(0, MOST).map(readKey))
+  const read = await Promise.all(set.keys.slice(0, MAX_KEYS).map(readKey))
   for (const key of read) if (key) found.set(JSON.stringify(key), key)
   return Response.json({ keys: [...found.values()] })
 }
@@ -34,13 +34,13 @@ async function readKey(candidate: unknown): Promise<JWK | undefined> {
   const { kid, alg, use, key_ops, ...members } = candidate as Record<string, unknown>
   const open = publicMembers(members)
   const { kty, crv } = open
-  const fitting = usual[`${kty}`] ?? usual[`${kty} ${crv}`]
+  const fitting = defaultAlgs[`${kty}`] ?? defaultAlgs[`${kty} ${crv}`]
   if (fitting === undefined || !isText(kid) || !isText(alg) || !isText(use)) return undefined
   if (key_ops !== undefined && !Array.isArray(key_ops)) return undefined
   try {
     const key = (await importJWK({ ...open, ext: true } as JWK, fitting)) as CryptoKey
-    const { modulusLength = LEAST } = key.algorithm as { modulusLength?: number }
-    if (modulusLength < LEAST) return undefined
+    const { modulusLength = MIN_RSA_BITS } = key.algorithm as { modulusLength?: number }
+    if (modulusLength < MIN_RSA_BITS) return undefined
   } catch {
     return undefined
   }

@@ -9,13 +9,13 @@ import type { Anomaly, ApiKeysOptions } from './options.js'
 import type { KeyRow } from './record.js'
 
 /** Seconds between two writes of a key's last use. */
-const REST = 60
+const WRITE_INTERVAL = 60
 /** Keys whose use is remembered in this process at most; the longest unused make room. */
-const MOST = 10_000
+const MAX_CACHED = 10_000
 /** Seconds that a network is remembered. */
 const NETWORK_AGE = 90 * 86_400
 
-interface Seen {
+interface KeyUse {
   written: number
   /** When the present window of the burst watch began, and how many came in it. */
   since: number
@@ -23,28 +23,28 @@ interface Seen {
 }
 
 const uses = storedJson<{ lastUsedAt: number }>()
-const recordOfUse = (id: string): RecordId => ({ kind: 'api-key-use', partition: partitionOf(id), id })
+const useId = (id: string): RecordId => ({ kind: 'api-key-use', partition: partitionOf(id), id })
 
 /**
  * How keys are used: apart from the keys, so that noting a use never brings back what a key was before somebody changed it.
  * Writing is best effort, once a minute, and nobody waits for it.
  */
-export function createUse(
+export function createUseTracker(
   { store, watch = {}, now = systemNow }: ApiKeysOptions<string>,
   emit: (event: KeyEvent) => void,
   revoke: (id: string, reason: string) => Promise<boolean>,
 ) {
-  const seen = createBoundedCache<Seen>(MOST)
+  const seen = createBoundedCache<KeyUse>(MAX_CACHED)
   const clock = monotonicClock(now)
 
-  function touch(id: string, at: number): Seen {
+  function touch(id: string, at: number): KeyUse {
     const known = seen.get(id)
     const entry = known ?? { written: 0, since: at, count: 0 }
     if (!known) seen.set(id, entry)
-    if (at - entry.written >= REST) {
+    if (at - entry.written >= WRITE_INTERVAL) {
       entry.written = at
       const value = uses.write({ lastUsedAt: now() })
-      store.write([{ type: 'put', id: recordOfUse(id), value, ifVersion: 'any', ttl: 400 * 86_400 }]).catch(() => {
+      store.write([{ type: 'put', id: useId(id), value, ifVersion: 'any', ttl: 400 * 86_400 }]).catch(() => {
         entry.written = 0
         emit({ type: 'key_use_unrecorded', id })
       })
@@ -52,7 +52,7 @@ export function createUse(
     return entry
   }
 
-  function isBurst(entry: Seen, at: number): boolean {
+  function isBurst(entry: KeyUse, at: number): boolean {
     const { count, seconds } = watch.burst ?? { count: Number.POSITIVE_INFINITY, seconds: 1 }
     if (at - entry.since >= seconds) {
       entry.since = at
@@ -88,7 +88,7 @@ export function createUse(
     },
     async last(id: string): Promise<{ lastUsedAt?: number }> {
       try {
-        const stored = await store.get(recordOfUse(id))
+        const stored = await store.get(useId(id))
         return stored ? uses.read(stored.value) : {}
       } catch {
         return {}

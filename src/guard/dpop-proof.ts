@@ -29,12 +29,12 @@ export interface DpopOptions {
 }
 
 /** Seconds that a nonce is handed out; it is taken for as long again. */
-const NONCE_LIFE = 300
+const NONCE_LIFETIME = 300
 
 /** Characters. A longer proof is refused before anything is computed. */
-const LIMIT = 8192
+const MAX_PROOF_LENGTH = 8192
 
-export type ProofVerdict = { ok: true } | { ok: false; detail: string; nonce?: string } | { ok: 'unknown' }
+export type ProofResult = { ok: true } | { ok: false; detail: string; nonce?: string } | { ok: 'unknown' }
 
 /**
  * Proofs of possession. Each is checked in full, and only then spent: once, whoever sees it first. What a proof is worth is
@@ -48,12 +48,15 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
     throw new TypeError('accessToken: "dpop.nonceKey" must have 32 characters at least')
   if (typeof publicUrl === 'string' && !isHttpUrl(publicUrl))
     throw new TypeError('accessToken: "dpop.publicUrl" must be an origin like https://api.example.com, or a function')
-  let seen = store
+  let usedProofs = store
 
   /** Of this stretch of time, or of the one before: nothing is kept, and every process makes the same. */
   const nonceAt = async (key: string, seconds: number): Promise<string> =>
     platform.encode(
-      await platform.hkdf(new TextEncoder().encode(key), `sallyport dpop nonce ${Math.floor(seconds / NONCE_LIFE)}`),
+      await platform.hkdf(
+        new TextEncoder().encode(key),
+        `sallyport dpop nonce ${Math.floor(seconds / NONCE_LIFETIME)}`,
+      ),
     )
 
   /**
@@ -66,10 +69,10 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
     jkt: string,
     resource: string,
     now: () => number,
-  ): Promise<ProofVerdict> => {
+  ): Promise<ProofResult> => {
     const refused = (detail: string) => ({ ok: false as const, detail })
     const proof = request.headers.get('dpop') ?? ''
-    if (proof.length > LIMIT || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(proof)) return refused('no proof')
+    if (proof.length > MAX_PROOF_LENGTH || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(proof)) return refused('no proof')
     let claims: Record<string, unknown>
     let jwk: JWK
     try {
@@ -90,20 +93,20 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
     if (htm !== request.method) return refused('htm')
     const address = publicUrlOf(request, publicUrl ?? resource)
     if (!address) return refused('htu: "resource" is no URL, set "dpop.publicUrl"')
-    if (typeof htu !== 'string' || pathAt(htu) !== pathAt(address.href)) return refused('htu')
+    if (typeof htu !== 'string' || withoutQuery(htu) !== withoutQuery(address.href)) return refused('htu')
     if (ath !== (await sha256(token))) return refused('ath')
     if (typeof iat !== 'number' || Math.abs(now() - iat) > maxAge) return refused('iat')
     if (typeof jti !== 'string' || !jti || jti.length > 256) return refused('jti')
     if (nonceKey !== undefined) {
       const nonce = await nonceAt(nonceKey, now())
-      if (claims['nonce'] !== nonce && claims['nonce'] !== (await nonceAt(nonceKey, now() - NONCE_LIFE)))
+      if (claims['nonce'] !== nonce && claims['nonce'] !== (await nonceAt(nonceKey, now() - NONCE_LIFETIME)))
         return { ...refused('nonce'), nonce }
     }
     // Longer than the proof is good for: to the second, and by a store whose clock is ahead.
     const id = await sha256(`${jkt} ${jti}`)
-    seen ??= memoryStore({ now })
+    usedProofs ??= memoryStore({ now })
     try {
-      const first = await seen.consume(
+      const first = await usedProofs.consume(
         { kind: 'dpop-proof', partition: id.slice(0, 8), id },
         2 * maxAge + CLOCK_TOLERANCE,
       )
@@ -116,7 +119,7 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
 }
 
 /** An address without query and fragment, as parsers spell it. `undefined`: none. */
-function pathAt(text: string): string | undefined {
+function withoutQuery(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined
   const { origin, pathname } = new URL(text)
   return origin + pathname

@@ -41,7 +41,7 @@ export interface VerifyOptions {
 }
 
 /** Which keys to list. */
-export interface KeysQuestion {
+export interface KeysQuery {
   tenant: string
   owner?: string
   cursor?: string
@@ -51,16 +51,16 @@ export interface KeysQuestion {
 
 /** What no declaration can say. @throws TypeError naming the field */
 export function validateNewKey<Scope extends string>(
-  wish: NewApiKey<Scope>,
+  newKey: NewApiKey<Scope>,
   { prefix, scopes, addressOf, ledger }: ApiKeysOptions<Scope>,
   maxAge: number,
 ): void {
   const misuse = (field: string, remedy: string) => {
     throw new TypeError(`keys.create: "${field}" ${remedy}`)
   }
-  const unknown = wish.scopes.find((scope) => !scopes.includes(scope))
+  const unknown = newKey.scopes.find((scope) => !scopes.includes(scope))
   if (unknown !== undefined) misuse('scopes', `names ${unknown}, which createApiKeys does not list`)
-  const { expiresIn = maxAge, ips = [], quota = {}, metadata = {} } = wish
+  const { expiresIn = maxAge, ips = [], quota = {}, metadata = {} } = newKey
   if (expiresIn > maxAge) misuse('expiresIn', `must be more than 0 and at most ${maxAge} seconds`)
   const odd = ips.find((network) => !parseNetwork(network))
   if (odd !== undefined) misuse('ips', `names ${odd}, which is no address and no network`)

@@ -12,17 +12,17 @@ export interface MachineTokenOptions {
 }
 
 /** Seconds that a token must still be good for to be handed out. */
-const LEAST = 30
+const MIN_LIFETIME_LEFT = 30
 /** The part of a token's life that is left when another one is asked for ahead. */
-const AHEAD = 0.2
+const RENEW_AHEAD = 0.2
 /** Seconds that a token is kept whatever an API says of it: one that refuses them all would cost a token for each call. */
-const FLOOR = 10
+const MIN_CACHE_TIME = 10
 /** Seconds that a token is taken to be good for where the provider does not say. */
-const UNSAID = 300
+const DEFAULT_LIFETIME = 300
 /** Different tokens at most; the longest unused make room. */
-const MOST = 100
+const MAX_CACHED = 100
 
-interface Held {
+interface CachedToken {
   token: string
   /** When it came. */
   at: number
@@ -31,9 +31,9 @@ interface Held {
 }
 
 /** How it stands with one kind of token: what the provider says to one stops none of the others. */
-interface Shelf {
-  held?: Held
-  asking?: Promise<Held>
+interface TokenState {
+  held?: CachedToken
+  asking?: Promise<CachedToken>
   /** Epoch seconds: the provider is left alone until then. */
   quietUntil: number
   failures: number
@@ -41,71 +41,74 @@ interface Shelf {
   refusal?: MachineError
 }
 
-export type Tokens = ReturnType<typeof createTokens>
+export type TokenCache = ReturnType<typeof createTokenCache>
 
 /** Keeps tokens by what they are for, and asks for each once, however many want it. */
-export function createTokens(
+export function createTokenCache(
   provider: ReturnType<typeof createProvider<ProviderSettings>>,
   usual: MachineTokenOptions,
   now: () => number,
 ) {
-  const shelves = createBoundedCache<Shelf>(MOST)
+  const states = createBoundedCache<TokenState>(MAX_CACHED)
 
-  function shelfOf(key: string): Shelf {
-    const known = shelves.get(key)
+  function shelfOf(key: string): TokenState {
+    const known = states.get(key)
     if (known) return known
-    const shelf: Shelf = { quietUntil: 0, failures: 0 }
-    shelves.set(key, shelf)
-    return shelf
+    const state: TokenState = { quietUntil: 0, failures: 0 }
+    states.set(key, state)
+    return state
   }
 
-  async function request(shelf: Shelf, parameters: URLSearchParams): Promise<Held> {
+  async function request(state: TokenState, parameters: URLSearchParams): Promise<CachedToken> {
     const answer = await provider.clientCredentials(parameters)
     if (answer.type === 'tokens') {
-      shelf.failures = 0
-      const lifetime = answer.expires_in ?? UNSAID
+      state.failures = 0
+      const lifetime = answer.expires_in ?? DEFAULT_LIFETIME
       const at = now()
-      shelf.held = { token: answer.access_token, at, lifetime, until: at + lifetime }
-      return shelf.held
+      state.held = { token: answer.access_token, at, lifetime, until: at + lifetime }
+      return state.held
     }
     const error = errorOf(answer)
-    if (error.retryable) delete shelf.refusal
-    else shelf.refusal = error
-    shelf.failures++
+    if (error.retryable) delete state.refusal
+    else state.refusal = error
+    state.failures++
     const retryAfter = 'retryAfter' in answer ? answer.retryAfter : undefined
-    shelf.quietUntil = now() + (retryAfter ?? Math.min(30, 2 ** (shelf.failures - 1)))
+    state.quietUntil = now() + (retryAfter ?? Math.min(30, 2 ** (state.failures - 1)))
     throw error
   }
 
-  function ask(shelf: Shelf, { resource = usual.resource, scope = usual.scope }: MachineTokenOptions): Promise<Held> {
+  function ask(
+    state: TokenState,
+    { resource = usual.resource, scope = usual.scope }: MachineTokenOptions,
+  ): Promise<CachedToken> {
     const parameters = new URLSearchParams()
     if (scope) parameters.set('scope', scope)
     if (resource) parameters.set('resource', resource)
-    shelf.asking ??= request(shelf, parameters).finally(() => {
-      delete shelf.asking
+    state.asking ??= request(state, parameters).finally(() => {
+      delete state.asking
     })
-    return shelf.asking
+    return state.asking
   }
 
   return {
     /** `refused`: a token that an API did not take. */
     async get(wanted: MachineTokenOptions, refused?: string): Promise<string> {
-      const shelf = shelfOf(JSON.stringify([wanted.resource ?? usual.resource, wanted.scope ?? usual.scope]))
-      const { held } = shelf
+      const state = shelfOf(JSON.stringify([wanted.resource ?? usual.resource, wanted.scope ?? usual.scope]))
+      const { held } = state
       const left = held ? held.until - now() : 0
-      const spoilt = held?.token === refused && held !== undefined && now() - held.at >= FLOOR
+      const spoilt = held?.token === refused && held !== undefined && now() - held.at >= MIN_CACHE_TIME
       const good = held && !spoilt && left > 0 ? held : undefined
-      const quiet = now() < shelf.quietUntil
-      if (good && left >= Math.min(LEAST, good.lifetime / 2)) {
+      const quiet = now() < state.quietUntil
+      if (good && left >= Math.min(MIN_LIFETIME_LEFT, good.lifetime / 2)) {
         // Ahead of its end, while it still serves: nobody waits, and nobody hears of a failure.
-        if (left < good.lifetime * AHEAD && !quiet) ask(shelf, wanted).catch(() => {})
+        if (left < good.lifetime * RENEW_AHEAD && !quiet) ask(state, wanted).catch(() => {})
         return good.token
       }
       if (quiet) {
         if (good) return good.token
-        throw shelf.refusal ?? machineError('token_unavailable', { retryable: true })
+        throw state.refusal ?? machineError('token_unavailable', { retryable: true })
       }
-      return ask(shelf, wanted).then(
+      return ask(state, wanted).then(
         ({ token }) => token,
         (error) => {
           if (good && error.retryable && good.until > now()) return good.token
