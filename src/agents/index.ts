@@ -1,4 +1,4 @@
-export type { List } from '../protocol/list.js'
+export type { List } from '../store/list.js'
 export { agentAnswer } from './agent-answer.js'
 export type { Approval, ApprovalKind, ApprovalRequest, Call, RequestedApproval } from './approvals/approval.js'
 export { type Approvals, type ApprovalsOptions, createApprovals } from './approvals/approvals.js'

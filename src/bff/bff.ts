@@ -1,5 +1,5 @@
+import type { RegisteredClaims } from '../protocol/claims.js'
 import { type PlainResponse, toResponse, withPlainHandler } from '../protocol/http/plain-response.js'
-import type { RegisteredClaims } from '../protocol/register.js'
 import type { SessionResponse } from '../protocol/session.js'
 import { validated } from '../protocol/validate.js'
 import { createDpop } from '../provider/client/dpop.js'

@@ -1,5 +1,5 @@
 import { authCalls } from '../client/shapes.js'
-import type { RegisteredClaims } from '../protocol/register.js'
+import type { RegisteredClaims } from '../protocol/claims.js'
 import { validate, validated } from '../protocol/validate.js'
 import { type Auth, type BrowserOnlyAuthOptions, createBrowserOnlyAuth as create } from './index.js'
 import { browserOnlyOptions } from './shapes.js'

@@ -1,4 +1,4 @@
-import type { RegisteredClaims } from '../protocol/register.js'
+import type { RegisteredClaims } from '../protocol/claims.js'
 import type { Mode, SessionResponse, SignedOutReason } from '../protocol/session.js'
 import { systemNow } from '../protocol/time.js'
 import { absolute } from './absolute-url.js'

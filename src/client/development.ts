@@ -1,4 +1,4 @@
-import type { RegisteredClaims } from '../protocol/register.js'
+import type { RegisteredClaims } from '../protocol/claims.js'
 import { validate, validated } from '../protocol/validate.js'
 import { createAuth as create } from './index.js'
 import { authCalls, authOptions } from './shapes.js'

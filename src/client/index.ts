@@ -1,12 +1,11 @@
+import type { RegisteredClaims } from '../protocol/claims.js'
 import { SallyportError as AnySallyportError, type SallyportErrorClass } from '../protocol/error.js'
-import type { RegisteredClaims } from '../protocol/register.js'
 import { createPageAuth } from './auth.js'
 import { type AuthErrorCode, clientError } from './errors.js'
 import type { Auth, AuthOptions, Session } from './types.js'
 
-export type { AddressClaim, StandardClaims } from '../protocol/claims.js'
 // A star, so that `declare module 'sallyport'` reaches the interface itself.
-export * from '../protocol/register.js'
+export * from '../protocol/claims.js'
 export type { SessionResponse, SignedOutReason } from '../protocol/session.js'
 export type { AuthErrorCode, EagerErrorCode } from './errors.js'
 export type { SignInErrorCode } from './sign-in-errors.js'

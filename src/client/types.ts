@@ -1,4 +1,4 @@
-import type { RegisteredClaims } from '../protocol/register.js'
+import type { RegisteredClaims } from '../protocol/claims.js'
 import type { SessionResponse, SignedOutReason } from '../protocol/session.js'
 import type { EpochSeconds } from '../protocol/time.js'
 import type { AuthError } from './errors.js'

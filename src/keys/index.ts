@@ -1,4 +1,4 @@
-export type { List } from '../protocol/list.js'
+export type { List } from '../store/list.js'
 export { apiKey } from './api-key.js'
 export { type ApiKeyResult, type ApiKeys, type CreatedApiKey, createApiKeys } from './api-keys.js'
 export { isSallyportError, type KeyErrorCode } from './errors.js'

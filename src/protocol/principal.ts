@@ -1,4 +1,4 @@
-import type { CredentialClaims } from './register.js'
+import type { CredentialClaims } from './claims.js'
 
 /** Who calls: the same shape whatever the credential was. */
 export interface Principal {

@@ -1,4 +1,4 @@
-import type { RegisteredClaims } from './register.js'
+import type { RegisteredClaims } from './claims.js'
 
 /** Why nobody is signed in. */
 export type SignedOutReason =

@@ -3,8 +3,8 @@ import { createTargetFinder } from '../client/calls/target.js'
 import type { EagerErrorCode } from '../client/errors.js'
 import { apis } from '../client/shapes.js'
 import type { Auth, AuthOptions, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
+import type { RegisteredClaims } from '../protocol/claims.js'
 import { SallyportError } from '../protocol/error.js'
-import type { RegisteredClaims } from '../protocol/register.js'
 import { refuseProduction } from './production.js'
 
 refuseProduction()

@@ -1,5 +1,4 @@
 import { isolate } from '../../protocol/isolate.js'
-import type { List } from '../../protocol/list.js'
 import type { Principal } from '../../protocol/principal.js'
 import {
   anyText,
@@ -22,6 +21,7 @@ import { asyncCall, validate, validated } from '../../protocol/validate.js'
 import { principalCheck } from '../../protocol/web-shapes.js'
 import type { RecordStore } from '../../store/contract.js'
 import { storeCheck } from '../../store/engine-shapes.js'
+import type { List } from '../../store/list.js'
 import { someAtOnce } from '../../store/some-at-once.js'
 import { agentError } from '../errors.js'
 import type { AgentEvent } from '../events.js'

@@ -1,6 +1,6 @@
-import type { List } from '../../protocol/list.js'
 import type { Principal } from '../../protocol/principal.js'
 import { CLOCK_TOLERANCE } from '../../protocol/time.js'
+import type { List } from '../../store/list.js'
 import { someAtOnce } from '../../store/some-at-once.js'
 import { agentError } from '../errors.js'
 import { type AgentLimits, narrowLimits } from '../limits.js'

@@ -1,7 +1,7 @@
 import type { PlainRequest } from '../../protocol/http/plain-response.js'
-import type { List } from '../../protocol/list.js'
 import type { SignedOutReason } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'
+import type { List } from '../../store/list.js'
 import type { ReplacedSession } from './replaced-session.js'
 import type { AccessToken, NewSession, RequestedToken, SessionRecord, TokenOutcome } from './session-record.js'
 import type { SessionWithTokens } from './session-storage.js'
