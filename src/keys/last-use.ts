@@ -23,7 +23,7 @@ interface KeyUse {
 }
 
 const uses = storedJson<{ lastUsedAt: number }>()
-const useId = (id: string): RecordId => ({ kind: 'api-key-use', partition: partitionOf(id), id })
+const lastUseId = (id: string): RecordId => ({ kind: 'api-key-use', partition: partitionOf(id), id })
 
 /**
  * How keys are used: apart from the keys, so that noting a use never brings back what a key was before somebody changed it.
@@ -44,7 +44,7 @@ export function createUseTracker(
     if (at - entry.written >= WRITE_INTERVAL) {
       entry.written = at
       const value = uses.write({ lastUsedAt: now() })
-      store.write([{ type: 'put', id: useId(id), value, ifVersion: 'any', ttl: 400 * 86_400 }]).catch(() => {
+      store.write([{ type: 'put', id: lastUseId(id), value, ifVersion: 'any', ttl: 400 * 86_400 }]).catch(() => {
         entry.written = 0
         emit({ type: 'key_use_unrecorded', id })
       })
@@ -88,7 +88,7 @@ export function createUseTracker(
     },
     async last(id: string): Promise<{ lastUsedAt?: number }> {
       try {
-        const stored = await store.get(useId(id))
+        const stored = await store.get(lastUseId(id))
         return stored ? uses.read(stored.value) : {}
       } catch {
         return {}

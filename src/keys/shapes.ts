@@ -48,7 +48,7 @@ export const apiKeysOptions = object<ApiKeysOptions<string>>({
   now: optional(func),
 })
 
-const calls = optional(integer({ least: 0 }, 'a integer number of calls'))
+const calls = optional(integer({ least: 0 }, 'a whole number of calls'))
 const quota = object<Quota>({ minute: calls, day: calls, month: calls, total: calls })
 
 const newKeyShape = object<NewApiKey<string>>({

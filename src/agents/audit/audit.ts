@@ -39,7 +39,7 @@ export interface AuditCheckpoint extends AuditHead {
 export const auditOptions = object<AuditOptions>({
   store: storeCheck,
   sign: optional(secret),
-  checkpointEvery: optional(integer({ least: 1 }, 'a integer number of rows')),
+  checkpointEvery: optional(integer({ least: 1 }, 'a whole number of rows')),
   keep: optional(func),
   onEvent: optional(func),
   now: optional(func),

@@ -33,7 +33,7 @@ export const agentsOptions = object<AgentsOptions<Roles>>({
   tokens: withMethods<AgentTokenIssuer>('createTokenIssuer(…) with an issuer of the agents’ own', 'issue'),
   store: storeCheck,
   roles: optional(mapOf(list(text))),
-  maxAge: optional(integer({ least: 1, most: 900 }, 'a integer number of seconds')),
+  maxAge: optional(integer({ least: 1, most: 900 }, 'a whole number of seconds')),
   maxDepth: optional(integer({ least: 1, most: 10 })),
   resources: optional(list(text)),
   ledger: optional(withMethods<Pick<Ledger, 'holds' | 'release'>>('a ledger', 'holds', 'release')),
@@ -46,7 +46,7 @@ export const agentsOptions = object<AgentsOptions<Roles>>({
 const tokenRequest: Shape<TokenRequest<string>> = {
   ...limitsShape,
   scopes: optional(list(text)),
-  expiresIn: optional(integer({ least: 1 }, 'a integer number of seconds')),
+  expiresIn: optional(integer({ least: 1 }, 'a whole number of seconds')),
   resource: optional(text),
   bindTo: optional(
     either(
