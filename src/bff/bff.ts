@@ -23,17 +23,17 @@ import { createBackgroundTasks } from './sessions/background-tasks.js'
 import { createReplacedCookie } from './sessions/replaced-session.js'
 import { createSealedSessions } from './sessions/sealed/sealed-sessions.js'
 import type { SessionList } from './sessions/sessions.js'
-import { createStoreSessions } from './sessions/stored/stored-sessions.js'
+import { createStoredSessions } from './sessions/stored/stored-sessions.js'
 import { createTokenAudiences } from './sessions/token-audience.js'
 import { validateOptions } from './settings.js'
 import { bffCalls } from './shapes.js'
 import { createLogin } from './sign-in/login.js'
-import { answerSession, nobody, somebody } from './sign-in/session-endpoint.js'
+import { answerSession, signedInAnswer, signedOutAnswer } from './sign-in/session-endpoint.js'
 import { postToken } from './sign-in/token-endpoint.js'
 import {
-  beganIn,
   createTransactions,
   isStepUp,
+  previousSession,
   type SignInContext,
   transactionParameters,
   validateRequest,
@@ -62,7 +62,7 @@ export interface Bff {
    *
    * @throws StoreError when the store is out of reach: some may be left, call again
    */
-  endSessions(whose: { sub: string; iss?: string }): Promise<number>
+  endSessions(person: { sub: string; iss?: string }): Promise<number>
   /**
    * Decides about a request to open a WebSocket through a route with `websocket: true`, before anybody is dialled: its
    * `Origin` is exactly ours, somebody is signed in, their token is at hand. `undefined` for a request to no route. In Node,
@@ -92,32 +92,35 @@ export interface Bff {
  */
 export function createBff(options: BffOptions): Bff {
   const given = validateOptions(options)
-  const settings = { ...given, emit: heard }
+  const settings = { ...given, emit: onEvent }
   const jar = createCookieJar(settings)
-  const keyring = createCookieKeys(settings)
+  const cookieKeys = createCookieKeys(settings)
   const dpop =
     settings.dpopKey === undefined
       ? undefined
       : createDpop(settings.dpopKey, {
           now: settings.now,
           onFailure: () =>
-            heard({ type: 'operator_error', detail: 'The DPoP key cannot be read again; the one from before is used' }),
+            onEvent({
+              type: 'operator_error',
+              detail: 'The DPoP key cannot be read again; the one from before is used',
+            }),
         })
   const providers = createProviders(settings, dpop)
   const background = createBackgroundTasks()
   const store = settings.store ?? memoryStore({ now: settings.now })
-  const transactions = createTransactions(settings, jar, keyring, store)
+  const transactions = createTransactions(settings, jar, cookieKeys, store)
   const audiences = createTokenAudiences(settings)
-  const sessions = audiences.keepApart(
+  const sessions = audiences.withAudienceCheck(
     settings.store
-      ? createStoreSessions(settings, settings.store, jar, keyring, providers, background)
-      : createSealedSessions(settings, jar, keyring, providers),
+      ? createStoredSessions(settings, settings.store, jar, cookieKeys, providers, background)
+      : createSealedSessions(settings, jar, cookieKeys, providers),
   )
   const streams = createStreams(sessions)
   const limits = createRateLimits(settings, async (request) => {
     return (await sessions.read(request, false, false)).record !== undefined
   })
-  const replaced = createReplacedCookie(settings, jar, keyring)
+  const replaced = createReplacedCookie(settings, jar, cookieKeys)
   const context: SignInContext & ProxyContext = {
     settings,
     providers,
@@ -130,27 +133,27 @@ export function createBff(options: BffOptions): Bff {
     dpop,
     store,
   }
-  const logout = createLogout(context, jar, keyring)
+  const logout = createLogout(context, jar, cookieKeys)
   let draining = false
 
   const endpoints: readonly Endpoint[] = [
     { method: 'POST', path: '/session', answer: (request) => answerSession(request, context) },
     { method: 'GET', path: '/session', answer: (request) => answerSession(request, context) },
     { method: 'GET', path: '/.well-known/openid-configuration', answer: metadata },
-    ...(settings.mode === 'proxy' ? ownFlow() : pagesFlow()),
+    ...(settings.mode === 'proxy' ? proxyModeEndpoints() : mediatingModeEndpoints()),
     { method: 'POST', path: '/logout', answer: (request) => logout.post(request) },
     { method: 'GET', path: '/logout/continue', exempt: 'navigation', answer: (request) => logout.continue(request) },
     { method: 'GET', path: '/health', exempt: 'public', answer: health },
-    ...(sessions.directory ? withDirectory(sessions.directory) : []),
+    ...(sessions.sessionList ? storeEndpoints(sessions.sessionList) : []),
   ]
 
-  function heard(event: BffEvent): void {
+  function onEvent(event: BffEvent): void {
     given.emit(event)
-    streams.heard(event)
+    streams.onEvent(event)
   }
 
   /** Sign-in as the page begins and finishes it. */
-  function pagesFlow(): Endpoint[] {
+  function mediatingModeEndpoints(): Endpoint[] {
     return [
       { method: 'POST', path: '/transaction', limited: true, answer: transaction },
       { method: 'POST', path: '/token', limited: true, answer: (request) => postToken(request, context) },
@@ -158,30 +161,30 @@ export function createBff(options: BffOptions): Bff {
   }
 
   /** Sign-in as the backend begins and finishes it, by navigations. */
-  function ownFlow(): Endpoint[] {
+  function proxyModeEndpoints(): Endpoint[] {
     const { login, loginByForm, callbacks } = createLogin(context)
     return [
       { method: 'GET', path: '/login', exempt: 'navigation', refusal: 'page', limited: true, answer: login },
       { method: 'POST', path: '/login', exempt: 'navigation', refusal: 'page', limited: true, answer: loginByForm },
       ...callbacks,
-      ...proxied(),
+      ...apiEndpoints(),
     ]
   }
 
-  function proxied(): Endpoint[] {
+  function apiEndpoints(): Endpoint[] {
     if (!settings.routes.size) return []
     const answer = createProxy(context)
-    const ofEvents = [...settings.routes].filter(([, { sse }]) => sse)
+    const eventStreams = [...settings.routes].filter(([, { sse }]) => sse)
     return [
-      ...ofEvents.map(([name]) => ({ method: 'GET', path: `/api/${name}/*`, exempt: 'stream', answer }) as const),
+      ...eventStreams.map(([name]) => ({ method: 'GET', path: `/api/${name}/*`, exempt: 'stream', answer }) as const),
       { method: 'ALL', path: '/api/*', answer },
     ]
   }
 
   /** What only a backend with a store offers. */
-  function withDirectory(directory: SessionList): Endpoint[] {
-    const devices = createDevices(context, directory, keyring)
-    const signOut = createProviderLogout(context, directory)
+  function storeEndpoints(sessionList: SessionList): Endpoint[] {
+    const devices = createDevices(context, sessionList, cookieKeys)
+    const signOut = createProviderLogout(context, sessionList)
     return [
       { method: 'GET', path: '/sessions', answer: devices.list },
       { method: 'DELETE', path: '/sessions/:id', answer: devices.end },
@@ -211,29 +214,29 @@ export function createBff(options: BffOptions): Bff {
 
   async function transaction(request: Request): Promise<PlainResponse> {
     const form = await readForm(request, transactionParameters(settings))
-    if ((await sessions.read(request, false, false)).record) limits.signedIn(request)
-    const { transaction: bound, request: authorization } = await validateRequest(form, settings)
-    const began = isStepUp(bound) ? beganIn(await sessions.read(request, false)) : {}
+    if ((await sessions.read(request, false, false)).record) limits.giveBack(request)
+    const { transaction: transactionData, request: authorization } = await validateRequest(form, settings)
+    const began = isStepUp(transactionData) ? previousSession(await sessions.read(request, false)) : {}
     const location = await providers.main.authorizationUrl(authorization)
-    return json({ location }, await transactions.begin(request, { ...bound, ...began }))
+    return json({ location }, await transactions.begin(request, { ...transactionData, ...began }))
   }
 
   const answer = createRouter(endpoints, context)
   const bff: Bff = {
     fetch: async (request) => toResponse(await answer(request)),
     async getSession(request) {
-      const present = await sessions.read(request, false)
-      if (present.record) return somebody(present, settings)
+      const session = await sessions.read(request, false)
+      if (session.record) return signedInAnswer(session, settings)
       const site = request.headers.get('sec-fetch-site') ?? 'none'
       return site === 'same-origin' || site === 'none'
-        ? (nobody(present.reason, settings.mode) as SessionResponse<never>)
+        ? (signedOutAnswer(session.reason, settings.mode) as SessionResponse<never>)
         : undefined
     },
     authorizeUpgrade: createUpgrade(context),
-    describe: () => describe(context, { jar, keyring, endpoints }),
+    describe: () => describe(context, { jar, cookieKeys, endpoints }),
     async endSessions({ sub, iss = settings.issuer }) {
-      if (!sessions.directory) throw new TypeError('endSessions: the backend needs a "store" to know its sessions')
-      return sessions.directory.endAll({ iss, sub }, true)
+      if (!sessions.sessionList) throw new TypeError('endSessions: the backend needs a "store" to know its sessions')
+      return sessions.sessionList.endAll({ iss, sub }, true)
     },
     async close() {
       draining = true

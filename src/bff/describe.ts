@@ -81,7 +81,7 @@ export interface RouteDescription {
 
 export async function describe(
   { settings, providers, audiences, dpop, limits }: BffContext,
-  { jar, keyring, endpoints }: { jar: CookieJar; keyring: CookieKeys; endpoints: readonly Endpoint[] },
+  { jar, cookieKeys, endpoints }: { jar: CookieJar; cookieKeys: CookieKeys; endpoints: readonly Endpoint[] },
 ): Promise<Description> {
   const attributes = (name: string) =>
     jar
@@ -105,7 +105,7 @@ export async function describe(
       jar.logout,
       ...(settings.mode === 'proxy' ? [jar.replaced] : []),
     ].map((name) => ({ name, attributes: attributes(name) })),
-    cookieKeyIds: await keyring.ids(),
+    cookieKeyIds: await cookieKeys.ids(),
     ...(dpop && { dpopKeyId: await keyIdOf(dpop) }),
     sessions: settings.store ? 'store' : 'sealed cookies',
     idleTimeout: settings.idleTimeout,
@@ -122,7 +122,9 @@ export async function describe(
     rateLimits: settings.rateLimits === undefined ? ['address'] : countedBy(settings.rateLimits || {}),
     limits: [
       ...(settings.store ? [...storeLimits, ...(await warnings(settings.store))] : sealedLimits),
-      ...(settings.rateLimits === undefined && (limits.blind() || !settings.trustedProxies.length) ? [unnamed] : []),
+      ...(settings.rateLimits === undefined && (limits.blind() || !settings.trustedProxies.length)
+        ? [noTrustedProxies]
+        : []),
       ...audiences
         .ignored()
         .map(
@@ -136,7 +138,7 @@ export async function describe(
 
 /** @throws Refusal `operator_error` */
 async function keyIdOf(dpop: Dpop): Promise<string> {
-  const { publicKey } = await dpop.pair().catch((error) => {
+  const { publicKey } = await dpop.keyPair().catch((error) => {
     throw refusalOf(error) ?? error
   })
   return thumbprint(publicKey)
@@ -172,7 +174,7 @@ function providerOf({ settings, known }: Provider): ProviderDescription {
 
 const countedBy = (limiters: RateLimits) => (['address', 'person'] as const).filter((by) => limiters[by])
 
-const unnamed =
+const noTrustedProxies =
   'Anonymous requests are limited by address where that is public or named by "trustedProxies": behind any other proxy nobody is limited.'
 
 const storeLimits = [

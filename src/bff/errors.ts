@@ -41,7 +41,7 @@ export const bffErrors = {
 export type BffErrorCode = keyof typeof bffErrors
 
 /** What `temporarily_unavailable` is called where it is the store that does not answer. */
-export const storeAway = 'The session store cannot be reached, or cannot do this. The session is kept.'
+export const storeDown = 'The session store cannot be reached, or cannot do this. The session is kept.'
 
 /** The refusals that say when to come again, by `Retry-After`. */
 export const retryLater = (code: BffErrorCode): boolean =>

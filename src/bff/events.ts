@@ -17,7 +17,7 @@ export type BffEvent =
   | {
       type: 'refresh_failed'
       session: string
-      outcome: 'refused' | 'not_now' | 'unknown'
+      outcome: 'refused' | 'unavailable' | 'unknown'
       status: number
       error?: string
     }

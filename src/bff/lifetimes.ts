@@ -1,2 +1,2 @@
-/** Seconds that cookies and records outlive their session: the page can be told why nobody is signed in. */
-export const REMEMBRANCE = 86_400
+/** Seconds that cookies and records are kept after a session has ended, so that the page can be told why it ended. */
+export const KEPT_AFTER_END = 86_400

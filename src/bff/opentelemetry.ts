@@ -13,7 +13,7 @@ const openTelemetryOptions = object<OpenTelemetryOptions>({
 })
 
 /** Members that have few values. People, sessions and paths would make a time series each. */
-const few = ['error', 'outcome', 'reason', 'channel', 'route', 'claim', 'status'] as const
+const attributeNames = ['error', 'outcome', 'reason', 'channel', 'route', 'claim', 'status'] as const
 
 /** What a provider may say that nobody has made up. @see RFC 6749 section 4.1.2.1, OpenID Connect Core 1.0 section 3.1.2.6 */
 const providerErrors =
@@ -46,7 +46,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): (event: BffEv
 
 function attributesOf(event: BffEvent): Attributes {
   const attributes: Attributes = {}
-  for (const name of few) {
+  for (const name of attributeNames) {
     const value = (event as unknown as Attributes)[name]
     if (value !== undefined) attributes[name] = value
   }

@@ -11,9 +11,9 @@ export interface Providers {
   readonly main: Provider
   readonly all: readonly Provider[]
   /** By issuer, compared as a string; `undefined`: not, or no more, configured. */
-  of(issuer: string): Provider | undefined
+  byIssuer(issuer: string): Provider | undefined
   /** That of a session: its issuer, for the client that it was made by. `undefined`: not, or no more, configured. */
-  serving(session: { readonly iss: string; readonly client_id: string }): Provider | undefined
+  forSession(session: { readonly iss: string; readonly client_id: string }): Provider | undefined
 }
 
 /** @see RFC 9700 section 4.4.2 */
@@ -24,13 +24,13 @@ export function createProviders(settings: Settings, dpop: Dpop | undefined): Pro
     return createProvider({ ...settings, ...client, redirect_uris }, dpop)
   })
   const all = [main, ...others]
-  const byIssuer = new Map(all.map((provider) => [provider.settings.issuer, provider]))
+  const providersByIssuer = new Map(all.map((provider) => [provider.settings.issuer, provider]))
   return {
     main,
     all,
-    of: (issuer) => byIssuer.get(issuer),
-    serving({ iss, client_id }) {
-      const provider = byIssuer.get(iss)
+    byIssuer: (issuer) => providersByIssuer.get(issuer),
+    forSession({ iss, client_id }) {
+      const provider = providersByIssuer.get(iss)
       return provider?.settings.client_id === client_id ? provider : undefined
     },
   }

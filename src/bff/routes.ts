@@ -56,7 +56,7 @@ const responseHeaders =
   )
 
 /** What is never a route's to let through: credentials, addresses, what belongs to one connection or to this backend. */
-const reserved =
+const forbiddenHeaders =
   /^(cookie|set-cookie|authorization|dpop|host|origin|referer|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-length|content-encoding|forwarded|via|cache-control|vary|strict-transport-security|content-security-policy.*|proxy-.*|x-forwarded-.*|x-real-ip|x-original-.*|x-http-method.*|sec-.*|access-control-.*|cross-origin-.*|sallyport-.*|.*_.*)$/
 
 /** Examines the routes once. `misuse` names the option and throws. */
@@ -76,7 +76,7 @@ export function validateRoutes(
     if (route.resource !== undefined && !Object.hasOwn(resources, route.resource))
       misuse(`"${name}": "resource" must be one of "resources"`)
     for (const header of [...(route.requestHeaders ?? []), ...(route.responseHeaders ?? [])])
-      if (!/^[a-z\d-]+$/.test(header) || reserved.test(header))
+      if (!/^[a-z\d-]+$/.test(header) || forbiddenHeaders.test(header))
         misuse(`"${name}": the header "${header}" cannot be let through; names are lower case`)
     const { timeout = 30, limit = 10 * 2 ** 20 } = route
     routes.set(name, {

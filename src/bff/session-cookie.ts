@@ -4,7 +4,7 @@ import { validate } from '../protocol/validate.js'
 import { StoreError } from '../store/contract.js'
 import type { Bff } from './bff.js'
 import { contextOf } from './context.js'
-import { bffErrors, Refusal, storeAway } from './errors.js'
+import { bffErrors, Refusal, storeDown } from './errors.js'
 import { createCookieJar } from './http/cookies.js'
 import { requireOwnPage } from './http/csrf.js'
 import type { PresentSession } from './sessions/sessions.js'
@@ -50,7 +50,7 @@ export function sessionCookie(bff: Bff, options: SessionCookieOptions = {}): Aut
       `sessionCookie: "tenantClaim" names "${tenantClaim}", which the backend does not keep; add it to "claims"`,
     )
   const jar = createCookieJar(settings)
-  const slides = settings.store !== undefined
+  const countsAsUse = settings.store !== undefined
 
   return {
     method: 'session_cookie',
@@ -62,14 +62,14 @@ export function sessionCookie(bff: Bff, options: SessionCookieOptions = {}): Aut
     async verify(request): Promise<AuthenticationResult> {
       try {
         requireOwnPage(request, settings)
-        const present = await sessions.read(request, slides, false)
-        if (!present.record) return refused(new Refusal('session_expired'), present.reason)
-        await requireUser(request, present.record)
-        return { ok: true, principal: principalOf(present, tenantClaim) }
+        const session = await sessions.read(request, countsAsUse, false)
+        if (!session.record) return refused(new Refusal('session_expired'), session.reason)
+        await requireUser(request, session.record)
+        return { ok: true, principal: principalOf(session, tenantClaim) }
       } catch (error) {
         if (error instanceof Refusal) return refused(error)
         if (!(error instanceof StoreError)) throw error
-        return refused(new Refusal('temporarily_unavailable', { description: storeAway }), error.code)
+        return refused(new Refusal('temporarily_unavailable', { description: storeDown }), error.code)
       }
     },
   }

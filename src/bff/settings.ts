@@ -6,7 +6,7 @@ import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
 import { type Now, systemNow } from '../protocol/time.js'
-import { validate as examineShape } from '../protocol/validate.js'
+import { validate } from '../protocol/validate.js'
 import { type Client, validateClient, validatePrivateKey } from '../provider/client/client.js'
 import type { Emit } from './events.js'
 import type { BffOptions } from './options.js'
@@ -65,7 +65,7 @@ const standardClaims =
 
 /** Examines the options once. @throws TypeError that names the option and the remedy */
 export function validateOptions(options: BffOptions): Settings {
-  examineShape('createBff', bffOptions, options)
+  validate('createBff', bffOptions, options)
   const base = url('baseUrl', options.baseUrl)
   if (base.pathname !== '/' || base.search || base.hash)
     misuse('baseUrl', 'must be an origin alone, like https://app.example.com')

@@ -1,7 +1,7 @@
 import type { Answer } from '../client/backend.js'
 import type { StandardClaims } from '../protocol/claims.js'
 import type { Mode, SignedOutReason, TokenResponse } from '../protocol/session.js'
-import type { Redeemed } from '../provider/code-grant.js'
+import type { RedeemedCode } from '../provider/code-grant.js'
 import { createProvider } from '../provider/provider.js'
 import { type ProviderAnswer, refreshOutcome } from '../provider/refresh-outcome.js'
 import type { ProviderSettings } from '../provider/settings.js'
@@ -47,14 +47,14 @@ export function createBackendInPage(settings: BackendInPageSettings) {
     access_token,
     expires_in,
     scope: granted,
-  }: Omit<Redeemed, 'claims' | 'id_token'>): TokenResponse => ({
+  }: Omit<RedeemedCode, 'claims' | 'id_token'>): TokenResponse => ({
     access_token,
     token_type: 'Bearer',
     expires_in: expires_in ?? DEFAULT_LIFETIME,
     scope: granted ?? scope,
   })
 
-  function enter(tokens: Redeemed): TokenResponse {
+  function enter(tokens: RedeemedCode): TokenResponse {
     person = { user: tokens.claims, id_token: tokens.id_token, refresh_token: tokens.refresh_token }
     wasHere.set(true)
     return answerOf(tokens)
@@ -148,9 +148,15 @@ export function createBackendInPage(settings: BackendInPageSettings) {
     throw new BrowserOnlyError('invalid_grant', { reason: token ? 'user_changed' : 'expired' })
   }
 
-  function refusalOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, further: boolean): BrowserOnlyError {
-    const past = { unknown: false, ours: true, refusedBefore: true, oddBefore: 0, stillGood: false, further }
-    const outcome = refreshOutcome(answer, past)
+  function refusalOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, additionalToken: boolean): BrowserOnlyError {
+    const outcome = refreshOutcome(answer, {
+      outcomeUnknown: false,
+      issuedHere: true,
+      refusedBefore: true,
+      unexpectedBefore: 0,
+      tokenStillValid: false,
+      additionalToken,
+    })
     if (outcome.type === 'ended') {
       leave()
       return new BrowserOnlyError('invalid_grant', { reason: outcome.reason })

@@ -7,7 +7,7 @@ export type Proofs = ReturnType<typeof createProofs>
  * no use there; a script in this page can still use it here. @see RFC 9449
  */
 export function createProofs(fetch: typeof globalThis.fetch) {
-  const pair = generateKeyPair('ES256', { extractable: false })
+  const keyPair = generateKeyPair('ES256', { extractable: false })
   /** By origin: what an API last said. */
   const nonces = new Map<string, string>()
 
@@ -15,7 +15,7 @@ export function createProofs(fetch: typeof globalThis.fetch) {
     const request = new Request(input instanceof Request ? input.clone() : input, init)
     const token = request.headers.get('authorization')?.replace(/^Bearer /, '') ?? ''
     const { origin, pathname } = new URL(request.url)
-    const proof = await generateProof(await pair, origin + pathname, request.method, nonces.get(origin), token)
+    const proof = await generateProof(await keyPair, origin + pathname, request.method, nonces.get(origin), token)
     request.headers.set('Authorization', `DPoP ${token}`)
     request.headers.set('DPoP', proof)
     const response = await fetch(request)
@@ -25,7 +25,7 @@ export function createProofs(fetch: typeof globalThis.fetch) {
   }
 
   return {
-    pair: () => pair,
+    keyPair: () => keyPair,
     /** `fetch` with a proof for the token that the request carries. One retry when the API wants a nonce. @see RFC 9449 section 9 */
     async fetch(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
       const response = await send(input, init)

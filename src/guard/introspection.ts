@@ -46,8 +46,8 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
     if (pause > 0) return { ok: false, detail: 'introspection: left alone', retryAfter: pause }
     const outcome = await ask(token)
     if ('answer' in outcome) return { ok: true, answer: outcome.answer }
-    const { what, retryAfter } = outcome.fault
-    const detail = `introspection: ${what}`
+    const { reason, retryAfter } = outcome.fault
+    const detail = `introspection: ${reason}`
     if (retryAfter === undefined) return { ok: false, detail }
     const wait = Math.min(MAX_RETRY_AFTER, retryAfter)
     pauses.set(digest, clock() + wait)

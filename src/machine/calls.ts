@@ -8,7 +8,7 @@ export function createCalls(tokens: TokenCache, dpop: Dpop | undefined, fetch: t
     call.headers.set('Authorization', `${dpop ? 'DPoP' : 'Bearer'} ${token}`)
     if (dpop) call.headers.set('DPoP', await dpop.proof(call.method, call.url, token))
     const response = await fetch(call)
-    const news = dpop?.learn(call.url, response.headers.get('dpop-nonce') ?? undefined)
+    const news = dpop?.rememberNonce(call.url, response.headers.get('dpop-nonce') ?? undefined)
     const wants = response.status === 401 && /use_dpop_nonce/.test(response.headers.get('www-authenticate') ?? '')
     // The proof is made again with its nonce; an API that wants another one every time is not asked for ever. @see RFC 9449 section 9
     if (!news || !wants || asked) return response

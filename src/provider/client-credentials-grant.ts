@@ -1,11 +1,11 @@
 import * as oidc from 'openid-client'
 import type { ProviderConfiguration } from './configuration.js'
 import { ProviderError } from './errors.js'
-import { answerOf } from './openid-client-errors.js'
+import { answerFromError } from './openid-client-errors.js'
 import type { ProviderAnswer } from './refresh-outcome.js'
-import { picked, type RequireUsable } from './token-response.js'
+import { type RequireUsable, tokenMembers } from './token-response.js'
 
-/** A token of the client itself. Never rejects: whatever comes of it is an answer. @see RFC 6749 section 4.4 */
+/** Requests an access token for the client itself. Never rejects: a failure is part of the answer. @see RFC 6749 section 4.4 */
 export async function clientCredentials(
   parameters: URLSearchParams,
   { configuration, proofs }: ProviderConfiguration,
@@ -15,9 +15,9 @@ export async function clientCredentials(
     const config = await configuration()
     const tokens = await oidc.clientCredentialsGrant(config, parameters, await proofs(config))
     requireUsable(tokens)
-    return { type: 'tokens', ...picked(tokens) }
+    return { type: 'tokens', ...tokenMembers(tokens) }
   } catch (error) {
-    if (!(error instanceof ProviderError)) return answerOf(error)
+    if (!(error instanceof ProviderError)) return answerFromError(error)
     if (error.code === 'temporarily_unavailable') return { type: 'unreachable' }
     return { type: 'error', status: 401, error: error.code, json: true }
   }

@@ -2,13 +2,13 @@ import * as oidc from 'openid-client'
 import type { ProviderConfiguration } from './configuration.js'
 import { ProviderError } from './errors.js'
 import type { ProviderFaults } from './faults.js'
-import { acceptIdToken, refusedClaim } from './id-token.js'
+import { refusedClaim, validateIdToken } from './id-token.js'
 import { errorCode } from './openid-client-errors.js'
 import type { ProviderSettings } from './settings.js'
-import { picked, type RequireUsable } from './token-response.js'
+import { type RequireUsable, tokenMembers } from './token-response.js'
 
-/** A redeemed code: what the session is made of. */
-export interface Redeemed {
+/** The tokens and claims that a new session is made of. */
+export interface RedeemedCode {
   access_token: string
   refresh_token?: string
   expires_in?: number
@@ -17,8 +17,8 @@ export interface Redeemed {
   claims: oidc.IDToken
 }
 
-/** What was sealed when the sign-in began, and what came back. */
-export interface Redemption {
+/** The parameters of the authorization request, and of its response. */
+export interface CodeGrantRequest {
   redirect_uri: string
   code: string
   state: string
@@ -30,46 +30,46 @@ export interface Redemption {
   resource: readonly string[]
 }
 
-/** Redeems an authorization code, and checks the ID Token. @throws ProviderError */
+/** Redeems an authorization code and validates the ID Token. @throws ProviderError */
 export async function redeemCode(
-  redemption: Redemption,
+  request: CodeGrantRequest,
   settings: ProviderSettings,
   { configuration, proofs }: ProviderConfiguration,
   faults: ProviderFaults,
   requireUsable: RequireUsable,
-): Promise<Redeemed> {
+): Promise<RedeemedCode> {
   const config = await configuration()
-  const { iss } = redemption
-  const url = new URL(redemption.redirect_uri)
-  url.searchParams.set('code', redemption.code)
-  url.searchParams.set('state', redemption.state)
+  const { iss } = request
+  const url = new URL(request.redirect_uri)
+  url.searchParams.set('code', request.code)
+  url.searchParams.set('state', request.state)
   if (iss !== undefined) url.searchParams.set('iss', iss)
   try {
     const tokens = await oidc.authorizationCodeGrant(
       config,
       url,
       {
-        pkceCodeVerifier: redemption.code_verifier,
-        expectedNonce: redemption.nonce,
-        expectedState: redemption.state,
+        pkceCodeVerifier: request.code_verifier,
+        expectedNonce: request.nonce,
+        expectedState: request.state,
         idTokenExpected: true,
-        ...(redemption.max_age !== undefined && { maxAge: redemption.max_age }),
+        ...(request.max_age !== undefined && { maxAge: request.max_age }),
       },
-      new URLSearchParams(redemption.resource.map((resource) => ['resource', resource])),
+      new URLSearchParams(request.resource.map((resource) => ['resource', resource])),
       await proofs(config),
     )
     requireUsable(tokens)
     const claims = tokens.claims()
     const { id_token = '', access_token } = tokens
     if (!claims) throw new ProviderError('id_token_invalid', { claim: 'missing' })
-    await acceptIdToken({ claims, id_token, access_token, acr_values: redemption.acr_values }, settings)
-    return { ...picked(tokens), id_token, claims }
+    await validateIdToken({ claims, id_token, access_token, acr_values: request.acr_values }, settings)
+    return { ...tokenMembers(tokens), id_token, claims }
   } catch (error) {
-    throw redemptionError(error, settings, faults)
+    throw codeGrantError(error, settings, faults)
   }
 }
 
-function redemptionError(
+function codeGrantError(
   error: unknown,
   { emit }: ProviderSettings,
   { common, unavailable }: ProviderFaults,

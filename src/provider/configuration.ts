@@ -7,94 +7,95 @@ import type { Dpop } from './client/dpop.js'
 import { ProviderError } from './errors.js'
 import type { ProviderSettings } from './settings.js'
 
-/** Seconds after which the metadata document is read again; the old one serves while that fails. */
-const METADATA_AGE = 3600
-/** Seconds until that is tried once more. */
+/** Seconds after which the metadata document is read again. If that fails, the previous document is used. */
+const METADATA_MAX_AGE = 3600
+/** Seconds until the next try after a failure. */
 const METADATA_RETRY = 60
 /**
- * Seconds that keys have to be old before openid-client reads them again for an unknown `kid`. Ours pass for that old at once:
- * what it verifies comes from the provider itself, and a key that was just rotated fails nobody's sign-in.
+ * openid-client reads the keys again for an unknown `kid` only if they are older than this, in seconds. We make them look older.
+ * Otherwise sign-ins would fail for a minute after a key rotation. The tokens come from the provider directly, so nobody else
+ * can cause these requests.
  */
-const JWKS_SETTLED = 60
+const JWKS_MIN_AGE = 60
 
 export type ProviderConfiguration = ReturnType<typeof createProviderConfiguration>
 
-/** The provider's metadata, and openid-client's configuration made from it. Nothing is fetched until something is asked. */
-export function createProviderConfiguration(settings: ProviderSettings, dpop: Pick<Dpop, 'pair'> | undefined) {
+/** The provider’s metadata, and openid-client’s configuration made from it. Creating it makes no request. */
+export function createProviderConfiguration(settings: ProviderSettings, dpop: Pick<Dpop, 'keyPair'> | undefined) {
   const { issuer, client_id, credential, timeout, emit, now } = settings
   const clock = monotonicClock(now)
-  let found: { metadata: oidc.ServerMetadata; readAt: number } | undefined
+  let latest: { metadata: oidc.ServerMetadata; readAt: number } | undefined
   let reading: Promise<oidc.ServerMetadata> | undefined
-  let current: { config: oidc.Configuration; skew: number; metadata: oidc.ServerMetadata } | undefined
+  let built: { config: oidc.Configuration; skew: number; metadata: oidc.ServerMetadata } | undefined
 
-  /** Asked for again where it may have been rotated; good for a moment, so that asking does not delay a request. */
+  /** A dynamic secret is read again, because it may have been rotated. It is cached briefly, so that it delays no request. */
   const secret = createFreshSecretCache(() => resolveSecret(credential), {
     dynamic: isDynamic([credential]),
     onFailure: () => emit({ type: 'operator_error', detail: 'The client’s secret or key cannot be read again' }),
   })
 
   const authenticate = clientAuthentication(settings, secret)
-  const execute = isLoopback(new URL(issuer)) ? [oidc.allowInsecureRequests] : []
+  const insecureOptions = isLoopback(new URL(issuer)) ? [oidc.allowInsecureRequests] : []
   const fetch: oidc.CustomFetch = (url, options) => settings.fetch(url, options as RequestInit)
 
-  async function read(): Promise<oidc.ServerMetadata> {
+  async function readMetadata(): Promise<oidc.ServerMetadata> {
     try {
-      const options = { execute, timeout, [oidc.customFetch]: fetch }
+      const options = { execute: insecureOptions, timeout, [oidc.customFetch]: fetch }
       const config = await oidc.discovery(new URL(issuer), client_id, undefined, authenticate, options)
       const metadata = config.serverMetadata()
       // openid-client compares parsed URLs; an issuer is compared as a string (OpenID Connect Discovery 1.0 section 4.3).
-      if (metadata.issuer !== issuer) throw mismatch()
+      if (metadata.issuer !== issuer) throw issuerMismatch()
       requireTls(metadata)
-      found = { metadata, readAt: clock() }
+      latest = { metadata, readAt: clock() }
       return metadata
     } catch (error) {
-      if ((error as { code?: string }).code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') throw mismatch()
+      if ((error as { code?: string }).code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') throw issuerMismatch()
       if (error instanceof ProviderError) throw error
       emit({ type: 'provider_unavailable', detail: 'metadata' })
       throw new ProviderError('temporarily_unavailable', { cause: error })
     }
   }
 
-  /** Codes, tokens and keys travel to these addresses. @see RFC 9700 section 2.6, OpenID Connect Discovery 1.0 section 3 */
+  /** Codes, tokens and client credentials are sent to these URLs. @see RFC 9700 section 2.6, OpenID Connect Discovery 1.0 section 3 */
   function requireTls(metadata: oidc.ServerMetadata): void {
     for (const [name, value] of Object.entries(metadata)) {
       if (!/_endpoint$|^jwks_uri$/.test(name) || typeof value !== 'string') continue
       const url = URL.canParse(value) ? new URL(value) : undefined
-      if (url?.protocol === 'https:' || (url && execute.length && isLoopback(url))) continue
-      const detail = `The metadata document's "${name}" is no https address`
+      if (url?.protocol === 'https:' || (url && insecureOptions.length && isLoopback(url))) continue
+      const detail = `The metadata document's "${name}" is not an https: URL`
       emit({ type: 'operator_error', detail })
       throw new ProviderError('operator_error', { description: detail })
     }
   }
 
-  function mismatch() {
+  function issuerMismatch() {
     emit({ type: 'operator_error', detail: 'The metadata document names another issuer than "issuer"' })
     return new ProviderError('issuer_mismatch', {
       description: 'The provider\'s metadata document names another issuer than the backend\'s option "issuer".',
     })
   }
 
-  /** The metadata document, checked to be the issuer's. A failure is not remembered. */
+  /** The metadata document of the issuer. A failure is not cached. */
   async function metadata(): Promise<oidc.ServerMetadata> {
-    if (found && clock() - found.readAt < METADATA_AGE) return found.metadata
-    reading ??= read().finally(() => {
+    if (latest && clock() - latest.readAt < METADATA_MAX_AGE) return latest.metadata
+    reading ??= readMetadata().finally(() => {
       reading = undefined
     })
-    const old = found
-    if (!old) return reading
+    const previous = latest
+    if (!previous) return reading
     return reading.catch(() => {
-      old.readAt = clock() - METADATA_AGE + METADATA_RETRY
-      return old.metadata
+      previous.readAt = clock() - METADATA_MAX_AGE + METADATA_RETRY
+      return previous.metadata
     })
   }
 
-  /** openid-client's clock is the system's plus a skew fixed at construction: a moved clock makes a new configuration. */
+  /** openid-client takes a clock skew at construction only. A different skew needs a new configuration. */
   async function configuration(): Promise<oidc.Configuration> {
     const server = await metadata()
     const skew = Math.round(now() - Date.now() / 1000)
-    const keys = current?.metadata === server ? oidc.getJwksCache(current.config) : undefined
-    const young = keys && Date.now() / 1000 - keys.uat < JWKS_SETTLED
-    if (current?.skew === skew && current.metadata === server && !young) return current.config
+    const keys = built?.metadata === server ? oidc.getJwksCache(built.config) : undefined
+    const recent = keys && Date.now() / 1000 - keys.uat < JWKS_MIN_AGE
+    if (built?.skew === skew && built.metadata === server && !recent) return built.config
     const algs = server.id_token_signing_alg_values_supported ?? ['RS256']
     const { userinfo_signed_response_alg: userinfoAlg } = settings
     const allowed = algs.filter((alg) => settings.idTokenAlgs.includes(alg))
@@ -113,12 +114,12 @@ export function createProviderConfiguration(settings: ProviderSettings, dpop: Pi
       },
       authenticate,
     )
-    for (const step of execute) step(config)
+    for (const step of insecureOptions) step(config)
     oidc.enableNonRepudiationChecks(config)
     config.timeout = timeout
     config[oidc.customFetch] = fetch
-    if (keys) oidc.setJwksCache(config, young ? { ...keys, uat: keys.uat - JWKS_SETTLED } : keys)
-    current = { config, skew, metadata: server }
+    if (keys) oidc.setJwksCache(config, recent ? { ...keys, uat: keys.uat - JWKS_MIN_AGE } : keys)
+    built = { config, skew, metadata: server }
     return config
   }
 
@@ -126,11 +127,11 @@ export function createProviderConfiguration(settings: ProviderSettings, dpop: Pi
     metadata,
     configuration,
     secret,
-    /** The handle for proofs, where tokens are bound to a key of ours. @see RFC 9449 section 5 */
+    /** openid-client’s options for DPoP; empty for bearer tokens. @see RFC 9449 section 5 */
     async proofs(config: oidc.Configuration): Promise<oidc.DPoPOptions> {
-      return dpop ? { DPoP: oidc.getDPoPHandle(config, await dpop.pair()) } : {}
+      return dpop ? { DPoP: oidc.getDPoPHandle(config, await dpop.keyPair()) } : {}
     },
-    /** The metadata, if it has been read already. */
-    known: () => found?.metadata,
+    /** The metadata; `undefined` before it was read. */
+    known: () => latest?.metadata,
   }
 }

@@ -1,12 +1,12 @@
 import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
 
-/** What can be wrong between a client and its provider, code → message. RFC 6749's words where it has one. */
+/** Code → message. The codes are those of RFC 6749 where it has one. */
 export const providerErrors = {
   temporarily_unavailable: 'The provider cannot be reached.',
-  operator_error: 'The provider refuses this client, or what it answers cannot be used.',
+  operator_error: 'The provider refuses this client, or its response cannot be used.',
   issuer_mismatch: 'The response does not come from the configured issuer.',
   id_token_invalid: 'The ID Token was refused.',
-  subject_mismatch: 'UserInfo is for another subject than the ID Token.',
+  subject_mismatch: 'The UserInfo response and the ID Token are for different subjects.',
   invalid_grant: 'The provider refused the code.',
   invalid_request: 'The provider refused the request.',
   invalid_scope: 'The provider refused the scope.',
@@ -16,13 +16,13 @@ export const providerErrors = {
 export type ProviderErrorCode = keyof typeof providerErrors
 
 export interface ProviderErrorDetails extends SallyportErrorOptions {
-  /** What is wrong in this case, where the code alone does not say. */
+  /** Replaces the default message. */
   description?: string
-  /** The claim at fault. */
+  /** The claim that was refused. */
   claim?: string
 }
 
-/** A fault of the provider, of its answer, or of how this client is registered there. */
+/** The provider is down, its response is invalid, or this client is registered wrongly. */
 export class ProviderError extends SallyportError<ProviderErrorCode> {
   readonly details: ProviderErrorDetails
 

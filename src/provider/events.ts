@@ -1,7 +1,7 @@
-/** What an operator may want to know of a provider. No token, code or key is in one. */
+/** What an operator should know about a provider. Events contain no token, code or key. */
 export type ProviderEvent =
   | { type: 'id_token_refused'; claim: string }
   | { type: 'userinfo_failed' }
   | { type: 'provider_unavailable'; detail: string }
-  /** The provider refuses this client, or its metadata: somebody has to look at the configuration. */
+  /** The provider refuses this client, or its metadata is wrong. Check the configuration. */
   | { type: 'operator_error'; detail: string }

@@ -1,10 +1,10 @@
 import { ProviderError } from './errors.js'
-import { answerOf, errorCode } from './openid-client-errors.js'
+import { answerFromError, errorCode } from './openid-client-errors.js'
 import type { ProviderSettings } from './settings.js'
 
 export type ProviderFaults = ReturnType<typeof createProviderFaults>
 
-/** What a failed request says of the client or of the time, whatever was asked; the operator is told. */
+/** Errors that any request to the provider can have: it is down, or it refuses this client. Each one emits an event. */
 export function createProviderFaults({ emit }: Pick<ProviderSettings, 'emit'>) {
   function unavailable(endpoint: string): ProviderError {
     emit({ type: 'provider_unavailable', detail: endpoint })
@@ -14,16 +14,16 @@ export function createProviderFaults({ emit }: Pick<ProviderSettings, 'emit'>) {
   return {
     unavailable,
 
-    /** `undefined` if the error is about the request. */
+    /** `undefined` if the error is about this request only. */
     common(thrown: unknown, endpoint: string): ProviderError | undefined {
-      const answer = answerOf(thrown)
+      const answer = answerFromError(thrown)
       if (answer.type !== 'error' || !answer.json) return undefined
       const { status, error } = answer
-      // openid-client reads no body beside a challenge, which a 401 of RFC 6749 section 5.2 has to have.
+      // openid-client does not read the body of a 401 with a challenge. RFC 6749 section 5.2 requires that challenge.
       if (status === 401 || error === 'invalid_client' || error === 'unauthorized_client') {
         emit({
           type: 'operator_error',
-          detail: `The ${endpoint} endpoint answers ${error === undefined ? status : errorCode(error)}`,
+          detail: `The ${endpoint} endpoint responds ${error === undefined ? status : errorCode(error)}`,
         })
         return new ProviderError('operator_error')
       }

@@ -2,10 +2,10 @@ import { decodeBase64url, encodeBase64url } from '../protocol/base64url.js'
 import { ProviderError } from './errors.js'
 import type { ProviderSettings } from './settings.js'
 
-/** Seconds: an ID Token that was issued longer ago than this was not made for the code that has just been redeemed. */
-const ANCIENT = 600
+/** Seconds. An older ID Token was not issued for the code that was just redeemed. */
+const MAX_AGE = 600
 
-interface Candidate {
+interface IdTokenToCheck {
   claims: {
     iat: number
     aud: string | string[]
@@ -20,15 +20,15 @@ interface Candidate {
 }
 
 /**
- * The checks that openid-client leaves to its user, on top of its own (signature, `iss`, `aud`, `exp`, `nonce`,
- * `auth_time` against `max_age`): the type, the algorithm against the configured list, `azp` beside a single `aud`, an `iat` of the
- * future or of long ago, a requested `acr`, and `at_hash` where there is one.
+ * The checks that openid-client does not make: `typ`, `alg` on the configured list, `azp`, an `iat` that is in the future or too
+ * old, a requested `acr`, and `at_hash` if present. openid-client has checked the signature, `iss`, `aud`, `exp`, `nonce`, and
+ * `auth_time` against `max_age`.
  *
  * @throws ProviderError `id_token_invalid` with the claim
  * @see OpenID Connect Core 1.0 sections 3.1.3.7 and 3.1.3.8
  */
-export async function acceptIdToken(
-  { claims, id_token, access_token, acr_values }: Candidate,
+export async function validateIdToken(
+  { claims, id_token, access_token, acr_values }: IdTokenToCheck,
   settings: Pick<ProviderSettings, 'client_id' | 'idTokenAlgs' | 'clockTolerance' | 'now' | 'emit'>,
 ): Promise<void> {
   const { client_id, idTokenAlgs, clockTolerance, now, emit } = settings
@@ -37,16 +37,16 @@ export async function acceptIdToken(
     throw new ProviderError('id_token_invalid', { claim, description: `The ID Token was refused: ${claim}` })
   }
   const { alg, typ } = headerOf(id_token)
-  if (isOfAnotherKind(typ)) refuse('typ')
+  if (hasOtherType(typ)) refuse('typ')
   if (!idTokenAlgs.includes(alg)) refuse('alg')
   if (claims.azp !== undefined && claims.azp !== client_id) refuse('azp')
   if (Array.isArray(claims.aud) && claims.aud.length > 1 && claims.azp === undefined) refuse('azp')
-  if (claims.iat > now() + clockTolerance || claims.iat < now() - ANCIENT) refuse('iat')
-  if (acr_values !== undefined && !acr_values.split(' ').some((wanted) => wanted === claims.acr)) refuse('acr')
+  if (claims.iat > now() + clockTolerance || claims.iat < now() - MAX_AGE) refuse('iat')
+  if (acr_values !== undefined && !acr_values.split(' ').some((requested) => requested === claims.acr)) refuse('acr')
   if (claims.at_hash !== undefined && claims.at_hash !== (await halfHash(access_token, alg))) refuse('at_hash')
 }
 
-/** Of a token whose signature has been verified: it is there, and JSON. */
+/** The header of a token whose signature has been verified, so it is known to be JSON. */
 function headerOf(id_token: string): { alg: string; typ?: unknown } {
   const bytes = decodeBase64url(id_token.slice(0, id_token.indexOf('.')))
   const header = (bytes ? JSON.parse(new TextDecoder().decode(bytes)) : {}) as { alg?: unknown; typ?: unknown }
@@ -54,22 +54,22 @@ function headerOf(id_token: string): { alg: string; typ?: unknown } {
 }
 
 /**
- * Whether a header's `typ` says that a token is none of those that have no type of their own. One key signs them all: a logout
- * token with a nonce in it would otherwise sign somebody in. No such type is registered for ID Tokens. @see RFC 8725 section 3.11
+ * Whether `typ` is anything but `JWT`. The same key signs ID Tokens and logout tokens: without this check, a logout token with
+ * a `nonce` could be used to sign in. No other type is registered for ID Tokens. @see RFC 8725 section 3.11
  */
-const isOfAnotherKind = (typ: unknown): boolean => typ !== undefined && !/^(application\/)?jwt$/i.test(`${typ}`)
+const hasOtherType = (typ: unknown): boolean => typ !== undefined && !/^(application\/)?jwt$/i.test(`${typ}`)
 
-/** Whether what came as an ID Token, and has a good signature, is one by its `typ`. */
-export const isIdToken = (id_token: string): boolean => !isOfAnotherKind(headerOf(id_token).typ)
+/** Whether a token with a valid signature is an ID Token by its `typ`. */
+export const isIdToken = (id_token: string): boolean => !hasOtherType(headerOf(id_token).typ)
 
-/** The left half of the hash that belongs to the signature's algorithm. Ed25519 hashes with SHA-512. */
+/** The left half of the hash, for `at_hash`. The hash function is that of `alg`; Ed25519 uses SHA-512. */
 async function halfHash(access_token: string, alg: string): Promise<string> {
   const bits = /(256|384|512)$/.exec(alg)?.[1] ?? '512'
   const digest = new Uint8Array(await crypto.subtle.digest(`SHA-${bits}`, new TextEncoder().encode(access_token)))
   return encodeBase64url(digest.subarray(0, digest.length / 2))
 }
 
-/** The claim or header parameter that openid-client refused; `undefined` if it was something else that failed. */
+/** The claim or header parameter that openid-client refused; `undefined` for any other error. */
 export function refusedClaim(error: unknown): string | undefined {
   const { code, cause } = error as { code?: string; cause?: { message?: string; cause?: { claim?: unknown } } }
   const message = cause?.message ?? ''

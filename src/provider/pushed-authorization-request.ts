@@ -7,10 +7,11 @@ import { errorCode } from './openid-client-errors.js'
 const ENDPOINT = 'pushed authorization request'
 
 /**
- * Where to send the person. Pushed first where the provider offers that: the request is then neither seen nor
- * changed on its way, and a provider that is down is noticed before anybody is sent there. @see RFC 9126
+ * The URL of the authorization request. If the provider supports PAR, the request is pushed first: then the browser neither
+ * sees nor changes its parameters, and nobody is redirected to a provider that is down.
  *
  * @throws ProviderError
+ * @see RFC 9126
  */
 export async function authorizationUrl(
   parameters: URLSearchParams,
@@ -32,7 +33,7 @@ function pushError(error: unknown, { common, unavailable }: ProviderFaults): Pro
   if (fault) return fault
   if (!(error instanceof oidc.ResponseBodyError)) return unavailable(ENDPOINT)
   const code = error.error === 'invalid_scope' || error.error === 'invalid_target' ? error.error : 'invalid_request'
-  // RFC 9126 has no word of its own for it, and it is the mistake that most begin with.
+  // RFC 9126 has no error code for it, and it is the most common mistake at first.
   const unregistered = /redirect_uri/.test(`${error.error} ${error.error_description}`)
   const what = unregistered ? 'redirect_uri is not registered, character for character' : errorCode(error.error)
   return new ProviderError(code, { description: `The provider refused the request: ${what}` })

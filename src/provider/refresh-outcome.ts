@@ -1,52 +1,52 @@
 import type { SignedOutReason } from '../protocol/session.js'
 
-/** What came of a refresh at the provider, without judgement. */
+/** The result of a token request. */
 export type ProviderAnswer =
   | {
       type: 'tokens'
       access_token: string
       refresh_token?: string
-      /** Seconds; absent where the provider does not say. */
+      /** Seconds; absent if the provider does not say. */
       expires_in?: number
       scope?: string
       id_token?: string
-      /** Of the ID Token, where one came. */
+      /** `sub` of the ID Token, if there is one. */
       sub?: string
     }
-  /** The provider spoke. `json` tells an OAuth answer from a page of something in between. */
+  /** An error response. `json` is `false` for a page of a gateway or firewall. */
   | { type: 'error'; status: number; error?: string; json: boolean; retryAfter?: number }
-  /** It certainly did not get the request: connection refused, no such host. */
+  /** The provider did not get the request: connection refused, host not found. */
   | { type: 'unreachable' }
-  /** It may have got it, and spent the refresh token: reset, timeout, or an answer that cannot be read (`answered`). */
+  /** The provider may have used up the refresh token: connection reset, timeout, or an unreadable response (`answered`). */
   | { type: 'unknown'; answered?: true }
 
-/** What the session's past adds to an error answer. */
-export interface RefreshPast {
+/** What happened to this session before. It decides what an error response means. */
+export interface RefreshHistory {
   /** An earlier attempt with this refresh token had an unknown outcome. */
-  unknown: boolean
-  /** This process got this refresh token itself; another one may otherwise have spent it since the cookie was made. */
-  ours: boolean
-  /** `invalid_grant` was answered before to this same refresh token, and the browser came back with it. */
+  outcomeUnknown: boolean
+  /** This refresh token is surely the newest. With a sealed cookie, another process may have used it already. */
+  issuedHere: boolean
+  /** The provider answered `invalid_grant` to this refresh token before. */
   refusedBefore: boolean
-  /** Answers of this kind before, to this same refresh token. */
-  oddBefore: number
-  /** An access token of this session is still good. */
-  stillGood: boolean
-  /** What was asked for is not the session's own token: the answer is about that API, and never ends the session. */
-  further: boolean
+  /** How many unexpected responses there were to this refresh token before. */
+  unexpectedBefore: number
+  /** The current access token has not expired. */
+  tokenStillValid: boolean
+  /** The request was not for the session's default token: an error is about that API and never ends the session. */
+  additionalToken: boolean
 }
 
 export type RefreshOutcome =
   | {
-      type: 'not_now'
+      type: 'unavailable'
       error: 'temporarily_unavailable' | 'operator_error' | 'refresh_race'
-      outcome: 'refused' | 'not_now' | 'unknown'
+      outcome: 'refused' | 'unavailable' | 'unknown'
     }
   | { type: 'refused'; error: 'invalid_scope' | 'invalid_target' | 'interaction_required' }
   | { type: 'ended'; reason: SignedOutReason }
 
-/** What a provider says that wants to see the person first. @see OpenID Connect Core 1.0 section 3.1.2.6 */
-export const wantsThePerson: ReadonlySet<unknown> = new Set([
+/** Errors that mean: the person must interact with the provider. @see OpenID Connect Core 1.0 section 3.1.2.6 */
+export const interactionErrors: ReadonlySet<unknown> = new Set([
   'interaction_required',
   'consent_required',
   'login_required',
@@ -54,8 +54,7 @@ export const wantsThePerson: ReadonlySet<unknown> = new Set([
 ])
 
 /**
- * Whether an answer says that the provider itself is out of order, whoever asked. What it answers to one person, however
- * odd, is about that person's question.
+ * Whether the provider is down for everybody. Any other error response, however unexpected, may concern one person only.
  */
 export const isOutage = (answer: ProviderAnswer): boolean =>
   answer.type === 'unreachable' ||
@@ -63,36 +62,39 @@ export const isOutage = (answer: ProviderAnswer): boolean =>
   (answer.type === 'error' && answer.status >= 500)
 
 /**
- * Judges an answer that brought no tokens. An outage is never a sign-out: only the provider's own `invalid_grant` ends a
- * session, or, after a second try, an answer to this refresh token that is no answer of OAuth's.
+ * Decides what a failed refresh means for the session. An outage never ends it. Only two things do: `invalid_grant`, or a second
+ * unexpected response to the same refresh token.
  *
  * @see RFC 6749 section 5.2
  */
-export function refreshOutcome(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, past: RefreshPast): RefreshOutcome {
-  const notNow = (outcome: 'not_now' | 'unknown'): RefreshOutcome => ({
-    type: 'not_now',
+export function refreshOutcome(
+  answer: Exclude<ProviderAnswer, { type: 'tokens' }>,
+  history: RefreshHistory,
+): RefreshOutcome {
+  const unavailable = (outcome: 'unavailable' | 'unknown'): RefreshOutcome => ({
+    type: 'unavailable',
     error: 'temporarily_unavailable',
     outcome,
   })
-  if (answer.type === 'unreachable') return notNow('not_now')
-  if (answer.type === 'unknown') return notNow('unknown')
+  if (answer.type === 'unreachable') return unavailable('unavailable')
+  if (answer.type === 'unknown') return unavailable('unknown')
   const { status, error, json } = answer
-  // "Later", or somebody in the way (a firewall's page): it has not been processed.
-  if (status === 425 || status === 429 || status === 503 || (status === 403 && !json)) return notNow('not_now')
-  // A gateway that gave up, a server that broke: how far it had got is not known.
-  if (status === 408 || status >= 500) return notNow('unknown')
-  if (past.further && wantsThePerson.has(error)) return { type: 'refused', error: 'interaction_required' }
+  // "Try later", or the page of a firewall: the request was not processed.
+  if (status === 425 || status === 429 || status === 503 || (status === 403 && !json)) return unavailable('unavailable')
+  // A gateway timed out, or the server failed: the refresh token may be used up.
+  if (status === 408 || status >= 500) return unavailable('unknown')
+  if (history.additionalToken && interactionErrors.has(error)) return { type: 'refused', error: 'interaction_required' }
   if (status === 401 || error === 'invalid_client' || error === 'unauthorized_client')
-    return { type: 'not_now', error: 'operator_error', outcome: 'refused' }
+    return { type: 'unavailable', error: 'operator_error', outcome: 'refused' }
   if (error === 'invalid_scope' || error === 'invalid_target') return { type: 'refused', error }
   if (error === 'invalid_grant') {
-    if (past.unknown) return { type: 'ended', reason: 'refresh_lost' }
-    if (past.ours || past.refusedBefore) return { type: 'ended', reason: 'revoked' }
-    return { type: 'not_now', error: 'refresh_race', outcome: 'refused' }
+    if (history.outcomeUnknown) return { type: 'ended', reason: 'refresh_lost' }
+    if (history.issuedHere || history.refusedBefore) return { type: 'ended', reason: 'revoked' }
+    return { type: 'unavailable', error: 'refresh_race', outcome: 'refused' }
   }
-  // A policy about one API, said in whatever words.
-  if (past.further && json && error !== undefined) return { type: 'refused', error: 'invalid_target' }
-  if (past.further || past.oddBefore === 0 || past.stillGood)
-    return { type: 'not_now', error: 'temporarily_unavailable', outcome: 'refused' }
+  // A policy of the provider about this API.
+  if (history.additionalToken && json && error !== undefined) return { type: 'refused', error: 'invalid_target' }
+  if (history.additionalToken || history.unexpectedBefore === 0 || history.tokenStillValid)
+    return { type: 'unavailable', error: 'temporarily_unavailable', outcome: 'refused' }
   return { type: 'ended', reason: 'refresh_rejected' }
 }

@@ -2,7 +2,7 @@ import { ProviderError } from './errors.js'
 import { errorCode } from './openid-client-errors.js'
 import type { ProviderSettings } from './settings.js'
 
-/** What the provider says, as far as it has been read. */
+/** A token response, before its members are checked. */
 interface TokenResponse {
   readonly access_token: string
   readonly refresh_token?: string
@@ -11,44 +11,44 @@ interface TokenResponse {
   readonly [member: string]: unknown
 }
 
-/** Characters of a token at most. What goes to an API is a header, and servers take 16 kB of those. */
-const LONGEST = 16_384
-/** Characters of an ID Token at most: it is kept, and goes to no API. */
-const LONGEST_ID_TOKEN = 65_536
-const LONGEST_SCOPE = 8192
-/** Seconds; a year. Nobody's access token is good for longer, and a number without an end is no time. */
-const LONGEST_LIFE = 31_536_000
+/** Characters. A token is sent in a header, and servers accept about 16 kB of headers. */
+const MAX_TOKEN_LENGTH = 16_384
+/** Characters. An ID Token is stored, and sent to no API. */
+const MAX_ID_TOKEN_LENGTH = 65_536
+const MAX_SCOPE_LENGTH = 8192
+/** Seconds: one year. A larger `expires_in` is shortened, so that times stay finite. */
+const MAX_EXPIRES_IN = 31_536_000
 
 const token = /^[\x21-\x7e]+$/
 /** @see RFC 6749 appendix A.17 */
 const text = /^[\x20-\x7e]+$/
 const scopes = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
 
-/** Member → what its value must be like, and its length at most. */
+/** Member → its pattern and its maximum length. */
 const members = {
-  access_token: [token, LONGEST],
-  refresh_token: [text, LONGEST],
-  id_token: [token, LONGEST_ID_TOKEN],
-  scope: [scopes, LONGEST_SCOPE],
+  access_token: [token, MAX_TOKEN_LENGTH],
+  refresh_token: [text, MAX_TOKEN_LENGTH],
+  id_token: [token, MAX_ID_TOKEN_LENGTH],
+  scope: [scopes, MAX_SCOPE_LENGTH],
 } as const
 
 /**
- * The member of a token answer that cannot be kept: it has a character that no header or scope can have (a line break in a
- * token would end a header), or is longer than anything can use. Looked at before anything is stored. @see RFC 6750 section 2.1
+ * The first member that is too long, or has a character that is not allowed in a header or a scope. A line break in a token
+ * would end a header. Checked before anything is stored. @see RFC 6750 section 2.1
  */
-const unfitMember = (answer: TokenResponse): string | undefined =>
-  Object.entries(members).find(([name, [pattern, longest]]) => {
+const invalidMember = (answer: TokenResponse): string | undefined =>
+  Object.entries(members).find(([name, [pattern, maxLength]]) => {
     const value = answer[name]
-    return value !== undefined && (typeof value !== 'string' || value.length > longest || !pattern.test(value))
+    return value !== undefined && (typeof value !== 'string' || value.length > maxLength || !pattern.test(value))
   })?.[0]
 
-/** What is kept of a token answer: a lifetime is a number of seconds of at most a year, or was not said. */
-export function picked({ access_token, refresh_token, expires_in, scope }: TokenResponse) {
-  const said = typeof expires_in === 'number' && expires_in >= 0
+/** The members that are stored. An `expires_in` that is no number, or is negative, is dropped. */
+export function tokenMembers({ access_token, refresh_token, expires_in, scope }: TokenResponse) {
+  const known = typeof expires_in === 'number' && expires_in >= 0
   return {
     access_token,
     ...(refresh_token !== undefined && { refresh_token }),
-    ...(said && { expires_in: Math.min(LONGEST_LIFE, expires_in) }),
+    ...(known && { expires_in: Math.min(MAX_EXPIRES_IN, expires_in) }),
     ...(scope !== undefined && { scope }),
   }
 }
@@ -57,14 +57,15 @@ export function picked({ access_token, refresh_token, expires_in, scope }: Token
 export type RequireUsable = (tokens: TokenResponse & { token_type: string }) => void
 
 /**
- * Nothing of an answer that cannot be used is kept. A page cannot use a token that is bound to a key of ours, and one that
- * should be bound is not taken unbound. @see RFC 10017 section 6.2.4.3.2, RFC 9449 section 5
+ * Refuses a token response that cannot be used: an invalid member, or the wrong `token_type`. A page cannot use a token that is
+ * bound to a key of the backend, and a token that should be bound must not be a bearer token.
+ * @see RFC 10017 section 6.2.4.3.2, RFC 9449 section 5
  */
-export function usableBy({ emit }: ProviderSettings, required: 'DPoP' | 'Bearer'): RequireUsable {
+export function createUsableCheck({ emit }: ProviderSettings, required: 'DPoP' | 'Bearer'): RequireUsable {
   return (tokens) => {
-    const unfit = unfitMember(tokens)
-    if (unfit !== undefined) {
-      emit({ type: 'operator_error', detail: `The provider answers with a value of ${unfit} that cannot be used` })
+    const invalid = invalidMember(tokens)
+    if (invalid !== undefined) {
+      emit({ type: 'operator_error', detail: `The provider responds with a value of ${invalid} that cannot be used` })
       throw new ProviderError('operator_error', { description: 'The provider issues tokens that cannot be used here.' })
     }
     const { token_type } = tokens

@@ -3,10 +3,10 @@ import type { ProviderConfiguration } from './configuration.js'
 import { ProviderError } from './errors.js'
 import type { ProviderSettings } from './settings.js'
 
-/** Characters of JSON. A picture belongs at an address, not in every session. */
-const LONGEST = 65_536
+/** Characters of JSON. A picture should be a URL, not data in every session. */
+const MAX_LENGTH = 65_536
 
-/** UserInfo of the subject; `undefined` when it cannot be had, or is longer than any person's. @throws ProviderError `subject_mismatch` */
+/** The UserInfo response; `undefined` if the request failed or the response is too long. @throws ProviderError `subject_mismatch` */
 export async function userinfo(
   access_token: string,
   sub: string,
@@ -17,7 +17,7 @@ export async function userinfo(
   try {
     const config = await configuration()
     const response = await oidc.fetchUserInfo(config, access_token, sub, await proofs(config))
-    if (JSON.stringify(response).length <= LONGEST) return response
+    if (JSON.stringify(response).length <= MAX_LENGTH) return response
   } catch (error) {
     if ((error as { code?: string }).code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED')
       throw new ProviderError('subject_mismatch')

@@ -2,14 +2,14 @@ import { createRemoteJWKSet, customFetch, errors, type JWTVerifyResult, jwtVerif
 import { ProviderError } from './errors.js'
 import type { Provider } from './provider.js'
 
-/** Milliseconds for which the provider's keys are used without asking again; an unknown `kid` asks, twice a minute at most. */
-const KEYS_AGE = 3_600_000
+/** Milliseconds that the provider’s keys are cached. An unknown `kid` reads them again, twice a minute at most. */
+const JWKS_MAX_AGE = 3_600_000
 
 /**
- * Verifies what a provider signs for this client beside ID Tokens: signature by its published keys, `alg` on the
- * configured list, `iss`, `aud`, and `exp` and what else is required.
+ * Verifies JWTs of a provider that are not ID Tokens: signature, `alg` on the configured list, `iss`, `aud`, `exp`, and that the
+ * required claims are present.
  *
- * @throws ProviderError `temporarily_unavailable` while the keys cannot be had; else what `refused` makes of the claim at fault
+ * @throws ProviderError `temporarily_unavailable` if the keys cannot be read; otherwise the error that `refused` returns for a claim
  */
 export function createProviderJwt(provider: Provider, refused: (claim: string) => Error) {
   const { issuer, client_id, idTokenAlgs, clockTolerance, now, timeout, fetch } = provider.settings
@@ -19,7 +19,7 @@ export function createProviderJwt(provider: Provider, refused: (claim: string) =
     const { jwks_uri = '' } = await provider.metadata()
     if (!URL.canParse(jwks_uri)) throw new ProviderError('temporarily_unavailable')
     if (keys?.uri !== jwks_uri) {
-      const options = { timeoutDuration: timeout * 1000, cacheMaxAge: KEYS_AGE, [customFetch]: fetch }
+      const options = { timeoutDuration: timeout * 1000, cacheMaxAge: JWKS_MAX_AGE, [customFetch]: fetch }
       keys = { uri: jwks_uri, set: createRemoteJWKSet(new URL(jwks_uri), options) }
     }
     return keys.set
@@ -41,7 +41,7 @@ export function createProviderJwt(provider: Provider, refused: (claim: string) =
   }
 }
 
-/** What is wrong with a token; `undefined` for keys that cannot be had, which is no fault of the token. */
+/** The claim or part that is invalid; `undefined` if the keys could not be read. */
 function faultOf(error: unknown): string | undefined {
   if (error instanceof errors.JWTExpired) return 'exp'
   if (error instanceof errors.JWTClaimValidationFailed) return error.claim

@@ -228,8 +228,8 @@ for (const [name, { values, told, open }] of Object.entries(secrets))
 it('a token goes with the DPoP key that it was bound to, as long as that is known', async () => {
   let time = 1_790_000_000
   let at = 0
-  const { pair, proof } = createDpop(async () => jwks[at] as string, { now: () => time })
-  await pair()
+  const { keyPair, proof } = createDpop(async () => jwks[at] as string, { now: () => time })
+  await keyPair()
   const bound = `x.${btoa(JSON.stringify({ cnf: { jkt: await thumbprintOf(jwks[0]) } }))}.x`
   at = 1
   time += 301

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { type ProviderAnswer, type RefreshPast, refreshOutcome } from '../../src/provider/refresh-outcome.js'
+import { type ProviderAnswer, type RefreshHistory, refreshOutcome } from '../../src/provider/refresh-outcome.js'
 
 type Failure = Exclude<ProviderAnswer, { type: 'tokens' }>
-const past: RefreshPast = {
-  unknown: false,
-  ours: true,
+const past: RefreshHistory = {
+  outcomeUnknown: false,
+  issuedHere: true,
   refusedBefore: false,
-  oddBefore: 0,
-  stillGood: false,
-  further: false,
+  unexpectedBefore: 0,
+  tokenStillValid: false,
+  additionalToken: false,
 }
 const error = (status: number, code?: string, json = true): Failure => ({
   type: 'error',
@@ -29,7 +29,7 @@ describe('judging a provider that gave no tokens', () => {
     ['503 with an OAuth body', error(503, 'temporarily_unavailable')],
     ['a firewall’s 403', error(403, undefined, false)],
   ])('keeps the session through %s', (_name, answer) => {
-    expect(refreshOutcome(answer, past)).toMatchObject({ type: 'not_now', error: 'temporarily_unavailable' })
+    expect(refreshOutcome(answer, past)).toMatchObject({ type: 'unavailable', error: 'temporarily_unavailable' })
   })
 
   it.each([
@@ -37,7 +37,7 @@ describe('judging a provider that gave no tokens', () => {
     ['400 invalid_client', error(400, 'invalid_client')],
     ['400 unauthorized_client', error(400, 'unauthorized_client')],
   ])('calls the operator on %s and keeps the session', (_name, answer) => {
-    expect(refreshOutcome(answer, past)).toMatchObject({ type: 'not_now', error: 'operator_error' })
+    expect(refreshOutcome(answer, past)).toMatchObject({ type: 'unavailable', error: 'operator_error' })
   })
 
   it('ends the session as revoked on invalid_grant to a refresh token of its own', () => {
@@ -45,16 +45,16 @@ describe('judging a provider that gave no tokens', () => {
   })
 
   it('ends it as lost when an earlier answer never came', () => {
-    expect(refreshOutcome(error(400, 'invalid_grant'), { ...past, unknown: true })).toEqual({
+    expect(refreshOutcome(error(400, 'invalid_grant'), { ...past, outcomeUnknown: true })).toEqual({
       type: 'ended',
       reason: 'refresh_lost',
     })
   })
 
   it('takes the first invalid_grant to a refresh token it did not get itself for a lost race, the second for the truth', () => {
-    const foreign = { ...past, ours: false }
+    const foreign = { ...past, issuedHere: false }
     expect(refreshOutcome(error(400, 'invalid_grant'), foreign)).toMatchObject({
-      type: 'not_now',
+      type: 'unavailable',
       error: 'refresh_race',
     })
     expect(refreshOutcome(error(400, 'invalid_grant'), { ...foreign, refusedBefore: true })).toEqual({
@@ -70,21 +70,26 @@ describe('judging a provider that gave no tokens', () => {
   it.each(['interaction_required', 'consent_required', 'login_required', 'account_selection_required'])(
     '[B-34] hands %s for a further API to its caller, and ends nothing',
     (code) => {
-      const further = { ...past, further: true, oddBefore: 9 }
-      expect(refreshOutcome(error(400, code), further)).toEqual({ type: 'refused', error: 'interaction_required' })
+      const additional = { ...past, additionalToken: true, unexpectedBefore: 9 }
+      expect(refreshOutcome(error(400, code), additional)).toEqual({ type: 'refused', error: 'interaction_required' })
     },
   )
 
   it('[B-34] ends nothing by whatever else it says of a further API', () => {
-    const further = { ...past, further: true, oddBefore: 9 }
-    expect(refreshOutcome(error(400, 'access_denied'), further)).toEqual({ type: 'refused', error: 'invalid_target' })
-    expect(refreshOutcome(error(400, undefined, false), further)).toMatchObject({ type: 'not_now' })
+    const additional = { ...past, additionalToken: true, unexpectedBefore: 9 }
+    expect(refreshOutcome(error(400, 'access_denied'), additional)).toEqual({
+      type: 'refused',
+      error: 'invalid_target',
+    })
+    expect(refreshOutcome(error(400, undefined, false), additional)).toMatchObject({ type: 'unavailable' })
   })
 
   it('tries once more after any other 400, keeps the session while its token lives, and then ends it', () => {
     const odd = error(400, undefined, false)
-    expect(refreshOutcome(odd, past)).toMatchObject({ type: 'not_now' })
-    expect(refreshOutcome(odd, { ...past, oddBefore: 1, stillGood: true })).toMatchObject({ type: 'not_now' })
-    expect(refreshOutcome(odd, { ...past, oddBefore: 1 })).toEqual({ type: 'ended', reason: 'refresh_rejected' })
+    expect(refreshOutcome(odd, past)).toMatchObject({ type: 'unavailable' })
+    expect(refreshOutcome(odd, { ...past, unexpectedBefore: 1, tokenStillValid: true })).toMatchObject({
+      type: 'unavailable',
+    })
+    expect(refreshOutcome(odd, { ...past, unexpectedBefore: 1 })).toEqual({ type: 'ended', reason: 'refresh_rejected' })
   })
 })

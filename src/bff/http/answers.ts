@@ -14,7 +14,7 @@ export const sessionHeaders = {
 const jsonHeaders = { ...sessionHeaders, 'Content-Type': 'application/json' }
 
 /** The last word on a cookie is the only one: no answer sets one name twice (RFC 6265 section 4.1.1). */
-function lastOfEach(cookies: readonly string[]): readonly string[] {
+function lastOfEachName(cookies: readonly string[]): readonly string[] {
   if (cookies.length < 2) return cookies
   return [...new Map(cookies.map((cookie) => [cookie.slice(0, cookie.indexOf('=')), cookie])).values()]
 }
@@ -22,14 +22,14 @@ function lastOfEach(cookies: readonly string[]): readonly string[] {
 export const json = (body: unknown, cookies: readonly string[] = [], status = 200): PlainResponse => ({
   status,
   headers: jsonHeaders,
-  cookies: lastOfEach(cookies),
+  cookies: lastOfEachName(cookies),
   body: JSON.stringify(body),
 })
 
 export const redirect = (location: string, cookies: readonly string[] = []): PlainResponse => ({
   status: 303,
   headers: { ...sessionHeaders, Location: location },
-  cookies: lastOfEach(cookies),
+  cookies: lastOfEachName(cookies),
   body: null,
 })
 

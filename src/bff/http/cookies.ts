@@ -42,14 +42,14 @@ export function createCookieJar({ name, origin, loopbackCookies, mode, response_
   const replaced = `${session}.replaced`
   const transaction = `${session}.tx.`
   // Where the page redeems, Strict; where the provider sends people back to us, by a link or by a form, what that needs.
-  const returning: CookieAttributes = response_mode === 'form_post' ? { ...attributes, sameSite: 'None' } : lax
-  const transit = mode === 'proxy' ? returning : attributes
-  const of = (cookie: string) =>
-    cookie === logout || cookie === replaced ? lax : cookie.startsWith(transaction) ? transit : attributes
+  const callbackCookie: CookieAttributes = response_mode === 'form_post' ? { ...attributes, sameSite: 'None' } : lax
+  const transactionCookie = mode === 'proxy' ? callbackCookie : attributes
+  const attributesOf = (cookie: string) =>
+    cookie === logout || cookie === replaced ? lax : cookie.startsWith(transaction) ? transactionCookie : attributes
   const values = (request: PlainRequest, cookie: string) => cookieValues(request.headers.get('cookie'), cookie)
   const part = `${session}.2`
   const idle = `${session}.idle`
-  const expire = (cookie: string) => serializeCookie(cookie, '', { ...of(cookie), maxAge: 0 })
+  const expire = (cookie: string) => serializeCookie(cookie, '', { ...attributesOf(cookie), maxAge: 0 })
   return {
     session,
     part,
@@ -57,7 +57,7 @@ export function createCookieJar({ name, origin, loopbackCookies, mode, response_
     logout,
     replaced,
     transaction,
-    set: (cookie, value, maxAge) => serializeCookie(cookie, value, { ...of(cookie), maxAge }),
+    set: (cookie, value, maxAge) => serializeCookie(cookie, value, { ...attributesOf(cookie), maxAge }),
     expire,
     clear: (request) =>
       [session, part, idle, replaced].flatMap((cookie) => (values(request, cookie).length ? [expire(cookie)] : [])),

@@ -15,36 +15,36 @@ import { withHeaders } from './answers.js'
  * @throws Refusal `csrf_required`
  * @see RFC 10017 section 6.1.3.3
  */
-export function requireOwnPage(request: PlainRequest, { origin: own, allowedOrigins }: Settings): void {
+export function requireOwnPage(request: PlainRequest, { origin: ownOrigin, allowedOrigins }: Settings): void {
   const origin = request.headers.get('origin')
   const site = request.headers.get('sec-fetch-site')
   const allowed = origin !== null && allowedOrigins.includes(origin)
   const refuse = (what: string): never => {
     throw new Refusal('csrf_required', {
-      description: `${what}. This endpoint answers requests with the header Sallyport-CSRF: 1 from ${own}`,
+      description: `${what}. This endpoint answers requests with the header Sallyport-CSRF: 1 from ${ownOrigin}`,
     })
   }
   if (request.headers.get('sallyport-csrf') !== '1') refuse('The header Sallyport-CSRF is missing')
-  if (origin !== null && origin !== own && !allowed) refuse('The Origin is another')
+  if (origin !== null && origin !== ownOrigin && !allowed) refuse('The Origin is another')
   if (site !== null && site !== 'same-origin' && site !== 'none' && !allowed)
     refuse('The request comes from another site')
 }
 
 /** What `EventSource` asks, which can send no header of ours: the browser itself says that a page of this origin does. */
-export function isOwnStream(request: PlainRequest, { origin: own }: Settings): boolean {
+export function isOwnStream(request: PlainRequest, { origin: ownOrigin }: Settings): boolean {
   const origin = request.headers.get('origin')
-  return request.headers.get('sec-fetch-site') === 'same-origin' && (origin === null || origin === own)
+  return request.headers.get('sec-fetch-site') === 'same-origin' && (origin === null || origin === ownOrigin)
 }
 
 /** A top-level navigation, as far as the browser says. For the few endpoints that people are sent to. */
 export function requireNavigation(request: PlainRequest): void {
   const mode = request.headers.get('sec-fetch-mode') ?? 'navigate'
   const destination = request.headers.get('sec-fetch-dest') ?? 'document'
-  const ahead = ['sec-purpose', 'purpose', 'x-moz', 'x-purpose'].some((name) =>
+  const prefetched = ['sec-purpose', 'purpose', 'x-moz', 'x-purpose'].some((name) =>
     /prefetch|prerender|preview/i.test(request.headers.get(name) ?? ''),
   )
-  const router = request.headers.get('next-router-prefetch') !== null
-  if (mode !== 'navigate' || destination !== 'document' || ahead || router)
+  const nextPrefetch = request.headers.get('next-router-prefetch') !== null
+  if (mode !== 'navigate' || destination !== 'document' || prefetched || nextPrefetch)
     throw new Refusal('csrf_required', { description: 'This endpoint is for top-level navigations' })
 }
 

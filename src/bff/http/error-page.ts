@@ -5,7 +5,7 @@ import type { Settings } from '../settings.js'
 import { refusalAnswer } from './answers.js'
 
 /** A script that opened this page cannot read its address, and nothing in it runs. */
-const policy = "sandbox; default-src 'none'; frame-ancestors 'none'"
+const contentSecurityPolicy = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
 /** What a person can do about it, by what happened; starting again is the rest. */
 const sentences: Partial<Record<BffErrorCode, string>> = {
@@ -38,7 +38,11 @@ export function refusalPage(refusal: Refusal, { basePath }: Settings): PlainResp
   return {
     status,
     cookies,
-    headers: { ...headers, 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policy },
+    headers: {
+      ...headers,
+      'Content-Type': 'text/html; charset=utf-8',
+      'Content-Security-Policy': contentSecurityPolicy,
+    },
     body: `${page}`,
   }
 }

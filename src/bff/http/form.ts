@@ -4,7 +4,7 @@ import { clientDisconnected } from '../../protocol/http/upstream.js'
 import { Refusal } from '../errors.js'
 
 /** Bytes. Nothing that a page sends here is longer. */
-const LIMIT = 16_384
+const MAX_BYTES = 16_384
 
 /** A form as an endpoint declares it: which parameters there are. Only `resource` may stand there several times. */
 export type Form = Map<string, string[]>
@@ -63,15 +63,15 @@ function parseForm(text: string, known: readonly string[] | 'any'): Form {
  */
 async function readText(request: PlainRequest): Promise<string> {
   const tooLarge = () => new Refusal('request_too_large')
-  const stated = request.headers.get('content-length')
-  if (stated === '0') return ''
-  if (Number(stated) > LIMIT) throw tooLarge()
-  const brokenOff = () => {
+  const contentLength = request.headers.get('content-length')
+  if (contentLength === '0') return ''
+  if (Number(contentLength) > MAX_BYTES) throw tooLarge()
+  const onDisconnect = () => {
     throw clientDisconnected()
   }
-  if (stated !== null) {
-    const bytes = await request.arrayBuffer().catch(brokenOff)
-    if (bytes.byteLength > LIMIT) throw tooLarge()
+  if (contentLength !== null) {
+    const bytes = await request.arrayBuffer().catch(onDisconnect)
+    if (bytes.byteLength > MAX_BYTES) throw tooLarge()
     return new TextDecoder().decode(bytes)
   }
   if (!request.body) return ''
@@ -80,10 +80,10 @@ async function readText(request: PlainRequest): Promise<string> {
   let text = ''
   let length = 0
   for (;;) {
-    const { done, value } = await reader.read().catch(brokenOff)
+    const { done, value } = await reader.read().catch(onDisconnect)
     if (done) return text + decoder.decode()
     length += value.length
-    if (length > LIMIT) {
+    if (length > MAX_BYTES) {
       // Whoever sends it may take his time to hear of it.
       reader.cancel().catch(() => {})
       throw tooLarge()
@@ -92,18 +92,18 @@ async function readText(request: PlainRequest): Promise<string> {
   }
 }
 
-export const one = (form: Form, name: string): string | undefined => form.get(name)?.[0]
+export const parameter = (form: Form, name: string): string | undefined => form.get(name)?.[0]
 
 /** @throws Refusal `invalid_request` naming the parameter */
-export function required(form: Form, name: string): string {
-  const value = one(form, name)
+export function requiredParameter(form: Form, name: string): string {
+  const value = parameter(form, name)
   if (value === undefined) throw new Refusal('invalid_request', { description: `The parameter ${name} is missing.` })
   return value
 }
 
 /** Whole seconds. @throws Refusal `invalid_request` naming the parameter */
-export function seconds(form: Form, name: string): number | undefined {
-  const value = one(form, name)
+export function secondsParameter(form: Form, name: string): number | undefined {
+  const value = parameter(form, name)
   if (value === undefined) return undefined
   if (!/^\d{1,9}(\.\d+)?$/.test(value))
     throw new Refusal('invalid_request', { description: `${name} is a number of seconds.` })

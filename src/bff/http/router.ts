@@ -1,7 +1,7 @@
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 import { StoreError } from '../../store/contract.js'
-import { Refusal, type RefusalDetails, storeAway } from '../errors.js'
+import { Refusal, type RefusalDetails, storeDown } from '../errors.js'
 import { refusalOf } from '../provider-refusals.js'
 import type { RateLimiting } from '../rate-limits/rate-limits.js'
 import type { Settings } from '../settings.js'
@@ -25,18 +25,18 @@ export function createRouter(
     if (!endpoint.exempt || (endpoint.exempt === 'stream' && !isOwnStream(request, settings)))
       requireOwnPage(request, settings)
     if (endpoint.exempt === 'navigation') requireNavigation(request)
-    if (endpoint.limited) await limits.byAddress(request)
+    if (endpoint.limited) await limits.countAddress(request)
     return allowOrigin(request, await endpoint.answer(request), settings)
   }
 
   /** A path that there is, by a method that it does not know. */
-  function otherwise(request: PlainRequest, path: string, allowed: readonly string[]): PlainResponse {
+  function answerOtherMethod(request: PlainRequest, path: string, allowed: readonly string[]): PlainResponse {
     if (request.method === 'OPTIONS') return answerPreflight(request, settings)
     return refused(new Refusal('method_not_allowed', { allow: allowed }), request, path)
   }
 
   function refused(error: unknown, request: PlainRequest, path: string): PlainResponse {
-    const refusal = refusalOf(error) ?? new Refusal('temporarily_unavailable', outage(error, path))
+    const refusal = refusalOf(error) ?? new Refusal('temporarily_unavailable', outageDetails(error, path))
     // Nobody waits for an answer, and nothing was refused.
     if ((error as Error).name === 'AbortError') return refusalAnswer(refusal)
     emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
@@ -46,11 +46,11 @@ export function createRouter(
   }
 
   /** What an error that is no answer yet is to the caller: a store that is away, or a fault of ours. */
-  function outage(error: unknown, path: string): RefusalDetails {
+  function outageDetails(error: unknown, path: string): RefusalDetails {
     if (error instanceof StoreError) {
       // Of everything else the store's own watch has told the operator.
       if (error.code === 'store_format_unknown') emit({ type: 'operator_error', detail: error.message })
-      return { description: storeAway }
+      return { description: storeDown }
     }
     const { name } = error as Error
     if (name !== 'AbortError') emit({ type: 'operator_error', detail: `${name} in ${path}` })
@@ -64,7 +64,7 @@ export function createRouter(
     )
   for (const path of new Set(endpoints.map((endpoint) => endpoint.path))) {
     const allowed = endpoints.flatMap((endpoint) => (endpoint.path === path ? [endpoint.method] : []))
-    router.add('ALL', basePath + path, (request, asked) => otherwise(request, asked, allowed))
+    router.add('ALL', basePath + path, (request, asked) => answerOtherMethod(request, asked, allowed))
   }
 
   return async (request) => {

@@ -6,42 +6,49 @@ import type { Settings } from '../settings.js'
 import type { Target } from './target.js'
 
 /** What an API answers is data: should a browser ever show it, nothing in it runs. */
-const fixed = { ...sessionHeaders, 'Content-Security-Policy': "sandbox; default-src 'none'; frame-ancestors 'none'" }
+const fixedHeaders = {
+  ...sessionHeaders,
+  'Content-Security-Policy': "sandbox; default-src 'none'; frame-ancestors 'none'",
+}
 
 /**
  * An API's answer as the page gets it: headers that are known to be harmless and hold none of the tokens that were `shown` to the
  * API, and the body as it comes. `echoed` is called with the name of a header that held one.
  */
-export function passedOn(
+export function answerForPage(
   { status, header, body }: UpstreamResponse,
   { route, name, url }: Target,
-  { cookies, shown, echoed }: { cookies: readonly string[]; shown: readonly string[]; echoed(header: string): void },
+  {
+    cookies,
+    shown: sentTokens,
+    echoed: onEchoedToken,
+  }: { cookies: readonly string[]; shown: readonly string[]; echoed(header: string): void },
   { basePath }: Settings,
 ): PlainResponse {
-  const headers: Record<string, string> = { ...fixed }
+  const headers: Record<string, string> = { ...fixedHeaders }
   for (const name of route.responseHeaders) {
     const value = header(name)
     if (value === undefined) continue
-    if (shown.some((token) => holds(value, token))) echoed(name)
+    if (sentTokens.some((token) => containsToken(value, token))) onEchoedToken(name)
     else headers[name] = value
   }
   const challenge = headers['www-authenticate']
   // Of the other schemes browsers ask people for a password, in our name.
-  if (challenge !== undefined && !isOfTokens(challenge)) delete headers['www-authenticate']
+  if (challenge !== undefined && !hasTokenSchemesOnly(challenge)) delete headers['www-authenticate']
   const { location } = headers
   if (location !== undefined) {
-    const here = within(location, url, route.upstream, `${basePath}/api/${name}`)
-    if (here === undefined) delete headers['location']
-    else headers['location'] = here
+    const proxyPath = rewriteLocation(location, url, route.upstream, `${basePath}/api/${name}`)
+    if (proxyPath === undefined) delete headers['location']
+    else headers['location'] = proxyPath
   }
   return { status, headers, cookies, body }
 }
 
 /** As it is, or as it would stand in an address. */
-const holds = (value: string, token: string): boolean =>
+const containsToken = (value: string, token: string): boolean =>
   value.includes(token) || (value.includes('%') && value.includes(encodeURIComponent(token)))
 
-function isOfTokens(header: string): boolean {
+function hasTokenSchemesOnly(header: string): boolean {
   const challenges = parseChallenges(header)
   return challenges.length > 0 && challenges.every(({ scheme }) => /^(bearer|dpop)$/i.test(scheme))
 }
@@ -50,12 +57,12 @@ function isOfTokens(header: string): boolean {
  * A redirect that stays within the API, as the page would ask for it; `undefined` for one that leaves it. A header is bytes, one
  * character each: a URL parser would take those of UTF-8 for characters, and encode them a second time.
  */
-function within(said: string, from: string, upstream: URL, here: string): string | undefined {
-  const location = said.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
+function rewriteLocation(header: string, from: string, upstream: URL, proxyPath: string): string | undefined {
+  const location = header.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
   if (!URL.canParse(location, from)) return undefined
   const url = new URL(location, from)
   const base = upstream.pathname.replace(/\/$/, '')
   if (url.origin !== upstream.origin || !`${url.pathname}/`.startsWith(`${base}/`) || url.username || url.password)
     return undefined
-  return here + url.pathname.slice(base.length) + url.search + url.hash
+  return proxyPath + url.pathname.slice(base.length) + url.search + url.hash
 }

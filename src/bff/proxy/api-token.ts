@@ -9,18 +9,18 @@ const MIN_VALIDITY = 30
 
 /** The token of a session for the API behind a route. `refused` is the digest of one that the API did not take. @throws Refusal */
 export async function apiToken(
-  present: PresentSession,
+  session: PresentSession,
   { resource, scope }: Route,
   { sessions }: BffContext,
   refused?: string,
 ): Promise<string> {
-  const wanted: RequestedToken = {
+  const requested: RequestedToken = {
     resource: [...resource],
     scope,
     minValidity: MIN_VALIDITY,
     ...(refused && { refused }),
   }
-  const outcome = await sessions.token(present, wanted)
+  const outcome = await sessions.token(session, requested)
   if (outcome.type === 'token') return outcome.token.access_token
   if (outcome.type === 'ended') throw new Refusal('session_expired', { reason: outcome.reason })
   if (outcome.type === 'refused') throw new Refusal(outcome.error, { description: outcome.description })

@@ -8,29 +8,31 @@ export const createFetchUpstream =
     request: PlainRequest,
     { method, url, headers, body, limit, timeout, until }: UpstreamRequest,
   ): Promise<UpstreamResponse> => {
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), timeout * 1000)
-    const { signal: gone } = request
-    const sent = body === 'own' ? request.body && limited(request.body, limit) : body
+    const timedOut = new AbortController()
+    const timer = setTimeout(() => timedOut.abort(), timeout * 1000)
+    const { signal: disconnected } = request
+    const requestBody = body === 'own' ? request.body && limited(request.body, limit) : body
     try {
       const answer = await fetch(url, {
         method,
         headers,
-        signal: AbortSignal.any([late.signal, gone, until?.signal].filter((signal) => signal !== undefined)),
+        signal: AbortSignal.any(
+          [timedOut.signal, disconnected, until?.signal].filter((signal) => signal !== undefined),
+        ),
         redirect: 'manual',
-        ...(sent && { body: sent, duplex: 'half' }),
+        ...(requestBody && { body: requestBody, duplex: 'half' }),
       } as RequestInit)
       return {
         status: answer.status,
         header: (name) => answer.headers.get(name) ?? undefined,
-        body: until && answer.body ? noticed(answer.body, until.over) : answer.body,
+        body: until && answer.body ? withEndCallback(answer.body, until.over) : answer.body,
         discard: () => void answer.body?.cancel().catch(() => {}),
       }
     } catch (error) {
       const { cause } = error as { cause?: unknown }
       for (const known of [error, cause]) if (known instanceof UpstreamError) throw known
-      if (gone?.aborted) throw new UpstreamError('gone', error)
-      throw new UpstreamError(late.signal.aborted ? 'timeout' : 'unavailable', error)
+      if (disconnected?.aborted) throw new UpstreamError('gone', error)
+      throw new UpstreamError(timedOut.signal.aborted ? 'timeout' : 'unavailable', error)
     } finally {
       clearTimeout(timer)
     }
@@ -56,7 +58,7 @@ function limited(stream: ReadableStream<Uint8Array>, limit: number): ReadableStr
 }
 
 /** The same stream; says when it is over. */
-function noticed(stream: ReadableStream<Uint8Array>, over: () => void): ReadableStream<Uint8Array> {
+function withEndCallback(stream: ReadableStream<Uint8Array>, over: () => void): ReadableStream<Uint8Array> {
   const reader = stream.getReader()
   return new ReadableStream({
     async pull(controller) {

@@ -10,10 +10,10 @@ import {
 import { Refusal } from '../errors.js'
 import type { PresentSession } from '../sessions/sessions.js'
 import { signedInUser } from '../sessions/signed-in-user.js'
-import { passedOn } from './answer.js'
+import { answerForPage } from './answer.js'
 import { apiCredentials, apiToken } from './api-token.js'
 import { createFetchUpstream } from './fetch-upstream.js'
-import { bodyOf, tooLarge } from './request-body.js'
+import { bodyToSend, tooLarge } from './request-body.js'
 import type { ProxyContext } from './streams.js'
 import { type Target, targetOf } from './target.js'
 
@@ -27,7 +27,7 @@ import { type Target, targetOf } from './target.js'
 export function createProxy(context: ProxyContext) {
   const { settings, sessions, streams, limits, dpop } = context
   const { emit } = settings
-  const throughFetch = createFetchUpstream(settings.fetch)
+  const fetchUpstream = createFetchUpstream(settings.fetch)
 
   async function send(
     request: PlainRequest,
@@ -45,9 +45,9 @@ export function createProxy(context: ProxyContext) {
     const { timeout, limit } = route
     const call = { method: request.method, url, headers, body, limit, timeout, ...(until && { until }) }
     try {
-      const reply = await (settings.ownFetch || !request.send ? throughFetch(request, call) : request.send(call))
-      dpop?.learn(url, reply.header('dpop-nonce'))
-      return answerable(reply)
+      const reply = await (settings.ownFetch || !request.send ? fetchUpstream(request, call) : request.send(call))
+      dpop?.rememberNonce(url, reply.header('dpop-nonce'))
+      return validateReply(reply)
     } catch (error) {
       until?.over()
       const reason = error instanceof UpstreamError ? error.reason : 'unavailable'
@@ -59,18 +59,18 @@ export function createProxy(context: ProxyContext) {
   }
 
   /** What an API refuses, though it should not, is sent once more where it can be: with its nonce, then with another token. */
-  async function asSomebody(
+  async function sendAsUser(
     request: PlainRequest,
     target: Target,
-    present: PresentSession,
-    shown: string[],
+    session: PresentSession,
+    sentTokens: string[],
   ): Promise<UpstreamResponse> {
     const { route, url } = target
-    const token = await apiToken(present, route, context)
-    const body = await bodyOf(request, route.limit)
-    const until = route.sse && request.method === 'GET' ? streams.follow(request, present) : undefined
+    const token = await apiToken(session, route, context)
+    const body = await bodyToSend(request, route.limit)
+    const until = route.sse && request.method === 'GET' ? streams.follow(request, session) : undefined
     const attempt = async (token: string) => {
-      shown.push(token)
+      sentTokens.push(token)
       return send(request, target, body, await apiCredentials(context, token, { method: request.method, url }), until)
     }
     let reply = await attempt(token)
@@ -80,43 +80,48 @@ export function createProxy(context: ProxyContext) {
       reply = await attempt(token)
       if (reply.status !== 401) return reply
     }
-    const next = await apiToken(present, route, context, await sha256(token)).catch(() => token)
-    if (next === token) return reply
+    const newToken = await apiToken(session, route, context, await sha256(token)).catch(() => token)
+    if (newToken === token) return reply
     reply.discard()
-    return attempt(next)
+    return attempt(newToken)
   }
 
   return async (request: PlainRequest): Promise<PlainResponse> => {
     const target = targetOf(request, settings)
-    const shown: string[] = []
-    const echoed = (header: string) =>
+    const sentTokens: string[] = []
+    const onEchoedToken = (header: string) =>
       emit({
         type: 'operator_error',
         detail: `The API of "${target.name}" answers with its token in ${header}: dropped`,
       })
     if (target.route.anonymous) {
-      await limits.byAddress(request, 'api')
-      const reply = await send(request, target, await bodyOf(request, target.route.limit), {}, undefined)
-      return passedOn(reply, target, { cookies: [], shown, echoed }, settings)
+      await limits.countAddress(request, 'api')
+      const reply = await send(request, target, await bodyToSend(request, target.route.limit), {}, undefined)
+      return answerForPage(reply, target, { cookies: [], shown: sentTokens, echoed: onEchoedToken }, settings)
     }
     // A stream is opened anew by the browser itself, whether anybody looks or not.
-    const present = await signedInUser(request, sessions, !(target.route.sse && request.method === 'GET'))
-    await limits.byPerson(present.record)
-    const reply = await asSomebody(request, target, present, shown)
-    return passedOn(reply, target, { cookies: await sessions.cookies(present), shown, echoed }, settings)
+    const session = await signedInUser(request, sessions, !(target.route.sse && request.method === 'GET'))
+    await limits.countPerson(session.record)
+    const reply = await sendAsUser(request, target, session, sentTokens)
+    return answerForPage(
+      reply,
+      target,
+      { cookies: await sessions.cookies(session), shown: sentTokens, echoed: onEchoedToken },
+      settings,
+    )
   }
 }
 
 /**
  * An answer that can be given: with a final status that there is (RFC 9110 section 15), which no `Response` goes beyond, and with
- * a body only where one can be. @throws UpstreamFailure
+ * a body only where one can be. @throws UpstreamError
  */
-function answerable(reply: UpstreamResponse): UpstreamResponse {
+function validateReply(reply: UpstreamResponse): UpstreamResponse {
   const { status, body } = reply
-  const none = status === 204 || status === 205 || status === 304
-  if (status >= 200 && status <= 599 && !(none && body)) return reply
+  const noBody = status === 204 || status === 205 || status === 304
+  if (status >= 200 && status <= 599 && !(noBody && body)) return reply
   reply.discard()
-  if (none) return { ...reply, body: null }
+  if (noBody) return { ...reply, body: null }
   throw new UpstreamError('unavailable')
 }
 

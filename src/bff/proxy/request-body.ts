@@ -3,15 +3,16 @@ import { clientDisconnected } from '../../protocol/http/upstream.js'
 import { Refusal } from '../errors.js'
 
 /** Bytes up to which a body of known length is kept, so that it can be sent again. */
-const KEPT = 65_536
+const MAX_BUFFERED = 65_536
 
 /** A request's body for the API: bytes that can be sent again, `own` for a stream that cannot, or none. */
-export async function bodyOf(request: PlainRequest, limit: number): Promise<Uint8Array | 'own' | undefined> {
-  const stated = request.headers.get('content-length')
-  if (request.method === 'GET' || request.method === 'HEAD' || stated === '0') return undefined
-  if (stated === null) return request.headers.get('transfer-encoding') !== null || request.body ? 'own' : undefined
-  if (Number(stated) > limit) throw tooLarge(limit)
-  if (Number(stated) > KEPT) return 'own'
+export async function bodyToSend(request: PlainRequest, limit: number): Promise<Uint8Array | 'own' | undefined> {
+  const contentLength = request.headers.get('content-length')
+  if (request.method === 'GET' || request.method === 'HEAD' || contentLength === '0') return undefined
+  if (contentLength === null)
+    return request.headers.get('transfer-encoding') !== null || request.body ? 'own' : undefined
+  if (Number(contentLength) > limit) throw tooLarge(limit)
+  if (Number(contentLength) > MAX_BUFFERED) return 'own'
   const bytes = new Uint8Array(
     await request.arrayBuffer().catch(() => {
       throw clientDisconnected()

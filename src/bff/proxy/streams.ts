@@ -5,11 +5,11 @@ import { type BffEvent, shortId } from '../events.js'
 import type { PresentSession, Sessions } from '../sessions/sessions.js'
 
 /** Milliseconds between two looks at the sessions of what is open: for those that end in another process. */
-const LOOK = 5000
+const CHECK_INTERVAL = 5000
 
 /** Something that goes on for as long as a session does. */
-interface Open {
-  readonly look: PlainRequest
+interface OpenStream {
+  readonly sessionRequest: PlainRequest
   readonly sub: string
   end(): void
 }
@@ -26,34 +26,34 @@ export interface ProxyContext extends BffContext {
  * open one is no activity. A store that is away ends nothing.
  */
 export function createStreams(sessions: Pick<Sessions, 'read'>) {
-  const open = new Map<string, Set<Open>>()
-  let looking = false
+  const open = new Map<string, Set<OpenStream>>()
+  let scheduled = false
 
   function end(id: string): void {
-    for (const each of open.get(id) ?? []) each.end()
+    for (const stream of open.get(id) ?? []) stream.end()
     open.delete(id)
   }
 
   /** One question for each session, whatever it has open. */
-  async function lookAt(id: string): Promise<void> {
+  async function checkSession(id: string): Promise<void> {
     const [first] = open.get(id) ?? []
     if (!first) return
     try {
-      const { record } = await sessions.read(first.look, false)
+      const { record } = await sessions.read(first.sessionRequest, false)
       if (record?.id !== id || record.sub !== first.sub) end(id)
     } catch {}
   }
 
-  async function lookAround(): Promise<void> {
-    for (const id of [...open.keys()]) await lookAt(id)
-    looking = false
-    lookLater()
+  async function checkAll(): Promise<void> {
+    for (const id of [...open.keys()]) await checkSession(id)
+    scheduled = false
+    scheduleCheck()
   }
 
-  function lookLater(): void {
-    if (looking || !open.size) return
-    looking = true
-    setTimeout(() => void lookAround(), LOOK)
+  function scheduleCheck(): void {
+    if (scheduled || !open.size) return
+    scheduled = true
+    setTimeout(() => void checkAll(), CHECK_INTERVAL)
   }
 
   return {
@@ -61,8 +61,8 @@ export function createStreams(sessions: Pick<Sessions, 'read'>) {
     follow(request: PlainRequest, { record: { id, sub } }: PresentSession): StreamLifetime {
       const ended = new AbortController()
       const cookie = request.headers.get('cookie')
-      const entry: Open = {
-        look: {
+      const entry: OpenStream = {
+        sessionRequest: {
           method: 'GET',
           url: request.url,
           headers: { get: (name) => (name === 'cookie' ? cookie : null) },
@@ -74,7 +74,7 @@ export function createStreams(sessions: Pick<Sessions, 'read'>) {
       }
       const entries = open.get(id) ?? new Set()
       open.set(id, entries.add(entry))
-      lookLater()
+      scheduleCheck()
       return {
         signal: ended.signal,
         over() {
@@ -85,9 +85,9 @@ export function createStreams(sessions: Pick<Sessions, 'read'>) {
     },
 
     /** A session has ended in this process. */
-    heard(event: BffEvent): void {
+    onEvent(event: BffEvent): void {
       if (event.type !== 'signed_out') return
-      for (const id of open.keys()) if (shortId(id) === event.session) void lookAt(id)
+      for (const id of open.keys()) if (shortId(id) === event.session) void checkSession(id)
     },
 
     /** Ends them all. */

@@ -19,10 +19,11 @@ export interface Target {
  * @throws Refusal `not_found`, `invalid_request`, `method_not_allowed`
  * @see https://url.spec.whatwg.org/#query-percent-encode-set
  */
-export function targetOf({ url: asked, method }: PlainRequest, { basePath, routes }: Settings): Target {
+export function targetOf({ url: requestUrl, method }: PlainRequest, { basePath, routes }: Settings): Target {
   const prefix = `${basePath}/api/`
-  const from = asked.indexOf(prefix)
-  const [, path = '', query = ''] = /^([^?#]*)(\?[^#]*)?/.exec(from < 0 ? '' : asked.slice(from + prefix.length)) ?? []
+  const start = requestUrl.indexOf(prefix)
+  const [, path = '', query = ''] =
+    /^([^?#]*)(\?[^#]*)?/.exec(start < 0 ? '' : requestUrl.slice(start + prefix.length)) ?? []
   const slash = path.indexOf('/')
   const name = slash < 0 ? path : path.slice(0, slash)
   const route = routes.get(name)
@@ -34,11 +35,11 @@ export function targetOf({ url: asked, method }: PlainRequest, { basePath, route
     throw new Refusal('invalid_request', { description: 'The query has encoded bytes that are no UTF-8.' })
   const url = (rest ? route.base + rest : route.upstream.href) + query
   // Were the parser to read anything else out of it, it would not be what was matched.
-  if (!plainest.test(rest + query) && new URL(url).href !== url)
+  if (!unchangedByParser.test(rest + query) && new URL(url).href !== url)
     throw new Refusal('invalid_request', { description: 'The path or the query is not in its plain form.' })
   if (!route.methods.includes(method)) throw new Refusal('method_not_allowed', { allow: route.methods })
   return { name, route, url }
 }
 
 /** What no URL parser changes. */
-const plainest = /^(\/[\w-]+)*(\?[\w=&-]*)?$/
+const unchangedByParser = /^(\/[\w-]+)*(\?[\w=&-]*)?$/

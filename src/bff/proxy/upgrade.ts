@@ -44,15 +44,15 @@ export function createUpgrade(context: ProxyContext) {
   async function accept(request: PlainRequest, { route, url }: Target): Promise<Upgrade> {
     const { timeout } = route
     if (route.anonymous) {
-      await limits.byAddress(request, 'api')
+      await limits.countAddress(request, 'api')
       return { type: 'accepted', url, headers: {}, timeout, signal: new AbortController().signal, over() {} }
     }
-    const present = await sessions.read(request, false)
-    if (!present.record) throw new Refusal('session_expired', { reason: present.reason })
-    await limits.byPerson(present.record)
-    const token = await apiToken(present, route, context)
+    const session = await sessions.read(request, false)
+    if (!session.record) throw new Refusal('session_expired', { reason: session.reason })
+    await limits.countPerson(session.record)
+    const token = await apiToken(session, route, context)
     const headers = await apiCredentials(context, token, { method: 'GET', url })
-    const { signal, over } = streams.follow(request, present)
+    const { signal, over } = streams.follow(request, session)
     return { type: 'accepted', url, headers, timeout, signal, over }
   }
 

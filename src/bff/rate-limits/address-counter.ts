@@ -8,11 +8,11 @@ export interface RateLimiter {
 }
 
 /** Networks that are remembered at most, some 3 MB; with more of them at once the oldest begin anew. */
-const NETWORKS = 20_000
+const MAX_NETWORKS = 20_000
 
 /** Counts in this process's memory: so many `points` for each key in so many `seconds` from its first one. */
 export function createAddressCounter(points: number, seconds: number, now: () => number): RateLimiter {
-  const counts = createBoundedCache<{ count: number; until: number }>(NETWORKS)
+  const counts = createBoundedCache<{ count: number; until: number }>(MAX_NETWORKS)
   return {
     async consume(key) {
       const instant = now()

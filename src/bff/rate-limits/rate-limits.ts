@@ -32,15 +32,15 @@ interface RateLimiterSettings {
 export type RateLimiting = ReturnType<typeof createRateLimits>
 
 /** Seconds that a limiter has to answer. */
-const PATIENCE = 1
+const LIMITER_TIMEOUT = 1
 /**
  * What one address can do in a minute by default, as nobody. A sign-in is two to four requests: 250 people of one office can
  * sign in in the same minute, a thousand between 8:58 and 9:02, behind one address. A flood leaves at most as many records a
  * minute, none for longer than 15 minutes.
  */
-const SIGN_IN = 1000
+const SIGN_IN_POINTS = 1000
 /** The same for calls of APIs that need nobody: a page makes many of them. They leave nothing here. */
-const API = 6000
+const API_POINTS = 6000
 const MINUTE = 60
 
 /**
@@ -57,20 +57,23 @@ const MINUTE = 60
  */
 export function createRateLimits(
   { rateLimits, trustedProxies, emit, now }: RateLimiterSettings,
-  live: (request: PlainRequest) => Promise<boolean>,
+  hasSession: (request: PlainRequest) => Promise<boolean>,
 ) {
   const { address, person, addressOf } = rateLimits || {}
-  const usual =
+  const defaults =
     rateLimits === undefined
-      ? { signIn: createAddressCounter(SIGN_IN, MINUTE, now), api: createAddressCounter(API, MINUTE, now) }
+      ? {
+          signIn: createAddressCounter(SIGN_IN_POINTS, MINUTE, now),
+          api: createAddressCounter(API_POINTS, MINUTE, now),
+        }
       : undefined
   const counted = new WeakMap<object, { limiter: RateLimiter; key: string }>()
-  let blind = false
+  let addressesUnusable = false
 
   async function consume(limiter: RateLimiter, key: string): Promise<void> {
     try {
       const spent = limiter.consume(key).then(() => true)
-      if (!(await withTimeout(spent, PATIENCE, false))) emit({ type: 'limiter_unavailable' })
+      if (!(await withTimeout(spent, LIMITER_TIMEOUT, false))) emit({ type: 'limiter_unavailable' })
     } catch (error) {
       const wait = error instanceof Object && 'msBeforeNext' in error ? Number(error.msBeforeNext) : Number.NaN
       if (!Number.isNaN(wait)) throw new Refusal('too_many_requests', { retryAfter: wait / 1000 })
@@ -81,20 +84,20 @@ export function createRateLimits(
   /** What a request counts under; `undefined`: it is not counted. */
   function keyOf(request: PlainRequest): string | undefined {
     const caller = clientAddressOf(request, trustedProxies)
-    if (!usual) return `address:${networkOf((addressOf ? addressOf(request) : caller?.address) ?? '')}`
+    if (!defaults) return `address:${networkOf((addressOf ? addressOf(request) : caller?.address) ?? '')}`
     if (caller && (caller.forwarded || isPublicAddress(caller.address))) return networkOf(caller.address)
-    if (!blind) emit({ type: 'address_limit_off', remedy })
-    blind = true
+    if (!addressesUnusable) emit({ type: 'address_limit_off', remedy })
+    addressesUnusable = true
     return undefined
   }
 
   return {
     /** Whether addresses have turned out to say nothing here. */
-    blind: () => blind,
+    blind: () => addressesUnusable,
 
     /** @throws Refusal */
-    async byAddress(request: PlainRequest, of: 'signIn' | 'api' = 'signIn'): Promise<void> {
-      const limiter = usual ? usual[of] : address
+    async countAddress(request: PlainRequest, kind: 'signIn' | 'api' = 'signIn'): Promise<void> {
+      const limiter = defaults ? defaults[kind] : address
       if (!limiter) return
       const key = keyOf(request)
       if (key === undefined) return
@@ -102,18 +105,18 @@ export function createRateLimits(
         await consume(limiter, key)
         counted.set(request, { limiter, key })
       } catch (refusal) {
-        if (!(await live(request).catch(() => false))) throw refusal
+        if (!(await hasSession(request).catch(() => false))) throw refusal
       }
     },
 
     /** Somebody is signed in who has asked this: it does not count. */
-    signedIn(request: PlainRequest): void {
+    giveBack(request: PlainRequest): void {
       const entry = counted.get(request)
       if (counted.delete(request)) entry?.limiter.reward?.(entry.key, 1).catch(() => {})
     },
 
     /** @throws Refusal */
-    async byPerson({ iss, sub }: { iss: string; sub: string }): Promise<void> {
+    async countPerson({ iss, sub }: { iss: string; sub: string }): Promise<void> {
       if (person) await consume(person, `person:${await sha256(JSON.stringify([iss, sub]))}`)
     },
   }

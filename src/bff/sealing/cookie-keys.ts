@@ -3,7 +3,7 @@ import { type BoundedCache, createBoundedCache } from '../../protocol/bounded-ca
 import { secretWeakness } from '../../protocol/option-checks.js'
 import { createSecretCache, isDynamic, resolveSecret } from '../../protocol/secret.js'
 import { Refusal } from '../errors.js'
-import { REMEMBRANCE } from '../lifetimes.js'
+import { KEPT_AFTER_END } from '../lifetimes.js'
 import type { Settings } from '../settings.js'
 import { appOf } from '../store/app-store.js'
 
@@ -27,21 +27,21 @@ export interface CookieKeys {
 }
 
 /** Characters of a record, which comes from our own store: with sixteen tokens of the longest there are. */
-const RECORD = 1_048_576
+const MAX_RECORD = 1_048_576
 
 /** Characters, sealed and opened, that are remembered at most for each purpose. */
-const REMEMBERED = 16_777_216
+const MAX_REMEMBERED = 16_777_216
 /** What comes again with every request; everything else is opened once. */
-const recurring = new Set(['session', 'idle', 'record session'])
+const sentWithEveryRequest = new Set(['session', 'idle', 'record session'])
 /** Characters of a sealed text's tag: 128 bits as base64url. */
-const TAG = 22
+const TAG_LENGTH = 22
 
 export function createCookieKeys(settings: Settings): CookieKeys {
   const { cookieKeys, now, emit } = settings
   // Nothing that a browser or the store holds is older.
-  const age = settings.absoluteTimeout + REMEMBRANCE
+  const maxAge = settings.absoluteTimeout + KEPT_AFTER_END
   const app = appOf(settings)
-  const keys = createSecretCache(async () => examined(await Promise.all(cookieKeys.map(resolveSecret))), {
+  const keys = createSecretCache(async () => validateKeys(await Promise.all(cookieKeys.map(resolveSecret))), {
     dynamic: isDynamic(cookieKeys),
     now,
     // Every session is sealed, so without keys nobody is signed in: those from before serve until there are others.
@@ -51,31 +51,31 @@ export function createCookieKeys(settings: Settings): CookieKeys {
   let ring: Ring | undefined
 
   /** The keys as of now, and what was opened with exactly them. */
-  function current(): Ring {
+  function currentRing(): Ring {
     const values = keys()
     if (ring?.keys !== values) ring = { keys: values, purposes: new Map() }
     return ring
   }
 
-  function examined(values: string[]): string[] {
+  function validateKeys(values: string[]): string[] {
     const remedy = values.map((value) => secretWeakness(value, 32)).find(Boolean)
     if (!remedy) return values
     emit({ type: 'operator_error', detail: `A cookie key ${remedy}` })
     throw new Refusal('operator_error', { description: 'A cookie key cannot be used.' })
   }
 
-  async function of(purpose: string): Promise<Purpose> {
-    const { keys, purposes } = current()
+  async function keysFor(purpose: string): Promise<PurposeKeys> {
+    const { keys, purposes } = currentRing()
     const values = await keys
     let found = purposes.get(purpose)
     if (!found) {
       const sealer = createSealer(values, purpose, {
         app,
-        age,
+        age: maxAge,
         now,
-        ...(purpose.startsWith('record ') && { limit: RECORD }),
+        ...(purpose.startsWith('record ') && { limit: MAX_RECORD }),
       })
-      found = { sealer, remembered: createBoundedCache(REMEMBERED) }
+      found = { sealer, remembered: createBoundedCache(MAX_REMEMBERED) }
       purposes.set(purpose, found)
     }
     return found
@@ -83,24 +83,24 @@ export function createCookieKeys(settings: Settings): CookieKeys {
 
   function recall(purpose: string, sealed: string): UnsealedText | undefined {
     // By its end, the tag, which is cheaper to look up than the whole; the whole decides.
-    const known = current().purposes.get(purpose)?.remembered.get(sealed.slice(-TAG))
-    return known?.sealed === sealed ? known.opened : undefined
+    const hit = currentRing().purposes.get(purpose)?.remembered.get(sealed.slice(-TAG_LENGTH))
+    return hit?.sealed === sealed ? hit.opened : undefined
   }
 
   return {
-    seal: async (purpose, plaintext) => (await of(purpose)).sealer.seal(plaintext),
+    seal: async (purpose, plaintext) => (await keysFor(purpose)).sealer.seal(plaintext),
     remembered: recall,
     async open(purpose, sealed) {
-      const known = recall(purpose, sealed)
-      if (known) return known
-      const { sealer, remembered } = await of(purpose)
+      const hit = recall(purpose, sealed)
+      if (hit) return hit
+      const { sealer, remembered } = await keysFor(purpose)
       const opened = await sealer.open(sealed)
-      if (opened && recurring.has(purpose))
-        remembered.set(sealed.slice(-TAG), { sealed, opened }, sealed.length + opened.plaintext.length)
+      if (opened && sentWithEveryRequest.has(purpose))
+        remembered.set(sealed.slice(-TAG_LENGTH), { sealed, opened }, sealed.length + opened.plaintext.length)
       return opened
     },
     release: (sealed) => releases[sealedHeader(sealed).format],
-    ids: async () => Promise.all((await current().keys).map((key) => keyId(key))),
+    ids: async () => Promise.all((await currentRing().keys).map((key) => keyId(key))),
   }
 }
 
@@ -108,10 +108,10 @@ const releases = { unversioned: 'earlier', later: 'later', known: undefined, non
 
 interface Ring {
   keys: Promise<string[]>
-  purposes: Map<string, Purpose>
+  purposes: Map<string, PurposeKeys>
 }
 
-interface Purpose {
+interface PurposeKeys {
   sealer: Sealer
   remembered: BoundedCache<{ sealed: string; opened: UnsealedText }>
 }
@@ -120,11 +120,11 @@ const parsed = new WeakMap<UnsealedText, unknown>()
 
 /** Opens what was sealed as JSON. Only this backend can have sealed it: its shape is believed. */
 export async function openJson<Content>(
-  keyring: CookieKeys,
+  cookieKeys: CookieKeys,
   purpose: string,
   sealed: string,
 ): Promise<Content | undefined> {
-  const opened = await keyring.open(purpose, sealed)
+  const opened = await cookieKeys.open(purpose, sealed)
   return opened && (parseOnce(opened, () => JSON.parse(opened.plaintext)) as Content)
 }
 

@@ -25,7 +25,7 @@ export type SealedRecords = ReturnType<typeof createSealedRecords>
  * What this app keeps in a store, sealed: whoever else can write there can make none of it, alter none of it and read none
  * of it. A value is bound to its kind and id, so it says nothing in another's place. An older one can be put back in its own.
  */
-export function createSealedRecords(keyring: CookieKeys) {
+export function createSealedRecords(cookieKeys: CookieKeys) {
   const read = <Content>(opened: UnsealedText, id: string, revive: (content: never) => Content) => {
     const { of, content } = parseOnce(opened, () => {
       const parsed = JSON.parse(opened.plaintext)
@@ -36,7 +36,7 @@ export function createSealedRecords(keyring: CookieKeys) {
 
   return {
     seal: (kind: SealedKind, id: string, content: object): Promise<string> =>
-      keyring.seal(purposes[kind], JSON.stringify({ of: id, content })),
+      cookieKeys.seal(purposes[kind], JSON.stringify({ of: id, content })),
 
     /** `later`: a later release wrote it. `undefined`: it is not ours, or the key is retired. `revive` makes what JSON cannot say. */
     open<Content>(
@@ -45,11 +45,11 @@ export function createSealedRecords(keyring: CookieKeys) {
       value: string,
       revive: (content: never) => Content = (content) => content,
     ): MaybePromise<Unsealed<Content> | 'later' | undefined> {
-      const known = keyring.remembered(purposes[kind], value)
-      if (known) return read(known, id, revive)
-      return keyring.open(purposes[kind], value).then((opened) => {
+      const opened = cookieKeys.remembered(purposes[kind], value)
+      if (opened) return read(opened, id, revive)
+      return cookieKeys.open(purposes[kind], value).then((opened) => {
         if (opened) return read(opened, id, revive)
-        return keyring.release(value) === 'later' ? 'later' : undefined
+        return cookieKeys.release(value) === 'later' ? 'later' : undefined
       })
     },
   }

@@ -1,17 +1,17 @@
 import { withTimeout } from '../../protocol/timeout.js'
 
-/** Tasks at a time: what is left to do after an answer must not slow the next ones down. */
-const WIDTH = 4
+/** Tasks that run at the same time: they must not slow requests down. */
+const MAX_RUNNING = 4
 
 export type BackgroundTasks = ReturnType<typeof createBackgroundTasks>
 
-/** Work that no answer waits for: telling the provider of ended sessions, sweeping. In order, a few at a time. */
+/** A queue for work that no request waits for: revoking tokens of ended sessions, sweeping the store. */
 export function createBackgroundTasks() {
   const waiting: (() => Promise<void>)[] = []
   const running = new Set<Promise<void>>()
 
   function next(): void {
-    while (running.size < WIDTH) {
+    while (running.size < MAX_RUNNING) {
       const task = waiting.shift()
       if (!task) return
       const done = task()
@@ -29,7 +29,7 @@ export function createBackgroundTasks() {
       waiting.push(task)
       next()
     },
-    /** Waits for what is to be done, for so many seconds. */
+    /** Waits until the queue is empty, `seconds` at most. */
     async drain(seconds: number): Promise<void> {
       const all = async () => {
         while (running.size) await Promise.all(running)

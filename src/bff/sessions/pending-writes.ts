@@ -2,57 +2,58 @@ import { withTimeout } from '../../protocol/timeout.js'
 import { StoreError } from '../../store/contract.js'
 import type { Settings } from '../settings.js'
 
-/** Milliseconds between two tries to store a result. */
-const SOONEST = 100
-const LATEST = 2000
+/** Milliseconds between two tries. */
+const MIN_DELAY = 100
+const MAX_DELAY = 2000
 
 /**
- * Results that the provider has given and the store has not taken yet. They are held in memory and tried again until
- * they are in: forgetting one would lose the session, since its refresh token is spent.
+ * Refreshed tokens that could not be stored yet. They stay in memory, and the write is repeated until it succeeds. The old
+ * refresh token is used up, so dropping the new one would lose the session.
  */
 export function createPendingWrites({ emit }: Pick<Settings, 'emit'>) {
-  const held = new Map<string, Promise<unknown>>()
+  const pending = new Map<string, Promise<unknown>>()
   let closing = false
 
   async function persist<Result>(save: () => Promise<Result>): Promise<Result> {
-    for (let wait = SOONEST; ; wait = Math.min(wait * 2, LATEST))
+    for (let delay = MIN_DELAY; ; delay = Math.min(delay * 2, MAX_DELAY))
       try {
         return await save()
       } catch (error) {
         if (!(error instanceof StoreError)) throw error
-        if (wait === SOONEST) emit({ type: 'store_unavailable', detail: 'a refresh waits to be stored' })
-        if (closing && wait === LATEST) throw error
-        await new Promise((resolve) => setTimeout(resolve, wait))
+        if (delay === MIN_DELAY)
+          emit({ type: 'store_unavailable', detail: 'the tokens of a refresh could not be stored yet' })
+        if (closing && delay === MAX_DELAY) throw error
+        await new Promise((resolve) => setTimeout(resolve, delay))
       }
   }
 
   return {
     /**
-     * Saves, again and again while the store is out of reach. After `patience` seconds the caller goes on, served with
-     * what is `'saved'` only in this memory; saving does not stop.
+     * Repeats `save` while the store is down. Resolves to `'saved'` after `timeout` seconds, so that the caller is not held up;
+     * the tries go on.
      */
-    async keepSaving<Result>(id: string, save: () => Promise<Result>, patience: number): Promise<Result | 'saved'> {
+    async saveWithRetries<Result>(id: string, save: () => Promise<Result>, timeout: number): Promise<Result | 'saved'> {
       const saving = persist(save)
-      const kept = saving.then(
+      const settled = saving.then(
         () => {},
         () => {},
       )
-      held.set(id, kept)
-      kept.then(() => {
-        if (held.get(id) === kept) held.delete(id)
+      pending.set(id, settled)
+      settled.then(() => {
+        if (pending.get(id) === settled) pending.delete(id)
       })
-      return withTimeout(saving, patience, 'saved')
+      return withTimeout(saving, timeout, 'saved')
     },
 
-    /** Resolves when nothing of this session waits to be stored. @throws StoreError if that takes longer than 2 s */
+    /** Resolves when no write of this session is pending. @throws StoreError if that takes longer than 2 s */
     async settled(id: string): Promise<void> {
-      const waiting = held.get(id)
+      const waiting = pending.get(id)
       if (waiting && (await withTimeout(waiting, 2, 'late')) === 'late') throw new StoreError()
     },
 
     async drain(): Promise<void> {
       closing = true
-      await Promise.all(held.values())
+      await Promise.all(pending.values())
     },
   }
 }

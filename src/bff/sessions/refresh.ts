@@ -7,233 +7,246 @@ import type { Settings } from '../settings.js'
 import { createPendingWrites } from './pending-writes.js'
 import type { RequestedToken, TokenOutcome } from './session-record.js'
 import type { RefreshAttempt, SessionStorage, SessionWithTokens } from './session-storage.js'
-import { currentToken, grantedToken, leftOf, refreshParameters, tokenKey, withToken } from './tokens.js'
+import { currentToken, grantedToken, refreshParameters, secondsLeft, tokenKey, withToken } from './tokens.js'
 
-/** Seconds from the wish to write an attempt until the provider must have been asked; later, it is not asked any more. */
-const SLACK = 2
-/** Seconds left to whoever has an answer, to store it. */
-const STORING = 3
-/** Seconds for which one answer can make a session wait, whatever its `Retry-After`. */
-const LONGEST_WAIT = 60
+/** Seconds to write an attempt before the token request. If it takes longer, the request is not sent. */
+const BEGIN_TIMEOUT = 2
+/** Seconds for a process to store the response. */
+const STORE_TIME = 3
+/** Seconds. A longer `Retry-After` is shortened. */
+const MAX_WAIT = 60
 
-/** What is being done with one session, for one wish. */
-interface Work {
-  wanted: RequestedToken
+/** One refresh: the session, the requested token, and the attempt that was written. */
+interface Refresh {
+  requested: RequestedToken
   key: string
   session: SessionWithTokens
   attempt: RefreshAttempt
 }
 
 /**
- * The refresh coordinator. Truth is compare-and-set on the generation spent; the attempt that is written before the
- * provider is asked only saves others from asking too. Whoever finds one waits: for its result, or, if its process has
- * died, for as long as it could still have been under way, on this process's own monotonic clock. So two attempts on one
- * generation are never in flight together.
+ * The refresh coordinator: each refresh token is used once, although many processes share a session.
  *
- * In this process, sessions queue: one attempt at a time per session, whoever asks for whatever, detached from any
- * caller. Those who waited find the token that the first one got. Sign-out wins over an attempt in flight.
+ * Before the token request, a process writes an attempt to the storage. Another process that finds a running attempt waits for
+ * its result. If there is none after the longest time that an attempt can take, by the monotonic clock of the waiting process,
+ * it takes over. The result is stored with compare-and-set on the generation, so a stale result replaces nothing.
+ *
+ * In this process, the refreshes of one session run one after the other, independent of the request that started them. The
+ * requests that waited get the new token. Sign-out wins over a running refresh.
  */
-export function createCoordinator(settings: Settings, providers: Providers, storage: SessionStorage) {
+export function createRefreshCoordinator(settings: Settings, providers: Providers, storage: SessionStorage) {
   const { now, emit, timeout } = settings
-  /** Each provider's own: what one of them fails at says nothing of the others. */
+  /** One per provider. */
   const breakers = new Map(providers.all.map(({ settings: { issuer } }) => [issuer, createCircuitBreaker(now)]))
   const turns = new Map<string, Promise<unknown>>()
   const pendingWrites = createPendingWrites(settings)
-  const takeOver = SLACK + timeout + STORING
+  const takeOverAfter = BEGIN_TIMEOUT + timeout + STORE_TIME
   let draining = false
 
-  async function run(id: string, wanted: RequestedToken): Promise<TokenOutcome> {
+  async function renew(id: string, requested: RequestedToken): Promise<TokenOutcome> {
     await pendingWrites.settled(id)
-    let seen: { id: string; at: number } | undefined
-    for (let looks = 0; ; looks++) {
+    let waitingFor: { id: string; at: number } | undefined
+    for (let tries = 0; ; tries++) {
       const session = await storage.read(id)
       if ('ended' in session) return { type: 'ended', reason: session.ended }
-      const key = tokenKey(wanted, session.record)
-      const token = await currentToken(session.tokens, wanted, key, settings)
+      const key = tokenKey(requested, session.record)
+      const token = await currentToken(session.tokens, requested, key, settings)
       if (token) return { type: 'token', token }
-      if (session.record.refresh_token === undefined) return unrenewable(session, key)
+      if (session.record.refresh_token === undefined) return withoutRefreshToken(session, key)
 
-      const found = await storage.attempt(id)
-      const past = found?.attempt.generation === session.record.generation ? found.attempt : undefined
-      if (past?.running) {
-        if (seen?.id !== past.id) seen = { id: past.id, at: monotonic() }
-        if (monotonic() - seen.at < takeOver) {
-          await pause(Math.min(20 * 2 ** looks, 100) * (1 - Math.random() / 2))
+      const stored = await storage.readAttempt(id)
+      const previous = stored?.attempt.generation === session.record.generation ? stored.attempt : undefined
+      if (previous?.running) {
+        if (waitingFor?.id !== previous.id) waitingFor = { id: previous.id, at: monotonic() }
+        if (monotonic() - waitingFor.at < takeOverAfter) {
+          await pause(Math.min(20 * 2 ** tries, 100) * (1 - Math.random() / 2))
           continue
         }
       }
       const breaker = breakers.get(session.record.iss)
-      const own = past && (past.about ?? key) === key ? past.notBefore - now() : 0
-      const wait = Math.max(own, breaker?.left() ?? 0)
-      if (draining || wait > 0) return fallBack(session, wanted, key, Math.max(wait, 1))
-      const ask = await providers.serving(session.record)?.prepareRefresh()
-      if (!ask) {
-        // Its metadata, or our own secret: no session has a part in that.
+      const ownWait = previous && (previous.about ?? key) === key ? previous.notBefore - now() : 0
+      const wait = Math.max(ownWait, breaker?.left() ?? 0)
+      if (draining || wait > 0) return fallBack(session, requested, key, Math.max(wait, 1))
+      const spend = await providers.forSession(session.record)?.prepareRefresh()
+      if (!spend) {
+        // The metadata or the client secret cannot be read. That concerns all sessions.
         breaker?.failed()
-        return fallBack(session, wanted, key, backoffDelay(0))
+        return fallBack(session, requested, key, backoffDelay(0))
       }
 
       const attempt: RefreshAttempt = {
         id: randomId(),
         generation: session.record.generation,
         running: true,
-        // One that still runs by now has died with its process.
-        unknown: past !== undefined && (past.unknown || past.running),
-        refused: past?.refused ?? false,
-        odd: past?.odd ?? 0,
-        failures: past?.failures ?? 0,
-        notBefore: past?.notBefore ?? 0,
-        about: past?.about,
+        // An attempt that is still running belongs to a process that has died.
+        unknown: previous !== undefined && (previous.unknown || previous.running),
+        refused: previous?.refused ?? false,
+        odd: previous?.odd ?? 0,
+        failures: previous?.failures ?? 0,
+        notBefore: previous?.notBefore ?? 0,
+        about: previous?.about,
       }
-      const begun = monotonic()
-      if (!(await storage.begin(session, attempt, found?.version))) continue
-      if (monotonic() - begun > SLACK) {
-        await storage.note(session, { ...attempt, running: false })
+      const startedAt = monotonic()
+      if (!(await storage.beginAttempt(session, attempt, stored?.version))) continue
+      if (monotonic() - startedAt > BEGIN_TIMEOUT) {
+        await storage.updateAttempt(session, { ...attempt, running: false })
         continue
       }
-      const work = { wanted, key, session, attempt }
-      const answer = await ask(session.record.refresh_token, refreshParameters(wanted, key, session.record))
-      const outcome = await (answer.type === 'tokens' ? keep(work, answer) : failed(work, answer))
+      const refresh = { requested, key, session, attempt }
+      const answer = await spend(session.record.refresh_token, refreshParameters(requested, key, session.record))
+      const outcome = await (answer.type === 'tokens' ? storeTokens(refresh, answer) : handleFailure(refresh, answer))
       if (outcome) return outcome
     }
   }
 
-  /** Nothing can renew it. Only the default token is the session's own; another resource simply cannot be had. */
-  async function unrenewable(session: SessionWithTokens, key: string): Promise<TokenOutcome> {
+  /** Without a refresh token, the session ends with its default token. Tokens for other resources are refused. */
+  async function withoutRefreshToken(session: SessionWithTokens, key: string): Promise<TokenOutcome> {
     const token = session.tokens.get(key)
-    if (token && leftOf(token, settings) > 0) return { type: 'token', token }
+    if (token && secondsLeft(token, settings) > 0) return { type: 'token', token }
     if (key !== '') return { type: 'refused', error: 'invalid_target' }
     await storage.end(session, 'expired')
     return { type: 'ended', reason: 'expired' }
   }
 
-  /** A token that is still good is still served while no newer one can be had. */
+  /** Returns the current token if it has not expired; otherwise the caller has to try again later. */
   async function fallBack(
     { tokens }: SessionWithTokens,
     { refused }: RequestedToken,
     key: string,
     retryAfter: number,
-    error: (TokenOutcome & { type: 'not_now' })['error'] = 'temporarily_unavailable',
+    error: (TokenOutcome & { type: 'unavailable' })['error'] = 'temporarily_unavailable',
   ): Promise<TokenOutcome> {
     const token = tokens.get(key)
-    const good = token && leftOf(token, settings) > 0 && refused !== (await sha256(token.access_token))
-    return good ? { type: 'token', token } : { type: 'not_now', error, retryAfter }
+    const valid = token && secondsLeft(token, settings) > 0 && refused !== (await sha256(token.access_token))
+    return valid ? { type: 'token', token } : { type: 'unavailable', error, retryAfter }
   }
 
-  /** Stores what spending a generation has brought, iff the session is still at it. `undefined`: look again. */
-  async function keep(work: Work, answer: ProviderAnswer & { type: 'tokens' }): Promise<TokenOutcome | undefined> {
-    const { session, wanted, key } = work
+  /** Stores the new tokens if the session has not changed. `undefined`: read the session again. */
+  async function storeTokens(
+    refresh: Refresh,
+    answer: ProviderAnswer & { type: 'tokens' },
+  ): Promise<TokenOutcome | undefined> {
+    const { session, requested, key } = refresh
     const { id, sub, generation, refresh_token } = session.record
     breakers.get(session.record.iss)?.succeeded()
-    const newest = answer.refresh_token ?? refresh_token
+    const newestRefreshToken = answer.refresh_token ?? refresh_token
     if (answer.sub !== undefined && answer.sub !== sub) {
       emit({ type: 'id_token_refused', claim: 'sub' })
       if (!(await storage.end(session, 'revoked'))) return undefined
       return { type: 'ended', reason: 'revoked' }
     }
-    const token = grantedToken(answer, wanted, key, session.record, settings)
+    const token = grantedToken(answer, requested, key, session.record, settings)
     const next = ({ record, tokens, id_token }: SessionWithTokens): Omit<SessionWithTokens, 'version'> => ({
-      record: { ...record, generation: generation + 1, ...(newest !== undefined && { refresh_token: newest }) },
+      record: {
+        ...record,
+        generation: generation + 1,
+        ...(newestRefreshToken !== undefined && { refresh_token: newestRefreshToken }),
+      },
       tokens: token ? withToken(tokens, key, token) : tokens,
       id_token: answer.id_token ?? id_token,
-      ours: true,
+      knownNewest: true,
     })
     async function save(): Promise<'saved' | 'overtaken' | { ended: (TokenOutcome & { type: 'ended' })['reason'] }> {
       for (let base = session; ; ) {
         if (await storage.save(base, next(base))) return 'saved'
-        const again = await storage.read(id)
-        if ('ended' in again) return again
-        // Another write of ours whose answer was lost, or somebody who spent this generation too and was faster.
-        if (again.record.generation !== generation) return again.record.refresh_token === newest ? 'saved' : 'overtaken'
-        base = again
+        const current = await storage.read(id)
+        if ('ended' in current) return current
+        // Our own write succeeded but its response was lost, or another process was faster.
+        if (current.record.generation !== generation)
+          return current.record.refresh_token === newestRefreshToken ? 'saved' : 'overtaken'
+        base = current
       }
     }
-    const saved = await pendingWrites.keepSaving(id, save, timeout)
+    const saved = await pendingWrites.saveWithRetries(id, save, timeout)
     if (saved instanceof Object) {
-      // Signed out meanwhile: what has just been issued must not outlive that.
-      if (newest !== undefined) await providers.serving(session.record)?.revoke(newest)
+      // Signed out meanwhile: the new refresh token must not outlive the session.
+      if (newestRefreshToken !== undefined) await providers.forSession(session.record)?.revoke(newestRefreshToken)
       return { type: 'ended', reason: saved.ended }
     }
     if (saved === 'overtaken') return undefined
     if (!token) return { type: 'refused', error: 'invalid_scope' }
-    emit({ type: 'token_refreshed', session: shortId(id), resource: wanted.resource, scope: token.scope })
+    emit({ type: 'token_refreshed', session: shortId(id), resource: requested.resource, scope: token.scope })
     return { type: 'token', token }
   }
 
-  /** Judges an answer that brought nothing, and writes down what it teaches. `undefined`: look again. */
-  async function failed(
-    { session, attempt, wanted, key }: Work,
+  /** Handles an error response and writes down what later attempts need to know. `undefined`: read the session again. */
+  async function handleFailure(
+    { session, attempt, requested, key }: Refresh,
     answer: Exclude<ProviderAnswer, { type: 'tokens' }>,
   ): Promise<TokenOutcome | undefined> {
-    const { unknown, refused, odd, failures = 0 } = attempt
-    const further = key !== ''
+    const { unknown: outcomeUnknown, refused, odd: unexpected, failures = 0 } = attempt
+    const additionalToken = key !== ''
     if (isOutage(answer)) breakers.get(session.record.iss)?.failed(session.record.id)
     const token = session.tokens.get(key)
-    const stillGood = token !== undefined && leftOf(token, settings) > 0
-    const verdict = refreshOutcome(answer, {
-      unknown,
-      ours: session.ours,
+    const tokenStillValid = token !== undefined && secondsLeft(token, settings) > 0
+    const result = refreshOutcome(answer, {
+      outcomeUnknown,
+      issuedHere: session.knownNewest,
       refusedBefore: refused,
-      oddBefore: odd,
-      stillGood,
-      further,
+      unexpectedBefore: unexpected,
+      tokenStillValid,
+      additionalToken,
     })
-    const spoken = answer.type === 'error' ? answer : { status: 0, error: undefined, retryAfter: undefined }
+    const response = answer.type === 'error' ? answer : { status: 0, error: undefined, retryAfter: undefined }
     emit({
       type: 'refresh_failed',
       session: shortId(session.record.id),
-      outcome: verdict.type === 'not_now' ? verdict.outcome : 'refused',
-      status: spoken.status,
-      ...(spoken.error !== undefined && { error: spoken.error }),
+      outcome: result.type === 'unavailable' ? result.outcome : 'refused',
+      status: response.status,
+      ...(response.error !== undefined && { error: response.error }),
     })
-    if (verdict.type === 'ended') return (await storage.end(session, verdict.reason)) ? verdict : undefined
+    if (result.type === 'ended') return (await storage.end(session, result.reason)) ? result : undefined
     const done = { ...attempt, running: false }
-    if (verdict.type === 'refused') {
-      await note(session, done)
-      return verdict
+    if (result.type === 'refused') {
+      await updateAttempt(session, done)
+      return result
     }
-    if (verdict.error === 'operator_error')
-      emit({ type: 'operator_error', detail: `The token endpoint answers ${spoken.status} ${spoken.error ?? ''}` })
-    const race = verdict.error === 'refresh_race'
-    const retryAfter = race ? 1 : Math.min(spoken.retryAfter ?? backoffDelay(failures), LONGEST_WAIT)
-    // Another token of this session waits already: from now on all of them do.
-    const others = attempt.about !== undefined && attempt.about !== key && attempt.notBefore > now()
-    const strange = verdict.error === 'temporarily_unavailable' && verdict.outcome === 'refused' && !further
-    await note(session, {
+    if (result.error === 'operator_error')
+      emit({
+        type: 'operator_error',
+        detail: `The token endpoint responds with ${response.status} ${response.error ?? ''}`,
+      })
+    const race = result.error === 'refresh_race'
+    const retryAfter = race ? 1 : Math.min(response.retryAfter ?? backoffDelay(failures), MAX_WAIT)
+    // Another token of this session has to wait as well: from now on all of them do.
+    const allWait = attempt.about !== undefined && attempt.about !== key && attempt.notBefore > now()
+    const unexpectedAnswer =
+      result.error === 'temporarily_unavailable' && result.outcome === 'refused' && !additionalToken
+    await updateAttempt(session, {
       ...done,
-      unknown: unknown || verdict.outcome === 'unknown',
+      unknown: outcomeUnknown || result.outcome === 'unknown',
       refused: refused || race,
-      odd: odd + (strange ? 1 : 0),
+      odd: unexpected + (unexpectedAnswer ? 1 : 0),
       failures: failures + 1,
-      notBefore: race ? 0 : Math.max(now() + retryAfter, others ? attempt.notBefore : 0),
-      about: isOutage(answer) || others ? undefined : key,
+      notBefore: race ? 0 : Math.max(now() + retryAfter, allWait ? attempt.notBefore : 0),
+      about: isOutage(answer) || allWait ? undefined : key,
     })
-    return fallBack(session, wanted, key, retryAfter, verdict.error)
+    return fallBack(session, requested, key, retryAfter, result.error)
   }
 
-  /** A note that cannot be written leaves the attempt running: others wait, and take its outcome for unknown. */
-  const note = (session: SessionWithTokens, attempt: RefreshAttempt) => storage.note(session, attempt).catch(() => {})
+  /** If this fails, the attempt stays running. Other processes wait, and treat its outcome as unknown. */
+  const updateAttempt = (session: SessionWithTokens, attempt: RefreshAttempt) =>
+    storage.updateAttempt(session, attempt).catch(() => {})
 
   return {
-    /** The token of this session for exactly this question. @throws StoreError */
-    async token(session: SessionWithTokens, wanted: RequestedToken): Promise<TokenOutcome> {
+    /** The requested token, refreshed if necessary. @throws StoreError */
+    async token(session: SessionWithTokens, requested: RequestedToken): Promise<TokenOutcome> {
       const { id } = session.record
-      const token = await currentToken(session.tokens, wanted, tokenKey(wanted, session.record), settings)
+      const token = await currentToken(session.tokens, requested, tokenKey(requested, session.record), settings)
       if (token) return { type: 'token', token }
-      const turn = (turns.get(id) ?? Promise.resolve()).then(() => run(id, wanted))
+      const turn = (turns.get(id) ?? Promise.resolve()).then(() => renew(id, requested))
       const settled = turn.then(
         () => {},
         () => {},
       )
       turns.set(id, settled)
-      // The last one out leaves nothing behind.
       settled.then(() => {
         if (turns.get(id) === settled) turns.delete(id)
       })
       return turn
     },
 
-    /** Begins no more refreshes; resolves when those under way are done and stored. */
+    /** Starts no more refreshes. Resolves when the running ones are stored. */
     async drain(): Promise<void> {
       draining = true
       await Promise.all(turns.values())

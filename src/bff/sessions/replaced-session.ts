@@ -1,11 +1,11 @@
 import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import type { EpochSeconds } from '../../protocol/time.js'
 import type { CookieJar } from '../http/cookies.js'
-import { REMEMBRANCE } from '../lifetimes.js'
+import { KEPT_AFTER_END } from '../lifetimes.js'
 import { type CookieKeys, openJson } from '../sealing/cookie-keys.js'
 import type { Settings } from '../settings.js'
 
-/** A session that a sign-in takes the place of. */
+/** A session that a sign-in replaces. */
 export interface ReplacedSession {
   readonly id: string
   readonly expires: EpochSeconds
@@ -14,21 +14,21 @@ export interface ReplacedSession {
 export type ReplacedCookie = ReturnType<typeof createReplacedCookie>
 
 /**
- * Says which session this browser has, also where another site has sent it here and Strict cookies are withheld: or each of its
- * sign-ins would leave a session behind that nobody can reach. It authorizes nothing, and ends a session only when somebody
- * has signed in. Sealed for this app; whoever could copy it could copy the session's own cookie.
+ * A Lax cookie with the id of the browser's session. When another site links to `/login`, the browser does not send the Strict
+ * session cookie. Without this cookie, each such sign-in would leave an old session behind. It authorizes nothing, and the
+ * session ends only after a new sign-in. It is sealed. An attacker who can copy it can copy the session cookie as well.
  */
-export function createReplacedCookie({ now }: Pick<Settings, 'now'>, jar: CookieJar, keyring: CookieKeys) {
+export function createReplacedCookie({ now }: Pick<Settings, 'now'>, jar: CookieJar, cookieKeys: CookieKeys) {
   return {
     async read(request: PlainRequest): Promise<ReplacedSession | undefined> {
       const [value, ...more] = jar.values(request, jar.replaced)
       if (value === undefined || more.length) return undefined
-      return openJson<ReplacedSession>(keyring, 'replaced', value)
+      return openJson<ReplacedSession>(cookieKeys, 'replaced', value)
     },
 
     async set({ id, expires }: ReplacedSession): Promise<string> {
-      const sealed = await keyring.seal('replaced', JSON.stringify({ id, expires } satisfies ReplacedSession))
-      return jar.set(jar.replaced, sealed, expires - now() + REMEMBRANCE)
+      const sealed = await cookieKeys.seal('replaced', JSON.stringify({ id, expires } satisfies ReplacedSession))
+      return jar.set(jar.replaced, sealed, expires - now() + KEPT_AFTER_END)
     },
   }
 }

@@ -6,20 +6,20 @@ import type { ReplacedSession } from './replaced-session.js'
 import type { AccessToken, NewSession, RequestedToken, SessionRecord, TokenOutcome } from './session-record.js'
 import type { SessionWithTokens } from './session-storage.js'
 
-/** A session that a request came with. */
+/** The session of a request. */
 export interface PresentSession {
   readonly record: SessionRecord
-  /** The end as of now: absolute or idle, whichever is earlier. */
+  /** When the session ends without further use: the absolute or the idle timeout, whichever is earlier. */
   readonly expiresAt: EpochSeconds
-  /** Cookies that the answer sets whatever else happens. */
+  /** Cookies that every answer has to set. */
   readonly cookies: readonly string[]
-  /** The generation in the request's cookie: the answer brings the current one if they differ. */
+  /** The generation in the cookie of the request. If it is old, the answer sets a new cookie. */
   readonly cookieGeneration: number
-  /** With its tokens. */
+  /** Reads the tokens. */
   open(): Promise<SessionWithTokens>
 }
 
-/** No session, and why; the cookies clear what is left of one. */
+/** No session. The cookies delete what is left of one. */
 export interface NoSession {
   readonly record?: undefined
   readonly reason: SignedOutReason
@@ -27,57 +27,56 @@ export interface NoSession {
 }
 
 /**
- * A later release wrote what this request came with, and serves beside this one or did before: nobody is signed in here, and
- * everything is left as it is.
+ * A later release wrote this session (during a rolling update, or before a rollback). For this release the person is not signed
+ * in, and it changes nothing.
  */
-export const ofLaterRelease: NoSession = { reason: 'none', cookies: [] }
+export const sessionOfLaterRelease: NoSession = { reason: 'none', cookies: [] }
 
-/** What a browser is told of one of its person's sessions. */
+/** A session in the list of a person’s sessions. */
 export interface Device {
-  /** Names the session to `DELETE /sessions/:id`; of no use as a cookie. */
+  /** For `DELETE /sessions/:id`. It is not the value of the cookie. */
   readonly id: string
   readonly current: boolean
   readonly created: EpochSeconds
   readonly last_used: EpochSeconds
   readonly expires_at: EpochSeconds
-  /** The browser that signed in, as it called itself; at most 256 characters. */
+  /** The `User-Agent` of the browser that signed in; at most 256 characters. */
   readonly user_agent: string
 }
 
-/** Whose sessions: a person's, or those of one session at the provider. */
+/** Selects the sessions of a person (`sub`), or those of one session at the provider (`sid`). */
 export interface SessionOwner {
   readonly iss: string
   readonly sub?: string | undefined
   readonly sid?: string | undefined
 }
 
-/** What only sessions in a store can do. */
+/** Functions that need a store. */
 export interface SessionList {
-  /** A page of a person's live sessions. `cursor` leads to the next one. */
-  list(presence: PresentSession, cursor: string | undefined): Promise<List<Device>>
-  /** Ends one of the person's sessions; `undefined` if it is none of theirs. */
-  end(presence: PresentSession, id: string): Promise<'current' | 'other' | undefined>
-  /** Ends all of the person's sessions but this one. */
-  endOthers(presence: PresentSession): Promise<number>
+  /** A page of the person’s active sessions. `cursor` is for the next page. */
+  list(session: PresentSession, cursor: string | undefined): Promise<List<Device>>
+  /** Ends one session of the person; `undefined` if it is not theirs. */
+  end(session: PresentSession, id: string): Promise<'current' | 'other' | undefined>
+  /** Ends all sessions of the person except this one. */
+  endOthers(session: PresentSession): Promise<number>
   /**
-   * Ends them all, also those whose sign-in is still under way; later sign-ins are not touched. Resolves to how many.
-   * `revokeTokens`: afterwards their refresh tokens are revoked, unless it was the provider that ended them.
-   * @throws StoreError: some may be left; call again
+   * Ends all sessions of `owner`, including those whose sign-in is still running. Later sign-ins are not affected. Resolves to
+   * the number of ended sessions. `revokeTokens` revokes their refresh tokens; not needed if the provider ended the sessions.
+   * @throws StoreError: some sessions may be left; call again
    */
-  endAll(whose: SessionOwner, revokeTokens?: boolean): Promise<number>
+  endAll(owner: SessionOwner, revokeTokens?: boolean): Promise<number>
 }
 
-/** The wall between endpoints and where sessions live: in sealed cookies, or in a store. */
+/** The sessions of this backend: in sealed cookies, or in a store. */
 export interface Sessions {
-  readonly directory?: SessionList
+  readonly sessionList?: SessionList
   /**
-   * `touch: false` does not slide the idle limit. `end: false` leaves a session that has run out to whoever reads it next, so
-   * that the provider need not be told now.
+   * `touch: false`: this request does not count as use. `end: false`: does not end an expired session, so that no request goes
+   * to the provider now.
    */
   read(request: PlainRequest, touch?: boolean, end?: boolean): Promise<PresentSession | NoSession>
   /**
-   * Makes a session under a new id; ends those that this browser had: by its cookie, and `replaced`, where browsers withhold
-   * that.
+   * Makes a session with a new id. Ends the previous sessions of this browser: that of its cookie, and `replaced`.
    */
   create(
     request: PlainRequest,
@@ -85,19 +84,19 @@ export interface Sessions {
     tokens: SignInTokens,
     replaced: readonly ReplacedSession[],
   ): Promise<PresentSession>
-  /** The current token of a session, or a newer one. */
-  token(presence: PresentSession, wanted: RequestedToken): Promise<TokenOutcome>
-  /** Ends a session. Resolves to what is left to do for it at the provider. */
-  end(presence: PresentSession, reason: SignedOutReason): Promise<ProviderTokens>
-  /** The cookies that bring the browser up to date with the session as it is now. */
-  cookies(presence: PresentSession): Promise<readonly string[]>
-  /** Cookies that clear everything. */
+  /** The requested token, refreshed if necessary. */
+  token(session: PresentSession, requested: RequestedToken): Promise<TokenOutcome>
+  /** Ends a session. Resolves to the tokens for sign-out at the provider. */
+  end(session: PresentSession, reason: SignedOutReason): Promise<ProviderTokens>
+  /** The cookies of the session as it is now. */
+  cookies(session: PresentSession): Promise<readonly string[]>
+  /** `Set-Cookie` values that delete the session cookies. */
   clear(request: PlainRequest): readonly string[]
-  /** Begins no more refreshes; resolves when those under way are done and stored. */
+  /** Starts no more refreshes. Resolves when the running ones are stored. */
   drain(): Promise<void>
 }
 
-/** What the provider is to hear of when a session has ended. */
+/** The tokens that sign-out at the provider needs. */
 export interface ProviderTokens {
   refresh_token?: string | undefined
   id_token?: string | undefined

@@ -7,38 +7,38 @@ import type { PresentSession, Sessions } from './sessions.js'
 
 type Person = Pick<SessionRecord, 'iss' | 'sub'>
 
-/** What is computed once for each record that is remembered: a digest is a tenth of a whole session check. */
-const known = new WeakMap<Person, string>()
+/** A cache: computing a digest takes a tenth of the time of a session check. */
+const digests = new WeakMap<Person, string>()
 
-/** One person as one name: no two pairs of issuer and subject have the same. It is no secret, and opens nothing. */
-export const userDigest = (person: Person): MaybePromise<string> => known.get(person) ?? digestOf(person)
+/** Identifies a person (issuer and subject). It is not a secret. */
+export const userDigest = (person: Person): MaybePromise<string> => digests.get(person) ?? digestOf(person)
 
 async function digestOf(person: Person): Promise<string> {
   const digest = await sha256(JSON.stringify([person.iss, person.sub]))
-  known.set(person, digest)
+  digests.set(person, digest)
   return digest
 }
 
 /**
- * Refuses a call that a page makes for somebody else than who is signed in: it was open when that changed, and what it asks is
- * the other's wish. A caller that does not say whom it believes to be here is not asked.
+ * Refuses the request of a page that still shows another person: somebody else has signed in since the page was loaded. The page
+ * sends the person that it shows in the header `Sallyport-User`. Without that header, nothing is checked.
  *
  * @throws Refusal `user_changed`
  */
 export async function requireUser({ headers }: Pick<PlainRequest, 'headers'>, person: Person): Promise<void> {
-  const believed = headers.get('sallyport-user')
-  if (believed !== null && believed !== (await userDigest(person))) throw new Refusal('user_changed')
+  const expected = headers.get('sallyport-user')
+  if (expected !== null && expected !== (await userDigest(person))) throw new Refusal('user_changed')
 }
 
-/** Who is here, for a call that acts as them. @throws Refusal `session_expired`, `user_changed` */
+/** The session of a request that acts as the signed-in person. @throws Refusal `session_expired`, `user_changed` */
 export async function signedInUser(
   request: PlainRequest,
   sessions: Pick<Sessions, 'read'>,
   touch = true,
 ): Promise<PresentSession> {
-  const present = await sessions.read(request, touch)
-  // The cookie stays: the page asks /session next, and is told there why.
-  if (!present.record) throw new Refusal('session_expired', { reason: present.reason })
-  await requireUser(request, present.record)
-  return present
+  const session = await sessions.read(request, touch)
+  // The cookie stays: the page calls /session next, which needs it to say why the session ended.
+  if (!session.record) throw new Refusal('session_expired', { reason: session.reason })
+  await requireUser(request, session.record)
+  return session
 }

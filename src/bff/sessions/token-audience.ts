@@ -3,58 +3,58 @@ import { createBoundedCache } from '../../protocol/bounded-cache.js'
 import type { Settings } from '../settings.js'
 import type { Sessions } from './sessions.js'
 
-/** Tokens whose audiences are remembered at most: each call looks at one. */
-const REMEMBERED = 1000
+/** The audiences of this many tokens are remembered. */
+const MAX_REMEMBERED = 1000
 
 export type TokenAudiences = ReturnType<typeof createTokenAudiences>
 
 /**
- * Keeps one API's token from another API. A provider that ignores `resource` issues the same token whatever is asked for, and the
- * API that gets it could act at the one that it is for. A JWT whose `aud` names another of the configured `resources`, and not
- * the one that was asked for, is handed to nobody: neither to an API nor to the page, which would send it there.
+ * Checks that a token is for the requested API. A provider that ignores `resource` issues one token for all APIs, so an API
+ * could use the token at another API. A JWT whose `aud` names another of the configured `resources`, and not the requested one,
+ * is refused: neither the page nor an API gets it.
  *
- * Tokens are only decoded. One that is opaque, or names nothing that is configured, is taken for what was asked for.
+ * Tokens are only decoded, not verified. An opaque token passes, and so does one whose `aud` names no configured resource.
  *
  * @see RFC 8707 section 2, RFC 9700 section 2.3
  */
 export function createTokenAudiences({ resources, emit }: Settings) {
-  const configured = new Set(Object.keys(resources).map(plain))
-  const remembered = createBoundedCache<readonly string[]>(REMEMBERED)
-  const ignored = new Set<string>()
+  const configured = new Set(Object.keys(resources).map(normalized))
+  const remembered = createBoundedCache<readonly string[]>(MAX_REMEMBERED)
+  const ignoredResources = new Set<string>()
 
   function audiencesOf(token: string): readonly string[] {
     const known = remembered.get(token)
     if (known) return known
-    const audiences = decoded(token).map(plain)
+    const audiences = decodeAudiences(token).map(normalized)
     remembered.set(token, audiences)
     return audiences
   }
 
-  function isForAnother(token: string, wanted: readonly string[]): boolean {
+  function isForOtherApi(token: string, requested: readonly string[]): boolean {
     const audiences = audiencesOf(token)
-    return !wanted.some((one) => audiences.includes(plain(one))) && audiences.some((one) => configured.has(one))
+    return !requested.some((one) => audiences.includes(normalized(one))) && audiences.some((one) => configured.has(one))
   }
 
   return {
-    /** The resources for which another one's token was issued, since the start. */
-    ignored: (): readonly string[] => [...ignored],
+    /** The resources for which the provider has issued a token for another API, since the start. */
+    ignored: (): readonly string[] => [...ignoredResources],
 
-    /** The same sessions, of which nobody gets a token for another API than was asked for. */
-    keepApart(sessions: Sessions): Sessions {
+    /** The same sessions. Their `token()` refuses a token for another API. */
+    withAudienceCheck(sessions: Sessions): Sessions {
       if (configured.size < 2) return sessions
       return {
         ...sessions,
-        async token(presence, wanted) {
-          const outcome = await sessions.token(presence, wanted)
-          const resource = wanted.resource.length ? wanted.resource : presence.record.resource
-          if (outcome.type !== 'token' || !resource.length || !isForAnother(outcome.token.access_token, resource))
+        async token(session, requested) {
+          const outcome = await sessions.token(session, requested)
+          const resource = requested.resource.length ? requested.resource : session.record.resource
+          if (outcome.type !== 'token' || !resource.length || !isForOtherApi(outcome.token.access_token, resource))
             return outcome
-          for (const one of resource) ignored.add(one)
+          for (const one of resource) ignoredResources.add(one)
           emit({ type: 'resource_ignored', resource })
           return {
             type: 'refused',
             error: 'invalid_target',
-            description: 'The provider has issued a token for another API than was asked for.',
+            description: 'The provider has issued a token for another API than the requested one.',
           }
         },
       }
@@ -62,11 +62,11 @@ export function createTokenAudiences({ resources, emit }: Settings) {
   }
 }
 
-/** At a host's root the empty path and `/` are one. */
-const plain = (resource: string): string => (URL.canParse(resource) ? new URL(resource).href : resource)
+/** `https://api.example.com` and `https://api.example.com/` are the same resource. */
+const normalized = (resource: string): string => (URL.canParse(resource) ? new URL(resource).href : resource)
 
-/** Who a token says that it is for; none for one that is no JWT. */
-function decoded(token: string): string[] {
+/** `aud` of a JWT; empty for an opaque token. */
+function decodeAudiences(token: string): string[] {
   const [, payload = '', signature] = token.split('.', 3)
   const bytes = signature === undefined ? undefined : decodeBase64url(payload)
   try {

@@ -1,6 +1,6 @@
 import { missingScopes, parseScope } from '../../protocol/scope.js'
 import { Refusal } from '../errors.js'
-import { type Form, one, seconds } from '../http/form.js'
+import { type Form, parameter, secondsParameter } from '../http/form.js'
 import type { RequestedToken } from '../sessions/session-record.js'
 import type { Settings } from '../settings.js'
 
@@ -20,10 +20,10 @@ export function requestedTarget(form: Form, { resources, scopes }: Settings): { 
   const resource = [...new Set(form.get('resource'))].sort()
   const unknown = resource.some((item) => !Object.hasOwn(resources, item))
   if (unknown) throw new Refusal('invalid_target')
-  const wanted = parseScope(one(form, 'scope') ?? '')
+  const requestedScopes = parseScope(parameter(form, 'scope') ?? '')
   const allowed = [...scopes, ...resource.flatMap((item) => resources[item]?.scopes ?? [])]
-  if (!wanted || missingScopes(wanted, allowed).length) throw new Refusal('invalid_scope')
-  return { resource, scope: wanted.join(' ') }
+  if (!requestedScopes || missingScopes(requestedScopes, allowed).length) throw new Refusal('invalid_scope')
+  return { resource, scope: requestedScopes.join(' ') }
 }
 
 /** What an empty form asks for. */
@@ -32,10 +32,10 @@ const sessionDefault: RequestedToken = { resource: [], scope: '', minValidity: M
 /** Which token a form asks for. @throws Refusal */
 export function requestedToken(form: Form, settings: Settings): RequestedToken {
   if (!form.size) return sessionDefault
-  const refused = one(form, 'refused')
+  const refused = parameter(form, 'refused')
   return {
     ...requestedTarget(form, settings),
-    minValidity: seconds(form, 'min_validity') ?? MIN_VALIDITY,
+    minValidity: secondsParameter(form, 'min_validity') ?? MIN_VALIDITY,
     ...(refused !== undefined && { refused }),
   }
 }

@@ -15,34 +15,37 @@ import { secondsUntil, tokenAnswer } from './sign-in.js'
 export async function answerSession(request: PlainRequest, { sessions, settings }: BffContext): Promise<PlainResponse> {
   const { mode } = settings
   const asksForToken = request.method === 'POST' && mode !== 'proxy'
-  const wanted = asksForToken ? requestedToken(await readForm(request, tokenParameters), settings) : undefined
+  const requested = asksForToken ? requestedToken(await readForm(request, tokenParameters), settings) : undefined
   // Parsed only where there is a query: this is the call that everybody makes.
   const touch = !request.url.includes('?') || new URL(request.url).searchParams.get('touch') !== 'false'
-  const present = await sessions.read(request, touch)
-  if (!present.record) return json(nobody(present.reason, mode), present.cookies)
-  if (!wanted) return json(await somebody(present, settings), await sessions.cookies(present))
-  return withToken(request, present, wanted, sessions, settings)
+  const session = await sessions.read(request, touch)
+  if (!session.record) return json(signedOutAnswer(session.reason, mode), session.cookies)
+  if (!requested) return json(await signedInAnswer(session, settings), await sessions.cookies(session))
+  return withToken(request, session, requested, sessions, settings)
 }
 
 async function withToken(
   request: PlainRequest,
-  present: PresentSession,
-  wanted: RequestedToken,
+  session: PresentSession,
+  requested: RequestedToken,
   sessions: Sessions,
   settings: Settings,
 ): Promise<PlainResponse> {
   const { mode } = settings
-  const outcome = await sessions.token(present, wanted)
-  if (outcome.type === 'ended') return json(nobody(outcome.reason, mode), sessions.clear(request))
-  const cookies = await sessions.cookies(present)
+  const outcome = await sessions.token(session, requested)
+  if (outcome.type === 'ended') return json(signedOutAnswer(outcome.reason, mode), sessions.clear(request))
+  const cookies = await sessions.cookies(session)
   if (outcome.type === 'token')
-    return json({ ...(await somebody(present, settings)), token: tokenAnswer(outcome.token, settings) }, cookies)
+    return json({ ...(await signedInAnswer(session, settings)), token: tokenAnswer(outcome.token, settings) }, cookies)
   // The person is signed in all the same; the page asks again when it needs a token.
-  const retry_after = outcome.type === 'not_now' ? Math.ceil(outcome.retryAfter) : undefined
-  return json({ ...(await somebody(present, settings)), token_error: { error: outcome.error, retry_after } }, cookies)
+  const retry_after = outcome.type === 'unavailable' ? Math.ceil(outcome.retryAfter) : undefined
+  return json(
+    { ...(await signedInAnswer(session, settings)), token_error: { error: outcome.error, retry_after } },
+    cookies,
+  )
 }
 
-export const nobody = (reason: SignedOutReason, mode: Mode): SessionResponse<unknown> => ({
+export const signedOutAnswer = (reason: SignedOutReason, mode: Mode): SessionResponse<unknown> => ({
   mode,
   user: null,
   expires_at: null,
@@ -52,7 +55,7 @@ export const nobody = (reason: SignedOutReason, mode: Mode): SessionResponse<unk
 type SignedIn = SessionResponse<Readonly<Record<string, unknown>>>
 
 /** At once where the person's digest is known: this is in the answer to every page load. */
-export function somebody(
+export function signedInAnswer(
   { record, expiresAt }: PresentSession,
   { mode, now }: Pick<Settings, 'mode' | 'now'>,
 ): MaybePromise<SignedIn> {

@@ -5,13 +5,13 @@ import type { EpochSeconds } from '../../protocol/time.js'
 import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json } from '../http/answers.js'
-import { type Form, one, required } from '../http/form.js'
+import { type Form, parameter, requiredParameter } from '../http/form.js'
 import { refusalOf } from '../provider-refusals.js'
 import type { Provider } from '../providers.js'
 import type { AccessToken } from '../sessions/session-record.js'
 import type { PresentSession } from '../sessions/sessions.js'
 import { userDigest } from '../sessions/signed-in-user.js'
-import { type Clocks, justObtained, leftOf, UNSAID_LIFETIME } from '../sessions/tokens.js'
+import { type Clocks, DEFAULT_LIFETIME, justObtained, secondsLeft } from '../sessions/tokens.js'
 import type { Settings } from '../settings.js'
 import { isStepUp, type SignInContext, type Transaction } from './transaction.js'
 
@@ -22,28 +22,31 @@ import { isStepUp, type SignInContext, type Transaction } from './transaction.js
  * @see OpenID Connect Core 1.0 section 3.1.3, RFC 9700 section 4.5
  */
 export async function redeemCode(request: PlainRequest, form: Form, context: SignInContext): Promise<PlainResponse> {
-  const code = required(form, 'code')
-  const state = required(form, 'state')
-  const code_verifier = required(form, 'code_verifier')
+  const code = requiredParameter(form, 'code')
+  const state = requiredParameter(form, 'state')
+  const code_verifier = requiredParameter(form, 'code_verifier')
   const { transaction, cookies } = await context.transactions.take(request, state)
-  return spending(cookies, async () => {
+  return expiringCookies(cookies, async () => {
     if (!isCodeVerifier(code_verifier) || (await calculateCodeChallenge(code_verifier)) !== transaction.code_challenge)
       throw new Refusal('invalid_grant', { description: 'The code_verifier does not fit the code_challenge.' })
-    const response = { code, state, iss: one(form, 'iss'), code_verifier }
-    const { presence, access } = await signIn(request, transaction, response, context)
+    const response = { code, state, iss: parameter(form, 'iss'), code_verifier }
+    const { session, access } = await signIn(request, transaction, response, context)
     const answer: SignInResponse<unknown> = {
       ...tokenAnswer(access, context.settings),
-      user: presence.record.claims,
-      user_digest: await userDigest(presence.record),
-      expires_at: presence.expiresAt,
-      session_expires_in: secondsUntil(presence.expiresAt, context.settings.now()),
+      user: session.record.claims,
+      user_digest: await userDigest(session.record),
+      expires_at: session.expiresAt,
+      session_expires_in: secondsUntil(session.expiresAt, context.settings.now()),
     }
-    return json(answer, [...cookies, ...presence.cookies])
+    return json(answer, [...cookies, ...session.cookies])
   })
 }
 
 /** A transaction is spent on success and on failure: its cookie goes with either. */
-export async function spending(cookies: readonly string[], work: () => Promise<PlainResponse>): Promise<PlainResponse> {
+export async function expiringCookies(
+  cookies: readonly string[],
+  work: () => Promise<PlainResponse>,
+): Promise<PlainResponse> {
   try {
     return await work()
   } catch (error) {
@@ -67,9 +70,9 @@ export async function signIn(
   transaction: Transaction,
   response: CodeResponse,
   { providers, sessions, replaced }: BffContext,
-): Promise<{ presence: PresentSession; access: AccessToken }> {
+): Promise<{ session: PresentSession; access: AccessToken }> {
   const { issuer, redirect_uri, nonce, max_age, acr_values, resource, scope, began, own } = transaction
-  const provider = providers.of(issuer)
+  const provider = providers.byIssuer(issuer)
   if (!provider) throw new Refusal('issuer_mismatch')
   const { settings } = provider
   const tokens = await provider.redeem({ ...response, redirect_uri, nonce, max_age, acr_values, resource })
@@ -85,13 +88,13 @@ export async function signIn(
     access_token: tokens.access_token,
     scope: tokens.scope ?? scope,
     ...justObtained(settings),
-    lifetime: tokens.expires_in ?? UNSAID_LIFETIME,
+    lifetime: tokens.expires_in ?? DEFAULT_LIFETIME,
   }
   // A token for an API is none for UserInfo.
   const forUserinfo = resource.length ? undefined : tokens.access_token
   const claims = await visibleClaims(tokens.claims, forUserinfo, settings, provider)
-  const end = Math.min(now + settings.absoluteTimeout, endAtProvider(tokens.claims))
-  const presence = await sessions.create(
+  const absoluteEnd = Math.min(now + settings.absoluteTimeout, providerSessionEnd(tokens.claims))
+  const session = await sessions.create(
     request,
     {
       iss: issuer,
@@ -106,12 +109,12 @@ export async function signIn(
       resource,
       created: now,
       // Nothing can renew it: the session ends with its token.
-      expires: tokens.refresh_token === undefined ? Math.min(end, now + access.lifetime) : end,
+      expires: tokens.refresh_token === undefined ? Math.min(absoluteEnd, now + access.lifetime) : absoluteEnd,
     },
     { access, id_token: tokens.id_token },
     own ? [own.replaces, await replaced.read(request)].filter((each) => each !== undefined) : [],
   )
-  return { presence, access }
+  return { session, access }
 }
 
 /**
@@ -119,7 +122,7 @@ export async function signIn(
  *
  * @see OpenID Connect Enterprise Extensions 1.0, `session_expiry`
  */
-function endAtProvider({ session_expiry }: Readonly<Record<string, unknown>>): EpochSeconds {
+function providerSessionEnd({ session_expiry }: Readonly<Record<string, unknown>>): EpochSeconds {
   return typeof session_expiry === 'number' ? session_expiry : Number.POSITIVE_INFINITY
 }
 
@@ -130,7 +133,7 @@ export const secondsUntil = (instant: EpochSeconds, now: EpochSeconds): number =
 export const tokenAnswer = (token: AccessToken, clocks: Clocks) => ({
   access_token: token.access_token,
   token_type: 'Bearer',
-  expires_in: Math.floor(leftOf(token, clocks)),
+  expires_in: Math.floor(secondsLeft(token, clocks)),
   scope: token.scope,
 })
 
@@ -144,9 +147,9 @@ async function visibleClaims(
   settings: Settings,
   provider: Provider,
 ): Promise<Record<string, unknown>> {
-  const lacking = settings.claims.some((claim) => idToken[claim] === undefined)
+  const incomplete = settings.claims.some((claim) => idToken[claim] === undefined)
   const userinfo =
-    lacking && access_token !== undefined ? await provider.userinfo(access_token, idToken.sub) : undefined
+    incomplete && access_token !== undefined ? await provider.userinfo(access_token, idToken.sub) : undefined
   const visible: Record<string, unknown> = { sub: idToken.sub }
   for (const claim of settings.claims) {
     const value = idToken[claim] ?? userinfo?.[claim]

@@ -1,6 +1,6 @@
 import { createProviderJwt } from '../../provider/verify-jwt.js'
 import { Refusal } from '../errors.js'
-import { type Form, required } from '../http/form.js'
+import { type Form, requiredParameter } from '../http/form.js'
 import type { Provider } from '../providers.js'
 
 /**
@@ -16,7 +16,7 @@ export function createSignedResponse(provider: Provider): (form: Form) => Promis
       new Refusal('authorization_error', { claim, description: `The provider's signed answer was refused: ${claim}` }),
   )
   return async (form) => {
-    const { payload } = await verify(required(form, 'response'), [])
+    const { payload } = await verify(requiredParameter(form, 'response'), [])
     return new Map(
       Object.entries(payload).flatMap(([name, value]) => (typeof value === 'string' ? [[name, [value]]] : [])),
     )

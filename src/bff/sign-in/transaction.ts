@@ -6,7 +6,7 @@ import type { RecordStore } from '../../store/contract.js'
 import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import type { CookieJar } from '../http/cookies.js'
-import { type Form, one, required, seconds } from '../http/form.js'
+import { type Form, parameter, requiredParameter, secondsParameter } from '../http/form.js'
 import { type CookieKeys, openJson } from '../sealing/cookie-keys.js'
 import type { ReplacedSession } from '../sessions/replaced-session.js'
 import type { NoSession, PresentSession } from '../sessions/sessions.js'
@@ -28,20 +28,20 @@ export interface Transaction {
   acr_values?: string
   at: number
   /** The session that this browser had when it began: its cookies are withheld on the way back to the backend. */
-  began?: Began
+  began?: PreviousSession
   /** Of a sign-in that the backend itself began. */
-  own?: OwnFlow
+  own?: BackendFlow
 }
 
 /** A session, and whose it is. */
-export interface Began {
+export interface PreviousSession {
   id: string
   iss: string
   sub: string
 }
 
 /** What a sign-in of the backend's own has beside: nothing of it ever reaches the page. */
-export interface OwnFlow {
+export interface BackendFlow {
   code_verifier: string
   return_to: string
   /** The session that its completion ends: the same, or of a browser that another site has sent here. */
@@ -53,10 +53,10 @@ export interface OwnFlow {
 /** Seconds in which a sign-in is to be finished. */
 const LIFETIME = 600
 /** Seconds by which clocks may differ here at most: what is kept of a transaction that is spent lasts 15 minutes, not longer. */
-const MOST_TOLERANCE = 150
+const MAX_TOLERANCE = 150
 /** Sign-ins under way at most per browser, and characters of their cookies; the oldest make room. */
-const LIVE = 5
-const ROOM = 4096
+const MAX_PENDING = 5
+const MAX_COOKIES = 4096
 
 /** The closed list of what a page's authorization request may say, besides `authorizationParams`. */
 const parameters =
@@ -80,31 +80,31 @@ export async function validateRequest(
   form: Form,
   settings: Settings,
 ): Promise<{ transaction: Transaction; request: URLSearchParams }> {
-  const demand = (holds: boolean, description: string) => {
+  const requireThat = (holds: boolean, description: string) => {
     if (!holds) throw new Refusal('invalid_request', { description })
   }
-  demand(required(form, 'response_type') === 'code', 'response_type is code.')
-  demand(required(form, 'client_id') === settings.client_id, 'client_id is not the configured one.')
-  const redirect_uri = required(form, 'redirect_uri')
-  demand(
+  requireThat(requiredParameter(form, 'response_type') === 'code', 'response_type is code.')
+  requireThat(requiredParameter(form, 'client_id') === settings.client_id, 'client_id is not the configured one.')
+  const redirect_uri = requiredParameter(form, 'redirect_uri')
+  requireThat(
     settings.redirect_uris.includes(redirect_uri),
     'redirect_uri is not one of the configured "redirect_uris", character for character.',
   )
-  demand(required(form, 'code_challenge_method') === 'S256', 'code_challenge_method is S256.')
-  const code_challenge = required(form, 'code_challenge')
-  demand(isCodeChallenge(code_challenge), 'code_challenge is the base64url of 32 bytes.')
-  const state = required(form, 'state')
-  const nonce = required(form, 'nonce')
-  demand(
+  requireThat(requiredParameter(form, 'code_challenge_method') === 'S256', 'code_challenge_method is S256.')
+  const code_challenge = requiredParameter(form, 'code_challenge')
+  requireThat(isCodeChallenge(code_challenge), 'code_challenge is the base64url of 32 bytes.')
+  const state = requiredParameter(form, 'state')
+  const nonce = requiredParameter(form, 'nonce')
+  requireThat(
     [state, nonce].every((value) => /^[\w.~-]{16,256}$/.test(value)),
     'state and nonce are 16 to 256 unreserved characters.',
   )
   const target = requestedTarget(form, settings)
-  const scope = one(form, 'scope') ?? settings.scope
-  demand(scope.split(' ').includes('openid'), 'scope includes openid.')
+  const scope = parameter(form, 'scope') ?? settings.scope
+  requireThat(scope.split(' ').includes('openid'), 'scope includes openid.')
   const resource = target.resource.length ? target.resource : [...settings.defaultResource]
-  const max_age = seconds(form, 'max_age')
-  const acr_values = one(form, 'acr_values')
+  const max_age = secondsParameter(form, 'max_age')
+  const acr_values = parameter(form, 'acr_values')
 
   const request = new URLSearchParams()
   for (const [name, values] of form) for (const value of values) request.append(name, value)
@@ -133,7 +133,7 @@ export const isStepUp = ({ max_age, acr_values }: Pick<Transaction, 'max_age' | 
   max_age !== undefined || acr_values !== undefined
 
 /** Who is signed in where a sign-in begins. */
-export const beganIn = ({ record }: PresentSession | NoSession): { began?: Began } =>
+export const previousSession = ({ record }: PresentSession | NoSession): { began?: PreviousSession } =>
   record ? { began: { id: record.id, iss: record.iss, sub: record.sub } } : {}
 
 export type Transactions = ReturnType<typeof createTransactions>
@@ -147,17 +147,17 @@ export interface SignInContext extends BffContext {
 export function createTransactions(
   { now, clockTolerance }: Settings,
   jar: CookieJar,
-  keyring: CookieKeys,
+  cookieKeys: CookieKeys,
   store: RecordStore,
 ) {
-  const tolerance = Math.min(clockTolerance, MOST_TOLERANCE)
+  const tolerance = Math.min(clockTolerance, MAX_TOLERANCE)
   const nameOf = (stateDigest: string) => `${jar.transaction}${stateDigest.slice(0, 16)}`
 
   async function open(request: PlainRequest, name: string): Promise<Transaction | undefined> {
     const values = jar.values(request, name)
     const [value] = values
     if (value === undefined || values.length > 1) return undefined
-    const transaction = await openJson<Transaction>(keyring, 'transaction', value)
+    const transaction = await openJson<Transaction>(cookieKeys, 'transaction', value)
     return transaction && isRecent(transaction.at, LIFETIME, now(), tolerance) && nameOf(transaction.state) === name
       ? transaction
       : undefined
@@ -166,19 +166,19 @@ export function createTransactions(
   return {
     /** The cookie of a new transaction; the oldest of too many, and those that cannot be read, are expired with it. */
     async begin(request: PlainRequest, transaction: Transaction): Promise<string[]> {
-      const live = await Promise.all(
+      const pending = await Promise.all(
         jar.transactions(request).map(async (name) => ({
           name,
           at: (await open(request, name))?.at ?? 0,
           size: jar.values(request, name).join('').length,
         })),
       )
-      live.sort((a, b) => b.at - a.at)
-      const value = await keyring.seal('transaction', JSON.stringify(transaction))
-      let filled = value.length
-      const surplus = live.filter(({ at, size }, position) => {
-        filled += size
-        return at === 0 || position >= LIVE - 1 || filled > ROOM
+      pending.sort((a, b) => b.at - a.at)
+      const value = await cookieKeys.seal('transaction', JSON.stringify(transaction))
+      let total = value.length
+      const surplus = pending.filter(({ at, size }, position) => {
+        total += size
+        return at === 0 || position >= MAX_PENDING - 1 || total > MAX_COOKIES
       })
       return [...surplus.map(({ name }) => jar.expire(name)), jar.set(nameOf(transaction.state), value, LIFETIME)]
     },

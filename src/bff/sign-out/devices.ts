@@ -14,18 +14,18 @@ interface Cursor {
 }
 
 /** The person's own sessions: a list to look at, and an end to each. */
-export function createDevices({ sessions }: BffContext, directory: SessionList, keyring: CookieKeys) {
+export function createDevices({ sessions }: BffContext, sessionList: SessionList, cookieKeys: CookieKeys) {
   /** A cursor is sealed, and good for this person's list: where somebody's list goes on is nobody else's to say, or to read. */
-  async function sealed(cursor: string | undefined, { record }: PresentSession): Promise<string | undefined> {
+  async function sealCursor(cursor: string | undefined, { record }: PresentSession): Promise<string | undefined> {
     if (cursor === undefined) return undefined
     const content: Cursor = { of: await subjectKey(record.iss, record.sub), cursor }
-    return keyring.seal('cursor', JSON.stringify(content))
+    return cookieKeys.seal('cursor', JSON.stringify(content))
   }
 
   /** @throws Refusal `invalid_request` */
-  async function opened([text, ...more]: string[], { record }: PresentSession): Promise<string | undefined> {
+  async function openCursor([text, ...more]: string[], { record }: PresentSession): Promise<string | undefined> {
     if (text === undefined) return undefined
-    const content = more.length ? undefined : await openJson<Cursor>(keyring, 'cursor', text)
+    const content = more.length ? undefined : await openJson<Cursor>(cookieKeys, 'cursor', text)
     if (content?.of === (await subjectKey(record.iss, record.sub))) return content.cursor
     throw new Refusal('invalid_request', { description: 'The cursor is not one of this list.' })
   }
@@ -34,19 +34,22 @@ export function createDevices({ sessions }: BffContext, directory: SessionList, 
     /** `GET /sessions?cursor=`: those that are alive, the last used first. */
     async list(request: PlainRequest): Promise<PlainResponse> {
       const cursors = new URL(request.url).searchParams.getAll('cursor')
-      const own = await signedInUser(request, sessions)
-      const { items, cursor } = await directory.list(own, await opened(cursors, own))
+      const session = await signedInUser(request, sessions)
+      const { items, cursor } = await sessionList.list(session, await openCursor(cursors, session))
       // Pages of 0.2.0 read `sessions`.
-      return json({ items, sessions: items, cursor: await sealed(cursor, own) }, await sessions.cookies(own))
+      return json(
+        { items, sessions: items, cursor: await sealCursor(cursor, session) },
+        await sessions.cookies(session),
+      )
     },
 
     /** `DELETE /sessions/:id`. Another person's session is as unknown as one that never was. */
     async end(request: PlainRequest): Promise<PlainResponse> {
-      const own = await signedInUser(request, sessions)
+      const session = await signedInUser(request, sessions)
       const id = new URL(request.url).pathname.split('/').at(-1) ?? ''
-      const ended = /^[\w-]{43}$/.test(id) ? await directory.end(own, id) : undefined
+      const ended = /^[\w-]{43}$/.test(id) ? await sessionList.end(session, id) : undefined
       if (!ended) throw new Refusal('not_found', { description: 'There is no such session.' })
-      const cookies = ended === 'current' ? sessions.clear(request) : await sessions.cookies(own)
+      const cookies = ended === 'current' ? sessions.clear(request) : await sessions.cookies(session)
       return json({}, cookies)
     },
   }

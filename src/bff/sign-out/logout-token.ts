@@ -5,13 +5,13 @@ import type { Provider } from '../providers.js'
 import type { SessionOwner } from '../sessions/sessions.js'
 
 /** Seconds: one that was issued longer ago is not believed any more, whatever its `exp` says. */
-const ANCIENT = 300
+const MAX_AGE = 300
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
 /** A logout token whose every rule has been checked. */
 export interface VerifiedLogoutToken {
-  readonly whose: SessionOwner
+  readonly owner: SessionOwner
   readonly jti: string
   /** Seconds for which the token could be shown again. */
   readonly lifetime: number
@@ -35,32 +35,32 @@ export function createLogoutTokenVerifier(provider: Provider) {
     const { payload, protectedHeader } = await verify(token, ['iat', 'jti'])
     const type = protectedHeader.typ?.toLowerCase().replace(/^application\//, '')
     if (type !== undefined && type !== 'logout+jwt' && type !== 'jwt') throw refusedLogout('typ')
-    return judge(payload, issuer, now(), clockTolerance)
+    return validateClaims(payload, issuer, now(), clockTolerance)
   }
 }
 
 /** What only ID Tokens have. One with the event in it must not sign anybody out. */
-const ofIdTokens = ['nonce', 'at_hash', 'c_hash', 's_hash']
+const idTokenClaims = ['nonce', 'at_hash', 'c_hash', 's_hash']
 
-function judge(claims: JWTPayload, iss: string, now: number, tolerance: number): VerifiedLogoutToken {
+function validateClaims(claims: JWTPayload, iss: string, now: number, tolerance: number): VerifiedLogoutToken {
   const { iat = 0, exp = 0, jti, sub, sid, events } = claims as JWTPayload & Record<string, unknown>
-  if (iat > now + tolerance || iat < now - ANCIENT) throw refusedLogout('iat')
+  if (iat > now + tolerance || iat < now - MAX_AGE) throw refusedLogout('iat')
   const event = events instanceof Object ? (events as Record<string, unknown>)[EVENT] : undefined
   if (!(event instanceof Object) || Array.isArray(event)) throw refusedLogout('events')
-  for (const claim of ofIdTokens) if (claims[claim] !== undefined) throw refusedLogout(claim)
+  for (const claim of idTokenClaims) if (claims[claim] !== undefined) throw refusedLogout(claim)
   if (typeof jti !== 'string' || !jti) throw refusedLogout('jti')
   if (sub !== undefined && (typeof sub !== 'string' || !sub)) throw refusedLogout('sub')
   if (sid !== undefined && (typeof sid !== 'string' || !sid)) throw refusedLogout('sid')
   if (sub === undefined && sid === undefined) throw refusedLogout('sub')
-  const last = Math.min(exp, iat + ANCIENT) + tolerance + 1
-  return { whose: { iss, sub, sid: sid as string | undefined }, jti, lifetime: Math.max(1, last - now) }
+  const last = Math.min(exp, iat + MAX_AGE) + tolerance + 1
+  return { owner: { iss, sub, sid: sid as string | undefined }, jti, lifetime: Math.max(1, last - now) }
 }
 
 export const refusedLogout = (claim: string): Refusal =>
   new Refusal('invalid_request', { claim, description: `The logout token was refused: ${claim}` })
 
 /** Whose a token says it is, to know by which keys to judge it; nothing of it is believed before. @throws Refusal */
-export function claimedIssuer(token: string): string {
+export function unverifiedIssuer(token: string): string {
   try {
     return `${decodeJwt(token).iss}`
   } catch {

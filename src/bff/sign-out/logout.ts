@@ -24,7 +24,7 @@ interface Continuation {
 /** Seconds between the answer and the navigation that follows it. */
 const LIFETIME = 120
 /** Seconds that a body is waited for: it comes with its headers, or somebody holds it back. */
-const PATIENCE = 3
+const BODY_TIMEOUT = 3
 
 /** Whose cookies go with a sign-out. */
 interface ClearsCookies {
@@ -37,21 +37,21 @@ export type Logout = ReturnType<typeof createLogout>
 export function createLogout(
   { settings, providers, sessions, transactions, store }: BffContext & { transactions: ClearsCookies },
   jar: CookieJar,
-  keyring: CookieKeys,
+  cookieKeys: CookieKeys,
 ) {
   const { now, clockTolerance, basePath, post_logout_redirect_uri, emit } = settings
 
-  const records = createSealedRecords(keyring)
+  const records = createSealedRecords(cookieKeys)
   const hintOf = (id: string) => recordOf('logout-hint', id)
 
   /** The hint does not pass through the page. A store that is out of reach costs the hint, not the sign-out. */
-  async function remember(id: string, id_token: string): Promise<void> {
+  async function storeHint(id: string, id_token: string): Promise<void> {
     const value = await records.seal('logout-hint', id, { id_token })
     await store.write([{ type: 'put', id: hintOf(id), value, ifVersion: 'any', ttl: LIFETIME }]).catch(() => {})
   }
 
   /** The hint of a continuation that has not been used; `undefined` for one that has. */
-  async function use(id: string): Promise<{ hint: string | undefined } | undefined> {
+  async function consume(id: string): Promise<{ hint: string | undefined } | undefined> {
     try {
       if (!(await store.consume(recordOf('logout', id), 2 * LIFETIME))) return undefined
       const stored = await store.get(hintOf(id))
@@ -69,15 +69,15 @@ export function createLogout(
         (values) => values.includes('true'),
         () => false,
       ),
-      PATIENCE,
+      BODY_TIMEOUT,
       false,
     )
 
   /** Ends the person's other sessions. Resolves to whether that was done. */
-  async function endOthers(present: PresentSession): Promise<boolean> {
+  async function endOthers(session: PresentSession): Promise<boolean> {
     try {
-      if (!sessions.directory) return false
-      await sessions.directory.endOthers(present)
+      if (!sessions.sessionList) return false
+      await sessions.sessionList.endOthers(session)
       return true
     } catch {
       emit({ type: 'store_unavailable', detail: 'the other sessions of somebody who signed out could not be ended' })
@@ -88,7 +88,7 @@ export function createLogout(
   /** What is left to do at the provider, and where to go for it. Never rejects: whoever is here has signed out already. */
   async function atProvider(session: SessionRecord, { refresh_token, id_token }: ProviderTokens) {
     const { id, iss, client_id } = session
-    const provider = providers.serving(session)
+    const provider = providers.forSession(session)
     try {
       const [revocation, endSession] = await Promise.all([
         refresh_token === undefined ? 'done' : provider?.revoke(refresh_token),
@@ -99,10 +99,10 @@ export function createLogout(
       // the browser's own error page.
       if (endSession === undefined || revocation === 'unreachable') return { location: null, op_session: 'unknown' }
       if (!endSession) return { location: null }
-      const once = randomId()
-      if (id_token !== undefined) await remember(once, id_token)
-      const continuation: Continuation = { id: once, iss, client_id, at: now() }
-      const sealed = await keyring.seal('logout', JSON.stringify(continuation))
+      const continuationId = randomId()
+      if (id_token !== undefined) await storeHint(continuationId, id_token)
+      const continuation: Continuation = { id: continuationId, iss, client_id, at: now() }
+      const sealed = await cookieKeys.seal('logout', JSON.stringify(continuation))
       return { location: `${basePath}/logout/continue`, sealed }
     } catch {
       // The cookie keys are out of reach, which has been told.
@@ -118,12 +118,14 @@ export function createLogout(
      * @throws StoreError: the session can neither be read nor ended, the cookie stays, nothing has been pretended
      */
     async post(request: PlainRequest): Promise<PlainResponse> {
-      const asked = wantsEverywhere(request)
-      const present = await sessions.read(request, false)
-      const left = present.record && (await sessions.end(present, 'logged_out'))
-      const everywhere = (await asked) ? present.record !== undefined && (await endOthers(present)) : undefined
+      const everywhereRequested = wantsEverywhere(request)
+      const session = await sessions.read(request, false)
+      const tokens = session.record && (await sessions.end(session, 'logged_out'))
+      const everywhere = (await everywhereRequested)
+        ? session.record !== undefined && (await endOthers(session))
+        : undefined
       const cookies = [...sessions.clear(request), ...transactions.clear(request)]
-      const { sealed, ...next } = left ? await atProvider(present.record, left) : { location: null }
+      const { sealed, ...next } = tokens ? await atProvider(session.record, tokens) : { location: null }
       return json({ ...next, ...(everywhere === false && { everywhere }) }, [
         ...cookies,
         ...(sealed === undefined ? [] : [jar.set(jar.logout, sealed, LIFETIME)]),
@@ -135,12 +137,12 @@ export function createLogout(
       const [value, ...more] = jar.values(request, jar.logout)
       const cookies = value === undefined ? [] : [jar.expire(jar.logout)]
       const sealed =
-        value === undefined || more.length ? undefined : await openJson<Continuation>(keyring, 'logout', value)
+        value === undefined || more.length ? undefined : await openJson<Continuation>(cookieKeys, 'logout', value)
       // With a larger tolerance it could outlive what is kept of its use.
       const tolerance = Math.min(clockTolerance, LIFETIME / 2)
-      const known = sealed && isRecent(sealed.at, LIFETIME, now(), tolerance) && (await use(sealed.id))
+      const known = sealed && isRecent(sealed.at, LIFETIME, now(), tolerance) && (await consume(sealed.id))
       if (!known) return redirect(post_logout_redirect_uri, cookies)
-      const provider = providers.serving(sealed)
+      const provider = providers.forSession(sealed)
       const url = await provider
         ?.endSessionUrl({
           client_id: provider.settings.client_id,

@@ -6,16 +6,16 @@ import { json, withHeaders } from '../http/answers.js'
 import { readParameter } from '../http/form.js'
 import type { SessionList } from '../sessions/sessions.js'
 import { recordOf } from '../store/record-id.js'
-import { claimedIssuer, createLogoutTokenVerifier, refusedLogout } from './logout-token.js'
+import { createLogoutTokenVerifier, refusedLogout, unverifiedIssuer } from './logout-token.js'
 
 /** Sign-out that the provider begins. Neither endpoint looks at a cookie: the request may come from anywhere. */
-export function createProviderLogout({ settings, providers, store }: BffContext, directory: SessionList) {
+export function createProviderLogout({ settings, providers, store }: BffContext, sessionList: SessionList) {
   const { emit } = settings
   const verifiers = new Map(
     providers.all.map((provider) => [provider.settings.issuer, createLogoutTokenVerifier(provider)]),
   )
   const verify = (token: string) => {
-    const verifier = verifiers.get(claimedIssuer(token))
+    const verifier = verifiers.get(unverifiedIssuer(token))
     if (!verifier) throw refusedLogout('iss')
     return verifier(token)
   }
@@ -30,13 +30,13 @@ export function createProviderLogout({ settings, providers, store }: BffContext,
       const [token, ...tokens] = await readParameter(request, 'logout_token')
       if (!token || tokens.length)
         throw new Refusal('invalid_request', { description: 'logout_token is required, once.' })
-      const { whose, jti, lifetime } = await verify(token)
-      const shown = recordOf('logout-token', await sha256(`${whose.iss} ${jti}`))
+      const { owner, jti, lifetime } = await verify(token)
+      const usedToken = recordOf('logout-token', await sha256(`${owner.iss} ${jti}`))
       // Marked when it has been done, not before: one that failed midway may come again.
-      if (await store.get(shown))
+      if (await store.get(usedToken))
         throw new Refusal('invalid_request', { description: 'The logout token was used before.' })
-      const count = await directory.endAll(whose)
-      await store.consume(shown, lifetime)
+      const count = await sessionList.endAll(owner)
+      await store.consume(usedToken, lifetime)
       emit({ type: 'provider_logout', channel: 'back', sessions: count })
       return json({})
     },
@@ -51,8 +51,8 @@ export function createProviderLogout({ settings, providers, store }: BffContext,
       const [sid, ...sids] = searchParams.getAll('sid')
       if (!iss || !sid || issuers.length || sids.length)
         throw new Refusal('invalid_request', { description: 'iss and sid are required, once each.' })
-      if (!providers.of(iss)) throw new Refusal('issuer_mismatch')
-      const count = await directory.endAll({ iss, sid })
+      if (!providers.byIssuer(iss)) throw new Refusal('issuer_mismatch')
+      const count = await sessionList.endAll({ iss, sid })
       emit({ type: 'provider_logout', channel: 'front', sessions: count })
       const framedBy = `default-src 'none'; frame-ancestors ${new URL(iss).origin}`
       return withHeaders(json({}), { 'Content-Security-Policy': framedBy })

@@ -6,7 +6,7 @@ import { warningsOf } from '../../store/warnings.js'
 export const appOf = ({ name, origin }: { name: string; origin: string }): string => `${name} ${origin}`
 
 /** Characters of a digest that tell apps apart. */
-const DIGEST = 12
+const DIGEST_LENGTH = 12
 
 /**
  * The records of one app in a store that several may use: kinds and indexes bear the app's digest. So no other app finds,
@@ -18,11 +18,11 @@ export function appStore(store: RecordStore, app: string): RecordStore {
   const names = new Map<string, string>()
 
   async function digest(): Promise<string> {
-    known ??= (await sha256(app)).slice(0, DIGEST)
+    known ??= (await sha256(app)).slice(0, DIGEST_LENGTH)
     return known
   }
 
-  function named(name: string, suffix: string): string {
+  function withSuffix(name: string, suffix: string): string {
     let own = names.get(name)
     if (own === undefined) {
       own = `${name}.${suffix}`
@@ -33,15 +33,15 @@ export function appStore(store: RecordStore, app: string): RecordStore {
 
   function own<Record extends Change>(change: Record, suffix: string): Record {
     const { kind, partition, id } = change.id
-    const moved = { ...change, id: { kind: named(kind, suffix), partition, id } }
-    if (moved.type !== 'put' || !moved.index) return moved
-    return { ...moved, index: moved.index.map(({ index, value }) => ({ index: named(index, suffix), value })) }
+    const changed = { ...change, id: { kind: withSuffix(kind, suffix), partition, id } }
+    if (changed.type !== 'put' || !changed.index) return changed
+    return { ...changed, index: changed.index.map(({ index, value }) => ({ index: withSuffix(index, suffix), value })) }
   }
 
   return {
     // Every session check comes through here: it waits for nothing but the store.
     get({ kind, partition, id }) {
-      const own = (suffix: string) => store.get({ kind: named(kind, suffix), partition, id })
+      const own = (suffix: string) => store.get({ kind: withSuffix(kind, suffix), partition, id })
       return known === undefined ? digest().then(own) : own(known)
     },
     async write(changes) {
@@ -50,11 +50,11 @@ export function appStore(store: RecordStore, app: string): RecordStore {
     },
     async list(index, value, page) {
       const suffix = await digest()
-      const { ids, ...rest } = await store.list(named(index, suffix), value, page)
+      const { ids, ...rest } = await store.list(withSuffix(index, suffix), value, page)
       return { ...rest, ids: ids.map((id) => ({ ...id, kind: id.kind.slice(0, -suffix.length - 1) })) }
     },
     async consume({ kind, partition, id }, ttl) {
-      return store.consume({ kind: named(kind, await digest()), partition, id }, ttl)
+      return store.consume({ kind: withSuffix(kind, await digest()), partition, id }, ttl)
     },
     ...(store.warnings && { warnings: () => warningsOf(store) }),
     ...(store.sweep && { sweep: (limit: number) => store.sweep?.(limit) ?? Promise.resolve(0) }),

@@ -5,10 +5,10 @@ import { warningsOf, warnOnce } from '../../store/warnings.js'
 import type { Emit } from '../events.js'
 
 /** Seconds that a store has to answer: a client that queues commands while it reconnects would keep people waiting. */
-const PATIENCE = 2
+const STORE_TIMEOUT = 2
 /** Consecutive faults of the connection after which it is left alone, and for how many seconds. */
-const TRIP = 3
-const REST = 1
+const MAX_FAILURES = 3
+const PAUSE = 1
 
 export interface WatchedStore extends RecordStore {
   /** It has failed several times in a row and is not asked for a moment: nothing here can be answered now. */
@@ -24,14 +24,14 @@ export function watchStore(store: RecordStore, { emit }: { emit: Emit }): Watche
   let failures = 0
   let restUntil = 0
   const lost = () => performance.now() < restUntil
-  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
+  const checkWarnings = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
 
   async function watched<Result>(work: () => Promise<Result>): Promise<Result> {
     if (lost()) throw new StoreError()
-    look()
+    checkWarnings()
     try {
-      const result = await withTimeout(work(), PATIENCE, late)
-      if (result === late) throw new StoreError('store_unavailable', 'it took too long')
+      const result = await withTimeout(work(), STORE_TIMEOUT, timedOut)
+      if (result === timedOut) throw new StoreError('store_unavailable', 'it took too long')
       failures = 0
       return result as Result
     } catch (error) {
@@ -43,8 +43,8 @@ export function watchStore(store: RecordStore, { emit }: { emit: Emit }): Watche
         emit({ type: 'operator_error', detail: `${failure.message} (${wordOfFault(failure.cause)})` })
         throw failure
       }
-      if (++failures === TRIP) emit({ type: 'store_unavailable', detail: failure.message })
-      if (failures >= TRIP) restUntil = performance.now() + REST * 1000
+      if (++failures === MAX_FAILURES) emit({ type: 'store_unavailable', detail: failure.message })
+      if (failures >= MAX_FAILURES) restUntil = performance.now() + PAUSE * 1000
       throw failure
     }
   }
@@ -60,4 +60,4 @@ export function watchStore(store: RecordStore, { emit }: { emit: Emit }): Watche
   }
 }
 
-const late = Symbol('late')
+const timedOut = Symbol('late')

@@ -4,7 +4,7 @@ import { type PrivateKey, readPrivateKey } from './private-key.js'
 
 type Method = Client['clientAuthentication'] | 'none'
 
-/** How one method authenticates with a credential: a secret, or a private key; an assertion names the issuer as its only `aud`. */
+/** Client authentication by one method. The credential is a secret or a private key. The issuer is the only `aud` of an assertion. */
 export async function authenticationBy(method: Method, credential: string): Promise<oidc.ClientAuth> {
   switch (method) {
     case 'client_secret_basic':
@@ -12,7 +12,7 @@ export async function authenticationBy(method: Method, credential: string): Prom
     case 'client_secret_post':
       return oidc.ClientSecretPost(credential)
     case 'private_key_jwt':
-      return asserting(await readPrivateKey('clientKey', credential))
+      return privateKeyJwt(await readPrivateKey('clientKey', credential))
     case 'tls_client_auth':
       return oidc.TlsClientAuth()
     case 'none':
@@ -20,7 +20,7 @@ export async function authenticationBy(method: Method, credential: string): Prom
   }
 }
 
-/** Each request to the provider carries the newest secret. */
+/** Each request to the provider uses the newest secret. */
 export function clientAuthentication(
   { clientAuthentication: method }: { clientAuthentication: Method },
   secret: () => Promise<string>,
@@ -28,8 +28,8 @@ export function clientAuthentication(
   return async (...parameters) => (await authenticationBy(method, await secret()))(...parameters)
 }
 
-/** By the name of the algorithm that the JWK has: a provider may know Ed25519 by the older one. */
-const asserting = ({ key, kid, alg }: PrivateKey): oidc.ClientAuth =>
+/** `alg` is as the JWK spells it, because some providers accept only the older name of Ed25519, `EdDSA`. */
+const privateKeyJwt = ({ key, kid, alg }: PrivateKey): oidc.ClientAuth =>
   oidc.PrivateKeyJwt(kid === undefined ? { key } : { key, kid }, {
     [oidc.modifyAssertion](header) {
       header['alg'] = alg

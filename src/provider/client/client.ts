@@ -3,28 +3,28 @@ import { type Misuse, parseUrl, validateSecret } from '../../protocol/option-che
 import type { Secret } from '../../protocol/secret.js'
 import { oneOf, optional, type Shape, secret as secretCheck, text } from '../../protocol/shape.js'
 
-/** How this client proves to a provider which one it is. */
+/** How this client authenticates to a provider. */
 export type ClientAuthentication =
   | {
-      /** The secret, or a function that gets it from a secret manager; asked again for every request to the provider. */
+      /** The secret, or a function that reads it from a secret manager. The function is called for every request to the provider. */
       client_secret: Secret
       /** How the secret is sent. Default `client_secret_basic`. @see RFC 6749 section 2.3.1 */
       clientAuthentication?: 'client_secret_basic' | 'client_secret_post'
     }
   | {
-      /** A signed assertion instead of a secret that travels: the issuer is its only `aud`. @see RFC 7523 section 2.2 */
+      /** A signed assertion, so that no secret is sent. The issuer is its only `aud`. @see RFC 7523 section 2.2 */
       clientAuthentication: 'private_key_jwt'
       /** The private key as a JWK in JSON, with `alg` (`ES256`, `EdDSA`, `PS256`, `RS256`) and the registered `kid`. */
       clientKey: Secret
     }
   | {
-      /** The certificate of the connection, which `fetch` has to bring: `mutualTls(…)` in Node. @see RFC 8705 section 2 */
+      /** The TLS client certificate. The option `fetch` must send it: `mutualTls(…)` in Node. @see RFC 8705 section 2 */
       clientAuthentication: 'tls_client_auth'
     }
 
-/** A client of one provider. */
+/** How a client is registered at one provider. */
 export type ClientOptions = {
-  /** The provider, exactly as its metadata document spells it: `https://login.example.com/realms/acme`. */
+  /** The issuer identifier, exactly as in the provider’s metadata document: `https://login.example.com/realms/acme`. */
   issuer: string
   client_id: string
 } & ClientAuthentication
@@ -39,16 +39,16 @@ export const clientShape: Shape<ClientOptions> = {
   clientKey: optional(secretCheck),
 }
 
-/** The same, examined. */
+/** {@link ClientOptions}, validated. */
 export interface Client {
   readonly issuer: string
   readonly client_id: string
   readonly clientAuthentication: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'tls_client_auth'
-  /** The secret, or the private key's JWK; a certificate is the connection's. */
+  /** The secret, or the private key as a JWK. Empty for `tls_client_auth`. */
   readonly credential: Secret
 }
 
-/** What no declaration can say. `misuse` throws and names the option and the remedy. */
+/** Validates what a shape cannot describe. `misuse` throws; it names the option and the remedy. */
 export function validateClient(options: ClientOptions, ownFetch: boolean, misuse: Misuse): Client {
   const issuer = parseUrl('issuer', options.issuer, misuse)
   if (issuer.search || issuer.hash) misuse('issuer', 'must have no query and no fragment')
@@ -66,8 +66,7 @@ function credentialOf(options: ClientOptions, ownFetch: boolean, misuse: Misuse)
       validatePrivateKey('clientKey', options.clientKey, misuse)
       return options.clientKey
     case 'tls_client_auth':
-      if (!ownFetch)
-        misuse('fetch', 'has to bring the client certificate for "tls_client_auth": mutualTls({ cert, key })')
+      if (!ownFetch) misuse('fetch', 'must send the client certificate for "tls_client_auth": mutualTls({ cert, key })')
       return ''
     default:
       validateSecret('client_secret', options.client_secret, 1, misuse)
@@ -75,7 +74,7 @@ function credentialOf(options: ClientOptions, ownFetch: boolean, misuse: Misuse)
   }
 }
 
-/** A key that comes from a function is examined when it comes. */
+/** A key that a function returns is validated when it is read. */
 export function validatePrivateKey(option: string, value: Secret | undefined, misuse: Misuse): void {
   if (typeof value === 'function') return
   const flaw = value === undefined ? 'is missing: the private key, a JWK in JSON' : privateKeyFlaw(value)

@@ -2,53 +2,53 @@ import { generateProof } from 'dpop'
 import { createSecretCache, isDynamic, type Secret, type SecretCacheOptions } from '../../protocol/secret.js'
 import { jktOf, readPrivateKey, thumbprint } from './private-key.js'
 
-/** Origins whose nonces are remembered at most. */
-const ORIGINS = 256
-/** Keys that are known at once: the newest, and those that tokens may still be bound to. */
-const KEYS = 4
+/** Nonces are remembered for this many origins at most. */
+const MAX_NONCES = 256
+/** Key pairs in memory: the newest one, and older ones that tokens may still be bound to. */
+const MAX_KEYS = 4
 
 export type Dpop = ReturnType<typeof createDpop>
 
 /**
- * Proofs of possession between this client and the APIs that it calls: tokens that are of no use without a key that never
- * leaves this process. @see RFC 9449 sections 4 and 7
+ * DPoP proofs for this client and the APIs that it calls. A stolen token cannot be used without the private key, which stays in
+ * this process. @see RFC 9449 sections 4 and 7
  */
 export function createDpop(dpopKey: Secret, options: Pick<SecretCacheOptions, 'now' | 'onFailure'> = {}) {
   const nonces = new Map<string, string>()
-  /** By thumbprint, the newest last. */
-  const pairs = new Map<string, CryptoKeyPair>()
-  const readPair = async (): Promise<CryptoKeyPair> => {
+  /** By thumbprint. The newest is last. */
+  const keyPairs = new Map<string, CryptoKeyPair>()
+  const readKeyPair = async (): Promise<CryptoKeyPair> => {
     const { key, publicKey } = await readPrivateKey('dpopKey', dpopKey)
     const jkt = await thumbprint(publicKey)
-    const read = pairs.get(jkt) ?? { privateKey: key, publicKey }
-    pairs.delete(jkt)
-    pairs.set(jkt, read)
-    for (const old of pairs.keys()) if (pairs.size > KEYS) pairs.delete(old)
-    return read
+    const current = keyPairs.get(jkt) ?? { privateKey: key, publicKey }
+    keyPairs.delete(jkt)
+    keyPairs.set(jkt, current)
+    for (const old of keyPairs.keys()) if (keyPairs.size > MAX_KEYS) keyPairs.delete(old)
+    return current
   }
-  /** The newest key pair, which tokens are bound to from now on. @throws ProviderError `operator_error` */
-  const pair = createSecretCache(readPair, { dynamic: isDynamic([dpopKey]), ...options })
+  /** The newest key pair. New tokens are bound to it. @throws ProviderError `operator_error` */
+  const keyPair = createSecretCache(readKeyPair, { dynamic: isDynamic([dpopKey]), ...options })
 
-  /** A token is good with the key that it was bound to; where it does not say, with the newest. */
-  async function pairOf(token: string): Promise<CryptoKeyPair> {
-    const newest = await pair()
-    return (pairs.size > 1 && pairs.get(jktOf(token))) || newest
+  /** The key pair that a token is bound to. An opaque token does not say which: then the newest. */
+  async function keyPairFor(token: string): Promise<CryptoKeyPair> {
+    const newest = await keyPair()
+    return (keyPairs.size > 1 && keyPairs.get(jktOf(token))) || newest
   }
 
   return {
-    pair,
-    /** The proof for one call: its method, its address without query and fragment, its token, the API's newest nonce. */
+    keyPair,
+    /** The proof for one call: method, URL without query and fragment, token, and the newest nonce of the API. */
     async proof(method: string, url: string, token: string): Promise<string> {
       const htu = url.replace(/[?#].*$/s, '')
-      return generateProof(await pairOf(token), htu, method, nonces.get(new URL(url).origin), token)
+      return generateProof(await keyPairFor(token), htu, method, nonces.get(new URL(url).origin), token)
     },
-    /** What an API says with any answer. `true`: it is news. @see RFC 9449 section 8.2 */
-    learn(url: string, nonce: string | undefined): boolean {
+    /** Remembers the nonce of an API’s response. Resolves to `true` if the nonce is new. @see RFC 9449 section 8.2 */
+    rememberNonce(url: string, nonce: string | undefined): boolean {
       const { origin } = new URL(url)
       if (nonce === undefined || nonces.get(origin) === nonce) return false
       nonces.delete(origin)
       nonces.set(origin, nonce)
-      for (const old of nonces.keys()) if (nonces.size > ORIGINS) nonces.delete(old)
+      for (const old of nonces.keys()) if (nonces.size > MAX_NONCES) nonces.delete(old)
       return true
     },
   }

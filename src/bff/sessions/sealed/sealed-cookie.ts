@@ -6,47 +6,46 @@ import type { CookieJar } from '../../http/cookies.js'
 import { type CookieKeys, parseOnce } from '../../sealing/cookie-keys.js'
 import type { SessionRecord } from '../session-record.js'
 
-/** Characters of one cookie's value. With name and attributes a browser's limit of 4,096 is kept. */
-const PART = 3500
-/** Bytes of plaintext that seal to at most that. */
-const PLAIN = 2450
+/** Characters of one cookie value. Browsers allow 4,096 with name and attributes. */
+const MAX_VALUE = 3500
+/** Bytes of plaintext that fit into one sealed value. */
+const MAX_PLAINTEXT = 2450
 
 /**
- * One part of a sealed session: which, of how many, of which generation, and the digest of the whole, which begins with the
- * session's id. So no part fits to another session's, or to another state of its own. Written `1/2/7/<digest>/…`: JSON in
- * JSON would grow.
+ * One part of a sealed session, written `<part>/<count>/<generation>/<digest>/<text>`, because JSON in JSON would be longer. The
+ * digest is that of the whole record, so that parts of different sessions, or of different states of one session, do not match.
  */
 interface Part {
   part: number
-  of: number
+  count: number
   generation: number
-  whole: string
+  digest: string
   text: string
-  /** Where this part is the only one. */
+  /** If this part is the only one. */
   record?: SessionRecord
 }
 
 function readPart(plaintext: string): Part {
-  const [part, of, generation, whole = ''] = plaintext.split('/', 4)
-  const text = plaintext.slice(`${part}/${of}/${generation}/${whole}/`.length)
-  const read = { part: Number(part), of: Number(of), generation: Number(generation), whole, text }
-  return read.of === 1 ? { ...read, record: JSON.parse(text) as SessionRecord } : read
+  const [part, count, generation, digest = ''] = plaintext.split('/', 4)
+  const text = plaintext.slice(`${part}/${count}/${generation}/${digest}/`.length)
+  const read = { part: Number(part), count: Number(count), generation: Number(generation), digest, text }
+  return read.count === 1 ? { ...read, record: JSON.parse(text) as SessionRecord } : read
 }
 
-/** Splits where a part is full, never within a character. */
+/** Splits at the limit, never within a character. */
 function split(text: string): string[] {
-  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(PLAIN))
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(MAX_PLAINTEXT))
   return read === text.length ? [text] : [text.slice(0, read), text.slice(read)]
 }
 
-/** What was found in the cookies of a request. */
-export type Found =
+/** The session in the cookies of a request, if there is one. */
+export type OpenedCookie =
   | { record: SessionRecord; stale: boolean; later?: undefined }
-  /** `later`: a later release sealed it. */
+  /** `present`: there is a cookie, but no valid session. `later`: a later release sealed it. */
   | { record?: undefined; present: boolean; later?: boolean }
 
 /** A session record in one cookie, or at most two, sealed. */
-export function createSealedCookie(jar: CookieJar, keyring: CookieKeys, emit: Emit) {
+export function createSealedCookie(jar: CookieJar, cookieKeys: CookieKeys, emit: Emit) {
   async function openPart(
     header: string | null,
     name: string,
@@ -55,38 +54,38 @@ export function createSealedCookie(jar: CookieJar, keyring: CookieKeys, emit: Em
     const [value] = values
     if (value === undefined) return 'none'
     if (values.length > 1) {
-      // Somebody else can set cookies for this host: neither is believed.
+      // Another host can set cookies for this one: neither value is trusted.
       emit({ type: 'cookie_refused', detail: 'duplicate' })
       return 'bad'
     }
-    const opened = await keyring.open('session', value)
+    const opened = await cookieKeys.open('session', value)
     if (opened) return { part: parseOnce(opened, () => readPart(opened.plaintext)), stale: opened.stale }
-    const release = keyring.release(value)
+    const release = cookieKeys.release(value)
     if (release === 'later') return release
-    // 0.1.0's are over, and nobody did anything wrong.
+    // Cookies of 0.1.0 are not read any more, and are no attack.
     if (release !== 'earlier') emit({ type: 'cookie_refused', detail: 'unreadable' })
     return 'bad'
   }
 
   return {
-    /** Opens the session in a `Cookie` header. A gap, a leftover or a mix of parts is no session. */
-    async open(header: string | null): Promise<Found> {
+    /** Opens the session in a `Cookie` header. All parts must be present and match. */
+    async open(header: string | null): Promise<OpenedCookie> {
       const first = await openPart(header, jar.session)
-      const alone = cookieValues(header, jar.part).length === 0
-      if (first === 'none') return { present: !alone }
+      const onlyPart = cookieValues(header, jar.part).length === 0
+      if (first === 'none') return { present: !onlyPart }
       if (first === 'later') return { present: true, later: true }
       if (first === 'bad') return { present: true }
-      const { of, generation, whole, part, record } = first.part
+      const { count, generation, digest, part, record } = first.part
       if (part !== 1) return { present: true }
-      if (record && alone) return { record, stale: first.stale }
-      const second = of === 2 ? await openPart(header, jar.part) : 'bad'
-      const fits =
+      if (record && onlyPart) return { record, stale: first.stale }
+      const second = count === 2 ? await openPart(header, jar.part) : 'bad'
+      const belongsToFirst =
         second instanceof Object &&
         second.part.part === 2 &&
-        second.part.of === of &&
+        second.part.count === count &&
         second.part.generation === generation &&
-        second.part.whole === whole
-      if (!fits) {
+        second.part.digest === digest
+      if (!belongsToFirst) {
         emit({ type: 'cookie_refused', detail: 'parts' })
         return { present: true }
       }
@@ -97,7 +96,7 @@ export function createSealedCookie(jar: CookieJar, keyring: CookieKeys, emit: Em
     },
 
     /**
-     * The cookies of a record; a second part that is not needed any more is expired in the same answer.
+     * The cookies of a record. A second part that is not needed any more is deleted.
      *
      * @throws Refusal `session_too_large`, naming the largest member
      */
@@ -105,11 +104,13 @@ export function createSealedCookie(jar: CookieJar, keyring: CookieKeys, emit: Em
       const text = JSON.stringify(record)
       const { generation } = record
       const texts = split(text)
-      const whole = await sha256(text)
+      const digest = await sha256(text)
       const sealed = await Promise.all(
-        texts.map((piece, at) => keyring.seal('session', `${at + 1}/${texts.length}/${generation}/${whole}/${piece}`)),
+        texts.map((piece, at) =>
+          cookieKeys.seal('session', `${at + 1}/${texts.length}/${generation}/${digest}/${piece}`),
+        ),
       )
-      if (sealed.some((value) => value.length > PART)) throw tooLarge(record)
+      if (sealed.some((value) => value.length > MAX_VALUE)) throw tooLarge(record)
       const [first = '', second] = sealed
       return [
         jar.set(jar.session, first, maxAge),
@@ -124,6 +125,6 @@ function tooLarge({ claims, refresh_token, scope }: SessionRecord): Refusal {
   const sizes = Object.entries(members).map(([name, value]) => [name, JSON.stringify(value ?? '').length] as const)
   const [name, size] = sizes.reduce((largest, entry) => (entry[1] > largest[1] ? entry : largest))
   return new Refusal('session_too_large', {
-    description: `The session does not fit into two cookies of 3.5 kB. Its largest part is "${name}" with ${size} characters; leave it out of "claims", or ask the provider for less.`,
+    description: `The session does not fit into two cookies of 3.5 kB. Its largest part is "${name}" with ${size} characters; remove it from "claims", or request less from the provider.`,
   })
 }

@@ -4,86 +4,89 @@ import type { PlainRequest } from '../../../protocol/http/plain-response.js'
 import type { SignedOutReason } from '../../../protocol/session.js'
 import { noRefreshTokenOnce, shortId } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
-import { REMEMBRANCE } from '../../lifetimes.js'
+import { KEPT_AFTER_END } from '../../lifetimes.js'
 import type { Providers } from '../../providers.js'
 import { type CookieKeys, openJson } from '../../sealing/cookie-keys.js'
 import type { Settings } from '../../settings.js'
-import { createCoordinator } from '../refresh.js'
+import { createRefreshCoordinator } from '../refresh.js'
 import type { SessionRecord } from '../session-record.js'
 import type { SessionWithTokens } from '../session-storage.js'
-import { type NoSession, ofLaterRelease, type PresentSession, type Sessions } from '../sessions.js'
+import { type NoSession, type PresentSession, type Sessions, sessionOfLaterRelease } from '../sessions.js'
 import { createSealedCookie } from './sealed-cookie.js'
 import { createSessionMemory } from './session-memory.js'
 
-/** In a cookie of its own, so that sliding it does not write the session. */
-interface Idle {
+/** The time of the last use. It has a cookie of its own, so that the session cookie need not be written at each use. */
+interface LastUse {
   id: string
   at: number
 }
 
 /**
- * Sessions without a store: the record travels in a sealed cookie; access tokens, ID Tokens, newer generations and
- * ended ids live in the memory of this one process. A second process, or a restart, does not know that a session has
+ * Sessions without a store. The record is in a sealed cookie. Access tokens, ID Tokens, newer generations and the ids of ended
+ * sessions are in the memory of this process. A second process, or this one after a restart, does not know that a session has
  * ended, and can lose a refresh race.
  */
 export function createSealedSessions(
   settings: Settings,
   jar: CookieJar,
-  keyring: CookieKeys,
+  cookieKeys: CookieKeys,
   providers: Providers,
 ): Sessions {
   const { now, emit, idleTimeout } = settings
-  const cookie = createSealedCookie(jar, keyring, emit)
-  const memory = createSessionMemory(now, bury)
-  const coordinator = createCoordinator(settings, providers, memory)
+  const cookie = createSealedCookie(jar, cookieKeys, emit)
+  const memory = createSessionMemory(now, endSession)
+  const coordinator = createRefreshCoordinator(settings, providers, memory)
   const noRefreshToken = noRefreshTokenOnce(emit)
 
-  /** Ends a session here, and hands back the newest that was known of it. */
-  function bury(record: SessionRecord, reason: SignedOutReason): SessionWithTokens | undefined {
-    const session = memory.peek(record.id)
-    memory.bury(record.id, reason, record.expires + REMEMBRANCE)
+  /** Ends a session. Returns its newest state in memory. */
+  function endSession(record: SessionRecord, reason: SignedOutReason): SessionWithTokens | undefined {
+    const session = memory.find(record.id)
+    memory.markEnded(record.id, reason, record.expires + KEPT_AFTER_END)
     emit({ type: 'signed_out', iss: record.iss, sub: record.sub, session: shortId(record.id), reason })
     return session
   }
 
-  const absent = (request: PlainRequest, reason: SignedOutReason): NoSession => ({
+  const noSession = (request: PlainRequest, reason: SignedOutReason): NoSession => ({
     reason,
     cookies: jar.clear(request),
   })
 
-  /** The instant of the last use; a cookie that is missing or another session's is as good as none. */
-  async function lastUse(header: string | null, id: string): Promise<Idle | 'later' | undefined> {
+  /** The last use; `undefined` if the cookie is missing or belongs to another session. */
+  async function lastUse(header: string | null, id: string): Promise<LastUse | 'later' | undefined> {
     const values = cookieValues(header, jar.idle)
     const [value] = values
     if (value === undefined || values.length > 1) return undefined
-    const idle = await openJson<Idle>(keyring, 'idle', value)
-    if (!idle && keyring.release(value) === 'later') return 'later'
+    const idle = await openJson<LastUse>(cookieKeys, 'idle', value)
+    if (!idle && cookieKeys.release(value) === 'later') return 'later'
     return idle?.id === id ? idle : undefined
   }
 
   async function idleCookie(id: string, expires: number): Promise<string> {
-    const sealed = await keyring.seal('idle', JSON.stringify({ id, at: now() } satisfies Idle))
-    return jar.set(jar.idle, sealed, expires - now() + REMEMBRANCE)
+    const sealRecord = await cookieKeys.seal('idle', JSON.stringify({ id, at: now() } satisfies LastUse))
+    return jar.set(jar.idle, sealRecord, expires - now() + KEPT_AFTER_END)
   }
 
-  /** The session has run out: its refresh token is of no more use to anybody. */
+  /** Ends an expired session and revokes its refresh token. */
   async function expire(request: PlainRequest, record: SessionRecord): Promise<NoSession> {
-    const newest = bury(record, 'expired')?.record ?? record
+    const newest = endSession(record, 'expired')?.record ?? record
     await revoke(newest)
-    return absent(request, 'expired')
+    return noSession(request, 'expired')
   }
 
   async function revoke(record: SessionRecord): Promise<void> {
     const { id, refresh_token } = record
-    const done = refresh_token === undefined || (await providers.serving(record)?.revoke(refresh_token)) === 'done'
+    const done = refresh_token === undefined || (await providers.forSession(record)?.revoke(refresh_token)) === 'done'
     if (!done) emit({ type: 'revocation_failed', session: shortId(id) })
   }
 
-  const sealed = (record: SessionRecord) => cookie.seal(record, record.expires - now() + REMEMBRANCE)
+  const sealed = (record: SessionRecord) => cookie.seal(record, record.expires - now() + KEPT_AFTER_END)
 
-  const presence = (session: SessionWithTokens, rest: Omit<PresentSession, 'record' | 'open'>): PresentSession => ({
+  const presentSession = (
+    session: SessionWithTokens,
+    rest: Omit<PresentSession, 'record' | 'open'>,
+  ): PresentSession => ({
     record: session.record,
-    open: async () => memory.peek(session.record.id) ?? session,
+    open: async () => memory.find(session.record.id) ?? session,
     ...rest,
   })
 
@@ -91,67 +94,67 @@ export function createSealedSessions(
     async read(request, touch = true, end = true) {
       const header = request.headers.get('cookie')
       const found = await cookie.open(header)
-      if (found.later) return ofLaterRelease
-      if (!found.record) return absent(request, 'none')
+      if (found.later) return sessionOfLaterRelease
+      if (!found.record) return noSession(request, 'none')
       const { id, generation, expires } = found.record
-      const ended = memory.grave(id)
-      if (ended) return absent(request, ended)
-      if (!providers.serving(found.record)) return absent(request, 'revoked')
+      const ended = memory.endedReason(id)
+      if (ended) return noSession(request, ended)
+      if (!providers.forSession(found.record)) return noSession(request, 'revoked')
       const idle = await lastUse(header, id)
-      if (idle === 'later') return ofLaterRelease
+      if (idle === 'later') return sessionOfLaterRelease
       if (!idle || now() > idle.at + idleTimeout || now() >= expires)
-        return end ? expire(request, found.record) : absent(request, 'expired')
+        return end ? expire(request, found.record) : noSession(request, 'expired')
       const due = touch && now() - idle.at >= Math.min(60, idleTimeout / 10)
       const cookies = due ? [await idleCookie(id, expires)] : []
-      // Once more, with nothing to wait for after it: a sign-out may have come while the cookies were opened.
-      const endedSince = memory.grave(id)
-      if (endedSince) return absent(request, endedSince)
-      return presence(memory.recall(found.record), {
+      // Check again: a sign-out may have happened while the cookies were opened.
+      const endedSince = memory.endedReason(id)
+      if (endedSince) return noSession(request, endedSince)
+      return presentSession(memory.recall(found.record), {
         expiresAt: Math.floor(Math.min(expires, (due ? now() : idle.at) + idleTimeout)),
         cookies,
-        // A cookie that an older key sealed is brought up to date like one of an older generation.
+        // A cookie that an older key sealed is replaced like one of an older generation.
         cookieGeneration: found.stale ? -1 : generation,
       })
     },
 
-    async create(request, fresh, { access, id_token }, replaced) {
+    async create(request, newSession, { access, id_token }, replaced) {
       const found = await cookie.open(request.headers.get('cookie'))
       const previous = [...(found.record ? [found.record] : []), ...replaced]
-      const record: SessionRecord = { ...fresh, id: randomId(), generation: 0 }
-      // Sealed first: a session that does not fit ends nothing that was there.
+      const record: SessionRecord = { ...newSession, id: randomId(), generation: 0 }
+      // Seal first: if the new session does not fit, the previous one must not end.
       const cookies = [...(await sealed(record)), await idleCookie(record.id, record.expires)]
       for (const { id, expires } of previous) {
-        if (memory.grave(id)) continue
-        const last = found.record?.id === id ? found.record : memory.peek(id)?.record
-        // Of one that this process has not seen, the end is all that can be known.
-        if (last) await revoke(bury(last, 'logged_out')?.record ?? last)
-        else memory.bury(id, 'logged_out', expires + REMEMBRANCE)
+        if (memory.endedReason(id)) continue
+        const last = found.record?.id === id ? found.record : memory.find(id)?.record
+        // This process has not seen that session: it can only remember that it has ended.
+        if (last) await revoke(endSession(last, 'logged_out')?.record ?? last)
+        else memory.markEnded(id, 'logged_out', expires + KEPT_AFTER_END)
       }
-      const session = memory.remember({ record, id_token, tokens: new Map([['', access]]), ours: true })
+      const session = memory.remember({ record, id_token, tokens: new Map([['', access]]), knownNewest: true })
       emit({ type: 'signed_in', iss: record.iss, sub: record.sub, session: shortId(record.id) })
       if (record.refresh_token === undefined) noRefreshToken()
-      return presence(session, {
+      return presentSession(session, {
         expiresAt: Math.floor(Math.min(record.expires, now() + idleTimeout)),
         cookies,
         cookieGeneration: 0,
       })
     },
 
-    async token(present, wanted) {
-      const { id } = present.record
-      const ended = memory.grave(id)
-      return ended ? { type: 'ended', reason: ended } : coordinator.token(await present.open(), wanted)
+    async token(session, requested) {
+      const { id } = session.record
+      const ended = memory.endedReason(id)
+      return ended ? { type: 'ended', reason: ended } : coordinator.token(await session.open(), requested)
     },
 
     async end({ record }, reason) {
-      const session = bury(record, reason)
+      const session = endSession(record, reason)
       return { refresh_token: (session?.record ?? record).refresh_token, id_token: session?.id_token }
     },
 
-    async cookies(presence) {
-      const newest = memory.peek(presence.record.id)?.record
-      const behind = newest && newest.generation !== presence.cookieGeneration
-      return [...presence.cookies, ...(behind ? await sealed(newest) : [])]
+    async cookies(session) {
+      const newest = memory.find(session.record.id)?.record
+      const behind = newest && newest.generation !== session.cookieGeneration
+      return [...session.cookies, ...(behind ? await sealed(newest) : [])]
     },
 
     clear: jar.clear,

@@ -4,29 +4,29 @@ import { type EpochSeconds, monotonicClock, type Now } from '../../../protocol/t
 import type { SessionRecord } from '../session-record.js'
 import type { RefreshAttempt, SessionStorage, SessionWithTokens } from '../session-storage.js'
 
-/** What one process knows of sessions beside their sealed cookies. */
+/** What this process knows about sessions in sealed cookies. */
 export interface SessionMemory extends SessionStorage {
-  peek(id: string): SessionWithTokens | undefined
-  /** The session as remembered, brought up to this record if that is newer. */
+  find(id: string): SessionWithTokens | undefined
+  /** The session in memory. If the record is newer, it is remembered first. */
   recall(record: SessionRecord): SessionWithTokens
   remember(session: Omit<SessionWithTokens, 'version'>): SessionWithTokens
-  /** Ends: nothing brings it back until `until`, when its cookie has expired. */
-  bury(id: string, reason: SignedOutReason, until: EpochSeconds): void
-  grave(id: string): SignedOutReason | undefined
+  /** Remembers that a session has ended, until its cookie has expired. */
+  markEnded(id: string, reason: SignedOutReason, until: EpochSeconds): void
+  endedReason(id: string): SignedOutReason | undefined
 }
 
-/** Sessions remembered at most: before that the ones longest unused are forgotten, which costs them one refresh. */
-const LIMIT = 100_000
+/** If there are more, the least recently used are forgotten. Each of them needs one refresh later. */
+const MAX_SESSIONS = 100_000
 /** Seconds between two sweeps. */
 const SWEEP = 60
 
-/** `ended` hears of every session that the coordinator ends. */
+/** `onEnded` is called for every session that the coordinator ends. */
 export function createSessionMemory(
   now: Now,
-  ended: (record: SessionRecord, reason: SignedOutReason) => void,
+  onEnded: (record: SessionRecord, reason: SignedOutReason) => void,
 ): SessionMemory {
-  const sessions = createBoundedCache<{ session: SessionWithTokens; attempt?: RefreshAttempt }>(LIMIT)
-  const graves = new Map<string, { reason: SignedOutReason; until: EpochSeconds }>()
+  const sessions = createBoundedCache<{ session: SessionWithTokens; attempt?: RefreshAttempt }>(MAX_SESSIONS)
+  const endedSessions = new Map<string, { reason: SignedOutReason; until: EpochSeconds }>()
   const clock = monotonicClock(now)
   let versions = 0
   let swept = clock()
@@ -36,7 +36,7 @@ export function createSessionMemory(
     swept = clock()
     const at = now()
     sessions.sweep(({ session }) => session.record.expires <= at)
-    for (const [id, { until }] of graves) if (until <= at) graves.delete(id)
+    for (const [id, { until }] of endedSessions) if (until <= at) endedSessions.delete(id)
   }
 
   function remember(next: Omit<SessionWithTokens, 'version'>): SessionWithTokens {
@@ -51,39 +51,39 @@ export function createSessionMemory(
     return found?.session.version === version ? found : undefined
   }
 
-  const self: SessionMemory = {
-    peek: (id) => sessions.get(id)?.session,
+  const memory: SessionMemory = {
+    find: (id) => sessions.get(id)?.session,
     remember,
     recall(record) {
       const found = sessions.get(record.id)
-      // Another process got further: what is known of the older generation no longer matters.
+      // Another process has refreshed the session.
       if (!found || found.session.record.generation < record.generation)
         return remember({
           record,
           tokens: found?.session.tokens ?? new Map(),
           id_token: found?.session.id_token,
-          ours: false,
+          knownNewest: false,
         })
       return found.session
     },
-    bury(id, reason, until) {
+    markEnded(id, reason, until) {
       sweep()
       sessions.delete(id)
-      graves.set(id, { reason, until })
+      endedSessions.set(id, { reason, until })
     },
-    grave: (id) => graves.get(id)?.reason,
+    endedReason: (id) => endedSessions.get(id)?.reason,
 
-    read: async (id) => sessions.get(id)?.session ?? { ended: self.grave(id) ?? 'expired' },
-    async attempt(id) {
+    read: async (id) => sessions.get(id)?.session ?? { ended: memory.endedReason(id) ?? 'expired' },
+    async readAttempt(id) {
       const attempt = sessions.get(id)?.attempt
       return attempt && { attempt, version: 0 }
     },
-    async begin(session, attempt) {
+    async beginAttempt(session, attempt) {
       const found = current(session)
       if (found) found.attempt = attempt
       return found !== undefined
     },
-    async note(session, attempt) {
+    async updateAttempt(session, attempt) {
       const found = sessions.get(session.record.id)
       if (found?.attempt?.id === attempt.id) found.attempt = attempt
     },
@@ -95,9 +95,9 @@ export function createSessionMemory(
     async end(session, reason) {
       const found = sessions.get(session.record.id)
       if (found && found.session.record.generation !== session.record.generation) return false
-      if (found) ended(found.session.record, reason)
+      if (found) onEnded(found.session.record, reason)
       return true
     },
   }
-  return self
+  return memory
 }

@@ -3,38 +3,38 @@ import { someAtOnce } from '../../../store/some-at-once.js'
 import type { Settings } from '../../settings.js'
 import type { SessionRecord } from '../session-record.js'
 import type { Device, SessionList, SessionOwner } from '../sessions.js'
-import type { Idle } from './idle-timeout.js'
-import type { Live, SessionRecords } from './session-records.js'
+import type { IdleTimeout } from './idle-timeout.js'
+import type { LiveSession, SessionRecords } from './session-records.js'
 import { providerSessionKey, type SignOutStamps, subjectKey } from './sign-out-stamps.js'
 import type { StoredSessionStorage } from './stored-session-storage.js'
 
-/** Index entries that are worked on at a time. */
+/** Index entries per page. */
 const BATCH = 100
 
-interface DirectoryPorts {
+interface SessionListContext {
   settings: Settings
   store: RecordStore
   records: SessionRecords
   storage: StoredSessionStorage
-  idle: Idle
-  notBefore: SignOutStamps
-  revoke(live: Live): void
+  idleTimeouts: IdleTimeout
+  signOutStamps: SignOutStamps
+  revoke(live: LiveSession): void
 }
 
-/** Finds sessions by person, and by their session at the provider. Entries may be stale: the record decides. */
+/** Finds and ends sessions by person, or by their session at the provider. Index entries may be stale: the record decides. */
 export function createSessionList({
   settings,
   store,
   records,
   storage,
-  idle,
-  notBefore,
+  idleTimeouts,
+  signOutStamps,
   revoke,
-}: DirectoryPorts): SessionList {
+}: SessionListContext): SessionList {
   const { now, idleTimeout } = settings
 
   async function device(record: SessionRecord, current: string): Promise<Device | undefined> {
-    const last_used = await idle.exactly(record)
+    const last_used = await idleTimeouts.exactLastUse(record)
     const expires_at = Math.floor(Math.min(record.expires, last_used + idleTimeout))
     if (now() >= expires_at) return undefined
     const { id, created, user_agent = '' } = record
@@ -52,9 +52,9 @@ export function createSessionList({
     store.list(index, value, { limit: BATCH, ...(cursor !== undefined && { cursor }) })
 
   async function endAll({ iss, sub, sid }: SessionOwner, revokeTokens = false, except?: string): Promise<number> {
-    // First: a sign-in that is under way now finds this when its session is written.
-    await notBefore.stamp({ iss, sub, sid }, sid === undefined)
-    const theirs = ({ record }: Live) =>
+    // Stamp first: a sign-in that is running now checks it after writing its session.
+    await signOutStamps.stamp({ iss, sub, sid }, sid === undefined)
+    const matches = ({ record }: LiveSession) =>
       record.id !== except &&
       record.iss === iss &&
       (sid === undefined || record.sid === sid) &&
@@ -67,9 +67,10 @@ export function createSessionList({
     let cursor: string | undefined
     do {
       const next = await page(index, value, cursor)
-      // There is, or was, such a session: what cannot be ended now has to find the stamp later.
-      if (sid !== undefined && cursor === undefined && next.ids.length) await notBefore.stamp({ iss, sub, sid }, true)
-      const ended = await someAtOnce(next.ids, ({ id }) => storage.bury(id, 'revoked', theirs))
+      // Such a session exists or existed: if it cannot be ended now, the stamp ends it later.
+      if (sid !== undefined && cursor === undefined && next.ids.length)
+        await signOutStamps.stamp({ iss, sub, sid }, true)
+      const ended = await someAtOnce(next.ids, ({ id }) => storage.endById(id, 'revoked', matches))
       for (const live of ended) {
         if (!live) continue
         count++
@@ -94,7 +95,11 @@ export function createSessionList({
     },
 
     async end({ record: own }, id) {
-      const ended = await storage.bury(id, 'revoked', ({ record }) => record.iss === own.iss && record.sub === own.sub)
+      const ended = await storage.endById(
+        id,
+        'revoked',
+        ({ record }) => record.iss === own.iss && record.sub === own.sub,
+      )
       if (!ended) return undefined
       revoke(ended)
       return id === own.id ? 'current' : 'other'

@@ -1,19 +1,19 @@
 import type { SignedOutReason } from '../../../protocol/session.js'
 import type { Change, Put, RecordStore } from '../../../store/contract.js'
-import { REMEMBRANCE } from '../../lifetimes.js'
+import { KEPT_AFTER_END } from '../../lifetimes.js'
 import type { SealedRecords } from '../../sealing/sealed-records.js'
 import type { Settings } from '../../settings.js'
 import { recordOf } from '../../store/record-id.js'
 import type { AccessToken } from '../session-record.js'
 import type { SessionWithTokens } from '../session-storage.js'
 
-/** A live session as its record says it. */
-export interface Live extends SessionWithTokens {
-  /** An older key sealed it. */
+/** A session that has not ended, as read from the store. */
+export interface LiveSession extends SessionWithTokens {
+  /** An older key sealed it: seal it again. */
   readonly stale: boolean
 }
 
-/** What is left of an ended one. */
+/** What is left of an ended session. */
 export interface Tombstone {
   readonly ended: SignedOutReason
   readonly generation: number
@@ -29,33 +29,34 @@ function revive(
 
 const idOf = (id: string) => recordOf('session', id)
 
-/** Sessions as records of a store: what stands where, and in which form. */
+/** Reads and writes sessions as records of a store. */
 export function createSessionRecords(
   store: RecordStore,
   sealed: SealedRecords,
   { now, emit }: Pick<Settings, 'now' | 'emit'>,
 ) {
-  const ttlOf = (expires: number) => Math.max(1, expires - now()) + REMEMBRANCE
+  const ttlOf = (expires: number) => Math.max(1, expires - now()) + KEPT_AFTER_END
 
   return {
-    /** `later`: a later release wrote it, so it is neither read nor replaced here. */
-    async load(id: string): Promise<Live | Tombstone | 'later' | undefined> {
+    /** `later`: a later release wrote it. It is neither read nor replaced. */
+    async load(id: string): Promise<LiveSession | Tombstone | 'later' | undefined> {
       const stored = await store.get(idOf(id))
       if (!stored) return undefined
       const found = await sealed.open('session', id, stored.value, revive)
       if (found === 'later') {
-        emit({ type: 'operator_error', detail: 'A session record is of a later release; it is left as it is' })
+        emit({ type: 'operator_error', detail: 'A session record was written by a later release; it is not changed' })
         return found
       }
       if (!found) {
-        const detail = 'A session record cannot be read: was it altered, or is its key retired? It is taken for none'
+        const detail =
+          'A session record cannot be read: it was altered, or its key is not in "cookieKeys" any more. It is ignored'
         emit({ type: 'operator_error', detail })
         return undefined
       }
       const { content, stale } = found
       if ('ended' in content) return content
       const { record, tokens, id_token } = content
-      return { record, tokens, id_token, ours: true, version: stored.version, stale }
+      return { record, tokens, id_token, knownNewest: true, version: stored.version, stale }
     },
 
     async put(
@@ -69,8 +70,8 @@ export function createSessionRecords(
       return { type: 'put', id: idOf(id), value, ifVersion, ttl: ttlOf(expires), ...(index && { index }) }
     },
 
-    /** What replaces a session: nothing brings it back before its cookie is gone. */
-    async bury({ record, version }: Live, reason: SignedOutReason): Promise<Change[]> {
+    /** The changes that end a session. The tombstone stays until the cookie has expired. */
+    async tombstone({ record, version }: LiveSession, reason: SignedOutReason): Promise<Change[]> {
       const { id, generation, expires } = record
       const tombstone: Tombstone = { ended: reason, generation }
       const value = await sealed.seal('session', id, tombstone)

@@ -1,24 +1,24 @@
 import { sha256 } from '../../../crypto/hash.js'
 import { type RecordStore, StoreError } from '../../../store/contract.js'
-import { REMEMBRANCE } from '../../lifetimes.js'
+import { KEPT_AFTER_END } from '../../lifetimes.js'
 import type { SealedRecords } from '../../sealing/sealed-records.js'
 import type { Settings } from '../../settings.js'
 import { recordOf } from '../../store/record-id.js'
 import type { SessionRecord } from '../session-record.js'
 import type { SessionOwner } from '../sessions.js'
 
-/** Under what a person's sessions are found, and those of one session at the provider. */
+/** Index keys: the sessions of a person, and those of one session at the provider. */
 export const subjectKey = (iss: string, sub: string): Promise<string> => sha256(`sub ${iss} ${sub}`)
 export const providerSessionKey = (iss: string, sid: string): Promise<string> => sha256(`sid ${iss} ${sid}`)
 
-/** Seconds, longer than a sign-in takes. Anybody can name a session at the provider that there is none of. */
+/** Seconds, longer than a sign-in takes. A stamp for an unknown `sid` is kept no longer, since anybody can send one. */
 const UNDER_WAY = 900
 
 export type SignOutStamps = ReturnType<typeof createSignOutStamps>
 
 /**
- * Stamps that say: sessions of this person, or of this session at the provider, that began until now are over. They catch
- * the sign-in that is under way while all sessions are ended, and are read at sign-in and refresh only.
+ * A stamp says: all sessions of this person, or of this session at the provider, that were created before it have ended. It
+ * ends the session of a sign-in that is running while all sessions are ended. It is read at sign-in and at refresh only.
  */
 export function createSignOutStamps(store: RecordStore, sealed: SealedRecords, { now, absoluteTimeout }: Settings) {
   const keysOf = ({ iss, sub, sid }: SessionOwner) =>
@@ -30,27 +30,27 @@ export function createSignOutStamps(store: RecordStore, sealed: SealedRecords, {
   async function read(key: string): Promise<number> {
     const stored = await store.get(recordOf('not-before', key))
     const found = stored && (await sealed.open<{ at: number }>('not-before', key, stored.value))
-    // Whether the session is over cannot be said.
+    // It is unknown whether the session has ended.
     if (found === 'later') throw new StoreError('store_format_unknown')
     return found?.content.at ?? Number.NEGATIVE_INFINITY
   }
 
   return {
     /**
-     * Of a session at the provider where one is named, else of the person: never more than was said. What is not `lasting` is
-     * there for a sign-in under way alone.
+     * Stamps the session at the provider if `sid` is given, otherwise the person. Without `lasting`, the stamp is kept only long
+     * enough for a running sign-in.
      */
     async stamp({ iss, sub, sid }: SessionOwner, lasting: boolean): Promise<void> {
       const keys = await keysOf(sid === undefined ? { iss, sub } : { iss, sid })
       for (const key of keys) {
         const id = recordOf('not-before', key)
-        const ttl = lasting ? absoluteTimeout + REMEMBRANCE : UNDER_WAY
+        const ttl = lasting ? absoluteTimeout + KEPT_AFTER_END : UNDER_WAY
         const value = await sealed.seal('not-before', key, { at: now() })
         await store.write([{ type: 'put', id, value, ifVersion: 'any', ttl }])
       }
     },
 
-    /** Whether a session is over by a stamp. */
+    /** Whether a stamp has ended this session. */
     async covers({ iss, sub, sid, created }: Pick<SessionRecord, 'iss' | 'sub' | 'sid' | 'created'>): Promise<boolean> {
       const stamps = await Promise.all((await keysOf({ iss, sub, sid })).map(read))
       return stamps.some((at) => created <= at)

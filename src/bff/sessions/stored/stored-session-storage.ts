@@ -4,28 +4,27 @@ import type { SealedRecords } from '../../sealing/sealed-records.js'
 import { recordOf } from '../../store/record-id.js'
 import type { SessionRecord } from '../session-record.js'
 import type { RefreshAttempt, SessionStorage, SessionWithTokens } from '../session-storage.js'
-import type { Live, SessionRecords } from './session-records.js'
+import type { LiveSession, SessionRecords } from './session-records.js'
 import type { SignOutStamps } from './sign-out-stamps.js'
 
-/** What the storage needs of the sessions that it is a part of. */
-export interface ShelfPorts {
+export interface StoredSessionStorageContext {
   store: RecordStore
   sealed: SealedRecords
   records: SessionRecords
-  notBefore: SignOutStamps
+  signOutStamps: SignOutStamps
   /** The last use of a session that this process knows of. */
-  touched(id: string): number
-  /** Hears of every session that is ended here. */
-  ended(record: SessionRecord, reason: SignedOutReason): void
+  lastKnownUse(id: string): number
+  /** Is called for every session that ends. */
+  onEnded(record: SessionRecord, reason: SignedOutReason): void
 }
 
 export interface StoredSessionStorage extends SessionStorage {
-  /** Ends a session whatever its generation. Resolves to what it was; `undefined` if somebody else has ended it. */
-  bury(id: string, reason: SignedOutReason, only?: (live: Live) => boolean): Promise<Live | undefined>
+  /** Ends a session of any generation. Resolves to its last state; `undefined` if it has ended already, or `only` refuses. */
+  endById(id: string, reason: SignedOutReason, only?: (live: LiveSession) => boolean): Promise<LiveSession | undefined>
 }
 
-/** Of no generation. */
-const none: RefreshAttempt = {
+/** Stands for an unreadable attempt: it matches no generation. */
+const noAttempt: RefreshAttempt = {
   id: '',
   generation: -1,
   running: false,
@@ -35,35 +34,35 @@ const none: RefreshAttempt = {
   notBefore: 0,
 }
 
-/** Sessions and attempts in a store: what the refresh coordinators of many processes agree by. */
+/** Sessions and attempts in a store, shared by the refresh coordinators of many processes. */
 export function createStoredSessionStorage({
   store,
   sealed,
   records,
-  notBefore,
-  touched,
-  ended,
-}: ShelfPorts): StoredSessionStorage {
-  async function bury(id: string, reason: SignedOutReason, only: (live: Live) => boolean = () => true) {
+  signOutStamps,
+  lastKnownUse,
+  onEnded,
+}: StoredSessionStorageContext): StoredSessionStorage {
+  async function endById(id: string, reason: SignedOutReason, only: (live: LiveSession) => boolean = () => true) {
     for (;;) {
       const found = await records.load(id)
       if (!found || found === 'later' || 'ended' in found || !only(found)) return undefined
-      if (!(await store.write(await records.bury(found, reason)))) continue
-      ended(found.record, reason)
+      if (!(await store.write(await records.tombstone(found, reason)))) continue
+      onEnded(found.record, reason)
       return found
     }
   }
 
   const attemptOf = (id: string) => recordOf('attempt', id)
 
-  async function attempt(id: string) {
+  async function readAttempt(id: string) {
     const stored = await store.get(attemptOf(id))
     if (!stored) return undefined
     const found = await sealed.open<RefreshAttempt>('attempt', id, stored.value)
-    // Whether the provider is being asked cannot be said.
+    // It is unknown whether a token request is running.
     if (found === 'later') throw new StoreError('store_format_unknown')
-    // What is not ours says nothing, and is overwritten.
-    return { attempt: found?.content ?? none, version: stored.version }
+    // An unreadable attempt is ignored and overwritten.
+    return { attempt: found?.content ?? noAttempt, version: stored.version }
   }
 
   const put = async (
@@ -79,8 +78,8 @@ export function createStoredSessionStorage({
   })
 
   return {
-    bury,
-    attempt,
+    endById,
+    readAttempt,
 
     async read(id) {
       const found = await records.load(id)
@@ -88,22 +87,22 @@ export function createStoredSessionStorage({
       return found ?? { ended: 'expired' }
     },
 
-    async begin(session, begun, over) {
-      // A sign-in that a "sign out everywhere" has overtaken ends here at the latest.
-      if (await notBefore.covers(session.record)) {
-        await bury(session.record.id, 'revoked')
+    async beginAttempt(session, begun, previousVersion) {
+      // The session of a sign-in that was running during "sign out everywhere" ends here at the latest.
+      if (await signOutStamps.covers(session.record)) {
+        await endById(session.record.id, 'revoked')
         return false
       }
-      return store.write([records.check(session), await put(session, begun, over ?? 'absent')])
+      return store.write([records.check(session), await put(session, begun, previousVersion ?? 'absent')])
     },
 
-    async note(session, noted) {
-      const found = await attempt(session.record.id)
+    async updateAttempt(session, noted) {
+      const found = await readAttempt(session.record.id)
       if (found?.attempt.id === noted.id) await store.write([await put(session, noted, found.version)])
     },
 
     async save(session, next) {
-      const known = touched(session.record.id)
+      const known = lastKnownUse(session.record.id)
       const record = { ...next.record, touched: Math.max(next.record.touched ?? 0, known) }
       return store.write([
         await records.put({ ...next, record }, session.version),
@@ -114,7 +113,7 @@ export function createStoredSessionStorage({
     async end(session, reason) {
       const { id, generation } = session.record
       let moved = false
-      await bury(id, reason, ({ record }) => {
+      await endById(id, reason, ({ record }) => {
         moved = record.generation !== generation
         return !moved
       })

@@ -6,75 +6,79 @@ import { monotonicClock } from '../../../protocol/time.js'
 import { Refusal } from '../../errors.js'
 import { noRefreshTokenOnce, shortId } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
-import { REMEMBRANCE } from '../../lifetimes.js'
+import { KEPT_AFTER_END } from '../../lifetimes.js'
 import type { Providers } from '../../providers.js'
 import type { CookieKeys } from '../../sealing/cookie-keys.js'
 import { createSealedRecords } from '../../sealing/sealed-records.js'
 import type { Settings } from '../../settings.js'
 import type { WatchedStore } from '../../store/watched-store.js'
 import type { BackgroundTasks } from '../background-tasks.js'
-import { createCoordinator } from '../refresh.js'
+import { createRefreshCoordinator } from '../refresh.js'
 import type { SessionRecord } from '../session-record.js'
 import type { SessionWithTokens } from '../session-storage.js'
-import { type NoSession, ofLaterRelease, type PresentSession, type Sessions } from '../sessions.js'
-import { createIdle } from './idle-timeout.js'
+import { type NoSession, type PresentSession, type Sessions, sessionOfLaterRelease } from '../sessions.js'
+import { createIdleTimeout } from './idle-timeout.js'
 import { createSessionList } from './session-list.js'
-import { createSessionRecords, type Live } from './session-records.js'
+import { createSessionRecords, type LiveSession } from './session-records.js'
 import { createSignOutStamps, providerSessionKey, subjectKey } from './sign-out-stamps.js'
 import { createStoredSessionStorage } from './stored-session-storage.js'
 
-/** Seconds between two looks for what has expired, where the store does not look itself. */
-const SWEEP = 60
-/** Characters of a browser's name for itself that are kept. */
-const USER_AGENT = 256
-/** Digests of cookies that are remembered at most. */
-const DIGESTS = 20_000
+/** Seconds between two sweeps, for stores that need them. */
+const SWEEP_INTERVAL = 60
+/** Characters. */
+const MAX_USER_AGENT = 256
+/** The digests of this many cookies are remembered. */
+const MAX_DIGESTS = 20_000
 
 /**
- * Sessions in a store. The cookie holds 256 random bits and nothing else; the store knows their digest only, and the
- * session sealed with the cookie keys. All processes over one store are one backend.
+ * Sessions in a store. The cookie holds 256 random bits. The store has their digest as the id, and the session sealed with the
+ * cookie keys. Any number of processes can share one store.
  */
-export function createStoreSessions(
+export function createStoredSessions(
   settings: Settings,
   store: WatchedStore,
   jar: CookieJar,
-  keyring: CookieKeys,
+  cookieKeys: CookieKeys,
   providers: Providers,
   background: BackgroundTasks,
 ): Sessions {
   const { now, emit, idleTimeout } = settings
-  const sealed = createSealedRecords(keyring)
+  const sealed = createSealedRecords(cookieKeys)
   const records = createSessionRecords(store, sealed, settings)
-  const notBefore = createSignOutStamps(store, sealed, settings)
-  const idle = createIdle(store, sealed, settings)
+  const signOutStamps = createSignOutStamps(store, sealed, settings)
+  const idleTimeouts = createIdleTimeout(store, sealed, settings)
   const storage = createStoredSessionStorage({
     store,
     sealed,
     records,
-    notBefore,
-    touched: idle.known,
-    ended(record, reason) {
-      idle.forget(record.id)
+    signOutStamps,
+    lastKnownUse: idleTimeouts.known,
+    onEnded(record, reason) {
+      idleTimeouts.forget(record.id)
       emit({ type: 'signed_out', iss: record.iss, sub: record.sub, session: shortId(record.id), reason })
     },
   })
-  const coordinator = createCoordinator(settings, providers, storage)
+  const coordinator = createRefreshCoordinator(settings, providers, storage)
   const noRefreshToken = noRefreshTokenOnce(emit)
-  const digests = createBoundedCache<string>(DIGESTS)
+  const digests = createBoundedCache<string>(MAX_DIGESTS)
   const clock = monotonicClock(now)
   let swept = clock()
 
-  const absent = (request: PlainRequest, reason: SignedOutReason): NoSession => ({
+  const noSession = (request: PlainRequest, reason: SignedOutReason): NoSession => ({
     reason,
     cookies: jar.clear(request),
   })
 
-  const present = (live: Live, expiresAt: number, cookies: readonly string[] = []): PresentSession => ({
-    record: live.record,
+  const presentSession = (
+    session: LiveSession,
+    expiresAt: number,
+    cookies: readonly string[] = [],
+  ): PresentSession => ({
+    record: session.record,
     expiresAt,
     cookies,
     cookieGeneration: 0,
-    open: async () => live,
+    open: async () => session,
   })
 
   /** The id of the session that a request came with: the digest of its cookie. */
@@ -93,24 +97,24 @@ export function createStoreSessions(
     return undefined
   }
 
-  /** Revokes what an ended session leaves at the provider; nobody waits for it. */
+  /** Revokes the refresh token of an ended session, in the background. */
   function revoke({ record }: Pick<SessionWithTokens, 'record'>): void {
     const { id, refresh_token } = record
     background.run(async () => {
-      if (refresh_token !== undefined && (await providers.serving(record)?.revoke(refresh_token)) !== 'done')
+      if (refresh_token !== undefined && (await providers.forSession(record)?.revoke(refresh_token)) !== 'done')
         emit({ type: 'revocation_failed', session: shortId(id) })
     })
   }
 
-  /** A key that is to be retired is let go of by every session that is used. Who is faster, or a store that is away, does no harm. */
-  async function sealAnew(live: Live): Promise<void> {
-    await store.write([await records.put(live, live.version)]).catch(() => {})
+  /** Seals a session with the newest key. It does no harm if another process is faster or the store is down. */
+  async function sealAgain(session: LiveSession): Promise<void> {
+    await store.write([await records.put(session, session.version)]).catch(() => {})
   }
 
-  async function expire(request: PlainRequest, { record }: Live): Promise<NoSession> {
-    const ended = await storage.bury(record.id, 'expired')
+  async function expire(request: PlainRequest, { record }: LiveSession): Promise<NoSession> {
+    const ended = await storage.endById(record.id, 'expired')
     if (ended) revoke(ended)
-    return absent(request, 'expired')
+    return noSession(request, 'expired')
   }
 
   async function indexOf({ iss, sub, sid }: SessionRecord) {
@@ -119,7 +123,7 @@ export function createStoreSessions(
   }
 
   function sweep(): void {
-    if (clock() - swept < SWEEP) return
+    if (clock() - swept < SWEEP_INTERVAL) return
     swept = clock()
     background.run(async () => {
       await store.sweep?.(1000)
@@ -127,58 +131,58 @@ export function createStoreSessions(
   }
 
   return {
-    directory: createSessionList({ settings, store, records, storage, idle, notBefore, revoke }),
+    sessionList: createSessionList({ settings, store, records, storage, idleTimeouts, signOutStamps, revoke }),
 
     async read(request, touch = true, end = true) {
       const id = await idOf(request)
-      const live = id === undefined ? undefined : await records.load(id)
-      if (live === 'later') return ofLaterRelease
-      if (!live) return absent(request, 'none')
-      if ('ended' in live) return absent(request, live.ended)
-      if (!providers.serving(live.record)) return absent(request, 'revoked')
-      const last = await idle.lastUse(live.record, touch)
-      if (last === 'later') return ofLaterRelease
-      if (last === undefined || now() >= live.record.expires)
-        return end ? expire(request, live) : absent(request, 'expired')
-      if (touch && live.stale) await sealAnew(live)
-      return present(live, Math.floor(Math.min(live.record.expires, last + idleTimeout)))
+      const session = id === undefined ? undefined : await records.load(id)
+      if (session === 'later') return sessionOfLaterRelease
+      if (!session) return noSession(request, 'none')
+      if ('ended' in session) return noSession(request, session.ended)
+      if (!providers.forSession(session.record)) return noSession(request, 'revoked')
+      const last = await idleTimeouts.lastUse(session.record, touch)
+      if (last === 'later') return sessionOfLaterRelease
+      if (last === undefined || now() >= session.record.expires)
+        return end ? expire(request, session) : noSession(request, 'expired')
+      if (touch && session.stale) await sealAgain(session)
+      return presentSession(session, Math.floor(Math.min(session.record.expires, last + idleTimeout)))
     },
 
-    async create(request, fresh, { access, id_token }, replaced) {
+    async create(request, newSession, { access, id_token }, replaced) {
       const own = await idOf(request)
       const previous = new Set([...(own === undefined ? [] : [own]), ...replaced.map(({ id }) => id)])
       const secret = randomId()
       const record: SessionRecord = {
-        ...fresh,
+        ...newSession,
         id: await sha256(secret),
         generation: 0,
         touched: now(),
-        user_agent: (request.headers.get('user-agent') ?? '').slice(0, USER_AGENT),
+        user_agent: (request.headers.get('user-agent') ?? '').slice(0, MAX_USER_AGENT),
       }
-      const session = { record, id_token, tokens: new Map([['', access]]), ours: true }
+      const session = { record, id_token, tokens: new Map([['', access]]), knownNewest: true }
       try {
         if (!(await store.write([await records.put(session, 'absent', await indexOf(record))])))
           throw new Error('a random id was taken')
       } catch (error) {
-        // Nobody is signed in: what the provider gave for it is of no use to anybody.
+        // Nobody is signed in, so the refresh token is not needed.
         revoke(session)
         throw error
       }
-      // After the session is there to be found: whoever ends all of a person's sessions has either found it or is found here.
-      if (await notBefore.covers(record)) {
-        const ended = await storage.bury(record.id, 'revoked')
+      // Check after the write: "end all sessions" either finds the new session, or its stamp is found here.
+      if (await signOutStamps.covers(record)) {
+        const ended = await storage.endById(record.id, 'revoked')
         if (ended) revoke(ended)
         throw new Refusal('invalid_grant', { reason: 'revoked' })
       }
       emit({ type: 'signed_in', iss: record.iss, sub: record.sub, session: shortId(record.id) })
       for (const id of previous) {
-        const ended = await storage.bury(id, 'logged_out')
+        const ended = await storage.endById(id, 'logged_out')
         if (ended) revoke(ended)
       }
       if (record.refresh_token === undefined) noRefreshToken()
       sweep()
       const expiresAt = Math.floor(Math.min(record.expires, now() + idleTimeout))
-      const cookie = jar.set(jar.session, secret, record.expires - now() + REMEMBRANCE)
+      const cookie = jar.set(jar.session, secret, record.expires - now() + KEPT_AFTER_END)
       const surplus = [jar.part, jar.idle].filter((name) => jar.values(request, name).length).map(jar.expire)
       return {
         record,
@@ -189,11 +193,11 @@ export function createStoreSessions(
       }
     },
 
-    token: async (presence, wanted) => coordinator.token(await presence.open(), wanted),
+    token: async (session, requested) => coordinator.token(await session.open(), requested),
 
     async end({ record }, reason) {
-      const live = await storage.bury(record.id, reason)
-      return live ? { refresh_token: live.record.refresh_token, id_token: live.id_token } : {}
+      const session = await storage.endById(record.id, reason)
+      return session ? { refresh_token: session.record.refresh_token, id_token: session.id_token } : {}
     },
 
     cookies: async ({ cookies }) => cookies,
