@@ -121,7 +121,7 @@ const homes: Record<string, readonly string[]> = {
     'src/bff/sign-out/logout-token.ts',
     'src/provider/',
   ],
-  dpop: ['src/provider/', 'src/browser-only/proofs.ts'],
+  dpop: ['src/provider/', 'src/browser-only/dpop-fetch.ts'],
   '@hono/node-server': ['src/node/'],
   undici: ['src/node/upstream.ts', 'src/node/mutual-tls.ts'],
   msw: ['src/testing/authorization-server/handlers.ts'],

@@ -5,22 +5,22 @@ import type { RedeemedCode } from '../provider/code-grant.js'
 import { createProvider } from '../provider/provider.js'
 import { type ProviderAnswer, refreshOutcome } from '../provider/refresh-outcome.js'
 import type { ProviderSettings } from '../provider/settings.js'
+import type { DpopFetch } from './dpop-fetch.js'
 import { BrowserOnlyError, errorAnswerOf } from './errors.js'
 import { withLock } from './lock.js'
-import { keepRequest, takeRequest } from './pending-requests.js'
-import type { Proofs } from './proofs.js'
+import { saveRequest, takeRequest } from './pending-requests.js'
 import { authorizeSilently, type SilentResponse } from './silent-authorization.js'
 
 export interface BackendInPageSettings extends ProviderSettings {
   redirect_uri: string
   post_logout_redirect_uri: string
   scope: string
-  proofs: Proofs | undefined
-  /** Whether somebody has signed in in this browser and not out again: only then is a frame worth its while. */
-  wasHere: { get(): boolean; set(here: boolean): void }
+  dpop: DpopFetch | undefined
+  /** Whether a user has signed in in this browser and not signed out. Only then a hidden frame is tried. */
+  signedInBefore: { get(): boolean; set(here: boolean): void }
 }
 
-/** Who is signed in, in this closure and nowhere else. */
+/** The user who is signed in, with tokens that stay in this closure. */
 interface SignedInUser {
   user: StandardClaims & { sub: string }
   id_token: string
@@ -29,21 +29,21 @@ interface SignedInUser {
 
 const mode: Mode = 'token-mediating'
 
-/** Seconds that a token is taken to be good for where the provider does not say. */
+/** Lifetime of a token in seconds, if the provider does not say it. */
 const DEFAULT_LIFETIME = 300
 
-export { createProofs } from './proofs.js'
+export { createDpopFetch } from './dpop-fetch.js'
 
 export type BackendInPage = ReturnType<typeof createBackendInPage>
 
-/** What a backend would do, done in the page: the same checks by the same code, and none of its protection. */
+/** The endpoints of a backend, run in the page: the same checks by the same code, without a backend's protection. */
 export function createBackendInPage(settings: BackendInPageSettings) {
-  const { issuer, client_id, redirect_uri, scope, proofs, wasHere } = settings
-  const provider = createProvider(settings, proofs)
+  const { issuer, client_id, redirect_uri, scope, dpop, signedInBefore } = settings
+  const provider = createProvider(settings, dpop)
   const lock = `sallyport ${issuer} ${client_id}`
-  let person: SignedInUser | undefined
+  let currentUser: SignedInUser | undefined
 
-  const answerOf = ({
+  const tokenBody = ({
     access_token,
     expires_in,
     scope: granted,
@@ -54,36 +54,36 @@ export function createBackendInPage(settings: BackendInPageSettings) {
     scope: granted ?? scope,
   })
 
-  function enter(tokens: RedeemedCode): TokenResponse {
-    person = { user: tokens.claims, id_token: tokens.id_token, refresh_token: tokens.refresh_token }
-    wasHere.set(true)
-    return answerOf(tokens)
+  function saveUser(tokens: RedeemedCode): TokenResponse {
+    currentUser = { user: tokens.claims, id_token: tokens.id_token, refresh_token: tokens.refresh_token }
+    signedInBefore.set(true)
+    return tokenBody(tokens)
   }
 
-  function leave(): void {
-    person = undefined
-    wasHere.set(false)
+  function forgetUser(): void {
+    currentUser = undefined
+    signedInBefore.set(false)
   }
 
-  /** What the page hears; when a session at the provider ends, nobody says: 0. */
-  const present = ({ user }: Pick<SignedInUser, 'user'>) => ({ mode, user, expires_at: 0 })
-  const nobody = (reason: SignedOutReason) => ({ mode, user: null, expires_at: null, reason })
+  /** The session for the page. `expires_at` is 0: the end of the session at the provider is not known. */
+  const signedInBody = ({ user }: Pick<SignedInUser, 'user'>) => ({ mode, user, expires_at: 0 })
+  const signedOutBody = (reason: SignedOutReason) => ({ mode, user: null, expires_at: null, reason })
 
   async function redeem(form: URLSearchParams) {
-    const begun = takeRequest(form.get('state') ?? '')
-    if (!begun) throw new BrowserOnlyError('state_mismatch')
+    const request = takeRequest(form.get('state') ?? '')
+    if (!request) throw new BrowserOnlyError('state_mismatch')
     const tokens = await provider.redeem({
-      ...begun,
+      ...request,
       code: form.get('code') ?? '',
       state: form.get('state') ?? '',
       iss: form.get('iss') ?? undefined,
       code_verifier: form.get('code_verifier') ?? '',
       resource: form.getAll('resource'),
     })
-    return { ...enter(tokens), ...present({ user: tokens.claims }) }
+    return { ...saveUser(tokens), ...signedInBody({ user: tokens.claims }) }
   }
 
-  /** Whoever is signed in at the provider, if it says so without asking anybody. */
+  /** Signs in without the user, if the provider still has a session. */
   async function restore(form: URLSearchParams): Promise<TokenResponse | undefined> {
     const { authorization_endpoint = '' } = await provider.metadata()
     const resource = form.get('resource')
@@ -92,11 +92,11 @@ export function createBackendInPage(settings: BackendInPageSettings) {
     if (!silent) return undefined
     const { response } = silent
     if (response.has('error')) {
-      // It answered, and says that nobody is.
-      wasHere.set(false)
+      // The provider has answered: nobody is signed in there.
+      signedInBefore.set(false)
       return undefined
     }
-    return enter(await redeemSilent(silent, resource))
+    return saveUser(await redeemSilent(silent, resource))
   }
 
   const redeemSilent = ({ response, nonce, code_verifier }: SilentResponse, resource: string | null) =>
@@ -111,44 +111,44 @@ export function createBackendInPage(settings: BackendInPageSettings) {
     })
 
   async function renew(form: URLSearchParams): Promise<TokenResponse> {
-    const before = person
+    const before = currentUser
     if (!before) throw new BrowserOnlyError('invalid_grant', { reason: 'none' })
     if (before.refresh_token === undefined) return renewSilently(form, before)
-    const answer = await withLock(lock, () => spend(before, form))
-    // Signed out, or in as somebody else, meanwhile.
-    if (person !== before) throw new BrowserOnlyError('invalid_grant', { reason: 'logged_out' })
-    if (answer.type !== 'tokens') throw refusalOf(answer, form.has('resource'))
+    const answer = await withLock(lock, () => sendRefresh(before, form))
+    // The user has signed out, or another one has signed in, meanwhile.
+    if (currentUser !== before) throw new BrowserOnlyError('invalid_grant', { reason: 'logged_out' })
+    if (answer.type !== 'tokens') throw errorOf(answer, form.has('resource'))
     if (answer.sub !== undefined && answer.sub !== before.user.sub) {
-      leave()
+      forgetUser()
       throw new BrowserOnlyError('invalid_grant', { reason: 'user_changed' })
     }
-    person = {
+    currentUser = {
       user: before.user,
       id_token: answer.id_token ?? before.id_token,
       refresh_token: answer.refresh_token ?? before.refresh_token,
     }
-    return answerOf(answer)
+    return tokenBody(answer)
   }
 
-  async function spend({ refresh_token = '' }: SignedInUser, form: URLSearchParams): Promise<ProviderAnswer> {
-    const ask = await provider.prepareRefresh()
-    if (!ask) return { type: 'unreachable' }
+  async function sendRefresh({ refresh_token = '' }: SignedInUser, form: URLSearchParams): Promise<ProviderAnswer> {
+    const handle = await provider.prepareRefresh()
+    if (!handle) return { type: 'unreachable' }
     const parameters = new URLSearchParams()
     for (const name of ['scope', 'resource'])
       for (const value of form.getAll(name)) if (value) parameters.append(name, value)
-    return ask(refresh_token, parameters)
+    return handle(refresh_token, parameters)
   }
 
   async function renewSilently(form: URLSearchParams, { user }: SignedInUser): Promise<TokenResponse> {
     const token = await restore(form)
-    if (token && person?.user.sub === user.sub) return token
-    const answered = token !== undefined || !wasHere.get()
+    if (token && currentUser?.user.sub === user.sub) return token
+    const answered = token !== undefined || !signedInBefore.get()
     if (!answered) throw new BrowserOnlyError('temporarily_unavailable')
-    leave()
+    forgetUser()
     throw new BrowserOnlyError('invalid_grant', { reason: token ? 'user_changed' : 'expired' })
   }
 
-  function refusalOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, additionalToken: boolean): BrowserOnlyError {
+  function errorOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>, additionalToken: boolean): BrowserOnlyError {
     const outcome = refreshOutcome(answer, {
       outcomeUnknown: false,
       issuedHere: true,
@@ -158,21 +158,21 @@ export function createBackendInPage(settings: BackendInPageSettings) {
       additionalToken,
     })
     if (outcome.type === 'ended') {
-      leave()
+      forgetUser()
       return new BrowserOnlyError('invalid_grant', { reason: outcome.reason })
     }
     const retryAfter = 'retryAfter' in answer ? answer.retryAfter : undefined
     return new BrowserOnlyError(outcome.error, retryAfter === undefined ? {} : { retryAfter })
   }
 
-  /** The endpoints of a backend, by path. @throws BrowserOnlyError, ProviderError */
+  /** The endpoints of a backend, by path. @throws DirectError, ProviderError */
   async function ask(path: string, form: URLSearchParams | undefined): Promise<object> {
     switch (path) {
       case '/.well-known/openid-configuration':
         await provider.metadata()
         return { mode, issuer, client_id, scope }
       case '/transaction': {
-        keepRequest(form ?? new URLSearchParams())
+        saveRequest(form ?? new URLSearchParams())
         const { authorization_endpoint = '' } = await provider.metadata()
         const url = new URL(authorization_endpoint)
         for (const [name, value] of form ?? []) url.searchParams.append(name, value)
@@ -181,12 +181,12 @@ export function createBackendInPage(settings: BackendInPageSettings) {
       case '/token':
         return form?.get('grant_type') === 'refresh_token' ? renew(form) : redeem(form ?? new URLSearchParams())
       case '/session': {
-        const token = person || !form || !wasHere.get() ? undefined : await restore(form)
-        return person ? { ...present(person), ...(token && { token }) } : nobody('none')
+        const token = currentUser || !form || !signedInBefore.get() ? undefined : await restore(form)
+        return currentUser ? { ...signedInBody(currentUser), ...(token && { token }) } : signedOutBody('none')
       }
       case '/logout': {
-        const { id_token, refresh_token } = person ?? {}
-        leave()
+        const { id_token, refresh_token } = currentUser ?? {}
+        forgetUser()
         if (refresh_token !== undefined) await provider.revoke(refresh_token)
         const { post_logout_redirect_uri } = settings
         const hint = id_token === undefined ? {} : { id_token_hint: id_token }

@@ -6,7 +6,7 @@ import { browserOnlyOptions } from './shapes.js'
 
 export * from './index.js'
 
-/** The same, for whoever is writing the page. @see createAuth in `sallyport`, whose development build does the same */
+/** The same, with validated options and arguments. @see createAuth in `sallyport`, whose development build does the same */
 export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
   options: BrowserOnlyAuthOptions<Claims>,
 ): Auth<Claims> {

@@ -2,13 +2,13 @@ import { SallyportError } from '../protocol/error.js'
 import type { SignedOutReason } from '../protocol/session.js'
 import { ProviderError, type ProviderErrorCode, providerErrors } from '../provider/errors.js'
 
-/** The errors that stand in for a backend's: what the provider may be at fault for, and what only this page can. */
+/** Errors of the provider, and those that a backend would answer. */
 const browserOnlyErrors = {
   ...providerErrors,
   invalid_grant: 'The code or the session cannot be used.',
-  interaction_required: 'The provider wants to see the person before it gives a token for this.',
-  state_mismatch: "The state is not the one of this browser's sign-in.",
-  refresh_race: 'The refresh token was spent meanwhile; ask again.',
+  interaction_required: 'The provider requires the user to sign in or to consent before it issues this token.',
+  state_mismatch: 'The state belongs to no sign-in of this browser.',
+  refresh_race: 'The refresh token has been used meanwhile; try again.',
   not_found: 'There is no such endpoint.',
 } as const
 
@@ -21,7 +21,7 @@ export interface BrowserOnlyErrorDetails {
   retryAfter?: number
 }
 
-/** An error that knows what the page is told. */
+/** An error with the details that the page gets. */
 export class BrowserOnlyError extends SallyportError<BrowserOnlyErrorCode> {
   readonly details: BrowserOnlyErrorDetails
 
@@ -31,7 +31,7 @@ export class BrowserOnlyError extends SallyportError<BrowserOnlyErrorCode> {
   }
 }
 
-/** The status that a backend would answer with. */
+/** The status of a backend's answer. */
 const statusOf = (code: BrowserOnlyErrorCode): number =>
   code === 'temporarily_unavailable' || code === 'operator_error'
     ? 503
@@ -41,7 +41,7 @@ const statusOf = (code: BrowserOnlyErrorCode): number =>
         ? 404
         : 400
 
-/** What a backend would answer; `undefined` for what is no such error. */
+/** The backend's answer for an error; `undefined` for any other error. */
 export function errorAnswerOf(error: unknown) {
   if (!(error instanceof BrowserOnlyError || error instanceof ProviderError)) return undefined
   const { reason, claim, retryAfter = 0 } = error.details as BrowserOnlyErrorDetails

@@ -1,31 +1,31 @@
 import { createPageAuth } from '../client/auth.js'
-import { type Answer, type Backend, encode, type Form } from '../client/backend.js'
+import { type Answer, type Backend, encodeForm, type Form } from '../client/backend.js'
 import { createAuth } from '../client/index.js'
 import type { Auth, AuthOptions } from '../client/types.js'
 import type { RegisteredClaims } from '../protocol/claims.js'
 import { systemNow } from '../protocol/time.js'
 import type { BackendInPage, BackendInPageSettings } from './backend-in-page.js'
-import type { Proofs } from './proofs.js'
+import type { DpopFetch } from './dpop-fetch.js'
 
 export type { Auth, AuthErrorCode, Session } from '../client/index.js'
 export { isSallyportError, SallyportError } from '../client/index.js'
 
 export interface BrowserOnlyAuthOptions<Claims = RegisteredClaims>
   extends Omit<AuthOptions<Claims>, 'bff' | 'initial' | 'apis'> {
-  /** The provider, character for character as its metadata says it. */
+  /** The provider's `issuer`, character for character as in its metadata. */
   issuer: string
   /** A public client: no secret, PKCE, refresh tokens rotated or bound. @see RFC 9700 section 2.2.2 */
   client_id: string
-  /** Space-separated. Default `openid profile email`. Add `offline_access` where the provider wants it for refresh tokens. */
+  /** Space-separated. Default `openid profile email`. Add `offline_access` if the provider requires it for refresh tokens. */
   scope?: string
   /** URL prefixes that `auth.fetch` may send tokens to, besides this origin. */
   apis?: Readonly<Record<string, { resource?: string; scope?: string }>>
   /**
-   * Binds tokens to a key that is made in this page and cannot be exported (RFC 9449). Default `true`; `false` for
-   * providers that do not know DPoP, whose tokens then serve whoever has copied them.
+   * Binds tokens to a key that is made in this page and cannot be exported (RFC 9449). Default `true`; `false` for providers
+   * without DPoP: a copied token then works everywhere.
    */
   dpop?: boolean
-  /** Where the provider sends people after sign-out; registered there. Default `/` on this origin. */
+  /** Where the provider sends users after sign-out; registered there. Default `/` on this origin. */
   post_logout_redirect_uri?: string
   /** Signature algorithms of ID Tokens. Default RS256, PS256, ES256 and EdDSA. */
   idTokenAlgs?: readonly string[]
@@ -38,11 +38,11 @@ export interface BrowserOnlyAuthOptions<Claims = RegisteredClaims>
  * popups, step-up, tabs and errors; code flow with PKCE, the ID Token verified in full, refresh tokens in memory only.
  *
  * **What this cannot protect.** Any script that runs in the page (an injected one, a bad dependency, an extension) can do
- * all that the page can: use the tokens through the page, and begin a sign-in of its own in a hidden frame to get tokens
- * that no code here ever sees. No storage and no key prevents that (RFC 10017 sections 5 and 6.3). After a reload the
- * tokens are gone, and come back only where the provider answers in a hidden frame, which browsers that withhold
- * third-party cookies prevent for a provider of another site. With a backend (`createAuth()`), refresh tokens are out of
- * reach of scripts and a reload asks nobody else: prefer it wherever you can run one.
+ * all that the page can: use the tokens through the page, and start a sign-in of its own in a hidden frame to get tokens
+ * that this code never sees. No storage and no key prevents that (RFC 10017 sections 5 and 6.3). A reload drops the tokens.
+ * They come back only if the provider answers in a hidden frame, which browsers that block third-party cookies prevent for
+ * a provider of another site. With a backend (`createAuth()`), scripts cannot reach refresh tokens and a reload keeps the
+ * session: prefer it wherever you can run one.
  *
  * @throws TypeError naming the option that cannot be used
  * @throws SallyportError `insecure_context` where Web Crypto is missing
@@ -56,11 +56,11 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
     throw new TypeError('createBrowserOnlyAuth: "issuer" must be an https URL without query and fragment')
   if (!client_id) throw new TypeError('createBrowserOnlyAuth: "client_id" is missing')
   if (typeof document === 'undefined') return createAuth()
-  // A name for channels and records, and an address that gets no token.
+  // The name of channels and records, and an address that gets no token.
   const bff = `${issuer.replace(/\/$/, '')}/${encodeURIComponent(client_id)}`
   const network = options.fetch ?? globalThis.fetch.bind(globalThis)
 
-  const settings = (): Omit<BackendInPageSettings, 'proofs' | 'wasHere'> => ({
+  const settings = (): Omit<BackendInPageSettings, 'dpop' | 'signedInBefore'> => ({
     issuer,
     client_id,
     credential: '',
@@ -77,17 +77,17 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
     emit: () => {},
   })
 
-  const wasHere = rememberIn(`sallyport ${bff}`)
+  const signedInBefore = signInMarker(`sallyport ${bff}`)
   let loading: Promise<Loaded> | undefined
   let loaded: Loaded | undefined
 
-  /** All that talks to the provider: one chunk, fetched when somebody was here before or signs in. */
+  /** The code that talks to the provider: one chunk, loaded when a user signs in or has signed in before. */
   async function load(): Promise<Loaded> {
-    loading ??= import('./backend-in-page.js').then(({ createBackendInPage, createProofs }) => {
-      const proofs = options.dpop === false ? undefined : createProofs(network)
-      return { ...createBackendInPage({ ...settings(), wasHere, proofs }), proofs }
+    loading ??= import('./backend-in-page.js').then(({ createBackendInPage, createDpopFetch }) => {
+      const dpop = options.dpop === false ? undefined : createDpopFetch(network)
+      return { ...createBackendInPage({ ...settings(), signedInBefore, dpop }), dpop }
     })
-    // A chunk that did not come is asked for again.
+    // If the chunk did not load, the next call tries again.
     loading.catch(() => {
       loading = undefined
     })
@@ -97,11 +97,11 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
 
   async function answer(path: string, form: Form | undefined): Promise<Answer> {
     const endpoint = path.replace(/\?.*/, '')
-    if (endpoint === '/session' && !loaded && !wasHere.get())
+    if (endpoint === '/session' && !loaded && !signedInBefore.get())
       return { status: 200, ok: true, retryAfter: 0, body: { user: null, expires_at: null, reason: 'none' } }
     try {
       const { respond } = await load()
-      return await respond(endpoint, form && encode(form))
+      return await respond(endpoint, form && encodeForm(form))
     } catch (cause) {
       return { status: 0, ok: false, retryAfter: 0, cause }
     }
@@ -115,16 +115,16 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
     }
 
   return createPageAuth<Claims>(
-    // An API's call is bound to the key of this page, if there is one.
-    { ...page, bff, fetch: (input, init) => (loaded?.proofs ?? { fetch: network }).fetch(input, init) },
+    // With DPoP, calls of APIs carry a proof of this page's key.
+    { ...page, bff, fetch: (input, init) => (loaded?.dpop ?? { fetch: network }).fetch(input, init) },
     open,
   )
 }
 
-type Loaded = Pick<BackendInPage, 'respond'> & { proofs: Proofs | undefined }
+type Loaded = Pick<BackendInPage, 'respond'> & { dpop: DpopFetch | undefined }
 
-/** Whether somebody has signed in in this browser: a fact, not a credential. */
-function rememberIn(key: string): BackendInPageSettings['wasHere'] {
+/** Remembers in localStorage that a user has signed in in this browser. It is no credential. */
+function signInMarker(key: string): BackendInPageSettings['signedInBefore'] {
   return {
     get() {
       try {

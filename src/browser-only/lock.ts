@@ -1,10 +1,9 @@
-/** Milliseconds that one tab waits for another: a tab that hangs or was frozen with the lock must not stop the others. */
+/** Milliseconds that one tab waits for another: a tab that hangs with the lock must not stop the others. */
 const LOCK_TIMEOUT = 5000
 
 /**
- * Runs `work` while no other tab runs its own under this name. Where the browser has no locks, refuses them, or another tab
- * does not let go, it runs all the same: what the lock prevents is waste and a race that most providers forgive, and a tab
- * that waits for ever is worse.
+ * Runs `work` while no other tab runs its own under this name. If the browser has no locks or refuses them, or another tab
+ * does not release the lock, it runs anyway: the lock only prevents wasted requests and a race that most providers tolerate.
  */
 export async function withLock<Value>(name: string, work: () => Promise<Value>): Promise<Value> {
   let begun = false

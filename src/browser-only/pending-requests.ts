@@ -1,4 +1,4 @@
-/** What an authorization request was made with; the answer is held against it, once. */
+/** What is kept of an authorization request, to verify its answer. */
 export interface PendingRequest {
   nonce: string
   redirect_uri: string
@@ -8,8 +8,8 @@ export interface PendingRequest {
 
 const key = (state: string) => `sallyport-browser-only.${state}`
 
-/** Keeps a request in this tab until its answer. Nothing in it opens anything: the verifier is oidc-client-ts's to keep. */
-export function keepRequest(form: URLSearchParams): void {
+/** Saves a request in this tab until its answer. There is no secret in it: oidc-client-ts keeps the code verifier. */
+export function saveRequest(form: URLSearchParams): void {
   const max_age = form.get('max_age')
   const acr_values = form.get('acr_values')
   const begun: PendingRequest = {
@@ -22,7 +22,7 @@ export function keepRequest(form: URLSearchParams): void {
   sessionStorage.setItem(key(form.get('state') ?? ''), JSON.stringify(begun))
 }
 
-/** `undefined`: this tab has made no such request, or its answer was here already. */
+/** Reads and removes a request. `undefined`: this tab has sent no such request, or it was answered before. */
 export function takeRequest(state: string): PendingRequest | undefined {
   try {
     const text = sessionStorage.getItem(key(state))
@@ -33,7 +33,7 @@ export function takeRequest(state: string): PendingRequest | undefined {
   }
 }
 
-/** Sign-ins that were never finished must not fill the storage: the newest four are enough. */
+/** Sign-ins that were never finished must not fill the storage: only the newest four are kept. */
 function removeOld(): void {
   const old = Object.keys(sessionStorage).filter((name) => name.startsWith(key('')))
   for (const name of old.slice(0, Math.max(0, old.length - 4))) sessionStorage.removeItem(name)

@@ -1,12 +1,12 @@
 import { encodeBase64url } from '../protocol/base64url.js'
 import { calculateCodeChallenge, generateCodeVerifier } from '../protocol/pkce.js'
 
-/** Milliseconds. Some providers never answer a request that may not ask anybody. */
+/** Milliseconds. Some providers never answer a request with `prompt=none`. */
 const RESPONSE_TIMEOUT = 6000
 
 const randomId = (): string => encodeBase64url(crypto.getRandomValues(new Uint8Array(32)))
 
-/** The answer of a request that nobody saw, and what it is to be redeemed with. */
+/** The provider's response, and what its code is redeemed with. */
 export interface SilentResponse {
   response: URLSearchParams
   code_verifier: string
@@ -14,11 +14,11 @@ export interface SilentResponse {
 }
 
 /**
- * Asks the provider who is signed in there, in a hidden frame, without asking the person (`prompt=none`). The frame comes
- * back to `redirect_uri`, where this app's own page hands the answer over on a channel that is named by `state`.
+ * Signs in at the provider in a hidden frame, without the user (`prompt=none`). The frame comes back to `redirect_uri`,
+ * where this app's own page sends the response on a channel that is named by `state`.
  *
- * `undefined`: no answer. Most browsers withhold the provider's cookies in a frame of another site, many providers forbid
- * to be framed, and `Content-Security-Policy: frame-ancestors` may forbid the app to frame itself.
+ * `undefined`: no answer. Most browsers block the provider's cookies in a frame of another site, many providers forbid
+ * frames, and `Content-Security-Policy: frame-ancestors` may forbid the app to frame itself.
  *
  * @see OpenID Connect Core 1.0 section 3.1.2.1
  */

@@ -1,46 +1,47 @@
 import type { RegisteredClaims } from '../protocol/claims.js'
 import type { Mode, SessionResponse, SignedOutReason } from '../protocol/session.js'
 import { systemNow } from '../protocol/time.js'
-import { absolute } from './absolute-url.js'
-import { createBackend, failureOf } from './backend.js'
+import { absoluteUrl } from './absolute-url.js'
+import { createBackend, errorOf } from './backend.js'
 import { createFetch } from './calls/fetch.js'
 import { createTargetFinder } from './calls/target.js'
 import { type AuthError, clientError, temporaryError } from './errors.js'
+import { monotonicNow } from './monotonic-clock.js'
 import { createBackOff } from './session/back-off.js'
 import { abortable, createRenewal, formOf, type RequestedToken } from './session/renewal.js'
-import { createSnapshot, initialSession, isolated, signedIn, subOf } from './session/snapshot.js'
+import { callIsolated, createSnapshot, initialSession, signedIn, subOf } from './session/snapshot.js'
 import { openTabs, type TabMessage } from './session/tabs.js'
 import { handleCallback } from './sign-in/callback.js'
 import { createRedirect } from './sign-in/redirect.js'
 import type { Auth, AuthEvent, AuthOptions, LoginOptions, Session, TokenOptions } from './types.js'
 
-/** Everything that only signing in needs, oidc-client-ts included: one chunk that a returning user never fetches. */
+/** The code that only a sign-in needs, with oidc-client-ts: one chunk that a returning user never loads. */
 const loadSignIn = () =>
   import('./sign-in/sign-in.js').catch((cause) => {
     throw temporaryError('chunk_unavailable', cause)
   })
 
-/** Makes the page's half, in a browser. @see createAuth for what it promises */
+/** Creates `auth` in a browser. @see createAuth */
 export function createPageAuth<Claims = RegisteredClaims>(
   options: AuthOptions<Claims>,
   openBackend = createBackend,
 ): Auth<Claims> {
-  // Read once, now: a script that replaces them later gets nothing by it.
+  // Read once: a script that replaces these globals later has no effect here.
   const { document, open, crypto } = globalThis
   const subtle = crypto?.subtle
   if (!subtle) throw clientError('insecure_context')
   const { now = systemNow, onReturn, apis = {} } = options
   const fetch = (options.fetch ?? globalThis.fetch).bind(globalThis)
-  const backend = absolute(options, 'bff', '/bff').replace(/\/$/, '')
-  const redirect_uri = absolute(options, 'redirect_uri', '/callback')
+  const backend = absoluteUrl(options, 'bff', '/bff').replace(/\/$/, '')
+  const redirect_uri = absoluteUrl(options, 'redirect_uri', '/callback')
   const trace: string[] = []
-  /** For `diagnostics()`: what happened, never what was said. */
-  const note = (text: string) => trace.push(`${now()} ${text}`) > 99 && trace.shift()
-  const ask = openBackend(backend, fetch, note)
+  /** Adds a line to the trace of `diagnostics()`: paths, statuses and event types only. */
+  const log = (text: string) => trace.push(`${now()} ${text}`) > 99 && trace.shift()
+  const ask = openBackend(backend, fetch, log)
 
   const emit = (event: AuthEvent) => {
-    note(event.type)
-    isolated(options.onEvent, event)
+    log(event.type)
+    callIsolated(options.onEvent, event)
   }
   const snapshot = createSnapshot<Claims>(initialSession(options.initial))
   const backOff = createBackOff()
@@ -49,21 +50,21 @@ export function createPageAuth<Claims = RegisteredClaims>(
     now,
     backOff,
     sub,
-    end,
+    endSession,
     emit,
   })
 
   let mode: Mode | undefined
-  /** Whether the backend has been heard: a guess from `initial` is not. */
-  let settled = false
-  /** Counts changes of person, so that an answer to an older question cannot bring a session back. */
+  /** Whether the backend has confirmed the session. `initial` is only a guess. */
+  let confirmed = false
+  /** Counts changes of user: an answer to an earlier request must not bring a session back. */
   let epoch = 0
-  /** When the session ends, by the clock that nobody sets, in its milliseconds. */
-  let ends: number | undefined
-  /** The backend's name for whoever is here: `sub` alone may be two people's at two issuers. Older ones have none. */
-  let digest: string | undefined
-  let asking: Promise<Session<Claims>> | undefined
-  const { leave, go, cameBack } = createRedirect(open)
+  /** When the session ends, by the monotonic clock. */
+  let endsAt: number | undefined
+  /** The backend's digest of issuer and `sub`: the same `sub` may exist at two issuers. Older backends send none. */
+  let userDigest: string | undefined
+  let starting: Promise<Session<Claims>> | undefined
+  const { leave, go, cancel } = createRedirect(open)
   let tabs: ReturnType<typeof openTabs> | undefined
   let listening: AbortController | undefined
 
@@ -72,116 +73,118 @@ export function createPageAuth<Claims = RegisteredClaims>(
     return session.status === 'signed-in' ? subOf(session.user) : undefined
   }
 
-  function enter(answer: { user: Claims; user_digest?: string; expires_at: number }, left?: number) {
-    const was = sub()
+  function startSession(answer: { user: Claims; user_digest?: string; expires_at: number }, secondsLeft?: number) {
+    const before = sub()
     const subject = subOf(answer.user)
-    const { user_digest = digest } = answer
-    if (settled && was && (was !== subject || (digest && digest !== user_digest))) return end('user_changed')
-    settled = true
-    ends = performance.now() + 1000 * (left as number)
-    digest = user_digest
+    const { user_digest = userDigest } = answer
+    if (confirmed && before && (before !== subject || (userDigest && userDigest !== user_digest)))
+      return endSession('user_changed')
+    confirmed = true
+    endsAt = monotonicNow() + (secondsLeft as number)
+    userDigest = user_digest
     snapshot.set(signedIn(answer))
-    if (was !== subject) emit({ type: 'signed_in' })
+    if (before !== subject) emit({ type: 'signed_in' })
   }
 
-  /** Tells the other tabs who is here. */
-  function tell() {
+  /** Tells the other tabs who is signed in. */
+  function announce() {
     const subject = sub()
     if (subject) tabs?.postMessage({ in: subject })
   }
 
-  /** Another person, nobody any more, or the same for more: what was before is of no use. */
-  function forget() {
+  /** Drops the tokens and everything else that belongs to the session so far. */
+  function clear() {
     epoch++
-    ends = digest = undefined
-    settled = false
+    endsAt = userDigest = undefined
+    confirmed = false
     renewal.clear()
   }
 
-  function end(reason: SignedOutReason, tell?: boolean, error?: AuthError) {
-    const was = sub()
-    forget()
-    settled = true
+  function endSession(reason: SignedOutReason, tellTabs?: boolean, error?: AuthError) {
+    const before = sub()
+    clear()
+    confirmed = true
     snapshot.set({ status: 'signed-out', reason, error })
-    if (!was) return
+    if (!before) return
     emit({ type: 'signed_out', reason })
-    if (tell) tabs?.postMessage({ out: reason })
+    if (tellTabs) tabs?.postMessage({ out: reason })
   }
 
-  function unavailable(error: AuthError) {
-    if (!settled) snapshot.set({ status: 'unavailable', error })
+  function setUnavailable(error: AuthError) {
+    if (!confirmed) snapshot.set({ status: 'unavailable', error })
     return error
   }
 
   /**
-   * Asks who is here; the first token rides along. What goes wrong is the answer, and leaves what is known as it is.
-   * `touch`: a person or the app did something. What the page asks by itself keeps no session alive.
+   * Asks the backend who is signed in, and for a first token with the same request. Resolves to the error if the backend
+   * cannot answer; the session then stays as it is. `touch`: the user or the app did something. Requests that the page
+   * makes by itself do not extend the session.
    */
-  async function who(first?: TokenOptions, touch?: boolean, failure?: AuthError) {
+  async function readSession(firstToken?: TokenOptions, touch?: boolean, failure?: AuthError) {
     if (backOff.waiting()) return temporaryError('backend_unavailable')
     const epochBefore = epoch
-    const answer = await ask(`/session${touch ? '' : '?touch=false'}`, first && formOf(first))
+    const answer = await ask(`/session${touch ? '' : '?touch=false'}`, firstToken && formOf(firstToken))
     if (epochBefore !== epoch) return undefined
     const body = answer.body as SessionResponse<Claims> | undefined
     if (!answer.ok || body?.expires_at === undefined) {
       backOff.failed(answer.retryAfter)
-      return unavailable(failureOf(answer, 'backend_unavailable'))
+      return setUnavailable(errorOf(answer, 'backend_unavailable'))
     }
     backOff.reset()
     mode = body.mode
     if (body.expires_at === null) {
-      end(failure ? 'callback_failed' : body.reason, !failure, failure)
+      endSession(failure ? 'callback_failed' : body.reason, !failure, failure)
     } else {
-      if (first && body.token) renewal.keep(first, body.token)
-      enter(body, body.expires_in)
+      if (firstToken && body.token) renewal.keep(firstToken, body.token)
+      startSession(body, body.expires_in)
     }
     return undefined
   }
 
-  async function begin(first: TokenOptions, touch: boolean) {
+  async function start(firstToken: TokenOptions, touch: boolean) {
     await handleCallback(backend, redirect_uri, (search) =>
       loadSignIn().then(({ finishSignIn }) => finishSignIn(search, context)),
     )
-    if (!settled) await who(first, touch)
+    if (!confirmed) await readSession(firstToken, touch)
   }
 
-  async function ready(first: TokenOptions = {}, touch = true): Promise<Session<Claims>> {
+  async function ready(firstToken: TokenOptions = {}, touch = true): Promise<Session<Claims>> {
     listen()
-    if (settled) return snapshot.get()
-    // Nothing of the page's surroundings (a sandbox, blocked storage) may make it reject.
-    asking ??= begin(first, touch)
-      .catch((cause) => unavailable(cause.retryable ? cause : temporaryError('backend_unavailable', cause)))
+    if (confirmed) return snapshot.get()
+    // ready() must not reject, also not in a sandbox or with blocked storage.
+    starting ??= start(firstToken, touch)
+      .catch((cause) => setUnavailable(cause.retryable ? cause : temporaryError('backend_unavailable', cause)))
       .then(() => {
-        asking = undefined
+        starting = undefined
         return snapshot.get()
       })
-    return asking
+    return starting
   }
 
-  /** Asks again, after what is under way. */
-  async function again(touch?: boolean) {
-    await asking
-    await who({}, touch)
+  /** Reads the session again, after a request that is already running. */
+  async function readAgain(touch?: boolean) {
+    await starting
+    await readSession({}, touch)
   }
 
-  function hear(fact: TabMessage) {
-    const known = sub()
-    if (!known) fact.in && again()
-    else if (fact.out) end(fact.out)
-    else if (known !== fact.in) end('user_changed')
-    // Their session has a new end, perhaps; a hidden tab asks when it comes into view.
-    else if (!document.hidden) who()
+  function onTabMessage(message: TabMessage) {
+    const subject = sub()
+    if (!subject) message.in && readAgain()
+    else if (message.out) endSession(message.out)
+    else if (subject !== message.in) endSession('user_changed')
+    // The session may have a new end. A hidden tab asks when it becomes visible.
+    else if (!document.hidden) readSession()
   }
 
-  function onPage({ type, persisted }: Event & { persisted?: boolean }) {
+  function onPageEvent({ type, persisted }: Event & { persisted?: boolean }) {
     if (type === 'online') backOff.reset()
     if (persisted) {
-      // A page from the back-forward cache remembers; the backend knows.
-      cameBack()
-      again(true)
+      // The state of a page from the back-forward cache may be out of date.
+      cancel()
+      readAgain(true)
     } else if (persisted === undefined && !document.hidden) {
-      // The backend may have ended the session while nobody looked.
-      if (sub()) who()
+      // The backend may have ended the session while the page was hidden.
+      if (sub()) readSession()
       else if (snapshot.get().status === 'unavailable') ready({}, false)
     }
   }
@@ -190,29 +193,29 @@ export function createPageAuth<Claims = RegisteredClaims>(
     if (listening) return
     listening = new AbortController()
     try {
-      tabs = openTabs(backend, hear)
+      tabs = openTabs(backend, onTabMessage)
     } catch {
-      // Each tab is by itself then.
+      // Without a channel, each tab works alone.
     }
-    for (const type of ['pageshow', 'online', 'visibilitychange']) addEventListener(type, onPage, listening)
+    for (const type of ['pageshow', 'online', 'visibilitychange']) addEventListener(type, onPageEvent, listening)
   }
 
-  /** `begun`: the browser is about to leave. */
-  async function login(login: LoginOptions = {}, begun?: () => void): Promise<void> {
+  /** `onLeaving` is called when the browser is about to leave the page. */
+  async function login(options: LoginOptions = {}, onLeaving?: () => void): Promise<void> {
     listen()
-    await go(login.popup, (popup) =>
+    await go(options.popup, (popup) =>
       loadSignIn()
-        .then(({ beginSignIn }) => beginSignIn(login, context, popup))
-        .finally(begun),
+        .then(({ beginSignIn }) => beginSignIn(options, context, popup))
+        .finally(onLeaving),
     )
   }
 
   async function acquire(requested: RequestedToken): Promise<string> {
-    // Whoever was here when it was asked for: what waits meanwhile is never done as somebody else.
+    // The token is for the user who was signed in at the call, even if another user signs in while it waits.
     const checkSubject = () => {
       const subject = sub()
       requested.sub ??= subject
-      requested.user ??= digest
+      requested.user ??= userDigest
       if (subject && subject !== requested.sub) throw clientError('subject_mismatch')
     }
     checkSubject()
@@ -224,17 +227,17 @@ export function createPageAuth<Claims = RegisteredClaims>(
 
   const token = (requested: RequestedToken) => abortable(acquire(requested), requested.signal)
 
-  /** What the lazy chunks and `auth.fetch` may use. */
+  /** For the lazy chunks and `auth.fetch`. */
   const context = {
     ask,
     backend,
     redirect_uri,
     now,
-    forget,
+    clear,
     keep: renewal.keep,
-    enter,
-    tell,
-    who,
+    startSession,
+    announce,
+    readSession,
     emit,
     fetch,
     api: createTargetFinder(apis, location.origin, backend),
@@ -255,7 +258,7 @@ export function createPageAuth<Claims = RegisteredClaims>(
     },
     ready: () => ready(),
     async getToken(requested = {}) {
-      // Most calls end here: nothing is awaited for a token that is there.
+      // Most calls find a token in memory and wait for nothing.
       const accessToken = (!requested.signal && renewal.current(requested)) || (await token({ ...requested }))
       if (!accessToken) throw clientError('token_not_available')
       return accessToken
@@ -267,24 +270,24 @@ export function createPageAuth<Claims = RegisteredClaims>(
       const left = leave(async () => {
         const answer = await ask('/logout', {})
         if (!answer.ok) {
-          settled = false
-          throw unavailable(temporaryError('logout_failed', answer.cause))
+          confirmed = false
+          throw setUnavailable(temporaryError('logout_failed', answer.cause))
         }
         tabs?.postMessage({ out: 'logged_out' })
         const next = answer.body?.['location']
         return next && !local ? new URL(`${next}`, backend).href : undefined
       })
-      // In this tick; after leaving has begun, so that a guard of the app that signs in again waits for it.
-      end('logged_out')
+      // In this tick, but after leave(): if the app reacts with login(), that waits for the sign-out.
+      endSession('logged_out')
       return left
     },
     async extend({ touch = true } = {}) {
-      const failure = settled ? await who(undefined, touch) : void (await ready({}, touch))
+      const failure = confirmed ? await readSession(undefined, touch) : void (await ready({}, touch))
       if (failure) throw failure
-      if (touch) tell()
+      if (touch) announce()
       return snapshot.get()
     },
-    secondsLeft: () => ((ends as number) - performance.now()) / 1000,
+    secondsLeft: () => (endsAt as number) - monotonicNow(),
     diagnostics: () => loadSignIn().then(({ describe }) => describe(context, mode, snapshot.get(), trace)),
     close() {
       listening?.abort()

@@ -1,12 +1,12 @@
 import type { ErrorResponse } from '../protocol/session.js'
 import { type AuthError, clientError, type EagerErrorCode, isClientCode, temporaryError } from './errors.js'
 
-/** Members that are `undefined` are not sent. Pairs, where a parameter stands there several times. */
+/** Form parameters. `undefined` is not sent. Pairs, where a parameter is repeated. */
 export type Form = Record<string, string | number | undefined> | [string, string][]
 
 /**
- * What came back. `body` is there only if the answer was a JSON object: an HTML page from something in between is not
- * the backend speaking. Status 0: nothing came back at all.
+ * The backend's answer. `body` is set only if it is JSON: an HTML page comes from a proxy in between. Status 0: there was
+ * no answer.
  */
 export interface Answer {
   status: number
@@ -14,17 +14,17 @@ export interface Answer {
   body?: Record<string, unknown> & Partial<ErrorResponse>
   /** Seconds, from `Retry-After`; 0 without. */
   retryAfter: number
-  /** For the `cause` of an error: the server's own words, nothing of what was asked. */
+  /** For the `cause` of an error: what the server said, nothing of the request. */
   cause?: unknown
 }
 
 export type Backend = (path: string, form?: Form) => Promise<Answer>
 
-/** Milliseconds: longer than the backend itself waits for the provider. */
-const DEADLINE = 20_000
+/** Milliseconds. Longer than the backend waits for the provider. */
+const TIMEOUT = 20_000
 
-/** Asks the backend. Never rejects: an outage is an answer of status 0. */
-export function createBackend(url: string, fetch: typeof globalThis.fetch, note: (text: string) => void): Backend {
+/** Sends requests to the backend. Never rejects: an outage is an answer with status 0. */
+export function createBackend(url: string, fetch: typeof globalThis.fetch, log: (text: string) => void): Backend {
   return async (path, form) => {
     const answer: Answer = { status: 0, ok: false, retryAfter: 0 }
     try {
@@ -32,8 +32,8 @@ export function createBackend(url: string, fetch: typeof globalThis.fetch, note:
         method: form ? 'POST' : 'GET',
         headers: { 'Sallyport-CSRF': '1' },
         credentials: 'include',
-        signal: AbortSignal.timeout(DEADLINE),
-        body: form ? encode(form) : null,
+        signal: AbortSignal.timeout(TIMEOUT),
+        body: form ? encodeForm(form) : null,
       })
       const { status, headers } = response
       answer.status = status
@@ -46,20 +46,20 @@ export function createBackend(url: string, fetch: typeof globalThis.fetch, note:
     } catch (error) {
       answer.cause ??= error
     }
-    note(`${path} ${answer.status} ${answer.body?.error}`)
+    log(`${path} ${answer.status} ${answer.body?.error}`)
     return answer
   }
 }
 
-/** JSON drops what is `undefined`, of a record and of nothing else. */
-export const encode = (form: Form): URLSearchParams => new URLSearchParams(JSON.parse(JSON.stringify(form)))
+/** JSON drops the members of a record that are `undefined`. */
+export const encodeForm = (form: Form): URLSearchParams => new URLSearchParams(JSON.parse(JSON.stringify(form)))
 
 /**
- * What an answer that is no success means: the backend spoke and refuses, or this is not the time. Without JSON nobody
- * spoke; 408, 409, 429 and 5xx are "not now" whoever spoke.
+ * The error for an answer that is no success. An answer without JSON, and any with 408, 409, 429 or 5xx, means
+ * "temporarily unavailable"; the rest means that the backend refuses.
  */
-export function failureOf({ status, body, cause }: Answer, otherwise: EagerErrorCode): AuthError {
+export function errorOf({ status, body, cause }: Answer, temporaryCode: EagerErrorCode): AuthError {
   const error = body?.error
-  if (!error || status === 408 || status === 409 || status > 428) return temporaryError(otherwise, cause)
+  if (!error || status === 408 || status === 409 || status > 428) return temporaryError(temporaryCode, cause)
   return clientError(isClientCode(error) ? error : 'request_refused', { cause })
 }

@@ -1,94 +1,98 @@
+import { monotonicNow } from './monotonic-clock.js'
 import type { Auth } from './types.js'
 
 export interface CountdownOptions {
-  /** Seconds before the end from which the listener is told. Default 60. */
+  /** The listener is called from this many seconds before the end. Default 60. */
   warn?: number
   /**
-   * Whether a person who clicks, types, scrolls or touches keeps the session going, in all tabs: at most one request in
-   * 30 seconds, in the last seconds at most one in 5. `false`: only your own `auth.extend()` does. Default `true`.
+   * Whether clicks, keys, scrolling and touches extend the session, in all tabs: at most one request in 30 seconds, near the
+   * end one in 5. `false`: only your own `auth.extend()` extends it. Default `true`.
    */
   activity?: boolean
-  /** A clock that goes on while the computer sleeps, epoch seconds: it tells that it has slept. Default: the page's own. */
+  /** A clock that goes on while the computer sleeps, epoch seconds. It shows that the computer has slept. Default: the page's. */
   now?: () => number
 }
 
-/** Milliseconds between two extensions by activity: as a rule, and while the end is near. */
-const REST = { far: 30_000, near: 5000 }
-/** Seconds by which the two clocks may come apart before the backend is asked. */
-const SLEPT = 5
+/** Seconds between two extensions by activity: normally, and near the end. */
+const INTERVAL = { far: 30, near: 5 }
+/** Seconds by which the two clocks may differ before the backend is asked. */
+const DRIFT = 5
 
-const signs = ['pointerdown', 'keydown', 'wheel', 'touchstart'] as const
+const activityEvents = ['pointerdown', 'keydown', 'wheel', 'touchstart'] as const
 
 /**
- * Tells when a session is about to end, so that an app can say "you will be signed out in 42 s". `listener` gets the whole
- * seconds that are left, once a second from `warn` on, and `undefined` when there is no reason to worry any more. They are
- * counted from what the backend last said, whatever the page's clock is set to.
+ * Counts down to the end of a session, so that an app can show "you will be signed out in 42 s". `listener` gets the whole
+ * seconds that are left, once a second from `warn` on, and `undefined` when the session goes on or is over. The system
+ * clock of the page does not matter.
  *
- * At 0, and after the computer has slept, the backend is asked, which is no activity; whoever cannot reach it is not signed
- * out here.
+ * At 0, and after the computer has slept, it asks the backend, without extending the session. If the backend cannot be
+ * reached, the user stays signed in here.
  *
- * @returns ends it
+ * @returns a function that stops the countdown
  */
 export function watchCountdown(
   auth: Pick<Auth<unknown>, 'session' | 'extend' | 'secondsLeft' | 'subscribe'>,
   listener: (secondsLeft: number | undefined) => void,
   { warn = 60, activity = true, now = () => Date.now() / 1000 }: CountdownOptions = {},
 ): () => void {
-  const stopping = new AbortController()
-  const ticks = () => performance.now()
-  let told: number | undefined
-  // The page has just been loaded, which the backend has seen and the other tabs have not.
-  let extendedAt = ticks() - REST.far + REST.near
+  const controller = new AbortController()
+  let lastReported: number | undefined
+  // Loading the page has extended the session, but the other tabs do not know that yet.
+  let extendedAt = monotonicNow() - INTERVAL.far + INTERVAL.near
   let askedAt = Number.NEGATIVE_INFINITY
 
-  const left = (): number | undefined => {
+  const secondsLeft = (): number | undefined => {
     const { session } = auth
     if (session.status !== 'signed-in' || session.expiresAt === null) return undefined
     const seconds = auth.secondsLeft()
-    // Guessed by a server that rendered the page, or told by an older backend: then the page's clock is all there is.
+    // From `initial`, or from an older backend: then only the page's clock is left.
     return Number.isNaN(seconds) ? session.expiresAt - now() : seconds
   }
 
-  // What cannot be asked now may be in a moment; the countdown goes on meanwhile.
-  const ask = (touch: boolean) => auth.extend({ touch }).then(look, () => {})
+  // After a failure the countdown goes on, and asks again later.
+  const extend = (touch: boolean) => auth.extend({ touch }).then(check, () => {})
 
-  const apart = () => now() - ticks() / 1000
-  let agreed = apart()
+  const clockOffset = () => now() - monotonicNow()
+  let lastOffset = clockOffset()
 
-  /** Whether the clock on the wall has run ahead: somebody has set it, or the computer has slept and the other one stood still. */
-  function slept(): boolean {
-    const ahead = apart() - agreed
-    agreed += ahead
-    return ahead > SLEPT
+  /** Whether the system clock is ahead: it was set, or the computer has slept and the monotonic clock stood still. */
+  function hasSlept(): boolean {
+    const ahead = clockOffset() - lastOffset
+    lastOffset += ahead
+    return ahead > DRIFT
   }
 
-  function look() {
-    if (stopping.signal.aborted) return
-    const seconds = left()
-    const near = seconds !== undefined && seconds <= warn ? Math.max(0, Math.ceil(seconds)) : undefined
-    if (near !== told) listener(near)
-    told = near
-    // Asked again until it is over: the last second is the backend's.
-    const over = near === 0 && ticks() - askedAt >= REST.near
-    if ((!slept() && !over) || seconds === undefined) return
-    askedAt = ticks()
-    ask(false)
+  function check() {
+    if (controller.signal.aborted) return
+    const seconds = secondsLeft()
+    const reported = seconds !== undefined && seconds <= warn ? Math.max(0, Math.ceil(seconds)) : undefined
+    if (reported !== lastReported) listener(reported)
+    lastReported = reported
+    // Repeated until the backend says that the session is over.
+    const isOver = reported === 0 && monotonicNow() - askedAt >= INTERVAL.near
+    if ((!hasSlept() && !isOver) || seconds === undefined) return
+    askedAt = monotonicNow()
+    extend(false)
   }
 
   function onActivity() {
-    if (left() === undefined || ticks() - extendedAt < (told === undefined ? REST.far : REST.near)) return
-    extendedAt = ticks()
-    ask(true)
+    if (
+      secondsLeft() === undefined ||
+      monotonicNow() - extendedAt < (lastReported === undefined ? INTERVAL.far : INTERVAL.near)
+    )
+      return
+    extendedAt = monotonicNow()
+    extend(true)
   }
 
   if (activity)
-    for (const sign of signs)
-      addEventListener(sign, onActivity, { signal: stopping.signal, passive: true, capture: true })
-  // It reads the clock and decides nothing: a throttled or sleeping tab catches up at its next turn.
-  const timer = setInterval(look, 1000)
-  const unsubscribe = auth.subscribe(look)
+    for (const sign of activityEvents)
+      addEventListener(sign, onActivity, { signal: controller.signal, passive: true, capture: true })
+  // Each run reads the clock: a tab that was throttled or asleep is right again at its next run.
+  const timer = setInterval(check, 1000)
+  const unsubscribe = auth.subscribe(check)
   return () => {
-    stopping.abort()
+    controller.abort()
     clearInterval(timer)
     unsubscribe()
   }

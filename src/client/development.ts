@@ -7,8 +7,8 @@ import type { Auth, AuthOptions } from './types.js'
 export * from './index.js'
 
 /**
- * The same, for whoever is writing the page: options and arguments are examined by type, range and name, and a `TypeError` says what
- * was meant. What resolves the export condition `development` gets this one: dev servers of Vite, webpack and Next do, builds do not.
+ * The same, for development: types, ranges and names of options and arguments are validated, and a `TypeError` says what is
+ * wrong. Dev servers of Vite, webpack and Next load this one (export condition `development`), builds do not.
  */
 export function createAuth<Claims = RegisteredClaims>(options: AuthOptions<Claims> = {}): Auth<Claims> {
   validate('createAuth', authOptions, options)

@@ -3,8 +3,8 @@ import type { SignInErrorCode } from './sign-in-errors.js'
 import type { StepUpErrorCode } from './step-up-errors.js'
 
 /**
- * What can go wrong in the page, code → meaning. The codes are the contract. No page load carries this table: there the
- * message is the code, and where the words are.
+ * Errors in the page, code → meaning. The codes are the contract. Page loads do not contain this table: there the message
+ * is the code and a reference to docs/errors.md.
  */
 export const clientErrors = {
   login_required: 'Nobody is signed in. Call auth.login().',
@@ -30,14 +30,14 @@ export type AuthErrorCode = EagerErrorCode | SignInErrorCode | StepUpErrorCode
 
 export type AuthError = SallyportError<AuthErrorCode>
 
-/** Makes the error of one of the codes above. */
+/** An error with one of the codes above. */
 export const clientError = (code: EagerErrorCode, options?: SallyportErrorOptions): SallyportError<EagerErrorCode> =>
   new SallyportError(code, `${code}: see docs/errors.md`, options)
 
-/** The same, for what may succeed later without anybody changing anything. */
+/** The same, for what may succeed later without a change. */
 export const temporaryError = (code: EagerErrorCode, cause?: unknown): SallyportError<EagerErrorCode> =>
   clientError(code, { retryable: true, cause })
 
-/** Whether a word of the backend is one of the codes above. */
+/** Whether the backend's `error` is one of the codes above. */
 export const isClientCode = (code: string): code is EagerErrorCode =>
   /^(invalid_(scope|target)|subject_mismatch)$/.test(code)

@@ -34,13 +34,14 @@ export const isSallyportError = (error: unknown): error is SallyportError => err
 /**
  * Sign-in for this page, through its backend (`sallyport/bff`).
  *
- * Access tokens live in a closure: not in storage, not on `window`, not in a message to another tab. A script that runs
- * in the page can still ask for one as the app does, for as long as the page is open; the refresh token and the ID Token
- * never reach the page. Creating starts nothing; `ready`, `subscribe`, `getToken`, `fetch` and `login` do.
+ * Access tokens are kept in a closure: not in storage, not on `window`, not in a message to another tab. A script that runs
+ * in the page can still ask for one as the app does, while the page is open. The refresh token and the ID Token never reach
+ * the page. `createAuth()` makes no request; `ready`, `subscribe`, `getToken`, `fetch` and `login` do.
  *
- * Without a browser (rendering on a server) everything stays `pending`, and what needs one rejects `not_in_browser`.
+ * Without a browser (server rendering) the session stays `pending`, and functions that need a browser reject `not_in_browser`.
  *
- * @typeParam Claims what the backend's `claims` lets through. Default: those of `Register`, else the standard ones. Nothing checks it against what comes
+ * @typeParam Claims the claims that the backend's `claims` option sends to the page. Default: those of `Register`, else the standard ones.
+ * Not checked
  * @throws TypeError naming the option that cannot be used
  * @throws SallyportError `insecure_context` where Web Crypto is missing (plain http: off loopback)
  * @see RFC 10017 section 6.2 (token-mediating backend)

@@ -25,7 +25,7 @@ import type {
   TokenOptions,
 } from './types.js'
 
-/** What both kinds of `auth` take. */
+/** The options that `createAuth` and `createBrowserOnlyAuth` share. */
 export const pageOptions: Omit<Shape<AuthOptions<unknown>>, 'bff' | 'initial' | 'apis'> = {
   redirect_uri: optional(text),
   onReturn: optional(func),
@@ -34,7 +34,7 @@ export const pageOptions: Omit<Shape<AuthOptions<unknown>>, 'bff' | 'initial' | 
   now: optional(func),
 }
 
-/** What a backend has said is not looked into: a page shows what it is told. */
+/** `initial` is not validated further: it comes from the backend. */
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Where `auth.fetch` may send tokens. */
@@ -49,7 +49,7 @@ export const authOptions = object<AuthOptions<unknown>>({
   ),
 })
 
-const detail = check<Readonly<Record<string, unknown>>>(
+const authorizationDetail = check<Readonly<Record<string, unknown>>>(
   'an object with a "type"',
   (value) => isObject(value) && typeof (value as { type?: unknown }).type === 'string',
 )
@@ -64,11 +64,11 @@ const login = object<LoginOptions>({
   ui_locales: optional(anyText),
   scope: optional(anyText),
   resource: optional(either(text, list(text))),
-  authorization_details: optional(list(detail)),
+  authorization_details: optional(list(authorizationDetail)),
   params: optional(mapOf(anyText)),
 })
 
-/** What the functions of an `auth` take; a function that is not named here does not compile. */
+/** The parameters of the functions of `auth`. A function that is missing here does not compile. */
 export const authCalls = {
   subscribe: call(['listener', func]),
   ready: asyncCall(),

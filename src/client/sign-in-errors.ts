@@ -1,26 +1,26 @@
 import { SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
 
-/** What can go wrong while signing in, code → message. */
+/** Errors of a sign-in, code → message. */
 export const signInErrors = {
   login_unavailable: 'Sign-in cannot start: the backend or the provider cannot be reached. Try again later.',
   login_loop:
-    'This tab begins one sign-in after another, and each session is gone at once. See cause.last; call auth.login() from a click, or less often.',
+    'This tab starts one sign-in after another, and each session ends at once. See cause.last; call auth.login() from a click, or less often.',
   popup_blocked:
     "The browser blocked the popup. Call auth.login() in the click, before any await, or use popup: 'or-redirect'.",
   popup_closed: 'The popup was closed before the sign-in was finished.',
-  popup_timeout: 'Nobody finished the sign-in in the popup within ten minutes.',
+  popup_timeout: 'The sign-in in the popup was not finished within ten minutes.',
   redirect_uri_unregistered:
-    'Nobody knows this redirect URI. Register it at the provider and in the backend\'s "redirect_uris", character for character:',
-  storage_unavailable: 'Sign-in needs sessionStorage, and the browser refuses it or it is full.',
-  state_mismatch: 'This answer belongs to no sign-in begun in this tab. Start again with auth.login().',
-  transaction_expired: 'This sign-in was begun more than ten minutes ago. Start again with auth.login().',
+    'Redirect URI not registered. Register it at the provider and in the backend\'s "redirect_uris", character for character:',
+  storage_unavailable: 'Sign-in needs sessionStorage, but the browser refuses it or it is full.',
+  state_mismatch: 'This answer belongs to no sign-in that was started in this tab. Start again with auth.login().',
+  transaction_expired: 'This sign-in was started more than ten minutes ago. Start again with auth.login().',
   transaction_consumed: 'This sign-in has been finished already.',
   sign_in_superseded:
-    'This sign-in is no longer under way: too many were begun in this browser after it, or somebody signed out. Whoever has signed in since is here; else start again with auth.login().',
+    'This sign-in is over: too many others were started in this browser after it, or the user signed out. If no user is signed in now, start again with auth.login().',
   authorization_error: 'The provider refused the sign-in. See cause; show its text as text, never as HTML.',
   id_token_invalid: 'The backend refused the ID Token. See cause for the claim.',
   issuer_mismatch:
-    'The provider does not call itself what the backend expects. Compare "issuer" character for character.',
+    'The issuer in the provider\'s metadata is not the configured one. Compare "issuer" character for character.',
   session_too_large: 'The session does not fit into its cookies. Let fewer claims through at the backend.',
   sign_in_rejected: 'The code was refused. See cause; start again with auth.login().',
   sign_in_unavailable:

@@ -1,7 +1,7 @@
-/** What can come of a step-up besides its answer, code → message. */
+/** Errors of a step-up, code → message. */
 export const stepUpErrors = {
-  step_up_started: 'The page leaves to sign in as this API wants. Make the request again after that.',
-  step_up_failed: 'The API wants yet another sign-in after this one. See cause for what it demanded.',
+  step_up_started: 'The page leaves to sign in as this API requires. Make the request again after that.',
+  step_up_failed: 'The API requires another sign-in again. See cause for its requirements.',
 } as const
 
 export type StepUpErrorCode = keyof typeof stepUpErrors

@@ -20,25 +20,25 @@ export interface AuthProviderProps {
   children?: ReactNode
 }
 
-/** Hands `auth` to the components below. Starts nothing: the first component that asks who is here does. */
+/** Gives `auth` to the components below. It makes no request: the first component that reads the session does. */
 export const AuthProvider = ({ auth, children }: AuthProviderProps): ReactNode =>
   createElement(Context.Provider, { value: auth }, children)
 
-function useInstance<Claims>(): Auth<Claims> {
+function useAuthContext<Claims>(): Auth<Claims> {
   const auth = useContext(Context)
   if (!auth) throw new TypeError('useAuth: no <AuthProvider auth={…}> is above this component')
   return auth as Auth<Claims>
 }
 
 /**
- * `auth`, with `session` as of this render: the component renders again when it changes. The same object until then, so
- * it fits dependency lists. While a server renders, and while its page is taken over, everybody is `pending`.
+ * `auth`, with the `session` of this render: the component renders again when it changes. The same object until then, so it
+ * can be in dependency lists. During server rendering and hydration the session is `pending`.
  *
- * @typeParam Claims as of `createAuth<Claims>()`; by default those of `Register`. Nothing checks it
+ * @typeParam Claims as of `createAuth<Claims>()`; default: those of `Register`. Not checked
  * @throws TypeError without an `AuthProvider` above
  */
 export function useAuth<Claims = RegisteredClaims>(): Auth<Claims> {
-  const auth = useInstance<Claims>()
+  const auth = useAuthContext<Claims>()
   const session = useSyncExternalStore(
     auth.subscribe,
     () => auth.session,
@@ -47,16 +47,16 @@ export function useAuth<Claims = RegisteredClaims>(): Auth<Claims> {
   return useMemo(() => ({ ...auth, session }), [auth, session])
 }
 
-/** The claims of whoever is signed in; `undefined` while nobody is, or nobody knows. */
+/** The claims of the user who is signed in; `undefined` if nobody is, or if it is not known. */
 export function useUser<Claims = RegisteredClaims>(): Claims | undefined {
   const { session } = useAuth<Claims>()
   return session.status === 'signed-in' ? session.user : undefined
 }
 
 export interface RequireAuthProps {
-  /** Shown to whoever is signed in, and mounted for nobody else. */
+  /** Mounted only if a user is signed in. */
   children?: ReactNode
-  /** Shown while nobody knows, while the backend cannot be asked, and while the page leaves to sign in. Default nothing. */
+  /** Shown while it is not known who is signed in, and while the page leaves to sign in. Default nothing. */
   fallback?: ReactNode
   /** Shown instead of leaving the page, when nobody is signed in. */
   signedOut?: ReactNode
@@ -64,44 +64,44 @@ export interface RequireAuthProps {
   login?: LoginOptions
 }
 
-/** A sign-out would be undone by it, and a sign-in that failed fails again; one that others have overtaken may be begun anew. */
-const isToSignIn = (session: Session<unknown>): boolean =>
+/** Not after a sign-out, which it would undo, nor after a failed sign-in, which would fail again. One that was superseded may start again. */
+const mayStartSignIn = (session: Session<unknown>): boolean =>
   session.status === 'signed-out' &&
   session.reason !== 'logged_out' &&
   (session.reason !== 'callback_failed' || session.error?.code === 'sign_in_superseded')
 
 /**
- * Shows its children to whoever is signed in, and sends everybody else to sign in. Not after a sign-out, which would undo
- * it, and not after a sign-in that failed: its error is thrown to the error boundary above, as are those of `login()`. A
- * hidden tab waits until it is looked at.
+ * Shows its children if a user is signed in, else starts a sign-in. Not after a sign-out, which it would undo, and not after
+ * a failed sign-in: its error is thrown to the error boundary above, as are those of `login()`. A hidden tab waits until it
+ * is visible.
  *
- * This hides a view. What is worth protecting is protected where it comes from: by the API.
+ * This only hides a view. Data must be protected by the API.
  */
 export function RequireAuth({ children, fallback = null, signedOut, login }: RequireAuthProps): ReactNode {
   const { session } = useAuth()
-  const auth = useInstance()
-  const leaving = signedOut === undefined && isToSignIn(session)
-  const [failure, fail] = useState<unknown>()
-  // Called twice it leaves once. `login` may be written in place: a new object is no new wish.
+  const auth = useAuthContext()
+  const leaving = signedOut === undefined && mayStartSignIn(session)
+  const [failure, setFailure] = useState<unknown>()
+  // login() leaves once, also if called twice. A new `login` object on each render must not start it again.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
     if (!leaving) return
-    const leave = () => void auth.login(login).catch((error) => error.code !== 'cancelled' && fail(error))
+    const leave = () => void auth.login(login).catch((error) => error.code !== 'cancelled' && setFailure(error))
     if (!document.hidden) return leave()
-    // One of many tabs, perhaps: it waits until it is looked at, and somebody may have signed in meanwhile in another one.
-    const gone = new AbortController()
-    let asking = false
-    const onView = async () => {
-      if (document.hidden || asking) return
-      asking = true
+    // A hidden tab waits until it is visible: the user may sign in in another tab before.
+    const controller = new AbortController()
+    let reading = false
+    const onVisible = async () => {
+      if (document.hidden || reading) return
+      reading = true
       const now = await auth.extend({ touch: false }).catch(() => auth.session)
-      asking = false
-      if (gone.signal.aborted || !isToSignIn(now)) return
-      gone.abort()
+      reading = false
+      if (controller.signal.aborted || !mayStartSignIn(now)) return
+      controller.abort()
       leave()
     }
-    document.addEventListener('visibilitychange', onView, gone)
-    return () => gone.abort()
+    document.addEventListener('visibilitychange', onVisible, controller)
+    return () => controller.abort()
   }, [auth, leaving])
   if (failure && leaving) throw failure
   if (session.status === 'signed-in') return children

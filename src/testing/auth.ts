@@ -101,7 +101,7 @@ export function createTestAuth<Claims = RegisteredClaims>(options: TestAuthOptio
       backend,
       subtle: crypto.subtle,
       getToken: () => getToken(),
-      who() {},
+      readSession() {},
       login,
     }),
     async extend({ touch = true } = {}) {

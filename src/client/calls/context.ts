@@ -2,18 +2,18 @@ import type { RequestedToken } from '../session/renewal.js'
 import type { LoginOptions } from '../types.js'
 import type { CallTarget } from './target.js'
 
-/** How `auth.fetch` gets its tokens. */
+/** What `auth.fetch` uses. */
 export interface CallContext {
   fetch: typeof globalThis.fetch
-  /** The API that an address belongs to. */
+  /** The entry of `apis` that a URL belongs to. */
   api(url: URL): CallTarget | undefined
   backend: string
-  /** Its base URL is what `fetch` resolves against, a `<base>` element included. */
+  /** `fetch` resolves URLs against its base URL, which a `<base>` element may set. */
   document: Pick<Document, 'baseURI'>
   subtle: SubtleCrypto
-  /** Empty where the backend keeps it: there the call goes to its proxy. */
-  getToken(wanted: RequestedToken): Promise<string>
-  /** The backend has refused: perhaps nobody is signed in any more. */
-  who(): void
-  login(options: LoginOptions, begun?: () => void): Promise<void>
+  /** An empty text in proxy mode: the backend keeps the token, and the call goes to its proxy. */
+  getToken(requested: RequestedToken): Promise<string>
+  /** Reads the session again, after the backend has refused a call. */
+  readSession(): void
+  login(options: LoginOptions, onLeaving?: () => void): Promise<void>
 }

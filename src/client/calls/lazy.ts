@@ -1,3 +1,3 @@
-/** What most calls do without: one chunk, fetched by the first call that needs any of it. */
+/** What most calls do not need: one chunk, loaded by the first call that does. */
 export { proxied } from './proxied.js'
 export { replay } from './replay.js'

@@ -6,8 +6,8 @@ import { stepUp } from './step-up.js'
 import type { CallTarget } from './target.js'
 
 /**
- * The same call in proxy mode: no token is here, the backend attaches one. An entry of `apis` goes to its `route`, a path
- * under `/api/` of this origin to the route that it names.
+ * The call in proxy mode: the backend adds the access token. An entry of `apis` goes to its `route`; a path under `/api/`
+ * of this origin goes to the route that it names.
  */
 export async function proxied(
   url: URL,
@@ -16,7 +16,7 @@ export async function proxied(
   stream: Blob | null,
   init: RequestInit | undefined,
   requested: RequestedToken,
-  { fetch, backend, who, login, getToken }: CallContext,
+  { fetch, backend, readSession, login, getToken }: CallContext,
   options: FetchOptions | undefined,
 ): Promise<Response> {
   const rest = url.pathname.slice(prefix.pathname.replace(/\/$/, '').length)
@@ -25,23 +25,23 @@ export async function proxied(
   const target = `${backend}${route === undefined ? rest : `/api/${route}${rest}`}${url.search}`
   const headers = new Headers(request.headers)
   headers.set('Sallyport-CSRF', '1')
-  // As whom: the backend refuses it while somebody else is signed in.
+  // The backend refuses the call if another user is signed in now.
   if (requested.user) headers.set('Sallyport-User', requested.user)
   const body = stream ?? (await bodyOf(request, init, headers))
-  // Member by member: as the second argument a Request brings its body as a stream in one browser, and not at all in another.
+  // One by one: a Request as second argument brings its body as a stream in one browser, and no body in another.
   const { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive, signal } = request
-  const same = { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive, signal }
-  const send = () => fetch(target, { ...same, headers, body, credentials: 'include' })
+  const settings = { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive, signal }
+  const send = () => fetch(target, { ...settings, headers, body, credentials: 'include' })
   const response = await send()
-  const stepped =
+  const stepUpResponse =
     response.status === 401 && !stream && (await stepUp(response, options, login, () => getToken(requested).then(send)))
-  if (stepped) return stepped
-  // The backend's own refusal, not the API's: perhaps nobody is signed in any more, or somebody else.
-  if (response.status === 401 ? !response.headers.has('www-authenticate') : await isChanged(response)) who()
+  if (stepUpResponse) return stepUpResponse
+  // The backend itself has refused, not the API: the session may be over, or another user signed in.
+  if (response.status === 401 ? !response.headers.has('www-authenticate') : await isUserChanged(response)) readSession()
   return response
 }
 
-async function isChanged(response: Response): Promise<boolean> {
+async function isUserChanged(response: Response): Promise<boolean> {
   if (response.status !== 409) return false
   const body = await response
     .clone()
@@ -55,7 +55,7 @@ async function bodyOf(request: Request, init: RequestInit | undefined, headers: 
   try {
     return await request.blob()
   } catch (error) {
-    // WebKit sends a form that has a file in it, and cannot read it.
+    // WebKit can send a form that has a file in it, but cannot read it.
     if (!(init?.body instanceof FormData)) throw error
     headers.delete('Content-Type')
     return init.body

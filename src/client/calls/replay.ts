@@ -5,11 +5,11 @@ import type { CallContext } from './context.js'
 import { stepUp } from './step-up.js'
 
 /**
- * Answers a 401: asks once for another token than the refused one and sends the request once more with it. When there
- * is no other token, or the second answer is a 401 as well, the caller gets that answer: no loop. An API that wants another
- * sign-in gets it, if the caller asked for that: another token of this one would not help.
+ * After a 401: gets another token than the refused one, once, and sends the request once more. If there is no other token,
+ * or the second answer is a 401 too, the caller gets that answer: there is no loop. If the API requires another sign-in, a
+ * new token would not help: the user signs in again, where the caller's `stepUp` option says so.
  *
- * The backend is told the SHA-256 of the refused token, so that it can tell a stale page from a refused renewal.
+ * The backend gets the SHA-256 of the refused token: it tells a page with an old token from a token that the API refuses.
  */
 export async function replay(
   response: Response,
@@ -19,8 +19,8 @@ export async function replay(
   { subtle, getToken, login }: CallContext,
   options: FetchOptions | undefined,
 ): Promise<Response> {
-  const stepped = await stepUp(response, options, login, async () => send(await getToken(requested)))
-  if (stepped) return stepped
+  const stepUpResponse = await stepUp(response, options, login, async () => send(await getToken(requested)))
+  if (stepUpResponse) return stepUpResponse
   const bytes = await subtle.digest('SHA-256', new TextEncoder().encode(refused))
   const digest = encodeBase64url(new Uint8Array(bytes))
   const token = await getToken({ ...requested, refused, digest }).catch(() => refused)

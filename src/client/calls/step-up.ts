@@ -6,7 +6,7 @@ import type { CallContext } from './context.js'
 
 const stepUpError = (code: StepUpErrorCode, cause?: unknown) => new SallyportError(code, stepUpErrors[code], { cause })
 
-/** What an API wants of the sign-in; `undefined` where it wants something else. @see RFC 9470 section 3 */
+/** The sign-in that an API requires; `undefined`: its answer requires none. @see RFC 9470 section 3 */
 function requestedLogin({ status, headers }: Response): LoginOptions | undefined {
   const challenge = parseChallenges((status === 401 && headers.get('www-authenticate')) || '').find(
     ({ parameters }) => parameters['error'] === 'insufficient_user_authentication',
@@ -19,8 +19,8 @@ function requestedLogin({ status, headers }: Response): LoginOptions | undefined
 const popups = { popup: true, 'popup-or-redirect': 'or-redirect', redirect: false } as const
 
 /**
- * Signs in as the API demands, and asks it again, once. `undefined`: it demands nothing of the kind. That the sign-in is
- * what was demanded is verified by the backend, `acr` and `auth_time` included.
+ * Signs in as the API requires and sends the request again, once. `undefined`: the API requires no other sign-in. The
+ * backend verifies that the sign-in meets the requirements (`acr`, `auth_time`).
  *
  * @throws SallyportError `step_up_started`, `step_up_failed`, and what `login()` throws; `popup_blocked` has a `retry`
  */
@@ -28,7 +28,7 @@ export async function stepUp(
   response: Response,
   { stepUp: how = 'never' }: FetchOptions = {},
   login: CallContext['login'],
-  again: () => Promise<Response>,
+  retry: () => Promise<Response>,
 ): Promise<Response | undefined> {
   const requested = requestedLogin(response)
   if (!requested || how === 'never') return requested && response
@@ -37,26 +37,26 @@ export async function stepUp(
   await response.body?.cancel()
 
   let sent = false
-  async function go(): Promise<Response> {
-    // Settled by whichever is first. A login that leaves the page never resolves; a failure comes instead of leaving.
+  async function signInAndRetry(): Promise<Response> {
+    // The first to settle counts. A login that leaves the page never resolves; one that fails does not leave.
     const signedIn = await new Promise<boolean>((resolve, reject) => {
       login({ ...requested, popup }, () => setTimeout(resolve, 0, false)).then(() => resolve(true), reject)
     })
     if (!signedIn) throw stepUpError('step_up_started')
     sent = true
-    const answer = await again()
+    const answer = await retry()
     if (requestedLogin(answer)) throw stepUpError('step_up_failed', requested)
     return answer
   }
 
-  let going: Promise<Response> | undefined
-  /** Where it had to be in a click and was not, the next click may: once at a time, and never again once it was sent. */
+  let underWay: Promise<Response> | undefined
+  /** `error.retry` of a blocked popup: the next click may try again. Once at a time, and never after the request was sent. */
   const attempt = (): Promise<Response> => {
-    going ??= go().catch((error) => {
-      if (!sent) going = undefined
+    underWay ??= signInAndRetry().catch((error) => {
+      if (!sent) underWay = undefined
       throw error.code === 'popup_blocked' ? Object.defineProperty(error, 'retry', { value: attempt }) : error
     })
-    return going
+    return underWay
   }
   return attempt()
 }

@@ -1,10 +1,10 @@
 import type { Api } from '../types.js'
 
 /**
- * Decides by the parsed URL which token it wants: equal origin, no userinfo, then whole path segments; the longest match
- * wins. This origin matches with an empty entry, the backend's own paths never do. `undefined`: it must get none.
+ * Finds the entry of `apis` for a URL: equal origin, no userinfo, then whole path segments; the longest match wins. URLs of
+ * this origin have an empty entry, the backend's paths have none. `undefined`: this URL must get no token.
  *
- * @throws TypeError for an entry of `apis` that is no absolute http(s) URL, or has a query, a fragment or userinfo
+ * @throws TypeError for an entry of `apis` that is not an absolute http(s) URL, or has a query, a fragment or userinfo
  */
 export function createTargetFinder(apis: Readonly<Record<string, Api>>, origin: string, backend: string) {
   const entries = Object.entries({ [origin]: {}, ...apis }).map(([text, api]) => {
@@ -12,9 +12,11 @@ export function createTargetFinder(apis: Readonly<Record<string, Api>>, origin: 
     return { url: new URL(text), api }
   })
   entries.sort((a, b) => b.url.pathname.length - a.url.pathname.length)
-  const own = new URL(backend)
+  const backendUrl = new URL(backend)
   return (url: URL): CallTarget | undefined =>
-    url.username || url.password || under(url, own) ? undefined : entries.find((entry) => under(url, entry.url))
+    url.username || url.password || isUnder(url, backendUrl)
+      ? undefined
+      : entries.find((entry) => isUnder(url, entry.url))
 }
 
 /** An entry of `apis`. */
@@ -23,5 +25,5 @@ export interface CallTarget {
   readonly api: Api
 }
 
-const under = (url: URL, prefix: URL): boolean =>
+const isUnder = (url: URL, prefix: URL): boolean =>
   url.origin === prefix.origin && `${url.pathname}/`.startsWith(prefix.pathname.replace(/\/?$/, '/'))

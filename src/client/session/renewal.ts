@@ -1,104 +1,104 @@
 import type { SignedOutReason, TokenResponse } from '../../protocol/session.js'
 import type { Now } from '../../protocol/time.js'
-import { type Backend, failureOf } from '../backend.js'
+import { type Backend, errorOf } from '../backend.js'
 import { clientError, temporaryError } from '../errors.js'
+import { monotonicNow } from '../monotonic-clock.js'
 import type { AuthEvent, TokenOptions } from '../types.js'
 import type { BackOff } from './back-off.js'
 
-interface HeldToken {
+interface CachedToken {
   token: string
   expiresIn: number
-  /** By the clock of this page's tokens. */
+  /** By {@link tokenClock}. */
   end: number
 }
 
-/** What is asked for, and which token will not do. */
+/** The token that is asked for, and the one that was refused. */
 export interface RequestedToken extends TokenOptions {
   /** A token that an API refused. */
   refused?: string
   /** Its SHA-256, for the backend. */
   digest?: string
-  /** Whom this page showed when it was asked for: `sub`, and the backend's name for them. */
+  /** The user at the time of the call: `sub`, and the backend's digest of issuer and `sub`. */
   sub?: string | undefined
   user?: string | undefined
 }
 
-/** What renewal needs to know and to say; it decides nothing about sessions. */
+/** What renewal uses of the page's `auth`. */
 export interface RenewalContext {
   ask: Backend
   now: Now
   backOff: BackOff
-  /** Whom this page believes to be signed in. */
+  /** The `sub` of the user who is signed in. */
   sub(): string | undefined
-  /** The session is over; `tell`: the backend said so, which the other tabs want to know. */
-  end(reason: SignedOutReason, tell: boolean): void
+  /** The backend has ended the session; `tellTabs`: the other tabs are told. */
+  endSession(reason: SignedOutReason, tellTabs: boolean): void
   emit(event: AuthEvent): void
 }
 
 /**
  * Holds the access tokens, in this closure and nowhere else, and renews them one at a time.
  *
- * No timer decides validity: the clock is read when a token is asked for. What has passed is the larger of what the two
- * clocks say, so that one set back does not make an old token young.
+ * There is no timer: the age of a token is computed when it is asked for. It is the larger of what the two clocks say, so
+ * that setting the system clock back does not make an old token valid.
  */
-export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalContext) {
-  let held = new Map<string, HeldToken>()
-  let flights = new Map<string, Promise<string>>()
-  let last: Promise<unknown> = Promise.resolve()
+export function createRenewal({ ask, now, backOff, sub, endSession, emit }: RenewalContext) {
+  let cache = new Map<string, CachedToken>()
+  let renewals = new Map<string, Promise<string>>()
+  let lastRenewal: Promise<unknown> = Promise.resolve()
 
-  const ticks = () => performance.now() / 1000
-  let time = 0
-  let wall = now()
-  let tick = ticks()
+  let elapsed = 0
+  let lastWallClock = now()
+  let lastMonotonic = monotonicNow()
 
-  /** Seconds that have passed for a token. The monotonic clock costs four times what the other one does: once a second. */
-  function clock(): number {
-    const age = now() - wall
-    if (age >= 0 && age < 1) return time + age
-    const passed = ticks() - tick
-    tick += passed
-    wall += age
-    time += Math.max(age, passed)
-    return time
+  /** Seconds since this page began. The monotonic clock is four times as slow to read: it is read once a second. */
+  function tokenClock(): number {
+    const age = now() - lastWallClock
+    if (age >= 0 && age < 1) return elapsed + age
+    const passed = monotonicNow() - lastMonotonic
+    lastMonotonic += passed
+    lastWallClock += age
+    elapsed += Math.max(age, passed)
+    return elapsed
   }
-  const left = ({ end }: HeldToken) => end - clock()
+  const secondsLeft = ({ end }: CachedToken) => end - tokenClock()
 
   function keep(requested: TokenOptions, { access_token: token, expires_in }: TokenResponse): string {
     const expiresIn = +expires_in || 60
-    held.set(keyOf(requested), { token, expiresIn, end: clock() + expiresIn })
+    cache.set(keyOf(requested), { token, expiresIn, end: tokenClock() + expiresIn })
     return token
   }
 
-  /** The token in memory if it is good enough, without asking anybody. */
+  /** The token in memory, if it is valid for long enough. */
   function current(requested: RequestedToken): string | undefined {
     const { minValidity = 30, refused } = requested
-    const entry = held.get(keyOf(requested))
+    const entry = cache.get(keyOf(requested))
     if (!entry || entry.token === refused) return undefined
-    // A token that had less left when it came is the best there was: half of that is then enough.
-    const need = entry.expiresIn <= minValidity ? entry.expiresIn / 2 : minValidity
-    return left(entry) >= need ? entry.token : undefined
+    // For a token that never lives that long, half of its lifetime is enough.
+    const needed = entry.expiresIn <= minValidity ? entry.expiresIn / 2 : minValidity
+    return secondsLeft(entry) >= needed ? entry.token : undefined
   }
 
   async function renew(requested: RequestedToken): Promise<string> {
     const key = keyOf(requested)
-    const mine = held
-    const question = () =>
+    const cacheBefore = cache
+    const request = () =>
       ask('/token', {
         ...formOf(requested),
         grant_type: 'refresh_token',
         refused: requested.digest,
         sub: requested.sub,
       })
-    let answer = backOff.waiting() ? undefined : await question()
+    let answer = backOff.waiting() ? undefined : await request()
     if (answer?.status === 409) {
-      // Another tab's answer carries the newer cookie: it arrives within moments.
+      // Another tab has just renewed: its answer brings the newer cookie within moments.
       await new Promise((resolve) => setTimeout(resolve, 500 * Math.random()))
-      answer = await question()
+      answer = await request()
     }
-    // Signed out, or in as somebody else, while this was under way: whatever came back is nobody's.
-    if (mine !== held) {
-      // Or signed in anew, for more: then there is a token already.
-      const entry = held.get(key)
+    // The user has signed out, or another one has signed in, during the request: the answer is dropped.
+    if (cacheBefore !== cache) {
+      // The same user may have signed in again: then there is a token already.
+      const entry = cache.get(key)
       if (entry) return entry.token
       throw clientError('login_required')
     }
@@ -109,15 +109,15 @@ export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalCont
       return keep(requested, body as unknown as TokenResponse)
     }
     if (body?.error === 'invalid_grant') {
-      // Of whoever it was asked for: somebody else may be here by now.
-      if (requested.sub === sub()) end(body.reason ?? 'revoked', true)
+      // Another user may have signed in since the call.
+      if (requested.sub === sub()) endSession(body.reason ?? 'revoked', true)
       throw clientError('login_required')
     }
-    const failure = answer ? failureOf(answer, 'refresh_unavailable') : temporaryError('refresh_unavailable')
+    const failure = answer ? errorOf(answer, 'refresh_unavailable') : temporaryError('refresh_unavailable')
     if (failure.retryable) {
       if (answer) backOff.failed(answer.retryAfter)
-      const entry = held.get(key)
-      if (entry && entry.token !== requested.refused && left(entry) > 0) return entry.token
+      const entry = cache.get(key)
+      if (entry && entry.token !== requested.refused && secondsLeft(entry) > 0) return entry.token
     }
     throw failure
   }
@@ -125,35 +125,36 @@ export function createRenewal({ ask, now, backOff, sub, end, emit }: RenewalCont
   return {
     keep,
     current,
-    /** Forgets every token, in this tick; answers under way are dropped when they come. */
+    /** Drops all tokens, in this tick; answers to running requests are dropped when they arrive. */
     clear() {
-      held = new Map()
-      flights = new Map()
+      cache = new Map()
+      renewals = new Map()
     },
-    /** One request at a time, whoever asks for whatever; the same question is asked once. */
+    /** One request at a time; equal requests share one. */
     renew(requested: RequestedToken): Promise<string> {
-      const name = keyOf(requested) + requested.digest
-      const mine = flights
-      const flight =
-        mine.get(name) ?? last.then(() => current(requested) ?? renew(requested)).finally(() => mine.delete(name))
-      mine.set(name, flight)
-      last = flight.catch(() => {})
-      return flight
+      const key = keyOf(requested) + requested.digest
+      const running = renewals
+      const renewal =
+        running.get(key) ??
+        lastRenewal.then(() => current(requested) ?? renew(requested)).finally(() => running.delete(key))
+      running.set(key, renewal)
+      lastRenewal = renewal.catch(() => {})
+      return renewal
     },
   }
 }
 
-/** What a token is for, as one text. */
+/** Resource and scope of a token, as the key of the cache. */
 const keyOf = ({ resource = '', scope = '' }: TokenOptions): string => resource + scope && `${resource} ${scope}`
 
-/** The same for the backend, as its parameters are spelled. */
+/** The parameters of the request to the backend. */
 export const formOf = ({ resource, scope, minValidity }: TokenOptions) => ({
   resource,
   scope,
   min_validity: minValidity,
 })
 
-/** Ends this caller's wait when its signal says so; the work goes on for the others. */
+/** Ends the wait of one caller when its signal aborts; the request goes on for the others. */
 export const abortable = <Value>(work: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> =>
   new Promise((resolve, reject) => {
     signal?.throwIfAborted()

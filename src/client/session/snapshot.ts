@@ -1,8 +1,8 @@
 import type { SessionResponse } from '../../protocol/session.js'
 import type { Session } from '../types.js'
 
-/** Runs what belongs to the app: what it throws is reported as the app's and changes nothing here. */
-export const isolated = <Value>(call: ((value: Value) => void) | undefined, value: Value): void => {
+/** Calls a function of the app. If it throws, the error is reported and nothing else changes. */
+export const callIsolated = <Value>(call: ((value: Value) => void) | undefined, value: Value): void => {
   try {
     call?.(value)
   } catch (error) {
@@ -10,7 +10,7 @@ export const isolated = <Value>(call: ((value: Value) => void) | undefined, valu
   }
 }
 
-/** The snapshot that apps look at, and those who listen to it. */
+/** The current session, and the listeners for its changes. */
 export function createSnapshot<Claims>(initial: Session<Claims>) {
   let session = initial
   const listeners = new Set<(session: Session<Claims>) => void>()
@@ -19,13 +19,13 @@ export function createSnapshot<Claims>(initial: Session<Claims>) {
     set(next: Session<Claims>) {
       if (JSON.stringify(next) === JSON.stringify(session)) return
       session = next
-      for (const listener of listeners) isolated(listener, session)
+      for (const listener of listeners) callIsolated(listener, session)
     },
     subscribe(listener: (session: Session<Claims>) => void) {
-      // A wrapper, so that the same function subscribed twice is two subscriptions.
+      // A copy, so that the same function can be subscribed twice.
       const entry = listener.bind(null)
       listeners.add(entry)
-      isolated(entry, session)
+      callIsolated(entry, session)
       return () => void listeners.delete(entry)
     },
   }
@@ -36,11 +36,11 @@ export const subOf = (user: unknown) => `${(user as { sub?: string }).sub}`
 export const signedIn = <Claims>({ user, expires_at }: { user: Claims; expires_at: number }): Session<Claims> => ({
   status: 'signed-in',
   user,
-  // 0: nobody can say.
+  // 0: the end is not known.
   expiresAt: expires_at || null,
 })
 
-/** What the server guessed while it rendered the page. */
+/** The session from the option `initial`. */
 export const initialSession = <Claims>(answer: SessionResponse<Claims> | undefined): Session<Claims> => {
   if (!answer) return { status: 'pending' }
   return answer.expires_at === null ? { status: 'signed-out', reason: answer.reason } : signedIn(answer)

@@ -1,26 +1,26 @@
 import type { SignedOutReason } from '../../protocol/session.js'
 
-/** Facts that tabs tell each other. Never a token: any script of this origin can listen. */
+/** A message between tabs. Never has a token in it: any script of this origin can listen. */
 export interface TabMessage {
-  /** The subject that has signed in, or whose session goes on. */
+  /** `sub` of the user who has signed in, or whose session goes on. */
   in?: string
   out?: SignedOutReason
 }
 
 /**
- * A channel to the other tabs that use the same backend, named by its absolute URL. What arrives is a hint at most:
- * it can end or re-examine what this tab believes, never give it a session or a token.
+ * A channel to the other tabs of the same backend, named by its absolute URL. A message can end the session of this tab or
+ * make it ask the backend. It can never give it a session or a token.
  *
- * Throws where the browser refuses it, as Firefox does when cookies are blocked.
+ * Throws where the browser refuses it, for example Firefox with blocked cookies.
  */
 export function openTabs(
   backend: string,
-  hear: (fact: TabMessage) => void,
+  onMessage: (fact: TabMessage) => void,
 ): { postMessage(fact: TabMessage): void; close(): void } {
   const channel = new BroadcastChannel(`sallyport ${backend}`)
   channel.onmessage = ({ data }) => {
     if (typeof data?.in === 'string' || /^(logged_out|expired|revoked|refresh_(rejected|lost))$/.test(data?.out))
-      hear(data)
+      onMessage(data)
   }
   return channel
 }

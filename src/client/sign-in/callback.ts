@@ -1,13 +1,13 @@
 /**
- * Authorization responses taken out of the URL, by backend, until they are done with. Shared by all instances in the
- * page: whoever mounts twice finds the first one's work. A response waits here when its chunk could not be loaded.
+ * Authorization responses that were taken out of the URL, by backend, until they are processed. All instances in the page
+ * share them: an app that mounts twice processes a response once. A response stays here if its chunk could not be loaded.
  */
 const callbacks = new Map<string, { search: string; work?: Promise<void> | undefined }>()
 
 /**
- * Finishes the sign-in that this page load is the callback of, if it is one.
+ * Finishes the sign-in, if this page load is its callback.
  *
- * Throws what `finish` throws, because its chunk did not come: the next call tries again.
+ * Throws what `finish` throws if its chunk did not load: the next call tries again.
  */
 export async function handleCallback(
   backend: string,
@@ -15,12 +15,12 @@ export async function handleCallback(
   finish: (search: string) => Promise<void>,
 ): Promise<void> {
   const { pathname, search, hash, origin } = location
-  const answers = origin + pathname === redirect_uri && /(?=.*[?&]state=).*[?&](code|error)=/.test(search)
-  if (answers) callbacks.set(backend, { search })
-  // At once, before anything is loaded: the code leaves the URL and this history entry. What else stood there comes back.
-  // After a sign-out it is the `state` alone that leaves, and only one of ours.
-  const rest = answers ? '' : search.replace(/([?&])state=sallyport\.[^&]*(&|$)/, (_, a, b) => b && a)
-  if (rest !== search) history.replaceState(history.state, '', pathname + rest + hash)
+  const isCallback = origin + pathname === redirect_uri && /(?=.*[?&]state=).*[?&](code|error)=/.test(search)
+  if (isCallback) callbacks.set(backend, { search })
+  // Before anything is loaded, the code is removed from the URL and this history entry. The other parameters are put back
+  // later. After a sign-out only `state` is removed, and only one of ours.
+  const remainingSearch = isCallback ? '' : search.replace(/([?&])state=sallyport\.[^&]*(&|$)/, (_, a, b) => b && a)
+  if (remainingSearch !== search) history.replaceState(history.state, '', pathname + remainingSearch + hash)
   const callback = callbacks.get(backend)
   if (callback) {
     callback.work ??= finish(callback.search).catch((error) => {

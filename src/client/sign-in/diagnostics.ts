@@ -1,7 +1,7 @@
 import type { Session } from '../types.js'
 import type { SignInContext } from './authorization-request.js'
 
-/** Facts about this page and what happened in it, without a token, a code, a claim or a query. */
+/** Settings of this page and its last events, without a token, a code, a claim or a query. */
 export async function describe(
   { backend, redirect_uri, now }: SignInContext,
   mode: string | undefined,
@@ -14,14 +14,14 @@ export async function describe(
     session: [session.status, reason, error].filter(Boolean).join(' '),
     'ends in':
       'expiresAt' in session && session.expiresAt !== null ? `${Math.round(session.expiresAt - now())} s` : '–',
-    // What a code is redeemed for says nothing of it: there is but one mode in which the page does that.
+    // The answer to a code does not name the mode: the page redeems codes in one mode only.
     mode: mode ?? (session.status === 'signed-in' ? 'token-mediating' : 'not asked yet'),
     backend,
     'redirect_uri, to be registered at the provider character for character': redirect_uri,
     page: location.origin + location.pathname,
     'secure context': globalThis.isSecureContext,
-    'top-level': works(() => window.top === window.self),
-    sessionStorage: works(() => sessionStorage.length >= 0),
+    'top-level': read(() => window.top === window.self),
+    sessionStorage: read(() => sessionStorage.length >= 0),
     cookies: navigator.cookieEnabled,
     online: navigator.onLine,
     visible: document.visibilityState,
@@ -30,21 +30,25 @@ export async function describe(
     'clock of the browser': new Date().toISOString(),
   }
   const lines = Object.entries(facts).map(([name, value]) => `${name}: ${value}`)
-  return ['sallyport diagnostics', ...lines, '', 'seconds ago · what', ...trace.map((line) => ago(line, now()))].join(
-    '\n',
-  )
+  return [
+    'sallyport diagnostics',
+    ...lines,
+    '',
+    'seconds ago · what',
+    ...trace.map((line) => traceLine(line, now())),
+  ].join('\n')
 }
 
-/** An entry is a time and words; of the words of a server only those are shown that are a code. */
-function ago(line: string, now: number): string {
+/** A line is a time and words. Words of a server are shown only if they look like an error code. */
+function traceLine(line: string, now: number): string {
   const [at, what = '', ...words] = line.split(' ')
   const shown = words.filter((word) => word !== 'undefined').map((word) => (/^[\w-]{1,40}$/.test(word) ? word : '…'))
   return [`${(now - Number(at)).toFixed(1)} ·`, what.replace(/\?.*/, ''), ...shown].join(' ')
 }
 
-function works(look: () => boolean): boolean {
+function read(test: () => boolean): boolean {
   try {
-    return look()
+    return test()
   } catch {
     return false
   }

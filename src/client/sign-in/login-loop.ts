@@ -1,53 +1,53 @@
 import type { Now } from '../../protocol/time.js'
 import { signInError } from '../sign-in-errors.js'
 
-/** Sign-ins that a page may begin by itself, and the seconds in which they are counted. */
-const MOST = 3
+/** Sign-ins that a page may start by itself, and the seconds in which they are counted. */
+const MAX_SIGN_INS = 3
 const WINDOW = 60
 
 const key = 'sallyport-sign-ins'
 
-interface Past {
-  /** When this tab began sign-ins that nobody had asked for with a click or a key. Epoch seconds. */
+interface History {
+  /** When this tab started sign-ins without a click or a key. Epoch seconds. */
   at: number[]
-  /** What became of the last one: an error's code, or `signed_in`. */
+  /** The result of the last one: an error code, or `signed_in`. */
   last?: string
 }
 
-function recall(): Past {
+function readHistory(): History {
   try {
-    const { at, last }: Past = JSON.parse(sessionStorage.getItem(key) ?? '{}')
+    const { at, last }: History = JSON.parse(sessionStorage.getItem(key) ?? '{}')
     return { at: at.filter(Number.isFinite), ...(last && /^\w{1,40}$/.test(last) && { last }) }
   } catch {
     return { at: [] }
   }
 }
 
-function keep(past: Past): void {
+function saveHistory(history: History): void {
   try {
-    sessionStorage.setItem(key, JSON.stringify(past))
+    sessionStorage.setItem(key, JSON.stringify(history))
   } catch {}
 }
 
 /**
- * Counts a sign-in that is about to leave the page, and ends a loop: one page load after another that begins a sign-in,
- * untouched by anybody. What a person did something for is not counted.
+ * Counts a sign-in that is about to leave the page, and refuses it in a loop: one page load after another that starts a
+ * sign-in. Sign-ins after a click or a key are not counted.
  *
  * @throws SallyportError `login_loop`
  */
-export function breakLoop(now: Now): void {
+export function refuseLoop(now: Now): void {
   if (navigator.userActivation?.hasBeenActive !== false) return
-  const { at, last } = recall()
+  const { at, last } = readHistory()
   const recent = at.filter((instant) => Math.abs(now() - instant) < WINDOW)
-  if (recent.length >= MOST) {
-    // The next one may try again, in a while or by a click.
+  if (recent.length >= MAX_SIGN_INS) {
+    // A later one, or one after a click, may try again.
     throw signInError('login_loop', { cause: { begun: recent.length, seconds: WINDOW, last: last ?? 'unfinished' } })
   }
-  keep({ at: [...recent, now()], ...(last && { last }) })
+  saveHistory({ at: [...recent, now()], ...(last && { last }) })
 }
 
-/** What a sign-in has come to, for the diagnosis of a loop. */
-export function noteOutcome(last: string): void {
-  const { at } = recall()
-  if (at.length) keep({ at, last })
+/** Saves the result of a sign-in, for `cause.last` of a loop. */
+export function saveOutcome(last: string): void {
+  const { at } = readHistory()
+  if (at.length) saveHistory({ at, last })
 }

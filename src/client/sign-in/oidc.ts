@@ -2,22 +2,22 @@ import { SigninState, State, WebStorageStateStore } from 'oidc-client-ts'
 import type { LoginOptions } from '../types.js'
 
 /**
- * Everything that knows oidc-client-ts: its `SigninState` makes `state` and PKCE, and its store keeps the one-time record
- * of a sign-in. `OidcClient` around them would bring 6 kB for asking a provider that this page never asks: the metadata is
- * handed in, and the code is redeemed elsewhere.
+ * The only file that uses oidc-client-ts: its `SigninState` makes `state` and PKCE, and its store keeps the one-time record
+ * of a sign-in. `OidcClient` would add 6 kB for requests to the provider that this page does not make: it gets the metadata
+ * from the backend, and the backend redeems the code.
  */
 
-/** Our records in sessionStorage; other apps' keys stay untouched. */
+/** Prefix of our records in sessionStorage. */
 const prefix = 'sallyport.'
-/** Seconds: older records are swept at the next sign-in and refused at the callback. */
+/** Seconds. Older records are removed at the next sign-in and refused at the callback. */
 export const RECORD_LIFETIME = 600
 
-/** What a sign-in leaves behind in this tab, until its callback. */
+/** What this tab keeps of a sign-in until its callback. */
 export interface SignInRecord {
   state: string
   code_verifier: string
   returnTo: string
-  /** Epoch seconds by the clock of the page that began. */
+  /** When it was started. Epoch seconds. */
   at: number
 }
 
@@ -35,7 +35,7 @@ export interface SignInRequest extends Omit<LoginOptions, 'authorization_details
 
 const openStore = () => new WebStorageStateStore({ prefix, store: sessionStorage })
 
-/** Makes an authorization request, keeps its record, and returns the request's parameters. @see RFC 6749 section 4.1.1, RFC 7636 section 4.3 */
+/** Makes an authorization request, saves its record, and returns its parameters. @see RFC 6749 section 4.1.1, RFC 7636 section 4.3 */
 export async function createRequest(request: SignInRequest): Promise<URLSearchParams> {
   const { issuer, client_id, redirect_uri, scope, returnTo, at, params, resource = [], ...standard } = request
   const store = openStore()
@@ -60,18 +60,18 @@ export async function createRequest(request: SignInRequest): Promise<URLSearchPa
     code_challenge_method: 'S256',
   })
   for (const [name, value] of Object.entries(standard)) if (value !== undefined) parameters.set(name, `${value}`)
-  for (const one of resource) parameters.append('resource', one)
+  for (const value of resource) parameters.append('resource', value)
   return parameters
 }
 
-/** Takes the record that belongs to a `state`, once. Throws whatever oidc-client-ts throws if there is none. */
+/** Reads and removes the record of a `state`. Throws what oidc-client-ts throws if there is none. */
 export async function takeRecord(id: string): Promise<SignInRecord> {
   const { data, code_verifier = '' } = await SigninState.fromStorageString((await openStore().remove(id)) ?? '')
   const { returnTo, at } = data as { returnTo: string; at: number }
   return { state: id, code_verifier, returnTo, at }
 }
 
-/** Removes every record of ours: room for a new one where storage is full. */
+/** Removes all our records, where the storage is full. */
 export function removeRecords(): void {
   for (const key of Object.keys(sessionStorage)) if (key.startsWith(prefix)) sessionStorage.removeItem(key)
 }

@@ -1,10 +1,11 @@
+import { monotonicNow } from '../monotonic-clock.js'
 import { signInError } from '../sign-in-errors.js'
 
 /**
- * A popup and the page that opened it meet on a channel of this origin that is named by `state` alone: no `opener`, which
- * the provider's Cross-Origin-Opener-Policy may cut, and no message of another origin.
+ * The channel between a popup and the page that opened it, named by `state`. It needs no `opener`, which the provider's
+ * Cross-Origin-Opener-Policy may remove, and takes no messages from other origins.
  */
-function open(state: string): BroadcastChannel {
+function openChannel(state: string): BroadcastChannel {
   try {
     return new BroadcastChannel(`sallyport ${state}`)
   } catch (cause) {
@@ -12,50 +13,49 @@ function open(state: string): BroadcastChannel {
   }
 }
 
-/** Milliseconds between two looks at a popup, and looks for which its last words may be on the way. */
-const LOOK = 50
-const LAST_WORDS = 15
-/** Milliseconds: Chromium shows a window that is about to be cut off as another origin's, and open, for about five. */
-const CUT_OFF = 30
-/** Looks at a page that has the focus again, after which a window that may have been cut off is taken for closed. */
-const RETURNED = 40
-/** Seconds: by then the sign-in itself is too old. */
-const LIFETIME = 600
+/** Milliseconds between two looks at a popup, and the number of looks for which a closed popup's message may still arrive. */
+const POLL_INTERVAL = 50
+const ANSWER_POLLS = 15
+/** Seconds. For about 5 ms Chromium shows a window that the policy cuts off as one of another origin that is still open. */
+const CUT_OFF_DELAY = 0.03
+/** The number of looks at a page that has the focus again, after which a window that may have been cut off counts as closed. */
+const RETURN_POLLS = 40
+/** Seconds. An older sign-in is refused anyway. */
+const SIGN_IN_TIMEOUT = 600
 
 /**
- * Sends the popup to the provider and waits for what comes back.
+ * Sends the popup to the provider and waits for the authorization response.
  *
- * A window that is closed cannot be told from one that the provider's policy has cut off, which is perhaps open still:
- * only one that was seen at the provider is closed for certain. It leaves its first page in one moment, which is therefore
- * heard and not waited for. For one that was never seen there, the person has to be back: this page has lost the focus, and
- * has it again.
+ * A window that the provider's Cross-Origin-Opener-Policy has cut off looks closed, but may be open. A popup is certainly
+ * closed only if it was seen at the provider before; `pagehide` tells when it leaves its first page. One that was never seen
+ * there counts as closed when this page has lost the focus and has it again.
  *
  * @throws SallyportError `popup_closed`, `popup_timeout`, `storage_unavailable` where the browser refuses the channel
  */
-export function askByPopup(popup: Window, url: string, state: string): Promise<string> {
+export function signInByPopup(popup: Window, url: string, state: string): Promise<string> {
   return new Promise<string>((resolve, reject) => {
-    const channel = open(state)
-    const until = performance.now() + LIFETIME * 1000
-    let away = false
-    let left = false
-    let closed = 0
-    let back = 0
-    let since: number | undefined
-    const seen = () => {
-      if (popup.closed || !isAway(popup)) return
-      since ??= performance.now()
-      away ||= performance.now() - since > CUT_OFF
+    const channel = openChannel(state)
+    const deadline = monotonicNow() + SIGN_IN_TIMEOUT
+    let atProvider = false
+    let lostFocus = false
+    let pollsClosed = 0
+    let pollsFocused = 0
+    let awaySince: number | undefined
+    const checkLocation = () => {
+      if (popup.closed || !isAtOtherOrigin(popup)) return
+      awaySince ??= monotonicNow()
+      atProvider ||= monotonicNow() - awaySince > CUT_OFF_DELAY
     }
-    const look = setInterval(() => {
-      seen()
-      left ||= !document.hasFocus()
-      closed += popup.closed && away ? 1 : 0
-      back = popup.closed && left && document.hasFocus() ? back + 1 : 0
-      if (closed > LAST_WORDS || back > RETURNED) end(() => reject(signInError('popup_closed')))
-      if (performance.now() > until) end(() => reject(signInError('popup_timeout')))
-    }, LOOK)
+    const timer = setInterval(() => {
+      checkLocation()
+      lostFocus ||= !document.hasFocus()
+      pollsClosed += popup.closed && atProvider ? 1 : 0
+      pollsFocused = popup.closed && lostFocus && document.hasFocus() ? pollsFocused + 1 : 0
+      if (pollsClosed > ANSWER_POLLS || pollsFocused > RETURN_POLLS) end(() => reject(signInError('popup_closed')))
+      if (monotonicNow() > deadline) end(() => reject(signInError('popup_timeout')))
+    }, POLL_INTERVAL)
     const end = (settle: () => void) => {
-      clearInterval(look)
+      clearInterval(timer)
       channel.close()
       settle()
     }
@@ -65,33 +65,33 @@ export function askByPopup(popup: Window, url: string, state: string): Promise<s
       end(() => resolve(data))
     }
     popup.onpagehide = () => {
-      for (const delay of [0, 5, 15, 40, 60]) setTimeout(seen, delay)
+      for (const delay of [0, 5, 15, 40, 60]) setTimeout(checkLocation, delay)
     }
-    // The provider gets no handle on this page.
+    // The provider must not reach this page through `opener`.
     popup.opener = null
     popup.location.replace(url)
   })
 }
 
-function isAway(popup: Window): boolean {
+function isAtOtherOrigin(popup: Window): boolean {
   try {
     return !popup.location.href
   } catch {
-    // Another origin's page.
+    // A page of another origin.
     return true
   }
 }
 
-/** Milliseconds that whoever waits for an answer has for taking it. */
-const TAKING = 500
+/** Milliseconds that the waiting page has for its confirmation. */
+const HAND_OVER_TIMEOUT = 500
 
-/** In the popup: hands the answer to whoever waits for it, and closes. `false`: nobody does. */
-export async function handOver(search: string, state: string): Promise<boolean> {
-  const channel = open(state)
+/** In the popup: sends the response to the page that waits for it, and closes. `false`: no page waits. */
+export async function handOverResponse(search: string, state: string): Promise<boolean> {
+  const channel = openChannel(state)
   const taken = await new Promise<boolean>((resolve) => {
     channel.onmessage = ({ data }) => resolve(data === true)
     channel.postMessage(search)
-    setTimeout(() => resolve(false), TAKING)
+    setTimeout(() => resolve(false), HAND_OVER_TIMEOUT)
   })
   channel.close()
   if (taken) close()

@@ -1,16 +1,16 @@
 import { type AuthError, clientError } from '../errors.js'
 
-/** Leaving the page, or opening a window for it: once, however often it is asked. */
+/** Leaves the page, or opens a popup: once, also if it is called several times. */
 export function createRedirect(open: Window['open']) {
   let leaving: Promise<void> | undefined
-  /** Where to, once it is known. */
+  /** The URL to go to, once it is known. */
   let target: string | undefined
-  let popping: Promise<unknown> | undefined
+  let popupSignIn: Promise<unknown> | undefined
   let popup: Window | null | undefined
-  let comeBack: ((error: AuthError) => void) | undefined
-  /** Goes where `prepare` says; stays if there is nowhere to go. */
+  let rejectLeaving: ((error: AuthError) => void) | undefined
+  /** Goes to the URL that `prepare` resolves to; stays if there is none. */
   function leave(prepare: () => Promise<string | undefined>): Promise<void> {
-    // The person stayed after all ("leave this page?"): the button goes there again.
+    // The user has chosen to stay ("leave this page?"): a second click goes there again.
     if (target) location.assign(target)
     leaving ??= prepare()
       .then((url) => {
@@ -18,7 +18,7 @@ export function createRedirect(open: Window['open']) {
         if (!url) return
         location.assign(url)
         return new Promise<void>((_, reject) => {
-          comeBack = reject
+          rejectLeaving = reject
         })
       })
       .finally(() => {
@@ -30,8 +30,8 @@ export function createRedirect(open: Window['open']) {
   return {
     leave,
     /**
-     * In a popup, opened in the click, before anything is awaited: later, the browser would block it. One that is open
-     * already comes to the front. Else leaves the page.
+     * Opens a popup in the click, before anything is awaited: later, the browser would block it. An open popup gets the
+     * focus. Without a popup, leaves the page.
      */
     go(inPopup: unknown, begin: (popup?: Window) => Promise<string | undefined>): Promise<unknown> {
       if (inPopup) {
@@ -39,19 +39,19 @@ export function createRedirect(open: Window['open']) {
         try {
           popup ||= open('', '', 'width=480,height=720')
         } catch {
-          // Firefox throws in a sandbox where others answer null.
+          // Firefox throws in a sandbox, where other browsers return null.
         }
         if (popup) {
-          popping ??= begin(popup).finally(() => {
+          popupSignIn ??= begin(popup).finally(() => {
             popup?.close()
-            popup = popping = undefined
+            popup = popupSignIn = undefined
           })
-          return popping
+          return popupSignIn
         }
       }
       return leave(begin)
     },
-    /** The back-forward cache has brought the page back. */
-    cameBack: () => comeBack?.(clientError('cancelled')),
+    /** Rejects with `cancelled`: the back-forward cache has brought the page back. */
+    cancel: () => rejectLeaving?.(clientError('cancelled')),
   }
 }

@@ -1,51 +1,54 @@
 import { returnTarget } from '../../protocol/http/return-to.js'
 import type { SignInResponse, TokenResponse } from '../../protocol/session.js'
 import type { AuthError } from '../errors.js'
-import { isolated } from '../session/snapshot.js'
+import { callIsolated } from '../session/snapshot.js'
 import { signInError } from '../sign-in-errors.js'
 import type { AuthEvent, AuthOptions, LoginOptions, TokenOptions } from '../types.js'
-import { failed, requestAuthorization, type SignInContext } from './authorization-request.js'
-import { breakLoop, noteOutcome } from './login-loop.js'
+import { requestAuthorization, type SignInContext, signInErrorOf } from './authorization-request.js'
+import { refuseLoop, saveOutcome } from './login-loop.js'
 import { RECORD_LIFETIME, type SignInRecord, takeRecord } from './oidc.js'
-import { askByPopup, handOver } from './popup.js'
+import { handOverResponse, signInByPopup } from './popup.js'
 
-/** What finishing needs and may do to the page's state. */
+/** What a sign-in uses of the page's `auth`. */
 export interface CallbackContext<Claims> extends SignInContext {
-  forget(): void
-  keep(wanted: TokenOptions, token: TokenResponse): void
-  enter(answer: SignInResponse<Claims>, secondsLeft: number | undefined): void
-  /** Tells the other tabs who is here. */
-  tell(): void
-  /** Asks who is here, and for this first token; what goes wrong is the answer. `failure`: why nobody is, if nobody is. */
-  who(first: TokenOptions, touch: boolean, failure?: AuthError): Promise<AuthError | undefined>
+  clear(): void
+  keep(requested: TokenOptions, token: TokenResponse): void
+  startSession(answer: SignInResponse<Claims>, secondsLeft: number | undefined): void
+  /** Tells the other tabs who is signed in. */
+  announce(): void
+  /** Reads the session, with a first token. Resolves to an error, if any. `failure`: why the sign-in failed, if nobody is signed in. */
+  readSession(firstToken: TokenOptions, touch: boolean, failure?: AuthError): Promise<AuthError | undefined>
   emit(event: AuthEvent): void
   onReturn: AuthOptions['onReturn']
 }
 
-function accept<Claims>(answer: SignInResponse<Claims>, { forget, keep, enter, tell }: CallbackContext<Claims>) {
-  forget()
+function acceptTokens<Claims>(
+  answer: SignInResponse<Claims>,
+  { clear, keep, startSession, announce }: CallbackContext<Claims>,
+) {
+  clear()
   keep({}, answer)
-  enter(answer, answer.session_expires_in)
-  tell()
+  startSession(answer, answer.session_expires_in)
+  announce()
 }
 
-/** Asks who is here now, whoever was; what goes wrong is the answer. */
+/** Drops the session of the page and reads it from the backend. Resolves to an error, if any. */
 async function readSessionAgain<Claims>({
-  forget,
-  who,
-  tell,
+  clear,
+  readSession,
+  announce,
 }: CallbackContext<Claims>): Promise<AuthError | undefined> {
-  forget()
-  const failure = await who({}, true)
-  tell()
+  clear()
+  const failure = await readSession({}, true)
+  announce()
   return failure
 }
 
 export { describe } from './diagnostics.js'
 
 /**
- * Says where to go to sign in. A popup goes there by itself: what it comes back with is waited for and finished here, and
- * nobody else goes anywhere.
+ * Resolves to the URL where the user signs in. With a popup it waits for the response, finishes the sign-in, and resolves
+ * to `undefined`.
  */
 export async function beginSignIn<Claims>(
   login: LoginOptions,
@@ -55,14 +58,14 @@ export async function beginSignIn<Claims>(
   if (!popup) {
     if (login.popup === true) throw signInError('popup_blocked')
     const { url } = await requestAuthorization(login, context)
-    breakLoop(context.now)
+    refuseLoop(context.now)
     return url
   }
-  // In proxy mode the backend finishes it: the popup comes back with a name to call by, and no code.
+  // In proxy mode the backend finishes the sign-in: the popup comes back with the name of a channel, without a code.
   const name = crypto.randomUUID()
   const returnTo = `${new URL(context.redirect_uri).pathname}?code=&state=${name}`
   const { url, state } = await requestAuthorization({ ...login, returnTo }, context)
-  const search = await askByPopup(popup, url, state ?? name)
+  const search = await signInByPopup(popup, url, state ?? name)
   if (state === undefined) {
     const failure = await readSessionAgain(context)
     if (failure) throw failure
@@ -70,35 +73,35 @@ export async function beginSignIn<Claims>(
   }
   const { outcome } = await checkResponse<Claims>(search, context)
   if (!('access_token' in outcome)) throw outcome
-  accept(outcome, context)
+  acceptTokens(outcome, context)
   return undefined
 }
 
 /**
- * Matches an authorization response (`search`, as it came) with its record, has the backend redeem the code, and takes
- * the person back to where they were. Whatever is wrong with the response ends in `refuse`.
+ * Matches an authorization response (the `search` of the URL) with its record, lets the backend redeem the code, and takes
+ * the user back to the page before the sign-in.
  */
 export async function finishSignIn<Claims>(search: string, context: CallbackContext<Claims>): Promise<void> {
   replaceUrl(history.state, location.pathname + withoutResponse(search) + location.hash)
   const { outcome, record, state } = await checkResponse<Claims>(search, context)
-  if (!record && state && (await handOver(search, state).catch(() => false))) {
-    // This is a popup, and the page that opened it goes on. Should it stay open, it is a page of the app like any other.
+  if (!record && state && (await handOverResponse(search, state).catch(() => false))) {
+    // This is a popup, and the page that opened it goes on. If it stays open, it is a normal page of the app.
     await new Promise((resolve) => setTimeout(resolve, 1000))
     await readSessionAgain(context)
   } else if ('access_token' in outcome) {
-    noteOutcome('signed_in')
-    accept(outcome, context)
+    saveOutcome('signed_in')
+    acceptTokens(outcome, context)
   } else {
-    noteOutcome(outcome.code)
+    saveOutcome(outcome.code)
     context.emit({ type: 'callback_failed', error: outcome })
-    await context.who({}, true, outcome)
+    await context.readSession({}, true, outcome)
   }
-  // Without a record: the start of the app, which is where its callback is.
+  // Without a record, go to the start of the app: the folder of the callback.
   const start = new URL('.', context.redirect_uri).pathname
-  isolated(context.onReturn ?? returnByPopState, returnTarget(record?.returnTo ?? start, location.origin))
+  callIsolated(context.onReturn ?? returnByPopState, returnTarget(record?.returnTo ?? start, location.origin))
 }
 
-/** What an authorization response is worth. `record`: what this tab had kept of the request; each serves once. */
+/** Checks an authorization response and redeems its code. `record`: what this tab has saved of the request; used once. */
 async function checkResponse<Claims>(search: string, context: SignInContext) {
   const parameters = new URLSearchParams(search)
   const once = ['state', 'code', 'iss', 'error'].every((name) => parameters.getAll(name).length < 2)
@@ -129,25 +132,25 @@ async function redeem<Claims>(
     code_verifier: record.code_verifier,
   })
   if (answer.ok && answer.body?.['access_token']) return answer.body as unknown as SignInResponse<Claims>
-  // Begun in this tab, as its record shows, and forgotten by this browser.
+  // Started in this tab, as its record shows, but this browser has lost the cookie of the transaction.
   if (answer.body?.transaction) return signInError('sign_in_superseded', { cause: answer.cause })
-  return failed(answer, 'sign_in_rejected', 'sign_in_unavailable')
+  return signInErrorOf(answer, 'sign_in_rejected', 'sign_in_unavailable')
 }
 
-/** What providers add to a redirect URI. @see RFC 6749 section 4.1.2, RFC 9207 section 2, OpenID Connect Session Management 1.0 section 2 */
-const added = /^(code|state|iss|error|error_description|error_uri|session_state)(=|$)/
+/** Parameters that providers add to a redirect URI. @see RFC 6749 section 4.1.2, RFC 9207 section 2, OpenID Connect Session Management 1.0 section 2 */
+const responseParameter = /^(code|state|iss|error|error_description|error_uri|session_state)(=|$)/
 
-/** A query without the authorization response; the other parameters character for character. */
+/** The query without the authorization response; the other parameters stay as they are. */
 function withoutResponse(search: string): string {
   const rest = search
     .slice(1)
     .split('&')
-    .filter((pair) => !added.test(pair))
+    .filter((pair) => !responseParameter.test(pair))
     .join('&')
   return rest && `?${rest}`
 }
 
-/** A sandboxed document may not, and Safari allows it a hundred times in half a minute: the sign-in goes on all the same. */
+/** Fails in a sandbox, and in Safari after 100 calls in 30 seconds: the sign-in goes on without it. */
 function replaceUrl(state: unknown, url: string): void {
   try {
     history.replaceState(state, '', url)

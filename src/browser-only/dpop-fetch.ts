@@ -1,14 +1,14 @@
 import { generateKeyPair, generateProof } from 'dpop'
 
-export type Proofs = ReturnType<typeof createProofs>
+export type DpopFetch = ReturnType<typeof createDpopFetch>
 
 /**
- * The key that tokens are bound to: made in this page, not extractable, gone with it. A token that is taken elsewhere is of
- * no use there; a script in this page can still use it here. @see RFC 9449
+ * The key that tokens are bound to, and `fetch` with proofs of it. The key is made in this page, cannot be exported, and is
+ * gone with the page. A stolen token is useless elsewhere; a script in this page can still use it here. @see RFC 9449
  */
-export function createProofs(fetch: typeof globalThis.fetch) {
+export function createDpopFetch(fetch: typeof globalThis.fetch) {
   const keyPair = generateKeyPair('ES256', { extractable: false })
-  /** By origin: what an API last said. */
+  /** The last nonce of each origin. */
   const nonces = new Map<string, string>()
 
   async function send(input: RequestInfo | URL, init: RequestInit): Promise<Response> {
@@ -26,7 +26,7 @@ export function createProofs(fetch: typeof globalThis.fetch) {
 
   return {
     keyPair: () => keyPair,
-    /** `fetch` with a proof for the token that the request carries. One retry when the API wants a nonce. @see RFC 9449 section 9 */
+    /** `fetch` with a proof for the token of the request. One retry when the API requires a nonce. @see RFC 9449 section 9 */
     async fetch(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
       const response = await send(input, init)
       const wants = response.status === 401 && /use_dpop_nonce/.test(response.headers.get('www-authenticate') ?? '')
