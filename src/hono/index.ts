@@ -29,24 +29,24 @@ export function toHonoGuard(protect: Guard): HonoGuard {
   const guard = (requirements: RouteRequirements<Context> = {}): MiddlewareHandler<GuardEnv> => {
     const requirementsOf = requirementsFor(requirements)
     return async (context, next) => {
-      const outcome = await protect(tied(context), await requirementsOf(context))
-      if (!outcome.ok) return sent(context, outcome.response)
+      const outcome = await protect(withSocketPeer(context), await requirementsOf(context))
+      if (!outcome.ok) return withContextHeaders(context, outcome.response)
       context.set('principal', outcome.principal)
       return next()
     }
   }
   const metadata: MiddlewareHandler = async (context, next) => {
     const document = protect.metadata(context.req.raw)
-    return document ? sent(context, document) : next()
+    return document ? withContextHeaders(context, document) : next()
   }
   return Object.assign(guard, { metadata })
 }
 
 /** With what other middleware has set by `context.header()`, which a `Response` of one's own would leave out. */
-const sent = (context: Context, answer: Response): Response => context.newResponse(answer.body, answer)
+const withContextHeaders = (context: Context, answer: Response): Response => context.newResponse(answer.body, answer)
 
 /** `@hono/node-server` hands on what a `Request` cannot say. */
-function tied({ req: { raw }, env }: Context): Request {
+function withSocketPeer({ req: { raw }, env }: Context): Request {
   const { socket } = (env as { incoming?: { socket?: SocketOfNode } } | undefined)?.incoming ?? {}
   return socket && !peerOf(raw) ? withPeer(raw, () => peerOfSocket(socket)) : raw
 }

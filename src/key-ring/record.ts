@@ -1,6 +1,6 @@
 import { CLOCK_TOLERANCE } from '../protocol/time.js'
 import type { RecordId, RecordStore } from '../store/contract.js'
-import { idsUnder } from '../store/ids-under.js'
+import { listAllIds } from '../store/list-all-ids.js'
 import { storedJson } from '../store/stored-json.js'
 import { keyRingError } from './errors.js'
 
@@ -96,7 +96,7 @@ export function createRingRecords(store: RecordStore, ring: string, now: () => n
 
     /** Whose rings there are. */
     async *tenants(): AsyncGenerator<string> {
-      for await (const { kind, partition } of idsUnder(store, 'key-ring', ring))
+      for await (const { kind, partition } of listAllIds(store, 'key-ring', ring))
         if (kind === 'tenant-key-ring') yield partition
     },
   }

@@ -4,11 +4,11 @@ import { systemNow } from '../protocol/time.js'
 import { callWithTimeout } from '../protocol/timeout.js'
 import { validate, validated } from '../protocol/validate.js'
 import type { Stored } from '../store/contract.js'
-import { idsUnder } from '../store/ids-under.js'
 import type { List } from '../store/list.js'
-import { someAtOnce } from '../store/some-at-once.js'
+import { listAllIds } from '../store/list-all-ids.js'
+import { mapConcurrently } from '../store/map-concurrently.js'
 import { warnOnce } from '../store/warnings.js'
-import { written } from '../store/written.js'
+import { writeAndConfirm } from '../store/write-and-confirm.js'
 import { keyError } from './errors.js'
 import type { KeyEvent } from './events.js'
 import { findKeys, generateApiKey, parseApiKey } from './format.js'
@@ -129,7 +129,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
   const replace = createRotation({ store, emit, now, find, make })
 
   async function* under(index: string, value: string): AsyncGenerator<KeyRow> {
-    for await (const { id } of idsUnder(store, index, value)) {
+    for await (const { id } of listAllIds(store, index, value)) {
       const found = await find(id)
       if (found) yield found.row
     }
@@ -193,7 +193,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
         ...(metadata && { metadata: { ...metadata } }),
       })
       const change = await putRow(row, 'absent', now())
-      if (!(await written(store, [change], change))) throw keyError('key_conflict')
+      if (!(await writeAndConfirm(store, [change], change))) throw keyError('key_conflict')
       emit({ type: 'key_created', id: row.id, tenant, owner })
       return { key, record: recordOf(row) }
     },
@@ -228,7 +228,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
       for (let before = -1; before < done.size; ) {
         before = done.size
         // It may have been replaced up to the moment in which it was ended, by one whose place in the list is behind us.
-        for await (const { id: listed } of idsUnder(store, ownerIndex, await ownerValue(tenant, owner)))
+        for await (const { id: listed } of listAllIds(store, ownerIndex, await ownerValue(tenant, owner)))
           for (let id: string | undefined = listed; id !== undefined && !done.has(id); ) {
             const alive = (await find(id, tenant))?.row.revokedAt === undefined
             if ((await end(id, tenant, reason)) && alive) ended++
@@ -271,7 +271,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     async list({ tenant, owner, cursor, limit = 100 }: KeysQuery): Promise<List<KeyRecord>> {
       const [index, value] = owner === undefined ? [tenantIndex, tenant] : [ownerIndex, await ownerValue(tenant, owner)]
       const page = await store.list(index, value, { limit, ...(cursor !== undefined && { cursor }) })
-      const rows = await someAtOnce(page.ids, ({ id }) => find(id, tenant))
+      const rows = await mapConcurrently(page.ids, ({ id }) => find(id, tenant))
       const items = rows.flatMap((found) => (found ? [recordOf(found.row)] : []))
       return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) }
     },

@@ -1,6 +1,6 @@
 import type { Now } from '../protocol/time.js'
 import type { RecordStore, Stored } from '../store/contract.js'
-import { written } from '../store/written.js'
+import { writeAndConfirm } from '../store/write-and-confirm.js'
 import { keyError } from './errors.js'
 import type { KeyEvent } from './events.js'
 import { partitionOf } from './format.js'
@@ -52,7 +52,7 @@ export function createRotation({ store, emit, now, find, make }: RotationContext
       const { key, row } = await make(newRow, partitionOf(id))
       const previous: KeyRow = { ...old, expiresAt: Math.min(old.expiresAt, now() + grace), replacedBy: row.id }
       const successor = await putRow(row, 'absent', now())
-      if (await written(store, [await putRow(previous, stored.version, now()), successor], successor)) {
+      if (await writeAndConfirm(store, [await putRow(previous, stored.version, now()), successor], successor)) {
         emit({ type: 'key_rotated', id, replacedBy: row.id, tenant })
         return { key, record: recordOf(row), previous: recordOf(previous) }
       }

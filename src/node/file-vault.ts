@@ -34,14 +34,14 @@ export type VaultErrorCode = keyof typeof vaultErrors
 export const isSallyportError = errorTest<VaultErrorCode>(vaultErrors)
 
 /** Characters of a secret, and of its name, at most: a ring's and a tenant's together. */
-const LONGEST = 65_536
-const LONGEST_NAME = 250
+const MAX_SECRET_LENGTH = 65_536
+const MAX_NAME_LENGTH = 250
 /** Characters of the name of a file. */
-const LONGEST_FILE = 200
+const MAX_FILE_NAME_LENGTH = 200
 /** Drafts that others may remove under our hands before a write gives up. */
-const TURNS = 20
+const MAX_ATTEMPTS = 20
 /** Characters of a secret that is sealed: base64url of UTF-8, and then some. */
-const SEALED = 4 * LONGEST + 1000
+const MAX_SEALED_LENGTH = 4 * MAX_SECRET_LENGTH + 1000
 
 /**
  * Secrets as files, one each, named after them. Who owns file and folder, and who may read them, is looked at in every call; links are
@@ -80,7 +80,7 @@ export function fileVault(options: FileVaultOptions): Vault {
 
   async function sealerFor(name: string) {
     const values = await current()
-    return { values, sealer: createSealer(values, `vault ${name}`, { limit: SEALED, unversioned: true }) }
+    return { values, sealer: createSealer(values, `vault ${name}`, { limit: MAX_SEALED_LENGTH, unversioned: true }) }
   }
 
   const isOwn = ({ uid, mode }: { uid: number; mode: number }) => uid === geteuid() && (mode & 0o077) === 0
@@ -123,9 +123,9 @@ export function fileVault(options: FileVaultOptions): Vault {
 
     async write(name, secret) {
       const file = await fileOf(name)
-      if (typeof secret !== 'string' || !secret || secret.length > LONGEST || secret.endsWith('\n'))
+      if (typeof secret !== 'string' || !secret || secret.length > MAX_SECRET_LENGTH || secret.endsWith('\n'))
         throw new TypeError(
-          `vault.write: a secret is a text of 1 to ${LONGEST} characters with no line break at the end`,
+          `vault.write: a secret is a text of 1 to ${MAX_SECRET_LENGTH} characters with no line break at the end`,
         )
       const text = keys ? await (await sealerFor(name)).sealer.seal(secret) : secret
       if (!(await checkFolder())) {
@@ -144,7 +144,7 @@ export function fileVault(options: FileVaultOptions): Vault {
         } catch (error) {
           await absent(unlink(draft))
           // Somebody deletes the name at the same time, and has taken our draft for what a crash has left: we are later.
-          if ((error as { code?: unknown }).code !== 'ENOENT' || turn === TURNS) throw error
+          if ((error as { code?: unknown }).code !== 'ENOENT' || turn === MAX_ATTEMPTS) throw error
         }
       }
       await withFile(directory, 'r', (handle) => handle.sync())
@@ -166,9 +166,9 @@ const vaultError = (code: VaultErrorCode) => new SallyportError(code, vaultError
 /** No name leads out of the folder, and none looks like a draft. */
 async function fileOf(name: string): Promise<string> {
   const file = typeof name === 'string' && !/\p{Surrogate}/u.test(name) ? encodeURIComponent(name) : ''
-  if (!file || file.startsWith('.') || name.length > LONGEST_NAME)
-    throw new TypeError(`vault: a name is a text of up to ${LONGEST_NAME} characters that does not begin with a dot`)
-  return file.length > LONGEST_FILE ? `+${await sha256(name)}` : file
+  if (!file || file.startsWith('.') || name.length > MAX_NAME_LENGTH)
+    throw new TypeError(`vault: a name is a text of up to ${MAX_NAME_LENGTH} characters that does not begin with a dot`)
+  return file.length > MAX_FILE_NAME_LENGTH ? `+${await sha256(name)}` : file
 }
 
 /** A plus sign is in no encoded name. */

@@ -5,7 +5,7 @@ import { type RouteRequirements, requirementsFor } from '../guard/route-requirem
 import type { Principal } from '../protocol/principal.js'
 import { check } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
-import { type Head, withoutBody } from './without-body.js'
+import { type RequestHead, requestWithoutBody } from './request-without-body.js'
 
 /** Middleware as Express and Connect know it, structurally. */
 export type ExpressMiddleware = (
@@ -15,7 +15,7 @@ export type ExpressMiddleware = (
 ) => void
 
 /** A hook as Fastify knows it, structurally. */
-export type FastifyHook = (request: { readonly raw: Head }, reply: FastifyReply) => Promise<unknown>
+export type FastifyHook = (request: { readonly raw: RequestHead }, reply: FastifyReply) => Promise<unknown>
 
 interface FastifyReply {
   code(status: number): unknown
@@ -37,12 +37,12 @@ export interface ExpressGuard {
 
 export interface FastifyGuard {
   /** An `onRequest` hook that lets a request through only if the caller may. By request: `({ params }) => ({ tenant: params.tenant })`. */
-  <Asked = { readonly raw: Head } & WithParams>(requirements?: RouteRequirements<Asked>): FastifyHook
+  <Asked = { readonly raw: RequestHead } & WithParams>(requirements?: RouteRequirements<Asked>): FastifyHook
   /** An `onRequest` hook: answers requests for the metadata document, where the guard has `metadata`. */
   readonly metadata: FastifyHook
 }
 
-export const headCheck = check<Head | { readonly raw: Head }>(
+export const headCheck = check<RequestHead | { readonly raw: RequestHead }>(
   'the request of Express or Fastify',
   (value) => typeof value === 'object' && value !== null,
 )
@@ -54,7 +54,7 @@ const principals = new WeakMap<object, Principal>()
  *
  * @throws TypeError where no guard has let this request through
  */
-export function principalOf(request: Head | { readonly raw: Head }): Principal {
+export function principalOf(request: RequestHead | { readonly raw: RequestHead }): Principal {
   validate('principalOf', headCheck, request, 'request')
   // In Express `raw` is anybody's name: of a parser's bytes, for one.
   const principal = principals.get(request) ?? ('raw' in request ? principals.get(request.raw) : undefined)
@@ -63,12 +63,12 @@ export function principalOf(request: Head | { readonly raw: Head }): Principal {
 }
 
 /** Judges a request by its head alone, so that body parsers may stand before or after. */
-async function decide(
+async function authenticate(
   protect: Guard,
-  head: Head,
+  head: RequestHead,
   requirements: () => Requirements | Promise<Requirements>,
 ): Promise<GuardResult> {
-  const asked = withoutBody(head)
+  const asked = requestWithoutBody(head)
   if (!asked) return { ok: false, response: new Response(null, { status: 400 }) }
   const outcome = await protect(asked, await requirements())
   if (outcome.ok) principals.set(head, outcome.principal)
@@ -76,8 +76,8 @@ async function decide(
 }
 
 /** The answer to a request for the metadata document; `undefined` for every other request. */
-function metadataOf(protect: Guard, head: Head): Response | undefined {
-  const asked = withoutBody(head)
+function metadataOf(protect: Guard, head: RequestHead): Response | undefined {
+  const asked = requestWithoutBody(head)
   return asked && protect.metadata(asked)
 }
 
@@ -92,7 +92,7 @@ export function toExpressGuard(protect: Guard): ExpressGuard {
   const guard = <Asked>(requirements: RouteRequirements<Asked> = {}): ExpressMiddleware => {
     const requirementsOf = requirementsFor(requirements)
     return (request, response, next) => {
-      const decided = decide(protect, request, () => requirementsOf(request as Asked))
+      const decided = authenticate(protect, request, () => requirementsOf(request as Asked))
       decided.then((outcome) => (outcome.ok ? next() : write(outcome.response, response))).catch(next)
     }
   }
@@ -115,7 +115,7 @@ export function toFastifyGuard(protect: Guard): FastifyGuard {
   const guard = <Asked>(requirements: RouteRequirements<Asked> = {}): FastifyHook => {
     const requirementsOf = requirementsFor(requirements)
     return async (request, reply) => {
-      const outcome = await decide(protect, request.raw, () => requirementsOf(request as Asked))
+      const outcome = await authenticate(protect, request.raw, () => requirementsOf(request as Asked))
       return outcome.ok ? undefined : answer(outcome.response, reply)
     }
   }

@@ -10,9 +10,9 @@ import { isPlainPath } from '../protocol/http/request-target.js'
 import type { UpstreamRequest } from '../protocol/http/upstream.js'
 import { withMethods } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
-import { bareRequest } from './bare-request.js'
+import { lightRequest } from './light-request.js'
+import { hasTwoHosts } from './request-without-body.js'
 import { callUpstream } from './upstream.js'
-import { hasTwoHosts } from './without-body.js'
 
 /** Anything that answers a `Request` with a `Response`: `createBff(…)`, or `{ fetch }` of your own. */
 export interface Handler {
@@ -51,7 +51,7 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
     // A URL parser would mend what is judged here: what is routed must be what was sent.
     if (hasTwoHosts(incoming) || (answer && !isPlainTarget(incoming.url ?? '')))
       return void outgoing.writeHead(400).end()
-    const bare = answer && bareRequest(incoming, outgoing)
+    const bare = answer && lightRequest(incoming, outgoing)
     if (!bare) return void listener(incoming, outgoing)
     answer(withPeer(bare, () => peerOf(incoming))).then(
       (said) => write(said, outgoing),
@@ -70,7 +70,7 @@ export function isPlainTarget(target: string): boolean {
 const visible = /^[!-"$-~]*$/
 
 /** Characters of a body that is written as text at most. */
-const TEXT = 512
+const MAX_TEXT_LENGTH = 512
 
 /** A `Response` costs more than all else in the answer to a session check: what is known as plain data is written so. */
 function write({ status, headers, cookies, body }: PlainResponse, outgoing: ServerResponse): void {
@@ -83,7 +83,7 @@ function write({ status, headers, cookies, body }: PlainResponse, outgoing: Serv
     head().end()
   } else if (typeof body === 'string') {
     // Node copies a text twice, a buffer not at all; below this size that is the cheaper way.
-    const whole = body.length > TEXT ? Buffer.from(body) : body
+    const whole = body.length > MAX_TEXT_LENGTH ? Buffer.from(body) : body
     const length = Buffer.byteLength(whole)
     lines.push('Content-Length', length)
     // What is ASCII throughout is copied rather than encoded.

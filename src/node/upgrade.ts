@@ -6,7 +6,7 @@ import type { Upgrade } from '../bff/proxy/upgrade.js'
 import { withMethods } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import { isPlainTarget } from './listener.js'
-import { hasTwoHosts, withoutBody } from './without-body.js'
+import { hasTwoHosts, requestWithoutBody } from './request-without-body.js'
 
 /** What a WebSocket handshake consists of; everything else of a request stays here. @see RFC 6455 section 4.1 */
 const handshake = ['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions']
@@ -45,7 +45,7 @@ export function attachUpgrade(server: Server | SecureServer, bff: Pick<Bff, 'aut
 /** `false`: it is for none of the routes. */
 async function open(incoming: IncomingMessage, socket: Duplex, head: Buffer, bff: Pick<Bff, 'authorizeUpgrade'>) {
   // As it was sent: what a URL parser would mend is for none of them.
-  const asked = isPlainTarget(incoming.url ?? '') ? withoutBody(incoming) : undefined
+  const asked = isPlainTarget(incoming.url ?? '') ? requestWithoutBody(incoming) : undefined
   if (!asked) return false
   const upgrade = await bff.authorizeUpgrade(asked)
   if (!upgrade) return false

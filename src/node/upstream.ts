@@ -5,7 +5,7 @@ import { Agent, type Dispatcher, errors, request } from 'undici'
 import { UpstreamError, type UpstreamRequest, type UpstreamResponse } from '../protocol/http/upstream.js'
 
 /** Bytes up to which an answer of known length is read as one piece. */
-const WHOLE = 65_536
+const MAX_WHOLE_BODY = 65_536
 
 /** Keep-alive connections to each API, made when the first is called. They keep no process alive. */
 let connections: Agent | undefined
@@ -70,7 +70,7 @@ async function replyOf(
     return { status, header, body: null, discard() {} }
   }
   const length = method === 'HEAD' ? 0 : Number(headers['content-length'] ?? NaN)
-  if (length <= WHOLE) {
+  if (length <= MAX_WHOLE_BODY) {
     const bytes = new Uint8Array(await body.arrayBuffer())
     over()
     return { status, header, body: bytes.length ? bytes : null, discard() {} }

@@ -37,7 +37,7 @@ export function shortageOf(line: BudgetLine, left: number, instant: number): Sho
 }
 
 /** Whether a window is so old that nobody reads it any more. */
-export function isForgotten(name: string, instant: number): boolean {
+export function isExpiredWindow(name: string, instant: number): boolean {
   const kind = ({ m: 'minute', d: 'day', o: 'month' } as const)[name[0] ?? '']
   if (!kind) return false
   const present = Number(windowAt(kind, instant).name.slice(1))

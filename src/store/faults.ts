@@ -6,15 +6,15 @@ import { StoreError } from './contract.js'
  */
 export interface Fault {
   readonly answered: boolean
-  readonly later: boolean
+  readonly retryable: boolean
 }
 
-export const storeFault = (cause: unknown, { answered, later }: Fault): StoreError =>
+export const toStoreError = (cause: unknown, { answered, retryable: later }: Fault): StoreError =>
   new StoreError(answered ? 'store_refused' : 'store_unavailable', cause, later)
 
-const away: Fault = { answered: false, later: true }
-const busy: Fault = { answered: true, later: true }
-const never: Fault = { answered: true, later: false }
+const down: Fault = { answered: false, retryable: true }
+const busy: Fault = { answered: true, retryable: true }
+const permanent: Fault = { answered: true, retryable: false }
 
 /**
  * By SQLSTATE. The connection: class 08 but for what says that a message was wrong (08P01), 28 and 3D (nobody gets in),
@@ -26,9 +26,9 @@ const never: Fault = { answered: true, later: false }
 export function faultOfPostgres(error: unknown): Fault {
   const { code } = (error ?? {}) as { code?: unknown }
   // Drivers and Node have words for a connection that is not there, and other forms for them.
-  if (typeof code !== 'string' || !/^[\dA-Z]{5}$/.test(code) || /^E[A-Z]{4}$/.test(code)) return away
-  if (/^(08(?!P01)|28|3D|53300|57P|58)/.test(code)) return away
-  return /^(25006|40|53|55|57014)/.test(code) ? busy : never
+  if (typeof code !== 'string' || !/^[\dA-Z]{5}$/.test(code) || /^E[A-Z]{4}$/.test(code)) return down
+  if (/^(08(?!P01)|28|3D|53300|57P|58)/.test(code)) return down
+  return /^(25006|40|53|55|57014)/.test(code) ? busy : permanent
 }
 
 /**
@@ -41,15 +41,15 @@ export function faultOfPostgres(error: unknown): Fault {
 export function faultOfRedis(error: unknown): Fault {
   const message = `${(error as Error | undefined)?.message}`
   const [word = ''] = /^[A-Z]+/.exec(message) ?? []
-  if (/^(LOADING|MASTERDOWN|CLUSTERDOWN|BUSY|NOAUTH|WRONGPASS)$/.test(word)) return away
+  if (/^(LOADING|MASTERDOWN|CLUSTERDOWN|BUSY|NOAUTH|WRONGPASS)$/.test(word)) return down
   if (/^(READONLY|OOM|MISCONF|NOREPLICAS|TRYAGAIN)$/.test(word)) return busy
   if (/^(ERR|WRONGTYPE|NOPERM|NOSCRIPT|CROSSSLOT|EXECABORT|MOVED|ASK)$/.test(word))
-    return message.includes('max number of clients') ? away : never
-  return away
+    return message.includes('max number of clients') ? down : permanent
+  return down
 }
 
 /** The word for a fault that an operator looks up; never the text, in which values may stand. */
-export function wordOfFault(cause: unknown): string {
+export function faultCode(cause: unknown): string {
   const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown }
   if (typeof code === 'string' && /^\w{2,20}$/.test(code)) return code
   return /^[A-Z]{3,20}\b/.exec(`${message}`)?.[0] ?? 'unknown'

@@ -58,20 +58,23 @@ function validateLines(called: string, { lines }: Spending): void {
 }
 
 /** The lines by subject, in the order in which the subjects come: what is stored together. */
-export function bySubject<Line extends { readonly subject: string }>(lines: readonly Line[]): Map<string, Line[]> {
+export function groupBySubject<Line extends { readonly subject: string }>(lines: readonly Line[]): Map<string, Line[]> {
   const grouped = new Map<string, Line[]>()
   for (const line of lines) grouped.set(line.subject, [...(grouped.get(line.subject) ?? []), line])
   return grouped
 }
 
 /** Whether a reservation is the one that a hold was made for. */
-export const isSame = (one: Hold, other: Hold): boolean =>
+export const isSameHold = (one: Hold, other: Hold): boolean =>
   one.amount === other.amount && JSON.stringify(one.lines) === JSON.stringify(other.lines)
 
 const rank: Readonly<Record<BudgetWindow, number>> = { minute: 1, day: 2, month: 3, total: 4 }
 
 /** Whether a shortage lasts longer than another, or has less left: who waits for it need not wait again. */
-export const isWorse = (one: Pick<Shortage, 'line' | 'left'>, other: Pick<Shortage, 'line' | 'left'>): boolean =>
+export const isWorseShortage = (
+  one: Pick<Shortage, 'line' | 'left'>,
+  other: Pick<Shortage, 'line' | 'left'>,
+): boolean =>
   rank[one.line.window] > rank[other.line.window] || (one.line.window === other.line.window && one.left < other.left)
 
 export const holdOf = ({ tenant, id, lines, amount }: Reservation): Hold => ({

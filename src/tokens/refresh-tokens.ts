@@ -1,7 +1,7 @@
 import { randomId, sha256 } from '../crypto/hash.js'
 import type { Put, RecordId, RecordStore } from '../store/contract.js'
 import { storedJson } from '../store/stored-json.js'
-import { written } from '../store/written.js'
+import { writeAndConfirm } from '../store/write-and-confirm.js'
 import { tokenError } from './errors.js'
 
 /** What a sign-in was given, as long as it lasts. */
@@ -104,7 +104,7 @@ export function createRefreshTokens(
       const endsAt = now() + absolute
       const row = { grant, family, expiresAt: Math.min(now() + lifetime, endsAt), endsAt }
       const change = put(await idOf(token), row, 'absent')
-      if (!(await written(store, [change], change))) throw tokenError('refresh_conflict')
+      if (!(await writeAndConfirm(store, [change], change))) throw tokenError('refresh_conflict')
       return token
     },
 
@@ -147,7 +147,7 @@ export function createRefreshTokens(
           put(await idOf(successor), { ...row, endsAt, expiresAt: Math.min(now() + lifetime, endsAt) }, 'absent'),
           replay,
         ]
-        if (await written(store, changes, replay)) return { token: successor, made }
+        if (await writeAndConfirm(store, changes, replay)) return { token: successor, made }
       }
       throw tokenError('refresh_conflict')
     },

@@ -1,7 +1,7 @@
 import { createApiKeys } from 'sallyport/keys'
 import { memoryStore, type RecordStore } from 'sallyport/store'
 import { expect, it } from 'vitest'
-import { someAtOnce } from '../../src/store/some-at-once.js'
+import { mapConcurrently } from '../../src/store/map-concurrently.js'
 
 /** A store that notes how many of its reads are under way at once. */
 function busy(store: RecordStore) {
@@ -29,10 +29,10 @@ it('a page of many keys takes a few connections, and is in order', async () => {
 
 it('calls a few at a time, answers in order, and calls no further after one has failed', async () => {
   const items = Array.from({ length: 100 }, (_, at) => at)
-  expect(await someAtOnce(items, async (at) => at * 2)).toEqual(items.map((at) => at * 2))
-  expect(await someAtOnce([], async () => 1)).toEqual([])
+  expect(await mapConcurrently(items, async (at) => at * 2)).toEqual(items.map((at) => at * 2))
+  expect(await mapConcurrently([], async () => 1)).toEqual([])
   let calls = 0
-  const failing = someAtOnce(items, async (at) => {
+  const failing = mapConcurrently(items, async (at) => {
     calls++
     await new Promise((resolve) => setImmediate(resolve))
     if (at === 3) throw new Error('no')

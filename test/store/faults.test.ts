@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { type Fault, faultOfPostgres, faultOfRedis, wordOfFault } from '../../src/store/faults.js'
+import { type Fault, faultCode, faultOfPostgres, faultOfRedis } from '../../src/store/faults.js'
 
-const away: Fault = { answered: false, later: true }
-const busy: Fault = { answered: true, later: true }
-const never: Fault = { answered: true, later: false }
+const away: Fault = { answered: false, retryable: true }
+const busy: Fault = { answered: true, retryable: true }
+const never: Fault = { answered: true, retryable: false }
 
 const sqlstate = (code: string) => Object.assign(new Error('of PostgreSQL'), { code })
 
@@ -96,9 +96,9 @@ describe('what Redis answers', () => {
 
 describe('the word for a fault', () => {
   it('is a code or the first word of a reply, and never the text', () => {
-    expect(wordOfFault(sqlstate('22021'))).toBe('22021')
-    expect(wordOfFault(new Error('WRONGTYPE Operation against "secret"'))).toBe('WRONGTYPE')
+    expect(faultCode(sqlstate('22021'))).toBe('22021')
+    expect(faultCode(new Error('WRONGTYPE Operation against "secret"'))).toBe('WRONGTYPE')
     for (const odd of [undefined, null, 'text', new Error('secret'), { code: 'se cret' }, { code: 7 }])
-      expect(wordOfFault(odd)).toBe('unknown')
+      expect(faultCode(odd)).toBe('unknown')
   })
 })

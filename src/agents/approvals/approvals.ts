@@ -22,7 +22,7 @@ import { principalCheck } from '../../protocol/web-shapes.js'
 import type { RecordStore } from '../../store/contract.js'
 import { storeCheck } from '../../store/engine-shapes.js'
 import type { List } from '../../store/list.js'
-import { someAtOnce } from '../../store/some-at-once.js'
+import { mapConcurrently } from '../../store/map-concurrently.js'
 import { agentError } from '../errors.js'
 import type { AgentEvent } from '../events.js'
 import { isPerson, type PersonTest } from '../people.js'
@@ -281,7 +281,7 @@ export function createApprovals(options: ApprovalsOptions) {
         let cursor: string | undefined
         do {
           const { entries, next } = await storage.page(selection, cursor)
-          const done = await someAtOnce(entries, async ({ id, found }) => {
+          const done = await mapConcurrently(entries, async ({ id, found }) => {
             const there = found ?? (await storage.occupy(id, selection.tenant))
             return there && isOpen(there.approval) && end(there, 'stopped')
           })

@@ -1,6 +1,6 @@
 import { randomId } from '../../crypto/hash.js'
 import { callWithTimeout } from '../../protocol/timeout.js'
-import { someAtOnce } from '../../store/some-at-once.js'
+import { mapConcurrently } from '../../store/map-concurrently.js'
 import {
   type Approval,
   type ApprovalRequest,
@@ -25,7 +25,7 @@ export function createApprovalRequests({ storage, ttl, maxPending, notify, emit,
   /** A place for one more. @throws SallyportError `approvals_exceeded`, whose cause says when one of them expires */
   async function roomIn(queue: Queue, { tenant, agent }: Call): Promise<Queue> {
     if (queue.ids.length < maxPending) return queue
-    const found = await someAtOnce(queue.ids, (id) => storage.find(id, tenant))
+    const found = await mapConcurrently(queue.ids, (id) => storage.find(id, tenant))
     const pending = found.flatMap((one) => (one?.approval.status === 'pending' ? one.approval : []))
     if (pending.length < maxPending) return { ...queue, ids: pending.map(({ id }) => id) }
     const resetsAt = Math.min(...pending.map(({ expiresAt }) => expiresAt))

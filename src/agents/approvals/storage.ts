@@ -1,6 +1,6 @@
 import type { Now } from '../../protocol/time.js'
 import type { Put, RecordId, RecordStore } from '../../store/contract.js'
-import { someAtOnce } from '../../store/some-at-once.js'
+import { mapConcurrently } from '../../store/map-concurrently.js'
 import { storedJson } from '../../store/stored-json.js'
 import { isSame } from '../people.js'
 import { nameOf } from '../record-name.js'
@@ -89,7 +89,7 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
       ...(cursor !== undefined && { cursor }),
       ...(limit !== undefined && { limit }),
     })
-    const entries = await someAtOnce(ids, async ({ id }) => ({ id, found: await find(id, tenant) }))
+    const entries = await mapConcurrently(ids, async ({ id }) => ({ id, found: await find(id, tenant) }))
     const fits = ({ approval }: Found) => sub === undefined || isSame(approval, selection)
     return { entries: entries.filter(({ found }) => !found || fits(found)), next }
   }

@@ -7,7 +7,7 @@ import { asyncCall, call, validate, validated } from '../../protocol/validate.js
 import { type RecordStore, StoreError } from '../../store/contract.js'
 import { storeCheck } from '../../store/engine-shapes.js'
 import type { List } from '../../store/list.js'
-import { someAtOnce } from '../../store/some-at-once.js'
+import { mapConcurrently } from '../../store/map-concurrently.js'
 import { warnOnce } from '../../store/warnings.js'
 import type { AgentEvent } from '../events.js'
 import { createChains, type Dated, rowId } from './chain.js'
@@ -162,7 +162,7 @@ export function createAudit(options: AuditOptions) {
     const last = (await chains.readHead(tenant))?.seq ?? 0
     const size = Math.max(0, Math.min(limit, 1000, last - from + 1))
     const numbers = Array.from({ length: size }, (_, at) => from + at)
-    const stored = await someAtOnce(numbers, (seq) => store.get(rowId(tenant, seq)))
+    const stored = await mapConcurrently(numbers, (seq) => store.get(rowId(tenant, seq)))
     const next = from + size <= last ? from + size : undefined
     // A row that is gone is left out: its number says so to whoever verifies.
     return { lines: stored.flatMap((row) => row?.value ?? []), next }

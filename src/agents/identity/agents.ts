@@ -3,7 +3,7 @@ import { isolate } from '../../protocol/isolate.js'
 import { systemNow } from '../../protocol/time.js'
 import { validate, validated } from '../../protocol/validate.js'
 import type { List } from '../../store/list.js'
-import { someAtOnce } from '../../store/some-at-once.js'
+import { mapConcurrently } from '../../store/map-concurrently.js'
 import { warnOnce } from '../../store/warnings.js'
 import { type AgentErrorCode, agentError, agentErrors } from '../errors.js'
 import { personOf } from '../people.js'
@@ -106,7 +106,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     /** The agents of a tenant, ended ones included, a page at a time. */
     async list({ tenant, cursor, limit = 100 }: AgentsQuery): Promise<List<AgentRecord>> {
       const page = await store.list(tenantIndex, tenant, { limit, ...(cursor !== undefined && { cursor }) })
-      const found = await someAtOnce(page.ids, ({ id }) => records.agent(id))
+      const found = await mapConcurrently(page.ids, ({ id }) => records.agent(id))
       const items = found.flatMap((one) => (one?.row.tenant === tenant ? [recordOf(one.row)] : []))
       return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) }
     },

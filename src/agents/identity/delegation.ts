@@ -1,7 +1,7 @@
 import type { Principal } from '../../protocol/principal.js'
 import { CLOCK_TOLERANCE } from '../../protocol/time.js'
 import type { List } from '../../store/list.js'
-import { someAtOnce } from '../../store/some-at-once.js'
+import { mapConcurrently } from '../../store/map-concurrently.js'
 import { agentError } from '../errors.js'
 import { type AgentLimits, narrowLimits } from '../limits.js'
 import { isPerson, type Person, personOf, signedInAt } from '../people.js'
@@ -168,7 +168,7 @@ export function createDelegation(context: AgentsContext) {
     async consents(person: Person, { tenant, cursor, limit = 100 }: ConsentsQuery): Promise<List<Consent>> {
       const name = await personName(tenant, person)
       const page = await store.list(consentIndex, name, { limit, ...(cursor !== undefined && { cursor }) })
-      const found = await someAtOnce(page.ids, ({ id }) => records.consentOf(tenant, person, id))
+      const found = await mapConcurrently(page.ids, ({ id }) => records.consentOf(tenant, person, id))
       const items = found.flatMap((consent) => (consent && now() < consent.expiresAt ? [consent] : []))
       return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) }
     },

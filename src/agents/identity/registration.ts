@@ -1,5 +1,5 @@
 import type { JWK } from 'jose'
-import { written } from '../../store/written.js'
+import { writeAndConfirm } from '../../store/write-and-confirm.js'
 import { agentError } from '../errors.js'
 import { readPublicKey } from '../jwk.js'
 import { type Budget, exceeds } from '../limits.js'
@@ -76,7 +76,7 @@ export function createRegistration(
           : await under((await rowOf(context, tenant, request.parent)).row, role, budget)
       const row: AgentRow = { id, tenant, owner, role, publicKey, createdAt: now(), epoch: newEpoch(), ...inherited }
       const change = putRow(row, 'absent')
-      if (!(await written(store, [change], change))) throw agentError('agent_exists')
+      if (!(await writeAndConfirm(store, [change], change))) throw agentError('agent_exists')
       if (row.parent !== undefined) await validateParent(row)
       emit({ type: 'agent_registered', tenant, agent: id, owner, role, ...(row.parent && { parent: row.parent }) })
       return recordOf(row)
@@ -95,7 +95,7 @@ export function createRegistration(
         ...(publicKey && { publicKey, epoch: newEpoch() }),
       }
       const put = putRow(changed, version)
-      if (!(await written(store, [put], put))) throw agentError('agent_conflict')
+      if (!(await writeAndConfirm(store, [put], put))) throw agentError('agent_conflict')
       const names = (['budget', 'publicKey'] as const).filter((name) => change[name])
       emit({ type: 'agent_changed', tenant, agent: id, changed: names })
       return recordOf(changed)

@@ -1,5 +1,5 @@
-import { idsUnder } from '../../store/ids-under.js'
-import { someAtOnce } from '../../store/some-at-once.js'
+import { listAllIds } from '../../store/list-all-ids.js'
+import { mapConcurrently } from '../../store/map-concurrently.js'
 import { agentError } from '../errors.js'
 import { type AgentRow, aboveIndex, newEpoch, putRow } from './agent-record.js'
 import { type AgentsContext, rowOf } from './context.js'
@@ -26,7 +26,7 @@ export function createStopping(context: AgentsContext) {
   /** What an ended agent has left behind. */
   async function clear(tenant: string, id: string): Promise<void> {
     const holds = (await ledger?.holds(tenant, `agent:${id}`)) ?? []
-    await someAtOnce(holds, async (hold) => ledger?.release(hold))
+    await mapConcurrently(holds, async (hold) => ledger?.release(hold))
     await approvals?.voidAll({ tenant, agent: id })
   }
 
@@ -40,7 +40,7 @@ export function createStopping(context: AgentsContext) {
       const ended = new Set([id])
       for (let before = 0; before < ended.size; ) {
         before = ended.size
-        for await (const { id: below } of idsUnder(store, aboveIndex, id)) {
+        for await (const { id: below } of listAllIds(store, aboveIndex, id)) {
           if (ended.has(below) || !(await records.agent(below))) continue
           await end(tenant, below, `with ${id}`)
           ended.add(below)

@@ -1,6 +1,6 @@
 import { withTimeout } from '../../protocol/timeout.js'
 import { type RecordStore, StoreError } from '../../store/contract.js'
-import { wordOfFault } from '../../store/faults.js'
+import { faultCode } from '../../store/faults.js'
 import { warningsOf, warnOnce } from '../../store/warnings.js'
 import type { Emit } from '../events.js'
 
@@ -40,7 +40,7 @@ export function watchStore(store: RecordStore, { emit }: { emit: Emit }): Watche
       const failure = error instanceof StoreError ? error : new StoreError('store_unavailable', error)
       if (failure.code !== 'store_unavailable') {
         failures = 0
-        emit({ type: 'operator_error', detail: `${failure.message} (${wordOfFault(failure.cause)})` })
+        emit({ type: 'operator_error', detail: `${failure.message} (${faultCode(failure.cause)})` })
         throw failure
       }
       if (++failures === MAX_FAILURES) emit({ type: 'store_unavailable', detail: failure.message })

@@ -1,7 +1,7 @@
 import { createBoundedCache } from '../../protocol/bounded-cache.js'
 import { systemNow } from '../../protocol/time.js'
 import { validate, validateArguments } from '../../protocol/validate.js'
-import { isForgotten, shortageOf, windowAt } from '../budget-windows.js'
+import { isExpiredWindow, shortageOf, windowAt } from '../budget-windows.js'
 import { type MemoryOptions, memoryOptions } from '../engine-shapes.js'
 import {
   type BudgetLine,
@@ -13,7 +13,7 @@ import {
   type Shortage,
   type Spending,
 } from '../ledger.js'
-import { holdOf, isSame, isWorse, ledgerCalls, validateHold, validateSpending } from '../validate-ledger.js'
+import { holdOf, isSameHold, isWorseShortage, ledgerCalls, validateHold, validateSpending } from '../validate-ledger.js'
 import { createOpenHolds } from './open-holds.js'
 import { createSweep } from './sweep.js'
 
@@ -48,7 +48,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
   validate('memoryLedger', memoryOptions, options)
   const { now = systemNow } = options
   const accounts = new Map<string, Account>()
-  const sweepSome = createSweep(accounts, ({ window, held }) => !held && isForgotten(window, now()))
+  const sweepSome = createSweep(accounts, ({ window, held }) => !held && isExpiredWindow(window, now()))
   const open = createOpenHolds<Held>(subjectsOf)
   const over = createBoundedCache<Held>(REMEMBERED)
 
@@ -83,7 +83,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
       if (line.limit === undefined) continue
       const { committed, held } = account(tenant, line, at)
       const left = line.limit - committed - held
-      if (amount > left && (!worst || isWorse({ line, left }, worst))) worst = { line, left }
+      if (amount > left && (!worst || isWorseShortage({ line, left }, worst))) worst = { line, left }
     }
     return worst && shortageOf(worst.line, worst.left, at)
   }
@@ -109,7 +109,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
       const same = known(reservation, at)
       const hold = holdOf(reservation)
       if (same && same.state !== 'open') throw ledgerError('hold_ended')
-      if (same && !isSame(same.hold, hold)) throw ledgerError('hold_conflict')
+      if (same && !isSameHold(same.hold, hold)) throw ledgerError('hold_conflict')
       if (same) return { ok: true, hold: same.hold }
       const short = shortage(reservation, at)
       if (short) return short

@@ -9,7 +9,7 @@ const FORMAT = 1
 const LOCK_TIMEOUT = 3000
 
 /** A statement, or an index that is made where it is not there: `if not exists` would wait for writers before it looks. */
-export type Step = string | { readonly index: string; readonly on: string }
+export type MigrationStep = string | { readonly index: string; readonly on: string }
 
 /**
  * Runs the statements that make tables and functions, unless a later release has made them: then they stay, since an older
@@ -17,7 +17,12 @@ export type Step = string | { readonly index: string; readonly on: string }
  *
  * @throws StoreError `store_format_unknown`
  */
-export async function migrateTo(run: Query, prefix: string, part: 'records' | 'ledger', steps: readonly Step[]) {
+export async function migrateTo(
+  run: Query,
+  prefix: string,
+  part: 'records' | 'ledger',
+  steps: readonly MigrationStep[],
+) {
   const formats = `"${prefix}_formats"`
   await run(`create table if not exists ${formats} (part text primary key, format int not null)`, [])
   const { rows } = await run(`select format from ${formats} where part = $1`, [part])
@@ -26,14 +31,14 @@ export async function migrateTo(run: Query, prefix: string, part: 'records' | 'l
   await run("select set_config('lock_timeout', $1, true)", [`${LOCK_TIMEOUT}`])
   for (const step of steps)
     if (typeof step === 'string') await run(step, [])
-    else if (!(await isThere(run, step.index))) await run(`create index ${step.index} on ${step.on}`, [])
+    else if (!(await indexExists(run, step.index))) await run(`create index ${step.index} on ${step.on}`, [])
   await run(
     `insert into ${formats} (part, format) values ($1, $2) on conflict (part) do update set format = excluded.format`,
     [part, FORMAT],
   )
 }
 
-async function isThere(run: Query, index: string): Promise<boolean> {
+async function indexExists(run: Query, index: string): Promise<boolean> {
   const { rows } = await run('select to_regclass($1) is not null as there', [index])
   return (rows as { there: boolean }[])[0]?.there === true
 }

@@ -1,6 +1,6 @@
 import { windowsKept } from '../budget-windows.js'
 import { HOLD_KEPT, SETTLED_KEPT } from '../ledger.js'
-import type { Step } from './format.js'
+import type { MigrationStep } from './format.js'
 import { lockOf } from './sender.js'
 
 /** Rows that are removed where one is added. */
@@ -11,7 +11,10 @@ const REMOVED = 2
  * the server needs, and never while a message travels. A volatile function sees, in each of its statements, what was
  * committed before: after the lock that is everything.
  */
-export function ledgerSchema(prefix: string): { name(operation: string): string; statements: readonly Step[] } {
+export function ledgerSchema(prefix: string): {
+  name(operation: string): string
+  statements: readonly MigrationStep[]
+} {
   const budgets = `"${prefix}_budgets"`
   const holds = `"${prefix}_holds"`
   const name = (operation: string) => `"${prefix}_budget_${operation}"`

@@ -4,7 +4,7 @@ import { type BudgetLine, type Hold, type Ledger, ledgerError, type Shortage } f
 import { holdOf, ledgerCalls, validateHold, validateSpending } from '../validate-ledger.js'
 import { migrateTo } from './format.js'
 import { ledgerSchema } from './ledger-schema.js'
-import { atReadCommitted, outage, type PostgresStoreOptions, validatePostgresOptions } from './sender.js'
+import { atReadCommitted, type PostgresStoreOptions, validatePostgresOptions, withStoreErrors } from './sender.js'
 
 export interface PostgresLedger extends Ledger {
   /** Makes the tables and functions, or brings them up to this release. Safe to call at every start, by many processes at once. */
@@ -33,7 +33,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
 
   async function call<Row>(operation: string, parameters: unknown[]): Promise<Row[]> {
     const places = parameters.map((_, index) => `$${index + 1}`).join(', ')
-    const { rows } = await outage(() => one(`select * from ${name(operation)}(${places})`, parameters))
+    const { rows } = await withStoreErrors(() => one(`select * from ${name(operation)}(${places})`, parameters))
     return rows as Row[]
   }
   async function ask(operation: string, parameters: unknown[]): Promise<Outcome> {
@@ -99,7 +99,8 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
       return rows.map(({ id, amount, lines }) => ({ tenant, id, lines: JSON.parse(lines), amount: Number(amount) }))
     },
 
-    migrate: () => outage(() => locked(`${prefix} migrate`, (run) => migrateTo(run, prefix, 'ledger', statements))),
+    migrate: () =>
+      withStoreErrors(() => locked(`${prefix} migrate`, (run) => migrateTo(run, prefix, 'ledger', statements))),
   }
 }
 

@@ -1,7 +1,7 @@
 import { described, func, object, optional, text } from '../../protocol/shape.js'
 import { validate } from '../../protocol/validate.js'
 import { StoreError } from '../contract.js'
-import { faultOfPostgres, storeFault } from '../faults.js'
+import { faultOfPostgres, toStoreError } from '../faults.js'
 
 /** Runs one statement with `$1` parameters. A `pg` client, pool or transaction fits as it is. */
 export type Query = (text: string, parameters: unknown[]) => Promise<{ rows: unknown[] }>
@@ -52,7 +52,7 @@ export function validatePostgresOptions(engine: string, options: PostgresStoreOp
 }
 
 /** Whatever the driver throws, as what it means to a caller. */
-export async function outage<Result>(work: () => Promise<Result>): Promise<Result> {
+export async function withStoreErrors<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
   } catch (error) {
@@ -60,7 +60,7 @@ export async function outage<Result>(work: () => Promise<Result>): Promise<Resul
     // undefined_table, undefined_column, undefined_function
     const { code } = (error ?? {}) as { code?: unknown }
     if (code === '42P01' || code === '42703' || code === '42883') throw new StoreError('store_not_migrated', error)
-    throw storeFault(error, faultOfPostgres(error))
+    throw toStoreError(error, faultOfPostgres(error))
   }
 }
 

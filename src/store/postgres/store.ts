@@ -2,7 +2,13 @@ import { validateArguments } from '../../protocol/validate.js'
 import type { Change, Put, RecordId, RecordStore } from '../contract.js'
 import { pageLimit, readCursor, storeCalls, validateChanges, writeCursor } from '../validate.js'
 import { migrateTo } from './format.js'
-import { atReadCommitted, lockOf, outage, type PostgresStoreOptions, validatePostgresOptions } from './sender.js'
+import {
+  atReadCommitted,
+  lockOf,
+  type PostgresStoreOptions,
+  validatePostgresOptions,
+  withStoreErrors,
+} from './sender.js'
 
 export interface PostgresStore extends RecordStore {
   /** Makes the tables, or brings them up to this release. Safe to call at every start, by many processes at once. */
@@ -24,7 +30,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
   const entries = `"${prefix}_index"`
   const sql = statements(records, entries)
 
-  const ask = (text: string, parameters: unknown[]) => outage(async () => (await query(text, parameters)).rows)
+  const ask = (text: string, parameters: unknown[]) => withStoreErrors(async () => (await query(text, parameters)).rows)
 
   async function sweep(limit: number): Promise<number> {
     const removed = await ask(sql.sweep, [limit])
@@ -43,7 +49,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     async write(changes) {
       validateChanges(changes)
       // One writer at a time in a partition: what is absent cannot appear while the others are checked.
-      const written = await outage(() =>
+      const written = await withStoreErrors(() =>
         locked(changes[0]?.id.partition ?? '', async (run) => {
           const one = async (text: string, parameters: unknown[]) => (await run(text, parameters)).rows.length === 1
           for (const change of changes)
@@ -76,7 +82,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
 
     async consume(id, ttl) {
       validateArguments('store.consume', storeCalls.consume, id, ttl)
-      const { rows } = await outage(() => ensured(sql.consume, [...keyOf(id), ttl]))
+      const { rows } = await withStoreErrors(() => ensured(sql.consume, [...keyOf(id), ttl]))
       swept(1)
       return rows.length === 1
     },
@@ -86,12 +92,13 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
       return sweep(limit)
     },
 
-    migrate: () => outage(() => locked(`${prefix} migrate`, (run) => migrateTo(run, prefix, 'records', sql.schema))),
+    migrate: () =>
+      withStoreErrors(() => locked(`${prefix} migrate`, (run) => migrateTo(run, prefix, 'records', sql.schema))),
   }
 }
 
 /** Records that are written between two looks for expired ones. */
-const SWEEP = 100
+const WRITES_PER_SWEEP = 100
 
 /** Removes twice as many as were written, in the background and one look at a time. What fails is tried again with the next. */
 function sweepSometimes(sweep: (limit: number) => Promise<unknown>): (written: number) => void {
@@ -99,7 +106,7 @@ function sweepSometimes(sweep: (limit: number) => Promise<unknown>): (written: n
   let sweeping = false
   return (written) => {
     due += written
-    if (sweeping || due < SWEEP) return
+    if (sweeping || due < WRITES_PER_SWEEP) return
     sweeping = true
     const limit = 2 * due
     due = 0
@@ -114,12 +121,12 @@ function sweepSometimes(sweep: (limit: number) => Promise<unknown>): (written: n
 const keyOf = ({ partition, kind, id }: RecordId): string[] => [partition, kind, id]
 
 /** Bytes of an index and its value that fit into one row of a B-tree (2,704) beside the name of a record. */
-const FITTING = 850
+const MAX_INDEXED_BYTES = 850
 
 /** Name and value as they are kept: what is longer as its digest, under a name that no index has. */
 async function entryOf(index: string, value: string): Promise<[name: string, value: string]> {
   const encoder = new TextEncoder()
-  if (encoder.encode(index + value).length <= FITTING) return [index, value]
+  if (encoder.encode(index + value).length <= MAX_INDEXED_BYTES) return [index, value]
   const digest = await crypto.subtle.digest('SHA-256', encoder.encode(JSON.stringify([index, value])))
   return ['', Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')]
 }

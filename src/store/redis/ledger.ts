@@ -10,7 +10,7 @@ import {
   type Shortage,
   type Spending,
 } from '../ledger.js'
-import { bySubject, holdOf, ledgerCalls, validateHold, validateSpending } from '../validate-ledger.js'
+import { groupBySubject, holdOf, ledgerCalls, validateHold, validateSpending } from '../validate-ledger.js'
 import { ledgerScripts } from './ledger-scripts.js'
 import { createRedisSender, escapeName, type RedisStoreOptions } from './sender.js'
 
@@ -42,7 +42,7 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
   }
   /** The lines as the scripts take them: subjects in order, and for each how many windows, and each with its limit. */
   function described(tenant: string, lines: readonly BudgetLine[]) {
-    const groups = [...bySubject(lines)]
+    const groups = [...groupBySubject(lines)]
     return {
       keys: groups.flatMap(([subject]) => subjectKeys(tenant, subject)),
       args: groups.flatMap(([, own]) => [own.length, ...own.flatMap(({ window, limit = '' }) => [window, limit])]),

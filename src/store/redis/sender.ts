@@ -1,6 +1,6 @@
 import { anyText, described, func, object, optional } from '../../protocol/shape.js'
 import { validate } from '../../protocol/validate.js'
-import { faultOfRedis, storeFault } from '../faults.js'
+import { faultOfRedis, toStoreError } from '../faults.js'
 
 export interface RedisStoreOptions {
   /**
@@ -36,7 +36,7 @@ export function createRedisSender(engine: string, options: RedisStoreOptions) {
     try {
       return await send(args, key)
     } catch (error) {
-      throw storeFault(error, faultOfRedis(error))
+      throw toStoreError(error, faultOfRedis(error))
     }
   }
 
@@ -48,7 +48,8 @@ export function createRedisSender(engine: string, options: RedisStoreOptions) {
       script.digest ??= await sha1(script.text)
       return await send(['EVALSHA', script.digest, ...rest], key)
     } catch (error) {
-      if (!`${(error as Error | undefined)?.message}`.includes('NOSCRIPT')) throw storeFault(error, faultOfRedis(error))
+      if (!`${(error as Error | undefined)?.message}`.includes('NOSCRIPT'))
+        throw toStoreError(error, faultOfRedis(error))
       return ask(['EVAL', script.text, ...rest], key)
     }
   }

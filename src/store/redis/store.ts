@@ -46,7 +46,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
     async write(changes) {
       validateChanges(changes)
       const keys = changes.map(({ id }) => keyOf(id))
-      for (let turn = 0; turn < TURNS; turn++) {
+      for (let turn = 0; turn < MAX_ATTEMPTS; turn++) {
         const noted: number[] = []
         for (const change of changes) if (change.type === 'put') noted.push(await putIndexes(change))
         const reply = await run(writeAll, keys, [oldest(noted), ...changes.flatMap(argumentsOf)])
@@ -78,7 +78,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
 }
 
 /** Entries that are written anew because the record came too long after them. */
-const TURNS = 3
+const MAX_ATTEMPTS = 3
 const LATE = -1
 function oldest(noted: readonly number[]): number {
   const there = noted.filter(Boolean)

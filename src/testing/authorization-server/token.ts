@@ -194,7 +194,7 @@ export async function revoke(state: ProviderState, request: Request): Promise<Re
 }
 
 /** Seconds that a pushed request waits. */
-const PUSHED = 60
+const PUSHED_REQUEST_LIFETIME = 60
 
 /** Pushed authorization requests. @see RFC 9126 section 2 */
 export async function push(state: ProviderState, request: Request): Promise<Response> {
@@ -208,8 +208,8 @@ export async function push(state: ProviderState, request: Request): Promise<Resp
   form.delete('client_secret')
   form.set('client_id', client_id)
   const request_uri = `urn:ietf:params:oauth:request_uri:${randomText()}`
-  state.pushed.set(request_uri, { form, expires: state.now() + PUSHED })
-  return json({ request_uri, expires_in: PUSHED }, 201)
+  state.pushed.set(request_uri, { form, expires: state.now() + PUSHED_REQUEST_LIFETIME })
+  return json({ request_uri, expires_in: PUSHED_REQUEST_LIFETIME }, 201)
 }
 
 /** @see RFC 9449 section 8 */

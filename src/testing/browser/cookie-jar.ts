@@ -66,7 +66,7 @@ export function createCookieJar(now: () => number): CookieJar {
   const matching = (url: URL, { sameSite, navigation }: CookieContext) =>
     live().filter(
       (cookie) =>
-        (cookie.hostOnly ? url.hostname === cookie.domain : within(url.hostname, cookie.domain)) &&
+        (cookie.hostOnly ? url.hostname === cookie.domain : isSameOrSubdomain(url.hostname, cookie.domain)) &&
         pathMatches(url.pathname, cookie.path) &&
         (!cookie.secure || trustworthy(url)) &&
         (sameSite || cookie.sameSite === 'None' || (cookie.sameSite === 'Lax' && navigation)),
@@ -76,7 +76,7 @@ export function createCookieJar(now: () => number): CookieJar {
     set(address, header, context = own) {
       const url = new URL(address)
       const cookie = parse(header, url, now())
-      if (!cookie || !admissible(cookie, url, header)) return false
+      if (!cookie || !isAccepted(cookie, url, header)) return false
       // Another site's subrequest sets nothing that only this site's requests carry.
       if (!context.sameSite && !context.navigation && cookie.sameSite !== 'None') return false
       const others = live().filter(
@@ -109,24 +109,24 @@ const written = ({ name, value }: StoredCookie): string => (name ? `${name}=${va
 const trustworthy = (url: URL): boolean =>
   url.protocol === 'https:' || /^(localhost|.+\.localhost|127\..+|\[::1\])$/.test(url.hostname)
 
-const within = (host: string, domain: string): boolean => host === domain || host.endsWith(`.${domain}`)
+const isSameOrSubdomain = (host: string, domain: string): boolean => host === domain || host.endsWith(`.${domain}`)
 
 const pathMatches = (path: string, prefix: string): boolean =>
   path === prefix || (path.startsWith(prefix) && (prefix.endsWith('/') || path[prefix.length] === '/'))
 
 /** Without the whitespace of RFC 6265 section 5.2, which is two characters. */
-const bare = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '')
+const trimBlanks = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '')
 
 const controls = /[\0-\x08\x0a-\x1f\x7f]/
 
 function parse(header: string, url: URL, now: number): StoredCookie | undefined {
   const [pair = '', ...attributes] = header.split(';')
   const at = pair.indexOf('=')
-  if (controls.test(header) || !bare(pair.slice(at + 1) + pair.slice(0, Math.max(0, at)))) return undefined
+  if (controls.test(header) || !trimBlanks(pair.slice(at + 1) + pair.slice(0, Math.max(0, at)))) return undefined
   const found = new Map(
     attributes.map((attribute) => {
       const [name = '', ...value] = attribute.split('=')
-      return [bare(name).toLowerCase(), bare(value.join('='))] as const
+      return [trimBlanks(name).toLowerCase(), trimBlanks(value.join('='))] as const
     }),
   )
   const maxAge = found.get('max-age')
@@ -134,8 +134,8 @@ function parse(header: string, url: URL, now: number): StoredCookie | undefined 
   const domain = found.get('domain')?.replace(/^\./, '').toLowerCase()
   const sameSite = found.get('samesite')?.toLowerCase()
   return {
-    name: bare(pair.slice(0, Math.max(0, at))),
-    value: bare(pair.slice(at + 1)),
+    name: trimBlanks(pair.slice(0, Math.max(0, at))),
+    value: trimBlanks(pair.slice(at + 1)),
     domain: domain || url.hostname,
     hostOnly: !domain,
     path: found.get('path')?.startsWith('/') ? (found.get('path') ?? '/') : url.pathname.replace(/\/[^/]*$/, '') || '/',
@@ -154,11 +154,11 @@ function parse(header: string, url: URL, now: number): StoredCookie | undefined 
 const prefixes = /^__(secure|host|http)-/
 
 /** Whether a browser would keep it at all. */
-function admissible(cookie: StoredCookie, url: URL, header: string): boolean {
+function isAccepted(cookie: StoredCookie, url: URL, header: string): boolean {
   // A cookie without a name is sent as its value: that must not look like another one's name.
   const name = (cookie.name || cookie.value).toLowerCase()
   if (!cookie.name && prefixes.test(name)) return false
-  if (header.length > 4096 || !within(url.hostname, cookie.domain)) return false
+  if (header.length > 4096 || !isSameOrSubdomain(url.hostname, cookie.domain)) return false
   if (cookie.secure && !trustworthy(url)) return false
   if (cookie.sameSite === 'None' && !cookie.secure) return false
   if (name.startsWith('__secure-') && !cookie.secure) return false

@@ -1,5 +1,5 @@
 import type { RecordStore } from '../../../store/contract.js'
-import { someAtOnce } from '../../../store/some-at-once.js'
+import { mapConcurrently } from '../../../store/map-concurrently.js'
 import type { Settings } from '../../settings.js'
 import type { SessionRecord } from '../session-record.js'
 import type { Device, SessionList, SessionOwner } from '../sessions.js'
@@ -70,7 +70,7 @@ export function createSessionList({
       // Such a session exists or existed: if it cannot be ended now, the stamp ends it later.
       if (sid !== undefined && cursor === undefined && next.ids.length)
         await signOutStamps.stamp({ iss, sub, sid }, true)
-      const ended = await someAtOnce(next.ids, ({ id }) => storage.endById(id, 'revoked', matches))
+      const ended = await mapConcurrently(next.ids, ({ id }) => storage.endById(id, 'revoked', matches))
       for (const live of ended) {
         if (!live) continue
         count++
@@ -84,7 +84,7 @@ export function createSessionList({
   return {
     async list({ record: own }, from) {
       const { ids, cursor } = await page('session-sub', await subjectKey(own.iss, own.sub), from)
-      const found = await someAtOnce(ids, async ({ id }) => {
+      const found = await mapConcurrently(ids, async ({ id }) => {
         const live = await records.load(id)
         return live && live !== 'later' && !('ended' in live) && live.record.sub === own.sub
           ? device(live.record, own.id)

@@ -1,7 +1,7 @@
 import { type Change, type Put, type RecordStore, StoreError } from './contract.js'
 
 /** Milliseconds before each look. */
-const LOOKS = [0, 200]
+const CONFIRM_DELAYS = [0, 200]
 
 /**
  * Writes, and where the answer is lost looks whether it was written: a caller who repeats the call would else be told that somebody
@@ -9,12 +9,12 @@ const LOOKS = [0, 200]
  *
  * @throws StoreError where it cannot be said
  */
-export async function written(store: RecordStore, changes: readonly Change[], proof: Put): Promise<boolean> {
+export async function writeAndConfirm(store: RecordStore, changes: readonly Change[], proof: Put): Promise<boolean> {
   try {
     return await store.write(changes)
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'store_unavailable') throw error
-    for (const wait of LOOKS) {
+    for (const wait of CONFIRM_DELAYS) {
       if (wait) await new Promise((resolve) => setTimeout(resolve, wait))
       const stored = await store.get(proof.id).catch(() => undefined)
       if (stored?.value === proof.value) return true

@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { peerOfSocket, withPeer } from '../protocol/http/peer.js'
 
 /** What is looked at of a request: of `node:http`, and of the compatible half of `node:http2`. */
-export type Head = Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'rawHeaders' | 'socket'>
+export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'rawHeaders' | 'socket'>
 
 /** Node keeps the first and says nothing of the others, which something before us may have gone by. @see RFC 9112 section 3.2 */
 export function hasTwoHosts({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): boolean {
@@ -23,7 +23,7 @@ const host = /^[\w.:[\]-]+$/
  * (`originalUrl`), and every header as often as it came. The body stays unread. `undefined` where host and target are no URL,
  * the host is said twice, or the method is one that no `Request` can have.
  */
-export function withoutBody(incoming: Head): Request | undefined {
+export function requestWithoutBody(incoming: RequestHead): Request | undefined {
   const { method = '', headers, rawHeaders, socket } = incoming
   if (hasTwoHosts(incoming)) return undefined
   const authority = `${headers.host ?? headers[':authority']}`

@@ -1,8 +1,8 @@
 /** Calls at a time: one page of a thousand must not take every connection from everybody else. */
-const WIDTH = 8
+const CONCURRENCY = 8
 
 /** As `Promise.all` of all calls, a few at a time: results in order, and no further calls after one has failed. */
-export async function someAtOnce<Item, Result>(
+export async function mapConcurrently<Item, Result>(
   items: readonly Item[],
   call: (item: Item) => Promise<Result>,
 ): Promise<Result[]> {
@@ -14,6 +14,6 @@ export async function someAtOnce<Item, Result>(
   async function worker(): Promise<void> {
     for (const [at, item] of turns) results[at] = await call(item)
   }
-  await Promise.all(Array.from({ length: Math.min(WIDTH, items.length) }, worker))
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, items.length) }, worker))
   return results
 }

@@ -42,7 +42,7 @@ export interface Minting {
   badTokens(options?: MintedTokenOptions): Promise<readonly BadToken[]>
 }
 
-const minted = object<MintedTokenOptions>({
+const mintedTokenOptions = object<MintedTokenOptions>({
   sub: optional(text),
   client_id: optional(text),
   audience: optional(either(text, list(text, 1))),
@@ -54,8 +54,8 @@ const minted = object<MintedTokenOptions>({
 
 /** What they take. */
 export const mintingCalls = {
-  token: asyncCall(['options', optional(minted)]),
-  badTokens: asyncCall(['options', optional(minted)]),
+  token: asyncCall(['options', optional(mintedTokenOptions)]),
+  badTokens: asyncCall(['options', optional(mintedTokenOptions)]),
 }
 
 const HOUR = 3600

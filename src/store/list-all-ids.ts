@@ -1,7 +1,7 @@
 import type { RecordId, RecordStore } from './contract.js'
 
 /** All records under an index value, page by page; some may be gone. */
-export async function* idsUnder(store: RecordStore, index: string, value: string): AsyncGenerator<RecordId> {
+export async function* listAllIds(store: RecordStore, index: string, value: string): AsyncGenerator<RecordId> {
   let cursor: string | undefined
   do {
     const page = await store.list(index, value, cursor === undefined ? {} : { cursor })

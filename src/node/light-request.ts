@@ -8,26 +8,26 @@ import { callUpstream } from './upstream.js'
  * A request that needs no `Request`: its target and host in the plainest spelling, so that no URL parser would change them,
  * and its body, if any, short and of a stated length. `undefined` for any other, which goes the long way.
  */
-export function bareRequest(incoming: IncomingMessage, outgoing: ServerResponse): PlainRequest | undefined {
+export function lightRequest(incoming: IncomingMessage, outgoing: ServerResponse): PlainRequest | undefined {
   const { method = '', url = '', headers } = incoming
   const plain =
     headers['transfer-encoding'] === undefined &&
-    Number(headers['content-length'] ?? 0) <= SHORT &&
+    Number(headers['content-length'] ?? 0) <= MAX_SHORT_BODY &&
     methods.test(method)
   return plain && plainTarget.test(url) && plainHost.test(headers.host ?? '')
-    ? new BareRequest(incoming, outgoing)
+    ? new LightRequest(incoming, outgoing)
     : undefined
 }
 
 /** Bytes of a body that is read as one piece at most. */
-const SHORT = 65_536
+const MAX_SHORT_BODY = 65_536
 
 const methods = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/
 const plainTarget = /^(\/[\w-]+)+(\?[\w=&-]*)?$/
 const plainHost = /^[a-z\d-]+(\.[a-z\d-]+)*(:\d{1,5})?$/
 
 /** A class, since there is one for each request: nothing is made before it is asked for. */
-class BareRequest implements PlainRequest {
+class LightRequest implements PlainRequest {
   /** It is asked for as one piece. */
   readonly body = null
   readonly #incoming: IncomingMessage
