@@ -1,5 +1,5 @@
-// Starts the demo: builds what is missing or out of date, then runs everything in this process, or with `--instances 2`
-// the backend in two of its own. REDIS_URL or DATABASE_URL say where sessions live.
+// Starts the demo: builds missing and outdated files, then runs everything in this process, or with `--instances 2`
+// the backend in two separate processes. REDIS_URL or DATABASE_URL sets where sessions are stored.
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -15,7 +15,7 @@ process.chdir(root)
 
 const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
-/** Whether the built package is missing a file or older than anything that it is made of. */
+/** Whether the built package lacks a file or is older than its sources. */
 function isStale() {
   const { exports } = JSON.parse(readFileSync('package.json', 'utf8'))
   const built = Object.values(exports).flatMap((subpath) => subpath.default ?? [])
@@ -32,7 +32,7 @@ try {
     console.log('Building sallyport …')
     await build({ logLevel: 'error' })
   }
-  // The servers are TypeScript, which Node 20 does not run; what they import stays outside the bundle.
+  // The servers are TypeScript, which Node 20 cannot run; imported packages stay outside the bundle.
   await build({
     configFile: false,
     logLevel: 'error',
@@ -48,7 +48,7 @@ try {
       },
     },
   })
-  // A build says `production` for the whole process; the demo refuses to start there.
+  // A build sets NODE_ENV to `production` for the whole process, and the demo refuses to start in production.
   if (NODE_ENV === undefined) delete process.env.NODE_ENV
   const { startDemo } = await import('./dist/server.js')
   const { PORT: port, ACCESS_TOKEN_LIFETIME: lifetime, REDIS_URL: redisUrl, DATABASE_URL: databaseUrl } = process.env

@@ -42,7 +42,7 @@ function Welcome() {
       <h1>Notes that stay yours</h1>
       {failed && (
         <p role="alert" className="notice">
-          Nobody was signed in: {failed.code}
+          Sign-in failed: {failed.code}
         </p>
       )}
       <p>

@@ -4,7 +4,7 @@ import { createAuth } from 'sallyport'
 import { AuthProvider } from 'sallyport/react'
 import { App } from './app.js'
 
-/** Once, outside of any component: what is signed in is the page, not a part of it. */
+/** Once, outside of any component: the session belongs to the whole page. */
 const auth = createAuth({ redirect_uri: '/react/callback' })
 
 const container = document.getElementById('app')

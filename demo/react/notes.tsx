@@ -6,7 +6,7 @@ interface Note {
   text: string
 }
 
-/** Mounted only where somebody is signed in: `RequireAuth` sees to that. */
+/** `RequireAuth` mounts this only for signed-in users. */
 export function Notes() {
   const { fetch } = useAuth()
   const [notes, setNotes] = useState<readonly Note[]>()
@@ -15,7 +15,7 @@ export function Notes() {
   const call = useCallback(
     async (init?: RequestInit) => {
       const response = await fetch('/api/notes', init)
-      if (!response.ok) throw new Error(`The notes API answered ${response.status}`)
+      if (!response.ok) throw new Error(`The notes API responded with ${response.status}`)
       return response.json()
     },
     [fetch],

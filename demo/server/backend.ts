@@ -6,16 +6,16 @@ import { type Instances, startInstances } from './instances.js'
 import { startRedis } from './redis.js'
 import { type DemoStore, openStore, type StoreOptions } from './store.js'
 
-/** The backend behind `/bff`: in this process, or several processes of its own. */
+/** The backend behind `/bff`: in this process, or in several separate processes. */
 export interface DemoBackend {
   readonly listener: RequestListener
-  /** Where sessions live, in words. */
+  /** The name of the session store. */
   readonly store: string
-  /** The store itself, for what the demo keeps beside sessions. */
+  /** The store, for other data of the demo. */
   readonly records: RecordStore
-  /** Where it counts. */
+  /** The ledger that counts. */
   readonly ledger: Ledger
-  /** The processes of their own; empty where it is this one. */
+  /** The separate processes; empty if the backend is in this process. */
   instances(): ReturnType<Instances['state']>
   /** Ends one of several processes as a crash would. */
   kill(): Promise<void>
@@ -24,7 +24,7 @@ export interface DemoBackend {
 
 export async function startBackend(instances: number, where: StoreOptions, options: BffOptions): Promise<DemoBackend> {
   if (!Number.isInteger(instances) || instances < 1 || instances > 8)
-    throw new Error('--instances is a whole number from 1 to 8.')
+    throw new Error('--instances must be an integer from 1 to 8.')
   return instances === 1 ? here(where, options) : several(instances, where, options)
 }
 
@@ -54,7 +54,7 @@ async function several(count: number, where: StoreOptions, options: BffOptions):
     await own?.close()
   }
   try {
-    // A store that cannot be used is said here, in words, rather than by each process.
+    // Checks the store here, so that there is one clear message instead of one from each process.
     opened = await openStore(store)
     const processes = await startInstances(count, { bff: options, store })
     return {

@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import type { DemoBackend } from './backend.js'
 import type { DemoProvider } from './provider/index.js'
 
-/** How often the page has called, by who answered. */
+/** The number of calls of the page, by server. */
 export interface Traffic {
   bff: number
   api: number
@@ -18,12 +18,12 @@ export interface ControlPorts {
   refuseEarlierTokens(): void
 }
 
-/** The backend renews no token that is younger than this, however often an API refuses it. Seconds. */
+/** The backend does not renew a token that is younger than this, even if an API refuses it. Seconds. */
 const tooYoung = 10
 
 /**
- * What the panel of the page needs: counts to show and switches to throw. Same origin and a header, as for the backend,
- * so that no other page can throw them. No token leaves by here, only the digests that a hunt compares with.
+ * The endpoints for the panel of the page: counts and switches. They require the same origin and a header, like the backend,
+ * so that no other page can use them. They return no token, only the digests for the token search.
  */
 export function createControls(ports: ControlPorts) {
   const { origin, provider, backend, traffic, accessTokenLifetime, refuseEarlierTokens } = ports
@@ -60,7 +60,7 @@ export function createControls(ports: ControlPorts) {
 
   app.post('/demo/expire', (context) => {
     const newest = provider.issued.findLast(({ kind }) => kind === 'access_token')
-    // One second more than the rule, for the fraction that `iat` does not have.
+    // One second more than the rule, because `iat` has no fraction.
     const wait = newest ? Math.ceil(newest.at + tooYoung + 1 - Date.now() / 1000) : 0
     if (wait > 0) return context.json({ wait })
     refuseEarlierTokens()

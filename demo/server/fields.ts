@@ -1,4 +1,4 @@
-/** An answer that is no, with words that may be shown. */
+/** A refusal with a message that may be shown. */
 export class Refusal extends Error {
   readonly status: number
   readonly error: string
@@ -10,7 +10,7 @@ export class Refusal extends Error {
   }
 }
 
-/** What one field of a request body must be. */
+/** The rule for one field of a request body. */
 export interface Rule<Value> {
   is(value: unknown): value is Value
   /** Follows the field's name: `must be …`. */
@@ -20,8 +20,8 @@ export interface Rule<Value> {
 type Values<Rules> = { [Name in keyof Rules]: Rules[Name] extends Rule<infer Value> ? Value : never }
 
 /**
- * Reads a JSON object with exactly these fields. Any other is refused by its name rather than left out: who sends
- * `owner` or `permissions` expects them to do something.
+ * Reads a JSON object with exactly these fields. Any other field is refused by its name, not ignored: callers that send
+ * `owner` or `permissions` expect an effect.
  *
  * @throws Refusal 400 `invalid_request`
  */
@@ -35,7 +35,7 @@ export async function readFields<Rules extends Record<string, Rule<unknown>>>(
     throw refusal(`Send a JSON object with ${Object.keys(rules).join(', ')}.`)
   const fields = new Map(Object.entries(body))
   for (const name of fields.keys())
-    if (!Object.hasOwn(rules, name)) throw refusal(`"${name.slice(0, 40)}" is not for a request to say. Leave it out.`)
+    if (!Object.hasOwn(rules, name)) throw refusal(`"${name.slice(0, 40)}" is not accepted in a request. Remove it.`)
   for (const [name, { is, remedy }] of Object.entries(rules))
     if (!is(fields.get(name))) throw refusal(`"${name}" ${remedy}`)
   return Object.fromEntries(fields) as Values<Rules>

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** `demo/`, whether this runs as it is written or bundled into one file. */
+/** The folder `demo/`, both from source and from the bundle. */
 export function demoFolder(): string {
   let at = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(at, 'index.html'))) {

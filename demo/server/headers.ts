@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http'
 
-/** What a document may load and do; a directive that is not named here falls back to `default-src 'none'`. */
+/** What a document may load and do; a missing directive falls back to `default-src 'none'`. */
 export type Policy = Readonly<Record<string, string>>
 
 const everywhere: Policy = { 'default-src': "'none'", 'base-uri': "'none'", 'frame-ancestors': "'none'" }
 
-/** The app's page: its own files, its own backend, and no way to turn text into script. */
+/** The app's page: its own files, its own backend, and no way to make script from text. */
 export const pagePolicy: Policy = {
   'script-src': "'self'",
   'style-src': "'self'",
@@ -16,7 +16,7 @@ export const pagePolicy: Policy = {
   'trusted-types': "'none'",
 }
 
-/** The provider's pages post to themselves, and the answer to that post leads back to the app. */
+/** The provider's pages post to themselves, and the response redirects to the app. */
 export const providerPolicy = (appOrigin: string): Policy => ({
   'script-src': "'self'",
   'style-src': "'self'",
@@ -24,7 +24,7 @@ export const providerPolicy = (appOrigin: string): Policy => ({
   'form-action': `'self' ${appOrigin}`,
 })
 
-/** Sets what every answer carries. Whoever answers may still say something stricter. */
+/** Sets headers of every response. A handler may set stricter ones. */
 export function secure(response: ServerResponse, policy: Policy = { 'form-action': "'none'" }): void {
   const directives = Object.entries({ ...everywhere, ...policy }).map(([name, value]) => `${name} ${value}`)
   response.setHeader('Content-Security-Policy', directives.join('; '))

@@ -20,59 +20,59 @@ import type { StoreOptions } from './store.js'
 import { createUsage } from './usage.js'
 
 export interface DemoOptions {
-  /** Default 5173; 0 takes a free one. */
+  /** Default 5173; 0 selects a free port. */
   port?: number
   /** Default `localhost`. Anything that is not loopback is refused. */
   host?: string
-  /** Seconds, default 60: short, so that renewal can be watched. */
+  /** Seconds, default 60: short, so that you can watch renewals. */
   accessTokenLifetime?: number
-  /** Seconds after a sign-in in which all notes may be deleted without another. Default 60. */
+  /** Seconds after a sign-in in which all notes may be deleted without a new sign-in. Default 60. */
   freshness?: number
-  /** Where sessions live. Default: in memory, or with several instances in a Redis that is started for them. */
+  /** Where sessions are stored. Default: in memory, or with several instances in a Redis that the demo starts. */
   store?: StoreOptions
-  /** Processes of the backend behind the one origin, 1 to 8. Default 1: this process. */
+  /** The number of backend processes behind one origin, 1 to 8. Default 1: this process. */
   instances?: number
-  /** Packages that the React page is to be built with, by name: for trying another version. */
+  /** Packages for the build of the React page, by name, to try another version. */
   react?: Readonly<Record<string, string>>
-  /** Says nothing. Default `false`: two lines once it can be opened. */
+  /** Prints nothing. Default `false`: prints the address when the demo is ready. */
   quiet?: boolean
-  /** Settings of the backend that a test wants otherwise, for example its time limits. */
+  /** Backend settings that a test overrides, for example time limits. */
   bff?: Partial<SiteOptions>
 }
 
 export interface Demo {
-  /** Where to open it. */
+  /** The address of the app. */
   readonly url: string
   readonly issuer: string
   /** The resource indicator of the notes API. */
   readonly resource: string
-  /** Who can sign in. */
+  /** The user who can sign in. */
   readonly person: { readonly username: string; readonly password: string }
   readonly administrator: { readonly username: string; readonly password: string }
   readonly provider: DemoProvider
-  /** Requests of all pages so far, by who answered. */
+  /** The number of requests of all pages so far, by server. */
   readonly requests: Readonly<Traffic>
-  /** Makes the notes API answer 401 to every token issued before this second. */
+  /** Makes the notes API respond with 401 to every token issued before this second. */
   refuseEarlierTokens(): void
-  /** Puts an outage between page and backend (both backends answer 503 with HTML, as a gateway does) or ends it. */
+  /** Starts or ends an outage between page and backend (both backends respond with 503 and HTML, like a gateway). */
   outage(on: boolean): void
   readonly backend: DemoBackend
-  /** The API keys of everybody, as the operator of the API sees them. */
+  /** The API keys of all users, for the operator of the API. */
   readonly keys: ApiKeys
-  /** Agents, approvals and trail, as their operator sees them. */
+  /** Agents, approvals and trail, for their operator. */
   readonly agents: AgentDesk['registry']
   close(): Promise<void>
 }
 
 const appName = 'Fieldnotes'
 const scopes = ['notes:read', 'notes:write'] as const
-/** What a person’s token can have: their own, and what they can let agents do. */
+/** The scopes of a user’s token: their own, and those that they can delegate to agents. */
 const allScopes = [...scopes, ...agentScopes]
 const keyPrefix = 'demo_key'
 
 /**
  * Starts everything: the provider on 127.0.0.1, and page, backends and API on localhost. Cross-site, as in production.
- * One backend for each mode, `/bff` and `/proxy`: the page chooses.
+ * There is one backend for each mode, `/bff` and `/proxy`: the page chooses.
  */
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const { port = 5173, accessTokenLifetime = 60, quiet = false, instances = 1, freshness = 60 } = options
@@ -112,9 +112,9 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       scope: ['openid profile email offline_access', ...allScopes].join(' '),
       resources: { [resource]: { scopes: allScopes } },
       loopbackCookies: true,
-      // Short, so that the warning before it can be seen.
+      // Short, so that you can see the warning before the end.
       idleTimeout: 300,
-      // Backends in processes of their own cannot tell; there what agents have ends with the person’s token, a minute later.
+      // Separate backend processes cannot report this; their agents' tokens end with the user’s token, a minute later.
       onEvent(event) {
         if (event.type === 'signed_out') desk?.signedOut(event).catch(() => console.error('delegations not ended'))
       },
@@ -225,7 +225,7 @@ function announce(url: string, issuer: string, { store, instances }: DemoBackend
   const processes = instances().length
   const where = processes > 1 ? `${store}, shared by ${processes} backend processes` : store
   console.log(`\n  ${appName} is open at   ${url}`)
-  console.log(`  Its provider is at       ${issuer}`)
-  console.log(`  Sessions live in         ${where}`)
-  console.log(`  Sign in as               ${alice.username} / ${alice.password}   (Ctrl-C ends everything)\n`)
+  console.log(`  The provider is at       ${issuer}`)
+  console.log(`  Sessions are stored in   ${where}`)
+  console.log(`  Sign in as               ${alice.username} / ${alice.password}   (Ctrl-C stops everything)\n`)
 }

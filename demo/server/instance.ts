@@ -3,7 +3,7 @@ import { type BffOptions, createBff } from 'sallyport/bff'
 import { toNodeListener } from 'sallyport/node'
 import { openStore, type StoreOptions } from './store.js'
 
-/** One of several processes that are one backend: what they share comes from whoever started it. */
+/** One of several backend processes: the parent process sends the shared settings. */
 export interface InstanceSettings {
   bff: BffOptions
   store: StoreOptions
@@ -22,7 +22,7 @@ process.once('message', async ({ bff: options, store: where }: InstanceSettings)
     process.exit()
   })
 })
-// Whoever started it is gone.
+// The parent process has ended.
 process.on('disconnect', () => process.exit())
-// Ctrl-C reaches every process of a terminal; the parent ends this one in its own time.
+// Ctrl-C reaches every process of a terminal; the parent stops this one later.
 process.on('SIGINT', () => {})

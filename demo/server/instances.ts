@@ -5,11 +5,11 @@ import type { InstanceSettings } from './instance.js'
 
 /** Several processes of one backend behind one origin. */
 export interface Instances {
-  /** Hands each request to the next process that is alive. */
+  /** Sends each request to the next process that is alive. */
   readonly listener: RequestListener
   /** Requests so far by process; `alive` is false for one that was killed. */
   state(): { requests: number; alive: boolean }[]
-  /** Ends one without warning, as a crash would; another takes over. The last one stays. */
+  /** Kills one without warning, like a crash; another takes over. The last one stays. */
   kill(): Promise<void>
   close(): Promise<void>
 }
@@ -41,7 +41,7 @@ export async function startInstances(count: number, settings: InstanceSettings):
         outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
         answer.pipe(outgoing)
       })
-      // It died with the request in its hands: the page asks again, and somebody else answers.
+      // It crashed during the request: the page asks again, and another process responds.
       forwarded.on('error', () => (outgoing.headersSent ? outgoing.destroy() : outgoing.writeHead(502).end()))
       outgoing.on('close', () => forwarded.destroy())
       return (incoming as IncomingMessage).pipe(forwarded)

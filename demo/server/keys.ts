@@ -8,16 +8,16 @@ import type { Usage } from './usage.js'
 
 export interface KeyConsoleSettings<Scope extends string> {
   keys: ApiKeys<Scope>
-  /** All that a key can be allowed. */
+  /** All scopes of keys. */
   scopes: readonly Scope[]
-  /** The guard of the API. It knows keys, so that a key is told that it will not do here. */
+  /** The guard of the API. It accepts keys too, so that they get a clear refusal here. */
   protect: Guard
   usage: Usage
-  /** Where working keys of each person are counted. */
+  /** Counts the working keys of each user. */
   ledger: Ledger
 }
 
-/** Whose keys these are: what the credential says, never what the body says. */
+/** The owner of the keys, from the credential, never from the body. */
 interface Person {
   tenant: string
   owner: string
@@ -27,9 +27,9 @@ interface Person {
 type KnownKey = NonNullable<Awaited<ReturnType<ApiKeys['get']>>> & { usedToday: number }
 
 const day = 86_400
-/** Working keys of one person at most, a key and what replaces it as one. */
+/** The maximum number of working keys of one user; a key and its successor count as one. */
 const most = 20
-/** Calls of a key and its successors together. Nobody asks for more than this. */
+/** The quota of a key and its successors together. */
 const quota = { minute: 20, day: 1000 }
 
 const name: Rule<string> = {
@@ -47,8 +47,8 @@ const scopesOf = <Scope extends string>(choices: readonly Scope[]): Rule<Scope[]
 })
 
 /**
- * Where people manage their API keys. People who are signed in make, replace and end keys; no key does, not even its own.
- * Nobody learns of keys that are not theirs.
+ * The API where users manage their API keys. Signed-in users create, replace and revoke keys; keys cannot, not even their own.
+ * Users cannot find out about keys of others.
  */
 export function createKeyConsole<Scope extends string>(settings: KeyConsoleSettings<Scope>) {
   const { keys, protect, usage } = settings
@@ -62,7 +62,7 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
       return answer(request, { tenant, owner: sub, scopes }).catch(explain)
     })
 
-  /** Only a single key says when it was last used, and how much. */
+  /** Only the record of a single key has its last use and its quota. */
   async function know(id: string, tenant: string): Promise<KnownKey[]> {
     const [key, use] = await Promise.all([keys.get(id, { tenant }), keys.quotaUse(id, { tenant })])
     return key ? [{ ...key, usedToday: use?.day?.used ?? 0 }] : []
@@ -76,11 +76,11 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
       found.push(...(await Promise.all(page.items.map(({ id }) => know(id, tenant)))).flat())
       cursor = page.cursor
     } while (cursor !== undefined)
-    // What still works comes first, then the newest.
+    // Working keys first, then the newest.
     return found.sort((a, b) => Number(works(b)) - Number(works(a)) || b.createdAt - a.createdAt)
   }
 
-  /** @throws Refusal for a key of somebody else, exactly as for one that is not there */
+  /** @throws Refusal for another user's key, exactly as for an unknown one */
   async function assertOwn(id: string, { tenant, owner }: Person): Promise<void> {
     const key = await keys.get(id, { tenant })
     if (key?.owner !== owner) throw new Refusal(404, 'key_not_found', 'You have no such key.')
@@ -100,7 +100,7 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
     const { tenant, owner } = person
     const living = async () => (await all(person)).filter(works).map(({ lineage }) => lineage)
     const full = new Refusal(409, 'too_many_keys', `You have ${most} keys. Revoke one first.`)
-    // Here, so that asking again and again leaves nothing behind; below, since others ask at the same time.
+    // Checked here, so that repeated requests leave nothing behind, and below, because of concurrent requests.
     if (new Set(await living()).size >= most) throw full
     const { key, record } = await keys.create({ tenant, owner, name: name.trim(), scopes, expiresIn, quota })
     const placed = await places.take(person, record.lineage, living).catch((error) => {
@@ -108,7 +108,7 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
       throw error
     })
     if (!placed) {
-      // Nobody has seen it.
+      // The caller never gets it.
       await keys.revoke(record.id, { tenant, reason: 'too many keys' })
       throw full
     }
@@ -139,8 +139,8 @@ export function createKeyConsole<Scope extends string>(settings: KeyConsoleSetti
     .get('/api/keys/usage', ({ req }) => look(req.raw))
     .post(`${one}/rotate`, ({ req }) => rotate(req.param('id'))(req.raw))
     .delete(one, ({ req }) => revoke(req.param('id'))(req.raw))
-    .notFound(() => refuse(404, 'not_found', 'There is nothing here.'))
-    .onError(() => refuse(500, 'server_error', 'That did not work.'))
+    .notFound(() => refuse(404, 'not_found', 'Not found.'))
+    .onError(() => refuse(500, 'server_error', 'Internal error.'))
 
   return { fetch: (request: Request) => app.fetch(request) }
 }
@@ -152,7 +152,7 @@ function stateOf(key: KnownKey): 'active' | 'grace' | 'expired' | 'revoked' {
   return key.revokedAt === undefined ? 'expired' : 'revoked'
 }
 
-/** A key as its owner sees it: of what it opens with, nothing. */
+/** A key as shown to its owner, without the secret. */
 function shown(key: KnownKey, prefix: string) {
   const { id, name, scopes, createdAt, expiresAt, revokedAt, replacedBy, lastUsedAt, usedToday } = key
   const begins = `${prefix}_${id}`
@@ -184,7 +184,7 @@ const statuses: Record<string, number> = {
   store_unavailable: 503,
 }
 
-/** What did not work, in words. What is nobody's refusal is an error of ours. */
+/** A response for an error. An error that is not a refusal is a bug. */
 function explain(error: unknown): Response {
   if (error instanceof Refusal) return refuse(error.status, error.error, error.message)
   const { code = '', message } = error as { code?: string; message: string }

@@ -2,15 +2,15 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 
 const loopback = new Set(['localhost', '127.0.0.1', '::1', '[::1]'])
 
-/** Refuses what would let strangers meet seeded people and keys made for an afternoon. */
+/** Refuses to run where strangers could reach the demo's sample users and temporary keys. */
 export function assertDevelopment(host: string | undefined, environment: string | undefined): void {
   if (host !== undefined && !loopback.has(host))
-    throw new Error(`The demo listens on loopback only: the host ${host} is refused, leave it out.`)
+    throw new Error(`The demo listens on loopback only: the host ${host} is refused. Remove it.`)
   if (environment === 'production')
-    throw new Error('The demo refuses to run with NODE_ENV=production: it has a seeded person with a printed password.')
+    throw new Error('The demo refuses to run with NODE_ENV=production: it has a sample user with a public password.')
 }
 
-/** A server on loopback that can be stopped and started again on the port that it had. */
+/** A server on loopback that can be stopped and restarted on the same port. */
 export interface LoopbackServer {
   readonly host: string
   readonly port: number
@@ -22,8 +22,8 @@ export interface LoopbackServer {
 }
 
 /**
- * `localhost` means both addresses: browsers try either, and what answers on the other one must not be another program.
- * Port 0 takes a free one, once.
+ * `localhost` has two addresses, and browsers may use either. So both must belong to this program.
+ * Port 0 selects a free port, once.
  */
 export function createLoopbackServer(host: 'localhost' | '127.0.0.1', wanted: number): LoopbackServer {
   let port = wanted
@@ -88,13 +88,13 @@ export function createLoopbackServer(host: 'localhost' | '127.0.0.1', wanted: nu
 }
 
 /**
- * Whether a request names the host that it reached. A page elsewhere whose name was pointed at 127.0.0.1 (DNS
- * rebinding) is of its own origin as far as its browser knows, and only the Host header tells.
+ * Whether `Host` is a name of this server. A page of another site whose name resolves to 127.0.0.1 (DNS
+ * rebinding) has its own origin for the browser; only the Host header reveals it.
  */
 export const isForUs = (request: IncomingMessage, server: LoopbackServer): boolean =>
   request.headers.host === `${server.host}:${server.port}`
 
-/** Sends whoever opened another loopback name of the app to the right one; refuses everything else. */
+/** Redirects other loopback names of the app to the right one; refuses all other hosts. */
 export function redirectToUs(request: IncomingMessage, response: ServerResponse, server: LoopbackServer): void {
   const host = request.headers.host?.replace(/:\d+$/, '')
   if (host && loopback.has(host) && request.method === 'GET')

@@ -9,15 +9,15 @@ export interface Note {
 }
 
 export interface NotesSettings {
-  /** Who may call: people’s pages with a token, their programs with a key. */
+  /** Accepts users’ pages with a token, and their programs with a key. */
   protect: Guard
-  /** What cannot be undone takes a sign-in that is not older than this. Seconds. */
+  /** The maximum age of a sign-in for irreversible actions. Seconds. */
   freshness: number
 }
 
 const most = { notes: 200, characters: 500 }
 
-/** The notes API: a resource server of its own, which knows the issuer and nothing of the backend. */
+/** The notes API: a separate resource server that depends on the issuer, not on the backend. */
 export function createNotesApi({ protect, freshness }: NotesSettings) {
   const notes = new Map<string, Note[]>()
   let refusedBefore = 0
@@ -35,7 +35,7 @@ export function createNotesApi({ protect, freshness }: NotesSettings) {
     return note
   }
 
-  /** What the panel's "expire" does: as if the API had stopped trusting what was issued until then. */
+  /** For the panel's "Expire the token": the API refuses tokens issued before this time. */
   const refuse = ({ claims }: Principal): Response | undefined =>
     Number(claims['iat']) < refusedBefore
       ? Response.json(
@@ -52,11 +52,12 @@ export function createNotesApi({ protect, freshness }: NotesSettings) {
     const body: { text?: unknown } = await request.json().catch(() => ({}))
     const text = typeof body.text === 'string' ? body.text.trim() : ''
     if (!text || text.length > most.characters) return json({ error: 'A note has 1 to 500 characters.' }, 400)
-    if (of(principal).length >= most.notes) return json({ error: 'That is enough notes. Delete one first.' }, 409)
+    if (of(principal).length >= most.notes)
+      return json({ error: 'You have reached the maximum number of notes. Delete one first.' }, 409)
     return json(write(principal.sub, text), 201)
   })
 
-  // A program cannot sign in afresh: this is for people.
+  // A program cannot sign in again, so this is for users only.
   const removeAll = protect.handler({ scopes: ['notes:write'], methods: ['access_token'] }, (_, principal) => {
     const age = Date.now() / 1000 - Number(principal.claims['auth_time'] ?? 0)
     if (age > freshness)
@@ -80,7 +81,7 @@ export function createNotesApi({ protect, freshness }: NotesSettings) {
       if (refused) return refused
       const own = of(principal)
       const left = own.filter((note) => note.id !== id)
-      if (left.length === own.length) return json({ error: 'This note is gone.' }, 404)
+      if (left.length === own.length) return json({ error: 'This note does not exist any more.' }, 404)
       notes.set(principal.sub, left)
       return new Response(null, { status: 204 })
     })
@@ -95,11 +96,11 @@ export function createNotesApi({ protect, freshness }: NotesSettings) {
 
   return {
     fetch: (request: Request) => app.fetch(request),
-    /** The notes themselves, for who has been let in elsewhere: the tools of agents. */
+    /** The notes, for code that has its own access checks: the tools of agents. */
     shelf: { of: notesOf, add: write, clear: (sub: string) => void notes.set(sub, []) },
     /**
-     * From now on tokens issued before this second get a 401. Those of this very second are spared: a token's `iat` has
-     * no fractions, and one that young could not be renewed anyway.
+     * From now on, tokens issued before this second get a 401. Tokens of this second are still accepted: a token's `iat` has
+     * no fraction, and such a new token could not be renewed anyway.
      */
     refuseEarlierTokens() {
       refusedBefore = Math.floor(Date.now() / 1000)

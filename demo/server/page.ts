@@ -24,19 +24,19 @@ const compress = (body: Buffer) => brotliCompressSync(body, { params: { [constan
 export interface PageSettings {
   /** The folder of its `index.html`. */
   root: string
-  /** Where it is served, with slashes around. */
+  /** The path at which it is served, with slashes at both ends. */
   base: string
-  /** Further addresses at which the page is served: `callback`, where the provider sends people with a code. */
+  /** More paths of the page, for example `callback`, the redirect URI. */
   views: readonly string[]
-  /** Packages that are to be taken from elsewhere. */
+  /** Packages with another location. */
   alias?: Readonly<Record<string, string>>
 }
 
 const built = new Map<string, Promise<ReadonlyMap<string, File>>>()
 
 /**
- * Builds a page as it would be for production, into memory: no inline script, so that the strict policy holds. Once for each
- * process, however many demos it starts.
+ * Builds a page as for production, in memory: without inline script, because of the strict CSP. Once for each
+ * process, even if it starts several demos.
  */
 export function buildPage(settings: PageSettings): Promise<ReadonlyMap<string, File>> {
   const key = JSON.stringify(settings)
@@ -57,7 +57,7 @@ async function build({ root, base, views, alias = {} }: PageSettings): Promise<R
     plugins: [parts(root)],
     build: { write: false, target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   })
-  // A build says `production` for the whole process; the demo refuses to start there.
+  // A build sets NODE_ENV to `production` for the whole process, and the demo refuses to start in production.
   if (NODE_ENV === undefined) delete process.env['NODE_ENV']
   const outputs = [result].flat().flatMap((one) => ('output' in one ? one.output : []))
   const files = new Map(
@@ -74,21 +74,21 @@ async function build({ root, base, views, alias = {} }: PageSettings): Promise<R
   return files
 }
 
-/** `<!-- keys.html -->` is replaced by that file, which lies beside the page. */
+/** Replaces `<!-- keys.html -->` with that file from the same folder. */
 const parts = (root: string) => ({
   name: 'parts',
   transformIndexHtml: (html: string) =>
     html.replace(/<!-- ([a-z-]+\.html) -->/g, (_, file: string) => readFileSync(join(root, file), 'utf8')),
 })
 
-/** Serves exactly the files that were built: a path is looked up, never joined to a folder. */
+/** Serves only files of the build: a path is looked up, never joined with a folder. */
 export function servePage(files: ReadonlyMap<string, File>): RequestListener {
   return (request, response) => {
     secure(response, pagePolicy)
     const path = request.url?.replace(/[?#].*$/, '') ?? '/'
     const file = files.get(path)
     if (!file) {
-      response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' }).end('There is nothing here.')
+      response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' }).end('Not found.')
       return
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -100,7 +100,7 @@ export function servePage(files: ReadonlyMap<string, File>): RequestListener {
     response.writeHead(200, {
       'Content-Type': file.type,
       'Content-Length': body.length,
-      // The page itself holds nothing about anybody; it may be kept, but not used without asking.
+      // The page contains no personal data. It may be cached, but must be revalidated.
       'Cache-Control': file.immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
       Vary: 'Accept-Encoding',
       ...(brotli && { 'Content-Encoding': 'br' }),

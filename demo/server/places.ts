@@ -5,18 +5,18 @@ export interface Owner {
   owner: string
 }
 
-/** Seconds: longer than anything here lives. */
+/** Seconds: longer than any lifetime in the demo. */
 const year = 366 * 86_400
 
 /**
- * At most so many things of one kind for each person. Counting what there is and then making one more lets everybody through who
- * asks at the same time; the ledger says yes once for each place, in all processes together.
+ * Limits the number of objects of one kind for each user. With "count, then create", concurrent requests could exceed the limit.
+ * The ledger admits each place once, over all processes.
  */
 export function createPlaces(ledger: Ledger, kind: string, most: number) {
   return {
     /**
-     * Takes a place for what has just been made: `false` where there is none, and then it has to go again. `living` says what
-     * the person has that still works; other places are given back.
+     * Takes a place for a new object. `false`: there is none, and the caller must remove the object. `living` returns
+     * the user's active objects; all other places are released.
      */
     async take({ tenant, owner }: Owner, id: string, living: () => Promise<readonly string[]>): Promise<boolean> {
       const subject: BudgetLine['subject'] = `user:${kind} of ${owner}`
@@ -24,7 +24,7 @@ export function createPlaces(ledger: Ledger, kind: string, most: number) {
       const reserve = async () => (await ledger.reserve({ ...place, ttl: year })).ok
       if (await reserve()) return true
       const taken = await ledger.holds(tenant, subject)
-      // Read after the places: what has one was there before.
+      // Read after the places: every object with a place existed before.
       const kept = new Set(await living())
       const over = taken.filter((hold) => !kept.has(hold.id))
       await Promise.all(over.map((hold) => ledger.release(hold)))

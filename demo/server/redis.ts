@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLoopbackServer } from './loopback.js'
 
-/** A Redis for as long as the demo runs: on a free loopback port, in a folder of its own, keeping nothing. */
+/** A Redis that runs with the demo: on a free loopback port, in its own folder, without persistence. */
 export async function startRedis(): Promise<{ url: string; close(): Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'fieldnotes-'))
   const free = createLoopbackServer('127.0.0.1', 0)
@@ -18,12 +18,12 @@ export async function startRedis(): Promise<{ url: string; close(): Promise<void
     await new Promise<void>((resolve, reject) => {
       child.stdout.on('data', (line) => `${line}`.includes('Ready to accept connections') && resolve())
       child.once('error', reject)
-      child.once('exit', () => reject(new Error('it ended at once')))
+      child.once('exit', () => reject(new Error('it ended immediately')))
     })
   } catch {
     rmSync(folder, { recursive: true, force: true })
     throw new Error(
-      'Several instances need a store. Install Redis (Debian, Ubuntu: sudo apt-get install redis-server), or set REDIS_URL to one that runs.',
+      'Several instances need a store. Install Redis (Debian, Ubuntu: sudo apt-get install redis-server), or set REDIS_URL to a running server.',
     )
   }
   return {

@@ -4,7 +4,7 @@ import { type Ledger, memoryLedger, memoryStore, type RecordStore } from 'sallyp
 import { type PostgresStoreOptions, postgresLedger, postgresStore } from 'sallyport/store/postgres'
 import { type RedisStoreOptions, redisLedger, redisStore } from 'sallyport/store/redis'
 
-/** Where sessions and keys live, and where calls are counted. */
+/** The store of sessions and keys, and the ledger that counts calls. */
 export interface DemoStore {
   readonly name: 'memory' | 'Redis' | 'PostgreSQL'
   readonly store: RecordStore
@@ -17,33 +17,33 @@ export interface StoreOptions {
   databaseUrl?: string | undefined
 }
 
-/** Seconds until a server that does not answer is given up on. */
+/** Seconds until a connection attempt times out. */
 const patience = 5
 
-/** Opens the store of these settings; memory without any. Rejects with words that may be shown. */
+/** Opens the configured store, by default memory. Rejects with a message that may be shown. */
 export async function openStore({ redisUrl, databaseUrl }: StoreOptions): Promise<DemoStore> {
   if (redisUrl && databaseUrl)
-    throw new Error('REDIS_URL and DATABASE_URL are both set: the demo keeps its sessions in one place, leave one out.')
+    throw new Error('REDIS_URL and DATABASE_URL are both set: the demo uses only one store. Remove one of them.')
   if (redisUrl) return named('REDIS_URL', redisUrl, openRedis)
   if (databaseUrl) return named('DATABASE_URL', databaseUrl, openPostgres)
   return { name: 'memory', store: memoryStore(), ledger: memoryLedger(), close: async () => {} }
 }
 
-/** Says which setting is wrong, and of its value no more than host and port: the rest may be a password. */
+/** Names the wrong setting, and of its value only host and port, because the rest may be a password. */
 async function named(setting: string, url: string, open: (url: string) => Promise<DemoStore>): Promise<DemoStore> {
-  if (!URL.canParse(url)) throw new Error(`${setting} is no URL.`)
+  if (!URL.canParse(url)) throw new Error(`${setting} is not a URL.`)
   try {
     return await open(url)
   } catch (error) {
     const { code } = error as { code?: string }
     throw new Error(
-      `The demo cannot use the store at ${new URL(url).host} (${code ?? 'no answer'}). Start it, or leave ${setting} out to keep sessions in memory.`,
+      `The demo cannot use the store at ${new URL(url).host} (${code ?? 'no response'}). Start it, or remove ${setting} to keep sessions in memory.`,
     )
   }
 }
 
 async function openRedis(url: string): Promise<DemoStore> {
-  // It is not tried again before it was there once.
+  // No retries before the first connection.
   let open = false
   const client = createClient({
     url,

@@ -1,15 +1,15 @@
 import { type KeyEvent, parseApiKey } from 'sallyport/keys'
 
-/** What became of a call: the API served it, the key lacked a scope, was refused, called too often, or nobody could tell. */
+/** The result of a call: accepted, scope missing, key refused, quota exceeded, or store down. */
 export type Outcome = 'accepted' | 'insufficient_scope' | 'refused' | 'limited' | 'unavailable'
 
 /** One minute of use. */
 export interface Minute extends Record<Outcome, number> {
-  /** Epoch seconds at which it began. */
+  /** Its start in epoch seconds. */
   at: number
 }
 
-/** What the watch has noticed of a key. */
+/** A remark of the monitoring about a key. */
 export interface Notice {
   id: string
   kind: 'burst' | 'new_network'
@@ -17,15 +17,15 @@ export interface Notice {
   at: number
 }
 
-/** Minutes that are shown. */
+/** The number of minutes that are shown. */
 const span = 20
-/** Different counts that one minute holds at most, for whoever makes up ids. */
+/** The maximum number of counters per minute, because callers can invent ids. */
 const most = 10_000
 const notices = 50
 
 /**
- * How keys are used, in the memory of this process. What is counted is the API's answer, which knows of the scope and of
- * what the guard alone refuses. Of the key nothing but its id is looked at.
+ * The use of keys, in the memory of this process. It counts the API's responses, because they include the scope check and
+ * the guard's refusals. It reads only the id of a key.
  */
 export function createUsage(prefix: string) {
   const minutes = new Map<number, Map<string, number>>()
@@ -39,7 +39,7 @@ export function createUsage(prefix: string) {
     if (counts.size < most || counts.has(name)) minutes.set(now, counts.set(name, (counts.get(name) ?? 0) + 1))
   }
 
-  /** The id of the key in a request, wherever it was put. Whether it is one that is known is not asked. */
+  /** The id of the key in a request, in any place. It may be unknown. */
   function idIn({ headers, url }: Request): string | undefined {
     const bearer = headers.get('authorization')?.replace(/^bearer +/i, '')
     const places = [headers.get('x-api-key'), bearer, ...new URL(url).searchParams.values()]
@@ -47,7 +47,7 @@ export function createUsage(prefix: string) {
   }
 
   return {
-    /** An API, with its calls by key counted. */
+    /** Wraps an API, and counts its calls by key. */
     counted: (api: { fetch(request: Request): Response | Promise<Response> }) => ({
       async fetch(request: Request): Promise<Response> {
         const id = idIn(request)
@@ -57,13 +57,13 @@ export function createUsage(prefix: string) {
       },
     }),
 
-    /** Hears what happens to keys, and keeps what looks odd. */
+    /** Gets the events of keys, and keeps anomalies. */
     hear(event: KeyEvent): void {
       if (event.type !== 'key_anomaly') return
       noticed = [{ id: event.id, kind: event.kind, at: Math.floor(Date.now() / 1000) }, ...noticed].slice(0, notices)
     },
 
-    /** The last minutes of these keys together, oldest first, and what was noticed of them. */
+    /** The last minutes of these keys together, oldest first, and their anomalies. */
     of(ids: ReadonlySet<string>): { minutes: Minute[]; noticed: Notice[] } {
       const now = Math.floor(Date.now() / 60_000)
       const shown = Array.from({ length: span }, (_, back) => minuteOf(now - span + 1 + back, ids))

@@ -3,11 +3,11 @@ import { backend, proxied } from './mode.js'
 
 let renewals = 0
 let strayAnswer = false
-/** Epoch seconds; of the token itself nothing is kept. */
+/** Epoch seconds; the token itself is not kept. */
 let tokenExpiresAt: number | undefined
 let tokenLifetime = 0
 
-/** The whole of the sign-in: the backend says which mode it is in, and `auth.fetch()` does what that needs. */
+/** The complete sign-in: the backend sets the mode, and `auth.fetch()` works in both. */
 export const auth = createAuth({
   ...(proxied && { bff: backend, apis: { [`${location.origin}/api/notes`]: { route: 'notes' } } }),
   onEvent(event) {
@@ -16,7 +16,7 @@ export const auth = createAuth({
   },
 })
 
-/** Whether a sign-in's answer came that led to nothing; true once. */
+/** Whether a sign-in response was ignored; true once. */
 export function takeStrayAnswer(): boolean {
   const was = strayAnswer
   strayAnswer = false
@@ -24,8 +24,8 @@ export function takeStrayAnswer(): boolean {
 }
 
 /**
- * Looks at the token in memory, for the clock in the page; in proxy mode there is none. An API's own token is nobody else's to read: the demo looks
- * because it shows how time runs out, and an app has no reason to.
+ * Decodes the token in memory, for the clock in the page; in proxy mode there is none. Access tokens are for the API only: the demo decodes them
+ * to show the remaining time, and an app should not.
  */
 export async function lookAtToken(): Promise<void> {
   tokenExpiresAt = undefined

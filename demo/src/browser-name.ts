@@ -1,4 +1,4 @@
-/** In this order: most browsers also call themselves by the names of those below. */
+/** The order matters: most browsers also contain the names of browsers further down. */
 const browsers: [RegExp, string][] = [
   [/\bEdgA?\//, 'Edge'],
   [/\bOPR\//, 'Opera'],
@@ -19,7 +19,7 @@ const systems: [RegExp, string][] = [
 
 const find = (names: [RegExp, string][], text: string) => names.find(([pattern]) => pattern.test(text))?.[1]
 
-/** A `User-Agent` as a person would say it: good enough to recognise one's own devices by. */
+/** A short name of a `User-Agent`, good enough to recognize one's own devices. */
 export function browserName(userAgent: string): string {
   const browser = find(browsers, userAgent) ?? 'A browser'
   const system = find(systems, userAgent)

@@ -1,7 +1,7 @@
 import { type DemoState, readState } from './controls.js'
 import { byId, setText } from './dom.js'
 
-/** Keeps the live counts live, as long as somebody can see them. */
+/** Updates the live counts while the page is visible. */
 export function watchCounts(draw: (state: DemoState) => void): void {
   const look = async () => {
     if (!document.hidden) await readState().then(draw, () => {})
@@ -23,7 +23,7 @@ export function drawCounts({ requests, grants, instances }: DemoState): void {
 
 const count = (value: number) => value.toLocaleString('en')
 
-/** What this page has loaded of script so far, as it came over the wire (brotli). */
+/** The size of all scripts that this page has loaded, compressed (Brotli). */
 function scriptBytes(): number {
   const entries = performance.getEntriesByType('resource') as PerformanceResourceTiming[]
   const sizes = new Map(entries.map(({ name, encodedBodySize }) => [name, encodedBodySize]))

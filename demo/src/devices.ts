@@ -4,7 +4,7 @@ import { byId, onPress, setText } from './dom.js'
 import { backend } from './mode.js'
 import { fromNow } from './time.js'
 
-/** A session of this person, as `GET /sessions` of the backend tells of it. Times in epoch seconds. */
+/** A session of this user, from `GET /sessions` of the backend. Times in epoch seconds. */
 interface Device {
   id: string
   current: boolean
@@ -22,7 +22,7 @@ export function setUpDevices(): void {
   onPress('everywhere', signOutEverywhere)
 }
 
-/** Shows where this person is signed in. */
+/** Shows where this user is signed in. */
 export async function loadDevices(): Promise<void> {
   await attempt(async () => {
     list.setAttribute('aria-busy', 'true')
@@ -33,7 +33,7 @@ export async function loadDevices(): Promise<void> {
   list.removeAttribute('aria-busy')
 }
 
-/** For whoever is no longer signed in. */
+/** Clears the view when the user is no longer signed in. */
 export function clearDevices(): void {
   list.replaceChildren()
   setText('devices-status', '')
@@ -56,7 +56,7 @@ async function read(response: Response): Promise<unknown> {
   throw new Error(
     response.status === 401
       ? 'You are no longer signed in. Reload this page.'
-      : 'The server does not answer. You are still signed in; please try again in a moment.',
+      : 'The server does not respond. You are still signed in; please try again in a moment.',
   )
 }
 
@@ -89,12 +89,12 @@ function signOutButton(id: string, name: string): HTMLElement {
   button.addEventListener('click', () =>
     attempt(async () => {
       const response = await fetch(`${backend}/sessions/${id}`, { method: 'DELETE', headers })
-      // Somebody else was faster: it is signed out all the same.
+      // Another request was faster: the device is signed out anyway.
       if (response.status !== 404) await read(response)
       await loadDevices()
       setText(
         'devices-status',
-        `${name} is signed out. It learns of it at its next request, or when somebody looks at it.`,
+        `${name} is signed out. Its page shows that at the next request, or when it comes into view.`,
       )
       byId('devices-title').focus()
     }),
@@ -102,14 +102,14 @@ function signOutButton(id: string, name: string): HTMLElement {
   return button
 }
 
-/** This device too: what the backend answers is where to go from here. */
+/** Also this device: the backend returns the next URL. */
 async function signOutEverywhere(): Promise<void> {
   await attempt(async () => {
     const body = new URLSearchParams({ everywhere: 'true' })
     const { location: next } = (await read(await fetch(`${backend}/logout`, { method: 'POST', headers, body }))) as {
       location: string | null
     }
-    // The other tabs of this browser hear of it from the SDK.
+    // The SDK notifies the other tabs of this browser.
     if (!next) await auth.logout({ local: true })
     location.assign(next ?? '/')
   })

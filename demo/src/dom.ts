@@ -1,14 +1,14 @@
-/** The element with this id: `index.html` and the scripts are one piece, so a missing one is a mistake of ours. */
+/** The element with this id. A missing element is a bug in the demo. */
 export function byId<Type extends HTMLElement = HTMLElement>(id: string): Type {
   const element = document.getElementById(id)
   if (!element) throw new Error(`index.html has no #${id}`)
   return element as Type
 }
 
-/** Text is always text: nothing here makes markup of a string. */
+/** Strings are always set as text, never as markup. */
 export function setText(id: string, text: string): void {
   const element = byId(id)
-  // An unchanged live region is not read aloud again.
+  // Screen readers do not read an unchanged live region again.
   if (element.textContent !== text) element.textContent = text
 }
 
@@ -32,8 +32,8 @@ export function make<Name extends keyof HTMLElementTagNameMap>(
 }
 
 /**
- * Runs `work` once at a time. The button stays focusable while it is busy: one that is disabled loses the focus, and
- * who uses a keyboard starts again at the top of the page.
+ * Runs `work` once at a time. The button stays focusable while it is busy: a disabled button loses the focus, and
+ * keyboard users start again at the top of the page.
  */
 export function onPress(pressed: string | HTMLElement, work: () => Promise<void>): void {
   const button = typeof pressed === 'string' ? byId(pressed) : pressed
@@ -53,7 +53,7 @@ export function onPress(pressed: string | HTMLElement, work: () => Promise<void>
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${count.toLocaleString('en')} ${count === 1 ? one : many}`
 
-/** Seconds as a person says them: the two largest units. */
+/** Seconds as text, in the two largest units. */
 export function duration(seconds: number): string {
   const left = Math.max(0, Math.floor(seconds))
   const units: Array<[number, string]> = [

@@ -1,12 +1,12 @@
 import { byId } from './dom.js'
 import { type Mode, mode } from './mode.js'
 
-/** What a hunt came to in one mode, in words: what lies about, and what asking brings. */
+/** The result of a search in one mode: what is readable, and what the backend returns. */
 export type Left = readonly [lying: string, asking: string]
 
 const key = (of: Mode) => `fieldnotes left in ${of} mode`
 
-/** Keeps this mode's line, so that it can be read beside the other one's after a switch; for this tab only. */
+/** Stores this mode's row for this tab, so that both rows are visible after a switch. */
 export function keepLeft(left: Left): void {
   try {
     sessionStorage.setItem(key(mode), JSON.stringify(left))

@@ -11,13 +11,13 @@ import { drawClock, hideToken, setUpSessionCard } from './session-card.js'
 import { explainError, explainSignedOut } from './words.js'
 
 const views = ['pending', 'signed-out', 'unavailable', 'signed-in'] as const
-/** Views of their own address. */
+/** Views with their own path. */
 const others = ['devices', 'keys', 'agents'] as const
 let person: string | undefined
 let clearKeys = (): void => {}
 let clearAgents = (): void => {}
 
-// Back from signing out at the provider: the `state` of that request is of no use to anybody.
+// Back from sign-out at the provider: the `state` of that request is no longer needed.
 if (location.pathname === '/' && /^\?state=/.test(location.search)) history.replaceState(null, '', '/')
 
 setUpNotes()
@@ -31,7 +31,7 @@ watchCounts((state) => {
   drawProvider(state)
 })
 
-/** Leaves for the provider, or says why not. Coming back by the back button is no failure. */
+/** Goes to the provider, or shows why not. A return by the back button is not a failure. */
 const leave = (going: () => Promise<void>) => async () => {
   setNotice('notice', undefined)
   try {
@@ -41,7 +41,7 @@ const leave = (going: () => Promise<void>) => async () => {
   }
 }
 
-// A refresh token for later wants consent each time. @see OpenID Connect Core 1.0 section 11
+// `offline_access` requires consent each time. @see OpenID Connect Core 1.0 section 11
 onPress(
   'sign-in',
   leave(() => auth.login({ prompt: 'consent' })),
@@ -59,7 +59,7 @@ onPress('retry', async () => {
 })
 
 auth.subscribe(show)
-// Whoever comes from signing in is led back to where they were.
+// After sign-in, the user returns to the page where they were.
 addEventListener('popstate', () => show(auth.session))
 
 function show(session: Session): void {
@@ -83,7 +83,7 @@ function show(session: Session): void {
   if (session.status === 'signed-in') introduce(session)
   if (here === person) return
   if (here === undefined && session.status === 'signed-out')
-    say(`This tab is signed out${proxied ? '' : ', and the token left its memory in the same moment'}.`)
+    say(`This tab is signed out${proxied ? '' : ', and the token was deleted from its memory at once'}.`)
   person = here
   hideToken()
   clearNotes()
@@ -98,7 +98,7 @@ function explain(session: Session): void {
   if (session.status === 'signed-out')
     setNotice('notice', explainSignedOut(session), session.reason === 'callback_failed' ? 'bad' : 'plain')
   else if (session.status === 'signed-in' && stray)
-    setNotice('notice', 'The answer of a sign-in that was not finished here was ignored. You are still signed in.')
+    setNotice('notice', 'A sign-in response that does not belong to this tab was ignored. You are still signed in.')
   else setNotice('notice', undefined)
 }
 
@@ -112,7 +112,7 @@ function introduce({ user }: Extract<Session, { status: 'signed-in' }>): void {
 }
 
 async function arrive(): Promise<void> {
-  // Only then the address is the one that they wanted.
+  // Only then the URL is the one that the user requested.
   await auth.ready()
   if (location.pathname === '/devices') return loadDevices()
   if (location.pathname === '/keys') return arriveAt(loadKeysPart)
@@ -121,7 +121,7 @@ async function arrive(): Promise<void> {
   drawClock()
 }
 
-/** Loaded only for who goes there. */
+/** Loads a view when it is opened. */
 async function arriveAt(load: () => Promise<void>): Promise<void> {
   try {
     await load()

@@ -1,13 +1,13 @@
 import { byId, onPress, setText } from './dom.js'
 
-/** The demo has a backend for each mode. Which one a page talks to is remembered in this browser. */
+/** The demo has a backend for each mode. This browser remembers which one the page uses. */
 export type Mode = 'token-mediating' | 'proxy'
 
 const key = 'fieldnotes mode'
 
 export const mode: Mode = remembered() === 'proxy' ? 'proxy' : 'token-mediating'
 export const proxied = mode === 'proxy'
-/** Where the backend of this mode is. */
+/** The path of the backend of this mode. */
 export const backend = proxied ? '/proxy' : '/bff'
 
 function remembered(): string | null {
@@ -18,7 +18,7 @@ function remembered(): string | null {
   }
 }
 
-/** Shows what belongs to this mode, and lets a visitor go to the other one: each has a session of its own. */
+/** Shows the elements of this mode, and a button for the other mode. Each mode has its own session. */
 export function setUpMode(say: (sentence: string) => void): void {
   const other: Mode = proxied ? 'token-mediating' : 'proxy'
   document.documentElement.dataset['mode'] = mode
@@ -29,7 +29,7 @@ export function setUpMode(say: (sentence: string) => void): void {
     try {
       localStorage.setItem(key, other)
     } catch {
-      return say('Your browser does not let this page remember a choice. Allow site data and try again.')
+      return say('Your browser blocks the storage for this choice. Allow site data and try again.')
     }
     location.assign('/')
   })

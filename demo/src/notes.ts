@@ -12,30 +12,32 @@ interface Note {
 const time = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 const list = byId('notes')
 
-/** One call of the notes API: the token comes and goes inside `auth.fetch`. */
+/** One call of the notes API: `auth.fetch` handles the token. */
 async function call<Answer>(path: string, init?: RequestInit, options?: FetchOptions): Promise<Answer | undefined> {
   const response = await auth.fetch(`/api/notes${path}`, init, options)
   if (response.ok) return response.status === 204 ? undefined : response.json()
   if (response.status === 401)
-    throw new Refusal('The notes server refused the token, and there is no other one yet. Try again in a few seconds.')
+    throw new Refusal(
+      'The notes server refused the token, and no other token is available yet. Try again in a few seconds.',
+    )
   if (response.status === 403) throw new Refusal('You did not give this app access to your notes.')
   const { error } = response.status < 500 ? await response.json().catch(() => ({})) : {}
   throw new Refusal(
-    typeof error === 'string' ? error : 'The notes server does not answer. Please try again in a moment.',
+    typeof error === 'string' ? error : 'The notes server does not respond. Please try again in a moment.',
   )
 }
 
-/** What failed last, for the button that tries again. */
+/** The last failed action, for the button that repeats it. */
 let failed: () => Promise<void> = load
 
-/** Says what went wrong beside the notes. `false`: it did. */
+/** Shows an error beside the notes. Resolves to `false` after an error. */
 async function attempt(work: () => Promise<void>): Promise<boolean> {
   byId('notes-error').hidden = true
   try {
     await work()
     return true
   } catch (error) {
-    // Whoever is signed out sees that page instead.
+    // Signed-out users see the sign-in page instead.
     if (error instanceof SallyportError && error.code === 'login_required') return false
     failed = work
     setText('notes-error-text', explainError(error))
@@ -57,7 +59,7 @@ async function load(): Promise<void> {
   }
 }
 
-/** Forgets what belongs to a person who is no longer signed in. */
+/** Clears the notes of a user who is no longer signed in. */
 export function clearNotes(): void {
   list.replaceChildren()
   setText('notes-status', '')
@@ -95,7 +97,7 @@ function item({ id, text, at }: Note): HTMLElement {
 const removeNote = (id: string, entry: HTMLElement) =>
   attempt(async () => {
     await call(`/${id}`, { method: 'DELETE' })
-    // The focus goes to the neighbour, not to the top of the page.
+    // The focus moves to the next note, not to the top of the page.
     const neighbour = (entry.nextElementSibling ?? entry.previousElementSibling)?.querySelector('button')
     entry.remove()
     ;(neighbour ?? byId('note')).focus()
@@ -111,7 +113,7 @@ const addNote = (text: string) =>
     count()
   })
 
-/** The API wants a sign-in of the last minute for this: the SDK gets one in a popup and sends the request again. */
+/** The API requires a sign-in within the last minute: the SDK opens a popup and repeats the request. */
 const deleteAll = () =>
   attempt(async () => {
     await call('', { method: 'DELETE' }, { stepUp: 'popup' })

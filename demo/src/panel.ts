@@ -8,16 +8,16 @@ import { loadNotes } from './notes.js'
 import { drawClock } from './session-card.js'
 import { explainError } from './words.js'
 
-/** More than any token has left: asks for a fresh one as urgently as `getToken()` can be asked. */
+/** More than the lifetime of any token: makes `getToken()` request a new one. */
 const fresh = { minValidity: 86_400 }
 
-/** The one sentence about what just happened, and an end to the list of an earlier hunt. */
+/** Shows what just happened, and hides the list of an earlier search. */
 export function say(sentence: string): void {
   byId('hunted').hidden = true
   setText('happened', sentence)
 }
 
-/** Runs an experiment and tells how much it took. */
+/** Runs an experiment and counts its requests. */
 async function measure(work: () => Promise<unknown>) {
   const before = await readState()
   await work()
@@ -50,7 +50,7 @@ export function setUpPanel(): void {
   drawLeft()
   byId('try-tab').addEventListener('click', () =>
     say(
-      `The second tab asks the backend one question, who is here${proxied ? '' : ', and has a token of its own with the answer'}.`,
+      `The second tab makes one request to the backend, for the session${proxied ? '' : ', and gets its own token with the response'}.`,
     ),
   )
 }
@@ -71,17 +71,17 @@ async function askThousandTimes(): Promise<void> {
   const same = new Set(tokens).size === 1 ? 'all 1,000 got the same token' : 'the callers got different tokens'
   say(
     bff === 0
-      ? `1,000 callers, no request: ${same}, from memory, for more than half of its life is left. Try again when less is.`
-      : `1,000 callers asked for a fresh token: ${plural(bff, 'request')} to the backend, ${plural(renewals, 'renewal')} at the provider, and ${same}.`,
+      ? `1,000 callers, no request: ${same}, from memory, because more than half of its lifetime is left. Try again later.`
+      : `1,000 callers requested a new token: ${plural(bff, 'request')} to the backend, ${plural(renewals, 'renewal')} at the provider, and ${same}.`,
   )
 }
 
 async function refuseToken(): Promise<void> {
-  // A token near its end would be renewed before the call, and there would be no refusal to see.
+  // A token that is about to expire would be renewed before the call, so the API would not refuse it.
   if (!proxied) await auth.getToken()
   for (let { wait } = await expireToken(); wait > 0; { wait } = await expireToken()) {
     say(
-      `The backend replaces no token younger than 10 seconds, lest a broken API make it renew without end. Waiting ${plural(wait, 'second')} …`,
+      `The backend replaces no token younger than 10 seconds, so that a broken API cannot cause endless renewals. Waiting ${plural(wait, 'second')} …`,
     )
     await new Promise((resolve) => setTimeout(resolve, wait * 1000))
   }
@@ -90,12 +90,12 @@ async function refuseToken(): Promise<void> {
     shown = await loadNotes()
   })
   if (!shown)
-    say('The API refused the token, and no other one could be had. You are still signed in; try again in a moment.')
+    say('The API refused the token, and no other token was available. You are still signed in; try again in a moment.')
   else if (api < 2)
-    say('The token was near its end and was renewed before the call, so the API saw no refused one. Try again.')
+    say('The token was about to expire and was renewed before the call, so the API did not refuse it. Try again.')
   else
     say(
-      `The API answered 401. The ${proxied ? 'backend' : 'SDK'} asked for another token (${plural(renewals, 'renewal')}), sent the request once more, and here are your notes.`,
+      `The API answered 401. The ${proxied ? 'backend' : 'SDK'} requested another token (${plural(renewals, 'renewal')}) and repeated the request. Your notes are loaded.`,
     )
 }
 
@@ -104,33 +104,35 @@ async function toggleProvider(): Promise<void> {
   const state = await setProvider(!provider.running)
   drawProvider(state)
   if (state.provider.running)
-    return say('The provider is back. Nobody has to do anything: the next renewal works again.')
+    return say('The provider is back. You need not do anything: the next renewal works again.')
   if (auth.session.status !== 'signed-in')
-    return say('The provider is stopped: signing in says so, and the page goes on.')
+    return say('The provider is stopped: a sign-in shows an error, and the page still works.')
   if (proxied) {
     const served = await loadNotes()
     return say(
-      `The provider is stopped. You are still signed in, and ${served ? 'the backend’s token still serves' : 'there is no token until it is back'}. Only a provider that says no ends a session.`,
+      `The provider is stopped. You are still signed in, and ${served ? 'the backend’s token is still valid' : 'there is no token until it is back'}. Only a refusal by the provider ends a session.`,
     )
   }
   const outcome = await auth.getToken(fresh).then(
-    () => `the token in memory still serves for ${plural(Math.floor(tokenClock().left ?? 0), 'second')}`,
+    () => `the token in memory is still valid for ${plural(Math.floor(tokenClock().left ?? 0), 'second')}`,
     () => 'there is no token until it is back',
   )
   await lookAtToken()
-  say(`The provider is stopped. You are still signed in, and ${outcome}. Only a provider that says no ends a session.`)
+  say(
+    `The provider is stopped. You are still signed in, and ${outcome}. Only a refusal by the provider ends a session.`,
+  )
 }
 
 async function killBackend(): Promise<void> {
   const { instances } = await readState()
   if (instances.filter(({ alive }) => alive).length < 2)
-    return say('Only one process is left, and it serves everybody. Start the demo again for two.')
+    return say('Only one process is left, and it serves all requests. Restart the demo for two.')
   drawCounts(await killInstance())
   const outcome = await auth.getToken(fresh).then(
-    () => 'the next token came from one that is left',
-    () => 'there is no new token yet; it is asked for again',
+    () => 'the next token came from a remaining process',
+    () => 'there is no new token yet; the page asks again',
   )
-  return say(`A backend process was killed. You are still signed in, and ${outcome}: sessions live in the store.`)
+  return say(`A backend process was killed. You are still signed in, and ${outcome}: sessions are in the store.`)
 }
 
 export function drawProvider({ provider }: DemoState): void {

@@ -1,11 +1,11 @@
 import { make, onPress } from './dom.js'
 
 export interface Question {
-  /** Where the buttons are that it takes the place of. */
+  /** The element whose buttons the question replaces. */
   place: HTMLElement
-  /** The button that was pressed. */
+  /** The pressed button. */
   from: HTMLElement
-  /** What is asked, for who does not see it. */
+  /** The question, for screen readers. */
   label: string
   words: HTMLElement[]
   yes: string
@@ -13,7 +13,7 @@ export interface Question {
   work(): Promise<void>
 }
 
-/** Asks in the place of the buttons whether somebody means it. Escape and “Cancel” bring the buttons back. */
+/** Replaces the buttons with a confirmation. Escape and “Cancel” restore the buttons. */
 export function ask({ place, from, label, words, yes, className, work }: Question): void {
   const before = [...place.children]
   const group = make('div', { className: 'question', role: 'group', ariaLabel: label })
@@ -24,10 +24,10 @@ export function ask({ place, from, label, words, yes, className, work }: Questio
     from.focus()
   }
   onPress(confirm, async () => {
-    // Whoever draws the list anew may do so now.
+    // The list may be redrawn now.
     group.dataset['answered'] = 'true'
     await work()
-    // Still there: it did not work, and why stands above the list.
+    // Still there: it failed, and the reason is above the list.
     if (group.isConnected) back()
   })
   cancel.addEventListener('click', back)

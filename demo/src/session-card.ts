@@ -6,7 +6,7 @@ import { explainError } from './words.js'
 const shown = 15
 let hiding: ReturnType<typeof setTimeout> | undefined
 
-/** The card beside the notes: how long session and token last, and the token itself only for who insists. */
+/** The card beside the notes: the remaining time of session and token, and on demand the token itself. */
 export function setUpSessionCard(say: (sentence: string) => void): void {
   setInterval(drawClock, 500)
   onPress('ask-token', async () => {
@@ -16,8 +16,8 @@ export function setUpSessionCard(say: (sentence: string) => void): void {
       await lookAtToken()
       say(
         tokenClock().renewals > before
-          ? 'The token was near its end: getToken() had it renewed, once.'
-          : 'The token in memory is still good: getToken() answered without a request.',
+          ? 'The token was about to expire: getToken() renewed it, once.'
+          : 'The token in memory is still valid: getToken() returned it without a request.',
       )
     } catch (error) {
       say(explainError(error))
@@ -36,7 +36,7 @@ export function setUpSessionCard(say: (sentence: string) => void): void {
   byId('reveal').addEventListener('toggle', hideToken)
 }
 
-/** Takes a revealed token off the page. */
+/** Removes a shown token from the page. */
 export function hideToken(): void {
   clearTimeout(hiding)
   byId('token').textContent = ''

@@ -5,7 +5,7 @@ const units: [seconds: number, unit: Intl.RelativeTimeFormatUnit][] = [
   [60, 'minute'],
 ]
 
-/** An instant (epoch seconds) as seen from now: `3 minutes ago`, `in 30 days`. */
+/** A time (epoch seconds) relative to now: `3 minutes ago`, `in 30 days`. */
 export function fromNow(instant: number): string {
   const seconds = instant - Date.now() / 1000
   const [size, unit] = units.find(([size]) => Math.abs(seconds) >= size) ?? []

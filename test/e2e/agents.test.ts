@@ -91,8 +91,8 @@ describe('a person at the agents console', () => {
     await decide(page, 'notes.delete_all', '{}', 'Deny')
     await page.getByText('night helper is done').waitFor()
     for (const [tool, words] of [
-      ['notes.delete_all', 'The answer was no, so nothing was done.'],
-      ['account.transfer', 'Its role does not have the scope for that, so nothing was done'],
+      ['notes.delete_all', 'The call was denied, so nothing was done.'],
+      ['account.transfer', 'Its role does not have the required scope, so nothing was done'],
     ] as const) {
       await step(tool).getByText('A text that the agent has read told it to do this').waitFor()
       await step(tool).getByText(words).waitFor()
@@ -112,7 +112,7 @@ describe('a person at the agents console', () => {
     expect(await verifyAudit(lines)).toMatchObject({ ok: true })
 
     await button(page, 'Stop all agents').click()
-    await page.getByText('An administrator lets them go on.').waitFor()
+    await page.getByText('An administrator can resume them.').waitFor()
     expect(await button(page, 'Resume').count()).toBe(0)
     await bob.reload()
     await button(bob, 'Resume').click()
@@ -122,9 +122,9 @@ describe('a person at the agents console', () => {
     await button(page, 'Stop all agents').waitFor()
 
     await agent.getByRole('button', { name: 'Let it make one call' }).click()
-    await page.getByText('has read the public notices, with a token of its own').waitFor()
+    await page.getByText('has read the public notices, with its own token').waitFor()
     await agent.getByRole('button', { name: 'Decommission' }).click()
-    await button(page, 'Decommission for good').click()
+    await button(page, 'Decommission permanently').click()
     await page.getByText('its next call is refused').last().waitFor()
     await expect.poll(focused).toBe(id)
     await agent.getByRole('button', { name: 'Let it try a call' }).click()

@@ -116,7 +116,7 @@ describe('the store of the demo', () => {
   it('is one: both settings are refused, and one that does not answer is named without its password', async () => {
     const port = await freePort()
     const open = (store: NonNullable<DemoOptions['store']>) => startDemo({ port: 0, quiet: true, store })
-    await expect(open({ redisUrl: 'redis://a', databaseUrl: 'postgres://b' })).rejects.toThrow('leave one out')
+    await expect(open({ redisUrl: 'redis://a', databaseUrl: 'postgres://b' })).rejects.toThrow('Remove one of them')
     const redis = open({ redisUrl: `redis://user:hush-hush@127.0.0.1:${port}` })
     await expect(redis).rejects.toThrow(`127.0.0.1:${port} (ECONNREFUSED). Start it, or leave REDIS_URL out`)
     await expect(redis).rejects.not.toThrow('hush')

@@ -33,7 +33,7 @@ afterAll(async () => {
 })
 
 const tenant = 'looking-glass'
-const wish = { name: 'laptop', scopes: ['notes:read'], expiresIn: 7 * 86_400 }
+const newKey = { name: 'laptop', scopes: ['notes:read'], expiresIn: 7 * 86_400 }
 const day = 86_400
 
 /** What the person's page sends with its calls. */
@@ -58,11 +58,11 @@ const kept = async () => JSON.stringify(await demo.keys.list({ tenant }))
 
 describe('the endpoints behind the key console', () => {
   it('[K-01] make and change no key for nobody, whatever the body says', async () => {
-    const { record } = await demo.keys.create({ ...wish, tenant, owner: 'alice' })
+    const { record } = await demo.keys.create({ ...newKey, tenant, owner: 'alice' })
     const before = await kept()
     for (const more of [{}, { userId: 'alice' }, { owner: 'alice', tenant }])
       for (const [method, path, body] of [
-        ['POST', '/api/keys', { ...wish, ...more }],
+        ['POST', '/api/keys', { ...newKey, ...more }],
         ['POST', `/api/keys/${record.id}/rotate`, { grace: 0, ...more }],
         ['DELETE', `/api/keys/${record.id}`, more],
         ['GET', '/api/keys', undefined],
@@ -72,14 +72,14 @@ describe('the endpoints behind the key console', () => {
     // A cookie that is there does not make it somebody either.
     const status = await page.evaluate(
       async (body) => (await fetch('/api/keys', { method: 'POST', body: JSON.stringify(body) })).status,
-      wish,
+      newKey,
     )
     expect(status).toBe(401)
     expect(await kept()).toBe(before)
   })
 
   it('[K-01 twin][K-02 twin] make one for who is signed in: theirs, in their tenant', async () => {
-    const { status, body } = await call('POST', '/api/keys', await asPerson(), wish)
+    const { status, body } = await call('POST', '/api/keys', await asPerson(), newKey)
     expect(status).toBe(201)
     const record = await demo.keys.get(body.id, { tenant })
     expect(record).toMatchObject({ owner: 'alice', tenant, name: 'laptop', scopes: ['notes:read'] })
@@ -100,7 +100,7 @@ describe('the endpoints behind the key console', () => {
     ['constructor', '{}'],
   ])('[K-02] refuse %s in the body by its name, and make no key', async (field, value) => {
     const before = await kept()
-    const body = `${JSON.stringify(wish).slice(0, -1)},${JSON.stringify(field)}:${value}}`
+    const body = `${JSON.stringify(newKey).slice(0, -1)},${JSON.stringify(field)}:${value}}`
     const answer = await call('POST', '/api/keys', await asPerson(), body)
     expect(answer.status).toBe(400)
     expect(answer.body.error_description).toContain(`"${field}"`)
@@ -118,7 +118,7 @@ describe('the endpoints behind the key console', () => {
       [{ name: ' ' }, '"name" must be a text'],
       [{ name: 'x'.repeat(61) }, '"name" must be a text'],
     ] as const) {
-      const { status, body } = await call('POST', '/api/keys', await asPerson(), { ...wish, ...more })
+      const { status, body } = await call('POST', '/api/keys', await asPerson(), { ...newKey, ...more })
       expect([status, body.error_description]).toEqual([400, expect.stringContaining(words)])
     }
     expect((await call('POST', '/api/keys', await asPerson(), '[]')).status).toBe(400)
@@ -129,23 +129,23 @@ describe('the endpoints behind the key console', () => {
     const headers = await asPerson({ resource: demo.resource, scope: 'notes:read' })
     const before = await kept()
     const { status, body } = await call('POST', '/api/keys', headers, {
-      ...wish,
+      ...newKey,
       scopes: ['notes:read', 'notes:write'],
     })
     expect([status, body.error]).toEqual([403, 'insufficient_scope'])
     expect(await kept()).toBe(before)
-    expect((await call('POST', '/api/keys', headers, wish)).status).toBe(201)
+    expect((await call('POST', '/api/keys', headers, newKey)).status).toBe(201)
   })
 
   it('[K-11] take no key: none is made, widened, rotated or ended by one, not even by itself', async () => {
     const { key, record } = await demo.keys.create({
-      ...wish,
+      ...newKey,
       scopes: ['notes:read', 'notes:write'],
       tenant,
       owner: 'alice',
     })
     const calls = [
-      ['POST', '/api/keys', wish],
+      ['POST', '/api/keys', newKey],
       ['POST', `/api/keys/${record.id}/rotate`, { grace: 0 }],
       ['DELETE', `/api/keys/${record.id}`, undefined],
       ['GET', '/api/keys', undefined],
@@ -167,7 +167,7 @@ describe('the endpoints behind the key console', () => {
 
   it('[K-11 twin] take the person’s own token', async () => {
     const headers = await asPerson()
-    const { body: made } = await call('POST', '/api/keys', headers, wish)
+    const { body: made } = await call('POST', '/api/keys', headers, newKey)
     const { body: next, status } = await call('POST', `/api/keys/${made.id}/rotate`, headers, { grace: 0 })
     expect(status).toBe(201)
     expect((await call('GET', '/api/notes', { 'X-API-Key': made.key })).body.error).toBe('api_key_expired')
@@ -178,7 +178,7 @@ describe('the endpoints behind the key console', () => {
 
   it('[K-13] give a key its calls a minute and no more, and say so in the list', async () => {
     const headers = await asPerson()
-    const { body: made } = await call('POST', '/api/keys', headers, { ...wish, name: 'eager' })
+    const { body: made } = await call('POST', '/api/keys', headers, { ...newKey, name: 'eager' })
     const answers: { status: number; body: { error?: string } }[] = []
     // A new minute may begin on the way: never two.
     for (let at = 0; at < 41; at++) answers.push(await call('GET', '/api/notes', { 'X-API-Key': made.key }))
@@ -191,7 +191,7 @@ describe('the endpoints behind the key console', () => {
   })
 
   it('neither show nor touch a key of somebody else in the same tenant', async () => {
-    const { key, record } = await demo.keys.create({ ...wish, tenant, owner: 'mallory' })
+    const { key, record } = await demo.keys.create({ ...newKey, tenant, owner: 'mallory' })
     const headers = await asPerson()
     expect((await call('POST', `/api/keys/${record.id}/rotate`, headers, { grace: 0 })).status).toBe(404)
     expect((await call('DELETE', `/api/keys/${record.id}`, headers)).status).toBe(404)
@@ -251,9 +251,9 @@ describe('a person at the key console', () => {
     await page.keyboard.press('Escape')
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Rotate')
     await page.keyboard.press('Enter')
-    await page.getByLabel('The old one serves').selectOption('one hour more')
+    await page.getByLabel('The old key is valid').selectOption('for one more hour')
     await button(page, 'Rotate now').click()
-    await page.getByText('The old one serves for an hour more').waitFor()
+    await page.getByText('The old key is valid for another hour').waitFor()
     const second = await shown()
     expect(second).not.toBe(first)
     await choose('Call', 'Read the notes')
@@ -262,12 +262,12 @@ describe('a person at the key console', () => {
       await send('200 OK')
     }
     const [, id = ''] = /^demo_key_(\w{16})/.exec(second) ?? []
-    await rows('Serves until').getByText('Replaced by').getByRole('link').click()
+    await rows('Valid until').getByText('Replaced by').getByRole('link').click()
     expect(await focused()).toBe(`key-${id}`)
 
     // Nothing of a key is left once it is taken off the page.
     await page.getByLabel('The key', { exact: true }).fill('')
-    await button(page, 'I have it, take it off the page').click()
+    await button(page, 'I have copied it, hide it').click()
     expect(await focused()).toBe('keys-title')
     expect(await hunt(page, [first, second])).toEqual([])
     expect(
@@ -277,7 +277,7 @@ describe('a person at the key console', () => {
     ).not.toContain('demo_key')
 
     await rows('Replaces').getByRole('button', { name: 'Revoke' }).click()
-    await button(page, 'Revoke for good').click()
+    await button(page, 'Revoke permanently').click()
     await page.getByText('the next call with it is refused').waitFor()
     expect(await focused()).toBe(`key-${id}`)
     await page.getByLabel('The key', { exact: true }).fill(second)
@@ -304,10 +304,10 @@ describe('a person at the key console', () => {
     })
     const chart = page.getByRole('img', { name: 'minutes' })
     await expect.poll(() => chart.getAttribute('aria-label')).toContain(`${after.accepted} accepted, 1 scope missing`)
-    await page.getByText('In numbers').click()
+    await page.getByText('As a table').click()
     expect(await page.locator('#usage tbody td').allTextContents()).toContain('1')
     const states = (name: string) => rows(name).locator('.badge').allTextContents()
-    expect(await states('Nightly backup')).toEqual([expect.stringMatching(/^Serves until/), 'Revoked'])
+    expect(await states('Nightly backup')).toEqual([expect.stringMatching(/^Valid until/), 'Revoked'])
     expect(await states('Made to be refused')).toEqual(['Revoked'])
     expect(problems).toEqual([])
   })
@@ -317,7 +317,7 @@ describe('a person at the key console', () => {
     await page.reload()
     await button(page, 'Sign in').click()
     await button(page, 'Allow').click()
-    await rows('Serves until').waitFor()
+    await rows('Valid until').waitFor()
     expect(new URL(page.url()).pathname).toBe('/keys')
     await page.locator('#keys').getByLabel('Name').fill('From proxy mode')
     await button(page, 'Create key').click()

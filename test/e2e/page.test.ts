@@ -97,7 +97,7 @@ describe('a popup', () => {
     await popup.waitForURL(`${demo.issuer}/**`)
     await page.waitForTimeout(500)
     await popup.close()
-    await page.getByText('The window for signing in was closed.').waitFor({ timeout: 1500 })
+    await page.getByText('The sign-in window was closed.').waitFor({ timeout: 1500 })
     // And the button works again.
     const [again] = await Promise.all([page.waitForEvent('popup'), button(page, 'Sign in by popup').click()])
     await finishIn(again)

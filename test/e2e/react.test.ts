@@ -74,7 +74,7 @@ describe.each(['19', '18'])('the example in React %s', (version) => {
   it('shows a sign-in that came to nothing, and tries no other one by itself', async () => {
     const { page } = await open()
     await page.goto(`${demo.url}/react/callback?code=x&state=forged`)
-    await page.getByText('Nobody was signed in: state_mismatch').waitFor()
+    await page.getByText('Sign-in failed: state_mismatch').waitFor()
     expect(page.url()).toContain('/react/')
   })
 })

@@ -5,13 +5,13 @@ import type { ClientCertificate, Courier } from './courier.js'
 import type { PlannedCall } from './planner.js'
 
 export interface Surroundings {
-  /** Where tools are, and whose tokens agents have. */
+  /** The URL of the tools, and the issuer of the agents' tokens. */
   tools: string
   issuer: string
   courier: Courier
 }
 
-/** What a call has come to. */
+/** The result of a call. */
 export interface Outcome {
   status: number
   /** The code of a refusal. */
@@ -21,10 +21,10 @@ export interface Outcome {
   approval?: { id: string; code: string; expiresAt: number }
 }
 
-/** Gets a token with which the agent acts for its person, bound to what the agent proves. */
-export type Borrow = (wish: { bindTo: 'key' | { 'x5t#S256': string }; resource?: string }) => Promise<string>
+/** Gets a token with which the agent acts for its user, bound to the agent's key or certificate. */
+export type Borrow = (request: { bindTo: 'key' | { 'x5t#S256': string }; resource?: string }) => Promise<string>
 
-/** What only the agent has. */
+/** The secrets of an agent. */
 interface Belongings {
   keys: CryptoKeyPair
   apiKey: string
@@ -33,8 +33,8 @@ interface Belongings {
 }
 
 /**
- * The part that would run somewhere else: the agents themselves. It has their private keys, certificates and API keys, and reaches
- * everything over HTTP, as they would.
+ * The agents themselves, which would run elsewhere in production. This part has their private keys, certificates and API keys, and
+ * uses only HTTP.
  */
 export function createAgentHost({ tools, issuer, courier }: Surroundings) {
   const agents = new Map<string, Belongings>()
@@ -48,7 +48,7 @@ export function createAgentHost({ tools, issuer, courier }: Surroundings) {
   return {
     runs: (id: string): boolean => agents.has(id),
 
-    /** Makes a key pair. The public half is for the registry; `settle` takes the agent in, once it has an id. */
+    /** Makes a key pair. The public key is for the registry; `settle` adds the agent when it has an id. */
     async create() {
       const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
       const publicKey = (await crypto.subtle.exportKey('jwk', keys.publicKey)) as JWK
@@ -68,7 +68,7 @@ export function createAgentHost({ tools, issuer, courier }: Surroundings) {
       }
     },
 
-    /** One call on its own behalf, with a token that it gets at the token endpoint and keeps for as long as that is good. */
+    /** One call on its own behalf, with a token from the token endpoint, which it keeps while it is valid. */
     async ownCall(id: string): Promise<Outcome> {
       const init = { method: 'POST', body: JSON.stringify({ tool: 'notices.read', args: {} }) }
       return outcomeOf(await belongingsOf(id).client.fetch(tools, init))

@@ -16,13 +16,13 @@ export interface ConsoleSettings {
   runs: Runs
   view: ReturnType<typeof createView>
   keys: ApiKeys
-  /** Where working agents of each person are counted. */
+  /** Counts the active agents of each user. */
   ledger: Ledger
-  /** The guard of the API. It knows agents, so that an agent is told that it will not do here. */
+  /** The guard of the API. It accepts agents too, so that they get a clear refusal here. */
   protect: Guard
 }
 
-/** Working agents of one person at most. */
+/** The maximum number of active agents of one user. */
 const most = 10
 
 const roleNames = Object.keys(roles) as Role[]
@@ -52,9 +52,9 @@ const decision = {
 }
 
 /**
- * Where people look after their agents. People who are signed in register, let act, stop and end agents, and decide what waits;
- * no agent does. Nobody touches an agent that is not theirs. Everybody can stop all agents of their company; to let them go on, and
- * to read what others’ agents did, is for administrators.
+ * The API where users manage their agents. Signed-in users register agents, let them act, stop and end them, and decide waiting calls;
+ * agents cannot. Users can change only their own agents. Every user can stop all agents of the company. Only administrators can resume them and
+ * read what agents of others did.
  */
 export function createAgentConsole({ registry, host, runs, view, keys, ledger, protect }: ConsoleSettings) {
   const { agents, approvals, audit, append, keptHead } = registry
@@ -74,7 +74,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
       },
     )
 
-  /** A row for what people do. What begins something is written before it is done; what ends something does not wait for that. */
+  /** A row for an action of a user. A start is written before it happens; an end does not wait for its row. */
   const note = ({ tenant, iss, sub }: Member, action: string, agent?: string) =>
     append({
       tenant,
@@ -85,14 +85,14 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
       ...(agent !== undefined && { agent }),
     })
 
-  /** @throws Refusal for an agent of somebody else, exactly as for one that is not there */
+  /** @throws Refusal for another user's agent, exactly as for an unknown one */
   async function own(id: string, { tenant, sub }: Member) {
     const agent = await agents.get(id, { tenant })
     if (agent?.owner !== sub) throw new Refusal(404, 'agent_not_found', 'You have no such agent.')
     return agent
   }
 
-  /** What a person has at work: all pages of their company’s. */
+  /** The active agents of a user, from all pages of the company's list. */
   async function working({ tenant, sub }: Member): Promise<string[]> {
     const found: string[] = []
     let cursor: string | undefined
@@ -111,7 +111,7 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
     const { name, role, budget } = await readFields(request, registration)
     const { tenant, sub } = person
     const full = new Refusal(409, 'too_many_agents', `You have ${most} agents. Decommission one.`)
-    // Here, so that asking again and again leaves nothing behind; below, since others ask at the same time.
+    // Checked here, so that repeated requests leave nothing behind, and below, because of concurrent requests.
     if ((await working(person)).length >= most) throw full
     const id = `agent_${name.trim().toLowerCase().replaceAll(' ', '-')}.${crypto.randomUUID().slice(0, 6)}`
     await note(person, 'agent.register', id)
@@ -179,12 +179,12 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
       return done()
     })
 
-  /** One call by the agent itself, as a sign of life. */
+  /** One call by the agent on its own behalf. */
   const call = (id: string) =>
     byPerson(async (_, person) => {
       await own(id, person)
       if (!host.runs(id)) throw new Refusal(409, 'agent_gone', 'This agent ran in a process that has ended.')
-      // Where it gets no token there is no call; the token endpoint has said no.
+      // Without a token there is no call: the token endpoint has refused.
       return json(await host.ownCall(id).catch(({ code }) => ({ status: 0, error: code ?? 'unavailable' })))
     })
 
@@ -223,8 +223,8 @@ export function createAgentConsole({ registry, host, runs, view, keys, ledger, p
     .post(`${one}/run`, ({ req }) => run(req.param('id'))(req.raw))
     .post(`${one}/call`, ({ req }) => call(req.param('id'))(req.raw))
     .delete(one, ({ req }) => decommission(req.param('id'))(req.raw))
-    .notFound(() => refuse(new Refusal(404, 'not_found', 'There is nothing here.')))
-    .onError(() => refuse(new Refusal(500, 'server_error', 'That did not work.')))
+    .notFound(() => refuse(new Refusal(404, 'not_found', 'Not found.')))
+    .onError(() => refuse(new Refusal(500, 'server_error', 'Internal error.')))
 
   return { fetch: (request: Request) => app.fetch(request) }
 }

@@ -3,9 +3,9 @@ import { createServer } from 'node:https'
 import { mutualTls, toNodeListener } from 'sallyport/node'
 import { type GenerateResult, generate } from 'selfsigned'
 
-/** A client certificate as the courier knows it. */
+/** A client certificate that the courier accepts. */
 export interface ClientCertificate {
-  /** SHA-256, base64url: what a token is bound to. @see RFC 8705 section 3.1 */
+  /** SHA-256, base64url: the value that a token is bound to. @see RFC 8705 section 3.1 */
   readonly thumbprint: string
   /** `fetch` with it. */
   readonly fetch: typeof globalThis.fetch
@@ -18,8 +18,8 @@ const key = { keyType: 'ec', algorithm: 'sha256' } as const
 const named = (value: string) => [{ name: 'commonName', value }]
 
 /**
- * Another company: an API that lets nobody connect without a certificate of its authority. It lives on loopback, and its
- * certificates for as long as the demo.
+ * Another company: an API that accepts only connections with a certificate of its authority. It runs on loopback. Its
+ * certificates are valid while the demo runs.
  */
 export async function startCourier() {
   const notAfterDate = new Date(Date.now() + 30 * day)
@@ -54,14 +54,14 @@ export async function startCourier() {
   const origin = `https://127.0.0.1:${address && typeof address === 'object' ? address.port : 0}`
 
   return {
-    /** Its resource indicator, and where calls go. */
+    /** Its resource indicator and base URL. */
     resource: `${origin}/bookings`,
 
     handle(answering: (request: Request) => Promise<Response>): void {
       answer = answering
     },
 
-    /** For an agent that is to be let in. */
+    /** Issues a certificate for an agent. */
     async certify(name: string): Promise<ClientCertificate> {
       const made = await generate(named(name), {
         ...key,

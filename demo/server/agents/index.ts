@@ -11,7 +11,7 @@ import { createToolDoor, type NoteShelf } from './tools.js'
 import { createView } from './view.js'
 
 export interface AgentDeskSettings {
-  /** Of the app. Tools are at `/api/tools`, the agents’ own authorization server at `/agents/…`. */
+  /** The app's origin. Tools are at `/api/tools`, the agents’ authorization server is at `/agents/…`. */
   origin: string
   /** The API’s resource indicator. */
   resource: string
@@ -20,7 +20,7 @@ export interface AgentDeskSettings {
   ledger: Ledger
 }
 
-/** What the guard of the API has to be made with is there first; the rest is made with the guard. */
+/** The guard of the API needs the first part; the second part needs the guard. */
 export async function openAgentDesk({ origin, resource, tenant, store, ledger }: AgentDeskSettings) {
   const issuer = `${origin}/agents`
   const tools = `${origin}/api/tools`
@@ -53,7 +53,7 @@ export async function openAgentDesk({ origin, resource, tenant, store, ledger }:
       }
     },
 
-    /** What agents did for somebody ends with their sign-in. */
+    /** Ends the agents' tokens for a user when the sign-in ends. */
     async signedOut({ iss, sub }: { iss: string; sub: string }): Promise<void> {
       runs.forget(sub)
       await agents.endDelegations({ iss, sub }, { tenant })

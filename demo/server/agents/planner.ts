@@ -1,22 +1,22 @@
-/** How a call is to be made: with the agent’s key for APIs, for the person, or for the person and with its certificate. */
+/** How a call is made: with the agent’s API key, for the user, or for the user with its certificate. */
 export type Credential = 'api_key' | 'delegated' | 'certificate'
 
-/** A call that the planner wants to have made. */
+/** A call that the planner requests. */
 export interface PlannedCall {
   tool: string
   args: Readonly<Record<string, unknown>>
   as: Credential
-  /** In words, for who watches. */
+  /** A description for the page. */
   title: string
-  /** Whether a text that was read has asked for it. */
+  /** Whether a text that was read contained the instruction. */
   told?: boolean
 }
 
 const code = 'const prices = [450, 120, 75]; ({ sum: prices.reduce((a, b) => a + b), dearest: Math.max(...prices) })'
 
 /**
- * What a model would decide, without one: the next call, given what the last one has answered (`undefined` for one that was
- * refused). It does its work, and it does whatever a text tells it to: the worst agent that there can be.
+ * Replaces a model: returns the next call, given the result of the last one (`undefined` for a call that was
+ * refused). It does its work, and follows every instruction in a text: the worst case of an agent.
  */
 export function* plan(): Generator<PlannedCall, void, unknown> {
   yield { tool: 'notices.read', args: {}, as: 'api_key', title: 'Read the public notices' }
@@ -27,7 +27,7 @@ export function* plan(): Generator<PlannedCall, void, unknown> {
       tool: 'notes.add',
       args: { text: `Counted by the agent: ${notes.length} ${notes.length === 1 ? 'note' : 'notes'}.` },
       as: 'delegated',
-      title: 'Write you a note',
+      title: 'Write a note for you',
     }
   yield {
     tool: 'courier.book',
@@ -35,15 +35,15 @@ export function* plan(): Generator<PlannedCall, void, unknown> {
     as: 'certificate',
     title: 'Book a courier at another company',
   }
-  yield { tool: 'code.run', args: { code }, as: 'delegated', title: 'Run code that it has written' }
+  yield { tool: 'code.run', args: { code }, as: 'delegated', title: 'Run its own code' }
   const shared = yield { tool: 'shared.read', args: {}, as: 'delegated', title: 'Read what others have shared' }
   yield* obey(shared)
 }
 
-/** Takes what it has read for orders: `call <tool> with {…}`. */
+/** Follows instructions in a text: `call <tool> with {…}`. */
 function* obey(read: unknown): Generator<PlannedCall, void, unknown> {
   for (const [, tool = '', written = ''] of `${read}`.matchAll(/\bcall (\w+\.\w+) with (\{[^{}]*\})/g))
-    yield { tool, args: argumentsIn(written), as: 'delegated', title: 'Do what a text has told it', told: true }
+    yield { tool, args: argumentsIn(written), as: 'delegated', title: 'Follow an instruction in a text', told: true }
 }
 
 function argumentsIn(written: string): Record<string, unknown> {

@@ -14,28 +14,28 @@ import type { Ledger, RecordStore } from 'sallyport/store'
 import { createTokenIssuer } from 'sallyport/tokens'
 
 export interface RegistrySettings {
-  /** The agents’ own, on the demo’s origin. */
+  /** The agents’ issuer, on the demo’s origin. */
   issuer: string
-  /** The API that their tokens are for, and others that they may be for. */
+  /** The default API of their tokens, and the other allowed APIs. */
   resource: string
   resources: readonly string[]
   store: RecordStore
   ledger: Ledger
 }
 
-/** What each role may at most; the assistant all that there is. */
+/** The scopes of each role; the assistant has all scopes. */
 export const roles = {
   ...defaultRoles,
   assistant: ['data:read', 'data:write', 'external:invoke', 'exec:sandbox'],
 } as const
 
-/** What people can let agents do for them. */
+/** The scopes that users can delegate to agents. */
 export const agentScopes = roles.assistant
 
 export type Role = keyof typeof roles
 export type Registry = ReturnType<typeof createRegistry>
 
-/** Made for this run, as everything that is secret here. */
+/** Made for this run, like all secrets here. */
 const signingKey = () =>
   JSON.stringify({
     ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }),
@@ -43,10 +43,10 @@ const signingKey = () =>
     kid: randomUUID(),
   })
 
-/** A person with a tenant. */
+/** A user with a tenant. */
 export type Member = Principal & { tenant: string }
 
-/** As the provider says in its tokens: an administrator decides what the person themselves may not. */
+/** From the provider's tokens: an administrator decides calls that users may not decide themselves. */
 export const isAdministrator = ({ claims }: Pick<Principal, 'claims'>): boolean => isAdministrators(claims)
 
 function isAdministrators(claims: unknown): boolean {
@@ -54,14 +54,14 @@ function isAdministrators(claims: unknown): boolean {
   return Array.isArray(roles) && roles.includes('administrator')
 }
 
-/** What concerns everybody’s agents. To stop them is the safe side, and everybody’s. */
+/** Actions on the agents of all users. Every user may stop them, because that is the safe action. */
 const forAdministrators: ReadonlySet<string> = new Set(['agents.resume', 'trail.read'])
 
-/** The guard’s `decide`: what needs more than a sign-in. */
+/** The guard’s `decide`: actions that need more than a sign-in. */
 export const decide: NonNullable<GuardOptions['decide']> = ({ subject, action }) =>
   !forAdministrators.has(action.name) || isAdministrators(subject.properties['claims'])
 
-/** Who the agents are, what people have approved, and what became of it. */
+/** The agents, the approvals and the audit trail. */
 export function createRegistry({ issuer, resource, resources, store, ledger }: RegistrySettings) {
   const tokens = createTokenIssuer({ issuer, audience: resource, keys: [{ alg: 'ES256', key: signingKey() }], store })
   const waiting = new Map<string, () => void>()
@@ -72,7 +72,7 @@ export function createRegistry({ issuer, resource, resources, store, ledger }: R
   })
   const agents = createAgents({ tokens, store, roles, resources, ledger, approvals })
   const audit = createAudit({ store })
-  /** The newest head of each tenant, kept outside the store: what a trail is verified against. */
+  /** The newest head of each tenant, stored outside the store, to verify a trail. */
   const kept = new Map<string, AuditHead>()
 
   function wake(event: AgentEvent): void {
@@ -86,21 +86,21 @@ export function createRegistry({ issuer, resource, resources, store, ledger }: R
     audit,
     keptHead: (tenant: string): AuditHead | undefined => kept.get(tenant),
 
-    /** Whether whoever owns an API key may still act: of an agent, as long as it is there and nobody has stopped them all. */
+    /** Whether the owner of an API key may still act: an agent may, while it is active and agents are not stopped. */
     async isActive({ tenant, owner }: { tenant: string; owner: string }): Promise<boolean> {
       if (!owner.startsWith('agent_')) return true
       const [agent, stopped] = await Promise.all([agents.get(owner, { tenant }), agents.stopped({ tenant })])
       return agent !== undefined && agent.decommissionedAt === undefined && stopped === undefined
     },
 
-    /** A row in the trail, whose head is kept. */
+    /** Appends a row to the trail, and stores the head. */
     async append(entry: AuditEntry): Promise<AuditHead> {
       const head = await audit.append(entry)
       if (head.seq > (kept.get(head.tenant)?.seq ?? 0)) kept.set(head.tenant, head)
       return head
     },
 
-    /** Resolves once somebody has decided, or nobody can any more. */
+    /** Resolves after the decision, or when no decision is possible any more. */
     async decided(tenant: string, id: string, signal: AbortSignal): Promise<void> {
       const done = new AbortController()
       waiting.set(id, () => done.abort())

@@ -4,17 +4,17 @@ import type { AgentHost, Borrow, Outcome } from './agent.js'
 import { type PlannedCall, plan } from './planner.js'
 import type { Registry } from './registry.js'
 
-/** One call of a run, as its person sees it. */
+/** One call of a run, as shown to its user. */
 export interface Step extends Pick<PlannedCall, 'tool' | 'as' | 'title'> {
-  /** The arguments in their one form. */
+  /** The arguments as canonical JSON. */
   args: string
   told: boolean
-  /** `waiting`: for an approval; `away`: for the person, whose sign-in lends the agent its tokens. */
+  /** `waiting`: for an approval; `away`: for the user, because the agent gets its tokens through their sign-in. */
   state: 'calling' | 'waiting' | 'away' | 'done' | 'refused'
   status?: number
   /** The code of a refusal. */
   error?: string
-  /** What came back, as JSON. */
+  /** The result, as JSON. */
   result?: string
   units?: number
   approval?: { id: string; code: string; expiresAt: number }
@@ -26,29 +26,29 @@ export interface Run {
   steps: Step[]
 }
 
-/** Which agent, for whom. */
+/** The agent and its user. */
 interface Errand {
   id: string
   tenant: string
   sub: string
 }
 
-/** Milliseconds for which a run waits for a person who has gone. */
+/** Milliseconds for which a run waits for an absent user. */
 const patience = 300_000
-/** Seconds that their token must still be good for. */
+/** Seconds for which the user's token must still be valid. */
 const least = 5
-/** After these nothing that the agent does can succeed. */
+/** After these errors, no call of the agent can succeed. */
 const final = ['agent_ended', 'agents_stopped', 'invalid_api_key', 'invalid_token', 'person_away', 'agent_not_found']
 
 export type Runs = ReturnType<typeof createRuns>
 
 /**
- * Runs the planner’s work, a call at a time. An agent acts for somebody who is there: a token for it lives no longer than the
- * person’s own, so each call borrows a new one from what their page has last sent.
+ * Runs the planner’s work, one call at a time. An agent acts for a user who is present: its token expires no later than the
+ * user’s own, so each call exchanges the newest token that the user's page has sent.
  */
 export function createRuns(registry: Registry, host: AgentHost) {
   const runs = new Map<string, Run>()
-  /** The newest credential of each person, as the guard has verified it. */
+  /** The newest verified credential of each user. */
   const people = new Map<string, Principal>()
   const closing = new AbortController()
 
@@ -83,7 +83,7 @@ export function createRuns(registry: Registry, host: AgentHost) {
       const { tool, as, title, args, told = false } = next.value
       const step: Step = { tool, as, title, args: JSON.stringify(args), told, state: 'calling' }
       run.steps.push(step)
-      // What cannot be asked for is refused as well: a token, a connection.
+      // A failed token request or connection counts as a refusal too.
       const outcome = await perform(errand, next.value, step).catch(
         ({ code = 'unavailable' }): Outcome => ({ status: 0, error: code }),
       )
@@ -103,7 +103,7 @@ export function createRuns(registry: Registry, host: AgentHost) {
   return {
     of: (id: string): Run | undefined => runs.get(id),
 
-    /** Whoever has just called with a credential of their own is there. */
+    /** A user who has just called with their own credential is present. */
     meet(person: Principal): void {
       people.set(person.sub, person)
     },

@@ -1,5 +1,5 @@
-// Runs code of an agent, once, in a process of its own: an interpreter in WebAssembly, to which nothing of this process was given.
-// Plain JavaScript, since it is started as a file.
+// Runs code of an agent, once, in a separate process: an interpreter in WebAssembly without access to this process.
+// Plain JavaScript, because it is started as a file.
 import variant from '@jitl/quickjs-wasmfile-release-sync'
 import { newQuickJSWASMModuleFromVariant } from 'quickjs-emscripten-core'
 
@@ -16,7 +16,7 @@ function run(code, { milliseconds, bytes, characters }) {
   const until = performance.now() + milliseconds
   runtime.setInterruptHandler(() => performance.now() > until)
   const context = runtime.newContext()
-  // Taken before the code runs, which may put something else in its place.
+  // Read before the code runs, because the code may replace it.
   const stringify = context.unwrapResult(context.evalCode('JSON.stringify'))
   const { error, value } = context.evalCode(code, 'code.js')
   if (error) return failure(context, error)

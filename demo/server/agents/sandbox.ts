@@ -4,25 +4,25 @@ import { demoFolder } from '../folder.js'
 
 export interface SandboxLimits {
   milliseconds: number
-  /** Of the interpreter’s memory. */
+  /** The limit of the interpreter’s memory. */
   bytes: number
-  /** Of what comes out. */
+  /** The limit of the output. */
   characters: number
 }
 
-/** What became of code: its last value as JSON, perhaps cut short, or what ended it. */
+/** The result of code: its last value as JSON, perhaps truncated, or the reason why it stopped. */
 export type SandboxReport =
   | { ok: true; output: string; cut: boolean }
   | { ok: false; ended: 'time' | 'memory' | 'process' }
   | { ok: false; ended: 'error'; message: string }
 
 const usual: SandboxLimits = { milliseconds: 1000, bytes: 16 * 1024 * 1024, characters: 2000 }
-/** Milliseconds that a process may take to begin, and to end by itself once its time is over. */
+/** Milliseconds that a process may take to start, and to end by itself after its time is up. */
 const patience = { start: 10_000, end: 500 }
 
 /**
- * Runs code where it can do no harm: QuickJS in WebAssembly, without any function of the host, in a process with an empty
- * environment, which is killed should the interpreter not end by itself.
+ * Runs code in a sandbox: QuickJS in WebAssembly, without any function of the host, in a process with an empty
+ * environment. The process is killed if the interpreter does not end by itself.
  */
 export async function runIsolated(code: string, limits: Partial<SandboxLimits> = {}): Promise<SandboxReport> {
   const bounds = { ...usual, ...limits }
@@ -42,7 +42,7 @@ export async function runIsolated(code: string, limits: Partial<SandboxLimits> =
   }
 }
 
-/** The next message; `undefined` when there is none in time, or no process any more. */
+/** The next message; `undefined` after a timeout or when the process has ended. */
 function heard(child: ChildProcess, milliseconds: number): Promise<unknown> {
   return new Promise((resolve) => {
     const late = setTimeout(resolve, milliseconds, undefined)

@@ -10,11 +10,11 @@ export interface ViewSettings {
   ledger: Ledger
 }
 
-/** Rows of the trail that are shown, and looked at for them. */
+/** The number of rows that are shown, and that are read to find them. */
 const shownRows = 30
 const readRows = 300
 
-/** All that a person’s page shows, in one answer: their agents and runs, what waits for them, and the trail: an administrator’s page everybody’s, others what they and their agents did. */
+/** All data of a user’s page in one response: agents, runs, waiting calls and trail. Administrators get the trail of all users, others only what they and their agents did. */
 export function createView({ registry, host, runs, ledger }: ViewSettings) {
   const { agents, approvals, audit } = registry
 
@@ -44,7 +44,7 @@ export function createView({ registry, host, runs, ledger }: ViewSettings) {
     )
   }
 
-  /** What waits for this person; and what waits for others because of their agents. */
+  /** The calls that wait for this user, and the calls of their agents that wait for others. */
   async function waitingFor(person: Member) {
     const { items: all } = await approvals.pending({ tenant: person.tenant })
     return all

@@ -1,4 +1,4 @@
-/** What oidc-provider keeps: it calls these things payloads, and their kinds models. */
+/** The data of oidc-provider: payloads, by model. */
 type Payload = Record<string, unknown> & { grantId?: string; uid?: string; consumed?: number }
 
 interface Entry {
@@ -7,7 +7,7 @@ interface Entry {
   until: number
 }
 
-/** Memory for one provider: everything is gone when the process ends, and a test can take away any part of it. */
+/** The memory of one provider: it is lost when the process ends, and a test can remove any part of it. */
 export function createStorage() {
   const entries = new Map<string, Entry>()
 
@@ -18,15 +18,15 @@ export function createStorage() {
     return undefined
   }
 
-  /** Drops what `chosen` names: by model, or by what it holds. */
+  /** Removes the entries that `chosen` selects, by model or payload. */
   const drop = (chosen: (model: string, payload: Payload) => boolean) => {
     for (const [key, { payload }] of entries) if (chosen(key.slice(0, key.indexOf(':')), payload)) entries.delete(key)
   }
 
-  /** One adapter per model, as oidc-provider asks for them. */
+  /** One adapter per model, as oidc-provider requires. */
   const adapter = (model: string) => ({
     async upsert(id: string, payload: Payload, expiresIn?: number) {
-      // Oldest first: a demo that is left running stays small.
+      // Oldest first, so that a long-running demo stays small.
       drop(() => entries.size > 10_000)
       entries.set(`${model}:${id}`, {
         payload,

@@ -25,7 +25,7 @@ const signingKey = () => ({
 
 const hour = 3600
 
-/** A strict provider: confidential client, PKCE required, refresh tokens rotated, and every page our own. */
+/** A strict provider: confidential client, PKCE required, rotated refresh tokens, and the demo's own pages. */
 export const configuration = (
   settings: ProviderSettings,
   { adapter }: ReturnType<typeof createStorage>,
@@ -39,7 +39,7 @@ export const configuration = (
       client_id: settings.client_id,
       client_secret: settings.client_secret,
       client_name: settings.appName,
-      // Where the pages come back to, and where the backend in proxy mode does.
+      // The redirect URIs of the pages, and of the backend in proxy mode.
       redirect_uris: ['/callback', '/react/callback', '/proxy/callback'].map((path) => settings.appUrl + path),
       post_logout_redirect_uris: [`${settings.appUrl}/`],
       grant_types: ['authorization_code', 'refresh_token'],
@@ -48,21 +48,21 @@ export const configuration = (
   ],
   scopes: ['openid', 'offline_access', 'profile', 'email'],
   claims: claimsByScope,
-  // So that an API can ask for a fresher sign-in, and tell tenants and roles apart. @see RFC 9068 section 2.2, RFC 9470
+  // For step-up, tenants and roles in the API. @see RFC 9068 section 2.2, RFC 9470
   extraTokenClaims({ oidc: { entities } }: Context, { accountId }: { accountId?: string }) {
     const grant = entities['AuthorizationCode'] ?? entities['RefreshToken']
     const roles = rolesOf(accountId)
     const auth_time = (grant as { authTime?: number } | undefined)?.authTime
     return { auth_time, tenant, ...(roles.length && { roles }) }
   },
-  // The ID Token carries the person's claims, as most providers' does.
+  // The ID Token contains the user's claims, as with most providers.
   conformIdTokenClaims: false,
   findAccount,
   responseTypes: ['code'],
   clientAuthMethods: ['client_secret_basic'],
   pkce: { required: () => true },
   rotateRefreshToken: () => true,
-  // A step-up does not ask for consent again; its session is to go on like the one before.
+  // A step-up does not require consent again; its session continues like the previous one.
   issueRefreshToken: () => true,
   clientBasedCORS: () => false,
   interactions: { url: (_ctx: Context, { uid }: { uid: string }) => `/interaction/${uid}` },

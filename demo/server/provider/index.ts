@@ -5,7 +5,7 @@ import { configuration, type ProviderSettings } from './configuration.js'
 import { createInteractions, type Refusal } from './interactions.js'
 import { errorPage, icon, logoutScript, stylesheet } from './pages.js'
 
-/** One string that the provider has given out. In process only: nothing serves this over HTTP. */
+/** One token or code that the provider has issued. In process only: no endpoint returns it. */
 export interface Issued {
   kind: 'code' | 'access_token' | 'refresh_token' | 'id_token'
   value: string
@@ -15,21 +15,21 @@ export interface Issued {
 
 export type GrantType = 'authorization_code' | 'refresh_token'
 
-/** The embedded provider, and the switches that tests and the page's panel throw. */
+/** The embedded provider, with switches for tests and for the page's panel. */
 export interface DemoProvider {
   readonly issuer: string
   readonly running: boolean
-  /** Successful answers of the token endpoint since the start, by grant type. */
+  /** Successful responses of the token endpoint since the start, by grant type. */
   readonly grants: Readonly<Record<GrantType, number>>
   /** Every code and token so far, oldest first. */
   readonly issued: readonly Issued[]
   stop(): Promise<void>
   start(): Promise<void>
-  /** Seconds by which every answer of the token endpoint comes late. 0 ends it. */
+  /** Seconds by which every response of the token endpoint is delayed. 0 ends it. */
   delay(seconds: number): void
-  /** The next authorization request that would ask the person something is answered with this error instead. */
+  /** The next authorization request that needs interaction gets this error instead. */
   deny(refusal?: Partial<Refusal>): void
-  /** Revokes everything that was granted: the next refresh is answered `invalid_grant`. */
+  /** Revokes all grants: the next refresh gets `invalid_grant`. */
   revoke(): void
   /** Ends every session at the provider: the next sign-in asks for the password again. */
   signOut(): void
@@ -41,7 +41,7 @@ const assets: Record<string, [type: string, body: string]> = {
   '/assets/logout.js': ['text/javascript; charset=utf-8', logoutScript],
 }
 
-/** oidc-provider names Node 22 as its floor and says so at import; on 20.19 all that is used here works. */
+/** oidc-provider requires Node 22 and warns at import; all features used here work on 20.19. */
 async function importQuietly() {
   const { warn } = console
   console.warn = (...words) => /Unsupported runtime/.test(`${words[0]}`) || warn(...words)
@@ -52,7 +52,7 @@ async function importQuietly() {
   }
 }
 
-/** Starts an OpenID provider behind `server`, which is open already: its port is part of the issuer. */
+/** Starts an OpenID provider behind `server`, which must be open already, because its port is part of the issuer. */
 export async function createProvider(server: LoopbackServer, settings: ProviderSettings): Promise<DemoProvider> {
   const { Provider, errors } = await importQuietly()
   const storage = createStorage()
@@ -74,7 +74,7 @@ export async function createProvider(server: LoopbackServer, settings: ProviderS
     const type = oidc.params?.['grant_type']
     if (type === 'authorization_code' || type === 'refresh_token') grants[type]++
   })
-  // The name of the error only: its message may quote the request.
+  // Only the name of the error: its message may contain the request.
   provider.on('server_error', (_, { name }) => console.error(`The provider failed: ${name}`))
 
   const serve = provider.callback()
@@ -124,7 +124,7 @@ export async function createProvider(server: LoopbackServer, settings: ProviderS
     delay(seconds) {
       late = seconds
     },
-    deny({ error = 'access_denied', error_description = 'The person said no.' } = {}) {
+    deny({ error = 'access_denied', error_description = 'The user denied the request.' } = {}) {
       refusal = { error, error_description }
     },
     revoke: () => storage.drop((model) => /^(Grant|AuthorizationCode|AccessToken|RefreshToken)$/.test(model)),

@@ -3,7 +3,7 @@ import type { Interaction, Provider } from 'oidc-provider'
 import { consentPage, errorPage, loginPage } from './pages.js'
 import { authenticate, nameOf } from './people.js'
 
-/** How an authorization request may end without asking anybody. */
+/** How an authorization request may end without interaction. */
 export interface Refusal {
   error: string
   error_description: string
@@ -13,7 +13,7 @@ export interface InteractionPorts {
   provider: Provider
   appName: string
   appUrl: string
-  /** A refusal to answer the next authorization request with, taken once. */
+  /** An error for the next authorization request, used once. */
   takeRefusal(): Refusal | undefined
 }
 
@@ -34,7 +34,7 @@ export function createInteractions(ports: InteractionPorts) {
   }
 }
 
-/** A form on another site. Under `Referrer-Policy: no-referrer` a form's Origin is `null`, so that this header decides. */
+/** A form on another site. With `Referrer-Policy: no-referrer` a form's Origin is `null`, so this header decides. */
 const isForeign = ({ headers }: IncomingMessage) => (headers['sec-fetch-site'] ?? 'same-origin') !== 'same-origin'
 
 async function show(
@@ -61,7 +61,7 @@ async function act(
 ) {
   const { uid, prompt } = interaction
   if (action === 'cancel') {
-    const denied = { error: 'access_denied', error_description: 'The person said no.' }
+    const denied = { error: 'access_denied', error_description: 'The user denied the request.' }
     return provider.interactionFinished(request, response, denied, { mergeWithLastSubmission: false })
   }
   if (action !== prompt.name) return response.writeHead(303, { Location: `/interaction/${uid}` }).end()
@@ -75,7 +75,7 @@ async function act(
   send(response, 200, loginPage({ uid, app, username, failed: true }))
 }
 
-/** Writes down what the person has agreed to, beside what was agreed before. */
+/** Stores the new consent in addition to earlier consents. */
 async function grant(provider: Provider, { grantId, session, params, prompt }: Interaction): Promise<string> {
   const known = grantId ? await provider.Grant.find(grantId) : undefined
   const agreed =
@@ -102,4 +102,8 @@ export function send(response: ServerResponse, status: number, page: string): vo
 }
 
 const gone = (response: ServerResponse, appUrl: string) =>
-  send(response, 410, errorPage('interaction_ended', 'This sign-in is over. Please start again from the app.', appUrl))
+  send(
+    response,
+    410,
+    errorPage('interaction_ended', 'This sign-in has ended. Please start again from the app.', appUrl),
+  )

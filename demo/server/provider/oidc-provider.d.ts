@@ -1,4 +1,4 @@
-/** The part of oidc-provider 9 that the demo touches; the package has no types of its own. */
+/** Types for the parts of oidc-provider 9 that the demo uses; the package has no types. */
 declare module 'oidc-provider' {
   import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 

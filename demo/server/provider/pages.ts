@@ -5,7 +5,7 @@ import { alice, bob } from './people.js'
 
 export const stylesheet = readFileSync(join(demoFolder(), 'server/provider/pages.css'), 'utf8')
 
-/** HTML that has been escaped, or was written here. */
+/** HTML that was escaped, or is a constant here. */
 class Markup {
   readonly text: string
   constructor(text: string) {
@@ -15,7 +15,7 @@ class Markup {
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
-/** A template whose values are escaped, unless they came out of this very function. */
+/** A template whose values are escaped, unless this function made them. */
 export function html(strings: TemplateStringsArray, ...values: unknown[]): Markup {
   const write = (value: unknown): string => {
     if (value instanceof Markup) return value.text
@@ -25,7 +25,7 @@ export function html(strings: TemplateStringsArray, ...values: unknown[]): Marku
   return new Markup(strings.map((string, at) => string + (at < values.length ? write(values[at]) : '')).join(''))
 }
 
-/** Markup that oidc-provider made: its logout form, with the anti-forgery field inside. */
+/** Markup of oidc-provider: its logout form with the anti-CSRF field. */
 export const trusted = (text: string): Markup => new Markup(text)
 
 const document = (title: string, body: Markup, head: Markup = html``): string =>
@@ -45,7 +45,7 @@ ${head}
 <p class="brand"><img src="/assets/icon.svg" alt="" width="28" height="28"> Looking Glass ID</p>
 ${body}
 </main>
-<p class="foot">A real OpenID provider, embedded in the demo. It lives on another host than the app, as yours does.</p>
+<p class="foot">A real OpenID provider, embedded in the demo. It has another host than the app, as in production.</p>
 </body>
 </html>`.text
 
@@ -63,16 +63,16 @@ export const loginPage = ({ uid, app, username = alice.username, failed = false 
     'Sign in',
     html`<h1>Sign in</h1>
 <p class="lead">to continue to <strong>${app}</strong></p>
-${failed ? html`<p class="alert" role="alert" id="wrong">That user name and password do not belong together. Please try again.</p>` : ''}
+${failed ? html`<p class="alert" role="alert" id="wrong">The user name or the password is wrong. Please try again.</p>` : ''}
 <form method="post" action="/interaction/${uid}/login">
 <label for="username">User name</label>
 <input id="username" name="username" value="${username}" autocomplete="username" autocapitalize="none" spellcheck="false" required ${failed ? html`aria-describedby="wrong"` : ''}>
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required autofocus ${failed ? html`aria-invalid="true" aria-describedby="wrong hint"` : html`aria-describedby="hint"`}>
 <div class="hint" id="hint">
-<p>This is a demo, so here is the key under the mat:</p>
+<p>This is a demo. Sign in with:</p>
 <dl><dt>User name</dt><dd><code>${alice.username}</code></dd><dt>Password</dt><dd><code>${alice.password}</code></dd></dl>
-<p class="small">The administrator, who approves what agents ask for: <code>${bob.username}</code>, <code>${bob.password}</code></p>
+<p class="small">The administrator, who approves requests of agents: <code>${bob.username}</code>, <code>${bob.password}</code></p>
 </div>
 <button type="submit" class="primary">Sign in</button>
 </form>
@@ -86,14 +86,14 @@ export interface ConsentPage {
   scopes: readonly string[]
 }
 
-/** What it is to be exactly is asked in the app, of each agent. */
-const forAgents = 'Let agents of yours work for you, as you allow each'
+/** The app asks for the details, for each agent. */
+const forAgents = 'Let your agents act for you, with your consent for each'
 
 const scopeWords: Record<string, string> = {
   openid: 'Know that it is you',
   profile: 'See your name and language',
   email: 'See your e-mail address',
-  offline_access: 'Stay signed in while you are away',
+  offline_access: 'Keep you signed in',
   'notes:read': 'Read your notes',
   'notes:write': 'Write and delete your notes',
   'data:read': forAgents,
@@ -112,10 +112,10 @@ export const consentPage = ({ uid, app, name, scopes }: ConsentPage): string =>
 <form method="post" action="/interaction/${uid}/consent"><button type="submit" class="primary" autofocus>Allow</button></form>
 <form method="post" action="/interaction/${uid}/cancel"><button type="submit">Deny</button></form>
 </div>
-<p class="small">You can say no: the app then learns nothing about you.</p>`,
+<p class="small">You can refuse: the app then gets no data about you.</p>`,
   )
 
-/** Asked when the app could not prove whom it signs out; otherwise a script of ours presses the button. */
+/** Shown when the app could not prove which user it signs out; otherwise a script presses the button. */
 export const logoutPage = (form: string, sure: boolean): string =>
   document(
     'Sign out',

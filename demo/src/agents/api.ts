@@ -7,7 +7,7 @@ export interface Step {
   title: string
   /** The arguments, as canonical JSON. */
   args: string
-  /** Whether a text that the agent has read asked for it. */
+  /** Whether a text that the agent has read contained the instruction. */
   told: boolean
   state: 'calling' | 'waiting' | 'away' | 'done' | 'refused'
   status?: number
@@ -23,25 +23,25 @@ export interface Run {
   steps: Step[]
 }
 
-/** An agent as its owner sees it. Times in epoch seconds. */
+/** An agent as shown to its owner. Times in epoch seconds. */
 export interface Agent {
   id: string
   role: string
   scopes: string[]
   createdAt: number
   decommissionedAt?: number
-  /** Whether its owner lets it act for them. */
+  /** Whether its owner has consented. */
   consented: boolean
-  /** Whether its process is still there. */
+  /** Whether its process is still running. */
   runsHere: boolean
-  /** Tokens a day, and of today. */
+  /** Tokens a day, and those spent today. */
   budget: number
   spent: number
   held: number
   run?: Run
 }
 
-/** A call that waits for somebody. */
+/** A call that waits for a person. */
 export interface Waiting {
   id: string
   kind: 'user' | 'admin'
@@ -51,9 +51,9 @@ export interface Waiting {
   tool: string
   args: string
   expiresAt: number
-  /** Because of an agent that acts for the person who looks. */
+  /** Whether the agent acts for the user who reads this. */
   mine: boolean
-  /** Whether it is theirs to decide. */
+  /** Whether this user may decide. */
   decides: boolean
 }
 
@@ -87,8 +87,8 @@ const tell = async (path: string, method: string, body?: unknown): Promise<void>
   void (await send(path, method, body))
 
 export const readEverything = async (): Promise<Everything> => (await send('')).json()
-export const register = async (wish: { name: string; role: string; budget: number }): Promise<{ id: string }> =>
-  (await send('', 'POST', wish)).json()
+export const register = async (options: { name: string; role: string; budget: number }): Promise<{ id: string }> =>
+  (await send('', 'POST', options)).json()
 export const consent = (id: string): Promise<void> => tell(`/${id}/consent`, 'POST')
 export const withdraw = (id: string): Promise<void> => tell(`/${id}/consent`, 'DELETE')
 export const start = (id: string): Promise<void> => tell(`/${id}/run`, 'POST')

@@ -9,7 +9,7 @@ import { clearTrail, drawTrail, setUpTrail } from './trail.js'
 import { announce, drawWaiting } from './waiting.js'
 import { drawWork } from './work.js'
 
-/** Milliseconds between two looks at an agent that is at work. */
+/** Milliseconds between two requests while an agent is working. */
 const interval = 1000
 
 let known: ReadonlySet<string> = new Set()
@@ -30,12 +30,12 @@ byId('register').addEventListener('submit', (event) => {
 
 const isSeen = (): boolean => !document.hidden && !byId('agents').hidden
 
-/** Shows the agents of who is signed in, and all around them. */
+/** Shows the agents of the signed-in user, with their calls, budgets and trail. */
 export async function loadAgents(): Promise<void> {
   await attempt(async () => draw(await api.readEverything()))
 }
 
-/** For who is no longer signed in. */
+/** Clears the view when the user is no longer signed in. */
 export function clearAgents(): void {
   clearTimeout(next)
   known = new Set()
@@ -60,7 +60,7 @@ function draw({ agents, waiting, trail, stopped, administrator }: Everything): v
   const news = announce(waiting, known)
   if (news !== undefined) setText('agents-status', news)
   known = new Set(waiting.map(({ id }) => id))
-  // Only while one is at work, which ends by itself, and somebody looks: whoever asks all the time is never idle.
+  // Only while an agent is working and the page is visible: constant requests would keep the session from being idle.
   clearTimeout(next)
   if (agents.some(({ run }) => run?.state === 'active'))
     next = window.setTimeout(() => isSeen() && loadAgents(), interval)
@@ -76,7 +76,7 @@ async function attempt(work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Does something, says what it was, and looks again. */
+/** Does something, shows a message, and loads the list again. */
 const does =
   (work: (agent: Agent) => Promise<void>, words: (name: string) => string) =>
   (agent: Agent): Promise<void> =>
@@ -117,8 +117,8 @@ const actions: AgentActions = {
   callOnce: (agent) =>
     attempt(async () => {
       const { status, error } = await api.callOnce(agent.id)
-      const no = status ? `was refused: ${status} ${error}.` : `gets no token of its own (${error}).`
-      const words = error ? no : 'has read the public notices, with a token of its own.'
+      const no = status ? `was refused: ${status} ${error}.` : `does not get its own token (${error}).`
+      const words = error ? no : 'has read the public notices, with its own token.'
       await loadAgents()
       setText('agents-status', `${nameOf(agent.id)} ${words}`)
     }),

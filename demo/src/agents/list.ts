@@ -4,7 +4,7 @@ import { fromNow } from '../time.js'
 import type { Agent, Everything } from './api.js'
 import { nameOf, redraw } from './redraw.js'
 
-/** What can be done to an agent, and to all. They report their own failures. */
+/** Actions for one agent and for all agents. They report their own failures. */
 export interface AgentActions {
   consent(agent: Agent): Promise<void>
   withdraw(agent: Agent): Promise<void>
@@ -16,7 +16,7 @@ export interface AgentActions {
   resumeAll(): Promise<void>
 }
 
-/** The switch for all agents, and whether who looks may turn it on again. */
+/** Whether all agents are stopped, and whether the user may resume them. */
 export type Switch = Pick<Everything, 'stopped' | 'administrator'>
 
 export function drawAgents(
@@ -25,7 +25,7 @@ export function drawAgents(
   shown: string | undefined,
   actions: AgentActions,
 ) {
-  // What a run has done stands elsewhere; here it matters whether it goes on.
+  // The steps of a run are shown elsewhere; only its state matters here.
   const state = agents.map(({ run, spent, held, ...agent }) => [agent, run?.state])
   redraw(byId('agent-list'), [state, stopped, shown], () =>
     agents.map((agent) => row(agent, stopped, agent.id === shown, actions)),
@@ -33,7 +33,7 @@ export function drawAgents(
   redraw(byId('switch'), [stopped, administrator], () => theSwitch({ stopped, administrator }, actions))
 }
 
-/** Takes the focus to an agent. */
+/** Moves the focus to an agent. */
 export const focusAgent = (id: string): void => document.getElementById(id)?.focus()
 
 function row(agent: Agent, stopped: boolean, isShown: boolean, actions: AgentActions): HTMLElement {
@@ -96,7 +96,7 @@ function buttons(agent: Agent, isShown: boolean, actions: AgentActions): HTMLEle
           make(
             'span',
             {},
-            `For 30 days it may use ${scopes.join(', ')} in your name, while you are signed in. It asks before each write, each call to others, and each piece of code.`,
+            `For 30 days it may use ${scopes.join(', ')} on your behalf, while you are signed in. It asks before each write, before each call to another company, and before running code.`,
           ),
         ],
         yes: 'Allow',
@@ -114,8 +114,8 @@ function buttons(agent: Agent, isShown: boolean, actions: AgentActions): HTMLEle
       place,
       from: ending,
       label: 'Decommission this agent?',
-      words: [make('span', {}, 'Its next call is refused, and what waits for it is void. For good.')],
-      yes: 'Decommission for good',
+      words: [make('span', {}, 'Its next call is refused, and its waiting calls are void. This is permanent.')],
+      yes: 'Decommission permanently',
       className: 'danger',
       work: () => actions.decommission(agent),
     }),
@@ -125,10 +125,10 @@ function buttons(agent: Agent, isShown: boolean, actions: AgentActions): HTMLEle
 
 function theSwitch({ stopped, administrator }: Switch, { stopAll, resumeAll }: AgentActions): Node[] {
   const words = stopped
-    ? 'All agents of your company are stopped: no call of theirs is let in.'
-    : 'Something is going wrong? This stops every agent of your company, at the next call.'
+    ? 'All agents of your company are stopped: all their calls are refused.'
+    : 'In an emergency, this stops every agent of your company, at the next call.'
   if (stopped && !administrator)
-    return [make('p', { className: 'small' }, `${words} An administrator lets them go on.`)]
+    return [make('p', { className: 'small' }, `${words} An administrator can resume them.`)]
   const button = make(
     'button',
     { type: 'button', id: 'stop-agents', className: stopped ? 'primary' : 'danger' },

@@ -1,6 +1,6 @@
 const drawn = new WeakMap<HTMLElement, string>()
 
-/** A name as people gave it, out of an id. */
+/** The name of an agent, from its id. */
 export const nameOf = (agent: string): string =>
   agent
     .replace(/^agent_/, '')
@@ -8,8 +8,8 @@ export const nameOf = (agent: string): string =>
     .replaceAll('-', ' ')
 
 /**
- * Draws a list anew where something has changed, and only there: what somebody reads, or is asked, does not move under them. What
- * had the focus gets it back, by its id.
+ * Redraws only the changed entries of a list, so that an entry does not move while the user reads it or answers a question. The
+ * focused element gets the focus back, by its id.
  */
 export function redraw(list: HTMLElement, state: unknown, draw: () => Node[]): void {
   const text = JSON.stringify(state)

@@ -2,7 +2,7 @@ import { byId, make } from '../dom.js'
 import type { Agent } from './api.js'
 import { nameOf, redraw } from './redraw.js'
 
-/** Shows what each agent has spent of its budget of today: as a bar, and in words. */
+/** Shows how much of today’s budget each agent has spent: as a bar and as text. */
 export function drawSpent(agents: readonly Agent[]): void {
   byId('spent-none').hidden = agents.length > 0
   const state = agents.map(({ id, budget, spent, held }) => [id, budget, spent, held])

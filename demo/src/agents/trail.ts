@@ -7,7 +7,7 @@ const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
 
 /** Shows the newest rows of the trail, the newest first. */
 export function drawTrail({ rows }: Everything['trail'], administrator = false): void {
-  // Everybody’s, so no other gets it.
+  // The trail of the whole company: administrators only.
   byId('trail-download').hidden = !administrator
   redraw(byId('trail'), rows, () => rows.map(entry))
 }
@@ -49,10 +49,10 @@ function say(text: string, good: boolean): void {
 
 function words(result: AuditResult, kept: number): string {
   if (!result.ok) return `Row ${result.seq} is not what was written: ${result.fault}.`
-  if (!kept) return 'The rows fit together. No head was kept since the demo was started, so none vouches for them.'
+  if (!kept) return 'The rows are consistent. No head was stored since the demo was started, so none covers them.'
   const rest = result.uncovered
-  const more = rest ? ` Rows ${rest.from} to ${rest.to} fit behind it, and no head vouches for them yet.` : ''
-  return `Intact: ${plural(result.covered, 'row')}, as the head says that was kept outside the store.${more}`
+  const more = rest ? ` Rows ${rest.from} to ${rest.to} follow it, and no head covers them yet.` : ''
+  return `Intact: ${plural(result.covered, 'row')}, covered by the head that is stored outside the store.${more}`
 }
 
 function entry({ seq, at, action, decision, reason, agent, sub, hash }: Row): HTMLElement {

@@ -4,7 +4,7 @@ import { nameOf, redraw } from './redraw.js'
 
 export type Decide = (call: Waiting, approve: boolean) => Promise<void>
 
-/** Shows what waits, each with the exact call: as text, for an agent has written it. */
+/** Shows the waiting calls, each exactly and as text, because an agent has written it. */
 export function drawWaiting(waiting: readonly Waiting[], agents: readonly Agent[], decide: Decide): void {
   byId('waiting-none').hidden = waiting.length > 0
   const told = agents
@@ -15,7 +15,7 @@ export function drawWaiting(waiting: readonly Waiting[], agents: readonly Agent[
   tick()
 }
 
-// The clock is read once a second, and nobody is asked for that.
+// Reads the clock once a second, without a request.
 setInterval(tick, 1000)
 
 function tick(): void {
@@ -41,7 +41,7 @@ function entry(call: Waiting, isTold: boolean, decide: Decide): HTMLElement {
       make(
         'p',
         { className: 'notice' },
-        'This is no part of its work: a text that the agent has read told it to do this. Nothing has been done yet.',
+        'This is not part of its work: a text that the agent has read told it to do this. Nothing has been done yet.',
       ),
     )
   item.append(decides ? buttons(call, decide) : elsewhere())
@@ -62,20 +62,20 @@ function entry(call: Waiting, isTold: boolean, decide: Decide): HTMLElement {
   }
 }
 
-/** Nobody approves for an administrator what their own agent has asked. */
+/** Administrators cannot approve calls of their own agents. */
 const elsewhere = (): HTMLElement =>
   make(
     'p',
     { className: 'small' },
-    'Waits for an administrator: nobody approves this for themselves. To be one, open this page in a private window, sign in as ',
+    'Waits for an administrator: you cannot approve this for yourself. To act as administrator, open this page in a private window, sign in as ',
     make('b', {}, 'bob'),
-    ' (his password stands on the sign-in page), and compare the code.',
+    ' (the password is on the sign-in page), and compare the code.',
   )
 
-/** What has come since the last look, in words. */
+/** A message about calls that are new since the last request. */
 export function announce(waiting: readonly Waiting[], known: ReadonlySet<string>): string | undefined {
   const news = waiting.filter(({ id }) => !known.has(id))
   const [first] = news
   if (!first) return undefined
-  return `${nameOf(first.agent)} asks for ${first.tool}: it waits for ${first.decides ? 'you' : 'an administrator'}.`
+  return `${nameOf(first.agent)} requests ${first.tool}: it waits for ${first.decides ? 'you' : 'an administrator'}.`
 }

@@ -3,7 +3,7 @@ import type { Agent, Step } from './api.js'
 import { credentials, explainStep } from './explain.js'
 import { nameOf, redraw } from './redraw.js'
 
-/** Shows what an agent does or has done, a call at a time. */
+/** Shows the calls of an agent, one by one. */
 export function drawWork(agent: Agent | undefined): void {
   const run = agent?.run
   byId('work-none').hidden = run !== undefined

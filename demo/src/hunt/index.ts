@@ -3,14 +3,14 @@ import { listenDuring } from './messages.js'
 import { type Collect, places } from './places.js'
 import { type Found, recognise } from './recognise.js'
 
-/** What was found in one place: how much, never what. */
+/** The number of tokens found in one place, never the tokens. */
 export interface Finding extends Found {
   place: string
 }
 
 /**
- * Looks for tokens wherever a script of this page can look, as a script that does not belong here would. `provoke` makes
- * the page talk to its backend and its other tabs meanwhile.
+ * Searches for tokens everywhere a script of this page can read, like an injected script. `provoke` makes
+ * the page send messages to its backend and its other tabs meanwhile.
  */
 export async function hunt(issued: readonly Issued[], provoke: () => Promise<void>): Promise<Finding[]> {
   const findings: Finding[] = []

@@ -1,8 +1,8 @@
 import { type Collect, collectDeep } from './places.js'
 
 /**
- * Listens to what tabs and frames tell each other while `work` runs: to what arrives here, and, as a script in the page
- * can, to what is sent from here, whatever the channel is called.
+ * Listens to messages between tabs and frames while `work` runs: to messages that arrive here and, as a script in the page
+ * can, to messages that are sent from here, on every channel.
  */
 export async function listenDuring(work: () => Promise<void>, collect: Collect): Promise<void> {
   const hear = (event: Event) => {
@@ -16,7 +16,7 @@ export async function listenDuring(work: () => Promise<void>, collect: Collect):
   for (const type of ['message', 'storage']) addEventListener(type, hear)
   try {
     await work()
-    // What other tabs answer arrives a little later.
+    // Responses of other tabs arrive a little later.
     await new Promise((resolve) => setTimeout(resolve, 300))
   } finally {
     for (const type of ['message', 'storage']) removeEventListener(type, hear)

@@ -1,15 +1,15 @@
-/** Adds a text that was found to what will be examined. */
+/** Adds a text to the texts that are searched. */
 export type Collect = (text: unknown) => void
 
-/** One kind of place where a script can look. */
+/** One kind of place that a script can read. */
 export interface Place {
   name: string
   look(collect: Collect): void | Promise<void>
 }
 
-/** Everything that any script of this origin can read without asking anybody. */
+/** Everything that a script of this origin can read without a request. */
 export const places: readonly Place[] = [
-  { name: 'window and what it leads to', look: walkWindow },
+  { name: 'window and its objects', look: walkWindow },
   {
     name: 'text, attributes, fields',
     look(collect) {
@@ -41,7 +41,7 @@ export const places: readonly Place[] = [
     },
   },
   {
-    name: 'addresses of requests',
+    name: 'URLs of requests',
     look(collect) {
       for (const { name } of performance.getEntries()) collect(name)
     },
@@ -56,7 +56,7 @@ function safely<Value>(read: () => Value): Value | undefined {
   }
 }
 
-/** As much as a page can hold and a visitor waits for. */
+/** A limit, so that a search ends within seconds. */
 const most = 200_000
 
 /** Own properties of everything reachable from `window`, breadth first: objects, functions, maps, sets and buffers. */
@@ -77,7 +77,7 @@ function walkWindow(collect: Collect): void {
       if (typeof key === 'string') collect(key)
       else collect(key.description)
       const value = safely(() => (thing as Record<PropertyKey, unknown>)[key])
-      // A promise that a prototype's getter gives is rejected: nobody is to hear of that.
+      // A promise from a prototype's getter rejects: ignore that.
       if (value instanceof Promise) value.catch(() => {})
       add(value)
     }
@@ -126,7 +126,7 @@ async function readCaches(collect: Collect): Promise<void> {
   }
 }
 
-/** The strings of a value that was cloned: it has no getters and nothing but data. */
+/** The strings of a cloned value, which has only data and no getters. */
 export function collectDeep(value: unknown, collect: Collect): void {
   const seen = new Set<unknown>([value])
   for (const thing of seen) {

@@ -2,22 +2,22 @@ import type { Issued } from '../controls.js'
 
 /** Anything that looks like a signed or encrypted token: a JOSE header in base64url begins with `eyJ`. */
 const tokenLike = /eyJ[\w-]{6,}(?:\.[\w-]*){2,4}/g
-/** Unbroken stretches that could hold an opaque token or a code. */
+/** Long words that could be an opaque token or a code. */
 const stretch = /[\w.~-]{20,}/g
 
-/** Hashes that are tried at most: a page full of long words must not keep a visitor waiting. */
+/** The maximum number of hashes, so that a page full of long words does not block a search. */
 const most = 60_000
 
-/** What some texts hold: how many different ones of each. */
+/** The number of different tokens and codes in some texts. */
 export interface Found {
   tokens: number
-  /** Authorization codes, which are worth nothing once they are redeemed. */
+  /** Authorization codes, which are useless after they are redeemed. */
   codes: number
 }
 
 /**
- * Finds tokens by their look, and everything issued exactly. The page is not told what was issued, only the digests: so
- * every piece that is as long as something issued is hashed and compared.
+ * Finds tokens by their form, and issued strings by their digest. The page gets only digests of issued strings, so
+ * every piece with the length of an issued string is hashed and compared.
  */
 export async function recognise(texts: ReadonlySet<string>, issued: readonly Issued[]): Promise<Found> {
   const found = { tokens: new Set<string>(), codes: new Set<string>() }

@@ -2,17 +2,17 @@ import type { Issued } from '../controls.js'
 import { backend, proxied } from '../mode.js'
 import { recognise } from './recognise.js'
 
-/** What a script gets that asks the backend exactly as the page does: the risk that a mode leaves. */
+/** What a script gets if it asks the backend exactly as the page does: the remaining risk of a mode. */
 export interface Residual {
-  /** Tokens in all that the backend answered. */
+  /** The number of tokens in the backend's responses. */
   tokens: number
-  /** For how long the access token is good that it answered with. Seconds. */
+  /** The remaining lifetime of that access token. Seconds. */
   seconds: number
-  /** Whether the API answers to calls through the backend. */
+  /** Whether the API accepts calls through the backend. */
   calls: boolean
 }
 
-/** Asks for all that the page can ask for, in proxy mode with a call of the API. `undefined`: nobody is signed in. */
+/** Makes all requests that the page can make; in proxy mode also an API call. `undefined`: no user is signed in. */
 export async function askAsThePageDoes(issued: () => Promise<Issued[]>): Promise<Residual | undefined> {
   const heard = new Set<string>()
   const ask = async (method: string, path: string) => {

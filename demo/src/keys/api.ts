@@ -7,7 +7,7 @@ export interface ApiKey {
   begins: string
   name: string
   scopes: string[]
-  /** `grace`: it has been replaced, and serves until it expires. */
+  /** `grace`: the key was replaced, and is valid until it expires. */
   state: 'active' | 'grace' | 'expired' | 'revoked'
   createdAt: number
   expiresAt: number
@@ -19,7 +19,7 @@ export interface ApiKey {
   quota?: { day: number }
 }
 
-/** What became of calls. */
+/** The results of calls. */
 export const outcomes = ['accepted', 'insufficient_scope', 'refused', 'limited', 'unavailable'] as const
 export type Outcome = (typeof outcomes)[number]
 
@@ -28,7 +28,7 @@ export interface Use {
   noticed: { id: string; kind: 'burst' | 'new_network'; at: number }[]
 }
 
-/** A key, this once. */
+/** The complete key, which is returned only once. */
 export interface NewKey {
   key: string
   id: string
@@ -42,7 +42,7 @@ async function call<Answer>(path: string, method?: string, body?: unknown): Prom
 export const readKeys = async (): Promise<ApiKey[]> => (await call<{ keys: ApiKey[] }>('')).keys
 export const readUse = (): Promise<Use> => call('/usage')
 /** `expiresIn` and `grace` in seconds. */
-export const createKey = (wish: { name: string; scopes: string[]; expiresIn: number }): Promise<NewKey> =>
-  call('', 'POST', wish)
+export const createKey = (options: { name: string; scopes: string[]; expiresIn: number }): Promise<NewKey> =>
+  call('', 'POST', options)
 export const rotateKey = (id: string, grace: number): Promise<NewKey> => call(`/${id}/rotate`, 'POST', { grace })
 export const revokeKey = (id: string): Promise<void> => call(`/${id}`, 'DELETE')

@@ -13,7 +13,7 @@ setUpShown()
 setUpTryIt(loadKeys)
 onPress('keys-retry', loadKeys)
 onPress('usage-refresh', loadKeys)
-// Looked at again rather than asked for every few seconds: asking keeps a session from being idle.
+// Loaded on demand, not every few seconds: requests keep a session from being idle.
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden && !byId('keys').hidden) loadKeys()
 })
@@ -22,12 +22,12 @@ byId('create').addEventListener('submit', (event) => {
   create()
 })
 
-/** Shows the keys of who is signed in, and how they are used. */
+/** Shows the keys of the signed-in user, and their use. */
 export async function loadKeys(): Promise<void> {
   await attempt(() => refresh(isAsking()))
 }
 
-/** `keepList`: somebody is being asked something in it. */
+/** `keepList`: a question is open in the list. */
 async function refresh(keepList = false): Promise<void> {
   const [keys, use] = await Promise.all([readKeys(), readUse()])
   if (!keepList) drawKeys(keys, actions)
@@ -35,7 +35,7 @@ async function refresh(keepList = false): Promise<void> {
   drawUse(use, keys)
 }
 
-/** For who is no longer signed in. */
+/** Clears the view when the user is no longer signed in. */
 export function clearKeys(): void {
   dismissKey()
   clearTried()
@@ -64,7 +64,7 @@ async function create(): Promise<void> {
   const scopes = [...document.querySelectorAll<HTMLInputElement>('#create [name=scope]:checked')].map(
     ({ value }) => value,
   )
-  if (!scopes.length) return setNotice('create-error', 'Tick what the key may do: without a scope it can do nothing.')
+  if (!scopes.length) return setNotice('create-error', 'Select at least one scope.')
   setNotice('create-error', undefined)
   creating = true
   try {
@@ -83,8 +83,8 @@ async function create(): Promise<void> {
 
 const rotated = (grace: number): string =>
   grace
-    ? `The old one serves for ${grace === day ? 'a day' : 'an hour'} more: put the new one in its place.`
-    : 'The old one no longer opens anything.'
+    ? `The old key is valid for another ${grace === day ? 'day' : 'hour'}: replace it with the new key.`
+    : 'The old key is no longer valid.'
 
 async function rotate({ id, name }: ApiKey, grace: number): Promise<void> {
   await attempt(async () => {

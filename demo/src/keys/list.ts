@@ -3,9 +3,9 @@ import { ask } from '../question.js'
 import { fromNow } from '../time.js'
 import type { ApiKey } from './api.js'
 
-/** What can be done to a key. They report their own failures. */
+/** Actions for a key. They report their own failures. */
 export interface KeyActions {
-  /** `grace`: seconds for which the old key serves beside the new one. */
+  /** `grace`: seconds for which the old key stays valid. */
   rotate(key: ApiKey, grace: number): Promise<void>
   revoke(key: ApiKey): Promise<void>
 }
@@ -13,14 +13,14 @@ export interface KeyActions {
 const list = byId('key-list')
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
-/** Whether somebody is being asked in the list whether they mean it: a new list would take the question away. */
+/** Whether a question is open in the list: a redraw would remove it. */
 export const isAsking = (): boolean => list.querySelector('[role=group]') !== null
 
 export function drawKeys(keys: readonly ApiKey[], actions: KeyActions): void {
   list.replaceChildren(...keys.map((key) => row(key, keys, actions)))
 }
 
-/** Takes the focus to a key. */
+/** Moves the focus to a key. */
 export const focusKey = (id: string): void => document.getElementById(`key-${id}`)?.focus()
 
 function row(key: ApiKey, keys: readonly ApiKey[], actions: KeyActions): HTMLElement {
@@ -50,7 +50,7 @@ function row(key: ApiKey, keys: readonly ApiKey[], actions: KeyActions): HTMLEle
 }
 
 function stateOf({ state, expiresAt }: ApiKey): HTMLElement {
-  const words = { active: 'Active', grace: `Serves until ${exact.format(expiresAt * 1000)}`, expired: 'Expired' }
+  const words = { active: 'Active', grace: `Valid until ${exact.format(expiresAt * 1000)}`, expired: 'Expired' }
   return make('span', { className: 'badge' }, state === 'revoked' ? 'Revoked' : words[state])
 }
 
@@ -80,11 +80,11 @@ function buttons(key: ApiKey, { rotate, revoke }: KeyActions): HTMLElement {
     const grace = make(
       'select',
       { id: `grace-${key.id}` },
-      make('option', { value: '86400' }, 'one day more'),
-      make('option', { value: '3600' }, 'one hour more'),
-      make('option', { value: '0' }, 'not at all: it has leaked'),
+      make('option', { value: '86400' }, 'for one more day'),
+      make('option', { value: '3600' }, 'for one more hour'),
+      make('option', { value: '0' }, 'no longer: it has leaked'),
     )
-    const label = make('label', { htmlFor: grace.id }, 'A new key takes its place. The old one serves')
+    const label = make('label', { htmlFor: grace.id }, 'A new key replaces it. The old key is valid')
     ask({
       place,
       from,
@@ -96,13 +96,17 @@ function buttons(key: ApiKey, { rotate, revoke }: KeyActions): HTMLElement {
     })
   })
   const revocation = button('Revoke', 'danger', (from) => {
-    const words = make('span', {}, 'It fails from the next call on, for good. Whatever uses it stops working.')
+    const words = make(
+      'span',
+      {},
+      'All further calls with it fail. Programs that use it stop working. This is permanent.',
+    )
     ask({
       place,
       from,
       label: 'Revoke this key?',
       words: [words],
-      yes: 'Revoke for good',
+      yes: 'Revoke permanently',
       className: 'danger',
       work: () => revoke(key),
     })

@@ -2,7 +2,7 @@ import { byId, onPress, setText } from '../dom.js'
 
 const field = byId<HTMLTextAreaElement>('shown-key')
 
-/** Shows a key, this once, and takes the focus there. It is in this field and in that of “Try it”, and nowhere else. */
+/** Shows a key once, and moves the focus there. The key is only in this field and in that of “Try it”. */
 export function showKey(key: string, title: string): void {
   setText('shown-title', title)
   setText('copied', '')
@@ -13,7 +13,7 @@ export function showKey(key: string, title: string): void {
   field.select()
 }
 
-/** Takes the key off the page. */
+/** Removes the key from the page. */
 export function dismissKey(): void {
   const tried = byId<HTMLInputElement>('try-key')
   if (tried.value === field.value) tried.value = ''
@@ -22,7 +22,7 @@ export function dismissKey(): void {
   setText('copied', '')
 }
 
-/** The same, should it be the one with this id. */
+/** Removes it if it is the key with this id. */
 export function dismissKeyOf(id: string): void {
   if (field.value.includes(`_${id}_`)) dismissKey()
 }
@@ -35,14 +35,14 @@ export function setUpShown(): void {
     } catch {
       field.focus()
       field.select()
-      setText('copied', 'Your browser does not let this page copy. The key is selected: press Ctrl+C or ⌘C.')
+      setText('copied', 'Your browser does not allow this page to copy. The key is selected: press Ctrl+C or ⌘C.')
     }
   })
   onPress('dismiss-key', async () => {
     dismissKey()
     byId('keys-title').focus()
   })
-  // The back button may bring this page back as it was left.
+  // The back-forward cache may restore this page.
   addEventListener('pagehide', () => {
     dismissKey()
     byId<HTMLInputElement>('try-key').value = ''

@@ -3,7 +3,7 @@ import { explainError } from '../words.js'
 import { createKey, revokeKey } from './api.js'
 import { explainAnswer } from './explain.js'
 
-/** One call, as a program would make it. */
+/** One call, as a program makes it. */
 interface Call {
   method: 'GET' | 'POST'
   url: string
@@ -21,10 +21,10 @@ interface Answer {
 const many = 25
 const chosen = (id: string): string => byId<HTMLInputElement | HTMLSelectElement>(id).value
 
-/** A key that was made and revoked for this: it opens nothing, so it may be kept. */
+/** A key that was made and revoked for this purpose, so it may be kept. */
 let spent: string | undefined
 
-/** Sends what was chosen, and shows what came back. `after` runs when there is something new to count. */
+/** Sends the chosen call, and shows the response. `after` runs when there are new calls to count. */
 export function setUpTryIt(after: () => Promise<void>): void {
   const credential = byId<HTMLSelectElement>('try-credential')
   const paste = byId<HTMLInputElement>('try-key')
@@ -34,7 +34,7 @@ export function setUpTryIt(after: () => Promise<void>): void {
   }
   adapt()
   credential.addEventListener('change', adapt)
-  // The browser keeps the addresses of requests, for any script to read: a key is not to stay there.
+  // The browser keeps the URLs of requests, and any script can read them: remove the key.
   new PerformanceObserver((list) => {
     if (list.getEntries().some(({ name }) => name.includes('?api_key='))) performance.clearResourceTimings()
   }).observe({ type: 'resource' })
@@ -51,7 +51,7 @@ export function setUpTryIt(after: () => Promise<void>): void {
   })
 }
 
-/** For who is no longer signed in. */
+/** Clears the view when the user is no longer signed in. */
 export function clearTried(): void {
   spent = undefined
   byId('tried').replaceChildren()
@@ -111,7 +111,7 @@ async function send({ method, url, headers }: Call): Promise<Answer> {
 }
 
 function show(call: Call, answers: Answer[]): void {
-  // Of many, the one that says most: a refusal.
+  // Of many responses, show a refusal.
   const [answer] = answers.toSorted((a, b) => b.status - a.status)
   if (!answer) return
   const { status, text, error, challenge, retryAfter } = answer
@@ -126,7 +126,7 @@ function show(call: Call, answers: Answer[]): void {
   outcome.dataset['kind'] = status < 400 ? 'good' : 'bad'
   byId('tried').replaceChildren(
     make('pre', {}, sent.join('\n')),
-    answers.length > 1 ? make('p', {}, `${answers.length} answers: ${tally.join(', ')}. One of them:`) : '',
+    answers.length > 1 ? make('p', {}, `${answers.length} responses: ${tally.join(', ')}. One of them:`) : '',
     outcome,
     make(
       'dl',
@@ -138,5 +138,5 @@ function show(call: Call, answers: Answer[]): void {
   )
 }
 
-/** A key as far as it may be read over a shoulder: prefix and id. */
+/** The public part of a key: prefix and id. */
 const hush = (text: string): string => text.replace(/(\w+_[A-Za-z0-9]{16}_)[A-Za-z0-9]{49}/, '$1…')

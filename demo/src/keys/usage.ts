@@ -12,7 +12,7 @@ const names: Record<Outcome, string> = {
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' })
 const height = 60
 
-/** Draws how the keys were used in the last minutes: as a chart, and for who sees none as a table. */
+/** Shows the use of the keys in the last minutes: as a chart, and as a table for screen readers. */
 export function drawUse({ minutes, noticed }: Use, keys: readonly ApiKey[]): void {
   const totals = outcomes.map((name) => [name, minutes.reduce((sum, minute) => sum + minute[name], 0)] as const)
   const seen = totals.filter(([name, count]) => count > 0 || name === 'accepted').map(([name]) => name)
@@ -32,7 +32,7 @@ export function drawUse({ minutes, noticed }: Use, keys: readonly ApiKey[]): voi
   )
 }
 
-/** For who is no longer signed in. */
+/** Clears the view when the user is no longer signed in. */
 export const clearUse = (): void => byId('usage').replaceChildren()
 
 function chart(minutes: Use['minutes'], summary: string): HTMLElement {
@@ -95,7 +95,7 @@ function table(minutes: Use['minutes'], seen: readonly Outcome[]): HTMLElement {
   return make(
     'details',
     {},
-    make('summary', {}, 'In numbers'),
+    make('summary', {}, 'As a table'),
     used.length
       ? make('table', { className: 'left' }, make('thead', {}, head), make('tbody', {}, ...rows))
       : make('p', { className: 'small' }, `No call with any of your keys in ${plural(minutes.length, 'minute')}.`),
