@@ -104,7 +104,7 @@ describe('a person at the agents console', () => {
     expect(spent).toMatch(/^night helper has spent [\d,]+ of 8,000 tokens today\.$/)
     expect(spent).not.toContain(' 0 of')
     await button(page, 'Verify').click()
-    await page.getByText(/^Intact: \d+ rows, as the head says/).waitFor()
+    await page.getByText(/^Intact: \d+ rows, covered by the head/).waitFor()
     // Everybody's rows are an administrator's to take along, and the stop theirs to lift.
     expect(await button(page, 'Download as JSON lines').isVisible()).toBe(false)
     const [file] = await Promise.all([bob.waitForEvent('download'), button(bob, 'Download as JSON lines').click()])
