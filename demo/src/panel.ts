@@ -95,7 +95,7 @@ async function refuseToken(): Promise<void> {
     say('The token was about to expire and was renewed before the call, so the API did not refuse it. Try again.')
   else
     say(
-      `The API answered 401. The ${proxied ? 'backend' : 'SDK'} requested another token (${plural(renewals, 'renewal')}) and repeated the request. Your notes are loaded.`,
+      `The API responded with 401. The ${proxied ? 'backend' : 'SDK'} requested another token (${plural(renewals, 'renewal')}) and repeated the request. Your notes are loaded.`,
     )
 }
 

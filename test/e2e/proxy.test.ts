@@ -91,7 +91,7 @@ describe('a person at the demo in proxy mode', () => {
     await signIn(page, demo)
     await notes(page).first().waitFor()
     await button(page, 'Expire the token').click()
-    await page.getByText('The API answered 401. The backend asked').waitFor({ timeout: 20_000 })
+    await page.getByText('The API responded with 401. The backend requested').waitFor({ timeout: 20_000 })
     expect(await button(page, 'Sign out').count()).toBe(1)
   })
 
@@ -162,7 +162,7 @@ describe('a script in the page, in proxy mode', () => {
     await button(page, 'Hunt for tokens').click()
     await expect
       .poll(() => left('token-mediating').allTextContents())
-      .toEqual(['nothing', expect.stringMatching(/^1 access token, good for \d s/)])
+      .toEqual(['nothing', expect.stringMatching(/^1 access token, valid for \d s/)])
     await button(page, 'Switch to proxy mode').click()
     await button(page, 'Sign in').click()
     await button(page, 'Allow').click()
