@@ -21,6 +21,7 @@ const exported: Record<string, readonly string[]> = {
     'agentAnswer',
     'agentToken',
     'budgetLines',
+    'createAgentPlatform',
     'createAgents',
     'createApprovals',
     'createAudit',

@@ -30,6 +30,7 @@ export {
 export { type AgentStatus, createStatusCheck, type StatusCheck, type StatusCheckOptions } from './identity/status.js'
 export { createTokenEndpoint, type TokenEndpointOptions } from './identity/token-endpoint.js'
 export type { AgentLimits, Budget } from './limits.js'
+export { type AgentPlatform, type AgentPlatformOptions, createAgentPlatform } from './platform.js'
 export { type Namespace, type TenantKey, tenantOf } from './tenancy.js'
 export { type BudgetPolicy, budgetLines } from './tools/budget.js'
 export type { Classify, Segment } from './tools/categories.js'

@@ -23,6 +23,7 @@ import { agentsOptions } from '../../src/agents/identity/shapes.js'
 import { peerCheckOptions, signRequestOptions } from '../../src/agents/identity/signed-request.js'
 import { statusCheckOptions } from '../../src/agents/identity/status.js'
 import { tokenEndpointOptions } from '../../src/agents/identity/token-endpoint.js'
+import { agentPlatformOptions } from '../../src/agents/platform.js'
 import { policyCheck } from '../../src/agents/tools/budget.js'
 import { toolAccessOptions } from '../../src/agents/tools/options.js'
 import { meteredCheck } from '../../src/agents/tools/with-budget.js'
@@ -135,6 +136,7 @@ export const exported: readonly (readonly [
           ['policy', policyCheck],
         ],
       },
+      createAgentPlatform: options(agentPlatformOptions),
       createAgents: options(agentsOptions),
       createApprovals: options(approvalsOptions),
       createAudit: options(auditOptions),

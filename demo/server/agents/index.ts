@@ -7,7 +7,7 @@ import { createAgentConsole } from './console.js'
 import { startCourier } from './courier.js'
 import { createRegistry } from './registry.js'
 import { createRuns } from './runs.js'
-import { createToolDoor, type NoteShelf } from './tools.js'
+import { createToolDoor, type NoteShelf, sandbox, toolRules } from './tools.js'
 import { createView } from './view.js'
 
 export interface AgentDeskSettings {
@@ -25,7 +25,15 @@ export async function openAgentDesk({ origin, resource, tenant, store, ledger }:
   const issuer = `${origin}/agents`
   const tools = `${origin}/api/tools`
   const courier = await startCourier()
-  const registry = createRegistry({ issuer, resource, resources: [courier.resource], store, ledger })
+  const registry = createRegistry({
+    issuer,
+    resource,
+    resources: [courier.resource],
+    store,
+    ledger,
+    tools: toolRules,
+    sandbox,
+  })
   const { agents, tokens } = registry
   const host = createAgentHost({ tools, issuer, courier })
   const runs = createRuns(registry, host)
@@ -36,7 +44,7 @@ export async function openAgentDesk({ origin, resource, tenant, store, ledger }:
     accept: authenticator(),
 
     open(protect: Guard, keys: ApiKeys, notes: NoteShelf) {
-      const door = createToolDoor({ registry, ledger, notes })
+      const door = createToolDoor({ registry, notes })
       courier.handle(door.external(createGuard({ resource: courier.resource, accept: [authenticator()] })))
       return {
         console: createAgentConsole({

@@ -4,10 +4,10 @@ import {
   type AgentEvent,
   type AuditEntry,
   type AuditHead,
-  createAgents,
-  createApprovals,
+  createAgentPlatform,
   createAudit,
   defaultRoles,
+  type ToolAccessOptions,
 } from 'sallyport/agents'
 import type { GuardOptions, Principal } from 'sallyport/guard'
 import type { Ledger, RecordStore } from 'sallyport/store'
@@ -21,6 +21,9 @@ export interface RegistrySettings {
   resources: readonly string[]
   store: RecordStore
   ledger: Ledger
+  /** What each tool takes, and where code runs. */
+  tools: ToolAccessOptions['tools']
+  sandbox: NonNullable<ToolAccessOptions['sandbox']>
 }
 
 /** The scopes of each role; the assistant has all scopes. */
@@ -62,21 +65,33 @@ export const decide: NonNullable<GuardOptions['decide']> = ({ subject, action })
   !forAdministrators.has(action.name) || isAdministrators(subject.properties['claims'])
 
 /** The agents, the approvals and the audit trail. */
-export function createRegistry({ issuer, resource, resources, store, ledger }: RegistrySettings) {
+export function createRegistry({ issuer, resource, resources, store, ledger, tools, sandbox }: RegistrySettings) {
   const tokens = createTokenIssuer({ issuer, audience: resource, keys: [{ alg: 'ES256', key: signingKey() }], store })
   const waiting = new Map<string, () => void>()
-  const approvals = createApprovals({
-    store,
-    approvers: { admin: (_, by) => isAdministrator(by) },
-    onEvent: wake,
-  })
-  const agents = createAgents({ tokens, store, roles, resources, ledger, approvals })
-  const audit = createAudit({ store })
   /** The newest head of each tenant, stored outside the store, to verify a trail. */
   const kept = new Map<string, AuditHead>()
+  const trail = createAudit({ store })
+  const { agents, approvals, audit, verifyToolAccess } = createAgentPlatform({
+    store,
+    ledger,
+    tokens,
+    tools,
+    agents: { roles, resources },
+    approvals: { approvers: { admin: (_, by) => isAdministrator(by) } },
+    toolAccess: { sandbox },
+    parts: { audit: { ...trail, append } },
+    onEvent: wake,
+  })
 
   function wake(event: AgentEvent): void {
     if (event.type === 'approval_decided' || event.type === 'approval_voided') waiting.get(event.id)?.()
+  }
+
+  /** Appends a row to the trail, and stores the head. */
+  async function append(entry: AuditEntry): Promise<AuditHead> {
+    const head = await trail.append(entry)
+    if (head.seq > (kept.get(head.tenant)?.seq ?? 0)) kept.set(head.tenant, head)
+    return head
   }
 
   return {
@@ -84,6 +99,8 @@ export function createRegistry({ issuer, resource, resources, store, ledger }: R
     agents,
     approvals,
     audit,
+    verifyToolAccess,
+    append,
     keptHead: (tenant: string): AuditHead | undefined => kept.get(tenant),
 
     /** Whether the owner of an API key may still act: an agent may, while it is active and agents are not stopped. */
@@ -91,13 +108,6 @@ export function createRegistry({ issuer, resource, resources, store, ledger }: R
       if (!owner.startsWith('agent_')) return true
       const [agent, stopped] = await Promise.all([agents.get(owner, { tenant }), agents.stopped({ tenant })])
       return agent !== undefined && agent.decommissionedAt === undefined && stopped === undefined
-    },
-
-    /** Appends a row to the trail, and stores the head. */
-    async append(entry: AuditEntry): Promise<AuditHead> {
-      const head = await audit.append(entry)
-      if (head.seq > (kept.get(head.tenant)?.seq ?? 0)) kept.set(head.tenant, head)
-      return head
     },
 
     /** Resolves after the decision, or when no decision is possible any more. */

@@ -1,13 +1,5 @@
-import {
-  agentAnswer,
-  createToolAccess,
-  parseArguments,
-  scenarios,
-  type ToolArguments,
-  type ToolRule,
-} from 'sallyport/agents'
+import { agentAnswer, parseArguments, scenarios, type ToolArguments, type ToolRule } from 'sallyport/agents'
 import type { Guard, Principal } from 'sallyport/guard'
-import type { Ledger } from 'sallyport/store'
 import type { Registry } from './registry.js'
 import { runIsolated } from './sandbox.js'
 
@@ -20,7 +12,6 @@ export interface NoteShelf {
 
 export interface ToolSettings {
   registry: Registry
-  ledger: Ledger
   notes: NoteShelf
 }
 
@@ -114,20 +105,20 @@ const toolsOf = (notes: NoteShelf): Record<string, Tool> => ({
   },
 })
 
+/** The rules of all tools. */
+export const toolRules: Readonly<Record<string, ToolRule>> = Object.fromEntries(
+  Object.entries(toolsOf({ of: () => [], add() {}, clear() {} })).map(([name, { rule }]) => [name, rule]),
+)
+
+/** Runs the code of agents. */
+export const sandbox = ({ args }: { args: ToolArguments }): Promise<unknown> => runIsolated(`${args['code']}`)
+
 export type ToolDoor = ReturnType<typeof createToolDoor>
 
 /** The API of the agents: it makes or refuses a tool call. */
-export function createToolDoor({ registry, ledger, notes }: ToolSettings) {
-  const { agents, approvals, append } = registry
+export function createToolDoor({ registry, notes }: ToolSettings) {
+  const { verifyToolAccess, append } = registry
   const tools = toolsOf(notes)
-  const verifyToolAccess = createToolAccess({
-    agents,
-    ledger,
-    approvals,
-    audit: { append },
-    tools: Object.fromEntries(Object.entries(tools).map(([name, { rule }]) => [name, rule])),
-    sandbox: ({ args }) => runIsolated(`${args['code']}`),
-  })
 
   async function answer(request: Request, principal: Principal, choice: readonly string[]): Promise<Response> {
     try {
