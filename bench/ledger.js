@@ -2,6 +2,7 @@
 // holds that are open, a third holds that are settled, a third windows of subjects, most of which nobody reads any more.
 //   npm run build && node bench/ledger.js [--engine memory] [--records 1000 --records 100000] [--rounds 21] [--only hold]
 import { createPresent, forEachUpTo, measureGrowth } from './growth/measure.js'
+import { fillLedger } from './growth/redis-fill.js'
 
 const tenant = 'acme'
 /** Holds of one user. */
@@ -17,25 +18,24 @@ const linesOf = (subject) => [
 const hold = (id, subject) => ({ tenant, id, lines: linesOf(subject), amount: 3, ttl: TTL })
 const spending = (subject) => ({ tenant, lines: linesOf(subject), amount: 1 })
 
-async function fillByCalls(ledger, records, afterWindows = () => {}) {
-  const third = Math.floor(records / 3)
-  await forEachUpTo(third, (at) =>
-    ledger.spend({ tenant, lines: [{ subject: `key:${at}`, window: 'minute', limit: 1e9 }], amount: 1 }),
-  )
-  afterWindows()
-  await forEachUpTo(third, async (at) => {
-    await ledger.reserve(hold(`settled ${at}`, userOf(at, records)))
-    await ledger.settle(hold(`settled ${at}`, userOf(at, records)), 2)
-  })
-  await forEachUpTo(third, (at) => ledger.reserve(hold(`open ${at}`, userOf(at, records))))
-}
-
 const fills = {
-  memory: ({ clock }, ledger, records) =>
-    fillByCalls(ledger, records, () => {
-      clock.now += 3 * 3600
-    }),
-  redis: (_, ledger, records) => fillByCalls(ledger, records),
+  async memory({ clock }, ledger, records) {
+    const third = Math.floor(records / 3)
+    await forEachUpTo(third, (at) =>
+      ledger.spend({ tenant, lines: [{ subject: `key:${at}`, window: 'minute', limit: 1e9 }], amount: 1 }),
+    )
+    clock.now += 3 * 3600
+    await forEachUpTo(third, async (at) => {
+      await ledger.reserve(hold(`settled ${at}`, userOf(at, records)))
+      await ledger.settle(hold(`settled ${at}`, userOf(at, records)), 2)
+    })
+    await forEachUpTo(third, (at) => ledger.reserve(hold(`open ${at}`, userOf(at, records))))
+  },
+  redis(opened, _, records) {
+    const third = Math.floor(records / 3)
+    const lines = JSON.stringify(linesOf('user:0'))
+    return fillLedger(opened, third, { tenant, users: Math.ceil(records / 3 / EACH), ttl: TTL, lines })
+  },
   async postgres({ query, prefix }, _, records) {
     const third = Math.floor(records / 3)
     const users = Math.ceil(records / 3 / EACH)

@@ -2,6 +2,7 @@
 // value of an index.
 //   npm run build && node bench/store.js [--engine memory] [--records 1000 --records 100000] [--rounds 21] [--only list]
 import { createPresent, createRandom, forEachUpTo, measureGrowth, upTo } from './growth/measure.js'
+import { fillStore } from './growth/redis-fill.js'
 
 const index = [{ index: 'owner', value: 'everybody' }]
 const value = 'x'.repeat(200)
@@ -19,9 +20,7 @@ const fills = {
   async memory({ store }, records) {
     await forEachUpTo(records, (at) => store.write([put(recordOf(at), { ttl: LIFE })]))
   },
-  async redis({ store }, records) {
-    await forEachUpTo(records, (at) => store.write([put(recordOf(at))]))
-  },
+  redis: (opened, records) => fillStore(opened, records, recordOf, value),
   async postgres({ query, prefix }, records) {
     const batch = 50_000
     for (let from = 0; from < records; from += batch) {
@@ -139,7 +138,7 @@ await measureGrowth('store', async (opened, records, engine) => {
     },
     'write, of a version': {
       // Each one once.
-      calls: 50,
+      calls: 64,
       async before(calls) {
         versions = []
         for (const at of present.some(calls)) versions.push([recordOf(at), (await store.get(recordOf(at))).version])
