@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { chownSync } from 'node:fs'
 import { join } from 'node:path'
-import pg from 'pg'
 import { ensureProgram, freePort } from './programs.js'
 import { createTestServer, freshFolder, type TestServer } from './server.js'
 
@@ -34,6 +33,7 @@ export async function startPostgres(): Promise<TestServer> {
 export const postgresUrl = (port: number): string => `postgres://sallyport@127.0.0.1:${port}/postgres`
 
 async function answers(port: number): Promise<boolean> {
+  const { default: pg } = await import('pg')
   const client = new pg.Client({ connectionString: postgresUrl(port), connectionTimeoutMillis: 1000 })
   client.on('error', () => {})
   try {

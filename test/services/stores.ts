@@ -1,6 +1,3 @@
-import { Cluster as IoCluster, Redis as IoRedis } from 'ioredis'
-import pg from 'pg'
-import { createClient, createCluster } from 'redis'
 import type { Ledger, RecordStore } from 'sallyport/store'
 import {
   type PostgresLedger,
@@ -11,7 +8,10 @@ import {
 } from 'sallyport/store/postgres'
 import { type RedisStoreOptions, redisLedger, redisStore } from 'sallyport/store/redis'
 
-/** A store over a client that is the caller's own, as an app would make it. */
+/**
+ * A store over a client that is the caller's own, as an app would make it. A client library is loaded where it is used:
+ * the processes that tests start by the dozen need one of them.
+ */
 export interface OpenStore<Store extends RecordStore = RecordStore, Budgets extends Ledger = Ledger> {
   store: Store
   ledger: Budgets
@@ -24,6 +24,7 @@ export async function openRedis(
   prefix = 'sallyport:',
   through = (options: RedisStoreOptions) => options,
 ): Promise<OpenStore> {
+  const { createClient } = await import('redis')
   // What cannot be sent now must not be sent later, when nobody waits for it any more.
   const client = createClient({
     disableOfflineQueue: true,
@@ -40,7 +41,8 @@ export async function openRedis(
 }
 
 export async function openIoRedis(port: number): Promise<OpenStore> {
-  const client = new IoRedis({ host: '127.0.0.1', port })
+  const { Redis } = await import('ioredis')
+  const client = new Redis({ host: '127.0.0.1', port })
   client.on('error', () => {})
   return {
     ...onRedis({ send: ([name = '', ...args]) => client.call(name, args) }),
@@ -52,6 +54,7 @@ export async function openRedisCluster(
   ports: readonly number[],
   through = (options: RedisStoreOptions) => options,
 ): Promise<OpenStore> {
+  const { createCluster } = await import('redis')
   const cluster = createCluster({ rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })) })
   cluster.on('error', () => {})
   await cluster.connect()
@@ -62,7 +65,8 @@ export async function openRedisCluster(
 }
 
 export async function openIoRedisCluster(ports: readonly number[]): Promise<OpenStore> {
-  const cluster = new IoCluster(ports.map((port) => ({ host: '127.0.0.1', port })))
+  const { Cluster } = await import('ioredis')
+  const cluster = new Cluster(ports.map((port) => ({ host: '127.0.0.1', port })))
   cluster.on('error', () => {})
   return {
     ...onRedis({ send: ([name = '', ...args]) => cluster.call(name, args) }),
@@ -74,6 +78,7 @@ export async function openPostgres(
   connectionString: string,
   through = (options: PostgresStoreOptions) => options,
 ): Promise<OpenStore<PostgresStore, PostgresLedger>> {
+  const { default: pg } = await import('pg')
   const pool = new pg.Pool({ connectionString, max: 5, connectionTimeoutMillis: 2000 })
   // Without a listener a connection that breaks ends the process: the pool hears the idle ones, each client its own.
   pool.on('error', () => {})
