@@ -2,8 +2,8 @@ import { setupServer } from 'msw/node'
 import { type Bff, type BffEvent, type BffOptions, createBff, type Secret, type SiteOptions } from 'sallyport/bff'
 import { memoryStore, type RecordStore } from 'sallyport/store'
 import { generateKeys, mockAuthorizationServer, mockBrowser } from 'sallyport/testing'
-import { afterAll, afterEach } from 'vitest'
 import { calculateCodeChallenge, generateCodeVerifier } from '../src/protocol/pkce.js'
+import { afterEachTest } from './after-each.js'
 import { randomKey } from './keys.js'
 
 export const APP = 'https://app.example.com'
@@ -32,12 +32,11 @@ network?.listen({
 })
 /** Closed after each test: what they do in the background belongs to it. */
 let opened: Bff[] = []
-afterEach(async () => {
+afterEachTest(async () => {
   await Promise.all(opened.map((bff) => bff.close()))
   opened = []
   network?.resetHandlers()
 })
-afterAll(() => network?.close())
 
 /** The two homes of sessions that one process can have: what is promised of both is tested with both. */
 export const homes = [

@@ -39,7 +39,7 @@ const config: VitestRunnerConfig = {
 
 /** All of them as one file, for they share one world, whose hooks are for all; each file's own hooks are for that one. */
 async function collect(provider: RealProvider): Promise<void> {
-  await import('../world.js')
+  await import('../setup.js')
   for (const [path, load] of Object.entries(files))
     describe(path, async () => {
       await load()

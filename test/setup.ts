@@ -1,0 +1,5 @@
+import { afterEach } from 'vitest'
+import { runTasks } from './after-each.js'
+
+/** Before each file of the tests. */
+afterEach(runTasks)
