@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { CompactEncrypt } from 'jose'
 import { fileVault } from 'sallyport/node'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -188,7 +189,9 @@ describe.each(kinds)('a file vault, %s', (kind, keys) => {
       const env = { ...process.env, ...(keys && { VAULT_KEY: keys[0] }) }
       const child = fork(program, [directory, ...secrets], { env, execArgv: [] })
       await once(child, 'message')
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 60))
+      // The first is killed once it has written: otherwise there is nothing that could be half.
+      if (kill === 0) while ((await open().read('vendor')) === undefined) await wait(20)
+      await wait(Math.random() * 60)
       child.kill('SIGKILL')
       await once(child, 'exit')
       const secret = await open().read('vendor')

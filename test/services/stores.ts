@@ -79,7 +79,7 @@ export async function openPostgres(
   through = (options: PostgresStoreOptions) => options,
 ): Promise<OpenStore<PostgresStore, PostgresLedger>> {
   const { default: pg } = await import('pg')
-  const pool = new pg.Pool({ connectionString, max: 5, connectionTimeoutMillis: 2000 })
+  const pool = new pg.Pool({ connectionString, max: 5, connectionTimeoutMillis: 10_000 })
   // Without a listener a connection that breaks ends the process: the pool hears the idle ones, each client its own.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))

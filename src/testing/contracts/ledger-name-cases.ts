@@ -87,14 +87,14 @@ export const nameCases = (check: Check, wait: (seconds: number) => Promise<void>
   }),
   check('an id whose hold is over is not taken again, however it ended', async ({ ledger, tenant, balance }) => {
     for (const end of ['released', 'settled', 'by itself', 'by itself, started'] as const) {
-      const ttl = end.startsWith('by') ? 0.2 : 60
+      const ttl = end.startsWith('by') ? 2 : 60
       const reservation = { tenant, id: end, lines: [line(1000)], amount: 10, ttl }
       const { ok, ...rest } = await ledger.reserve(reservation)
       if (!ok || !('hold' in rest)) throw new Error('refused')
       if (end === 'released') await ledger.release(rest.hold)
       if (end === 'settled') await ledger.settle(rest.hold, 0)
       if (end === 'by itself, started') same(await ledger.start(rest.hold), true)
-      if (ttl < 1) await wait(0.4)
+      if (ttl < 60) await wait(2.5)
       same(await ledger.start(rest.hold), false)
       await refuses('hold_ended', () => ledger.reserve({ ...reservation, ttl: 60 }))
     }

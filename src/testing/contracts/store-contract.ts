@@ -112,22 +112,18 @@ export function recordStoreContract(
       same((await found(store, id('count'))).value, '20')
     }),
     check('a record with a ttl goes, one without stays, one put again lives anew', async (store, { id, put }) => {
-      await store.write([
-        { ...put('short', 'value'), ttl: 0.4 },
-        put('long', 'value'),
-        { ...put('again', '1'), ttl: 0.4 },
-      ])
+      await store.write([{ ...put('short', 'value'), ttl: 2 }, put('long', 'value'), { ...put('again', '1'), ttl: 2 }])
       same((await found(store, id('short'))).value, 'value')
       await store.write([{ ...put('again', '2'), ttl: 30 }])
-      await wait(0.6)
+      await wait(2.5)
       same(await store.get(id('short')), undefined)
       same((await found(store, id('again'))).value, '2')
       same((await found(store, id('long'))).value, 'value')
     }),
     check('an expired record is absent to a write, and its version is gone', async (store, { id, put }) => {
-      await store.write([{ ...put('one', 'value'), ttl: 0.3 }])
+      await store.write([{ ...put('one', 'value'), ttl: 2 }])
       const { version } = await found(store, id('one'))
-      await wait(0.5)
+      await wait(2.5)
       same(await store.write([put('one', 'stale', version)]), false)
       same(await store.write([put('one', 'new', 'absent')]), true)
     }),
@@ -139,11 +135,11 @@ export function recordStoreContract(
       same(await listed(store, index('shape', 'red')), [])
     }),
     check('an entry outlives its record at most, and comes before it', async (store, { id, put, index }) => {
-      await store.write([{ ...put('a', '1', 'any', index('color', 'red')), ttl: 0.9 }])
-      await store.write([{ ...put('b', '1', 'any', index('color', 'red')), ttl: 0.9 }])
+      await store.write([{ ...put('a', '1', 'any', index('color', 'red')), ttl: 3 }])
+      await store.write([{ ...put('b', '1', 'any', index('color', 'red')), ttl: 3 }])
       await store.write([{ ...put('b', '2', 'any', index('color', 'red')), ttl: 30 }])
       same(await listed(store, index('color', 'red')), [id('a'), id('b')])
-      await wait(1.1)
+      await wait(3.5)
       same(await listed(store, index('color', 'red')), [id('b')])
     }),
     check('pages hold every entry once, whatever is written meanwhile', async (store, names) => {
@@ -171,11 +167,11 @@ export function recordStoreContract(
       same(pages, 3)
     }),
     check('consume is true once, for as long as it was asked to', async (store, { id }) => {
-      const results = await Promise.all(Array.from({ length: 10 }, () => store.consume(id('once'), 0.5)))
+      const results = await Promise.all(Array.from({ length: 10 }, () => store.consume(id('once'), 2)))
       same(results.filter(Boolean).length, 1)
-      same(await store.consume(id('other'), 0.5), true)
-      await wait(0.7)
-      same(await store.consume(id('once'), 0.5), true)
+      same(await store.consume(id('other'), 2), true)
+      await wait(2.5)
+      same(await store.consume(id('once'), 2), true)
     }),
     ...raceCases(check),
     ...nameCases(check),
@@ -210,7 +206,7 @@ export function recordStoreContract(
       await rejects(() => store.list('color', 'half \ud800'))
       same(await store.get(id('a')), undefined)
     }),
-    check('a cursor that no page has had is a TypeError', async (store, { id, put, index }) => {
+    check('a cursor that no page has had is a TypeError', async (store, { put, index }) => {
       for (const one of ['a', 'b', 'c']) await store.write([put(one, '1', 'any', index('color', 'red'))])
       const [entry] = index('color', 'red')
       const list = (cursor: string) => store.list(entry?.index ?? '', 'red', { cursor, limit: 1 })
@@ -228,8 +224,9 @@ export function recordStoreContract(
       ]
       wrong.push('["a","b","\\u0000"]', '["a","b","\\ud800"]', '["a", "b", "c"]', `["a","b","${'x'.repeat(201)}"]`)
       for (const cursor of wrong) await rejects(() => list(cursor))
-      const { cursor } = await store.list(entry?.index ?? '', 'red', { limit: 1 })
-      same((await list(cursor ?? '')).ids, [id('b')])
+      const { ids, cursor } = await store.list(entry?.index ?? '', 'red', { limit: 1 })
+      const next = await list(cursor ?? '')
+      same(new Set([...ids, ...next.ids].map(({ id }) => id)).size, 2)
     }),
     check('warnings are texts for an operator, where there are any', async (store) => {
       const all = (await store.warnings?.()) ?? []

@@ -42,15 +42,15 @@ export const endCases = (check: Check, wait: (seconds: number) => Promise<void> 
     same((await store.get(id('there')))?.value, '1')
   }),
   check('what was consumed is there, until it is over', async (store, { id, put }) => {
-    same(await store.consume(id('one'), 1), true)
+    same(await store.consume(id('one'), 3), true)
     same((await store.get(id('one'))) !== undefined, true)
     same(await store.write([put('one', '1', 'absent')]), false)
     same(await store.write([{ type: 'check', id: id('one'), ifVersion: 'absent' }, put('other', '1')]), false)
     same(await store.get(id('other')), undefined)
     // A second try makes it last no longer.
-    await wait(0.7)
+    await wait(2)
     same(await store.consume(id('one'), 60), false)
-    await wait(0.6)
+    await wait(1.5)
     same(await store.write([put('one', '1', 'absent')]), true)
   }),
   check('an entry is there as long as its record, whatever else is written to that', async (store, names) => {
