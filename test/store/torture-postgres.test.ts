@@ -1,3 +1,0 @@
-import { torture } from './torture.js'
-
-torture('postgres')
