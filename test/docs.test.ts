@@ -84,6 +84,30 @@ describe('the documents', () => {
   })
 })
 
+/** Words that a reader in a second language has to guess, and what to write. */
+const riddles: Record<string, RegExp> = {
+  mock: /make-?believe/i,
+  'is down': /\b(is|are|was) away\b/i,
+  'temporarily unavailable': /\bnot now\b/i,
+  'on the instructions of': /\bat the wish\b/i,
+  'is for': /\bspeaks of\b/i,
+  authorization: /\bleave for each\b/i,
+  'so, on, also': /\b(hence|thus|upon|likewise)\b/i,
+  'a user, a caller': /\bwhoever (?!wrote the page)/i,
+}
+const guessed = (file: string, text: string) =>
+  Object.entries(riddles).flatMap(([plain, pattern]) =>
+    text.split('\n').flatMap((line, at) => (pattern.test(line) ? [`${file}:${at + 1}: write “${plain}”`] : [])),
+  )
+
+it('the documents and the demo use plain words', () => {
+  const older = (text: string) => text.split('\n## 0.2.0')[0] ?? ''
+  const files = [...pages, 'package.json', ...tracked.filter((file) => /^demo\/.+\.(tsx?|js|html)$/.test(file))]
+  expect(files.flatMap((file) => guessed(file, older(readFileSync(file, 'utf8'))))).toEqual([])
+  expect(guessed('x', 'The store is away.')).toEqual(['x:1: write “is down”'])
+  expect(guessed('x', 'The store is down. On the instructions of whoever wrote the page.')).toEqual([])
+})
+
 /** What must not stand in a file, by name. The expressions are written so that they do not match themselves. */
 const secrets: Record<string, RegExp> = {
   'a private key': /-----BEGIN [A-Z ]*PRIVATE KEY/,
