@@ -57,6 +57,12 @@ async function measureEngine(engine, sizes, rounds, only) {
   const server = await servers[engine]()
   const workers = []
   const rows = {}
+  // Whoever stops it leaves no server behind.
+  const stopped = async () => {
+    await server.stop()
+    process.exit(1)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stopped)
   try {
     for (const size of sizes) {
       const begun = performance.now()
@@ -80,6 +86,7 @@ async function measureEngine(engine, sizes, rounds, only) {
       console.error(`  ${name}: ${rows[name].ratios.map((ratio) => ratio.toFixed(2)).join(', ')}`)
     }
   } finally {
+    for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, stopped)
     await Promise.all(workers.map(({ end }) => end()))
     await server.stop()
   }
