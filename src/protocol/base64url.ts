@@ -6,9 +6,11 @@ export function encodeBase64url(bytes: Uint8Array): string {
 }
 
 /**
- * Decodes unpadded base64url; `undefined` for anything else, so that a caller cannot mistake junk for bytes.
+ * Decodes unpadded base64url. Returns `undefined` for anything else, so that a caller cannot use invalid input as
+ * bytes.
  *
- * Padding, the alphabet of plain base64, white space and non-zero trailing bits are refused: one value has one spelling.
+ * Padding, the alphabet of plain base64, white space and non-zero trailing bits are refused: one value has one
+ * spelling.
  *
  * @see RFC 4648 sections 3.5 and 5
  */

@@ -1,16 +1,16 @@
-/** A map of bounded size that forgets what was asked for least recently. */
+/** A map of bounded size that removes the least recently used entries. */
 export interface BoundedCache<Value> {
   get(key: string): Value | undefined
   /** `size` in the unit of the limit. */
   set(key: string, value: Value, size?: number): void
   delete(key: string): void
-  /** Forgets what is of no more use. */
+  /** Removes all entries that `useless` returns true for. */
   sweep(useless: (value: Value) => boolean): void
 }
 
 /**
- * Two halves: what is asked for moves into the young one; when that is full it becomes the old one, and what was still in
- * there is forgotten. So a hit costs one look-up, and nothing is ever sorted.
+ * Two generations. An entry that is read moves into the young generation. When that is full it becomes the old one, and
+ * what was left in the old one is removed. So a hit costs one look-up, and nothing is ever sorted.
  */
 export function createBoundedCache<Value>(limit: number): BoundedCache<Value> {
   let young = new Map<string, { value: Value; size: number }>()

@@ -1,19 +1,19 @@
 import { monotonicClock } from './time.js'
 
-/** Who has to fail, without a success between, before somebody is left alone for everybody. */
+/** How many different callers must fail, without a success in between, before the circuit opens for everybody. */
 const FAILURE_THRESHOLD = 3
 /** Seconds. */
 const MAX_DELAY = 30
 
 export type CircuitBreaker = ReturnType<typeof createCircuitBreaker>
 
-/** Seconds to wait after so many failures: 1 s, doubling up to 30 s, with jitter. */
+/** Seconds to wait after this many failures: 1 s, doubling up to 30 s, with jitter. */
 export const backoffDelay = (failures: number, random: () => number = Math.random): number =>
   Math.min(MAX_DELAY, 2 ** failures) * (1 - random() / 2)
 
 /**
- * Leaves a server alone, for all, when the questions of three different askers have failed and none has succeeded between.
- * One asker alone, whose question makes the server fail however often it comes, stops nobody else.
+ * Stops calls to a server, for all callers, when the calls of three different callers have failed without a success in
+ * between. One caller alone cannot open the circuit, however often its calls make the server fail.
  */
 export function createCircuitBreaker(now: () => number, random: () => number = Math.random) {
   const clock = monotonicClock(now)
@@ -21,16 +21,16 @@ export function createCircuitBreaker(now: () => number, random: () => number = M
   let rounds = 0
   let until = 0
   return {
-    /** Seconds for which it is to be left alone; 0 or less: it can be asked. */
+    /** Seconds until the server may be called again; 0 or less: now. */
     left: () => until - clock(),
     succeeded() {
       failing.clear()
       rounds = until = 0
     },
-    /** `asker`: whose question it was. Default: nobody's in particular, so that each failure counts. */
+    /** `asker`: the caller whose call failed. Default: none, so that each failure counts. */
     failed(asker: unknown = Symbol('nobody')): void {
       if (failing.size < FAILURE_THRESHOLD) failing.add(asker)
-      // Those that were under way when it opened make the rest no longer.
+      // Calls that were in flight when the circuit opened do not make the wait longer.
       if (failing.size >= FAILURE_THRESHOLD && clock() >= until) until = clock() + backoffDelay(rounds++, random)
     },
   }

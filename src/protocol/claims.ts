@@ -8,7 +8,7 @@ export interface AddressClaim {
   country?: string
 }
 
-/** What a page may learn of the person, under the standard's names. @see OpenID Connect Core 1.0 section 5.1 */
+/** What a page may learn about the person, with the standard's claim names. @see OpenID Connect Core 1.0 section 5.1 */
 export interface StandardClaims {
   sub: string
   name?: string
@@ -33,8 +33,8 @@ export interface StandardClaims {
 }
 
 /**
- * Says once which claims your users have, for every function that knows them (`auth.session`, `useAuth()`, `useUser()`,
- * `bff.getSession()`, a guard's `principal.claims`):
+ * Declares once which claims your users have, for every function that returns them (`auth.session`, `useAuth()`,
+ * `useUser()`, `bff.getSession()`, a guard's `principal.claims`):
  *
  * ```ts
  * declare module 'sallyport' {
@@ -44,7 +44,7 @@ export interface StandardClaims {
  * }
  * ```
  *
- * Not checked: whether the claims that arrive are like this.
+ * Not checked: whether the claims that arrive match the declaration.
  */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by the app
 export interface Register {}
@@ -58,5 +58,8 @@ export type RegisteredClaims<Otherwise = StandardClaims, Declared = Register> = 
 
 type AnyClaims = Readonly<Record<string, unknown>>
 
-/** What a verified credential says: any claims, and perhaps those of `Register`. A key, for example, has none of them. */
+/**
+ * The claims of a verified credential: any claims, and possibly those of `Register`. An API key, for example, has none
+ * of them.
+ */
 export type CredentialClaims = AnyClaims & Readonly<Partial<RegisteredClaims<AnyClaims>>>

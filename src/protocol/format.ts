@@ -1,10 +1,9 @@
 /**
- * What is sealed, stored or signed says in which format it is written: a whole number, 1 at first. A release reads every
- * format since 0.2.0, and the first that changes one still writes the one before; the next release writes the new one. So
- * two releases, one after the other, can serve side by side.
+ * What is sealed, stored or signed carries the version of its format: a whole number, 1 at first. A release reads every
+ * format since 0.2.0. The first release that knows a new format still writes the previous one; the next release writes
+ * the new one. So two consecutive releases can run side by side.
  *
- * What a later release has written cannot be read here. Nobody guesses what it says, and nothing of it is overwritten or
- * removed.
+ * What a later release has written cannot be read. It is not interpreted, overwritten or removed.
  */
 export const isLaterFormat = (format: unknown, known: number): boolean =>
   typeof format === 'number' && Number.isSafeInteger(format) && format > known

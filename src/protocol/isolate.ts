@@ -1,4 +1,4 @@
-/** A listener that throws changes nothing here. */
+/** Calls a listener and ignores what it throws. */
 export const isolate =
   <Event>(onEvent: ((event: Event) => void) | undefined) =>
   (event: Event): void => {

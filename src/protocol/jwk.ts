@@ -1,4 +1,4 @@
-/** The members of an asymmetric key that anybody may see. @see RFC 7518 section 6 */
+/** The public members of an asymmetric key. @see RFC 7518 section 6 */
 export const publicMembers = ({ kty, crv, x, y, n, e }: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined))
 
@@ -14,8 +14,8 @@ const algsOf: Readonly<Record<string, readonly string[]>> = {
 const privateKey = 'must be a private key as a JWK in JSON: an object with "crv" (or "n") and "d"'
 
 /**
- * Why a text is no private key to sign with; `undefined` if it is one, as far as can be seen without computing. Nothing of it is
- * quoted: it may be the key.
+ * Why a text is not a private key for signing; `undefined` if it is one, as far as can be checked without computing.
+ * The text is never quoted: it may be the key.
  */
 export function privateKeyFlaw(text: string, wanted?: string): string | undefined {
   const jwk = parsed(text)
@@ -25,16 +25,16 @@ export function privateKeyFlaw(text: string, wanted?: string): string | undefine
   if (!algs || typeof d !== 'string') return privateKey
   const parts = kty === 'RSA' ? [d, n, e] : kty === 'EC' ? [d, x, y] : [d, x]
   if (!parts.every((part) => typeof part === 'string' && /^[\w-]+$/.test(part)))
-    return 'must be a whole key: a JWK with its public members too, all in base64url'
+    return 'must be a complete key: a JWK with its public members too, all in base64url'
   if (use !== 'sig' || (Array.isArray(key_ops) && !key_ops.includes('sign')))
-    return 'must be a key to sign with: this one says that it is for something else'
+    return 'must be a key for signing: the "use" or "key_ops" of this one says otherwise'
   if (wanted !== undefined && !algs.includes(wanted))
-    return `must be a key for ${wanted}, and is one for ${algs.join(', ')}`
+    return `must be a key for ${wanted}, but this one is for ${algs.join(', ')}`
   if (alg !== undefined && !algs.some((one) => one === alg))
-    return `must be a key for the "alg" that it names: it is one for ${algs.join(', ')}`
+    return `must match its "alg": this key is for ${algs.join(', ')}`
   // RFC 7518 section 3.3. Four characters are three bytes.
   if (kty === 'RSA' && Math.floor((`${n}`.length * 3) / 4) < 256)
-    return 'must be a stronger key: RSA keys have 2048 bits or more'
+    return 'must be a stronger key: RSA keys need 2048 bits or more'
   return undefined
 }
 

@@ -1,20 +1,22 @@
-/** One rule for whatever names a record, a tenant, a person or a key: every engine keeps it as it is, and two are never one. */
+/**
+ * One rule for the names of records, tenants, people and keys: every engine stores them unchanged and keeps them apart.
+ */
 export const isName = (value: unknown): value is string => isText(value, 200)
 
-/** The same rule for whoever a key or a budget is of: a `sub` may be longer. @see OpenID Connect Core 1.0 section 2 */
+/** The same rule for the owner of a key or a budget: a `sub` may be longer. @see OpenID Connect Core 1.0 section 2 */
 export const isSubject = (value: unknown): value is string => isText(value, 255)
 
 const isText = (value: unknown, most: number): value is string =>
   typeof value === 'string' && value.length <= most && namePattern.test(value)
 
-/** No control character, and no half of a surrogate pair: encoders write all of those as one and the same character. */
+/** No control character and no lone surrogate: encoders replace all lone surrogates with the same character. */
 const namePattern = /^[^\u0000-\u001f\u007f\p{Surrogate}]+$/u
 
-/** What {@link isName} asks for, in words. */
+/** The rule of {@link isName}, for error messages. */
 export const nameRule = 'a text of 1 to 200 characters without control characters'
 export const subjectRule = nameRule.replace('200', '255')
 
-/** The known name that a misspelt one is nearest to; `undefined` where none is near. */
+/** The known name that is nearest to a misspelt one; `undefined` if none is near. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const wanted = name.toLowerCase()
   const [best] = known
@@ -24,7 +26,9 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return best?.other
 }
 
-/** How many letters have to be put in, taken out, changed or swapped with their neighbour (Damerau and Levenshtein). */
+/**
+ * How many letters must be inserted, removed, changed or swapped with their neighbour (Damerau-Levenshtein distance).
+ */
 function distance(one: string, two: string): number {
   let before: number[] = []
   let above = Array.from({ length: two.length + 1 }, (_, at) => at)

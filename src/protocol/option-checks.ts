@@ -3,7 +3,7 @@ import type { Secret } from './secret.js'
 /** Throws a TypeError that names the option and the remedy. */
 export type Misuse = (option: string, remedy: string) => never
 
-/** What reports a wrong option of one function, by that function's name. */
+/** Makes the function that reports a wrong option of one function. */
 export const misuseOf =
   (caller: string): Misuse =>
   (option, remedy) => {
@@ -23,27 +23,29 @@ export function parseUrl(option: string, value: string, misuse: Misuse): URL {
 export const isLoopback = ({ hostname }: URL): boolean =>
   /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 
-/** An `https:` URL, or `http:` on loopback: codes and tokens of ours, and keys that we believe, travel on TLS alone. */
+/**
+ * An `https:` URL, or `http:` on loopback: our codes and tokens, and the keys that we trust, are sent over TLS only.
+ */
 export function isSafeUrl(text: unknown): text is string {
   const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
   return url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url))
 }
 
-/** Words of values that stand in documentation. */
+/** Words of sample values in documentation. */
 const sampleWords =
   /change.?me|your|example|sample|secret|password|insecure|default|placeholder|123456|abcdef|qwerty|key|here/gi
 
-/** Whether such words make up a quarter of a text: a short one turns up in a random text by chance. */
+/** Whether such words make up a quarter of a text: a short word can be part of a random text by chance. */
 const looksLikeSample = (value: string): boolean => (value.match(sampleWords) ?? []).join('').length >= value.length / 4
 
 export function validateSecret(option: string, value: Secret | undefined, length: number, misuse: Misuse): void {
   if (typeof value === 'function') return
   const remedy =
-    value === undefined ? 'is missing: the secret, or a function that gets it' : secretWeakness(value, length)
+    value === undefined ? 'is missing: set the secret, or a function that returns it' : secretWeakness(value, length)
   if (remedy) misuse(option, remedy)
 }
 
-/** Why a secret cannot be used; `undefined` if it can. Secrets from a function are examined when they come. */
+/** Why a secret cannot be used; `undefined` if it can. Secrets from a function are checked when they arrive. */
 export function secretWeakness(value: string, length: number): string | undefined {
   if (value.length < length)
     return `is shorter than ${length} characters; make one: node -p "crypto.randomBytes(32).toString('base64url')"`

@@ -11,7 +11,7 @@ export function generateCodeVerifier(): string {
   return encodeBase64url(crypto.getRandomValues(new Uint8Array(32)))
 }
 
-/** The S256 code challenge of `verifier`, by Web Crypto. `plain` does not exist here. @see RFC 7636 section 4.2 */
+/** The S256 code challenge of `verifier`. `plain` is not supported. @see RFC 7636 section 4.2 */
 export async function calculateCodeChallenge(verifier: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))
   return encodeBase64url(new Uint8Array(digest))

@@ -3,8 +3,8 @@ export const isScope = (token: unknown): boolean =>
   typeof token === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(token)
 
 /**
- * The tokens of a scope parameter, each once, sorted: two spellings of one scope compare equal after `join(' ')`.
- * `undefined` for text that no scope can have (quotes, backslash, control characters). @see RFC 6749 section 3.3
+ * The tokens of a scope parameter, without duplicates, sorted: two spellings of one scope are equal after `join(' ')`.
+ * `undefined` for text that is not a valid scope (quotes, backslash, control characters). @see RFC 6749 section 3.3
  */
 export function parseScope(scope: string): string[] | undefined {
   const tokens = scope.split(' ').filter(Boolean)
@@ -12,7 +12,7 @@ export function parseScope(scope: string): string[] | undefined {
   return [...new Set(tokens)].sort()
 }
 
-/** The members of `wanted` that `granted` does not hold. */
+/** The members of `wanted` that `granted` does not contain. */
 export function missingScopes(wanted: readonly string[], granted: readonly string[]): string[] {
   const held = new Set(granted)
   return wanted.filter((token) => !held.has(token))

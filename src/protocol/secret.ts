@@ -1,20 +1,20 @@
 import { monotonicClock, type Now, systemNow } from './time.js'
 import { callWithTimeout, withTimeout } from './timeout.js'
 
-/** A secret, or how to get it from a secret manager. A function is asked again when the value may have been rotated. */
+/** A secret, or a function that gets it from a secret manager. The function is called again to notice a rotation. */
 export type Secret = string | (() => Promise<string>)
 
-/** Seconds after which what comes from a function is asked for again: a rotation is noticed within that time. */
+/** Seconds after which a function is called again: a rotation is noticed within this time. */
 const REFRESH_INTERVAL = 300
-/** Seconds until it is asked for again after that has failed. */
+/** Seconds until a function is called again after it has failed. */
 const RETRY_INTERVAL = 10
-/** Seconds that anybody waits for a new value where there is one from before. */
+/** Seconds that a caller waits for a new value while an older one is available. */
 const MAX_WAIT = 1
 
-/** Seconds that what comes from a function is used where it is asked for at each use: asking delays nobody, a rotation is seen at once. */
+/** Seconds that a value from a function is used if the newest is wanted for each use. */
 const FRESH_INTERVAL = 1
 
-/** The text now. @throws what the function throws, or Error `TimeoutError` after five seconds */
+/** The current value. @throws what the function throws, or Error `TimeoutError` after five seconds */
 export const resolveSecret = async (secret: Secret): Promise<string> =>
   typeof secret === 'function' ? callWithTimeout(secret) : secret
 
@@ -24,16 +24,16 @@ export const isDynamic = (secrets: readonly Secret[]): boolean => secrets.some((
 export interface SecretCacheOptions {
   /** Whether a function gives any of them. */
   dynamic: boolean
-  /** Seconds after which it is asked again. Default 300. */
+  /** Seconds after which a function is called again. Default 300. */
   maxAge?: number
   now?: Now
   onFailure?: () => void
 }
 
 /**
- * What is made of secrets, kept: once for texts, and again after `every` seconds where a function gives them. While that
- * fails or hangs, what was made before serves, and nobody waits for longer than a second; `onFailure` hears of it. Without
- * anything from before a failure is the caller's, and is not remembered.
+ * Caches what is made from secrets: for ever if all are texts, and for `every` seconds if a function returns any of
+ * them. While that function fails or hangs, the previous value is used, and no caller waits longer than a second;
+ * `onFailure` is called. Without a previous value the caller gets the error, and the error is not cached.
  */
 export function createSecretCache<Made>(
   make: () => Promise<Made>,
@@ -71,7 +71,7 @@ export function createSecretCache<Made>(
   }
 }
 
-/** The same, for what is to be the newest wherever it is used: it is good for a second. */
+/** The same for secrets whose newest value is wanted for each use: a value is used for one second. */
 export const createFreshSecretCache = <Made>(
   make: () => Promise<Made>,
   { dynamic, onFailure }: Pick<SecretCacheOptions, 'dynamic' | 'onFailure'>,

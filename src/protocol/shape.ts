@@ -1,27 +1,27 @@
 import { isName, isSubject, nameRule, nearestName, subjectRule } from './names.js'
 
-/** What is wrong, and where: `routes.notes.timeout`. Nothing at the value itself is ''. */
+/** A fault. `at`: where it is, for example `routes.notes.timeout`; '' for the value itself. */
 export interface Flaw {
   readonly at: string
-  /** What is said of it: `must be a number of seconds, 1 at least; got text "5"`. */
+  /** The fault and the remedy: `must be a number of seconds, 1 at least; got text "5"`. */
   readonly remedy: string
 }
 
-/** What a value has to be. */
+/** What a value must be. */
 export interface AnyCheck {
-  /** What fits, as it stands behind "must be". */
+  /** A description of valid values, to follow "must be". */
   readonly expected: string
   readonly flaw: (value: unknown) => Flaw | undefined
   /** The members of an object, by name. */
   readonly members?: Readonly<Record<string, AnyCheck>>
-  /** What lists and tables hold. */
+  /** The check of the members of a list or a table. */
   readonly each?: AnyCheck
   readonly optional?: boolean
-  /** There may be other members. */
+  /** Other members are allowed. */
   readonly open?: boolean
 }
 
-/** The same, tied to a type: a declaration and the type that it stands for cannot part. */
+/** The same, tied to a type: the declaration and its type cannot differ. */
 export interface Check<Of> extends AnyCheck {
   readonly of?: (value: Of) => Of
 }
@@ -30,12 +30,12 @@ export interface Optional<Of> extends Check<Of> {
   readonly optional: true
 }
 
-/** Stands for every function: what it takes and returns cannot be looked at. */
+/** Stands for every function: its parameters and result cannot be checked. */
 export interface Callable {
   readonly call: unknown
 }
 
-/** A type as a declaration says it. */
+/** The type that a declaration describes. */
 export type Declared<Type> = Type extends (...args: never[]) => unknown
   ? Callable
   : Type extends readonly (infer Item)[]
@@ -53,14 +53,14 @@ type Member<Options, Key extends PropertyKey> = Options extends unknown
     : undefined
   : never
 
-/** One check for each member of a type, no more and no fewer; `optional` where the type has it so. */
+/** One check for each member of a type, no more and no fewer; `optional` if the type says so. */
 export type Shape<Options> = {
   readonly [Key in Keys<Options>]-?: undefined extends Member<Options, Key>
     ? Optional<Declared<Exclude<Member<Options, Key>, undefined>>>
     : Check<Declared<Member<Options, Key>>>
 }
 
-/** A check of one's own. `shown`: whether a message may quote what was there. */
+/** A custom check. `shown`: whether a message may quote the value. */
 export function check<Of>(expected: string, fits: (value: unknown) => boolean, shown?: 'shown'): Check<Of> {
   return {
     expected,
@@ -69,7 +69,10 @@ export function check<Of>(expected: string, fits: (value: unknown) => boolean, s
   }
 }
 
-/** What was there instead. A text is only quoted where a number is meant: all others may be secrets in the wrong place. */
+/**
+ * Describes the value. A text is only quoted where a number is expected: any other text may be a secret in the wrong
+ * place.
+ */
 function describeValue(value: unknown, shown?: 'shown'): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
@@ -85,7 +88,7 @@ export const optional = <Of>(inner: Check<Of>): Optional<Of> => ({
   flaw: (value) => (value === undefined ? undefined : inner.flaw(value)),
 })
 
-/** The same, with other words for what fits. */
+/** The same check with another description. */
 export const described = <Of>(expected: string, { flaw, ...rest }: Check<Of>): Check<Of> => ({
   ...rest,
   expected,
@@ -98,7 +101,7 @@ export const described = <Of>(expected: string, { flaw, ...rest }: Check<Of>): C
 })
 
 const anyValue: AnyCheck = { expected: 'anything', flaw: () => undefined, optional: true }
-/** Anything: what comes from outside and is answered, not thrown; or what is examined elsewhere. */
+/** Anything: a value from outside that is answered with an error response, or one that is validated elsewhere. */
 export const anything = <Of>(): Optional<Of> => anyValue as Optional<Of>
 
 export const text = check<string>('a text', (value) => typeof value === 'string' && value !== '')
@@ -110,7 +113,7 @@ export const bool = check<boolean>('true or false', (value) => typeof value === 
 export const func = check<Callable>('a function', (value) => typeof value === 'function')
 export const bytes = check<Uint8Array>('bytes, a Uint8Array', (value) => value instanceof Uint8Array)
 
-/** The secret itself, or how to get it. Its strength is looked at elsewhere. */
+/** The secret itself, or a function that returns it. Its strength is checked elsewhere. */
 export const secret = check<string | Callable>(
   'a text, or a function that resolves to one',
   (value) => typeof value === 'function' || (typeof value === 'string' && value !== ''),
@@ -118,7 +121,7 @@ export const secret = check<string | Callable>(
 
 interface Range {
   least?: number
-  /** Not this one, but everything above it. */
+  /** An exclusive minimum. */
   above?: number
   most?: number
 }
@@ -137,12 +140,12 @@ const rangeWords = ({ least, above, most }: Range): string =>
     ...(most === undefined ? [] : [`${most} at most`]),
   ].join(' and ')
 
-/** Seconds, or whatever `unit` says; fractions are fine. */
+/** Seconds, or another `unit`; fractions are allowed. */
 export const seconds = (range: Range = { above: 0 }, unit = 'a number of seconds'): Check<number> =>
   check(`${unit}, ${rangeWords(range)}`, (value) => inRange(value, range), 'shown')
 export const integer = (range: Range = { least: 0 }, unit = 'a whole number'): Check<number> =>
   check(`${unit}, ${rangeWords(range)}`, (value) => Number.isSafeInteger(value) && inRange(value, range), 'shown')
-/** An instant. One in milliseconds lies in the year 50,000, and is none. */
+/** A time. A value in milliseconds is refused: it would be in the year 50,000. */
 export const epochSeconds = check<number>('epoch seconds', (value) => inRange(value, { least: 0, most: 1e11 }), 'shown')
 
 /** One of a closed list. */
@@ -152,7 +155,7 @@ export function oneOf<const Of extends string | boolean>(...known: readonly Of[]
   return check(said, (value) => known.some((one) => one === value))
 }
 
-/** Something that has these functions: a store, a ledger, whatever a factory of ours has made. */
+/** An object with these functions: a store, a ledger, the result of one of our factories. */
 export const withMethods = <Of extends object>(
   said: string,
   ...functions: readonly (keyof Of & string)[]
@@ -166,7 +169,7 @@ export const withMethods = <Of extends object>(
   },
 })
 
-/** A list of the same. */
+/** A list of members of one kind. */
 export const list = <Of>(each: Check<Of>, least = 0): Check<readonly Of[]> => {
   const said = least ? `a list of ${least} or more, each ${each.expected}` : `a list, each ${each.expected}`
   return {
@@ -184,7 +187,7 @@ export const list = <Of>(each: Check<Of>, least = 0): Check<readonly Of[]> => {
   }
 }
 
-/** Names of one's own, each with the same behind it. */
+/** A table: custom names, each with a value of one kind. */
 export const mapOf = <Of>(each: Check<Of>): Check<Readonly<Record<string, Of>>> => {
   const said = `an object by name, each ${each.expected}`
   return {
@@ -197,7 +200,7 @@ export const mapOf = <Of>(each: Check<Of>): Check<Readonly<Record<string, Of>>> 
   }
 }
 
-/** The first that fits decides; where none does, the first of the same kind says what is wrong. */
+/** The first check that passes decides. If none does, the first of the matching kind describes the fault. */
 export const either = <One, Two>(one: Check<One>, two: Check<Two>): Check<One | Two> => {
   const said = `${one.expected}, or ${two.expected}`
   return {
@@ -216,8 +219,8 @@ export const either = <One, Two>(one: Check<One>, two: Check<Two>): Check<One | 
 }
 
 /**
- * An object with these members and no others: a name that is misspelt would be an option that nobody has set. `open`: others may be
- * there, and are examined elsewhere.
+ * An object with these members and no others: otherwise a misspelt option would be ignored. `open`: other members are
+ * allowed, and are validated elsewhere.
  */
 export function object<Of>(shape: Shape<Of>, said = 'an object', open?: 'open'): Check<Of> {
   const members = shape as Readonly<Record<string, AnyCheck>>
@@ -232,7 +235,7 @@ export function object<Of>(shape: Shape<Of>, said = 'an object', open?: 'open'):
       if (!isPlain(value)) return { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
       const odd = open ? undefined : Object.keys(value).find((key) => !names.has(key))
       if (odd !== undefined) return unknownMember(odd, known)
-      // Asked for every request that a guard sees: nothing is made where nothing is wrong.
+      // Runs for every request to a guard: allocates nothing if nothing is wrong.
       for (const [key, member] of entries) {
         const found = value[key] === undefined && member.optional ? undefined : valueFlaw(member, value[key])
         if (found) return atKey(key, found)
@@ -251,7 +254,7 @@ function unknownMember(key: string, known: readonly string[]): Flaw {
   return { at: key.slice(0, 60), remedy: `is not known here; ${remedy}` }
 }
 
-/** What is wrong with a value that may not be there. */
+/** The fault of a value that may be absent. */
 export const valueFlaw = (inner: AnyCheck, value: unknown): Flaw | undefined =>
   value === undefined && !inner.optional ? { at: '', remedy: `is missing: ${inner.expected}` } : inner.flaw(value)
 

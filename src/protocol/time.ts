@@ -1,25 +1,26 @@
 /** Seconds since 1970-01-01T00:00:00Z, fractions allowed. */
 export type EpochSeconds = number
 
-/** The clock that comes in by the door. */
+/** Returns the current time; injected for tests. */
 export type Now = () => EpochSeconds
 
-/** The clock that is used when none was handed in. */
+/** The default clock. */
 export const systemNow: Now = () => Date.now() / 1000
 
-/** Seconds that the clocks of those who write instants and those who read them may differ, where no option says it. */
+/** Seconds that two machines' clocks may differ, unless an option says otherwise. */
 export const CLOCK_TOLERANCE = 30
 
 /**
- * Whether an instant that somebody else wrote lies at most so many seconds back. One of the future, or in milliseconds, does
- * not: of what age it is nobody knows.
+ * Whether a time that somebody else wrote is at most this many seconds in the past. `false` for a time in the future or
+ * in milliseconds: its age is unknown.
  */
 export const isRecent = (instant: unknown, seconds: number, now: EpochSeconds, tolerance = CLOCK_TOLERANCE): boolean =>
   typeof instant === 'number' && instant <= now + tolerance && now - instant <= seconds
 
 /**
- * A clock for what one process remembers. What has passed is the larger of what the two clocks say, so that one that is set back
- * does not make old things young. The monotonic clock costs four times what the other one does, so it is read once a second.
+ * A clock for what one process caches. Elapsed time is the larger of what the two clocks say, so that setting the clock
+ * back does not make old entries new. The monotonic clock costs four times as much as the other one, so it is read once
+ * a second.
  */
 export function monotonicClock(now: Now): Now {
   let wall = now()

@@ -1,4 +1,4 @@
-/** What comes first: the promise's result, or `otherwise` after so many seconds. */
+/** The promise's result, or `otherwise` if that comes only after so many seconds. */
 export const withTimeout = <Result, Otherwise>(
   promise: Promise<Result>,
   seconds: number,
@@ -9,10 +9,13 @@ export const withTimeout = <Result, Otherwise>(
     promise.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 
-/** Seconds that a function of the caller's may take, where nothing else says how long. */
+/** Seconds that a caller's function may take, unless something else limits it. */
 export const DEFAULT_TIMEOUT = 5
 
-/** What a caller's function comes to, in time. Also what it throws at once is a rejection. @throws Error `TimeoutError` */
+/**
+ * The result of a caller's function, with a timeout. What it throws synchronously is a rejection, too. @throws Error
+ * `TimeoutError`
+ */
 export async function callWithTimeout<Result>(
   work: () => Result | Promise<Result>,
   seconds = DEFAULT_TIMEOUT,

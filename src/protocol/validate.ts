@@ -1,17 +1,17 @@
 import { type AnyCheck, type Declared, type Flaw, valueFlaw } from './shape.js'
 
-/** An argument: the name that it has in messages, and what it must be. Members of one that is an object go without it. */
+/** An argument: its name in messages, and what it must be. Members of an object are named without it. */
 export type Argument<Of> = readonly [name: string, check: AnyCheck & { of?(value: Of): unknown }]
 
 type AnyArgument = readonly [name: string, check: AnyCheck]
 
-/** What a call takes. `async`: it answers with a promise, so misuse rejects; else it throws. */
+/** The parameters of a function. `async`: it returns a promise, so invalid arguments reject; otherwise it throws. */
 export interface Call<Arguments extends readonly unknown[] = readonly AnyArgument[], Promised = boolean> {
   readonly parameters: Arguments
   readonly async: Promised
 }
 
-/** One declaration for each function of an object: a function without one does not compile. */
+/** One declaration for each function of an object: without one it does not compile. */
 export type Calls<Methods> = {
   readonly [Name in keyof Methods as Methods[Name] extends (...args: never[]) => unknown
     ? Name
@@ -24,19 +24,19 @@ type Arguments<Taken extends readonly unknown[]> = {
   readonly [At in keyof Taken]: Argument<Declared<Exclude<Taken[At], undefined>>>
 }
 
-/** Of a function that answers at once. */
+/** A synchronous function. */
 export const call = <const Takes extends readonly AnyArgument[]>(...parameters: Takes): Call<Takes, false> => ({
   parameters,
   async: false,
 })
 
-/** Of a function that answers with a promise. */
+/** A function that returns a promise. */
 export const asyncCall = <const Takes extends readonly AnyArgument[]>(...parameters: Takes): Call<Takes, true> => ({
   parameters,
   async: true,
 })
 
-/** @throws TypeError that names the function, the option with its path, and what was meant */
+/** @throws TypeError that names the function, the path of the option, and what is expected */
 export function validate(who: string, what: AnyCheck, value: unknown, name = 'options'): void {
   const flaw = valueFlaw(what, value)
   if (flaw) throw misuse(who, name, flaw)
@@ -45,13 +45,13 @@ export function validate(who: string, what: AnyCheck, value: unknown, name = 'op
 const misuse = (who: string, name: string, { at, remedy }: Flaw) =>
   new TypeError(`${who}: "${at === '' ? name : at}" ${remedy}`)
 
-/** The same functions, each of which looks at its arguments first: what is misused has done nothing. */
+/** The same functions, each of which validates its arguments first: invalid arguments have no effect. */
 export function validated<Methods extends object>(
   who: string,
   methods: Methods,
   calls: Calls<NoInfer<Methods>>,
 ): Methods {
-  // With its getters.
+  // Keeps getters.
   const looked = Object.defineProperties({}, Object.getOwnPropertyDescriptors(methods)) as Record<string, unknown>
   for (const [name, { parameters, async: rejects }] of Object.entries(calls as unknown as Record<string, Call>)) {
     const method = looked[name] as (...args: unknown[]) => unknown
@@ -66,9 +66,9 @@ export function validated<Methods extends object>(
 }
 
 /**
- * For a function that is asked too often to be wrapped: it looks at its arguments itself, first.
+ * For a function that is called too often to be wrapped: it validates its own arguments first.
  *
- * @throws TypeError as of {@link validate}
+ * @throws TypeError like {@link validate}
  */
 export function validateArguments(who: string, { parameters }: Call, ...args: readonly unknown[]): void {
   const error = argumentError(who, parameters, args)

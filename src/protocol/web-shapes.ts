@@ -3,14 +3,14 @@ import { check } from './shape.js'
 
 type Members = Readonly<Record<string, unknown>> | null | undefined
 
-/** Whatever a runtime or a framework makes of a request. */
+/** A request of any runtime or framework. */
 const isRequest = (value: unknown): boolean => {
   const { url, headers } = (value ?? {}) as { url?: unknown; headers?: Members }
   return typeof url === 'string' && typeof headers?.['get'] === 'function'
 }
 export const requestCheck = check<Request>('a Request', isRequest)
 
-/** Who a guard has found: what is in it was verified there, and may be more than is known here. */
+/** The principal that a guard has found: its members were verified there, and there may be others. */
 export const principalCheck = check<Principal>('a principal, as a guard has found it', (value) => {
   const { method, sub, scopes, claims } = (value ?? {}) as Record<string, unknown>
   return (
@@ -28,7 +28,7 @@ export const fetchInput = check<string | URL | Request>(
   (value) => (typeof value === 'string' && value !== '') || value instanceof URL || isRequest(value),
 )
 
-/** What is in it is the platform's to look at. */
+/** The platform checks its members. */
 export const fetchInit = check<RequestInit>(
   'what fetch takes beside a URL',
   (value) => typeof value === 'object' && value !== null && !Array.isArray(value),

@@ -108,12 +108,12 @@ describe('a client that signs', () => {
     [
       'a key that cannot do what it says',
       { clientAuthentication: 'private_key_jwt', clientKey: JSON.stringify({ ...curve, alg: 'ES384' }) },
-      /"clientKey" must be a key for the "alg" that it names: it is one for ES256/,
+      /"clientKey" must match its "alg": this key is for ES256/,
     ],
     [
       'half a key',
       { clientAuthentication: 'private_key_jwt', clientKey: JSON.stringify({ ...curve, x: undefined }) },
-      /"clientKey" must be a whole key/,
+      /"clientKey" must be a complete key/,
     ],
     [
       'a key to encrypt with',

@@ -1,9 +1,9 @@
-/** The parameters of one challenge, in the order in which they are sent. `undefined` is left out. */
+/** The parameters of one challenge, in the order in which they are sent. Those that are `undefined` are left out. */
 export type ChallengeParameters = Readonly<Record<string, string | undefined>>
 
 /**
- * Writes one `WWW-Authenticate` challenge. Values become quoted strings; what a quoted string cannot hold as it is
- * (control characters, anything beyond ASCII) becomes `?`, so that no value can end the header or start another.
+ * Writes one `WWW-Authenticate` challenge. Values become quoted strings. Characters that a quoted string cannot hold
+ * (control characters, anything beyond ASCII) become `?`, so that no value can end the header or start another one.
  *
  * @see RFC 9110 section 11.6.1 and RFC 6750 section 3
  */
@@ -21,8 +21,9 @@ export interface Challenge {
 }
 
 /**
- * Reads a `WWW-Authenticate` header, several challenges in one value included. What does not parse ends the list:
- * a broken header yields the challenges before the break. Parameters without a prototype, so that no name surprises.
+ * Reads a `WWW-Authenticate` header, also several challenges in one value. Parsing stops at the first syntax error: a
+ * broken header yields the challenges before the error. The parameters have no prototype, so that `__proto__` and the
+ * like are ordinary names.
  *
  * @see RFC 9110 section 11.6.1
  */

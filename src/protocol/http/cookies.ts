@@ -1,10 +1,10 @@
 import { trimBlanks } from './header.js'
 
-/** How a cookie of ours is set: always HttpOnly, `Path=/`, without `Domain`. */
+/** Attributes of one of our cookies: always HttpOnly, `Path=/`, without `Domain`. */
 export interface CookieAttributes {
   sameSite: 'Strict' | 'Lax' | 'None'
   secure: boolean
-  /** Seconds; 0 expires the cookie; absent makes a cookie that ends with the browser session. */
+  /** Seconds. 0 expires the cookie; absent: a session cookie. */
   maxAge?: number
 }
 
@@ -12,8 +12,8 @@ export interface CookieAttributes {
  * The values of every cookie with exactly this name, in the order sent. More than one means that somebody else could
  * set a cookie for this host: the caller treats that as no cookie at all.
  *
- * Names are compared byte for byte. A sibling subdomain can set a cookie whose name is ours but for one byte, past the prefix
- * that browsers protect; whoever strips that byte takes the cookie for ours.
+ * Names are compared byte for byte. A sibling subdomain can set a cookie whose name differs from ours by one byte, past
+ * the prefix that browsers protect. A parser that strips that byte would accept the cookie as ours.
  *
  * @see RFC 6265 section 5.4 (servers should not rely on the order)
  */
@@ -31,7 +31,7 @@ export function cookieValues(header: string | null, name: string): string[] {
   return values
 }
 
-/** All cookies of a `Cookie` header as pairs. Values are left as they are; nothing is percent-decoded. */
+/** All cookies of a `Cookie` header as pairs. Values are unchanged; nothing is percent-decoded. */
 export function parseCookies(header: string | null): Array<[name: string, value: string]> {
   if (!header) return []
   return header.split(';').flatMap((text) => {
@@ -41,7 +41,10 @@ export function parseCookies(header: string | null): Array<[name: string, value:
   })
 }
 
-/** Writes one `Set-Cookie` value. `name` and `value` are ours (token characters, base64url and dots). @see RFC 6265 section 4.1 */
+/**
+ * Writes one `Set-Cookie` value. `name` and `value` come from us (token characters, base64url and dots). @see RFC 6265
+ * section 4.1
+ */
 export function serializeCookie(name: string, value: string, { sameSite, secure, maxAge }: CookieAttributes): string {
   const age = maxAge === undefined ? '' : `; Max-Age=${Math.max(0, Math.floor(maxAge))}`
   return `${name}=${value}; Path=/; HttpOnly; SameSite=${sameSite}${secure ? '; Secure' : ''}${age}`

@@ -1,6 +1,7 @@
 /**
- * A text without the spaces and tabs around it: what HTTP calls whitespace, and nothing else. `trim()` also takes U+00A0 away,
- * which is one byte in a header, and so makes one name out of two. @see RFC 9110 section 5.6.3, RFC 6265 section 5.2
+ * A text without the spaces and tabs around it: only what HTTP calls whitespace. `trim()` also removes U+00A0, which is
+ * one byte in a header, and so two different names could become the same. @see RFC 9110 section 5.6.3, RFC 6265 section
+ * 5.2
  */
 export function trimBlanks(text: string): string {
   let from = 0
@@ -12,6 +13,6 @@ export function trimBlanks(text: string): string {
 
 const isBlank = (code: number): boolean => code === 32 || code === 9
 
-/** The type of a `Content-Type`, in lower case and without parameters. */
+/** The media type of a `Content-Type` header, in lower case and without parameters. */
 export const mediaType = (header: string | null | undefined): string =>
   trimBlanks((header ?? '').split(';', 1)[0] ?? '').toLowerCase()

@@ -1,4 +1,4 @@
-/** An address as 16 bytes; IPv4 as the mapped IPv6 address that it also is (RFC 4291 section 2.5.5.2). */
+/** An address as 16 bytes; IPv4 as the IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2). */
 function bytesOf(address: string): Uint8Array | undefined {
   const four = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address)
   if (four) {
@@ -6,7 +6,7 @@ function bytesOf(address: string): Uint8Array | undefined {
     if (parts.some((part, at) => part > 255 || String(part) !== four[at + 1])) return undefined
     return Uint8Array.from([...Array(10).fill(0), 255, 255, ...parts])
   }
-  // The platform knows how an IPv6 address may be written.
+  // `URL` parses and normalizes IPv6 addresses.
   if (!/^[0-9a-f:.]{2,45}$/i.test(address) || !address.includes(':') || !URL.canParse(`http://[${address}]/`))
     return undefined
   const [head = '', tail] = new URL(`http://[${address}]/`).hostname.slice(1, -1).split('::')
@@ -22,7 +22,7 @@ interface Network {
   readonly bits: number
 }
 
-/** Whether an address lies in a network like `10.0.0.0/8`, `2001:db8::/32` or a single address. */
+/** Whether an address is in a network like `10.0.0.0/8`, `2001:db8::/32` or a single address. */
 export function inNetwork(address: string, network: string): boolean {
   const parsed = parseNetwork(network)
   const bytes = bytesOf(address)
@@ -39,7 +39,10 @@ function isIn(bytes: Uint8Array, network: Network): boolean {
 
 export const isAddress = (text: string): boolean => bytesOf(text) !== undefined
 
-/** What nobody has on the internet: this host, private and shared networks, links, tests, multicast. @see RFC 6890 */
+/**
+ * Networks that are not on the public internet: this host, private and shared networks, link-local, test, multicast.
+ * @see RFC 6890
+ */
 const specialNetworks: readonly Network[] = (
   '0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.168.0.0/16 198.18.0.0/15 ' +
   '224.0.0.0/3 ::/128 ::1/128 fc00::/7 fe80::/10 ff00::/8'
@@ -47,13 +50,13 @@ const specialNetworks: readonly Network[] = (
   .split(' ')
   .flatMap((text) => parseNetwork(text) ?? [])
 
-/** Whether an address is one of the internet, which a stranger can have. A zone (`fe80::1%eth0`) is never one. */
+/** Whether an address is on the public internet. An address with a zone (`fe80::1%eth0`) never is. */
 export function isPublicAddress(address: string): boolean {
   const bytes = bytesOf(address)
   return bytes !== undefined && !specialNetworks.some((network) => isIn(bytes, network))
 }
 
-/** `undefined`: this is no network. */
+/** `undefined`: not a network. */
 export function parseNetwork(text: string): Network | undefined {
   const [, address = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   const bytes = bytesOf(address)
@@ -63,7 +66,7 @@ export function parseNetwork(text: string): Network | undefined {
   return bits <= most ? { bytes, bits: bits + 128 - most } : undefined
 }
 
-/** The network that a caller counts as coming from: /24 of IPv4, /64 of IPv6. */
+/** The network that a caller is counted under in rate limits: /24 of IPv4, /64 of IPv6. */
 export function networkPrefix(address: string): string | undefined {
   const bytes = bytesOf(address)
   if (!bytes) return undefined

@@ -1,15 +1,15 @@
 /**
- * Where callers reach this service. An origin, `https://api.example.com`: path and query are taken as they arrive. A function,
- * where a proxy in front changes the path as well: the whole address that the caller has seen.
+ * Where callers reach this service. An origin, `https://api.example.com`: path and query are used as they arrive. A
+ * function, if a proxy in front changes the path as well: it returns the complete URL that the caller used.
  */
 export type PublicUrl = string | ((request: Request) => string)
 
 /**
- * The address that a caller has seen, without its fragment, which is not sent. Scheme and host are what is configured: `Host` is
- * written by whoever sends the request, and what was signed for another service could name that one. `undefined` where
- * nothing configured says it.
+ * The URL that the caller used, without its fragment, which is not sent. Scheme and host come from the configuration:
+ * the client writes the `Host` header, and a proof that was signed for another service could name that service.
+ * `undefined` if nothing is configured.
  *
- * @param where a text counts with its origin alone, and only if that is of http: or https:
+ * @param where of a text only the origin counts, and only if it is http: or https:
  * @see RFC 9449 section 4.3
  */
 export function publicUrlOf(request: Request, where: PublicUrl): URL | undefined {

@@ -1,10 +1,10 @@
 /**
- * A same-origin path to return to after sign-in, parsed and rebuilt: what comes out starts with exactly one slash and
- * resolves to `origin`, whatever went in. Another origin, userinfo, a scheme, or a path that a browser could read as a
- * host gives `fallback`.
+ * A same-origin path to return to after sign-in, parsed and rebuilt: the result starts with exactly one slash and
+ * resolves to `origin`, whatever the input. Another origin, userinfo, a scheme, or a path that a browser could read as
+ * a host gives `fallback`.
  *
- * Nothing is pattern-matched before parsing: the URL parser decides, as the browser's own would, that `\` is a slash
- * and that tabs and newlines are nothing.
+ * Nothing is pattern-matched before parsing: the URL parser treats `\` as a slash and ignores tabs and newlines, as the
+ * browser does.
  *
  * @see RFC 9700 section 4.11 (open redirectors)
  */
@@ -13,6 +13,6 @@ export function returnTarget(value: string | null | undefined, origin: string, f
   const url = new URL(value, origin)
   if (url.origin !== origin || url.username || url.password) return fallback
   const rebuilt = url.pathname + url.search + url.hash
-  // `/..//host` parses to the path `//host`, which read on its own is another host.
+  // `/..//host` parses to the path `//host`, which on its own is another host.
   return URL.canParse(rebuilt, origin) && new URL(rebuilt, origin).href === url.href ? rebuilt : fallback
 }

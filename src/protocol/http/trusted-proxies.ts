@@ -1,7 +1,7 @@
 import { inNetwork, isAddress, parseNetwork } from './networks.js'
 import { peerOf } from './peer.js'
 
-/** Characters of `X-Forwarded-For` that are looked at, from its end. */
+/** Characters of `X-Forwarded-For` that are read, from its end. */
 const MAX_HEADER_LENGTH = 2048
 
 /** @throws TypeError naming the option */
@@ -17,19 +17,19 @@ export function validateTrustedProxies(maker: string, networks: readonly string[
 export const isTrustedProxy = (address: string, networks: readonly string[]): boolean =>
   networks.some((network) => inNetwork(address, network))
 
-/** Whose request it is, and how that is known. */
+/** The client's address, and where it comes from. */
 export interface ClientAddress {
   address: string
-  /** A trusted proxy has said so; else it is the other end of the socket. */
+  /** `true`: a trusted proxy reported it. `false`: it is the address of the socket. */
   forwarded: boolean
 }
 
 /**
- * The address that a request comes from: the socket's, or, where that is a trusted proxy's, the last one in `X-Forwarded-For`
- * that is none: each proxy adds whom it sees at the end, and what stands before that anybody can have written. `undefined` where
- * nobody knows, or where a proxy says nothing that can be read.
+ * The address that a request comes from: the socket's, or, if that is a trusted proxy's, the last one in
+ * `X-Forwarded-For` that is not a trusted proxy's. Each proxy appends the address that it sees; anybody can have
+ * written what comes before. `undefined` if the address is unknown, or if a proxy sends a header that cannot be parsed.
  *
- * `Forwarded` (RFC 7239) is not looked at: a proxy that does not know it passes on what a caller has put there.
+ * `Forwarded` (RFC 7239) is ignored: a proxy that does not support it passes on what the client has sent.
  */
 export function clientAddressOf(
   request: { readonly headers: Pick<Headers, 'get'> },

@@ -2,39 +2,39 @@
 export interface UpstreamRequest {
   readonly method: string
   readonly url: string
-  /** All that is sent, but for what the transport needs; names are lower case. */
+  /** All headers that are sent, except those that the transport adds. Names are lower case. */
   readonly headers: Readonly<Record<string, string>>
-  /** `own`: the body of the request that is being answered, as it comes. */
+  /** `own`: the body of the request that is being answered, as it arrives. */
   readonly body: Uint8Array | 'own' | undefined
-  /** Bytes of such a body at most. */
+  /** The most bytes of such a body. */
   readonly limit: number
-  /** Seconds until the answer must have begun. */
+  /** Seconds within which the response must begin. */
   readonly timeout: number
-  /** The answer is one that goes on: nothing bounds the time between its parts. */
+  /** The response is a stream: the time between its chunks is not limited. */
   readonly until?: StreamLifetime
 }
 
-/** How long something goes on. */
+/** The lifetime of a call or a stream. */
 export interface StreamLifetime {
   /** Ends it. */
   readonly signal: AbortSignal
-  /** It is over, whoever ended it. Harmless when called twice. */
+  /** Call it at the end, whoever ended it. Calling it twice is harmless. */
   over(): void
 }
 
-/** What an API answers. */
+/** The response of an API. */
 export interface UpstreamResponse {
   readonly status: number
   /** By lower-case name. */
   header(name: string): string | undefined
   readonly body: ResponseBody
-  /** Nobody wants the body. */
+  /** Discards the body. */
   discard(): void
 }
 
 /**
- * Text, bytes, a stream that is read at the pace of whoever asked and cancelled when they have gone, or, between a rim and
- * itself, a stream of the rim's own.
+ * Text, bytes, a stream that is read at the client's pace and cancelled when the client disconnects, or the runtime
+ * adapter's own stream, which only that adapter reads.
  */
 export type ResponseBody =
   | string
@@ -43,10 +43,10 @@ export type ResponseBody =
   | AsyncIterable<Uint8Array>
   | null
 
-/** Whoever asked has hung up while sending: nobody waits for an answer, and nobody is to blame for there being none. */
-export const clientDisconnected = (): DOMException => new DOMException('The client has hung up.', 'AbortError')
+/** The client has disconnected while sending: nobody waits for a response, and it is nobody's fault. */
+export const clientDisconnected = (): DOMException => new DOMException('The client has disconnected.', 'AbortError')
 
-/** Why a call has no answer: whoever asked has gone, or it took too long, or too much was sent, or anything else. */
+/** Why a call has no response: the client disconnected, it timed out, the body was too large, or anything else. */
 export class UpstreamError extends Error {
   readonly reason: 'gone' | 'timeout' | 'too_large' | 'unavailable'
 
