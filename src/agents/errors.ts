@@ -59,11 +59,11 @@ export const agentErrors = {
 export type AgentErrorCode = keyof typeof agentErrors
 
 /** The ones that the same call may overcome later. */
-const passing: readonly AgentErrorCode[] = ['audit_conflict']
+const retryable: readonly AgentErrorCode[] = ['audit_conflict']
 
 export const agentError = (code: AgentErrorCode, cause?: unknown): SallyportError<AgentErrorCode> =>
   new SallyportError(code, agentErrors[code], {
-    retryable: passing.includes(code),
+    retryable: retryable.includes(code),
     ...(cause !== undefined && { cause }),
   })
 

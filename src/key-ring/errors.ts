@@ -13,11 +13,11 @@ export const keyRingErrors = {
 export type KeyRingErrorCode = keyof typeof keyRingErrors
 
 /** The ones that the same call may overcome later. */
-const passing: readonly KeyRingErrorCode[] = ['key_ring_busy', 'key_ring_failed']
+const retryable: readonly KeyRingErrorCode[] = ['key_ring_busy', 'key_ring_failed']
 
 export const keyRingError = (code: KeyRingErrorCode, cause?: unknown): SallyportError<KeyRingErrorCode> =>
   new SallyportError(code, keyRingErrors[code], {
-    retryable: passing.includes(code),
+    retryable: retryable.includes(code),
     ...(cause !== undefined && { cause }),
   })
 

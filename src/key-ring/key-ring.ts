@@ -8,7 +8,7 @@ import { storeCheck } from '../store/engine-shapes.js'
 import { keyRingError } from './errors.js'
 import type { KeyRingEvent } from './events.js'
 import { createRingRecords, type RingKey } from './record.js'
-import { type About, ask, createTurns, isBusy, type KeyProvider } from './rotation.js'
+import { type RingTenant, callExternal, createRotation, isBusy, type KeyProvider } from './rotation.js'
 import type { Vault } from './vault.js'
 
 export interface KeyRingOptions {
@@ -50,24 +50,24 @@ export const keyRingOptions = object<KeyRingOptions>({
   now: optional(func),
 })
 
-export interface RingRotation extends About {
+export interface RingRotation extends RingTenant {
   /** Seconds that the replaced key serves beside the new one. */
   readonly overlap?: number
 }
 
 /** What the functions of `createKeyRing(…)` take. */
 export const keyRingCalls = {
-  use: asyncCall(['options', object<About>({ tenant: optional(name) })], ['fn', func]),
+  use: asyncCall(['options', object<RingTenant>({ tenant: optional(name) })], ['fn', func]),
   rotate: asyncCall([
     'options',
     optional(object<RingRotation>({ tenant: optional(name), overlap: optional(seconds({ least: 0 })) })),
   ]),
   step: asyncCall(),
-  status: asyncCall(['about', optional(object<About>({ tenant: optional(name) }))]),
+  status: asyncCall(['about', optional(object<RingTenant>({ tenant: optional(name) }))]),
 }
 
 /** A ring as it is now. */
-export interface RingStatus extends About {
+export interface RingStatus extends RingTenant {
   keys: readonly RingKey[]
   /** Epoch seconds at which the current key is to be replaced; absent where there is none yet. */
   dueAt?: number
@@ -77,7 +77,7 @@ export type KeyRing = ReturnType<typeof createKeyRing>
 
 const DAY = 86_400
 /** Tenants whose turn it is at a time: a provider that hangs for one of them keeps nobody else waiting. */
-const WIDTH = 8
+const CONCURRENCY = 8
 
 /**
  * Rotates the keys of a provider without a gap: create, test, switch, overlap, revoke. Every step is stored before and after, so that
@@ -105,7 +105,7 @@ export function createKeyRing(options: KeyRingOptions) {
   const { every, overlap } = validateOptions(options)
   const records = createRingRecords(store, name, now)
   const emit = isolate(onEvent)
-  const turn = createTurns({ ring: name, provider, vault, records, every, overlap, emit, now })
+  const rotateRing = createRotation({ ring: name, provider, vault, records, every, overlap, emit, now })
 
   /** Whose record it is. */
   function ownerOf(call: string, tenant: string | undefined): string | undefined {
@@ -121,13 +121,13 @@ export function createKeyRing(options: KeyRingOptions) {
   }
 
   /** The key to use: the current one, else the youngest that still serves; before the first rotation what was put there by hand. */
-  async function find(tenant: string | undefined, refused?: string) {
+  async function findKey(tenant: string | undefined, refused?: string) {
     const keys = await records.read(tenant)
     const current = keys.filter(({ state }) => state === 'current').map((key) => key.name)
     const replaced = keys.filter(({ state }) => state === 'overlap').map((key) => key.name)
     const byHand = tenant === undefined ? name : `${name}.${tenant}`
     for (const candidate of current.length ? [...current, ...replaced.reverse()] : [byHand]) {
-      const secret = candidate === refused ? undefined : await ask('read', () => vault.read(candidate))
+      const secret = candidate === refused ? undefined : await callExternal('read', () => vault.read(candidate))
       if (secret !== undefined) return { name: candidate, secret }
     }
     return undefined
@@ -145,16 +145,16 @@ export function createKeyRing(options: KeyRingOptions) {
      *
      * @throws SallyportError `provider_key_missing`, `key_ring_failed` (the vault) @throws StoreError
      */
-    async use<Result>({ tenant }: About, fn: (secret: string) => Result | Promise<Result>): Promise<Result> {
+    async use<Result>({ tenant }: RingTenant, fn: (secret: string) => Result | Promise<Result>): Promise<Result> {
       const owner = ownerOf('use', tenant)
-      const key = await find(owner)
+      const key = await findKey(owner)
       if (!key) throw keyRingError('provider_key_missing')
       const call = async ({ secret }: { secret: string }) => fn(secret)
       const [outcome] = await Promise.allSettled([call(key)])
       if (isRefused(outcome.status === 'fulfilled' ? outcome.value : outcome.reason)) {
         emit({ type: 'provider_key_refused', ring: name, name: key.name, ...(tenant !== undefined && { tenant }) })
-        const other = await find(owner, key.name)
-        if (other) return call(other)
+        const otherKey = await findKey(owner, key.name)
+        if (otherKey) return call(otherKey)
       }
       if (outcome.status === 'rejected') throw outcome.reason
       return outcome.value
@@ -168,7 +168,7 @@ export function createKeyRing(options: KeyRingOptions) {
      */
     async rotate({ tenant, overlap: wanted = overlap }: RingRotation = {}): Promise<RingStatus> {
       const owner = ownerOf('rotate', tenant)
-      await turn(owner, { overlap: wanted })
+      await rotateRing(owner, { overlap: wanted })
       return status(owner)
     },
 
@@ -182,16 +182,16 @@ export function createKeyRing(options: KeyRingOptions) {
     async step(): Promise<void> {
       const failures: unknown[] = []
       const tryTurn = (tenant: string | undefined) =>
-        turn(tenant).catch((error: unknown) => {
+        rotateRing(tenant).catch((error: unknown) => {
           if (!isBusy(error)) failures.push(error)
         })
       if (tenants === 'shared') await tryTurn(undefined)
       else {
         const running = new Set<Promise<void>>()
         for await (const tenant of records.tenants()) {
-          const one = tryTurn(tenant).then(() => void running.delete(one))
-          running.add(one)
-          if (running.size === WIDTH) await Promise.race(running)
+          const turn = tryTurn(tenant).then(() => void running.delete(turn))
+          running.add(turn)
+          if (running.size === CONCURRENCY) await Promise.race(running)
         }
         await Promise.all(running)
       }
@@ -199,7 +199,7 @@ export function createKeyRing(options: KeyRingOptions) {
     },
 
     /** Where the keys stand. @throws StoreError */
-    status: async ({ tenant }: About = {}): Promise<RingStatus> => status(ownerOf('status', tenant)),
+    status: async ({ tenant }: RingTenant = {}): Promise<RingStatus> => status(ownerOf('status', tenant)),
   }
   return validated('ring', methods, keyRingCalls)
 }

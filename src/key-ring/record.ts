@@ -45,7 +45,7 @@ export interface LeasedRing {
   /** @throws SallyportError `key_ring_busy` @throws StoreError */
   save(keys: readonly RingKey[]): Promise<void>
   /** Lets the next one in. */
-  leave(): Promise<void>
+  release(): Promise<void>
 }
 
 /** Records of rings: one for each tenant, or one for all. */
@@ -64,7 +64,7 @@ export function createRingRecords(store: RecordStore, ring: string, now: () => n
     read: async (tenant: string | undefined): Promise<readonly RingKey[]> => (await load(tenant)).row.keys,
 
     /** @throws SallyportError `key_ring_busy` @throws StoreError */
-    async hold(tenant: string | undefined): Promise<LeasedRing> {
+    async acquire(tenant: string | undefined): Promise<LeasedRing> {
       const by = crypto.randomUUID()
       let { row, version } = await load(tenant)
       if (row.lease && isHeld(row.lease.until, now())) throw keyRingError('key_ring_busy')
@@ -78,10 +78,10 @@ export function createRingRecords(store: RecordStore, ring: string, now: () => n
       async function save(keys: readonly RingKey[]): Promise<void> {
         const next = { keys, lease: { by, until: now() + LEASE } }
         await write(next)
-        const found = await load(tenant)
-        if (found.row.lease?.by !== by) throw keyRingError('key_ring_busy')
+        const stored = await load(tenant)
+        if (stored.row.lease?.by !== by) throw keyRingError('key_ring_busy')
         row = next
-        version = found.version
+        version = stored.version
       }
 
       await save(row.keys)
@@ -90,7 +90,7 @@ export function createRingRecords(store: RecordStore, ring: string, now: () => n
           return row.keys
         },
         save,
-        leave: () => write({ keys: row.keys }),
+        release: () => write({ keys: row.keys }),
       }
     },
 

@@ -7,28 +7,28 @@ import type { LeasedRing, RingKey, RingRecords } from './record.js'
 import type { Vault } from './vault.js'
 
 /** For whom a provider is asked; absent where all tenants share one ring. */
-export interface About {
+export interface RingTenant {
   readonly tenant?: string
 }
 
 /** How keys are made and ended at a provider. What these throw reaches nobody but by its name: it may hold a secret. */
 export interface KeyProvider {
   /** Makes a key. `name` is of no other key, ever: give it to the provider, as the key's name and as idempotency key. `id` is public. */
-  create(key: About & { name: string }): Promise<{ id: string; secret: string }>
+  create(key: RingTenant & { name: string }): Promise<{ id: string; secret: string }>
   /** Calls the provider with the key. `false` only where it refuses the key; rejects where that cannot be said. */
-  test(secret: string, about: About): Promise<boolean>
+  test(secret: string, about: RingTenant): Promise<boolean>
   /** Resolves also where there is no such key any more. */
-  revoke(key: About & { id: string; name: string }): Promise<void>
+  revoke(key: RingTenant & { id: string; name: string }): Promise<void>
   /** The provider's keys. Without it a key whose creation was cut short cannot be found: it is reported, by name. */
-  list?(about: About): Promise<readonly { id: string; name: string }[]>
+  list?(about: RingTenant): Promise<readonly { id: string; name: string }[]>
 }
 
 /** Seconds for a new key to begin to work, and for one that was asked for to turn up. */
-const PATIENCE = 3600
+const ACTIVATION_TIMEOUT = 3600
 /** Seconds for a secret that was written to be seen: not every vault shows it at once. */
-const SEEN = 60
+const VAULT_DELAY = 60
 /** Seconds that provider and vault have for an answer, each time. */
-const ANSWER = 10
+const CALL_TIMEOUT = 10
 
 interface RotationContext {
   ring: string
@@ -42,7 +42,7 @@ interface RotationContext {
 }
 
 /** What comes of a step; without it nothing has changed. */
-type Outcome = { keys: readonly RingKey[]; type?: KeyRingEvent['type'] } | undefined
+type StepResult = { keys: readonly RingKey[]; type?: KeyRingEvent['type'] } | undefined
 
 /**
  * Takes the keys of one ring as far as they get. Each step is in the record before the next one begins, and can be done again: after
@@ -51,44 +51,44 @@ type Outcome = { keys: readonly RingKey[]; type?: KeyRingEvent['type'] } | undef
  * @throws SallyportError `vault_read_only`, `key_ring_busy`, `key_ring_failed` (after everything else that could be done was)
  * @throws StoreError
  */
-type Turn = (tenant: string | undefined, request?: { overlap: number }) => Promise<void>
+type Rotate = (tenant: string | undefined, request?: { overlap: number }) => Promise<void>
 
-export function createTurns({ ring, provider, vault, records, every, overlap, emit, now }: RotationContext): Turn {
+export function createRotation({ ring, provider, vault, records, every, overlap, emit, now }: RotationContext): Rotate {
   const isDue = (keys: readonly RingKey[]) => {
     const newest = keys.find(({ state }) => state === 'testing') ?? keys.find(({ state }) => state === 'current')
     return !newest || (newest.state === 'current' && now() >= newest.createdAt + every)
   }
-  const rests = (key: RingKey) => key.state === 'current' || (key.state === 'overlap' && now() < key.until)
-  const read = (name: string) => ask('read', () => vault.read(name))
+  const isIdle = (key: RingKey) => key.state === 'current' || (key.state === 'overlap' && now() < key.until)
+  const read = (name: string) => callExternal('read', () => vault.read(name))
 
-  async function create(lease: LeasedRing, about: About, overlapOfKey: number): Promise<void> {
+  async function create(lease: LeasedRing, about: RingTenant, overlapOfKey: number): Promise<void> {
     const name = `${ring}-${crypto.randomUUID()}`
-    const fresh = { name, createdAt: now(), since: now(), overlap: overlapOfKey, state: 'creating' } as const
+    const newKey = { name, createdAt: now(), since: now(), overlap: overlapOfKey, state: 'creating' } as const
     const before = lease.keys
-    await lease.save([...before, fresh])
-    const { id, secret } = await ask('create', () => provider.create({ ...about, name }))
+    await lease.save([...before, newKey])
+    const { id, secret } = await callExternal('create', () => provider.create({ ...about, name }))
     if (typeof id !== 'string' || typeof secret !== 'string' || !id || !secret || id.includes(secret))
       throw new TypeError(
         'createKeyRing: "provider.create" must resolve to { id, secret }, two texts, of which id is public',
       )
     try {
-      await lease.save([...before, { ...fresh, id, state: 'testing', since: now() }])
+      await lease.save([...before, { ...newKey, id, state: 'testing', since: now() }])
     } catch (error) {
       // The record may not know its id. Nobody will ever have its secret: we are the last who can end it.
       await Promise.allSettled([provider.revoke({ ...about, id, name })])
       throw error
     }
     emit({ type: 'provider_key_created', ring, name, ...about })
-    await ask('write', () => vault.write(name, secret))
+    await callExternal('write', () => vault.write(name, secret))
   }
 
   /** The next step of one key. */
-  async function advance(key: RingKey, keys: readonly RingKey[], about: About): Promise<Outcome> {
-    const others = keys.filter((one) => one !== key)
+  async function advance(key: RingKey, keys: readonly RingKey[], about: RingTenant): Promise<StepResult> {
+    const others = keys.filter((other) => other !== key)
     const { name, createdAt, overlap } = key
     const base = { name, createdAt, overlap, since: now() }
-    const tell = (type: KeyRingEvent['type'], which = name) => emit({ type, ring, name: which, ...about })
-    const test = (secret: string) => ask('test', () => provider.test(secret, about))
+    const report = (type: KeyRingEvent['type'], which = name) => emit({ type, ring, name: which, ...about })
+    const test = (secret: string) => callExternal('test', () => provider.test(secret, about))
 
     switch (key.state) {
       case 'current':
@@ -98,11 +98,11 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
         return { keys: [...others, { ...base, state: 'lost' }], type: 'provider_key_lost' }
 
       case 'lost': {
-        const listed = (await ask('list', async () => provider.list?.(about))) ?? []
-        const found = listed.filter((one) => one.name === name)
+        const listed = (await callExternal('list', async () => provider.list?.(about))) ?? []
+        const leftOver = listed.filter((other) => other.name === name)
         // Who was cut off may have asked just before: its key can still turn up.
-        if (!found.length && provider.list && now() < key.since + PATIENCE) return undefined
-        return { keys: [...others, ...found.map(({ id }) => ({ ...base, id, state: 'retiring' as const }))] }
+        if (!leftOver.length && provider.list && now() < key.since + ACTIVATION_TIMEOUT) return undefined
+        return { keys: [...others, ...leftOver.map(({ id }) => ({ ...base, id, state: 'retiring' as const }))] }
       }
 
       case 'testing': {
@@ -110,14 +110,14 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
         const secret = await read(name)
         if (secret !== undefined && (await test(secret))) {
           const until = now() + overlap
-          const replaced = others.map((one): RingKey => {
-            if (one.state === 'current') return { ...one, state: 'overlap', since: now(), until }
-            return one.state === 'overlap' ? { ...one, until: Math.min(one.until, until) } : one
+          const replaced = others.map((other): RingKey => {
+            if (other.state === 'current') return { ...other, state: 'overlap', since: now(), until }
+            return other.state === 'overlap' ? { ...other, until: Math.min(other.until, until) } : other
           })
           return { keys: [...replaced, { ...base, id: key.id, state: 'current' }], type: 'provider_key_current' }
         }
-        tell('provider_key_not_working')
-        if (now() < key.since + (secret === undefined ? SEEN : PATIENCE)) return undefined
+        report('provider_key_not_working')
+        if (now() < key.since + (secret === undefined ? VAULT_DELAY : ACTIVATION_TIMEOUT)) return undefined
         return { keys: [...others, { ...base, id: key.id, state: 'retiring' }] }
       }
 
@@ -127,32 +127,32 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
         const secret = current && (await read(current.name))
         // Ended by hand, perhaps: then the old key is all there is.
         if (secret === undefined || !(await test(secret))) {
-          tell('provider_key_not_working', current?.name)
+          report('provider_key_not_working', current?.name)
           return undefined
         }
         return { keys: [...others, { ...base, id: key.id, state: 'retiring' }] }
       }
 
       case 'retiring': {
-        await ask('revoke', () => provider.revoke({ ...about, id: key.id, name }))
+        await callExternal('revoke', () => provider.revoke({ ...about, id: key.id, name }))
         const secret = await read(name)
         if (secret !== undefined && (await test(secret))) {
-          tell('provider_key_lingers')
+          report('provider_key_lingers')
           return undefined
         }
-        await ask('delete', () => vault.delete(name))
+        await callExternal('delete', () => vault.delete(name))
         return { keys: others, type: 'provider_key_ended' }
       }
     }
   }
 
-  return async function turn(tenant, request) {
+  return async function rotate(tenant, request) {
     if (vault.readOnly) throw keyRingError('vault_read_only')
     if (!request) {
       const keys = await records.read(tenant)
-      if (!isDue(keys) && keys.every(rests)) return
+      if (!isDue(keys) && keys.every(isIdle)) return
     }
-    const about: About = tenant === undefined ? {} : { tenant }
+    const about: RingTenant = tenant === undefined ? {} : { tenant }
     const failures: unknown[] = []
     /** One key's trouble keeps no other waiting. Without the record nothing can go on. */
     const attempt = async <Result>(name: string, work: () => Promise<Result>): Promise<Result | undefined> => {
@@ -166,15 +166,15 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
         return undefined
       }
     }
-    const lease = await records.hold(tenant)
+    const lease = await records.acquire(tenant)
 
-    async function settle(): Promise<void> {
-      const settled = new Set<RingKey>()
+    async function advanceAll(): Promise<void> {
+      const finished = new Set<RingKey>()
       for (;;) {
-        const key = lease.keys.find((one) => !settled.has(one))
+        const key = lease.keys.find((other) => !finished.has(other))
         if (!key) return
         const outcome = await attempt(key.name, () => advance(key, lease.keys, about))
-        if (!outcome) settled.add(key)
+        if (!outcome) finished.add(key)
         else {
           await lease.save(outcome.keys)
           if (outcome.type) emit({ type: outcome.type, ring, name: key.name, ...about })
@@ -186,13 +186,13 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
       const isTesting = lease.keys.some(({ state }) => state === 'testing')
       if (isTesting && request)
         await lease.save(lease.keys.map((key) => ({ ...key, overlap: Math.min(key.overlap, request.overlap) })))
-      await settle()
+      await advanceAll()
       if (isDue(lease.keys) || (request && !isTesting)) {
         await attempt(ring, () => create(lease, about, request?.overlap ?? overlap))
-        await settle()
+        await advanceAll()
       }
     } finally {
-      await lease.leave().catch(() => undefined)
+      await lease.release().catch(() => undefined)
     }
     if (failures.length) throw failures[0]
   }
@@ -201,9 +201,9 @@ export function createTurns({ ring, provider, vault, records, every, overlap, em
 export const isBusy = (error: unknown): boolean => error instanceof SallyportError && error.code === 'key_ring_busy'
 
 /** Asks provider or vault. Of what they throw only the kind is told: messages of HTTP clients quote whole requests. */
-export async function ask<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
+export async function callExternal<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
   try {
-    return await callWithTimeout(work, ANSWER)
+    return await callWithTimeout(work, CALL_TIMEOUT)
   } catch (error) {
     if (error instanceof SallyportError) throw error
     throw keyRingError('key_ring_failed', { step, error: error instanceof Error ? error.name : typeof error })

@@ -17,7 +17,7 @@ import { answerOptions } from '../../src/agents/agent-answer.js'
 import { approvalsOptions } from '../../src/agents/approvals/approvals.js'
 import { auditOptions } from '../../src/agents/audit/audit.js'
 import { publicKeysCheck } from '../../src/agents/audit/checkpoint.js'
-import { verifyAuditTakes } from '../../src/agents/audit/verify.js'
+import { verifyAuditParameters } from '../../src/agents/audit/verify.js'
 import { statusCheckShape } from '../../src/agents/identity/agent-token.js'
 import { agentsOptions } from '../../src/agents/identity/shapes.js'
 import { peerCheckOptions, signRequestOptions } from '../../src/agents/identity/signed-request.js'
@@ -153,7 +153,7 @@ export const exported: readonly (readonly [
         ],
       },
       tenantOf: one('principal', principalCheck),
-      verifyAudit: { parameters: verifyAuditTakes },
+      verifyAudit: { parameters: verifyAuditParameters },
       verifyCheckpoint: {
         parameters: [
           ['jws', anything()],

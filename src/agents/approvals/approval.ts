@@ -66,23 +66,23 @@ export const requestedApproval = ({ id, expiresAt, code, digest }: Approval): Re
 export const isOpen = ({ status }: Approval): boolean => status === 'pending' || status === 'approved'
 
 /** Characters of a call: what a person can still look through. */
-const LONGEST = 32_768
+const MAX_LENGTH = 32_768
 
 /** The call in its one form. @throws SallyportError `call_invalid`, its cause says why */
 export async function readCall({ tenant, agent, iss, sub, tool, args, resource, model, estimate }: Call) {
   try {
-    const given = { resource, model }
+    const target = { resource, model }
     const person = { iss, sub }
     if ((iss === undefined) !== (sub === undefined)) throw new TypeError('"iss" and "sub" name a person together')
-    const there = (texts: object) => Object.entries(texts).filter(([, value]) => value !== undefined)
-    for (const [name, text] of [...Object.entries({ tenant, agent, tool }), ...there(given)])
+    const present = (texts: object) => Object.entries(texts).filter(([, value]) => value !== undefined)
+    for (const [name, text] of [...Object.entries({ tenant, agent, tool }), ...present(target)])
       if (!isName(text)) throw new TypeError(`"${name}" must be ${nameRule}`)
-    for (const [name, text] of there(person))
+    for (const [name, text] of present(person))
       if (!isSubject(text)) throw new TypeError(`"${name}" must be ${subjectRule}`)
-    const optional = Object.fromEntries([...there(person), ...there(given)])
+    const optional = Object.fromEntries([...present(person), ...present(target)])
     const call = canonical(
       { tenant, agent, tool, args, ...optional, ...(estimate !== undefined && { estimate }) },
-      LONGEST,
+      MAX_LENGTH,
     )
     return { call, digest: await sha256(call) }
   } catch (error) {
@@ -91,7 +91,7 @@ export async function readCall({ tenant, agent, iss, sub, tool, args, resource, 
 }
 
 /** Two requests with this in common ask the same of the same people. */
-export const questionOf = (digest: string, { kind, freshWithin, acr }: ApprovalRequest): Promise<string> =>
+export const questionDigest = (digest: string, { kind, freshWithin, acr }: ApprovalRequest): Promise<string> =>
   digestOf([digest, kind, freshWithin ?? null, acr ? [...acr] : null])
 
 /** Consonants only, so that no code is a word. @see RFC 8628 section 6.1 */

@@ -27,10 +27,10 @@ import { agentError } from '../errors.js'
 import type { AgentEvent } from '../events.js'
 import { isPerson, type PersonTest } from '../people.js'
 import { type Approval, type ApprovalKind, type ApprovalRequest, type Call, isCode, isOpen } from './approval.js'
-import { type Approver, isFresh, isRequester, usualApprovers, wantedSignIn } from './approvers.js'
+import { type Approver, meetsSignInRules, isRequester, defaultApprovers, requiredSignIn } from './approvers.js'
 import type { Refuse } from './context.js'
 import { createApprovalRequests } from './request.js'
-import { createApprovalStorage, type Found, type Selection } from './storage.js'
+import { createApprovalStorage, type StoredApproval, type Selection } from './storage.js'
 import { createApprovalUse } from './use.js'
 
 export interface ApprovalsOptions {
@@ -134,7 +134,7 @@ export const approvalsCalls = {
 export type Approvals = ReturnType<typeof createApprovals>
 
 /** What whoever wants to decide is told. */
-const undecidable = {
+const decisionErrors = {
   approved: 'approval_decided',
   denied: 'approval_decided',
   consumed: 'approval_decided',
@@ -156,7 +156,7 @@ const undecidable = {
 export function createApprovals(options: ApprovalsOptions) {
   validate('createApprovals', approvalsOptions, options)
   const { store, ttl = 300, maxPending = 20, notify, onEvent, now = systemNow } = options
-  const approvers = { ...usualApprovers, ...options.approvers }
+  const approvers = { ...defaultApprovers, ...options.approvers }
   const storage = createApprovalStorage(store, now)
   const emit = isolate(onEvent)
 
@@ -172,15 +172,15 @@ export function createApprovals(options: ApprovalsOptions) {
     return agentError(code, cause)
   }
 
-  async function end(found: Found, reason: 'mismatch' | 'stopped'): Promise<boolean> {
-    const ended = await storage.end(found)
+  async function end(stored: StoredApproval, reason: 'mismatch' | 'stopped'): Promise<boolean> {
+    const ended = await storage.end(stored)
     if (ended) emit({ type: 'approval_voided', id: ended.id, tenant: ended.tenant, agent: ended.agent, reason })
     return !!ended
   }
 
   const context = { storage, emit, refuse, now }
   const request = createApprovalRequests({ ...context, ttl, maxPending, notify })
-  const verify = createApprovalUse({ ...context, voidApproval: (found) => end(found, 'mismatch') })
+  const verify = createApprovalUse({ ...context, voidApproval: (stored) => end(stored, 'mismatch') })
 
   const methods = {
     /**
@@ -210,18 +210,18 @@ export function createApprovals(options: ApprovalsOptions) {
       if (by.tenant === undefined) throw refuse('approval_not_found', about)
       if (!isPerson(by, options.isPerson)) throw refuse('approver_refused', about)
       for (;;) {
-        const found = await storage.find(id, by.tenant)
-        if (!found) throw refuse('approval_not_found', about)
-        const { approval } = found
-        const what = { ...about, approval }
+        const stored = await storage.find(id, by.tenant)
+        if (!stored) throw refuse('approval_not_found', about)
+        const { approval } = stored
+        const details = { ...about, approval }
         if (isRequester(approval, by) || !(await callWithTimeout(() => approvers[approval.kind](approval, by))))
-          throw refuse('approver_refused', what)
-        if (approval.status !== 'pending') throw refuse(undecidable[approval.status], what)
-        if (code !== undefined && !isCode(code, approval.code)) throw refuse('approval_mismatch', what)
-        if (approve && !isFresh(approval, by, now()))
-          throw refuse('insufficient_user_authentication', what, wantedSignIn(approval))
+          throw refuse('approver_refused', details)
+        if (approval.status !== 'pending') throw refuse(decisionErrors[approval.status], details)
+        if (code !== undefined && !isCode(code, approval.code)) throw refuse('approval_mismatch', details)
+        if (approve && !meetsSignInRules(approval, by, now()))
+          throw refuse('insufficient_user_authentication', details, requiredSignIn(approval))
         const status = approve ? 'approved' : 'denied'
-        const decided = await storage.update(found, {
+        const decided = await storage.update(stored, {
           status,
           decidedAt: now(),
           decidedBy: by.sub,
@@ -261,8 +261,8 @@ export function createApprovals(options: ApprovalsOptions) {
     async pending({ kind, cursor, limit, ...selection }: PendingQuery): Promise<List<Approval>> {
       const { entries, next } = await storage.page(selection, cursor, limit)
       const items = entries
-        .flatMap(({ found }) => found?.approval ?? [])
-        .filter((one) => one.status === 'pending' && (kind === undefined || one.kind === kind))
+        .flatMap(({ found: stored }) => stored?.approval ?? [])
+        .filter((approval) => approval.status === 'pending' && (kind === undefined || approval.kind === kind))
         .sort((a, b) => a.requestedAt - b.requestedAt)
       return { items, ...(next !== undefined && { cursor: next }) }
     },
@@ -281,8 +281,8 @@ export function createApprovals(options: ApprovalsOptions) {
         let cursor: string | undefined
         do {
           const { entries, next } = await storage.page(selection, cursor)
-          const done = await mapConcurrently(entries, async ({ id, found }) => {
-            const there = found ?? (await storage.occupy(id, selection.tenant))
+          const done = await mapConcurrently(entries, async ({ id, found: stored }) => {
+            const there = stored ?? (await storage.occupy(id, selection.tenant))
             return there && isOpen(there.approval) && end(there, 'stopped')
           })
           ended += done.filter(Boolean).length

@@ -6,7 +6,7 @@ import type { Approval, ApprovalKind } from './approval.js'
 /** Whether somebody may decide. Asked of signed-in people of the tenant only. */
 export type Approver = (approval: Approval, by: Principal) => boolean | Promise<boolean>
 
-export const usualApprovers: Readonly<Record<ApprovalKind, Approver>> = {
+export const defaultApprovers: Readonly<Record<ApprovalKind, Approver>> = {
   user: (approval, by) => isSame(by, approval),
   admin: (_approval, by) => by.scopes.includes('admin:approve'),
 }
@@ -18,13 +18,13 @@ export const isRequester = (approval: Approval, by: Principal): boolean => {
 }
 
 /** Whether the sign-in is strong and recent enough for this approval. */
-export function isFresh({ freshWithin, acr }: Approval, { claims }: Principal, now: number): boolean {
+export function meetsSignInRules({ freshWithin, acr }: Approval, { claims }: Principal, now: number): boolean {
   if (freshWithin !== undefined && !isRecent(claims['auth_time'], freshWithin, now)) return false
   return acr === undefined || acr.some((wanted) => wanted === claims['acr'])
 }
 
 /** What would do, in the words of a challenge. @see RFC 9470 section 3 */
-export const wantedSignIn = ({ freshWithin, acr }: Approval): { acr_values?: string; max_age?: number } => ({
+export const requiredSignIn = ({ freshWithin, acr }: Approval): { acr_values?: string; max_age?: number } => ({
   ...(acr && { acr_values: acr.join(' ') }),
   ...(freshWithin !== undefined && { max_age: freshWithin }),
 })

@@ -6,7 +6,7 @@ import {
   type ApprovalRequest,
   type Call,
   newCode,
-  questionOf,
+  questionDigest,
   type RequestedApproval,
   readCall,
   requestedApproval,
@@ -23,10 +23,10 @@ interface RequestContext extends ApprovalsContext {
 /** Asks people, once for each question, and never for more than they can look through. */
 export function createApprovalRequests({ storage, ttl, maxPending, notify, emit, refuse, now }: RequestContext) {
   /** A place for one more. @throws SallyportError `approvals_exceeded`, whose cause says when one of them expires */
-  async function roomIn(queue: Queue, { tenant, agent }: Call): Promise<Queue> {
+  async function withRoom(queue: Queue, { tenant, agent }: Call): Promise<Queue> {
     if (queue.ids.length < maxPending) return queue
-    const found = await mapConcurrently(queue.ids, (id) => storage.find(id, tenant))
-    const pending = found.flatMap((one) => (one?.approval.status === 'pending' ? one.approval : []))
+    const stored = await mapConcurrently(queue.ids, (id) => storage.find(id, tenant))
+    const pending = stored.flatMap((stored) => (stored?.approval.status === 'pending' ? stored.approval : []))
     if (pending.length < maxPending) return { ...queue, ids: pending.map(({ id }) => id) }
     const resetsAt = Math.min(...pending.map(({ expiresAt }) => expiresAt))
     throw refuse('approvals_exceeded', { tenant, agent }, { resetsAt })
@@ -35,16 +35,16 @@ export function createApprovalRequests({ storage, ttl, maxPending, notify, emit,
   /** Resolves to the approval that is there: this one, or another that asks the same. */
   async function add(approval: Approval): Promise<Approval> {
     const { tenant, digest } = approval
-    const question = await questionOf(digest, approval)
-    let seen = ''
+    const question = await questionDigest(digest, approval)
+    let seenVersions = ''
     for (;;) {
-      const [asked, queue] = await Promise.all([storage.waiting(tenant, question), storage.queueOf(approval)])
-      if (asked.approval) return asked.approval
+      const [waiting, queue] = await Promise.all([storage.waiting(tenant, question), storage.queueOf(approval)])
+      if (waiting.approval) return waiting.approval
       // Nobody was faster: its own place is taken.
-      const versions = `${asked.version} ${queue.version}`
-      if (versions === seen) throw refuse('approval_void', { tenant })
-      seen = versions
-      if (await storage.add(approval, question, asked.version, await roomIn(queue, approval))) return approval
+      const versions = `${waiting.version} ${queue.version}`
+      if (versions === seenVersions) throw refuse('approval_void', { tenant })
+      seenVersions = versions
+      if (await storage.add(approval, question, waiting.version, await withRoom(queue, approval))) return approval
     }
   }
 

@@ -9,7 +9,7 @@ import { type Approval, type Call, isOpen } from './approval.js'
 /** As it is kept: the call only once, in its canonical form. */
 type Row = Omit<Approval, keyof Call>
 
-export interface Found {
+export interface StoredApproval {
   approval: Approval
   version: number
 }
@@ -48,7 +48,7 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
     return { type: 'put', id: idOf(tenant, row.id), value: rows.write(row), ttl } as const
   }
 
-  async function find(id: string, tenant: string | undefined): Promise<Found | undefined> {
+  async function find(id: string, tenant: string | undefined): Promise<StoredApproval | undefined> {
     // What cannot be an id is not looked for: it may come out of a URL.
     if (tenant === undefined || !/^[\w-]{43}$/.test(id)) return undefined
     const stored = await store.get(idOf(tenant, id))
@@ -74,7 +74,7 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
     return { id, version: stored?.version, ids: stored ? queues.read(stored.value).ids : [] }
   }
 
-  async function update({ approval, version }: Found, change: Partial<Approval>): Promise<Approval | undefined> {
+  async function update({ approval, version }: StoredApproval, change: Partial<Approval>): Promise<Approval | undefined> {
     const next = { ...approval, ...change }
     return (await store.write([{ ...put(next), ifVersion: version }])) ? next : undefined
   }
@@ -90,7 +90,7 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
       ...(limit !== undefined && { limit }),
     })
     const entries = await mapConcurrently(ids, async ({ id }) => ({ id, found: await find(id, tenant) }))
-    const fits = ({ approval }: Found) => sub === undefined || isSame(approval, selection)
+    const fits = ({ approval }: StoredApproval) => sub === undefined || isSame(approval, selection)
     return { entries: entries.filter(({ found }) => !found || fits(found)), next }
   }
 
@@ -119,9 +119,9 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
     },
 
     /** Ends what is still open. Resolves to it; `undefined` where another step has ended it first. */
-    async end(first: Found): Promise<Approval | undefined> {
+    async end(first: StoredApproval): Promise<Approval | undefined> {
       const { id, tenant } = first.approval
-      for (let found: Found | undefined = first; found && isOpen(found.approval); found = await find(id, tenant)) {
+      for (let found: StoredApproval | undefined = first; found && isOpen(found.approval); found = await find(id, tenant)) {
         const ended = await update(found, { status: 'void', endedAt: now() })
         if (ended) return ended
       }
@@ -132,7 +132,7 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
      * Occupies the place of a request that is on its way: its entry in the list is written before itself. Resolves to the
      * request where it has arrived by now.
      */
-    async occupy(id: string, tenant: string): Promise<Found | undefined> {
+    async occupy(id: string, tenant: string): Promise<StoredApproval | undefined> {
       const change: Put = { type: 'put', id: idOf(tenant, id), value: '', ifVersion: 'absent', ttl: KEPT }
       return (await store.write([change])) ? undefined : find(id, tenant)
     },

@@ -1,7 +1,7 @@
 import { isSame } from '../people.js'
 import { type Approval, type Call, readCall, requestedApproval } from './approval.js'
 import type { ApprovalsContext } from './context.js'
-import type { Found } from './storage.js'
+import type { StoredApproval } from './storage.js'
 
 /** An approval that fits its call and can be used now. */
 export interface VerifiedApproval {
@@ -11,7 +11,7 @@ export interface VerifiedApproval {
 }
 
 /** What whoever wants to use one is told, by its status. */
-const unusable = {
+const useErrors = {
   pending: 'approval_required',
   denied: 'approval_denied',
   consumed: 'approval_used',
@@ -21,32 +21,32 @@ const unusable = {
 
 interface UseContext extends ApprovalsContext {
   /** Ends what was shown with another call. */
-  voidApproval: (found: Found) => Promise<unknown>
+  voidApproval: (stored: StoredApproval) => Promise<unknown>
 }
 
 export function createApprovalUse({ storage, emit, refuse, voidApproval, now }: UseContext) {
   /** An approval that fits, is decided and in time, or the reason why not. */
-  async function usable(id: string, call: Call, digest: string): Promise<Found> {
+  async function usable(id: string, call: Call, digest: string): Promise<StoredApproval> {
     const { tenant, agent } = call
-    const found = await storage.find(id, tenant)
-    if (!found) throw refuse('approval_required', { tenant })
-    const { approval } = found
+    const stored = await storage.find(id, tenant)
+    if (!stored) throw refuse('approval_required', { tenant })
+    const { approval } = stored
     if (approval.digest !== digest) {
       // Shown by whom it was given to, it is spoilt. Others know an id at most, and can spoil nothing by that.
-      if (approval.agent === agent && isSame(approval, call)) await voidApproval(found)
+      if (approval.agent === agent && isSame(approval, call)) await voidApproval(stored)
       throw refuse('approval_mismatch', { approval })
     }
-    if (approval.status === 'approved') return found
-    const asked = approval.status === 'pending' ? requestedApproval(approval) : undefined
-    throw refuse(unusable[approval.status], { approval }, asked)
+    if (approval.status === 'approved') return stored
+    const requested = approval.status === 'pending' ? requestedApproval(approval) : undefined
+    throw refuse(useErrors[approval.status], { approval }, requested)
   }
 
-  async function take(first: Found, call: Call): Promise<Approval> {
+  async function consume(first: StoredApproval, call: Call): Promise<Approval> {
     const { id, digest, tenant, agent } = first.approval
-    for (let found = first; ; found = await usable(id, call, digest)) {
+    for (let stored = first; ; stored = await usable(id, call, digest)) {
       // It may have been read a while ago.
-      if (now() >= found.approval.expiresAt) throw refuse('approval_expired', found)
-      const used = await storage.update(found, { status: 'consumed', endedAt: now() })
+      if (now() >= stored.approval.expiresAt) throw refuse('approval_expired', stored)
+      const used = await storage.update(stored, { status: 'consumed', endedAt: now() })
       if (!used) continue
       emit({ type: 'approval_consumed', id, tenant, agent })
       return used
@@ -55,7 +55,7 @@ export function createApprovalUse({ storage, emit, refuse, voidApproval, now }: 
 
   return async (id: string, call: Call): Promise<VerifiedApproval> => {
     const { digest } = await readCall(call)
-    const found = await usable(id, call, digest)
-    return { approval: found.approval, consume: () => take(found, call) }
+    const stored = await usable(id, call, digest)
+    return { approval: stored.approval, consume: () => consume(stored, call) }
   }
 }

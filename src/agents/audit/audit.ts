@@ -10,7 +10,7 @@ import type { List } from '../../store/list.js'
 import { mapConcurrently } from '../../store/map-concurrently.js'
 import { warnOnce } from '../../store/warnings.js'
 import type { AgentEvent } from '../events.js'
-import { createChains, type Dated, rowId } from './chain.js'
+import { createChains, type DatedEntry, rowId } from './chain.js'
 import { createSigner, type PublicKeys } from './checkpoint.js'
 import { type AuditEntry, type AuditHead, type AuditRow, entryCheck, entryOf, isKnownRow } from './row.js'
 
@@ -79,8 +79,8 @@ export const auditCalls = {
 
 export type Audit = ReturnType<typeof createAudit>
 
-interface Waiting {
-  entry: Dated
+interface PendingEntry {
+  entry: DatedEntry
   resolve: (head: AuditHead) => void
   reject: (error: unknown) => void
 }
@@ -104,27 +104,27 @@ export function createAudit(options: AuditOptions) {
   validate('createAudit', auditOptions, options)
   const { store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow } = options
   const emit = isolate(onEvent)
-  const unread = () =>
+  const reportUnreadableKey = () =>
     emit({
       type: 'operator_error',
       detail: 'The key that signs checkpoints cannot be read again; the one from before is used',
     })
-  const signer = sign === undefined ? undefined : createSigner(sign, now, unread)
-  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
-  const queues = new Map<string, Waiting[]>()
+  const signer = sign === undefined ? undefined : createSigner(sign, now, reportUnreadableKey)
+  const warnAboutStore = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
+  const queues = new Map<string, PendingEntry[]>()
   const chains = createChains(store, emit, now)
 
-  async function drain(tenant: string, queue: Waiting[]): Promise<void> {
+  async function drain(tenant: string, queue: PendingEntry[]): Promise<void> {
     while (queue.length) {
       const batch = queue.splice(0, BATCH)
       try {
-        const { found, resumed } = await chains.write(
+        const { heads: found, resumed } = await chains.write(
           tenant,
           batch.map(({ entry }) => entry),
         )
         const last = found.at(-1)
         if (resumed && last) await keepCheckpoint(last)
-        for (const [at, head] of found.entries()) batch[at]?.resolve(head)
+        for (const [index, head] of found.entries()) batch[index]?.resolve(head)
       } catch (error) {
         for (const { reject } of batch) reject(error)
       }
@@ -132,13 +132,13 @@ export function createAudit(options: AuditOptions) {
     queues.delete(tenant)
   }
 
-  const enqueue = (entry: Waiting['entry']): Promise<AuditHead> =>
+  const enqueue = (entry: PendingEntry['entry']): Promise<AuditHead> =>
     new Promise((resolve, reject) => {
-      const waiting = { entry, resolve, reject }
+      const pending = { entry, resolve, reject }
       const queue = queues.get(entry.tenant)
-      if (queue) queue.push(waiting)
+      if (queue) queue.push(pending)
       else {
-        const first = [waiting]
+        const first = [pending]
         queues.set(entry.tenant, first)
         void drain(entry.tenant, first)
       }
@@ -161,7 +161,7 @@ export function createAudit(options: AuditOptions) {
   async function page(tenant: string, from: number, limit: number) {
     const last = (await chains.readHead(tenant))?.seq ?? 0
     const size = Math.max(0, Math.min(limit, 1000, last - from + 1))
-    const numbers = Array.from({ length: size }, (_, at) => from + at)
+    const numbers = Array.from({ length: size }, (_, index) => from + index)
     const stored = await mapConcurrently(numbers, (seq) => store.get(rowId(tenant, seq)))
     const next = from + size <= last ? from + size : undefined
     // A row that is gone is left out: its number says so to whoever verifies.
@@ -178,7 +178,7 @@ export function createAudit(options: AuditOptions) {
      * @throws SallyportError `audit_conflict`
      */
     async append(entry: AuditEntry): Promise<AuditHead> {
-      look()
+      warnAboutStore()
       const head = await enqueue({ ...entryOf(entry), at: now() })
       if (head.seq % checkpointEvery === 0) await keepCheckpoint(head)
       return head
@@ -214,10 +214,10 @@ export function createAudit(options: AuditOptions) {
       tenant: string
       from?: number
     }): AsyncGenerator<string, void, undefined> {
-      for (let at: number | undefined = from; at !== undefined; ) {
-        const { lines, next } = await page(tenant, at, 100)
+      for (let index: number | undefined = from; index !== undefined; ) {
+        const { lines, next } = await page(tenant, index, 100)
         for (const line of lines) yield `${line}\n`
-        at = next
+        index = next
       }
     },
   }

@@ -7,14 +7,14 @@ import type { AgentEvent } from '../events.js'
 import { type AuditEntry, type AuditHead, type AuditRow, genesis, hashOf, RESUMED, ROW_FORMAT } from './row.js'
 
 /** What is to become a row. */
-export type Dated = AuditEntry & { at: number }
+export type DatedEntry = AuditEntry & { at: number }
 
 /** Writes that may be overtaken by other processes before an append gives up. */
-const TURNS = 200
+const MAX_ATTEMPTS = 200
 /** Milliseconds at most between two of them. */
-const REST = 25
+const MAX_WAIT = 25
 /** Tenants whose last row is remembered in this process. */
-const HEADS = 10_000
+const MAX_HEADS = 10_000
 
 const heads = storedJson<AuditHead>()
 const headId = (tenant: string): RecordId => ({ kind: 'audit-head', partition: tenant, id: 'head' })
@@ -24,7 +24,7 @@ const put = (id: RecordId, value: string, ifVersion: IfVersion): Change => ({ ty
 
 /** What was written: a head for each entry, and whether the chain had to go on from a head that nobody expected. */
 export interface Written {
-  found: AuditHead[]
+  heads: AuditHead[]
   resumed: boolean
 }
 
@@ -34,7 +34,7 @@ export interface Written {
  */
 export function createChains(store: RecordStore, emit: (event: AgentEvent) => void, now: () => number) {
   /** The last row of a tenant that this process has written, and that was acknowledged. */
-  const last = createBoundedCache<AuditHead>(HEADS)
+  const lastHeads = createBoundedCache<AuditHead>(MAX_HEADS)
 
   async function readHead(tenant: string): Promise<AuditHead | undefined> {
     const stored = await store.get(headId(tenant))
@@ -47,22 +47,22 @@ export function createChains(store: RecordStore, emit: (event: AgentEvent) => vo
   }
 
   /** The head as it is in the store, and what was written behind it by this process and is not there any more. */
-  async function look(tenant: string) {
-    const own = last.get(tenant)
-    const [stored, row] = await Promise.all([store.get(headId(tenant)), own && rowAt(tenant, own.seq)])
+  async function readState(tenant: string) {
+    const expected = lastHeads.get(tenant)
+    const [stored, row] = await Promise.all([store.get(headId(tenant)), expected && rowAt(tenant, expected.seq)])
     const head = stored ? heads.read(stored.value) : { tenant, seq: 0, hash: genesis }
-    const lost = own && (head.seq < own.seq || row?.hash !== own.hash) ? own : undefined
+    const lost = expected && (head.seq < expected.seq || row?.hash !== expected.hash) ? expected : undefined
     return { head, version: stored?.version ?? ('absent' as const), lost }
   }
 
   /** The last of the rows that stand behind a head without it knowing; `undefined`: there are none. */
-  async function ahead({ tenant, seq }: AuditHead): Promise<AuditHead | undefined> {
-    let found: AuditHead | undefined
-    for (let row = await rowAt(tenant, seq + 1); row; row = await rowAt(tenant, row.seq + 1)) found = row
-    return found
+  async function lastRowAfter({ tenant, seq }: AuditHead): Promise<AuditHead | undefined> {
+    let lastRow: AuditHead | undefined
+    for (let row = await rowAt(tenant, seq + 1); row; row = await rowAt(tenant, row.seq + 1)) lastRow = row
+    return lastRow
   }
 
-  async function link(head: AuditHead, entries: readonly Dated[]): Promise<AuditRow[]> {
+  async function link(head: AuditHead, entries: readonly DatedEntry[]): Promise<AuditRow[]> {
     const rows: AuditRow[] = []
     for (const entry of entries) {
       const { seq, hash: prev } = rows.at(-1) ?? head
@@ -79,30 +79,30 @@ export function createChains(store: RecordStore, emit: (event: AgentEvent) => vo
      * All rows behind the present head, or none. Where rows were lost (a failover, a restored backup) or stand in the way, the first
      * one says so, with the hash of the last row that should have been there.
      */
-    async write(tenant: string, entries: readonly Dated[]): Promise<Written> {
-      let told = false
+    async write(tenant: string, entries: readonly DatedEntry[]): Promise<Written> {
+      let reported = false
       let before: IfVersion | undefined
-      for (let turn = 0; turn < TURNS; turn++) {
-        const { head, version, lost } = await look(tenant)
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        const { head, version, lost } = await readState(tenant)
         // Nobody has moved the head since the last attempt, so what was in the way is a row.
-        const over = version === before ? await ahead(head) : undefined
-        const unexpected = lost ?? over
-        if (unexpected && !told) {
+        const rowsAhead = version === before ? await lastRowAfter(head) : undefined
+        const unexpected = lost ?? rowsAhead
+        if (unexpected && !reported) {
           emit({ type: 'audit_head_unexpected', tenant, seq: head.seq, expected: unexpected.seq })
-          told = true
+          reported = true
         }
         const notes = unexpected ? [noteOf(unexpected, lost ? 'rows_lost' : 'rows_found', now())] : []
-        const rows = await link(over ?? head, [...notes, ...entries])
-        const all = rows.map(({ seq, hash }) => ({ tenant, seq, hash }))
-        const next = all.at(-1) ?? head
+        const rows = await link(rowsAhead ?? head, [...notes, ...entries])
+        const newHeads = rows.map(({ seq, hash }) => ({ tenant, seq, hash }))
+        const next = newHeads.at(-1) ?? head
         const changes = rows.map((row) => put(rowId(tenant, row.seq), canonical(row), 'absent'))
         if (await store.write([...changes, put(headId(tenant), heads.write(next), version)])) {
-          last.set(tenant, next)
-          return { found: all.slice(notes.length), resumed: notes.length > 0 }
+          lastHeads.set(tenant, next)
+          return { heads: newHeads.slice(notes.length), resumed: notes.length > 0 }
         }
         before = version
         // The same range every time: who has waited long does not wait longer than who has just come.
-        await new Promise((resolve) => setTimeout(resolve, Math.random() * REST))
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * MAX_WAIT))
       }
       throw agentError('audit_conflict')
     },
@@ -118,7 +118,7 @@ function hashIn(row: string): string {
   }
 }
 
-const noteOf = ({ tenant, seq, hash }: AuditHead, reason: 'rows_lost' | 'rows_found', at: number): Dated => ({
+const noteOf = ({ tenant, seq, hash }: AuditHead, reason: 'rows_lost' | 'rows_found', at: number): DatedEntry => ({
   tenant,
   action: RESUMED,
   decision: 'allowed',

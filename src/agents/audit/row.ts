@@ -59,17 +59,17 @@ export interface AuditHead {
 /** What stands before the first row: 32 zero bytes. */
 export const genesis = 'A'.repeat(43)
 
-const like = (pattern: RegExp, words: string): Check<string> =>
+const matching = (pattern: RegExp, words: string): Check<string> =>
   check(words, (value) => typeof value === 'string' && pattern.test(value))
-const label = like(/^[\w.:/-]{1,100}$/, 'a name: up to 100 letters, digits and _ . : / -')
-const digest = like(/^[\w-]{43}$/, 'a SHA-256 in base64url')
+const label = matching(/^[\w.:/-]{1,100}$/, 'a name: up to 100 letters, digits and _ . : / -')
+const digest = matching(/^[\w-]{43}$/, 'a SHA-256 in base64url')
 
 export const entryCheck = object<AuditEntry>({
   tenant: name,
   agent: optional(name),
   iss: optional(subject),
   sub: optional(subject),
-  action: like(
+  action: matching(
     /^(?!audit\.resumed$)[\w.:/-]{1,100}$/,
     'a name: up to 100 letters, digits and _ . : / -, and not audit.resumed',
   ),

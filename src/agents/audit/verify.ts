@@ -50,7 +50,7 @@ const rowsCheck = check<Iterable<unknown> | AsyncIterable<unknown>>('rows or lin
   return typeof value !== 'string' && (typeof now === 'function' || typeof later === 'function')
 })
 
-export const verifyAuditTakes = [
+export const verifyAuditParameters = [
   ['rows', rowsCheck],
   ['options', optional(object<VerifyAuditOptions>({ head: optional(headCheck), after: optional(headCheck) }))],
 ] as const
@@ -66,32 +66,32 @@ export async function verifyAudit(
   rows: Iterable<unknown> | AsyncIterable<unknown>,
   options: VerifyAuditOptions = {},
 ): Promise<AuditResult> {
-  for (const [at, [argument, check]] of verifyAuditTakes.entries())
+  for (const [at, [argument, check]] of verifyAuditParameters.entries())
     validate('verifyAudit', check, [rows, options][at], argument)
   const { head, after } = options
   let tenant = head?.tenant ?? after?.tenant
   let { seq, hash } = after ?? { seq: 0, hash: genesis }
   const resumed: number[] = []
-  const broken = (fault: AuditFault, at: number): AuditResult => ({ ok: false, fault, seq: at })
-  if (head && head.seq === seq && head.hash !== hash) return broken('rewritten', seq)
+  const fail = (fault: AuditFault, at: number): AuditResult => ({ ok: false, fault, seq: at })
+  if (head && head.seq === seq && head.hash !== hash) return fail('rewritten', seq)
 
   for await (const item of rows) {
-    const wanted = seq + 1
+    const expectedSeq = seq + 1
     const row = readRow(item)
-    if (!row) return broken('malformed', wanted)
-    if (!isKnownRow(row)) return broken('later', wanted)
+    if (!row) return fail('malformed', expectedSeq)
+    if (!isKnownRow(row)) return fail('later', expectedSeq)
     tenant ??= row.tenant
-    if (row.tenant !== tenant) return broken('foreign', wanted)
-    if (row.seq !== wanted) return row.seq > wanted ? broken('missing', wanted) : broken('repeated', row.seq)
-    if ((await hashOf(row)) !== row.hash) return broken('edited', wanted)
-    if (row.prev !== hash) return broken('unlinked', wanted)
-    if (head?.seq === wanted && head.hash !== row.hash) return broken('rewritten', wanted)
-    if (row.action === RESUMED) resumed.push(wanted)
-    seq = wanted
+    if (row.tenant !== tenant) return fail('foreign', expectedSeq)
+    if (row.seq !== expectedSeq) return row.seq > expectedSeq ? fail('missing', expectedSeq) : fail('repeated', row.seq)
+    if ((await hashOf(row)) !== row.hash) return fail('edited', expectedSeq)
+    if (row.prev !== hash) return fail('unlinked', expectedSeq)
+    if (head?.seq === expectedSeq && head.hash !== row.hash) return fail('rewritten', expectedSeq)
+    if (row.action === RESUMED) resumed.push(expectedSeq)
+    seq = expectedSeq
     hash = row.hash
   }
 
-  if (head && head.seq > seq) return broken('cut', seq + 1)
+  if (head && head.seq > seq) return fail('cut', seq + 1)
   const covered = Math.max(head?.seq ?? 0, after?.seq ?? 0)
   return {
     ok: true,
@@ -109,7 +109,7 @@ function readRow(item: unknown): AuditRow | undefined {
     const text = canonical(row)
     if (typeof item === 'string' && item.trimEnd() !== text) return undefined
     const { seq, tenant, prev, hash } = row as Partial<AuditRow>
-    const whole = Number.isSafeInteger(seq) && [tenant, prev, hash].every((one) => typeof one === 'string')
+    const whole = Number.isSafeInteger(seq) && [tenant, prev, hash].every((field) => typeof field === 'string')
     return whole ? row : undefined
   } catch {
     return undefined
