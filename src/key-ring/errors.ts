@@ -1,18 +1,18 @@
 import { errorTest, SallyportError } from '../protocol/error.js'
 import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 
-/** What a key ring or a vault refuses, code → message. */
+/** Errors of key rings and vaults, code → message. */
 export const keyRingErrors = {
-  key_ring_busy: 'Another process is rotating this key at this moment: ask again when it is done.',
+  key_ring_busy: 'Another process is rotating this key: try again when it is done.',
   key_ring_failed:
-    'The provider or the vault did not do what the key ring asked; what was done is kept, and the next step goes on from there.',
-  provider_key_missing: 'The vault holds no key for this call: rotate once, or put a key there by hand.',
-  vault_read_only: 'This vault is read only: its keys are rotated where they come from.',
+    'The provider or the vault failed. The steps so far are stored; the next call of step() goes on from there.',
+  provider_key_missing: 'The vault has no key for this call: rotate once, or put a key there by hand.',
+  vault_read_only: 'This vault is read-only: rotate its keys where they come from.',
 } as const
 
 export type KeyRingErrorCode = keyof typeof keyRingErrors
 
-/** The ones that the same call may overcome later. */
+/** The same call may succeed later. */
 const retryable: readonly KeyRingErrorCode[] = ['key_ring_busy', 'key_ring_failed']
 
 export const keyRingError = (code: KeyRingErrorCode, cause?: unknown): SallyportError<KeyRingErrorCode> =>

@@ -8,26 +8,26 @@ import { storeCheck } from '../store/engine-shapes.js'
 import { keyRingError } from './errors.js'
 import type { KeyRingEvent } from './events.js'
 import { createRingRecords, type RingKey } from './record.js'
-import { type RingTenant, callExternal, createRotation, isBusy, type KeyProvider } from './rotation.js'
+import { callExternal, createRotation, isBusy, type KeyProvider, type RingTenant } from './rotation.js'
 import type { Vault } from './vault.js'
 
 export interface KeyRingOptions {
-  /** Names the ring in store and vault, and its keys at the provider: `openai`. Letters, digits and hyphens; of no other ring. */
+  /** The name of the ring in store and vault, and of its keys at the provider: `openai`. Letters, digits and hyphens; unique. */
   name: string
   provider: KeyProvider
-  /** Where secrets are, and nowhere else. Read at every use. */
+  /** The only place of the secrets. Read at every use. */
   vault: Vault
-  /** Where names and states are. `memoryStore()` forgets them with the process, and keys at the provider stay behind. */
+  /** Keeps names and states. With `memoryStore()` they are lost with the process, and keys stay at the provider. */
   store: RecordStore
-  /** Whether all tenants use one key, or each has keys of its own. Default `shared`. */
+  /** Whether all tenants share one key, or each tenant has its own. Default `shared`. */
   tenants?: 'shared' | 'separate'
   /** Seconds after which a key is replaced. Default 30 days. */
   every?: number
-  /** Seconds that the replaced key serves beside the new one: longer than any call takes. Default one day. */
+  /** Seconds for which the replaced key still works beside the new one: longer than any call takes. Default one day. */
   overlap?: number
-  /** Whether the provider has refused the key, from what `fn` resolved to or threw. Default: its `status` is 401. */
+  /** Whether the provider has refused the key, by what `fn` resolved to or threw. Default: its `status` is 401. */
   isRefused?: (outcome: unknown) => boolean
-  /** What happened. Never has a secret in it. A listener that throws changes nothing. */
+  /** Called with events. They have no secrets in them. Errors of the listener are ignored. */
   onEvent?: (event: KeyRingEvent) => void
   now?: Now
 }
@@ -51,11 +51,11 @@ export const keyRingOptions = object<KeyRingOptions>({
 })
 
 export interface RingRotation extends RingTenant {
-  /** Seconds that the replaced key serves beside the new one. */
+  /** Seconds for which the replaced key still works beside the new one. */
   readonly overlap?: number
 }
 
-/** What the functions of `createKeyRing(…)` take. */
+/** The parameters of the functions of `createKeyRing(…)`. */
 export const keyRingCalls = {
   use: asyncCall(['options', object<RingTenant>({ tenant: optional(name) })], ['fn', func]),
   rotate: asyncCall([
@@ -66,27 +66,27 @@ export const keyRingCalls = {
   status: asyncCall(['about', optional(object<RingTenant>({ tenant: optional(name) }))]),
 }
 
-/** A ring as it is now. */
+/** The current state of a ring. */
 export interface RingStatus extends RingTenant {
   keys: readonly RingKey[]
-  /** Epoch seconds at which the current key is to be replaced; absent where there is none yet. */
+  /** When the current key is replaced, epoch seconds; absent without a current key. */
   dueAt?: number
 }
 
 export type KeyRing = ReturnType<typeof createKeyRing>
 
 const DAY = 86_400
-/** Tenants whose turn it is at a time: a provider that hangs for one of them keeps nobody else waiting. */
+/** Tenants that are rotated at the same time: a provider that hangs for one of them does not stop the others. */
 const CONCURRENCY = 8
 
 /**
- * Rotates the keys of a provider without a gap: create, test, switch, overlap, revoke. Every step is stored before and after, so that
- * whoever comes after a crash goes on from there, and no key is revoked before its successor has passed `test`.
+ * Rotates the keys of a provider without a gap: create, test, switch, overlap, revoke. Each step is stored before and after it, so
+ * that rotation goes on after a crash. No key is revoked before its successor has passed `test`.
  *
- * Nothing runs by itself: call `step()` from a scheduler, in as many processes as you like.
+ * There is no timer: call `step()` from a scheduler, in any number of processes.
  *
- * Not promised: that no key is left over at the provider when a process dies between the provider's making it and our noting its id.
- * With `provider.list` the next turns look for it by its name, for an hour, and revoke it; without, `provider_key_lost` names it.
+ * If a process dies after the provider has made a key and before its id is stored, that key is left over at the provider. With
+ * `provider.list` the next calls look for it by name, for an hour, and revoke it; without, the event `provider_key_lost` names it.
  *
  * @throws TypeError naming the option
  */
@@ -107,7 +107,7 @@ export function createKeyRing(options: KeyRingOptions) {
   const emit = isolate(onEvent)
   const rotateRing = createRotation({ ring: name, provider, vault, records, every, overlap, emit, now })
 
-  /** Whose record it is. */
+  /** The tenant of the record; `undefined` where all tenants share one ring. */
   function ownerOf(call: string, tenant: string | undefined): string | undefined {
     if (tenants === 'shared') return undefined
     if (!isName(tenant)) throw new TypeError(`ring.${call}: "tenant" is missing, and each tenant has a ring of its own`)
@@ -120,7 +120,7 @@ export function createKeyRing(options: KeyRingOptions) {
     return { ...(tenant !== undefined && { tenant }), keys, ...(current && { dueAt: current.createdAt + every }) }
   }
 
-  /** The key to use: the current one, else the youngest that still serves; before the first rotation what was put there by hand. */
+  /** The key to use: the current one, else the newest that still works; before the first rotation the one that was put there by hand. */
   async function findKey(tenant: string | undefined, refused?: string) {
     const keys = await records.read(tenant)
     const current = keys.filter(({ state }) => state === 'current').map((key) => key.name)
@@ -139,9 +139,8 @@ export function createKeyRing(options: KeyRingOptions) {
      * share one ring. Whoever has the old key when the ring switches
      * finishes within `overlap`.
      *
-     * Where the provider refuses the key, `fn` is called once more with another one, if there is one: the new key when the ring has
-     * just switched, the old one while it still serves. So `fn` builds its request anew each time. What it resolves to or throws
-     * passes through.
+     * If the provider refuses the key, `fn` is called once more with another one, if there is one: the new key just after the switch,
+     * or the old one during the overlap. So `fn` must build its request anew each time. Its result or error is passed on.
      *
      * @throws SallyportError `provider_key_missing`, `key_ring_failed` (the vault) @throws StoreError
      */
@@ -161,8 +160,8 @@ export function createKeyRing(options: KeyRingOptions) {
     },
 
     /**
-     * Replaces the key now, due or not; goes on with what was begun. `overlap: 0` for a key that has leaked. A new key that does not
-     * work yet is left in state `testing` for the next `step()`.
+     * Replaces the key now, due or not, and finishes a rotation that was started. Use `overlap: 0` for a key that has leaked. A new key
+     * that does not work yet stays in state `testing` until the next `step()`.
      *
      * @throws SallyportError `vault_read_only`, `key_ring_busy`, `key_ring_failed` @throws StoreError
      */
@@ -173,8 +172,8 @@ export function createKeyRing(options: KeyRingOptions) {
     },
 
     /**
-     * Does what is due, and no more: for a scheduler, every few minutes. Where each tenant has a ring, for all that were rotated
-     * once. What another process is doing is left to it.
+     * Does the steps that are due: for a scheduler, every few minutes. Where each tenant has a ring, for all rings that were rotated
+     * once. Rings that another process is rotating are skipped.
      *
      * @throws SallyportError `vault_read_only`, `key_ring_failed` for the first that failed, after all had their turn
      * @throws StoreError
@@ -198,7 +197,7 @@ export function createKeyRing(options: KeyRingOptions) {
       if (failures.length) throw failures[0]
     },
 
-    /** Where the keys stand. @throws StoreError */
+    /** The keys and their states. @throws StoreError */
     status: async ({ tenant }: RingTenant = {}): Promise<RingStatus> => status(ownerOf('status', tenant)),
   }
   return validated('ring', methods, keyRingCalls)
@@ -207,7 +206,7 @@ export function createKeyRing(options: KeyRingOptions) {
 const isUnauthorized = (outcome: unknown): boolean =>
   typeof outcome === 'object' && outcome !== null && 'status' in outcome && outcome.status === 401
 
-/** What no declaration can say, and seconds. @throws TypeError naming the option */
+/** @throws TypeError naming the option */
 function validateOptions({ name, every = 30 * DAY, overlap = DAY }: KeyRingOptions) {
   const misuse = (option: string, remedy: string): never => {
     throw new TypeError(`createKeyRing: "${option}" ${remedy}`)

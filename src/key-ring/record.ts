@@ -5,46 +5,46 @@ import { storedJson } from '../store/stored-json.js'
 import { keyRingError } from './errors.js'
 
 /**
- * A key of a provider, and where it stands. `creating`: being asked for. `testing`: made, and not yet seen to work. `current`: the one
- * that is used. `overlap`: replaced, and good for those who have it. `retiring`: to be revoked, until the provider does not take it any
- * more. `lost`: asked for by somebody who came to no end; the provider may have it.
+ * A key of a provider, and its state. `creating`: requested. `testing`: made, not known to work yet. `current`: in use. `overlap`:
+ * replaced, and still valid for running calls. `retiring`: being revoked, until the provider refuses it. `lost`: its creation was
+ * interrupted; the provider may have it.
  *
- * Never the secret: that is in the vault, under `name`. Instants are epoch seconds.
+ * The secret is only in the vault, under `name`. Times are epoch seconds.
  */
 export type RingKey = {
   readonly name: string
   readonly createdAt: number
-  /** When it came into its state. */
+  /** When its state began. */
   readonly since: number
-  /** Seconds that its predecessor serves beside it. */
+  /** Seconds for which its predecessor still works beside it. */
   readonly overlap: number
 } & (
   | { readonly state: 'creating' | 'lost' }
-  /** `id`: what the provider calls it. */
+  /** `id`: the provider's id of the key. */
   | { readonly state: 'testing' | 'current' | 'retiring'; readonly id: string }
   | { readonly state: 'overlap'; readonly id: string; readonly until: number }
 )
 
 interface RingRow {
   readonly keys: readonly RingKey[]
-  /** Who is rotating, and until when it is left alone. */
+  /** Which process is rotating, and until when the others wait. */
   readonly lease?: { readonly by: string; readonly until: number }
 }
 
 const rings = storedJson<RingRow>()
 
-/** Seconds from one write to the next, after which who rotates is taken for dead. */
+/** Seconds without a write, after which the rotating process counts as dead. */
 const LEASE = 120
 
-/** A lease that ends later than any can was written by another clock, and holds nobody up for longer than one does. */
+/** A lease that ends later than possible was written with a wrong clock, and does not count. */
 const isHeld = (until: number, now: number): boolean => now < until && until - now <= LEASE + CLOCK_TOLERANCE
 
-/** The record of a ring while one process holds it. Every write fails once somebody else has taken over. */
+/** The record of a ring, leased by this process. Writes fail once another process has the lease. */
 export interface LeasedRing {
   readonly keys: readonly RingKey[]
   /** @throws SallyportError `key_ring_busy` @throws StoreError */
   save(keys: readonly RingKey[]): Promise<void>
-  /** Lets the next one in. */
+  /** Ends the lease. */
   release(): Promise<void>
 }
 
@@ -94,7 +94,7 @@ export function createRingRecords(store: RecordStore, ring: string, now: () => n
       }
     },
 
-    /** Whose rings there are. */
+    /** The tenants that have a ring. */
     async *tenants(): AsyncGenerator<string> {
       for await (const { kind, partition } of listAllIds(store, 'key-ring', ring))
         if (kind === 'tenant-key-ring') yield partition

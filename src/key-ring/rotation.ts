@@ -6,28 +6,28 @@ import type { KeyRingEvent } from './events.js'
 import type { LeasedRing, RingKey, RingRecords } from './record.js'
 import type { Vault } from './vault.js'
 
-/** For whom a provider is asked; absent where all tenants share one ring. */
+/** The tenant of a ring; absent where all tenants share one. */
 export interface RingTenant {
   readonly tenant?: string
 }
 
-/** How keys are made and ended at a provider. What these throw reaches nobody but by its name: it may hold a secret. */
+/** Makes and revokes keys at a provider. Of the errors of these functions only the name is passed on: a message may have a secret in it. */
 export interface KeyProvider {
-  /** Makes a key. `name` is of no other key, ever: give it to the provider, as the key's name and as idempotency key. `id` is public. */
+  /** Makes a key. `name` is unique: give it to the provider, as the key's name and as idempotency key. `id` is public. */
   create(key: RingTenant & { name: string }): Promise<{ id: string; secret: string }>
-  /** Calls the provider with the key. `false` only where it refuses the key; rejects where that cannot be said. */
+  /** Calls the provider with the key. `false` only if it refuses the key; rejects if it is not known. */
   test(secret: string, about: RingTenant): Promise<boolean>
-  /** Resolves also where there is no such key any more. */
+  /** Resolves also if the key does not exist. */
   revoke(key: RingTenant & { id: string; name: string }): Promise<void>
-  /** The provider's keys. Without it a key whose creation was cut short cannot be found: it is reported, by name. */
+  /** The provider's keys. Without it, a key whose creation was interrupted cannot be found: an event reports its name. */
   list?(about: RingTenant): Promise<readonly { id: string; name: string }[]>
 }
 
-/** Seconds for a new key to begin to work, and for one that was asked for to turn up. */
+/** Seconds until a new key must work, and until a key that was requested must be listed. */
 const ACTIVATION_TIMEOUT = 3600
-/** Seconds for a secret that was written to be seen: not every vault shows it at once. */
+/** Seconds until a secret that was written must be readable: not every vault shows it at once. */
 const VAULT_DELAY = 60
-/** Seconds that provider and vault have for an answer, each time. */
+/** Seconds for each call of provider and vault. */
 const CALL_TIMEOUT = 10
 
 interface RotationContext {
@@ -41,12 +41,12 @@ interface RotationContext {
   now: () => number
 }
 
-/** What comes of a step; without it nothing has changed. */
+/** The result of a step; `undefined`: nothing has changed. */
 type StepResult = { keys: readonly RingKey[]; type?: KeyRingEvent['type'] } | undefined
 
 /**
- * Takes the keys of one ring as far as they get. Each step is in the record before the next one begins, and can be done again: after
- * a crash the next turn goes on from there.
+ * Does all steps of one ring that are possible now. Each step is stored before the next one begins, and can be repeated: after a
+ * crash the next call goes on from there.
  *
  * @throws SallyportError `vault_read_only`, `key_ring_busy`, `key_ring_failed` (after everything else that could be done was)
  * @throws StoreError
@@ -74,7 +74,7 @@ export function createRotation({ ring, provider, vault, records, every, overlap,
     try {
       await lease.save([...before, { ...newKey, id, state: 'testing', since: now() }])
     } catch (error) {
-      // The record may not know its id. Nobody will ever have its secret: we are the last who can end it.
+      // The id may not be stored, and nobody has the secret: the key can only be revoked here.
       await Promise.allSettled([provider.revoke({ ...about, id, name })])
       throw error
     }
@@ -100,13 +100,13 @@ export function createRotation({ ring, provider, vault, records, every, overlap,
       case 'lost': {
         const listed = (await callExternal('list', async () => provider.list?.(about))) ?? []
         const leftOver = listed.filter((other) => other.name === name)
-        // Who was cut off may have asked just before: its key can still turn up.
+        // The key may have been requested just before the interruption: it can still appear in the list.
         if (!leftOver.length && provider.list && now() < key.since + ACTIVATION_TIMEOUT) return undefined
         return { keys: [...others, ...leftOver.map(({ id }) => ({ ...base, id, state: 'retiring' as const }))] }
       }
 
       case 'testing': {
-        // What is tested is what will be used: read from the vault.
+        // The secret is read from the vault, as it will be in use().
         const secret = await read(name)
         if (secret !== undefined && (await test(secret))) {
           const until = now() + overlap
@@ -125,7 +125,7 @@ export function createRotation({ ring, provider, vault, records, every, overlap,
         if (now() < key.until) return undefined
         const current = keys.find(({ state }) => state === 'current')
         const secret = current && (await read(current.name))
-        // Ended by hand, perhaps: then the old key is all there is.
+        // The current key may have been revoked by hand: then keep the old one.
         if (secret === undefined || !(await test(secret))) {
           report('provider_key_not_working', current?.name)
           return undefined
@@ -154,7 +154,7 @@ export function createRotation({ ring, provider, vault, records, every, overlap,
     }
     const about: RingTenant = tenant === undefined ? {} : { tenant }
     const failures: unknown[] = []
-    /** One key's trouble keeps no other waiting. Without the record nothing can go on. */
+    /** A failure of one key does not stop the others. A failure of the store stops all. */
     const attempt = async <Result>(name: string, work: () => Promise<Result>): Promise<Result | undefined> => {
       try {
         return await work()
@@ -200,7 +200,7 @@ export function createRotation({ ring, provider, vault, records, every, overlap,
 
 export const isBusy = (error: unknown): boolean => error instanceof SallyportError && error.code === 'key_ring_busy'
 
-/** Asks provider or vault. Of what they throw only the kind is told: messages of HTTP clients quote whole requests. */
+/** Calls provider or vault. Of their errors only the name is passed on: messages of HTTP clients quote whole requests. */
 export async function callExternal<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await callWithTimeout(work, CALL_TIMEOUT)

@@ -9,7 +9,7 @@ export const environmentCheck = check<object>(
 )
 export const variablesCheck = mapOf(text)
 
-/** What the functions of a vault take. */
+/** The parameters of the functions of a vault. */
 export const vaultCalls = {
   read: asyncCall(['name', text]),
   write: asyncCall(['name', text], ['secret', text]),
@@ -17,23 +17,23 @@ export const vaultCalls = {
 }
 
 /**
- * Where secrets are kept, by name. Three come with sallyport: {@link environmentVault}, and `fileVault()` of `sallyport/node`, plain
- * or encrypted; a secret manager is three functions more.
+ * Keeps secrets by name. There are {@link environmentVault}, and `fileVault()` of `sallyport/node`, plain or encrypted. For a secret
+ * manager write these three functions.
  */
 export interface Vault {
-  /** `undefined`: there is none of this name. Rejects where that cannot be said. */
+  /** `undefined`: there is no secret of this name. Rejects if that is not known. */
   read(name: string): Promise<string | undefined>
-  /** The whole secret or nothing of it: whoever reads at the same time gets what was there before, or this. */
+  /** Must be atomic: a read at the same time gets the old secret or the new one. */
   write(name: string, secret: string): Promise<void>
-  /** Resolves also where there is none. */
+  /** Resolves also if there is none. */
   delete(name: string): Promise<void>
-  /** Secrets come from elsewhere: a key ring can use them and refuses to rotate. */
+  /** A key ring can use the secrets, but not rotate them. */
   readonly readOnly?: boolean
 }
 
 /**
  * Secrets from environment variables: `environmentVault(env, { openai: 'OPENAI_API_KEY' })`, names of secrets → names of
- * variables; `env` is the process’s own, handed in. Only those are read, at every call; an empty variable is none.
+ * variables; pass the `env` of the process. Only those variables are read, at every call; an empty variable counts as missing.
  *
  * Writing and deleting reject with `vault_read_only`.
  */

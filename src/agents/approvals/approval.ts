@@ -3,57 +3,57 @@ import { isName, isSubject, nameRule, subjectRule } from '../../protocol/names.j
 import { canonical, digestOf } from '../canonical-json.js'
 import { agentError } from '../errors.js'
 
-/** What an agent wants to do, exactly. Two calls are the same if their canonical JSON is (RFC 8785). */
+/** The exact call that an agent wants to make. Two calls are equal if their canonical JSON is (RFC 8785). */
 export interface Call {
   tenant: string
   agent: string
-  /** The person on whose behalf: who vouches for `sub`, and `sub`. */
+  /** The person on whose behalf: issuer and `sub`. */
   iss?: string
   sub?: string
   tool: string
   /** Plain data. */
   args: unknown
-  /** What the tool is used on, where the arguments do not say. */
+  /** The object of the call, if the arguments do not say it. */
   resource?: string
-  /** The model that is called, and what it may cost at most. */
+  /** The model that is called, and the maximum cost. */
   model?: string
   estimate?: number
 }
 
-/** Who decides: the person concerned, or an administrator. */
+/** Who decides: the person on whose behalf the call is, or an administrator. */
 export type ApprovalKind = 'user' | 'admin'
 
-/** A call that a person is to be asked about. */
+/** A call that needs the approval of a person. */
 export interface ApprovalRequest extends Call {
   kind: ApprovalKind
-  /** Seconds since whoever decides signed in, at most. @see RFC 9470 */
+  /** Seconds since the approver signed in, at most. @see RFC 9470 */
   freshWithin?: number
-  /** How whoever decides must have signed in: one of these. @see RFC 9470 */
+  /** How the approver must have signed in: one of these. @see RFC 9470 */
   acr?: readonly string[]
 }
 
-/** A question to a person, and what became of it. */
+/** A request for approval, and its status. */
 export interface Approval extends ApprovalRequest {
   id: string
-  /** Shown to whoever asks and to whoever decides: the same code, the same call. No secret. */
+  /** Shown to the requester and to the approver, to compare. Not a secret. */
   code: string
   /** The call as canonical JSON, and the SHA-256 of that, base64url. */
   call: string
   digest: string
-  /** `expired`: not decided, or not used, in time. `void`: taken back, or shown with another call. */
+  /** `expired`: not decided, or not used, in time. `void`: taken back, or presented with another call. */
   status: 'pending' | 'approved' | 'denied' | 'consumed' | 'void' | 'expired'
-  /** Epoch seconds, like all of these. From `expiresAt` on it is worth nothing. */
+  /** Epoch seconds, like the following. From `expiresAt` on it is not valid. */
   requestedAt: number
   expiresAt: number
   decidedAt?: number
-  /** `sub` of whoever decided, and who vouches for it. */
+  /** `sub` and issuer of the approver. */
   decidedBy?: string
   decidedByIss?: string
   /** When it was used or taken back. */
   endedAt?: number
 }
 
-/** What whoever asks is told. */
+/** The part of an approval that the requester gets. */
 export type RequestedApproval = Pick<Approval, 'id' | 'expiresAt' | 'code' | 'digest'>
 
 export const requestedApproval = ({ id, expiresAt, code, digest }: Approval): RequestedApproval => ({
@@ -65,10 +65,10 @@ export const requestedApproval = ({ id, expiresAt, code, digest }: Approval): Re
 
 export const isOpen = ({ status }: Approval): boolean => status === 'pending' || status === 'approved'
 
-/** Characters of a call: what a person can still look through. */
+/** Maximum characters of a call: a person must be able to read it. */
 const MAX_LENGTH = 32_768
 
-/** The call in its one form. @throws SallyportError `call_invalid`, its cause says why */
+/** The call as canonical JSON. @throws SallyportError `call_invalid`, its cause says why */
 export async function readCall({ tenant, agent, iss, sub, tool, args, resource, model, estimate }: Call) {
   try {
     const target = { resource, model }
@@ -90,23 +90,23 @@ export async function readCall({ tenant, agent, iss, sub, tool, args, resource, 
   }
 }
 
-/** Two requests with this in common ask the same of the same people. */
+/** Equal for two requests of the same call to the same approvers. */
 export const questionDigest = (digest: string, { kind, freshWithin, acr }: ApprovalRequest): Promise<string> =>
   digestOf([digest, kind, freshWithin ?? null, acr ? [...acr] : null])
 
-/** Consonants only, so that no code is a word. @see RFC 8628 section 6.1 */
+/** Only consonants, so that no code is a word. @see RFC 8628 section 6.1 */
 const letters = 'BCDFGHJKLMNPQRSTVWXZ'
 
-/** Eight letters, `WDJB-MJHT`: 34 bits, so that two that wait are not taken for each other. */
+/** Eight letters, `WDJB-MJHT`: 34 bits, so that two pending approvals do not have the same code. */
 export function newCode(): string {
   let code = ''
   while (code.length < 9)
-    // Bytes that would favour some letters are thrown away.
+    // Other bytes would make some letters more likely.
     for (const byte of crypto.getRandomValues(new Uint8Array(16)))
       if (byte < 240 && code.length < 9) code += (code.length === 4 ? '-' : '') + letters[byte % 20]
   return code
 }
 
-/** Whether a person has typed this code, whatever the case and what stands between. */
+/** Compares a typed code. Case and other characters between the letters do not matter. */
 export const isCode = (typed: string, code: string): boolean =>
   `${typed}`.toUpperCase().replace(/[^A-Z]/g, '') === code.replace('-', '')

@@ -27,22 +27,22 @@ import { agentError } from '../errors.js'
 import type { AgentEvent } from '../events.js'
 import { isPerson, type PersonTest } from '../people.js'
 import { type Approval, type ApprovalKind, type ApprovalRequest, type Call, isCode, isOpen } from './approval.js'
-import { type Approver, meetsSignInRules, isRequester, defaultApprovers, requiredSignIn } from './approvers.js'
+import { type Approver, defaultApprovers, isRequester, meetsSignInRules, requiredSignIn } from './approvers.js'
 import type { Refuse } from './context.js'
 import { createApprovalRequests } from './request.js'
-import { createApprovalStorage, type StoredApproval, type Selection } from './storage.js'
+import { createApprovalStorage, type Selection, type StoredApproval } from './storage.js'
 import { createApprovalUse } from './use.js'
 
 export interface ApprovalsOptions {
-  /** Where approvals live. `memoryStore()` forgets them with the process. */
+  /** Keeps approvals. With `memoryStore()` they are lost with the process. */
   store: RecordStore
-  /** Seconds from the request on, within which it must be decided and used. Default 300, at most a day. */
+  /** Seconds from the request until it must be decided and used. Default 300, at most a day. */
   ttl?: number
-  /** How many calls of one agent on behalf of one person may wait at once: who is asked too often looks no more. Default 20. */
+  /** How many calls of one agent on behalf of one person may wait: people who are asked too often approve without reading. Default 20. */
   maxPending?: number
   /**
-   * Who may decide. Default: in `user` matters the person concerned (`sub` of the call), in `admin` matters whoever has the scope
-   * `admin:approve`. Programs, and the requester of an `admin` matter, never get as far as this.
+   * Who may decide. Default: for `user` the person on whose behalf the call is, for `admin` anybody with the scope `admin:approve`.
+   * Programs, and the requester of an `admin` approval, are refused before.
    */
   approvers?: Partial<Record<ApprovalKind, Approver>>
   /**
@@ -50,7 +50,7 @@ export interface ApprovalsOptions {
    * 'user'`. Default: it has `auth_time`. Sessions are people's; agents, keys, certificates and clients on their own behalf never are.
    */
   isPerson?: PersonTest
-  /** Tells whoever can decide, and has the call to show them. Called when the request is kept, and waited for; it may fail. */
+  /** Notifies the people who can decide. Called after the request is stored, and awaited; it may fail. */
   notify?: (approval: Approval) => void | Promise<void>
   onEvent?: (event: AgentEvent) => void
   now?: Now
@@ -68,10 +68,10 @@ export const approvalsOptions = object<ApprovalsOptions>({
 })
 
 export interface Decision {
-  /** Who decides, as a guard has verified. */
+  /** The approver, verified by a guard. */
   by: Principal
   approve: boolean
-  /** What somebody has typed. */
+  /** The code that the approver has typed. */
   code?: string
 }
 
@@ -88,7 +88,7 @@ const selection: Shape<Selection> = {
   iss: optional(anyText),
   sub: optional(anyText),
 }
-/** What is asked for may come from a model: what is in it is answered, its names are the application's. */
+/** The values may come from a model: `call_invalid` instead of a TypeError. */
 const call: Shape<Call> = {
   tenant: anything<string>(),
   agent: anything<string>(),
@@ -101,7 +101,7 @@ const call: Shape<Call> = {
   estimate: anything<number>(),
 }
 
-/** What the functions of `createApprovals(…)` take. */
+/** The parameters of the functions of `createApprovals(…)`. */
 export const approvalsCalls = {
   request: asyncCall([
     'request',
@@ -133,7 +133,7 @@ export const approvalsCalls = {
 
 export type Approvals = ReturnType<typeof createApprovals>
 
-/** What whoever wants to decide is told. */
+/** The error for a decision, by the status of the approval. */
 const decisionErrors = {
   approved: 'approval_decided',
   denied: 'approval_decided',
@@ -143,13 +143,12 @@ const decisionErrors = {
 } as const
 
 /**
- * People decide about what agents want to do. One approval is good for one call, to the letter, once, for minutes.
+ * People approve calls of agents. An approval is for one exact call, once, for minutes.
  *
- * pending → approved or denied → consumed; or void. Each step is a conditional write: of any number at once, in any number of
- * processes, one wins. After a StoreError it is not known whether the step was taken: what was to be done is not done, and asked
- * for again.
+ * pending → approved or denied → consumed; or void. Each step is a conditional write: of concurrent ones, in any number of processes,
+ * one succeeds. After a StoreError it is not known whether the step was written: do not make the call, request it again.
  *
- * Not checked: that whoever executes uses the arguments that were approved. Take them from what `consume` resolves to.
+ * Not checked: that the call is made with the approved arguments. Take them from the result of `consume`.
  *
  * @throws TypeError naming the option
  */
@@ -184,21 +183,21 @@ export function createApprovals(options: ApprovalsOptions) {
 
   const methods = {
     /**
-     * Asks for an approval. Whoever asks for the same call again while it waits gets the same one, and nobody is told twice. A call
-     * has at most 32,768 characters of canonical JSON.
+     * Requests an approval. A second request of the same call gets the pending one, without another notification. A call has at most
+     * 32,768 characters of canonical JSON.
      *
-     * @throws SallyportError `call_invalid`; `approvals_exceeded` while `maxPending` wait; `approval_void` when all of this
-     *   agent's are taken back at this moment
+     * @throws SallyportError `call_invalid`; `approvals_exceeded` while `maxPending` wait; `approval_void` while all approvals of this
+     *   agent are being voided
      * @throws TypeError naming the field
      */
     request,
 
     /**
-     * Decides, once and in time. `by` is the verified principal of the request; a `code` that somebody has typed is compared.
+     * Approves or denies, once and in time. `by` is the verified principal of the request. A typed `code` is compared.
      *
-     * Programs, the agent itself, in `admin` matters the person it acts for, and whoever `approvers` does not name:
-     * `approver_refused`. Another tenant's is not there. Who approves needs the sign-in that the request demands, else
-     * `insufficient_user_authentication`, whose cause says what would do; who denies does not.
+     * `approver_refused` for programs, the agent itself, for `admin` the person on whose behalf the call is, and everybody whom
+     * `approvers` refuses. An approval of another tenant is not found. To approve, the sign-in must meet the rules of the request, else
+     * `insufficient_user_authentication`, whose cause says what is required; to deny, any sign-in is enough.
      *
      * @throws TypeError for an `approve` that is neither true nor false
      * @throws SallyportError `approver_refused`, `approval_not_found`, `approval_decided`, `approval_expired`, `approval_void`,
@@ -206,7 +205,7 @@ export function createApprovals(options: ApprovalsOptions) {
      */
     async decide(id: string, { by, approve, code }: Decision): Promise<Approval> {
       const about = { by: by.sub, ...(by.tenant !== undefined && { tenant: by.tenant }) }
-      // Of no tenant: there is nothing for them to find.
+      // Without a tenant there are no approvals.
       if (by.tenant === undefined) throw refuse('approval_not_found', about)
       if (!isPerson(by, options.isPerson)) throw refuse('approver_refused', about)
       for (;;) {
@@ -227,7 +226,7 @@ export function createApprovals(options: ApprovalsOptions) {
           decidedBy: by.sub,
           ...(by.iss !== undefined && { decidedByIss: by.iss }),
         })
-        // Whoever was faster has left it in a state that the next turn tells of.
+        // Another decision was faster: the next turn reports its status.
         if (!decided) continue
         const { tenant, agent } = approval
         emit({ type: 'approval_decided', id, tenant, agent, by: by.sub, approved: approve })
@@ -236,28 +235,27 @@ export function createApprovals(options: ApprovalsOptions) {
     },
 
     /**
-     * Whether an approval fits this call and can be used now; using it up is a step of its own, for whoever has other things to
-     * look at in between.
+     * Whether an approval matches this call and can be used now. `consume()` of the result uses it up, after other checks.
      *
      * @throws SallyportError as `consume` does
      */
     verify,
 
     /**
-     * Uses an approval up for exactly this call, directly before it is made. Another call by the same agent for the same person is
-     * `approval_mismatch`, and voids it. Nothing of this id, or still undecided: `approval_required`; its cause is what
-     * `request` has resolved to, where there is one.
+     * Uses an approval up for exactly this call, directly before the call is made. Another call of the same agent for the same person
+     * is `approval_mismatch`, and voids it. Unknown id or not decided: `approval_required`; its cause is the result of `request`, if
+     * there is one.
      *
      * @throws SallyportError `approval_required`, `approval_mismatch`, `approval_denied`, `approval_expired`, `approval_used`,
      * `approval_void`, `call_invalid`
      */
     consume: async (id: string, call: Call): Promise<Approval> => (await verify(id, call)).consume(),
 
-    /** One approval of a tenant, whatever became of it, for a day after it has expired. */
+    /** One approval of a tenant, with any status, until a day after it has expired. */
     get: async (id: string, { tenant }: { tenant: string }): Promise<Approval | undefined> =>
       (await storage.find(id, tenant))?.approval,
 
-    /** What waits for a decision, a page at a time. A page may hold fewer than `limit`, or nothing, and still have a `cursor`. */
+    /** Pending approvals, a page at a time. A page may have fewer than `limit` entries, or none, and still a `cursor`. */
     async pending({ kind, cursor, limit, ...selection }: PendingQuery): Promise<List<Approval>> {
       const { entries, next } = await storage.page(selection, cursor, limit)
       const items = entries
@@ -268,14 +266,14 @@ export function createApprovals(options: ApprovalsOptions) {
     },
 
     /**
-     * Takes back all that waits or is approved and unused: an agent that is decommissioned, a person who has signed out, everything
-     * in a tenant. What is being decided or used at this moment is either done before or void. Resolves to how many.
+     * Voids all pending and unused approvals of an agent, a person or a tenant. One that is being decided or used at this moment is
+     * either done before or void. Resolves to their number.
      *
-     * Stop the agent first: what it asks for afterwards is new.
+     * Stop the agent first: it could request new ones.
      */
     async voidAll(selection: Selection): Promise<number> {
       let ended = 0
-      // What comes on a page that is behind us is found on the next turn: they end when there is nothing new.
+      // Repeated until a turn finds nothing new: a request may be added to a page that was read before.
       for (let before = -1; before < ended; ) {
         before = ended
         let cursor: string | undefined

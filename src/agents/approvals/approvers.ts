@@ -3,7 +3,7 @@ import { isRecent } from '../../protocol/time.js'
 import { isSame } from '../people.js'
 import type { Approval, ApprovalKind } from './approval.js'
 
-/** Whether somebody may decide. Asked of signed-in people of the tenant only. */
+/** Whether a person may decide. Called only for signed-in people of the tenant. */
 export type Approver = (approval: Approval, by: Principal) => boolean | Promise<boolean>
 
 export const defaultApprovers: Readonly<Record<ApprovalKind, Approver>> = {
@@ -11,7 +11,7 @@ export const defaultApprovers: Readonly<Record<ApprovalKind, Approver>> = {
   admin: (_approval, by) => by.scopes.includes('admin:approve'),
 }
 
-/** Whoever is behind a call: the agent, by whatever name its token has it, and for administrators' matters the person too. */
+/** Whether somebody is the requester: the agent, or for `admin` also the person on whose behalf it is. */
 export const isRequester = (approval: Approval, by: Principal): boolean => {
   const { kind, agent } = approval
   return by.client_id === agent || by.sub === agent || (kind === 'admin' && isSame(by, approval))
@@ -23,7 +23,7 @@ export function meetsSignInRules({ freshWithin, acr }: Approval, { claims }: Pri
   return acr === undefined || acr.some((wanted) => wanted === claims['acr'])
 }
 
-/** What would do, in the words of a challenge. @see RFC 9470 section 3 */
+/** The required sign-in, as parameters of a challenge. @see RFC 9470 section 3 */
 export const requiredSignIn = ({ freshWithin, acr }: Approval): { acr_values?: string; max_age?: number } => ({
   ...(acr && { acr_values: acr.join(' ') }),
   ...(freshWithin !== undefined && { max_age: freshWithin }),

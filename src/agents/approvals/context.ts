@@ -4,14 +4,14 @@ import type { AgentEvent } from '../events.js'
 import type { Approval } from './approval.js'
 import type { ApprovalStorage } from './storage.js'
 
-/** The refusal to be thrown; it is told of. */
+/** Emits an event and returns the error to throw. */
 export type Refuse = (
   code: AgentErrorCode,
   about: { tenant?: string; agent?: string; approval?: Approval; by?: string },
   cause?: unknown,
 ) => ReturnType<typeof agentError>
 
-/** What `createApprovals` is made of, for the files that do its work. */
+/** What the files of `createApprovals` share. */
 export interface ApprovalsContext {
   readonly storage: ApprovalStorage
   readonly emit: (event: AgentEvent) => void

@@ -20,9 +20,9 @@ interface RequestContext extends ApprovalsContext {
   notify: ((approval: Approval) => void | Promise<void>) | undefined
 }
 
-/** Asks people, once for each question, and never for more than they can look through. */
+/** Makes requests for approval: one for each call, and at most `maxPending`. */
 export function createApprovalRequests({ storage, ttl, maxPending, notify, emit, refuse, now }: RequestContext) {
-  /** A place for one more. @throws SallyportError `approvals_exceeded`, whose cause says when one of them expires */
+  /** The queue with room for one more. @throws SallyportError `approvals_exceeded`, its cause says when one of them expires */
   async function withRoom(queue: Queue, { tenant, agent }: Call): Promise<Queue> {
     if (queue.ids.length < maxPending) return queue
     const stored = await mapConcurrently(queue.ids, (id) => storage.find(id, tenant))
@@ -32,7 +32,7 @@ export function createApprovalRequests({ storage, ttl, maxPending, notify, emit,
     throw refuse('approvals_exceeded', { tenant, agent }, { resetsAt })
   }
 
-  /** Resolves to the approval that is there: this one, or another that asks the same. */
+  /** Resolves to this approval, or to a pending one of the same call. */
   async function add(approval: Approval): Promise<Approval> {
     const { tenant, digest } = approval
     const question = await questionDigest(digest, approval)
@@ -40,7 +40,7 @@ export function createApprovalRequests({ storage, ttl, maxPending, notify, emit,
     for (;;) {
       const [waiting, queue] = await Promise.all([storage.waiting(tenant, question), storage.queueOf(approval)])
       if (waiting.approval) return waiting.approval
-      // Nobody was faster: its own place is taken.
+      // No other request was written first: voidAll() has occupied the id of this one.
       const versions = `${waiting.version} ${queue.version}`
       if (versions === seenVersions) throw refuse('approval_void', { tenant })
       seenVersions = versions

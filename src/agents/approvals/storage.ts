@@ -6,7 +6,7 @@ import { isSame } from '../people.js'
 import { nameOf } from '../record-name.js'
 import { type Approval, type Call, isOpen } from './approval.js'
 
-/** As it is kept: the call only once, in its canonical form. */
+/** The stored form: the call only as canonical JSON. */
 type Row = Omit<Approval, keyof Call>
 
 export interface StoredApproval {
@@ -14,14 +14,14 @@ export interface StoredApproval {
   version: number
 }
 
-/** What one agent waits for from one person: ids, in one record, so that no two requests take the last place. */
+/** The pending approvals of one agent and person: ids in one record, so that two requests cannot take the last place. */
 export interface Queue {
   id: RecordId
   version: number | undefined
   ids: readonly string[]
 }
 
-/** Of whom: a tenant, one agent there, one person there. */
+/** A tenant, and there one agent or one person. */
 export interface Selection {
   tenant: string
   agent?: string
@@ -35,11 +35,11 @@ const rows = storedJson<Row>()
 const questions = storedJson<{ id: string }>((id) => ({ id }))
 const queues = storedJson<{ ids: readonly string[] }>((value) => ({ ids: JSON.parse(value) }))
 
-/** Seconds that an approval is kept after it has expired, so that whoever comes late is told why. */
+/** Seconds for which an expired approval is kept, so that a late use gets the reason. */
 const KEPT = 86_400
 const index = 'approval'
 
-/** Where approvals are kept. All of a tenant lies together: an id of another tenant's is simply not there. */
+/** Stores approvals. All of a tenant are in one partition: an id of another tenant is not found. */
 export function createApprovalStorage(store: RecordStore, now: Now) {
   const idOf = (tenant: string, id: string): RecordId => ({ kind: 'approval', partition: tenant, id })
 
@@ -49,7 +49,7 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
   }
 
   async function find(id: string, tenant: string | undefined): Promise<StoredApproval | undefined> {
-    // What cannot be an id is not looked for: it may come out of a URL.
+    // The id may come from a URL: other texts are not looked up.
     if (tenant === undefined || !/^[\w-]{43}$/.test(id)) return undefined
     const stored = await store.get(idOf(tenant, id))
     if (!stored?.value) return undefined
@@ -60,26 +60,29 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
     return { approval: expired ? { ...approval, status: 'expired' } : approval, version: stored.version }
   }
 
-  /** What waits for an answer to the same question. */
+  /** The pending approval of the same question. */
   async function waiting(tenant: string, question: string) {
     const asked = await store.get({ kind: 'approval-question', partition: tenant, id: question })
     const found = asked && (await find(questions.read(asked.value).id, tenant))
     return { version: asked?.version, approval: found?.approval.status === 'pending' ? found.approval : undefined }
   }
 
-  /** As it was noted: some of them may have been decided since. */
+  /** Some of its approvals may have been decided since. */
   async function queueOf({ tenant, agent, iss = '', sub = '' }: Call): Promise<Queue> {
     const id = { kind: 'approval-queue', partition: tenant, id: await nameOf(agent, iss, sub) }
     const stored = await store.get(id)
     return { id, version: stored?.version, ids: stored ? queues.read(stored.value).ids : [] }
   }
 
-  async function update({ approval, version }: StoredApproval, change: Partial<Approval>): Promise<Approval | undefined> {
+  async function update(
+    { approval, version }: StoredApproval,
+    change: Partial<Approval>,
+  ): Promise<Approval | undefined> {
     const next = { ...approval, ...change }
     return (await store.write([{ ...put(next), ifVersion: version }])) ? next : undefined
   }
 
-  /** What is listed may have ended long ago, or be of others: look at it. */
+  /** A page of the list. An entry may have ended, or its record may not be written yet. */
   async function page(selection: Selection, cursor?: string, limit?: number) {
     const { tenant, agent, iss, sub } = selection
     if ((iss === undefined) !== (sub === undefined))
@@ -98,11 +101,11 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
     find,
     waiting,
     queueOf,
-    /** Takes a step, unless another one was taken meanwhile. */
+    /** Writes a change, unless there was another one meanwhile. */
     update,
     page,
 
-    /** `false`: somebody asks at this moment, the same or for the same agent, or all of this agent's are being taken back. */
+    /** `false`: another request of the same call or agent is being written, or all of this agent's are being voided. */
     async add(approval: Approval, question: string, version: number | undefined, queue: Queue): Promise<boolean> {
       const { id, tenant, agent, iss = '', sub, expiresAt } = approval
       const selections = [{ tenant }, { tenant, agent }, ...(sub === undefined ? [] : [{ tenant, iss, sub }])]
@@ -113,15 +116,19 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
       const name = { kind: 'approval-question', partition: tenant, id: question }
       const asked: Put = { type: 'put', id: name, value: questions.write({ id }), ifVersion: version ?? 'absent', ttl }
       const value = queues.write({ ids: [...queue.ids, id] })
-      // As long as any approval can last: those before it may have been given more time than this one.
+      // Approvals before this one may last longer than it.
       const queued: Put = { type: 'put', id: queue.id, value, ifVersion: queue.version ?? 'absent', ttl: KEPT }
       return store.write([{ ...put(approval), ifVersion: 'absent', index: entries }, asked, queued])
     },
 
-    /** Ends what is still open. Resolves to it; `undefined` where another step has ended it first. */
+    /** Voids an open approval. Resolves to it; `undefined` if another step has ended it first. */
     async end(first: StoredApproval): Promise<Approval | undefined> {
       const { id, tenant } = first.approval
-      for (let found: StoredApproval | undefined = first; found && isOpen(found.approval); found = await find(id, tenant)) {
+      for (
+        let found: StoredApproval | undefined = first;
+        found && isOpen(found.approval);
+        found = await find(id, tenant)
+      ) {
         const ended = await update(found, { status: 'void', endedAt: now() })
         if (ended) return ended
       }
@@ -129,8 +136,8 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
     },
 
     /**
-     * Occupies the place of a request that is on its way: its entry in the list is written before itself. Resolves to the
-     * request where it has arrived by now.
+     * Occupies the id of a request that is being written: its entry in the list is there before the record. Resolves to the
+     * request if it is there by now.
      */
     async occupy(id: string, tenant: string): Promise<StoredApproval | undefined> {
       const change: Put = { type: 'put', id: idOf(tenant, id), value: '', ifVersion: 'absent', ttl: KEPT }

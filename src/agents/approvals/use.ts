@@ -3,14 +3,14 @@ import { type Approval, type Call, readCall, requestedApproval } from './approva
 import type { ApprovalsContext } from './context.js'
 import type { StoredApproval } from './storage.js'
 
-/** An approval that fits its call and can be used now. */
+/** An approval that matches its call and can be used now. */
 export interface VerifiedApproval {
   approval: Approval
-  /** Uses it up, for one caller only. @throws SallyportError as `approvals.consume` does */
+  /** Uses it up, once. @throws SallyportError as `approvals.consume` does */
   consume(): Promise<Approval>
 }
 
-/** What whoever wants to use one is told, by its status. */
+/** The error for the use of an approval, by its status. */
 const useErrors = {
   pending: 'approval_required',
   denied: 'approval_denied',
@@ -20,19 +20,19 @@ const useErrors = {
 } as const
 
 interface UseContext extends ApprovalsContext {
-  /** Ends what was shown with another call. */
+  /** Voids an approval that was presented with another call. */
   voidApproval: (stored: StoredApproval) => Promise<unknown>
 }
 
 export function createApprovalUse({ storage, emit, refuse, voidApproval, now }: UseContext) {
-  /** An approval that fits, is decided and in time, or the reason why not. */
+  /** The approval, if it matches the call and is approved. @throws SallyportError with the reason why not */
   async function usable(id: string, call: Call, digest: string): Promise<StoredApproval> {
     const { tenant, agent } = call
     const stored = await storage.find(id, tenant)
     if (!stored) throw refuse('approval_required', { tenant })
     const { approval } = stored
     if (approval.digest !== digest) {
-      // Shown by whom it was given to, it is spoilt. Others know an id at most, and can spoil nothing by that.
+      // Presented by its own agent, it is voided. Others, who may know its id, cannot void it.
       if (approval.agent === agent && isSame(approval, call)) await voidApproval(stored)
       throw refuse('approval_mismatch', { approval })
     }
@@ -44,7 +44,7 @@ export function createApprovalUse({ storage, emit, refuse, voidApproval, now }: 
   async function consume(first: StoredApproval, call: Call): Promise<Approval> {
     const { id, digest, tenant, agent } = first.approval
     for (let stored = first; ; stored = await usable(id, call, digest)) {
-      // It may have been read a while ago.
+      // It may have expired since it was read.
       if (now() >= stored.approval.expiresAt) throw refuse('approval_expired', stored)
       const used = await storage.update(stored, { status: 'consumed', endedAt: now() })
       if (!used) continue

@@ -15,24 +15,24 @@ import { createSigner, type PublicKeys } from './checkpoint.js'
 import { type AuditEntry, type AuditHead, type AuditRow, entryCheck, entryOf, isKnownRow } from './row.js'
 
 export interface AuditOptions {
-  /** Where rows live, for ever. `memoryStore()` forgets them with the process. */
+  /** Keeps the rows, without end. With `memoryStore()` they are lost with the process. */
   store: RecordStore
   /** Signs checkpoints: a private key (P-256 or Ed25519) as a JWK in JSON, or a function that gets it. */
   sign?: Secret
   /** Rows of a tenant between two checkpoints. Default 100. */
   checkpointEvery?: number
   /**
-   * Keeps a checkpoint where whoever can write the store cannot: that is what finds a rewritten or shortened trail. One that fails, or
-   * takes more than five seconds, is the event `checkpoint_failed`.
+   * Saves a checkpoint in a place that nobody who can write the store can change. Only that shows that a trail was rewritten or
+   * shortened. If it fails, or takes more than five seconds, there is the event `checkpoint_failed`.
    */
   keep?: (checkpoint: AuditCheckpoint) => void | Promise<void>
   onEvent?: (event: AgentEvent) => void
   now?: Now
 }
 
-/** A head to be kept elsewhere. */
+/** A head to keep outside the store. */
 export interface AuditCheckpoint extends AuditHead {
-  /** The same, signed, for `verifyCheckpoint`; there where `sign` is. */
+  /** The head, signed, for `verifyCheckpoint`; only with `sign`. */
   jws?: string
 }
 
@@ -60,7 +60,7 @@ const rowCursor = check<string>(
   (value) => typeof value === 'string' && /^[1-9]\d{0,14}$/.test(value),
 )
 
-/** What the functions of `createAudit(…)` take. */
+/** The parameters of the functions of `createAudit(…)`. */
 export const auditCalls = {
   append: asyncCall(['entry', entryCheck]),
   checkpoint: asyncCall(['which', object<{ tenant: string }>({ tenant: name })]),
@@ -88,15 +88,15 @@ interface PendingEntry {
 /** Rows in one write. */
 const BATCH = 50
 /**
- * A trail of what agents did, one hash chain per tenant: whatever is changed, moved or taken out afterwards is found by
- * `verifyAudit`, up to the newest head that was kept elsewhere.
+ * An audit trail of what agents did, one hash chain per tenant: `verifyAudit` finds rows that were changed, moved or removed, up to
+ * the newest head that is kept outside the store.
  *
- * Any number of appends, in any number of processes, make one chain. What waits while a row is being written is written together.
+ * Appends in any number of processes make one chain. Rows that wait for a write are written together.
  *
- * Rows that a store has acknowledged and lost (a failover, a restored backup) are missed by whoever wrote the last of them: an event
- * says so, and the chain goes on with a row `audit.resumed`, which has the hash of the lost one as its `digest`.
+ * A store may lose rows that it has acknowledged (a failover, a restored backup). The process that wrote the last of them notices:
+ * there is an event, and the chain goes on with a row `audit.resumed`, which has the hash of the lost row as its `digest`.
  *
- * Not prevented: whoever can write the store can also write a new chain from any row on. Keep heads elsewhere.
+ * Not prevented: somebody who can write the store can write a new chain from any row on. Keep heads outside the store.
  *
  * @throws TypeError naming the option
  */
@@ -107,7 +107,7 @@ export function createAudit(options: AuditOptions) {
   const reportUnreadableKey = () =>
     emit({
       type: 'operator_error',
-      detail: 'The key that signs checkpoints cannot be read again; the one from before is used',
+      detail: 'The key that signs checkpoints cannot be read again; the previous one is used',
     })
   const signer = sign === undefined ? undefined : createSigner(sign, now, reportUnreadableKey)
   const warnAboutStore = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
@@ -164,16 +164,16 @@ export function createAudit(options: AuditOptions) {
     const numbers = Array.from({ length: size }, (_, index) => from + index)
     const stored = await mapConcurrently(numbers, (seq) => store.get(rowId(tenant, seq)))
     const next = from + size <= last ? from + size : undefined
-    // A row that is gone is left out: its number says so to whoever verifies.
+    // A missing row is left out: `verifyAudit` notices the gap in the numbers.
     return { lines: stored.flatMap((row) => row?.value ?? []), next }
   }
 
   const methods = {
     /**
-     * Writes a row, and resolves to the head that it makes. What must not happen without a row waits for this and does not happen
-     * when it rejects. After a StoreError the row may be there all the same.
+     * Writes a row, and resolves to the new head. Await it before an action that must not happen without a row, and do not act if it
+     * rejects. After a StoreError the row may have been written.
      *
-     * @throws TypeError naming a member that is not of its form
+     * @throws TypeError naming the member that is not valid
      * @throws StoreError
      * @throws SallyportError `audit_conflict`
      */
@@ -185,8 +185,7 @@ export function createAudit(options: AuditOptions) {
     },
 
     /**
-     * The present head of a tenant, as the store has it, signed where `sign` is: to be kept elsewhere. `undefined`: there are no
-     * rows.
+     * The current head of a tenant in the store, signed if there is `sign`: keep it outside the store. `undefined`: there are no rows.
      */
     async checkpoint({ tenant }: { tenant: string }): Promise<AuditCheckpoint | undefined> {
       const head = await chains.readHead(tenant)
@@ -199,14 +198,14 @@ export function createAudit(options: AuditOptions) {
     /**
      * Rows from a number on, in their order, a page at a time. `limit` is 100 by default, 1,000 at most.
      *
-     * @throws StoreError `store_format_unknown` where a later release wrote one: `exportLines` has it as it is
+     * @throws StoreError `store_format_unknown` if a later release wrote one of them: `exportLines` returns it unchanged
      */
     async read({ tenant, from = 1, cursor, limit = 100 }: AuditQuery): Promise<List<AuditRow>> {
       const { lines, next } = await page(tenant, cursor === undefined ? from : Number(cursor), limit)
       return { items: lines.map(readStored), ...(next !== undefined && { cursor: `${next}` }) }
     },
 
-    /** Every row as a line of JSON, as it is kept: what `verifyAudit` takes, and a file. */
+    /** All rows as lines of JSON, as they are stored: for `verifyAudit`, or for a file. */
     async *exportLines({
       tenant,
       from = 1,
@@ -224,7 +223,7 @@ export function createAudit(options: AuditOptions) {
   return validated('audit', methods, auditCalls)
 }
 
-/** What it says is believed by whoever has verified it. @throws StoreError */
+/** A row as it is stored, not verified. @throws StoreError */
 function readStored(line: string): AuditRow {
   try {
     const row: AuditRow = JSON.parse(line)

@@ -6,10 +6,10 @@ import { agentError } from '../errors.js'
 import type { AgentEvent } from '../events.js'
 import { type AuditEntry, type AuditHead, type AuditRow, genesis, hashOf, RESUMED, ROW_FORMAT } from './row.js'
 
-/** What is to become a row. */
+/** An entry with its time. */
 export type DatedEntry = AuditEntry & { at: number }
 
-/** Writes that may be overtaken by other processes before an append gives up. */
+/** Attempts to write, while other processes write first. */
 const MAX_ATTEMPTS = 200
 /** Milliseconds at most between two of them. */
 const MAX_WAIT = 25
@@ -22,18 +22,18 @@ export const rowId = (tenant: string, seq: number): RecordId => ({ kind: 'audit-
 
 const put = (id: RecordId, value: string, ifVersion: IfVersion): Change => ({ type: 'put', id, value, ifVersion })
 
-/** What was written: a head for each entry, and whether the chain had to go on from a head that nobody expected. */
+/** The head after each entry, and whether rows were lost or found before them. */
 export interface Written {
   heads: AuditHead[]
   resumed: boolean
 }
 
 /**
- * The chains in a store. A row is written together with the new head, only where the head is as it was read and no row of its
- * number is there.
+ * The chains in a store. A row and the new head are written together, and only if the head has not changed and there is no row of
+ * that number.
  */
 export function createChains(store: RecordStore, emit: (event: AgentEvent) => void, now: () => number) {
-  /** The last row of a tenant that this process has written, and that was acknowledged. */
+  /** By tenant: the last row that this process has written and the store has acknowledged. */
   const lastHeads = createBoundedCache<AuditHead>(MAX_HEADS)
 
   async function readHead(tenant: string): Promise<AuditHead | undefined> {
@@ -46,7 +46,7 @@ export function createChains(store: RecordStore, emit: (event: AgentEvent) => vo
     return stored && { tenant, seq, hash: hashIn(stored.value) }
   }
 
-  /** The head as it is in the store, and what was written behind it by this process and is not there any more. */
+  /** The head in the store, and the last row of this process if the store has lost it. */
   async function readState(tenant: string) {
     const expected = lastHeads.get(tenant)
     const [stored, row] = await Promise.all([store.get(headId(tenant)), expected && rowAt(tenant, expected.seq)])
@@ -55,7 +55,7 @@ export function createChains(store: RecordStore, emit: (event: AgentEvent) => vo
     return { head, version: stored?.version ?? ('absent' as const), lost }
   }
 
-  /** The last of the rows that stand behind a head without it knowing; `undefined`: there are none. */
+  /** The last of the rows that come after the head; `undefined`: there are none. */
   async function lastRowAfter({ tenant, seq }: AuditHead): Promise<AuditHead | undefined> {
     let lastRow: AuditHead | undefined
     for (let row = await rowAt(tenant, seq + 1); row; row = await rowAt(tenant, row.seq + 1)) lastRow = row
@@ -76,15 +76,15 @@ export function createChains(store: RecordStore, emit: (event: AgentEvent) => vo
     readHead,
 
     /**
-     * All rows behind the present head, or none. Where rows were lost (a failover, a restored backup) or stand in the way, the first
-     * one says so, with the hash of the last row that should have been there.
+     * Writes all rows after the current head, or none. If rows were lost (a failover, a restored backup) or are already there, the
+     * first new row says so, with the hash of the last of those rows.
      */
     async write(tenant: string, entries: readonly DatedEntry[]): Promise<Written> {
       let reported = false
       let before: IfVersion | undefined
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         const { head, version, lost } = await readState(tenant)
-        // Nobody has moved the head since the last attempt, so what was in the way is a row.
+        // The head has not changed since the last attempt, so the write failed because of a row.
         const rowsAhead = version === before ? await lastRowAfter(head) : undefined
         const unexpected = lost ?? rowsAhead
         if (unexpected && !reported) {
@@ -101,7 +101,7 @@ export function createChains(store: RecordStore, emit: (event: AgentEvent) => vo
           return { heads: newHeads.slice(notes.length), resumed: notes.length > 0 }
         }
         before = version
-        // The same range every time: who has waited long does not wait longer than who has just come.
+        // The same range every time: a process that has tried often must not wait longer than a new one.
         await new Promise((resolve) => setTimeout(resolve, Math.random() * MAX_WAIT))
       }
       throw agentError('audit_conflict')
@@ -109,7 +109,7 @@ export function createChains(store: RecordStore, emit: (event: AgentEvent) => vo
   }
 }
 
-/** Whatever stands there: a row that somebody has written by hand is followed, and found by whoever verifies. */
+/** The hash in a stored row, not verified: `verifyAudit` finds a row that was written by hand. */
 function hashIn(row: string): string {
   try {
     return `${JSON.parse(row).hash}`

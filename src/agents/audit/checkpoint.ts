@@ -7,7 +7,7 @@ import { agentError } from '../errors.js'
 import { readPrivateKey, signerOf } from '../jwk.js'
 import type { AuditHead } from './row.js'
 
-/** Public keys as every JOSE library has them. @see RFC 7517 section 5 */
+/** A JWK Set. @see RFC 7517 section 5 */
 export interface PublicKeys {
   keys: readonly Readonly<Record<string, unknown>>[]
 }
@@ -18,13 +18,13 @@ export const publicKeysCheck = object<PublicKeys>(
   'open',
 )
 
-/** No other token of the same key can pass for one, nor one of these for another. @see RFC 8725 section 3.11 */
+/** Separates checkpoints from other tokens of the same key. @see RFC 8725 section 3.11 */
 const typ = 'audit-checkpoint+jwt'
-/** Of the payload. 0.1.0 wrote none. */
+/** The format of the payload. 0.1.0 wrote none. */
 const FORMAT = 1
 const option = 'createAudit: "sign"'
 
-/** Signs heads. @throws TypeError at once for a text that is no private key */
+/** Signs heads. @throws TypeError at once for a text that is not a private key */
 export function createSigner(sign: Secret, now: Now, onFailure: () => void) {
   if (typeof sign !== 'function') readPrivateKey(sign, option)
   const ready = createSecretCache(() => signerOf(sign, option), { dynamic: isDynamic([sign]), now, onFailure })
@@ -43,9 +43,9 @@ export function createSigner(sign: Secret, now: Now, onFailure: () => void) {
 }
 
 /**
- * The head that a checkpoint vouches for. `keys` are the public keys of `audit.publicKeys()`, and those of earlier years.
+ * Verifies a checkpoint and resolves to its head. `keys` are the public keys of `audit.publicKeys()`, and earlier ones.
  *
- * Not checked: age. A checkpoint is good for ever.
+ * Not checked: age. A checkpoint does not expire.
  *
  * @throws SallyportError `checkpoint_invalid`
  */

@@ -3,8 +3,8 @@ import { type Check, check, integer, name, object, oneOf, optional, subject } fr
 import { canonical } from '../canonical-json.js'
 
 /**
- * What happened. Names and ids, never what was said: no prompts, no arguments, no free objects. What must be provable and may not
- * be kept goes in as a `digest`.
+ * What happened. Only names and ids: no prompts, no arguments, no free objects. For content that must be provable but not stored,
+ * use `digest`.
  */
 export interface AuditEntry {
   tenant: string
@@ -14,25 +14,25 @@ export interface AuditEntry {
   sub?: string
   /** A name: `tool:db.update`, `agent.decommissioned`. Letters, digits and `_ . : / -`. */
   action: string
-  /** What it was done to. */
+  /** The object of the action. */
   resource?: string
   decision: 'allowed' | 'refused'
-  /** A name like an error code, no sentence. */
+  /** A name like an error code, not a sentence. */
   reason?: string
-  /** What ties rows, logs and traces of one request together. */
+  /** The id that connects rows, logs and traces of one request. */
   correlation?: string
   approvalId?: string
-  /** SHA-256, base64url: of the call, as approvals have it. */
+  /** SHA-256 of the call, base64url, as in approvals. */
   digest?: string
 }
 
-/** A link of the chain. */
+/** A row of the chain. */
 export interface AuditRow extends AuditEntry {
   /** 1, 2, 3, … in each tenant. */
   seq: number
   /** Epoch seconds. */
   at: number
-  /** The `hash` of the row before; of the first, {@link genesis}. */
+  /** The `hash` of the previous row; {@link genesis} in the first. */
   prev: string
   /** The format of the row. 0.1.0 wrote none. */
   v?: number
@@ -40,23 +40,23 @@ export interface AuditRow extends AuditEntry {
   hash: string
 }
 
-/** The form of the rows that this release writes. */
+/** The format of the rows that this release writes. */
 export const ROW_FORMAT = 1
 
-/** The action of the row with which a chain goes on after others were lost or stood in its way. Nobody else writes it. */
+/** The action of the row with which a chain goes on after rows were lost or found. Applications cannot write it. */
 export const RESUMED = 'audit.resumed'
 
-/** Whether this release knows what a row says, and how it is hashed. */
+/** Whether this release knows the format of a row. */
 export const isKnownRow = ({ v }: { v?: unknown }): boolean => v === undefined || v === ROW_FORMAT
 
-/** Where a chain ends. Kept elsewhere, it vouches for every row up to this one. */
+/** The end of a chain. Kept outside the store, it proves every row up to this one. */
 export interface AuditHead {
   tenant: string
   seq: number
   hash: string
 }
 
-/** What stands before the first row: 32 zero bytes. */
+/** `prev` of the first row: 32 zero bytes. */
 export const genesis = 'A'.repeat(43)
 
 const matching = (pattern: RegExp, words: string): Check<string> =>
@@ -81,17 +81,17 @@ export const entryCheck = object<AuditEntry>({
   digest: optional(digest),
 })
 
-/** A head, with whatever stands beside it in a checkpoint. */
+/** A head; other members of a checkpoint are allowed. */
 export const headCheck = object<AuditHead>(
   { tenant: name, seq: integer(), hash: digest },
   'a head: { tenant, seq, hash }',
   'open',
 )
 
-/** The entry alone, without what is not there. */
+/** The entry without members that are `undefined`. */
 export const entryOf = (entry: AuditEntry): AuditEntry =>
   Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)) as unknown as AuditEntry
 
-/** The hash that a row must have, over everything that it says. @throws TypeError for what is no plain data */
+/** The hash that a row must have, over all other members. @throws TypeError if it is not plain data */
 export const hashOf = ({ prev, hash: _, ...content }: Omit<AuditRow, 'hash'> & { hash?: unknown }): Promise<string> =>
   sha256(prev + canonical(content))

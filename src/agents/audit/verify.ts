@@ -3,30 +3,30 @@ import { validate } from '../../protocol/validate.js'
 import { canonical } from '../canonical-json.js'
 import { type AuditHead, type AuditRow, genesis, hashOf, headCheck, isKnownRow, RESUMED } from './row.js'
 
-/** What is wrong with a trail, and at which row. */
+/** What is wrong with a trail. */
 export type AuditFault =
-  /** The row is not what was exported: other members, another spelling, no JSON. */
+  /** The row is not as it was exported: other members, another spelling, not JSON. */
   | 'malformed'
-  /** It says something else than when it was written. */
+  /** Its content was changed. */
   | 'edited'
-  /** Another row stands here: this one was taken out or moved. */
+  /** Another row is here: this one was removed or moved. */
   | 'missing'
-  /** It came before already. */
+  /** It appears a second time. */
   | 'repeated'
-  /** It is a good row, and does not follow the one before it. */
+  /** The row is valid, but does not follow the previous one. */
   | 'unlinked'
-  /** It is of another tenant. */
+  /** It belongs to another tenant. */
   | 'foreign'
-  /** The chain is in order, and is another one than the head was taken from. */
+  /** The chain is valid, but it is not the chain of the head. */
   | 'rewritten'
-  /** The trail ends before the head: this is the first row that is not there. */
+  /** The trail ends before the head: this is the first missing row. */
   | 'cut'
-  /** A later release wrote it, in a form that this one does not know: verify the trail with that one. */
+  /** A later release wrote it in an unknown format: verify the trail with that release. */
   | 'later'
 
 /**
- * `covered`: nobody can have changed the rows up to this one since the head was taken. Those in `uncovered` fit together, and that is
- * all: whoever could write the store may have written them anew. `resumed`: rows that say that the store had lost some before them.
+ * `covered`: the rows up to this one are unchanged since the head was kept. The rows in `uncovered` are consistent, but somebody who
+ * can write the store may have rewritten them. `resumed`: rows that say that the store had lost rows before them.
  */
 export type AuditResult =
   | {
@@ -102,7 +102,7 @@ export async function verifyAudit(
   }
 }
 
-/** `undefined` for what no trail has written. */
+/** `undefined` for anything that is not a row as it was written. */
 function readRow(item: unknown): AuditRow | undefined {
   try {
     const row = typeof item === 'string' ? JSON.parse(item) : item
