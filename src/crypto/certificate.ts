@@ -3,11 +3,11 @@ import { encodeBase64url } from '../protocol/base64url.js'
 /** The attributes of a distinguished name, by their short names: `{ CN: ['svc'], O: ['Acme'] }`. */
 export type DistinguishedName = Readonly<Record<string, readonly string[]>>
 
-/** What stands in a certificate. */
+/** The content of a certificate. */
 export interface CertificateContent {
   readonly subject: DistinguishedName
   readonly issuer: DistinguishedName
-  /** The alternative names of the subject, by kind. */
+  /** The subject alternative names, by type. */
   readonly names: Readonly<Record<'dns' | 'uri' | 'email' | 'ip', readonly string[]>>
   /** Hexadecimal. */
   readonly serialNumber: string
@@ -16,7 +16,7 @@ export interface CertificateContent {
   readonly notAfter: number
 }
 
-/** The part of node:crypto that is used, structurally: no Node types are reachable from here. */
+/** The part of node:crypto that is used, as a structural type, so that no Node types are imported. */
 interface NodeCertificate {
   readonly raw: Uint8Array
   readonly subjectAltName: string | undefined
@@ -26,16 +26,17 @@ interface NodeCertificate {
   toLegacyObject(): Record<'subject' | 'issuer', Record<string, string | string[]> | undefined>
 }
 
-/** SHA-256 of a certificate, as tokens name it. @see RFC 8705 section 3.1 */
+/** The SHA-256 thumbprint of a certificate, as in `x5t#S256`. @see RFC 8705 section 3.1 */
 export const thumbprintOf = async (der: Uint8Array): Promise<string> =>
   encodeBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(der))))
 
 /**
- * Reads a certificate; `undefined` on runtimes that cannot (Deno, and those without the `X509Certificate` of node:crypto).
+ * Reads a certificate. Returns `undefined` on runtimes that cannot (Deno, and those without the `X509Certificate` of
+ * node:crypto).
  *
  * Not checked: who signed it.
  *
- * @throws where the bytes are no certificate, or not one alone
+ * @throws if the bytes are not exactly one certificate
  */
 export function readCertificate(der: Uint8Array): CertificateContent | undefined {
   const { process: host } = globalThis as {
@@ -44,14 +45,14 @@ export function readCertificate(der: Uint8Array): CertificateContent | undefined
   const { X509Certificate } = (host?.getBuiltinModule?.('node:crypto') ?? {}) as {
     X509Certificate?: new (der: Uint8Array) => NodeCertificate
   }
-  // Deno writes alternative names one after the other as they are: one could look like several.
+  // Deno does not escape alternative names: one name could look like several.
   if (!X509Certificate || host?.versions?.deno !== undefined) return undefined
   const read = new X509Certificate(der)
   const { subject, issuer } = read.toLegacyObject()
   const [notBefore = Number.NaN, notAfter = Number.NaN] = [read.validFrom, read.validTo].map(
     (at) => Date.parse(at) / 1000,
   )
-  // It reads text as well, and leaves over what comes behind.
+  // `X509Certificate` also accepts PEM, and ignores trailing bytes.
   if (read.raw.length !== der.length || Number.isNaN(notBefore + notAfter)) throw new Error('not a certificate')
   const { serialNumber } = read
   return {
@@ -75,8 +76,8 @@ const nameTypes = new Map([
 ] as const) as ReadonlyMap<string, 'dns' | 'uri' | 'email' | 'ip'>
 
 /**
- * Node writes all names into one text, `DNS:a.example, URI:"odd\u002c name"`; what could be taken for the end of a name makes it a
- * JSON string.
+ * Node writes all names into one text, `DNS:a.example, URI:"odd\u002c name"`. A name with a special character is a JSON
+ * string.
  */
 function namesOf(text: string): CertificateContent['names'] {
   const names: Record<'dns' | 'uri' | 'email' | 'ip', string[]> = { dns: [], uri: [], email: [], ip: [] }

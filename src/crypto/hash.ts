@@ -6,12 +6,12 @@ const encoder = new TextEncoder()
 /** SHA-256 of the UTF-8 bytes of `text`, as base64url (43 characters). */
 export const sha256 = async (text: string): Promise<string> => platform.sha256(text)
 
-/** A text as a store can look for it: itself, or its digest where it is longer than names are. */
+/** The text itself, or its SHA-256 digest if it is too long for an index value of a store. */
 export const indexValue = async (text: string): Promise<string> => (isName(text) ? text : sha256(text))
 
 /**
- * Whether two strings are equal, in time that depends on their lengths alone. Lengths are not secret here: what is
- * compared are digests and values of fixed form.
+ * Whether two strings are equal, in time that depends on their lengths only. The lengths are not secret: what is
+ * compared are digests and values of a fixed form.
  */
 export function equalInConstantTime(a: string, b: string): boolean {
   const left = encoder.encode(a)

@@ -2,7 +2,7 @@ import type { Key, Primitives } from './primitives.js'
 
 type Bytes = Uint8Array<ArrayBuffer>
 
-/** The part of node:crypto that is used, structurally: no Node types are reachable from here. */
+/** The part of node:crypto that is used, as a structural type, so that no Node types are imported. */
 interface NodeCrypto {
   hash(algorithm: 'sha256', data: string, encoding: 'base64url'): string
   hkdfSync(digest: 'sha256', key: Bytes, salt: string, info: string, length: number): ArrayBuffer
@@ -31,7 +31,10 @@ interface Cipher {
   final(): Bytes
 }
 
-/** The fast half, or `undefined` where there is no node:crypto. Found at run time, so bundlers for the edge see no import. */
+/**
+ * The fast implementation, or `undefined` if there is no node:crypto. It is looked up at run time, so that bundlers for
+ * edge runtimes see no import.
+ */
 export function nodePrimitives(): Primitives | undefined {
   const { process: host } = globalThis as { process?: { getBuiltinModule?(id: string): unknown } }
   const crypto = host?.getBuiltinModule?.('node:crypto') as NodeCrypto | undefined
@@ -43,7 +46,7 @@ export function nodePrimitives(): Primitives | undefined {
       Buffer.from(whole as ArrayBuffer, byteOffset, byteLength).toString('base64url'),
     decode(text) {
       const bytes = Buffer.from(text, 'base64url')
-      // It skips what it does not know: only what comes back the same was base64url.
+      // `Buffer` skips characters that it does not know: only text that encodes to the same again was base64url.
       return bytes.toString('base64url') === text
         ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
         : undefined

@@ -4,18 +4,18 @@ import { type Now, systemNow } from '../protocol/time.js'
 import { platform } from './platform.js'
 import type { Key, Primitives } from './primitives.js'
 
-/** Characters, longer than any cookie of ours can be; refused before any work is done. */
+/** Characters, longer than any of our cookies can be. Longer text is refused before any work is done. */
 const MAX_LENGTH = 16_384
 /** Characters of a header; ours have about eighty. */
 const MAX_HEADER_LENGTH = 128
-/** Derived keys that are held at most. */
+/** The most derived keys that are cached. */
 const MAX_DERIVED_KEYS = 64
-/** Seconds for which a key seals. */
+/** Seconds for which a derived key seals. */
 const DAY = 86_400
-/** The form of what is sealed: what stands in the header, and how the key is derived from it. */
+/** The version of the format: the content of the header, and how the key is derived from it. */
 const FORMAT = 1
 
-/** What opened, and whether it should be sealed again because it was not sealed with the first key. */
+/** An opened text. `stale`: seal it again, because it was not sealed with the first key. */
 export interface UnsealedText {
   plaintext: string
   stale: boolean
@@ -23,35 +23,37 @@ export interface UnsealedText {
 
 export interface Sealer {
   seal(plaintext: string): Promise<string>
-  /** `undefined` for whatever was not sealed for this app and purpose with one of the keys: one answer for every cause. */
+  /**
+   * `undefined` for any text that was not sealed for this app and purpose with one of the keys, whatever the reason.
+   */
   open(sealed: string): Promise<UnsealedText | undefined>
 }
 
 export interface SealerOptions {
-  /** Whose it is: what was sealed for one app does not open for another, though they share their keys. Default: nobody's. */
+  /** The app: text that was sealed for one app does not open for another one with the same keys. Default: none. */
   app?: string
-  /** Characters; what is longer does not open. Default 16,384. */
+  /** Characters; longer text does not open. Default 16,384. */
   limit?: number
-  /** Seconds, rounded up to days: what was sealed longer ago does not open. Default: whatever its age. */
+  /** Seconds, rounded up to days: text that was sealed longer ago does not open. Default: no limit. */
   age?: number
-  /** Whether what 0.1.0 sealed opens too. It knew no days and no apps. Default `false`. */
+  /** Whether text that 0.1.0 sealed opens, too. It had neither days nor apps. Default `false`. */
   unversioned?: boolean
   now?: Now
   primitives?: Primitives
 }
 
 /**
- * Seals small texts as compact JWE (`dir`, `A256GCM`), the form that any JOSE library opens. The first key seals, all
- * of them open; `kid` names which, so that opening costs one decryption however many keys there are.
+ * Seals small texts as compact JWE (`dir`, `A256GCM`), a format that any JOSE library opens. The first key seals, all
+ * keys open. `kid` names the key, so that opening costs one decryption for any number of keys.
  *
- * Each app, purpose and day (UTC) has its own key: HKDF-SHA-256 of the key's UTF-8 bytes, without salt, with the JSON text
- * `["sallyport",1,app,purpose,day]` as `info`. `kid` is `1.<key>.<day>`: the format, the key's {@link keyId}, the days
- * since 1970. So the 2³² texts that random nonces allow under one key (NIST SP 800-38D section 8.3) would take 49,700 a
- * second for a whole day, for one purpose of one app; at 1,000 a second, two nonces of a day are the same with a
- * probability of 2⁻⁴⁴. At most 64 derived keys are held. A day that is yet to come, or longer ago than `age`, is refused
- * before anything is derived. Keys are texts of at least 32 characters (checked by the caller).
+ * Each app, purpose and day (UTC) has its own key: HKDF-SHA-256 of the key's UTF-8 bytes, without salt, with the JSON
+ * text `["sallyport",1,app,purpose,day]` as `info`. `kid` is `1.<key>.<day>`: the format, the key's {@link keyId}, the
+ * days since 1970. Random nonces allow 2³² texts under one key (NIST SP 800-38D section 8.3): that is 49,700 a second
+ * for a whole day, for one purpose of one app. At 1,000 a second, two nonces of a day are the same with a probability
+ * of 2⁻⁴⁴. At most 64 derived keys are cached. A day in the future, or longer ago than `age`, is refused before a key
+ * is derived. Keys are texts of at least 32 characters (checked by the caller).
  *
- * Not checked: age within `age`. What must expire says so in its plaintext.
+ * Not checked: the age within `age`. What must expire carries its expiry in the plaintext.
  *
  * @see RFC 7516 section 3.1, RFC 7518 sections 4.5 and 5.3, RFC 5869
  */
@@ -65,7 +67,7 @@ export function createSealer(keys: readonly string[], purpose: string, options: 
 
   const today = () => Math.floor(now() / DAY)
 
-  /** The names of the keys, which do not change. */
+  /** The ids of the keys, which do not change. */
   function names(): Promise<readonly string[]> {
     if (!keys.length) throw new TypeError('createSealer: at least one key is needed')
     ring ??= Promise.all(keys.map((key) => keyId(key, primitives)))
@@ -100,7 +102,7 @@ export function createSealer(keys: readonly string[], purpose: string, options: 
     const header = { at: (await names()).indexOf(name), day: day === undefined ? undefined : Number(day) }
     if (header.at < 0 || !isOpen(header)) return undefined
     const entry = await derive(header, kid)
-    // Comparing the whole header admits exactly one spelling: no other `alg`, `enc`, `zip` or `crit` gets further.
+    // Comparing the whole header allows exactly one spelling: any other `alg`, `enc`, `zip` or `crit` is refused.
     if (entry.text !== text) return undefined
     derived.set(text, entry)
     return entry
@@ -134,9 +136,9 @@ export function createSealer(keys: readonly string[], purpose: string, options: 
 }
 
 interface Header {
-  /** Which of the keys. */
+  /** The index of the key. */
   at: number
-  /** Days since 1970; `undefined`: 0.1.0 sealed it. */
+  /** Days since 1970; `undefined`: sealed by 0.1.0. */
   day: number | undefined
 }
 interface KeyEntry extends Header {
@@ -148,7 +150,7 @@ interface KeyEntry extends Header {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-/** What a header says that its key is called; empty for what is no header. */
+/** The `kid` of a header; empty if it is not a header. */
 function kidOf(header: string, primitives: Primitives): string {
   const bytes = header.length > MAX_HEADER_LENGTH ? undefined : primitives.decode(header)
   try {
@@ -159,15 +161,15 @@ function kidOf(header: string, primitives: Primitives): string {
   }
 }
 
-/** What a sealed text says of itself; nothing of it is proven. */
+/** What the header of a sealed text says; nothing of it is verified. */
 export interface SealedHeader {
   /** The {@link keyId} of its key. */
   key: string
-  /** `later`: a later release sealed it, in a form that this one does not know. */
+  /** `later`: a later release sealed it, in a format that this release does not know. */
   format: 'unversioned' | 'known' | 'later' | 'none'
 }
 
-/** Reads what a sealed text says of itself: to tell what cannot be read from what was changed. */
+/** Reads the header of a sealed text, to distinguish text that cannot be read yet from text that was changed. */
 export function sealedHeader(sealed: string, primitives: Primitives = platform): SealedHeader {
   const kid = kidOf(sealed.split('.', 1)[0] ?? '', primitives)
   if (/^[\w-]{8}$/.test(kid)) return { key: kid, format: 'unversioned' }
@@ -176,7 +178,7 @@ export function sealedHeader(sealed: string, primitives: Primitives = platform):
   return { key, format: isLaterFormat(Number(format), FORMAT) ? 'later' : 'known' }
 }
 
-/** The public name of a key: derived one-way, stable, safe to show in `describe()`. */
+/** The public id of a key: derived one-way, stable, safe to show in `describe()`. */
 export async function keyId(key: string, primitives: Primitives = platform): Promise<string> {
   return primitives.encode((await primitives.hkdf(encoder.encode(key), 'sallyport kid')).subarray(0, 6))
 }

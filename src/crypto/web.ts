@@ -3,7 +3,7 @@ import type { Primitives } from './primitives.js'
 
 const encoder = new TextEncoder()
 
-/** The portable half: Web Crypto. @see https://www.w3.org/TR/WebCryptoAPI/ */
+/** The portable implementation: Web Crypto. @see https://www.w3.org/TR/WebCryptoAPI/ */
 export const webPrimitives: Primitives = {
   encode: encodeBase64url,
   decode: decodeBase64url,

@@ -1,6 +1,6 @@
 import type { BudgetLine, BudgetWindow, Shortage } from './ledger.js'
 
-/** A window of a budget: its name in storage, which is another one in the next window, and its end. */
+/** A window of a budget: its name in storage, which is different for each window, and its end. */
 export interface Window {
   readonly name: string
   readonly resetsAt?: number
@@ -9,10 +9,13 @@ export interface Window {
 const MINUTE = 60
 const DAY = 86_400
 
-/** Windows of each kind that are kept, the present one included. */
+/** How many windows of each kind are kept, including the current one. */
 export const windowsKept = { m: 120, d: 62, o: 25 } as const
 
-/** The window that an instant (epoch seconds) lies in, in UTC. Engines with a clock of their own spell names alike. */
+/**
+ * The window that contains a time (epoch seconds), in UTC. Engines that use the server's clock spell the names in the
+ * same way.
+ */
 export function windowAt(kind: BudgetWindow, instant: number): Window {
   switch (kind) {
     case 'minute':
@@ -29,14 +32,17 @@ export function windowAt(kind: BudgetWindow, instant: number): Window {
   }
 }
 
-/** What a line that has too little says, by the clock of the ledger: that of the process may be another one. */
+/**
+ * The result for a line that has too little left, by the clock of the ledger, which may differ from that of the
+ * process.
+ */
 export function shortageOf(line: BudgetLine, left: number, instant: number): Shortage {
   const { resetsAt } = windowAt(line.window, instant)
   const end = resetsAt !== undefined && { resetsAt, retryAfter: Math.max(1, Math.ceil(resetsAt - instant)) }
   return { ok: false, line, left: Math.max(0, left), ...end }
 }
 
-/** Whether a window is so old that nobody reads it any more. */
+/** Whether a window is so old that it is no longer read. */
 export function isExpiredWindow(name: string, instant: number): boolean {
   const kind = ({ m: 'minute', d: 'day', o: 'month' } as const)[name[0] ?? '']
   if (!kind) return false

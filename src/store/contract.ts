@@ -1,9 +1,9 @@
 import { SallyportError } from '../protocol/error.js'
 
 /**
- * The name of a record. All records of one `partition` live on one node of a cluster and can be written together; `kind`
- * keeps what different parts store apart. All three are texts of 1 to 200 characters without control characters
- * and halves of surrogate pairs.
+ * The name of a record. All records of one `partition` are on one node of a cluster and can be written together. `kind`
+ * keeps apart what different parts of the application store. All three are texts of 1 to 200 characters without control
+ * characters and lone surrogates.
  */
 export interface RecordId {
   readonly kind: string
@@ -11,25 +11,25 @@ export interface RecordId {
   readonly id: string
 }
 
-/** A record as it was read. */
+/** A record that was read. */
 export interface Stored {
   readonly value: string
-  /** Another number after every write, also after a deletion; not in any order. */
+  /** A different number after every write, also after a deletion; in no particular order. */
   readonly version: number
 }
 
-/** What a record must be like for a write to happen: at this version, not there (or expired), or whatever it is. */
+/** The condition for a write: the record has this version, is absent (or expired), or may have any state. */
 export type IfVersion = number | 'absent' | 'any'
 
 export interface Put {
   readonly type: 'put'
   readonly id: RecordId
-  /** Text without U+0000 and halves of surrogate pairs. */
+  /** Text without U+0000 and lone surrogates. */
   readonly value: string
   readonly ifVersion: IfVersion
-  /** Seconds, fractions allowed, 10^10 at most, until the record is gone. Default: it stays. */
+  /** Seconds until the record expires, fractions allowed, 10^10 at most. Default: it never expires. */
   readonly ttl?: number
-  /** Under which names and values `list` finds it; as long as the record itself. */
+  /** The index entries by which `list` finds it; they last as long as the record. */
   readonly index?: readonly IndexEntry[]
 }
 
@@ -43,60 +43,61 @@ export type Change =
   | { readonly type: 'delete'; readonly id: RecordId; readonly ifVersion: IfVersion }
   | { readonly type: 'check'; readonly id: RecordId; readonly ifVersion: IfVersion }
 
-/** A part of an index. `cursor` is there when there may be more. */
+/** A page of an index. `cursor` is present if there may be more. */
 export interface Page {
   readonly ids: readonly RecordId[]
   readonly cursor?: string
 }
 
 /**
- * Where sessions, keys and whatever else must outlive a process are kept. Three answers are kept apart everywhere: there
- * (`Stored`), not there (`undefined`), cannot be said (it rejects with {@link StoreError}).
+ * Storage for sessions, keys and everything else that must outlive a process. Every function keeps three results apart:
+ * present (`Stored`), absent (`undefined`), unknown (it rejects with {@link StoreError}).
  */
 export interface RecordStore {
   get(id: RecordId): Promise<Stored | undefined>
   /**
-   * All changes or none, within one partition. `false`: a condition did not hold, and nothing was written. After a
-   * rejection with StoreError it is not known whether the changes were written: read again.
+   * Writes all changes or none, within one partition. `false`: a condition did not hold, and nothing was written. After
+   * a rejection with StoreError it is unknown whether the changes were written: read again.
    *
-   * Index entries lie elsewhere: they are written before the record, so that one may be stale and none is missing.
+   * Index entries are stored separately and written before the record, so that an entry may be stale but is never
+   * missing.
    *
    * @throws TypeError for changes that span partitions, name a record twice or cannot be stored
    */
   write(changes: readonly Change[]): Promise<boolean>
   /**
-   * Records under an index value, in no order of theirs, but the same one for every page: what is there from the first
+   * Records under an index value, in any order, but in the same one for every page: a record that exists from the first
    * page to the last is listed. Entries may be stale: read the record. `limit` is 100 by default, 1,000 at most.
    *
-   * @throws TypeError for a `cursor` that no page has had: it may come from outside
+   * @throws TypeError for a `cursor` that did not come from a page: it may come from outside
    */
   list(index: string, value: string, page?: { cursor?: string; limit?: number }): Promise<Page>
   /** `true` for the first caller only, for `ttl` seconds. */
   consume(id: RecordId, ttl: number): Promise<boolean>
-  /** Removes up to `limit` expired records where the engine does not do it by itself. Resolves to how many. */
+  /** Removes up to `limit` expired records if the engine does not do it itself. Resolves to how many. */
   sweep?(limit: number): Promise<number>
   /**
-   * What the server is set up to lose of what it has acknowledged, in words for an operator, where one may ask it. Without secrets.
-   * Those who have events ask once and tell it as `store_warning`.
+   * Settings of the server that may lose acknowledged writes, as texts for an operator, if the server can be asked.
+   * Without secrets. Whoever reports events calls this once and reports each text as `store_warning`.
    */
   warnings?(): Promise<readonly string[]>
 }
 
 /** The codes of {@link StoreError}. */
 export const storeErrors = {
-  store_unavailable: 'The store cannot be reached.',
-  store_refused: 'The store answered and did not do this one call; others are not concerned.',
+  store_unavailable: 'The store is down or cannot be reached.',
+  store_refused: 'The store answered this call with an error. Other calls are not affected.',
   store_not_migrated: 'The tables of the store are missing or older than this release: call migrate() once.',
   store_format_unknown:
-    'A record was written by a later release, in a form that this one does not know. It is left as it is.',
+    'A later release wrote a record in a format that this release does not know. The record is left unchanged.',
 } as const
 
 export type StoreErrorCode = keyof typeof storeErrors
 
 /**
- * The store cannot say. Never means "not there". The driver's own error is the `cause`. Engines throw `store_unavailable` for
- * a connection that is not there or a server that serves nobody, `store_refused` for a call that a server has answered with
- * an error: many of the first kind in a row are an outage, of the second never.
+ * The result is unknown. It never means "absent". The driver's own error is the `cause`. Engines throw
+ * `store_unavailable` if there is no connection or the server serves nobody, and `store_refused` if the server answers
+ * a call with an error. Many of the first kind in a row are an outage, of the second never.
  */
 export class StoreError extends SallyportError<StoreErrorCode> {
   constructor(code: StoreErrorCode = 'store_unavailable', cause?: unknown, retryable = code === 'store_unavailable') {

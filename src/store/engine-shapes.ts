@@ -5,7 +5,7 @@ import type { Ledger } from './ledger.js'
 
 const usual = 'memoryStore() for one process, redisStore(…) or postgresStore(…) for all'
 
-/** What the engines in memory take. */
+/** The options of the engines in memory. */
 export interface MemoryOptions {
   /** The clock, epoch seconds. Default: the system's. */
   now?: Now

@@ -1,6 +1,6 @@
 import type { RecordId, RecordStore } from './contract.js'
 
-/** All records under an index value, page by page; some may be gone. */
+/** All records under an index value, page by page; some may have expired. */
 export async function* listAllIds(store: RecordStore, index: string, value: string): AsyncGenerator<RecordId> {
   let cursor: string | undefined
   do {

@@ -1,4 +1,4 @@
-/** A list, a page at a time. With a `cursor` there may be more: ask again with it. */
+/** A page of a list. With a `cursor` there may be more: ask again with it. */
 export interface List<Item> {
   items: Item[]
   cursor?: string

@@ -1,13 +1,13 @@
-/** Calls at a time: one page of a thousand must not take every connection from everybody else. */
+/** Concurrent calls: a page of a thousand must not take every connection. */
 const CONCURRENCY = 8
 
-/** As `Promise.all` of all calls, a few at a time: results in order, and no further calls after one has failed. */
+/** Like `Promise.all` of all calls, a few at a time: results in order, and no further calls after one has failed. */
 export async function mapConcurrently<Item, Result>(
   items: readonly Item[],
   call: (item: Item) => Promise<Result>,
 ): Promise<Result[]> {
   const results = new Array<Result>(items.length)
-  // A generator ends for all who take from it when one of them throws; an array's iterator goes on.
+  // If one worker throws, a generator ends for all of them; an array's iterator would continue.
   const turns = (function* () {
     yield* items.entries()
   })()

@@ -118,7 +118,7 @@ describe('a client that signs', () => {
     [
       'a key to encrypt with',
       { clientAuthentication: 'private_key_jwt', clientKey: JSON.stringify({ ...curve, use: 'enc' }) },
-      /"clientKey" must be a key to sign with/,
+      /"clientKey" must be a key for signing/,
     ],
     ['a bad dpopKey', { mode: 'proxy', dpopKey: '{}' }, /"dpopKey" must be a private/],
     ['a dpopKey for a page', { dpopKey: '{"kty":"EC","d":"x"}' }, /"dpopKey" needs mode/],

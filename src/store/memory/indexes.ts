@@ -5,7 +5,7 @@ import { createOrdered, type Ordered } from './ordered.js'
 export interface MemoryIndex {
   add(entry: IndexEntry, key: string, id: RecordId): void
   remove(entry: IndexEntry, key: string): void
-  /** In an order that is always the same, from the first one after `after`. */
+  /** In a stable order, from the first key after `after`. */
   under(index: string, value: string, after?: string): Iterable<readonly [key: string, id: RecordId]>
 }
 

@@ -19,7 +19,7 @@ import { createSweep } from './sweep.js'
 
 interface Held {
   readonly hold: Hold
-  /** Of each line, in order: the window that it was made in. */
+  /** The accounts of its lines, in the same order, in the windows in which they were reserved. */
   readonly accounts: readonly Account[]
   /** Epoch seconds. */
   readonly until: number
@@ -34,15 +34,15 @@ interface Account {
   held: number
 }
 
-/** Windows that are looked at for each new one. */
+/** Windows that are checked for each new one. */
 const STEPS = 2
 
-/** Holds that are over and remembered: half of them at least. */
+/** The most ended holds that are kept; at least half of them. */
 const REMEMBERED = 100_000
 
 /**
- * Budgets in the memory of this process, by the clock that was handed in. Never rejects with a StoreError. Of the holds that are over the
- * last 50,000 are remembered for certain, a week at most.
+ * Budgets in the memory of this process, by the injected clock. Never rejects with a StoreError. At least the last
+ * 50,000 ended holds are kept, for a week at most.
  */
 export function memoryLedger(options: MemoryOptions = {}): Ledger {
   validate('memoryLedger', memoryOptions, options)
@@ -63,7 +63,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     return fresh
   }
 
-  /** Gives back what has ended by itself; what had been started counts in full. */
+  /** Gives back holds that have expired; those that were started count in full. */
   function prune(at: number): void {
     for (const held of open.ended(at)) close(held, 'ended', held.started ? held.hold.amount : 0)
   }
@@ -76,7 +76,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     over.set(key, held)
   }
 
-  /** The line that has too little, if one has. */
+  /** The line that has too little left, if any. */
   function shortage({ tenant, lines, amount }: Spending, at: number): Shortage | undefined {
     let worst: { line: BudgetLine; left: number } | undefined
     for (const line of lines) {

@@ -1,4 +1,4 @@
-/** Holds that are open: by their key, by their subjects, and by when they end by themselves. */
+/** Open holds: by key, by subject, and by expiry. */
 export interface OpenHolds<Held> {
   get(key: string): Held | undefined
   add(key: string, held: Held): void
@@ -6,7 +6,7 @@ export interface OpenHolds<Held> {
   delete(key: string, held: Held): boolean
   /** In the order in which they were added. */
   of(subject: string): Held[]
-  /** Those whose end has come, the first one first. They are still open: whoever asks closes them. */
+  /** Holds that have expired, the earliest first. They are still open: the caller closes them. */
   ended(at: number): Generator<Held>
 }
 
@@ -15,7 +15,7 @@ interface Ending<Held> {
   readonly held: Held
 }
 
-/** Ends of holds that are closed already and may wait for their time, beside as many as there are open ones. */
+/** Expiries of closed holds that may stay in the heap, in addition to as many as there are open holds. */
 const SPARE = 100
 
 export function createOpenHolds<Held extends { readonly until: number }>(
@@ -23,7 +23,7 @@ export function createOpenHolds<Held extends { readonly until: number }>(
 ): OpenHolds<Held> {
   const open = new Map<string, Held>()
   const bySubject = new Map<string, Map<string, Held>>()
-  /** A heap: each end is no later than those at twice its place, and one more. */
+  /** A binary min-heap by expiry. */
   let ends: Ending<Held>[] = []
 
   const endAt = (place: number): number => ends[place]?.held.until ?? Number.POSITIVE_INFINITY

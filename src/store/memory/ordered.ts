@@ -1,16 +1,16 @@
-/** Values by their keys, in an order that is always the same. What a change costs hardly grows with how many there are. */
+/** A map in a stable order. The cost of a change hardly grows with the size. */
 export interface Ordered<Value> {
   readonly isEmpty: boolean
   set(key: string, value: Value): void
   delete(key: string): void
-  /** From the first one that comes after a key, be that there or not. What is asked for may be deleted meanwhile. */
+  /** From the first key after `after`, whether that exists or not. Entries may be deleted meanwhile. */
   from(after?: string): Generator<readonly [key: string, value: Value]>
 }
 
-/** Keys of one block. */
+/** The most keys in one block. */
 const SIZE = 128
 
-/** Keys by their ranks, and those of one rank by themselves. */
+/** Keys with their ranks, sorted by rank, then by key. */
 interface Ranked {
   readonly ranks: number[]
   readonly keys: string[]
@@ -21,13 +21,13 @@ interface Block<Value> extends Ranked {
 }
 
 /**
- * Sorted blocks, each of which is full at most. A change moves the entries of one block; the list of blocks itself changes once for many
- * of them. Sorted by a digest of the key: a search in a list of numbers reads that list alone, and one in a list of texts
- * all over the memory.
+ * Sorted blocks. A change moves the entries of one block; the list of blocks changes once for many of them. The order
+ * is that of a hash of the key: a search in an array of numbers stays in that array, one in an array of texts jumps all
+ * over the memory.
  */
 export function createOrdered<Value>(): Ordered<Value> {
   const blocks: Block<Value>[] = []
-  /** Where each block begins; the first one takes what is before as well. */
+  /** The first key of each block. Smaller keys belong to the first block, too. */
   const firsts: Ranked = { ranks: [], keys: [] }
 
   const blockOf = (rank: number, key: string): number => Math.max(0, countUpTo(firsts, rank, key) - 1)
@@ -79,7 +79,7 @@ export function createOrdered<Value>(): Ordered<Value> {
         const rank = last === undefined ? Number.NEGATIVE_INFINITY : rankOf(last)
         let at = blockOf(rank, last ?? '')
         let place = countUpTo(blocks[at] ?? firsts, rank, last ?? '')
-        // At the end of a block the next one begins.
+        // At the end of a block, continue with the next one.
         if (place === blocks[at]?.keys.length) [at, place] = [at + 1, 0]
         const block = blocks[at]
         if (!block) return
@@ -93,14 +93,14 @@ export function createOrdered<Value>(): Ordered<Value> {
   }
 }
 
-/** FNV-1a: whoever finds keys of one rank makes them be compared as texts, no more. */
+/** FNV-1a. Keys with the same hash are compared as texts: crafted collisions cost no more than that. */
 function rankOf(key: string): number {
   let rank = 0x811c9dc5
   for (let at = 0; at < key.length; at++) rank = Math.imul(rank ^ key.charCodeAt(at), 0x01000193)
   return rank | 0
 }
 
-/** How many do not come after this one, by bisection. */
+/** How many entries are not after this one, by bisection. */
 function countUpTo({ ranks, keys }: Ranked, rank: number, key: string): number {
   let [low, high] = [0, ranks.length]
   while (low < high) {

@@ -9,16 +9,17 @@ import { createSweep } from './sweep.js'
 interface Held extends Stored {
   /** Epoch seconds; `Infinity` without a ttl. */
   readonly until: number
-  /** Under which it is listed: they go when it goes. */
+  /** Its index entries: they are removed with it. */
   readonly index: readonly IndexEntry[]
 }
 
-/** Records that are looked at for each one that is written. */
+/** Records that are checked for expiry for each one that is written. */
 const STEPS = 2
 
 /**
- * Records in the memory of this process: for one process, for tests, for development. Follows `now`; what has expired
- * is removed bit by bit by later writes and `consume()`s, so memory is bounded by twice what is alive. Never rejects with a StoreError.
+ * Records in the memory of this process: for one process, for tests, for development. Uses `now` as its clock. Later
+ * writes and `consume()` calls remove expired records a few at a time, so memory is limited to twice the live records.
+ * Never rejects with a StoreError.
  */
 export function memoryStore(options: MemoryOptions = {}): RecordStore {
   validate('memoryStore', memoryOptions, options)
@@ -100,5 +101,5 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
   }
 }
 
-// Joined: a template makes a text of texts, and what reads it letter by letter pays for each of them.
+// `join` makes a flat string. A template makes a rope, which is slower to read letter by letter.
 const keyOf = ({ partition, kind, id }: RecordId): string => [partition, kind, id].join('\n')

@@ -1,6 +1,6 @@
 /**
- * Looks at the entries of a map in turn, as many as it is told to at a time, and removes what is useless: no write pays for
- * all that there is. Two for each entry that is added keep a map within twice what is of use.
+ * Checks the next entries of a map in turn and removes those that are useless: no write has to check them all. Two
+ * steps for each added entry keep the map at most twice as large as needed.
  */
 export function createSweep<Key, Value>(
   map: Map<Key, Value>,
