@@ -46,48 +46,48 @@ import { createProviderLogout } from './sign-out/provider-logout.js'
 type SessionClaims = RegisteredClaims<Readonly<Record<string, unknown>>>
 
 export interface Bff {
-  /** Answers a request to one of the endpoints; 404 for any other. Never rejects. */
+  /** Answers a request to one of the endpoints; 404 for any other path. Never rejects. */
   fetch(request: Request): Promise<Response>
   /**
-   * Who a request is from, for rendering on the server: what `createAuth({ initial })` takes. Slides no limit, sets no
-   * cookie, holds no token. `undefined` where it cannot be said: browsers withhold Strict cookies from navigations that
-   * another site began.
+   * The session of a request, for rendering on the server: pass it to `createAuth({ initial })`. The call does not count as use,
+   * and the result has no token and no cookie. `undefined` if the session is unknown: browsers send no Strict cookies with a
+   * navigation from another site.
    */
   getSession(request: Request): Promise<SessionResponse<SessionClaims> | undefined>
-  /** What is in force: cookies, endpoints, key ids, the provider's capabilities, limits and deviations. */
+  /** The configuration in effect: cookies, endpoints, key ids, capabilities of the provider, limits and deviations. */
   describe(): Promise<Description>
   /**
-   * Ends all sessions of a person, for administrators: also one whose sign-in is under way, not later ones. Their refresh
-   * tokens are revoked afterwards. Needs a `store`. Resolves to how many ended.
+   * Ends all sessions of a person, for administrators, including those whose sign-in is still running. Then revokes their refresh
+   * tokens. Later sign-ins are not affected. Needs a `store`. Resolves to the number of ended sessions.
    *
-   * @throws StoreError when the store is out of reach: some may be left, call again
+   * @throws StoreError if the store is down: some sessions may be left, call again
    */
   endSessions(person: { sub: string; iss?: string }): Promise<number>
   /**
-   * Decides about a request to open a WebSocket through a route with `websocket: true`, before anybody is dialled: its
-   * `Origin` is exactly ours, somebody is signed in, their token is at hand. `undefined` for a request to no route. In Node,
+   * Authorizes a request to open a WebSocket through a route with `websocket: true`, before the API is contacted: `Origin` must be
+   * exactly that of `baseUrl`, and the person must be signed in. `undefined` if the path is not that of a route. In Node,
    * `attachUpgrade(server, bff)` does the rest. Never rejects.
    */
   authorizeUpgrade(request: Request): Promise<Upgrade | undefined>
   /**
-   * Before the process stops: `/health` says `draining`, no refresh is begun any more, those under way finish and are
-   * stored. Sessions can still be read. Stop listening when it resolves.
+   * Call it before the process stops: `/health` answers `draining`, no new refresh starts, and running ones finish and are stored.
+   * Sessions can still be read. Stop listening when it resolves.
    */
   close(): Promise<void>
 }
 
 /**
- * The backend behind a page: signs people in as a confidential client, keeps refresh tokens and ID Tokens, hands the
+ * The backend of a single-page app: signs people in as a confidential client, keeps refresh tokens and ID Tokens, and gives the
  * page short-lived access tokens. `Request` in, `Response` out.
  *
- * With a `store`, sessions live there: any number of processes are one backend, people see and end their sessions, the
- * provider signs people out. Without, they are sealed into cookies. That needs nothing beside this process, and has
- * limits: a copied cookie is refused after sign-out by this process only; a second process can lose a refresh race; there
- * is no session list and no back-channel logout. `describe()` prints them.
+ * With a `store`, any number of processes share the sessions, people can list and end their sessions, and the provider can sign
+ * people out. Without a store, sessions are sealed into cookies. That needs one process only, and has limits, which `describe()`
+ * prints: after sign-out, only this process refuses a copied cookie; a second process can lose a refresh race; there is no
+ * session list and no back-channel logout.
  *
- * Not checked: that TLS ends where `baseUrl` says.
+ * Not checked: whether TLS ends at `baseUrl`.
  *
- * @throws TypeError naming the option and the remedy
+ * @throws TypeError that names the option and the remedy
  * @see RFC 10017 section 6.2, RFC 9700
  */
 export function createBff(options: BffOptions): Bff {
@@ -103,7 +103,7 @@ export function createBff(options: BffOptions): Bff {
           onFailure: () =>
             onEvent({
               type: 'operator_error',
-              detail: 'The DPoP key cannot be read again; the one from before is used',
+              detail: 'The DPoP key cannot be read again; the previous key is used',
             }),
         })
   const providers = createProviders(settings, dpop)
@@ -152,15 +152,15 @@ export function createBff(options: BffOptions): Bff {
     streams.onEvent(event)
   }
 
-  /** Sign-in as the page begins and finishes it. */
+  /** Token-mediating mode: the page begins and finishes sign-ins. */
   function mediatingModeEndpoints(): Endpoint[] {
     return [
-      { method: 'POST', path: '/transaction', limited: true, answer: transaction },
+      { method: 'POST', path: '/transaction', limited: true, answer: beginTransaction },
       { method: 'POST', path: '/token', limited: true, answer: (request) => postToken(request, context) },
     ]
   }
 
-  /** Sign-in as the backend begins and finishes it, by navigations. */
+  /** Proxy mode: the backend begins and finishes sign-ins, by navigations. */
   function proxyModeEndpoints(): Endpoint[] {
     const { login, loginByForm, callbacks } = createLogin(context)
     return [
@@ -181,7 +181,7 @@ export function createBff(options: BffOptions): Bff {
     ]
   }
 
-  /** What only a backend with a store offers. */
+  /** Endpoints that need a store. */
   function storeEndpoints(sessionList: SessionList): Endpoint[] {
     const devices = createDevices(context, sessionList, cookieKeys)
     const signOut = createProviderLogout(context, sessionList)
@@ -193,13 +193,13 @@ export function createBff(options: BffOptions): Bff {
     ]
   }
 
-  /** For a load balancer. Asks nobody: what is known of the store is what the last requests met. */
+  /** For a load balancer. Makes no request: the state of the store is that of the last requests. */
   async function health(): Promise<PlainResponse> {
     const status = draining ? 'draining' : settings.store?.lost() ? 'store_unavailable' : 'ok'
     return json({ status }, [], status === 'ok' ? 200 : 503)
   }
 
-  /** What the page needs to make its authorization request, beside the issuer's own words. */
+  /** The provider’s metadata, and what else the page needs for its authorization request. */
   async function metadata(): Promise<PlainResponse> {
     const { client_id, scope, redirect_uris, authorizationParams } = settings
     return json({
@@ -212,13 +212,13 @@ export function createBff(options: BffOptions): Bff {
     })
   }
 
-  async function transaction(request: Request): Promise<PlainResponse> {
+  async function beginTransaction(request: Request): Promise<PlainResponse> {
     const form = await readForm(request, transactionParameters(settings))
     if ((await sessions.read(request, false, false)).record) limits.giveBack(request)
-    const { transaction: transactionData, request: authorization } = await validateRequest(form, settings)
-    const began = isStepUp(transactionData) ? previousSession(await sessions.read(request, false)) : {}
+    const { transaction, request: authorization } = await validateRequest(form, settings)
+    const began = isStepUp(transaction) ? previousSession(await sessions.read(request, false)) : {}
     const location = await providers.main.authorizationUrl(authorization)
-    return json({ location }, await transactions.begin(request, { ...transactionData, ...began }))
+    return json({ location }, await transactions.begin(request, { ...transaction, ...began }))
   }
 
   const answer = createRouter(endpoints, context)

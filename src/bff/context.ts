@@ -7,24 +7,24 @@ import type { Sessions } from './sessions/sessions.js'
 import type { TokenAudiences } from './sessions/token-audience.js'
 import type { Settings } from './settings.js'
 
-/** What the endpoints work with. */
+/** What the endpoints share. */
 export interface BffContext {
   settings: Settings
   providers: Providers
   sessions: Sessions
   audiences: TokenAudiences
-  /** Which session a sign-in of the backend's own replaces. */
+  /** Which session a sign-in in proxy mode replaces. */
   replaced: ReplacedCookie
   limits: RateLimiting
-  /** Where tokens are bound to a key of ours. */
+  /** `undefined`: bearer tokens. */
   dpop: Dpop | undefined
-  /** What must be known once: spent transactions, logout tokens. The session store, or this process's memory. */
+  /** For what may be used once only: transactions, logout tokens. The session store, or the memory of this process. */
   store: RecordStore
 }
 
 const contexts = new WeakMap<object, BffContext>()
 
-/** Ties to a backend what its endpoints work with, and returns the same backend: for what belongs to it and is no endpoint. */
+/** Attaches the context to a backend, for functions such as `sessionCookie(bff)`. Returns the same backend. */
 export function withContext<Owner extends object>(owner: Owner, context: BffContext): Owner {
   contexts.set(owner, context)
   return owner

@@ -12,33 +12,33 @@ import type { Provider } from './providers.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import type { CookieKeys } from './sealing/cookie-keys.js'
 
-/** What is in force, for an operator to read. Holds no secret; not for strangers. */
+/** The configuration in effect, for operators. It contains no secrets; do not publish it. */
 export interface Description {
   mode: Mode
   origin: string
-  /** Where people sign in, the first where none is named. */
+  /** The first is used if a sign-in names none. */
   providers: readonly ProviderDescription[]
-  /** `csrf`: refused without the header, or, for a stream of events, without the browser's word that the page is ours. */
+  /** `csrf`: the header `Sallyport-CSRF` is required; for an event stream, `Sec-Fetch-Site: same-origin`. */
   endpoints: readonly { method: string; path: string; csrf: boolean; limited: boolean }[]
   cookies: readonly { name: string; attributes: string }[]
-  /** The first seals. */
+  /** The first key seals. */
   cookieKeyIds: readonly string[]
   /** The thumbprint of the key that access tokens are bound to. @see RFC 7638, RFC 9449 section 6 */
   dpopKeyId?: string
-  /** Where sessions live. */
+  /** Where sessions are stored. */
   sessions: 'store' | 'sealed cookies'
   idleTimeout: number
   absoluteTimeout: number
   claims: readonly string[]
   scope: string
   resources: readonly string[]
-  /** What the proxy reaches, by name. */
+  /** By name. */
   routes: Readonly<Record<string, RouteDescription>>
-  /** What is counted. */
+  /** What requests are limited by. */
   rateLimits: readonly ('address' | 'person')[]
-  /** What this configuration does not promise. */
+  /** What this configuration cannot do. */
   limits: readonly string[]
-  /** Where this differs from what RFC 10017 describes, and why. */
+  /** Differences from RFC 10017, and their reasons. */
   deviations: readonly string[]
 }
 
@@ -46,10 +46,10 @@ export interface ProviderDescription {
   issuer: string
   client_id: string
   clientAuthentication: string
-  /** To be registered there, character for character. */
+  /** Register them at the provider, character for character. */
   redirect_uris: readonly string[]
   response_mode: string
-  /** What it says it can do, of what makes a difference here; `null` until its metadata has been read. */
+  /** From the provider’s metadata; `null` before it was read. */
   capabilities: null | {
     endSession: boolean
     revocation: boolean
@@ -129,7 +129,7 @@ export async function describe(
         .ignored()
         .map(
           (resource) =>
-            `The provider ignores resource: for ${resource} it issued another API's token, which goes nowhere.`,
+            `The provider ignores resource: for ${resource} it issued a token for another API, which is not used.`,
         ),
     ],
     deviations: deviationsOf(settings, providers),
@@ -144,7 +144,7 @@ async function keyIdOf(dpop: Dpop): Promise<string> {
   return thumbprint(publicKey)
 }
 
-/** A store that cannot be asked now is told of elsewhere. */
+/** If the store is down, an event says so. */
 const warnings = (store: RecordStore): Promise<readonly string[]> => warningsOf(store).catch(() => [])
 
 function providerOf({ settings, known }: Provider): ProviderDescription {
@@ -175,16 +175,16 @@ function providerOf({ settings, known }: Provider): ProviderDescription {
 const countedBy = (limiters: RateLimits) => (['address', 'person'] as const).filter((by) => limiters[by])
 
 const noTrustedProxies =
-  'Anonymous requests are limited by address where that is public or named by "trustedProxies": behind any other proxy nobody is limited.'
+  'Anonymous requests are limited by address only if the address is public or comes from one of "trustedProxies". Behind any other proxy they are not limited.'
 
 const storeLimits = [
-  'A session that the store loses is signed out: keep what it writes on disk.',
-  'Whoever writes to the store can put back an older record of a session, though they can make and alter none.',
+  'If the store loses a session, the person is signed out: use a store that writes to disk.',
+  'Anybody who can write to the store can restore an older record of a session, but cannot make or change one.',
 ]
 
 const sealedLimits = [
-  'Sessions are sealed cookies: a copied cookie is refused after sign-out by this process only, and not after its restart.',
-  'A second process can lose a refresh race (409 refresh_race; the page asks again).',
+  'Sessions are sealed cookies: after sign-out, only this process refuses a copied cookie, and only until it restarts.',
+  'A second process can lose a refresh race (409 refresh_race; the page tries again).',
   'There is no list of sessions, no back-channel logout and no front-channel logout.',
   'After a restart, sign-out sends the provider client_id without id_token_hint.',
 ]

@@ -2,52 +2,55 @@ import { errorTest, SallyportError, type SallyportErrorOptions } from '../protoc
 import type { ErrorResponse } from '../protocol/session.js'
 import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 
-/** The `error` of every answer that is no success: status and default description. The words are RFC 6749's where it has one. */
+/** The `error` of every error response: status and default description. The codes are those of RFC 6749 where it has one. */
 export const bffErrors = {
-  invalid_request: [400, 'The request is missing a parameter, repeats one, or has one that is not known here.'],
-  authorization_error: [400, 'The provider did not sign anybody in.'],
+  invalid_request: [400, 'A parameter is missing, repeated or unknown.'],
+  authorization_error: [400, 'The provider refused the sign-in.'],
   invalid_grant: [400, 'The code or the session cannot be used.'],
   invalid_scope: [400, 'This scope is not configured for the page.'],
   invalid_target: [400, 'This resource is not configured for the page.'],
   interaction_required: [
     400,
-    'The provider wants to see the person before it gives a token for this: sign in again, naming this resource.',
+    'The provider requires interaction before it issues a token for this resource: sign in again with this resource.',
   ],
-  unsupported_grant_type: [400, 'The grant_type is authorization_code or refresh_token.'],
-  state_mismatch: [400, "The state is not the one of this browser's sign-in."],
-  transaction_consumed: [400, 'This sign-in has been finished already.'],
+  unsupported_grant_type: [400, 'grant_type must be authorization_code or refresh_token.'],
+  state_mismatch: [400, 'The state does not match the sign-in of this browser.'],
+  transaction_consumed: [400, 'This sign-in is already finished.'],
   issuer_mismatch: [400, 'The response does not come from the configured issuer.'],
   id_token_invalid: [400, 'The ID Token was refused.'],
-  subject_mismatch: [400, 'Another person than the one who was asked for.'],
+  subject_mismatch: [400, 'The person who signed in is not the requested one.'],
   session_too_large: [400, 'The session does not fit into two cookies of 3.5 kB.'],
   session_expired: [401, 'Nobody is signed in.'],
   csrf_required: [403, 'The header Sallyport-CSRF: 1 and a request from the configured origin are required.'],
-  not_found: [404, 'There is no such endpoint.'],
-  method_not_allowed: [405, 'This endpoint does not answer to this method.'],
-  user_changed: [409, 'Another person is signed in than the page shows. Nothing was done; ask /session who is here.'],
-  refresh_race: [409, 'Another process has renewed this session; ask again with the newer cookie.'],
+  not_found: [404, 'Unknown endpoint.'],
+  method_not_allowed: [405, 'This endpoint does not support this method.'],
+  user_changed: [
+    409,
+    'The page shows another person than the one who is signed in. Nothing was done; call /session for the current person.',
+  ],
+  refresh_race: [409, 'Another process has refreshed this session; try again with the newer cookie.'],
   request_too_large: [413, 'The body is larger than 16 KiB.'],
-  unsupported_media_type: [415, 'The body is to be application/x-www-form-urlencoded.'],
-  too_many_requests: [429, 'Too many requests in a short time; ask again later.'],
+  unsupported_media_type: [415, 'The body must be application/x-www-form-urlencoded.'],
+  too_many_requests: [429, 'Too many requests in a short time; try again later.'],
   upstream_unavailable: [502, 'The API cannot be reached.'],
-  upstream_timeout: [504, 'The API takes too long.'],
+  upstream_timeout: [504, 'The API did not respond in time.'],
   temporarily_unavailable: [503, 'The provider cannot be reached. The session is kept.'],
   operator_error: [
     503,
-    'The provider refuses this client. The session is kept; the operator has to look at the configuration.',
+    'The provider refuses this client. The session is kept; the operator must check the configuration.',
   ],
 } as const
 
 export type BffErrorCode = keyof typeof bffErrors
 
-/** What `temporarily_unavailable` is called where it is the store that does not answer. */
+/** The description of `temporarily_unavailable` if the store is down. */
 export const storeDown = 'The session store cannot be reached, or cannot do this. The session is kept.'
 
-/** The refusals that say when to come again, by `Retry-After`. */
+/** Refusals with `Retry-After`. */
 export const retryLater = (code: BffErrorCode): boolean =>
   code === 'refresh_race' || bffErrors[code][0] === 503 || bffErrors[code][0] === 429
 
-/** What else an error answer may say. */
+/** Details of an error response. */
 export interface RefusalDetails extends SallyportErrorOptions {
   description?: string | undefined
   reason?: ErrorResponse['reason']
@@ -55,13 +58,13 @@ export interface RefusalDetails extends SallyportErrorOptions {
   transaction?: ErrorResponse['transaction']
   /** Seconds. */
   retryAfter?: number
-  /** The methods that there are. */
+  /** For the header `Allow`. */
   allow?: readonly string[]
-  /** `Set-Cookie` values that go with the answer. */
+  /** `Set-Cookie` values. */
   cookies?: readonly string[]
 }
 
-/** An error that knows the answer it becomes. */
+/** An error that becomes an error response. */
 export class Refusal extends SallyportError<BffErrorCode> {
   readonly details: RefusalDetails
 

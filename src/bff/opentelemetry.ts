@@ -4,7 +4,7 @@ import { validate } from '../protocol/validate.js'
 import type { BffEvent } from './events.js'
 
 export interface OpenTelemetryOptions {
-  /** Default: the global one, as it is at the first event. */
+  /** Default: the global one, at the first event. */
   meterProvider?: Pick<MeterProvider, 'getMeter'>
 }
 
@@ -12,20 +12,20 @@ const openTelemetryOptions = object<OpenTelemetryOptions>({
   meterProvider: optional(withMethods<Pick<MeterProvider, 'getMeter'>>('a MeterProvider', 'getMeter')),
 })
 
-/** Members that have few values. People, sessions and paths would make a time series each. */
+/** Members with few values. A person, session or path would each make a time series. */
 const attributeNames = ['error', 'outcome', 'reason', 'channel', 'route', 'claim', 'status'] as const
 
-/** What a provider may say that nobody has made up. @see RFC 6749 section 4.1.2.1, OpenID Connect Core 1.0 section 3.1.2.6 */
+/** Registered error codes; any other code is counted as `other`. @see RFC 6749 section 4.1.2.1, OpenID Connect Core 1.0 section 3.1.2.6 */
 const providerErrors =
   'access_denied unauthorized_client invalid_request invalid_scope invalid_target unsupported_response_type server_error temporarily_unavailable interaction_required login_required account_selection_required consent_required invalid_grant invalid_client unmet_authentication_requirements'.split(
     ' ',
   )
 
 /**
- * What `createBff({ onEvent: openTelemetry() })` needs to be seen: each event counts in `sallyport.events`, by its `type` and
- * what has few values, and is an event of the span that is active, with the short id of the session.
+ * A listener for `createBff({ onEvent: openTelemetry() })`. It counts each event in `sallyport.events`, with its `type` and other
+ * members of few values as attributes, and adds it to the active span, with the short id of the session.
  *
- * Nobody's `sub` is in either. Spans of requests are for the instrumentation of your server and of undici.
+ * Neither contains a `sub`. Spans of requests come from the instrumentation of your server and of undici.
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): (event: BffEvent) => void {
   validate('openTelemetry', openTelemetryOptions, options)

@@ -1,7 +1,7 @@
 import { ProviderError } from '../provider/errors.js'
 import { Refusal } from './errors.js'
 
-/** What an endpoint answers to what was thrown; `undefined` for what is neither a refusal nor a fault of the provider. */
+/** The error response for an error; `undefined` if it is neither a `Refusal` nor a `ProviderError`. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof Refusal) return error
   return error instanceof ProviderError ? new Refusal(error.code, error.details) : undefined

@@ -2,17 +2,17 @@ import type { Dpop } from '../provider/client/dpop.js'
 import { createProvider, type Provider as ProviderWith } from '../provider/provider.js'
 import type { Settings } from './settings.js'
 
-/** One provider, with this backend's settings there. */
+/** A provider, with the settings of this backend for it. */
 export type Provider = ProviderWith<Settings>
 
-/** The providers that people sign in at. Nothing that one of them has issued is ever sent to another. */
+/** The configured providers. A token of one provider is never sent to another. */
 export interface Providers {
-  /** The one that is meant where none is named. */
+  /** The default. */
   readonly main: Provider
   readonly all: readonly Provider[]
-  /** By issuer, compared as a string; `undefined`: not, or no more, configured. */
+  /** Compared as a string; `undefined` if it is not configured. */
   byIssuer(issuer: string): Provider | undefined
-  /** That of a session: its issuer, for the client that it was made by. `undefined`: not, or no more, configured. */
+  /** The provider of a session, by issuer and client; `undefined` if it is not configured any more. */
   forSession(session: { readonly iss: string; readonly client_id: string }): Provider | undefined
 }
 

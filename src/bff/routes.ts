@@ -1,36 +1,36 @@
-/** An API behind the proxy. Nothing in a request changes where it goes. */
+/** An API behind the proxy. Nothing in a request can change the upstream. */
 export interface RouteOptions {
-  /** Where requests go, path included: `https://api.example.com/v1` (http: on loopback only). */
+  /** The base URL of the API: `https://api.example.com/v1` (http: on loopback only). */
   upstream: string
   /** Default `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`. */
   methods?: readonly string[]
   /** The token's resource, one of `resources`. Default: the session's own token. */
   resource?: string
-  /** Scopes of the token, space-separated. Default: what the resource's default is. */
+  /** Scopes of the token, space-separated. Default: those of the resource. */
   scope?: string
-  /** Nobody has to be signed in, and no token is sent. Default `false`. */
+  /** Requests need no session, and no token is sent. Default `false`. */
   anonymous?: boolean
-  /** Names of further request headers that are let through, lower case. */
+  /** Further request headers to forward, in lower case. */
   requestHeaders?: readonly string[]
-  /** Names of further answer headers that are let through, lower case. */
+  /** Further response headers to forward, in lower case. */
   responseHeaders?: readonly string[]
-  /** Seconds until the API must have begun to answer. Default 30. */
+  /** Seconds until the API must have begun to respond. Default 30. */
   timeout?: number
   /** Bytes of a request body at most. Default 10 MiB. */
   limit?: number
   /**
-   * `GET` answers are streams of events. `EventSource` can send no header: `Sec-Fetch-Site: same-origin` takes its place.
-   * They end with the session. Default `false`.
+   * Responses to `GET` are event streams. `EventSource` cannot send a CSRF header: `Sec-Fetch-Site: same-origin` is required
+   * instead. Streams end with the session. Default `false`.
    */
   sse?: boolean
   /** WebSockets may be opened through `bff.authorizeUpgrade`. They end with the session. Default `false`. */
   websocket?: boolean
 }
 
-/** A route, examined and completed. */
+/** A route, validated, with defaults. */
 export interface Route {
   readonly upstream: URL
-  /** The same without a slash at its end. */
+  /** `upstream` without a slash at its end. */
   readonly base: string
   readonly methods: readonly string[]
   readonly resource: readonly string[]
@@ -55,11 +55,11 @@ const responseHeaders =
     ' ',
   )
 
-/** What is never a route's to let through: credentials, addresses, what belongs to one connection or to this backend. */
+/** Headers that are never forwarded: credentials, addresses, those of a connection or of this backend. */
 const forbiddenHeaders =
   /^(cookie|set-cookie|authorization|dpop|host|origin|referer|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-length|content-encoding|forwarded|via|cache-control|vary|strict-transport-security|content-security-policy.*|proxy-.*|x-forwarded-.*|x-real-ip|x-original-.*|x-http-method.*|sec-.*|access-control-.*|cross-origin-.*|sallyport-.*|.*_.*)$/
 
-/** Examines the routes once. `misuse` names the option and throws. */
+/** Validates the routes. `misuse` throws and names the option. */
 export function validateRoutes(
   options: Readonly<Record<string, RouteOptions>>,
   resources: Readonly<Record<string, unknown>>,
@@ -77,7 +77,7 @@ export function validateRoutes(
       misuse(`"${name}": "resource" must be one of "resources"`)
     for (const header of [...(route.requestHeaders ?? []), ...(route.responseHeaders ?? [])])
       if (!/^[a-z\d-]+$/.test(header) || forbiddenHeaders.test(header))
-        misuse(`"${name}": the header "${header}" cannot be let through; names are lower case`)
+        misuse(`"${name}": the header "${header}" cannot be forwarded; names are lower case`)
     const { timeout = 30, limit = 10 * 2 ** 20 } = route
     routes.set(name, {
       upstream,

@@ -18,23 +18,23 @@ export interface SessionCookieOptions {
 export const sessionCookieOptions = object<SessionCookieOptions>({ tenantClaim: optional(text) })
 
 /**
- * Accepts the session cookie of a backend, for an API on the app's own origin: `createGuard({ accept: [sessionCookie(bff)] })`.
- * The page sends what it sends the backend, on every method, GET included: the header `Sallyport-CSRF: 1`, from `baseUrl` or
- * one of `allowedOrigins`. Anything else is 403 `csrf_required`, naming the origin expected. `EventSource`, WebSockets and
- * navigations cannot send the header.
+ * Accepts the session cookie of a backend, for an API on the app’s own origin: `createGuard({ accept: [sessionCookie(bff)] })`.
+ * Every request, including GET, must have the header `Sallyport-CSRF: 1` and come from `baseUrl` or one of `allowedOrigins`.
+ * Otherwise the answer is 403 `csrf_required`, which names the expected origin. `EventSource`, WebSockets and navigations cannot
+ * send the header.
  *
- * A page that says whom it shows, by the header `Sallyport-User` with the `user_digest` of `/session`, is refused while another
- * person is signed in: 409 `user_changed`.
+ * A page can say which person it shows: the header `Sallyport-User` with the `user_digest` of `/session`. If another person is
+ * signed in, the answer is 409 `user_changed`.
  *
- * The principal has the granted scopes, the claims that the page sees, and `acr` and `auth_time` of the sign-in. A cookie
- * without a session, whatever became of it, is 401 `session_expired`, one body for every cause; a store that is away is 503
- * with the cookie untouched. Sign-out and revocation hold on the next request.
+ * The principal has the granted scopes, the claims that the page may see, and `acr` and `auth_time` of the sign-in. A cookie
+ * without a session is 401 `session_expired`, with the same body for every cause. If the store is down, the answer is 503 and the
+ * cookie is kept. Sign-out and revocation take effect at the next request.
  *
- * With a store a call counts as use, as a call of `/api` does; beside sealed cookies it does not, since only an answer of the
- * backend can write down the last use. The provider is never asked.
+ * With a store, a request counts as use, like one to `/api`. With sealed cookies it does not, because only a response of the
+ * backend can set the cookie of the last use. No request goes to the provider.
  *
- * Not done: CORS for `allowedOrigins`, rate limits; the answer's caching is the API's. An API in another process makes the
- * same backend there, over the same store: sealed cookies of a person who has signed out are known to one process.
+ * Not done: CORS for `allowedOrigins`, rate limits, caching headers. An API in another process needs a backend with the same
+ * options and the same store. With sealed cookies, only one process knows who has signed out.
  *
  * @throws TypeError when `bff` is not from `createBff()`, or does not keep the claim that `tenantClaim` names
  * @see RFC 10017 section 6.1.3.3
@@ -55,7 +55,7 @@ export function sessionCookie(bff: Bff, options: SessionCookieOptions = {}): Aut
   return {
     method: 'session_cookie',
     explicit: false,
-    // No scheme is registered for cookies, and browsers pass over this one; a step-up is told by its parameters.
+    // No scheme is registered for cookies. Browsers ignore this one. Its parameters can request a step-up.
     challenge: { scheme: 'Cookie' },
     claims: (request) => jar.values(request, jar.session).length > 0,
 
@@ -85,7 +85,7 @@ function principalOf({ record, expiresAt }: PresentSession, tenantClaim: string)
     scopes: scope.split(' ').filter(Boolean),
     ...(typeof tenant === 'string' && { tenant }),
     expiresAt,
-    // A copy: what one request's handler writes is nothing that the next one, or the page, reads.
+    // A copy, because the record is cached: a handler that changes the claims must not change those of the next request.
     claims: {
       ...structuredClone(claims),
       iat: Math.floor(created),

@@ -16,7 +16,7 @@ import { bffOptions } from './shapes.js'
 import { appOf, appStore } from './store/app-store.js'
 import { type WatchedStore, watchStore } from './store/watched-store.js'
 
-/** The options, examined and completed. */
+/** The options, validated, with defaults. */
 export interface Settings extends Client {
   /** Further clients, by name. */
   issuers: ReadonlyMap<string, Client>
@@ -50,10 +50,10 @@ export interface Settings extends Client {
   trustedProxies: readonly string[]
   emit: Emit
   fetch: typeof globalThis.fetch
-  /** The application brings its own network: nothing goes past it. */
+  /** The app has set `fetch`: all requests must use it. */
   ownFetch: boolean
   now: Now
-  /** Tells this process from others that use the same store, whose clocks are others. */
+  /** Identifies this process among those that share a store: their clocks differ. */
   process: string
 }
 
@@ -63,7 +63,7 @@ const url = (option: string, value: string): URL => parseUrl(option, value, misu
 const standardClaims =
   'sub name given_name family_name nickname preferred_username picture email email_verified locale updated_at'
 
-/** Examines the options once. @throws TypeError that names the option and the remedy */
+/** Validates the options. @throws TypeError that names the option and the remedy */
 export function validateOptions(options: BffOptions): Settings {
   validate('createBff', bffOptions, options)
   const base = url('baseUrl', options.baseUrl)
@@ -87,7 +87,7 @@ export function validateOptions(options: BffOptions): Settings {
   const issuers = validateIssuers(options, mode, ownFetch)
   if (options.dpopKey !== undefined) {
     if (mode !== 'proxy')
-      misuse('dpopKey', 'needs mode: "proxy"; a page cannot use tokens that are bound to a key of ours')
+      misuse('dpopKey', 'needs mode: "proxy"; a page cannot use tokens that are bound to a key of the backend')
     validatePrivateKey('dpopKey', options.dpopKey, misuse)
   }
   for (const key of options.cookieKeys) validateSecret('cookieKeys', key, 32, misuse)
@@ -157,7 +157,7 @@ export function validateOptions(options: BffOptions): Settings {
     rateLimits: options.rateLimits,
     trustedProxies,
     emit,
-    // Called as a member, it would be refused where it looks at `this` (workerd, browsers).
+    // workerd and browsers refuse a `fetch` that is called as a member of another object.
     fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
     ownFetch,
     now: options.now ?? systemNow,
@@ -165,7 +165,7 @@ export function validateOptions(options: BffOptions): Settings {
   }
 }
 
-/** Further providers are told apart by their issuer, and by the name in their redirect URI. */
+/** Each further provider has an issuer of its own, and a name for its redirect URI. */
 function validateIssuers(options: BffOptions, mode: Mode, ownFetch: boolean): ReadonlyMap<string, Client> {
   const issuers = new Map<string, Client>()
   const seen = new Set([options.issuer])

@@ -82,7 +82,7 @@ const site: Shape<SiteOptions> = {
 
 export const bffOptions = object<BffOptions>({ ...clientShape, ...site })
 
-/** What the functions of `createBff(…)` take. */
+/** The parameters of the functions of `createBff(…)`. */
 export const bffCalls = {
   fetch: asyncCall(['request', requestCheck]),
   getSession: asyncCall(['request', requestCheck]),

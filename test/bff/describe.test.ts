@@ -97,7 +97,7 @@ describe('describe()', () => {
     as.tamper.metadata = ({ code_challenge_methods_supported: _, ...metadata }) => metadata
     await tab.navigate(`${APP}/bff/login`)
     expect((await bff.describe()).deviations).toContain(
-      `Section 6.1.3.1: ${ISSUER} does not say that it enforces PKCE; state and nonce, bound to the browser, stand in.`,
+      `Section 6.1.3.1: ${ISSUER} does not say that it enforces PKCE; state and nonce, bound to the browser, replace it.`,
     )
   })
 })

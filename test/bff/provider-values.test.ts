@@ -149,7 +149,7 @@ describe.each(homes)('a provider that ignores resource, with %s', (_home, open) 
         400,
         {
           error: 'invalid_target',
-          error_description: 'The provider has issued a token for another API than was asked for.',
+          error_description: 'The provider has issued a token for another API than the requested one.',
         },
       ])
       expect(seen).toEqual([])

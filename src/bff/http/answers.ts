@@ -2,8 +2,8 @@ import type { PlainResponse } from '../../protocol/http/plain-response.js'
 import { bffErrors, type Refusal, retryLater } from '../errors.js'
 
 /**
- * What every answer carries that may depend on the session: no cache keeps it, and none that does mistakes one person's
- * for another's. @see RFC 9111 section 5.2.2.5
+ * Headers of every response that may depend on the session: no cache may store it, or serve it to another person.
+ * @see RFC 9111 section 5.2.2.5
  */
 export const sessionHeaders = {
   'Cache-Control': 'no-store, private',
@@ -13,7 +13,7 @@ export const sessionHeaders = {
 }
 const jsonHeaders = { ...sessionHeaders, 'Content-Type': 'application/json' }
 
-/** The last word on a cookie is the only one: no answer sets one name twice (RFC 6265 section 4.1.1). */
+/** The last value of each cookie: no response sets one name twice (RFC 6265 section 4.1.1). */
 function lastOfEachName(cookies: readonly string[]): readonly string[] {
   if (cookies.length < 2) return cookies
   return [...new Map(cookies.map((cookie) => [cookie.slice(0, cookie.indexOf('=')), cookie])).values()]
@@ -33,13 +33,12 @@ export const redirect = (location: string, cookies: readonly string[] = []): Pla
   body: null,
 })
 
-/** The same answer with more headers. */
 export const withHeaders = (answer: PlainResponse, more: Readonly<Record<string, string>>): PlainResponse => ({
   ...answer,
   headers: { ...answer.headers, ...more },
 })
 
-/** An error answer in RFC 6749 section 5.2's shape. Says what a caller may know and nothing else. */
+/** An error response. It contains only what a caller may know. @see RFC 6749 section 5.2 */
 export function refusalAnswer({ code, message, details }: Refusal): PlainResponse {
   const { reason, claim, transaction, retryAfter, cookies, allow } = details
   const [status] = bffErrors[code]

@@ -2,32 +2,32 @@ import { type CookieAttributes, cookieValues, parseCookies, serializeCookie } fr
 import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import type { Settings } from '../settings.js'
 
-/** What the cookies of this backend are called and how they are set: one place decides. */
+/** The names and attributes of all cookies of this backend. */
 export interface CookieJar {
   readonly session: string
-  /** The second part of a session that does not fit into one cookie. */
+  /** The second part of a sealed session. */
   readonly part: string
   readonly idle: string
   readonly logout: string
-  /** Which session a sign-in replaces. */
+  /** See `createReplacedCookie()`. */
   readonly replaced: string
-  /** The names of transaction cookies begin so. */
+  /** The prefix of the names of transaction cookies. */
   readonly transaction: string
   set(name: string, value: string, maxAge: number): string
   expire(name: string): string
-  /** What clears the session cookies that were sent. */
+  /** `Set-Cookie` values that delete the session cookies of a request. */
   clear(request: PlainRequest): string[]
-  /** Every value sent under exactly this name. */
+  /** Every value of a cookie in a request. */
   values(request: PlainRequest, name: string): string[]
-  /** The names of the transaction cookies sent. */
+  /** The names of the transaction cookies of a request. */
   transactions(request: PlainRequest): string[]
 }
 
 /**
- * `__Host-Http-<name>`: Secure, HttpOnly, `Path=/`, no `Domain`. Browsers that know the prefix refuse it from script and
- * from any other host; those that do not know it still enforce the `__Host-` it begins with. Strict: no other site's
- * navigation carries it. With `loopbackCookies` the port stands before the name, since ports of one host share cookies.
- * A dot parts the name from what follows: `name` has none, so no cookie of one app is called like one of another app.
+ * `__Host-Http-<name>`: Secure, HttpOnly, `Path=/`, no `Domain`. Browsers that support the prefix refuse such a cookie from
+ * scripts and from other hosts. Other browsers still enforce `__Host-`. SameSite=Strict: browsers do not send it with navigations
+ * from other sites. With `loopbackCookies` the port precedes the name, because all ports of a host share cookies. A dot follows
+ * the name. `name` has no dots, so cookies of different apps have different names.
  *
  * @see RFC 10017 section 6.1.3.2, draft-ietf-httpbis-layered-cookies (cookie name prefixes)
  */
@@ -35,13 +35,13 @@ export function createCookieJar({ name, origin, loopbackCookies, mode, response_
   const { port } = new URL(origin)
   const session = loopbackCookies ? `${port || '80'}.${name}` : `__Host-Http-${name}`
   const attributes: CookieAttributes = { sameSite: 'Strict', secure: !loopbackCookies }
-  // Sent by the browser on the way back from the provider, where Strict cookies are not.
+  // Browsers send Lax cookies, but not Strict ones, when the provider redirects back.
   const lax: CookieAttributes = { ...attributes, sameSite: 'Lax' }
   const logout = `${session}.logout`
-  // Another site's navigation to /login carries it.
+  // Needed when another site links to /login.
   const replaced = `${session}.replaced`
   const transaction = `${session}.tx.`
-  // Where the page redeems, Strict; where the provider sends people back to us, by a link or by a form, what that needs.
+  // In token-mediating mode the page sends it: Strict. In proxy mode the provider redirects (Lax) or posts a form (None).
   const callbackCookie: CookieAttributes = response_mode === 'form_post' ? { ...attributes, sameSite: 'None' } : lax
   const transactionCookie = mode === 'proxy' ? callbackCookie : attributes
   const attributesOf = (cookie: string) =>

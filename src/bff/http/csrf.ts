@@ -4,13 +4,13 @@ import type { Settings } from '../settings.js'
 import { withHeaders } from './answers.js'
 
 /**
- * Who may call: requests that carry `Sallyport-CSRF: 1` (a page of another site cannot send it without a preflight that
- * is never approved), that the browser says come from this origin (Fetch Metadata, which no script can forge), and whose
- * `Origin`, where there is one, is exactly ours or listed in `allowedOrigins`. Each is enough against most; all hold
- * together, since SameSite does not stop a sibling subdomain.
+ * The CSRF check. A request must have the header `Sallyport-CSRF: 1`: another site can send it only after a preflight, which is
+ * refused. `Sec-Fetch-Site` (Fetch Metadata, which scripts cannot forge) must say that the request comes from this origin. And
+ * `Origin`, if present, must be that of `baseUrl` or one of `allowedOrigins`. All three are checked, since SameSite does not stop
+ * a sibling subdomain.
  *
- * Browsers without Fetch Metadata are judged by the other two. `Sec-Fetch-Site: none` (nobody's page) passes with the
- * header: the person did it.
+ * Browsers without Fetch Metadata must pass the other two. `Sec-Fetch-Site: none` passes: the person started the request, not
+ * a page.
  *
  * @throws Refusal `csrf_required`
  * @see RFC 10017 section 6.1.3.3
@@ -25,18 +25,18 @@ export function requireOwnPage(request: PlainRequest, { origin: ownOrigin, allow
     })
   }
   if (request.headers.get('sallyport-csrf') !== '1') refuse('The header Sallyport-CSRF is missing')
-  if (origin !== null && origin !== ownOrigin && !allowed) refuse('The Origin is another')
+  if (origin !== null && origin !== ownOrigin && !allowed) refuse('The Origin is not allowed')
   if (site !== null && site !== 'same-origin' && site !== 'none' && !allowed)
     refuse('The request comes from another site')
 }
 
-/** What `EventSource` asks, which can send no header of ours: the browser itself says that a page of this origin does. */
+/** For `EventSource`, which cannot send the header: the browser must say that a page of this origin sends the request. */
 export function isOwnStream(request: PlainRequest, { origin: ownOrigin }: Settings): boolean {
   const origin = request.headers.get('origin')
   return request.headers.get('sec-fetch-site') === 'same-origin' && (origin === null || origin === ownOrigin)
 }
 
-/** A top-level navigation, as far as the browser says. For the few endpoints that people are sent to. */
+/** Requires a top-level navigation, and no prefetch. For endpoints that browsers navigate to. */
 export function requireNavigation(request: PlainRequest): void {
   const mode = request.headers.get('sec-fetch-mode') ?? 'navigate'
   const destination = request.headers.get('sec-fetch-dest') ?? 'document'
@@ -49,8 +49,7 @@ export function requireNavigation(request: PlainRequest): void {
 }
 
 /**
- * Answers for pages on `allowedOrigins`: CORS with credentials for exactly them. Everybody else gets no CORS header at
- * all, reflected or not. @see https://fetch.spec.whatwg.org/#http-cors-protocol
+ * CORS with credentials for pages on `allowedOrigins`. Other origins get no CORS headers. @see https://fetch.spec.whatwg.org/#http-cors-protocol
  */
 export function allowOrigin(request: PlainRequest, answer: PlainResponse, { allowedOrigins }: Settings): PlainResponse {
   if (!allowedOrigins.length) return answer
@@ -64,7 +63,7 @@ export function allowOrigin(request: PlainRequest, answer: PlainResponse, { allo
   })
 }
 
-/** Answers a preflight itself. Nothing is run, whatever it asks for. */
+/** Answers a CORS preflight. */
 export function answerPreflight(request: PlainRequest, settings: Settings): PlainResponse {
   const refused: PlainResponse = { status: 403, headers: { Vary: 'Origin' }, cookies: [], body: null }
   if (!settings.allowedOrigins.includes(request.headers.get('origin') ?? '')) return refused

@@ -4,23 +4,23 @@ import type { BffErrorCode, Refusal } from '../errors.js'
 import type { Settings } from '../settings.js'
 import { refusalAnswer } from './answers.js'
 
-/** A script that opened this page cannot read its address, and nothing in it runs. */
+/** No script runs in the page, and a page that opened it cannot read its URL. */
 const contentSecurityPolicy = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
-/** What a person can do about it, by what happened; starting again is the rest. */
+/** What the person can do, by error code. */
 const sentences: Partial<Record<BffErrorCode, string>> = {
   temporarily_unavailable: 'Signing in is not possible right now. Please try again in a moment.',
   too_many_requests: 'Signing in was tried too often in a short time. Please wait a moment, then try again.',
   operator_error: 'Signing in is not possible right now. We have been told.',
   state_mismatch:
-    'This sign-in cannot be finished in this browser: it took too long, or others were begun after it, perhaps in other tabs.',
-  transaction_consumed: 'This sign-in has been finished already.',
+    'This sign-in cannot be finished in this browser: it took too long, or other sign-ins were started after it, perhaps in other tabs.',
+  transaction_consumed: 'This sign-in is already finished.',
   authorization_error: 'You were not signed in.',
-  subject_mismatch: 'Somebody else signed in than the person who was asked to. Nothing has changed.',
-  session_too_large: 'You cannot be signed in, because your account brings more data than fits.',
+  subject_mismatch: 'Another person signed in than the requested one. Nothing has changed.',
+  session_too_large: 'You cannot be signed in, because your account has too much data.',
 }
 
-/** A refusal as a page, for whoever has navigated here: the same status, headers and cookies as the answer in JSON. */
+/** A refusal as an HTML page, for navigations. Status, headers and cookies are those of the JSON response. */
 export function refusalPage(refusal: Refusal, { basePath }: Settings): PlainResponse {
   const { status, headers, cookies } = refusalAnswer(refusal)
   const sentence = sentences[refusal.code] ?? 'This sign-in cannot be finished, perhaps because it took too long.'

@@ -3,10 +3,10 @@ import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import { clientDisconnected } from '../../protocol/http/upstream.js'
 import { Refusal } from '../errors.js'
 
-/** Bytes. Nothing that a page sends here is longer. */
+/** Bytes. */
 const MAX_BYTES = 16_384
 
-/** A form as an endpoint declares it: which parameters there are. Only `resource` may stand there several times. */
+/** The parameters of a form. Only `resource` may have several values. */
 export type Form = Map<string, string[]>
 
 /**
@@ -19,8 +19,7 @@ export async function readForm(request: PlainRequest, known: readonly string[] |
 }
 
 /**
- * Every value of one parameter of a form, whatever else stands there: for endpoints that end something, which nothing that is
- * said beside it may stop.
+ * Every value of one parameter. Other parameters are ignored: they must not prevent a sign-out.
  *
  * @throws Refusal `unsupported_media_type`, `request_too_large`
  */
@@ -40,14 +39,13 @@ export const readQuery = (request: PlainRequest, known: readonly string[] | 'any
   parseForm(new URL(request.url).search, known)
 
 /**
- * Unknown and repeated parameters are refused, not ignored: what was meant by them cannot be known. An empty value is as
- * good as none (RFC 6749 section 3.1).
+ * Unknown and repeated parameters are refused. An empty value is the same as none (RFC 6749 section 3.1).
  */
 function parseForm(text: string, known: readonly string[] | 'any'): Form {
   const form: Form = new Map()
   for (const [name, value] of new URLSearchParams(text)) {
     if (known !== 'any' && !known.includes(name))
-      throw new Refusal('invalid_request', { description: 'A parameter is not known here.' })
+      throw new Refusal('invalid_request', { description: 'A parameter is unknown.' })
     if (!value) continue
     const values = form.get(name) ?? []
     if (values.length && name !== 'resource')
@@ -58,8 +56,8 @@ function parseForm(text: string, known: readonly string[] | 'any'): Form {
 }
 
 /**
- * A body of a stated length is read as one piece: servers deliver no more than was stated (RFC 9112 section 6.3). Any other
- * is read as a stream, to stop at the limit.
+ * A body with `Content-Length` is read at once: servers deliver no more than that (RFC 9112 section 6.3). Any other body is read
+ * as a stream, so that reading can stop at the limit.
  */
 async function readText(request: PlainRequest): Promise<string> {
   const tooLarge = () => new Refusal('request_too_large')
@@ -84,7 +82,7 @@ async function readText(request: PlainRequest): Promise<string> {
     if (done) return text + decoder.decode()
     length += value.length
     if (length > MAX_BYTES) {
-      // Whoever sends it may take his time to hear of it.
+      // Not awaited: the sender may react slowly.
       reader.cancel().catch(() => {})
       throw tooLarge()
     }
@@ -101,11 +99,11 @@ export function requiredParameter(form: Form, name: string): string {
   return value
 }
 
-/** Whole seconds. @throws Refusal `invalid_request` naming the parameter */
+/** A number of seconds. @throws Refusal `invalid_request` naming the parameter */
 export function secondsParameter(form: Form, name: string): number | undefined {
   const value = parameter(form, name)
   if (value === undefined) return undefined
   if (!/^\d{1,9}(\.\d+)?$/.test(value))
-    throw new Refusal('invalid_request', { description: `${name} is a number of seconds.` })
+    throw new Refusal('invalid_request', { description: `${name} must be a number of seconds.` })
   return Number(value)
 }

@@ -11,8 +11,8 @@ import type { Endpoint } from './endpoint.js'
 import { refusalPage } from './error-page.js'
 
 /**
- * Brings a request to its endpoint, if the rules for who may call let it, and makes an answer of whatever is thrown. HEAD
- * is a method of its own: GET may touch state here.
+ * Routes a request to its endpoint, after the CSRF checks and rate limits, and turns errors into responses. HEAD is not answered
+ * like GET, because a GET may change state.
  */
 export function createRouter(
   endpoints: readonly Endpoint[],
@@ -29,7 +29,7 @@ export function createRouter(
     return allowOrigin(request, await endpoint.answer(request), settings)
   }
 
-  /** A path that there is, by a method that it does not know. */
+  /** For a known path with another method: 405, or a CORS preflight. */
   function answerOtherMethod(request: PlainRequest, path: string, allowed: readonly string[]): PlainResponse {
     if (request.method === 'OPTIONS') return answerPreflight(request, settings)
     return refused(new Refusal('method_not_allowed', { allow: allowed }), request, path)
@@ -37,18 +37,18 @@ export function createRouter(
 
   function refused(error: unknown, request: PlainRequest, path: string): PlainResponse {
     const refusal = refusalOf(error) ?? new Refusal('temporarily_unavailable', outageDetails(error, path))
-    // Nobody waits for an answer, and nothing was refused.
+    // The client has disconnected: nothing was refused.
     if ((error as Error).name === 'AbortError') return refusalAnswer(refusal)
     emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
-    // Whoever calls /login by script gets JSON; nobody but a browser on its way back comes to /callback.
+    // A script that calls /login gets JSON. Only browsers call /callback.
     const page = pages.has(path) && (path.startsWith(`${basePath}/callback`) || refusal.code !== 'csrf_required')
     return allowOrigin(request, page ? refusalPage(refusal, settings) : refusalAnswer(refusal), settings)
   }
 
-  /** What an error that is no answer yet is to the caller: a store that is away, or a fault of ours. */
+  /** Details for an unexpected error: the store is down, or there is a bug. */
   function outageDetails(error: unknown, path: string): RefusalDetails {
     if (error instanceof StoreError) {
-      // Of everything else the store's own watch has told the operator.
+      // `watchStore()` has emitted events for other store errors.
       if (error.code === 'store_format_unknown') emit({ type: 'operator_error', detail: error.message })
       return { description: storeDown }
     }
@@ -79,7 +79,7 @@ export function createRouter(
   }
 }
 
-/** The path of a request's URL, as it stands there. */
+/** The path of a URL, without normalizing it. */
 function pathOf(url: string): string {
   const from = url.indexOf('/', url.indexOf('//') + 2)
   const to = url.slice(from).search(/[?#]/)

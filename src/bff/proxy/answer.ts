@@ -5,24 +5,27 @@ import { sessionHeaders } from '../http/answers.js'
 import type { Settings } from '../settings.js'
 import type { Target } from './target.js'
 
-/** What an API answers is data: should a browser ever show it, nothing in it runs. */
+/** If a browser shows the response of an API as a page, no script in it runs. */
 const fixedHeaders = {
   ...sessionHeaders,
   'Content-Security-Policy': "sandbox; default-src 'none'; frame-ancestors 'none'",
 }
 
+interface AnswerOptions {
+  readonly cookies: readonly string[]
+  /** The tokens that were sent to the API. */
+  readonly sentTokens: readonly string[]
+  onEchoedToken(header: string): void
+}
+
 /**
- * An API's answer as the page gets it: headers that are known to be harmless and hold none of the tokens that were `shown` to the
- * API, and the body as it comes. `echoed` is called with the name of a header that held one.
+ * The response of an API as the page gets it: the allowed headers and the unchanged body. A header that contains one of `sentTokens`
+ * is removed, and `onEchoedToken` is called with its name.
  */
 export function answerForPage(
   { status, header, body }: UpstreamResponse,
   { route, name, url }: Target,
-  {
-    cookies,
-    shown: sentTokens,
-    echoed: onEchoedToken,
-  }: { cookies: readonly string[]; shown: readonly string[]; echoed(header: string): void },
+  { cookies, sentTokens, onEchoedToken }: AnswerOptions,
   { basePath }: Settings,
 ): PlainResponse {
   const headers: Record<string, string> = { ...fixedHeaders }
@@ -33,7 +36,7 @@ export function answerForPage(
     else headers[name] = value
   }
   const challenge = headers['www-authenticate']
-  // Of the other schemes browsers ask people for a password, in our name.
+  // For other schemes, a browser would show a password dialog.
   if (challenge !== undefined && !hasTokenSchemesOnly(challenge)) delete headers['www-authenticate']
   const { location } = headers
   if (location !== undefined) {
@@ -44,7 +47,7 @@ export function answerForPage(
   return { status, headers, cookies, body }
 }
 
-/** As it is, or as it would stand in an address. */
+/** As it is, or URL-encoded. */
 const containsToken = (value: string, token: string): boolean =>
   value.includes(token) || (value.includes('%') && value.includes(encodeURIComponent(token)))
 
@@ -54,8 +57,8 @@ function hasTokenSchemesOnly(header: string): boolean {
 }
 
 /**
- * A redirect that stays within the API, as the page would ask for it; `undefined` for one that leaves it. A header is bytes, one
- * character each: a URL parser would take those of UTF-8 for characters, and encode them a second time.
+ * The `Location` of a redirect within the API, as a path under `/api/<route>`; `undefined` if it leaves the API. Each character of a
+ * header is one byte: bytes of UTF-8 are encoded first, because the URL parser would encode them twice.
  */
 function rewriteLocation(header: string, from: string, upstream: URL, proxyPath: string): string | undefined {
   const location = header.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)

@@ -4,10 +4,10 @@ import type { Route } from '../routes.js'
 import type { RequestedToken } from '../sessions/session-record.js'
 import type { PresentSession } from '../sessions/sessions.js'
 
-/** Seconds that a token must be good for. */
+/** Seconds for which a token must still be valid. */
 const MIN_VALIDITY = 30
 
-/** The token of a session for the API behind a route. `refused` is the digest of one that the API did not take. @throws Refusal */
+/** The access token for a route. `refused` is the digest of a token that the API has refused. @throws Refusal */
 export async function apiToken(
   session: PresentSession,
   { resource, scope }: Route,
@@ -27,7 +27,7 @@ export async function apiToken(
   throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })
 }
 
-/** How a token is shown to an API: with a proof that it is ours, where it is bound to our key. */
+/** The request headers for a token: a bearer token, or a DPoP token with its proof. */
 export async function apiCredentials(
   { dpop }: BffContext,
   token: string,

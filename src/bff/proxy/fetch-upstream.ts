@@ -1,7 +1,7 @@
 import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import { UpstreamError, type UpstreamRequest, type UpstreamResponse } from '../../protocol/http/upstream.js'
 
-/** Calls APIs through `fetch`, wherever that is. */
+/** Calls APIs with `fetch`. */
 export const createFetchUpstream =
   (fetch: typeof globalThis.fetch) =>
   async (
@@ -38,7 +38,7 @@ export const createFetchUpstream =
     }
   }
 
-/** Passes chunks on, at the pace of whoever reads them, until there are too many. One that breaks off was given up by its sender. */
+/** Passes chunks on until the limit. An error while reading means that the client has disconnected. */
 function limited(stream: ReadableStream<Uint8Array>, limit: number): ReadableStream<Uint8Array> {
   const reader = stream.getReader()
   let length = 0
@@ -57,7 +57,7 @@ function limited(stream: ReadableStream<Uint8Array>, limit: number): ReadableStr
   })
 }
 
-/** The same stream; says when it is over. */
+/** The same stream; calls `over` when it ends. */
 function withEndCallback(stream: ReadableStream<Uint8Array>, over: () => void): ReadableStream<Uint8Array> {
   const reader = stream.getReader()
   return new ReadableStream({

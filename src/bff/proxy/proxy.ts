@@ -18,10 +18,10 @@ import type { ProxyContext } from './streams.js'
 import { type Target, targetOf } from './target.js'
 
 /**
- * `/api/<route>/…`: calls an API as the person who is signed in. The page never sees the token, and nothing that it sends
- * chooses where the call goes or as whom.
+ * `/api/<route>/…`: calls an API with the access token of the session. The page never sees the token, and cannot choose the
+ * upstream or the person.
  *
- * Not done: redirects are not followed; bodies are not looked at, so that an API that writes its token into one hands it to the page.
+ * Not done: redirects are not followed. Bodies are not inspected: if an API writes its token into a body, the page gets it.
  * @see RFC 10017 section 6.1.3
  */
 export function createProxy(context: ProxyContext) {
@@ -58,7 +58,7 @@ export function createProxy(context: ProxyContext) {
     }
   }
 
-  /** What an API refuses, though it should not, is sent once more where it can be: with its nonce, then with another token. */
+  /** Sends a request. After a 401 it is repeated if possible: with the DPoP nonce of the API, then with a new token. */
   async function sendAsUser(
     request: PlainRequest,
     target: Target,
@@ -92,29 +92,29 @@ export function createProxy(context: ProxyContext) {
     const onEchoedToken = (header: string) =>
       emit({
         type: 'operator_error',
-        detail: `The API of "${target.name}" answers with its token in ${header}: dropped`,
+        detail: `The API of "${target.name}" responds with its token in the header ${header}: removed`,
       })
     if (target.route.anonymous) {
       await limits.countAddress(request, 'api')
       const reply = await send(request, target, await bodyToSend(request, target.route.limit), {}, undefined)
-      return answerForPage(reply, target, { cookies: [], shown: sentTokens, echoed: onEchoedToken }, settings)
+      return answerForPage(reply, target, { cookies: [], sentTokens, onEchoedToken }, settings)
     }
-    // A stream is opened anew by the browser itself, whether anybody looks or not.
+    // Browsers reopen event streams by themselves: that is no use of the session.
     const session = await signedInUser(request, sessions, !(target.route.sse && request.method === 'GET'))
     await limits.countPerson(session.record)
     const reply = await sendAsUser(request, target, session, sentTokens)
     return answerForPage(
       reply,
       target,
-      { cookies: await sessions.cookies(session), shown: sentTokens, echoed: onEchoedToken },
+      { cookies: await sessions.cookies(session), sentTokens, onEchoedToken },
       settings,
     )
   }
 }
 
 /**
- * An answer that can be given: with a final status that there is (RFC 9110 section 15), which no `Response` goes beyond, and with
- * a body only where one can be. @throws UpstreamError
+ * Checks that a `Response` can have this status (RFC 9110 section 15), and removes a body that the status does not allow.
+ * @throws UpstreamError
  */
 function validateReply(reply: UpstreamResponse): UpstreamResponse {
   const { status, body } = reply

@@ -2,10 +2,10 @@ import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import { clientDisconnected } from '../../protocol/http/upstream.js'
 import { Refusal } from '../errors.js'
 
-/** Bytes up to which a body of known length is kept, so that it can be sent again. */
+/** Bytes. A longer body is not kept in memory, so it cannot be sent again. */
 const MAX_BUFFERED = 65_536
 
-/** A request's body for the API: bytes that can be sent again, `own` for a stream that cannot, or none. */
+/** The body for the API: bytes, which can be sent again; `own` for a stream, which cannot; `undefined` for none. */
 export async function bodyToSend(request: PlainRequest, limit: number): Promise<Uint8Array | 'own' | undefined> {
   const contentLength = request.headers.get('content-length')
   if (request.method === 'GET' || request.method === 'HEAD' || contentLength === '0') return undefined

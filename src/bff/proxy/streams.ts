@@ -4,10 +4,10 @@ import type { BffContext } from '../context.js'
 import { type BffEvent, shortId } from '../events.js'
 import type { PresentSession, Sessions } from '../sessions/sessions.js'
 
-/** Milliseconds between two looks at the sessions of what is open: for those that end in another process. */
+/** Milliseconds between two checks of the sessions of open streams: another process may have ended them. */
 const CHECK_INTERVAL = 5000
 
-/** Something that goes on for as long as a session does. */
+/** An event stream or a WebSocket. */
 interface OpenStream {
   readonly sessionRequest: PlainRequest
   readonly sub: string
@@ -16,14 +16,14 @@ interface OpenStream {
 
 export type Streams = ReturnType<typeof createStreams>
 
-/** What the proxy works with. */
+/** What the proxy needs. */
 export interface ProxyContext extends BffContext {
   streams: Streams
 }
 
 /**
- * Streams and sockets that are open, by session. They end with it: in this process at once, in another within seconds. An
- * open one is no activity. A store that is away ends nothing.
+ * Open event streams and WebSockets, by session. They end with the session: at once if it ends in this process, otherwise within
+ * seconds. An open stream does not count as use. If the store is down, streams stay open.
  */
 export function createStreams(sessions: Pick<Sessions, 'read'>) {
   const open = new Map<string, Set<OpenStream>>()
@@ -34,7 +34,7 @@ export function createStreams(sessions: Pick<Sessions, 'read'>) {
     open.delete(id)
   }
 
-  /** One question for each session, whatever it has open. */
+  /** One check for all streams of a session. */
   async function checkSession(id: string): Promise<void> {
     const [first] = open.get(id) ?? []
     if (!first) return
@@ -57,7 +57,7 @@ export function createStreams(sessions: Pick<Sessions, 'read'>) {
   }
 
   return {
-    /** Until the session has ended, or is another person's. */
+    /** Registers a stream. It ends when the session ends or belongs to another person. */
     follow(request: PlainRequest, { record: { id, sub } }: PresentSession): StreamLifetime {
       const ended = new AbortController()
       const cookie = request.headers.get('cookie')
@@ -84,13 +84,13 @@ export function createStreams(sessions: Pick<Sessions, 'read'>) {
       }
     },
 
-    /** A session has ended in this process. */
+    /** Ends streams at once when a session ends in this process. */
     onEvent(event: BffEvent): void {
       if (event.type !== 'signed_out') return
       for (const id of open.keys()) if (shortId(id) === event.session) void checkSession(id)
     },
 
-    /** Ends them all. */
+    /** Ends all streams. */
     close(): void {
       for (const id of [...open.keys()]) end(id)
     },

@@ -4,7 +4,7 @@ import { Refusal } from '../errors.js'
 import type { Route } from '../routes.js'
 import type { Settings } from '../settings.js'
 
-/** Where a request goes: what was matched is exactly what is sent. */
+/** The route and the URL of a request. */
 export interface Target {
   readonly name: string
   readonly route: Route
@@ -12,9 +12,9 @@ export interface Target {
 }
 
 /**
- * Which API a request under `/api/` is for. Path and query go there as they stand in the request's URL: order, repetitions, `+`
- * and encodings are kept. What no URL holds as it is (`"`, `<`, `>`, `'`, a space) the URL parser of whoever asked has encoded
- * before, as browsers do. Encoded bytes that are not UTF-8 are refused, in the query too.
+ * The route and the URL for a request under `/api/`. Path and query are forwarded unchanged: order, repetitions, `+` and
+ * encodings are kept. Clients have encoded characters that a URL cannot contain (`"`, `<`, `>`, `'`, a space). Encoded bytes that
+ * are not UTF-8 are refused, in the query as well.
  *
  * @throws Refusal `not_found`, `invalid_request`, `method_not_allowed`
  * @see https://url.spec.whatwg.org/#query-percent-encode-set
@@ -27,19 +27,18 @@ export function targetOf({ url: requestUrl, method }: PlainRequest, { basePath, 
   const slash = path.indexOf('/')
   const name = slash < 0 ? path : path.slice(0, slash)
   const route = routes.get(name)
-  if (!route) throw new Refusal('not_found', { description: 'There is no such route.' })
+  if (!route) throw new Refusal('not_found', { description: 'Unknown route.' })
   const rest = slash < 0 ? '' : path.slice(slash)
-  if (rest && !isPlainPath(rest))
-    throw new Refusal('invalid_request', { description: 'The path is not in its plain form.' })
+  if (rest && !isPlainPath(rest)) throw new Refusal('invalid_request', { description: 'The path is not normalized.' })
   if (!isUtf8(query))
-    throw new Refusal('invalid_request', { description: 'The query has encoded bytes that are no UTF-8.' })
+    throw new Refusal('invalid_request', { description: 'The query has encoded bytes that are not UTF-8.' })
   const url = (rest ? route.base + rest : route.upstream.href) + query
-  // Were the parser to read anything else out of it, it would not be what was matched.
+  // If the URL parser changes the URL, the API could see another path than the one that was matched.
   if (!unchangedByParser.test(rest + query) && new URL(url).href !== url)
-    throw new Refusal('invalid_request', { description: 'The path or the query is not in its plain form.' })
+    throw new Refusal('invalid_request', { description: 'The path or the query is not normalized.' })
   if (!route.methods.includes(method)) throw new Refusal('method_not_allowed', { allow: route.methods })
   return { name, route, url }
 }
 
-/** What no URL parser changes. */
+/** Paths and queries that the URL parser does not change. */
 const unchangedByParser = /^(\/[\w-]+)*(\?[\w=&-]*)?$/

@@ -8,26 +8,26 @@ import { apiCredentials, apiToken } from './api-token.js'
 import type { ProxyContext } from './streams.js'
 import { type Target, targetOf } from './target.js'
 
-/** What becomes of a wish to open a WebSocket. */
+/** The result of `authorizeUpgrade()`. */
 export type Upgrade =
   | { readonly type: 'refused'; readonly response: Response }
   | {
       readonly type: 'accepted'
-      /** The API's address, `http:` or `https:`. */
+      /** The URL of the API, `http:` or `https:`. */
       readonly url: string
-      /** What the API is to be told beside the handshake: the token. Secret. */
+      /** Headers to add to the handshake with the API: the token. Secret. */
       readonly headers: Readonly<Record<string, string>>
-      /** Seconds until the API must have answered. */
+      /** Seconds until the API must have responded. */
       readonly timeout: number
-      /** Aborts when the session has ended: close the socket then. */
+      /** Aborts when the session ends: close the socket then. */
       readonly signal: AbortSignal
-      /** To be called when the socket is closed, whoever closed it. */
+      /** Call it when the socket is closed, by either side. */
       over(): void
     }
 
 /**
- * Decides about an upgrade to a WebSocket before anybody is dialled. A handshake can carry no header of the page's, and
- * no preflight protects it: the `Origin`, which no script can forge, has to be exactly ours.
+ * Authorizes the upgrade to a WebSocket before the API is contacted. A page cannot add headers to the handshake, and there is no
+ * preflight. So `Origin`, which scripts cannot forge, must be exactly that of `baseUrl`.
  *
  * @see RFC 6455 sections 4.2.2 and 10.2
  */

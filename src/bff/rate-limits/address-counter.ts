@@ -1,16 +1,16 @@
 import { createBoundedCache } from '../../protocol/bounded-cache.js'
 
-/** A limiter of `rate-limiter-flexible`, or anything alike: it rejects with `msBeforeNext` where a key has used up its points. */
+/** A limiter of `rate-limiter-flexible`, or a similar one: rejects with `msBeforeNext` when the points of a key are used up. */
 export interface RateLimiter {
   consume(key: string): Promise<unknown>
-  /** Gives a point back. Without it, what signed-in people ask counts too, though it is never refused. */
+  /** Gives points back. Without it, requests with a session count as well, although they are never refused. */
   reward?(key: string, points: number): Promise<unknown>
 }
 
-/** Networks that are remembered at most, some 3 MB; with more of them at once the oldest begin anew. */
+/** About 3 MB. If there are more networks, the counts of the oldest are forgotten. */
 const MAX_NETWORKS = 20_000
 
-/** Counts in this process's memory: so many `points` for each key in so many `seconds` from its first one. */
+/** A limiter in the memory of this process: `points` for each key, in `seconds` from its first request. */
 export function createAddressCounter(points: number, seconds: number, now: () => number): RateLimiter {
   const counts = createBoundedCache<{ count: number; until: number }>(MAX_NETWORKS)
   return {

@@ -9,15 +9,15 @@ import { createAddressCounter, type RateLimiter } from './address-counter.js'
 
 export interface RateLimits {
   /**
-   * For each address: what begins and finishes sign-ins, hands out tokens, signs out by a frame of the provider's, or reaches an
-   * API as nobody. A request with a live session is never refused.
+   * For each address: requests that begin or finish sign-ins, get tokens, or call anonymous routes, and front-channel sign-out. A
+   * request with a session is never refused.
    */
   address?: RateLimiter
-  /** For each person, whatever their number of sessions: calls of APIs through the proxy. */
+  /** For each person, in all their sessions: calls of APIs through the proxy. */
   person?: RateLimiter
   /**
-   * The address that a request comes from, where a proxy of yours says so. Default: by `trustedProxies`, else the address of the
-   * socket, as a rim knows it. Requests without any share one.
+   * The client’s address, for example from a header of your proxy. Default: by `trustedProxies`, otherwise the address of the
+   * socket. All requests without an address count as one.
    */
   addressOf?(request: { readonly headers: Pick<Headers, 'get'> }): string | undefined
 }
@@ -31,27 +31,26 @@ interface RateLimiterSettings {
 
 export type RateLimiting = ReturnType<typeof createRateLimits>
 
-/** Seconds that a limiter has to answer. */
+/** Seconds to wait for a limiter. */
 const LIMITER_TIMEOUT = 1
 /**
- * What one address can do in a minute by default, as nobody. A sign-in is two to four requests: 250 people of one office can
- * sign in in the same minute, a thousand between 8:58 and 9:02, behind one address. A flood leaves at most as many records a
- * minute, none for longer than 15 minutes.
+ * The default limit of anonymous requests, for each address and minute. A sign-in takes two to four requests: 250 people of one
+ * office can sign in in the same minute, a thousand between 8:58 and 9:02, behind one address. A flood writes at most as many
+ * records a minute, and each is deleted after 15 minutes.
  */
 const SIGN_IN_POINTS = 1000
-/** The same for calls of APIs that need nobody: a page makes many of them. They leave nothing here. */
+/** The default limit for anonymous routes. A page calls them often, and they write no records. */
 const API_POINTS = 6000
 const MINUTE = 60
 
 /**
- * Counts before anything is done. A limiter that is out of reach lets everybody through: an outage of a counter is not to
- * be an outage of sign-in. Keys are digests of people, and the networks of addresses.
+ * Counts requests before they are processed. If a limiter is down, all requests pass: that must not stop sign-in. The keys are
+ * digests of people, and the networks of addresses.
  *
- * By default, in this process's memory, and only an address that says something: a public one at the other end of the socket,
- * or one that a trusted proxy names. Behind a proxy that nobody has named all people have one address, which is private: then
- * nobody is counted.
+ * By default, requests are counted in the memory of this process, and only if the address is public or comes from a trusted
+ * proxy. Behind a proxy that is not in `trustedProxies`, all people share one private address: then nothing is counted.
  *
- * `live`: whether a request comes with a session; asked only before one is refused.
+ * `hasSession` is called only before a request is refused.
  *
  * @see RFC 6585 section 4
  */
@@ -72,8 +71,8 @@ export function createRateLimits(
 
   async function consume(limiter: RateLimiter, key: string): Promise<void> {
     try {
-      const spent = limiter.consume(key).then(() => true)
-      if (!(await withTimeout(spent, LIMITER_TIMEOUT, false))) emit({ type: 'limiter_unavailable' })
+      const consumed = limiter.consume(key).then(() => true)
+      if (!(await withTimeout(consumed, LIMITER_TIMEOUT, false))) emit({ type: 'limiter_unavailable' })
     } catch (error) {
       const wait = error instanceof Object && 'msBeforeNext' in error ? Number(error.msBeforeNext) : Number.NaN
       if (!Number.isNaN(wait)) throw new Refusal('too_many_requests', { retryAfter: wait / 1000 })
@@ -81,7 +80,7 @@ export function createRateLimits(
     }
   }
 
-  /** What a request counts under; `undefined`: it is not counted. */
+  /** The key of a request; `undefined`: it is not counted. */
   function keyOf(request: PlainRequest): string | undefined {
     const caller = clientAddressOf(request, trustedProxies)
     if (!defaults) return `address:${networkOf((addressOf ? addressOf(request) : caller?.address) ?? '')}`
@@ -92,7 +91,7 @@ export function createRateLimits(
   }
 
   return {
-    /** Whether addresses have turned out to say nothing here. */
+    /** Whether there was a request whose address could not be used. */
     blind: () => addressesUnusable,
 
     /** @throws Refusal */
@@ -109,7 +108,7 @@ export function createRateLimits(
       }
     },
 
-    /** Somebody is signed in who has asked this: it does not count. */
+    /** The request has a session: it does not count. */
     giveBack(request: PlainRequest): void {
       const entry = counted.get(request)
       if (counted.delete(request)) entry?.limiter.reward?.(entry.key, 1).catch(() => {})
@@ -123,9 +122,9 @@ export function createRateLimits(
 }
 
 const remedy =
-  'Requests come from a private address or from none: nobody is limited by address. Name your proxies in "trustedProxies", or set "rateLimits"'
+  'Requests come from a private address or from none: they are not limited by address. Name your proxies in "trustedProxies", or set "rateLimits"'
 
-/** An IPv6 host has a whole /64 to choose from: what counts is its network. IPv4 as it is, mapped or not. @see RFC 6177 */
+/** The /64 network of an IPv6 address, because a host can use all of its addresses. IPv4 as it is, mapped or not. @see RFC 6177 */
 export function networkOf(address: string): string {
   const bare = address.replace(/%.*$/, '')
   if (!bare.includes(':') || !URL.canParse(`http://[${bare}]`)) return bare

@@ -8,49 +8,49 @@ import type { Settings } from '../settings.js'
 import { appOf } from '../store/app-store.js'
 
 /**
- * Seals and opens by purpose, for this app alone, with keys that may come from a secret manager. What another app has sealed
- * with the same keys does not open.
+ * Seals and opens texts with the cookie keys. A sealed text opens for the same purpose and the same app only, even if apps share
+ * keys. The keys may come from a secret manager.
  */
 export interface CookieKeys {
   seal(purpose: string, plaintext: string): Promise<string>
   /**
-   * The text and whether an older key sealed it; `undefined` for anything else, junk included. The same object while it is
-   * remembered: a cookie comes again with every request.
+   * The text, and whether an older key sealed it; `undefined` if it does not open. Returns the same object while it is cached,
+   * because the same cookie comes with every request.
    */
   open(purpose: string, sealed: string): Promise<UnsealedText | undefined>
-  /** The same, at once, for what is remembered. */
+  /** Like `open()`, but synchronous, and from the cache only. */
   remembered(purpose: string, sealed: string): UnsealedText | undefined
-  /** Whether a text that does not open says that it is of another release, and of which. Anybody can say so. */
+  /** Whether a text that does not open claims to be of another release. Not authenticated. */
   release(sealed: string): 'earlier' | 'later' | undefined
-  /** The public names of the keys, first the one that seals. */
+  /** The ids of the keys, first the one that seals. */
   ids(): Promise<string[]>
 }
 
-/** Characters of a record, which comes from our own store: with sixteen tokens of the longest there are. */
+/** Characters of a record in the store: sixteen tokens of the maximum length fit. */
 const MAX_RECORD = 1_048_576
 
-/** Characters, sealed and opened, that are remembered at most for each purpose. */
+/** Characters in the cache of each purpose, sealed and opened. */
 const MAX_REMEMBERED = 16_777_216
-/** What comes again with every request; everything else is opened once. */
+/** Purposes that are cached; other texts are opened once. */
 const sentWithEveryRequest = new Set(['session', 'idle', 'record session'])
 /** Characters of a sealed text's tag: 128 bits as base64url. */
 const TAG_LENGTH = 22
 
 export function createCookieKeys(settings: Settings): CookieKeys {
   const { cookieKeys, now, emit } = settings
-  // Nothing that a browser or the store holds is older.
+  // No cookie or record is older.
   const maxAge = settings.absoluteTimeout + KEPT_AFTER_END
   const app = appOf(settings)
   const keys = createSecretCache(async () => validateKeys(await Promise.all(cookieKeys.map(resolveSecret))), {
     dynamic: isDynamic(cookieKeys),
     now,
-    // Every session is sealed, so without keys nobody is signed in: those from before serve until there are others.
+    // Without keys nobody is signed in, so the previous keys are used.
     onFailure: () =>
-      emit({ type: 'operator_error', detail: 'The cookie keys cannot be read again; those from before are used' }),
+      emit({ type: 'operator_error', detail: 'The cookie keys cannot be read again; the previous keys are used' }),
   })
   let ring: Ring | undefined
 
-  /** The keys as of now, and what was opened with exactly them. */
+  /** The current keys, and the texts that were opened with them. */
   function currentRing(): Ring {
     const values = keys()
     if (ring?.keys !== values) ring = { keys: values, purposes: new Map() }
@@ -82,7 +82,7 @@ export function createCookieKeys(settings: Settings): CookieKeys {
   }
 
   function recall(purpose: string, sealed: string): UnsealedText | undefined {
-    // By its end, the tag, which is cheaper to look up than the whole; the whole decides.
+    // The cache key is the tag at the end, which is shorter; then the whole text is compared.
     const hit = currentRing().purposes.get(purpose)?.remembered.get(sealed.slice(-TAG_LENGTH))
     return hit?.sealed === sealed ? hit.opened : undefined
   }
@@ -118,7 +118,7 @@ interface PurposeKeys {
 
 const parsed = new WeakMap<UnsealedText, unknown>()
 
-/** Opens what was sealed as JSON. Only this backend can have sealed it: its shape is believed. */
+/** Opens JSON. Its shape is not checked, because only this backend can have sealed it. */
 export async function openJson<Content>(
   cookieKeys: CookieKeys,
   purpose: string,
@@ -128,7 +128,7 @@ export async function openJson<Content>(
   return opened && (parseOnce(opened, () => JSON.parse(opened.plaintext)) as Content)
 }
 
-/** What was opened, parsed once for as long as it is remembered: nobody may change it. */
+/** Parses an opened text once while it is cached. Do not change the result. */
 export function parseOnce<Content>(opened: UnsealedText, parse: () => Content): Content {
   let content = parsed.get(opened) as Content | undefined
   if (content === undefined) {

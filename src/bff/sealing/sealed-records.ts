@@ -2,13 +2,12 @@ import type { MaybePromise } from '../../crypto/primitives.js'
 import type { UnsealedText } from '../../crypto/seal.js'
 import { type CookieKeys, parseOnce } from './cookie-keys.js'
 
-/** What a record says, and whether it should be sealed again because an older key sealed it. */
+/** The content of a record; `stale` if an older key sealed it, so that it should be sealed again. */
 export interface Unsealed<Content> {
   readonly content: Content
   readonly stale: boolean
 }
 
-/** The purpose of each kind. */
 const purposes = {
   session: 'record session',
   attempt: 'record attempt',
@@ -22,8 +21,8 @@ export type SealedKind = keyof typeof purposes
 export type SealedRecords = ReturnType<typeof createSealedRecords>
 
 /**
- * What this app keeps in a store, sealed: whoever else can write there can make none of it, alter none of it and read none
- * of it. A value is bound to its kind and id, so it says nothing in another's place. An older one can be put back in its own.
+ * Records in a store, sealed: somebody else who can write to the store cannot read, make or change them. A value is bound to its
+ * kind and id, so it does not open in the place of another record. An older value of the same record can be restored.
  */
 export function createSealedRecords(cookieKeys: CookieKeys) {
   const read = <Content>(opened: UnsealedText, id: string, revive: (content: never) => Content) => {
@@ -38,7 +37,7 @@ export function createSealedRecords(cookieKeys: CookieKeys) {
     seal: (kind: SealedKind, id: string, content: object): Promise<string> =>
       cookieKeys.seal(purposes[kind], JSON.stringify({ of: id, content })),
 
-    /** `later`: a later release wrote it. `undefined`: it is not ours, or the key is retired. `revive` makes what JSON cannot say. */
+    /** `later`: a later release wrote it. `undefined`: it does not open. `revive` restores what JSON cannot represent. */
     open<Content>(
       kind: SealedKind,
       id: string,

@@ -7,7 +7,7 @@ import type { Settings } from '../settings.js'
 import { createPendingWrites } from './pending-writes.js'
 import type { RequestedToken, TokenOutcome } from './session-record.js'
 import type { RefreshAttempt, SessionStorage, SessionWithTokens } from './session-storage.js'
-import { currentToken, grantedToken, refreshParameters, secondsLeft, tokenKey, withToken } from './tokens.js'
+import { currentToken, grantedToken, monotonic, refreshParameters, secondsLeft, tokenKey, withToken } from './tokens.js'
 
 /** Seconds to write an attempt before the token request. If it takes longer, the request is not sent. */
 const BEGIN_TIMEOUT = 2
@@ -254,7 +254,5 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     },
   }
 }
-
-const monotonic = (): number => performance.now() / 1000
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))

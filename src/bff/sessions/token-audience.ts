@@ -32,7 +32,10 @@ export function createTokenAudiences({ resources, emit }: Settings) {
 
   function isForOtherApi(token: string, requested: readonly string[]): boolean {
     const audiences = audiencesOf(token)
-    return !requested.some((one) => audiences.includes(normalized(one))) && audiences.some((one) => configured.has(one))
+    return (
+      !requested.some((resource) => audiences.includes(normalized(resource))) &&
+      audiences.some((audience) => configured.has(audience))
+    )
   }
 
   return {
@@ -49,7 +52,7 @@ export function createTokenAudiences({ resources, emit }: Settings) {
           const resource = requested.resource.length ? requested.resource : session.record.resource
           if (outcome.type !== 'token' || !resource.length || !isForOtherApi(outcome.token.access_token, resource))
             return outcome
-          for (const one of resource) ignoredResources.add(one)
+          for (const item of resource) ignoredResources.add(item)
           emit({ type: 'resource_ignored', resource })
           return {
             type: 'refused',
@@ -71,7 +74,7 @@ function decodeAudiences(token: string): string[] {
   const bytes = signature === undefined ? undefined : decodeBase64url(payload)
   try {
     const { aud } = JSON.parse(new TextDecoder().decode(bytes)) as { aud?: unknown }
-    return [aud].flat().filter((one) => typeof one === 'string')
+    return [aud].flat().filter((audience) => typeof audience === 'string')
   } catch {
     return []
   }

@@ -24,19 +24,6 @@ export function tokenKey({ resource, scope }: RequestedToken, record: SessionRec
   return defaultResource && (scope === '' || scope === grantedScope) ? '' : JSON.stringify([resource, scope])
 }
 
-/** Whether a token is valid for long enough. `minValidity` is at most half of its lifetime; otherwise a short-lived token would be refreshed at every request. */
-export function decideToken(
-  token: AccessToken,
-  { minValidity, refused }: RequestedToken,
-  digest: string | undefined,
-  clocks: Clocks,
-): 'serve' | 'renew' {
-  const { age, doubt } = ageOf(token, clocks)
-  if (refused !== undefined && refused === digest && !(age >= 0 && age < MIN_AGE)) return 'renew'
-  const { lifetime } = token
-  return remaining(lifetime, age, doubt) >= Math.min(Math.max(minValidity, doubt), lifetime / 2) ? 'serve' : 'renew'
-}
-
 /** What the age of a token is computed from. */
 export type Clocks = Pick<Settings, 'now' | 'process' | 'clockTolerance'>
 
@@ -66,19 +53,26 @@ export function justObtained({ now, process }: Clocks): Pick<AccessToken, 'obtai
   return { obtained: now(), by: process, tick: monotonic() }
 }
 
-const monotonic = (): number => performance.now() / 1000
+export const monotonic = (): number => performance.now() / 1000
 
-/** The requested token if it is valid for long enough; `undefined` if it has to be refreshed. */
+/**
+ * The requested token; `undefined` if it has to be refreshed. `minValidity` is at most half of the lifetime: otherwise a short-lived
+ * token would be refreshed at every request.
+ */
 export async function currentToken(
   tokens: Tokens,
-  requested: RequestedToken,
+  { minValidity, refused }: RequestedToken,
   key: string,
   clocks: Clocks,
 ): Promise<AccessToken | undefined> {
   const token = tokens.get(key)
   if (!token) return undefined
-  const digest = requested.refused === undefined ? undefined : await sha256(token.access_token)
-  return decideToken(token, requested, digest, clocks) === 'serve' ? token : undefined
+  const isRefused = refused !== undefined && refused === (await sha256(token.access_token))
+  const { age, doubt } = ageOf(token, clocks)
+  if (isRefused && !(age >= 0 && age < MIN_AGE)) return undefined
+  const { lifetime } = token
+  const required = Math.min(Math.max(minValidity, doubt), lifetime / 2)
+  return remaining(lifetime, age, doubt) >= required ? token : undefined
 }
 
 /** The parameters of a refresh: exactly the requested resource and scope, or what was granted at sign-in. @see RFC 6749 section 6, RFC 8707 section 2.2 */

@@ -18,25 +18,25 @@ import {
   validateRequest,
 } from './transaction.js'
 
-/** What may be said of a sign-in, beside where to go afterwards. */
+/** Parameters that are passed on to the provider. */
 const signInParameters = ['prompt', 'max_age', 'acr_values', 'login_hint', 'ui_locales']
-/** What a third party may say that sends somebody here. @see OpenID Connect Core 1.0 section 4 */
+/** Parameters of a sign-in that a third party initiates. @see OpenID Connect Core 1.0 section 4 */
 const initiationParameters = ['iss', 'target_link_uri']
 
-/** Characters of a way back: it travels in a cookie. */
+/** Characters, since it is stored in a cookie. */
 const MAX_RETURN_TO = 512
-/** Characters of what a form of another site says that are led on as a query. */
+/** Characters of a form that is redirected as a query. */
 const MAX_QUERY = 4096
 
 /** Refusals of a silent sign-in. @see OpenID Connect Core 1.0 section 3.1.2.6 */
 const silentRefusals = ['login_required', 'interaction_required', 'consent_required', 'account_selection_required']
 
-/** The backend's own code flow: no part of it is the page's. @see RFC 10017 section 6.1 */
+/** The code flow of proxy mode. @see RFC 10017 section 6.1 */
 export function createLogin(context: SignInContext) {
   const { settings: settings_, providers, transactions, sessions, replaced } = context
   const { origin, basePath, emit } = settings_
 
-  /** Where to go afterwards; not back into these endpoints, which would sign in or out again. */
+  /** Where to redirect afterwards; not to an endpoint of this backend, which would sign in or out again. */
   function returnTo(form: Form): string {
     const requested = parameter(form, 'return_to') ?? parameter(form, 'target_link_uri')
     const target = returnTarget(requested, origin)
@@ -52,7 +52,7 @@ export function createLogin(context: SignInContext) {
     if (session.record) context.limits.giveBack(request)
     const replaces = session.record ?? (await replaced.read(request))
     const code_verifier = randomId()
-    const own: BackendFlow = {
+    const flow: BackendFlow = {
       code_verifier,
       return_to: returnTo(form),
       ...(replaces && { replaces: { id: replaces.id, expires: replaces.expires } }),
@@ -72,42 +72,45 @@ export function createLogin(context: SignInContext) {
       if (name !== 'return_to' && !initiationParameters.includes(name)) authorization.set(name, values)
     const { transaction, request: sent } = await validateRequest(authorization, settings)
     const location = await provider.authorizationUrl(sent)
-    return redirect(location, await transactions.begin(request, { ...transaction, ...previousSession(session), own }))
+    return redirect(
+      location,
+      await transactions.begin(request, { ...transaction, ...previousSession(session), own: flow }),
+    )
   }
 
   async function finish(request: PlainRequest, form: Form, provider: Provider): Promise<PlainResponse> {
     const state = requiredParameter(form, 'state')
     const taken = await transactions.take(request, state).catch(async (error) => {
       if (!(error instanceof Refusal)) throw error
-      // Others were begun after it, perhaps in other tabs. Who is here is for the page to ask: Strict cookies are withheld.
+      // The transaction was deleted by later sign-ins, perhaps in other tabs. Strict cookies are missing here, so the page checks the session.
       if (error.details.transaction) {
         if (await replaced.read(request)) return `${origin}/`
         throw new Refusal('state_mismatch', error.details)
       }
-      // A reload, or the button back: who is signed in already has nothing left to do here.
+      // A reload, or the back button, after a successful sign-in.
       if (error.code === 'transaction_consumed' && (await sessions.read(request, false)).record) return '/'
       throw error
     })
     if (typeof taken === 'string') return redirect(taken)
     const { transaction, cookies } = taken
     return expiringCookies(cookies, async () => {
-      const { own } = transaction
-      if (!own) throw new Refusal('state_mismatch')
-      // Each provider has a way back of its own: what was begun at one is not finished at another.
+      const { own: flow } = transaction
+      if (!flow) throw new Refusal('state_mismatch')
+      // Mix-up: a sign-in that began at one provider must not finish at the callback of another.
       if (transaction.issuer !== provider.settings.issuer) throw new Refusal('issuer_mismatch')
       const error = parameter(form, 'error')
       await provider.requireIssuer(parameter(form, 'iss'))
-      if (error !== undefined) return refused(error, own, cookies)
-      return redeem(request, form, { ...transaction, own }, cookies)
+      if (error !== undefined) return refused(error, flow, cookies)
+      return redeem(request, form, { ...transaction, own: flow }, cookies)
     })
   }
 
-  /** The provider's refusal is data: its words are shown by nobody. */
-  function refused(error: string, own: BackendFlow, cookies: readonly string[]): PlainResponse {
+  /** An error response of the provider. Its free text is never shown. */
+  function refused(error: string, flow: BackendFlow, cookies: readonly string[]): PlainResponse {
     const known = errorCode(error)
     emit({ type: 'sign_in_refused', error: known })
-    if (own.silent && silentRefusals.includes(known)) return redirect(withError(own.return_to, known), cookies)
-    throw new Refusal('authorization_error', { description: `The provider answers "${known}".` })
+    if (flow.silent && silentRefusals.includes(known)) return redirect(withError(flow.return_to, known), cookies)
+    throw new Refusal('authorization_error', { description: `The provider responds with "${known}".` })
   }
 
   async function redeem(
@@ -129,17 +132,17 @@ export function createLogin(context: SignInContext) {
 
   const parameters = [...signInParameters, 'return_to', ...initiationParameters, ...settings_.authorizationParams]
   return {
-    /** `GET /login?return_to=`, and as a form, as third parties may send it. A navigation. */
+    /** `GET /login?return_to=`. */
     login: async (request: PlainRequest) => begin(request, readQuery(request, parameters)),
     loginByForm: async (request: PlainRequest) => {
       const form = await readForm(request, parameters)
-      // A form of another site brings not even a Lax cookie: which session this browser has is told by the GET that it leads to.
+      // With a form of another site, browsers send no Lax cookies. They do with the GET that it is redirected to.
       const query = `${new URLSearchParams([...form].flatMap(([name, values]) => values.map((value) => [name, value])))}`
       return request.headers.get('sec-fetch-site') === 'cross-site' && query.length <= MAX_QUERY
         ? redirect(`${origin}${basePath}/login?${query}`)
         : begin(request, form)
     },
-    /** `GET /callback`, or the provider's form; of each provider at a path of its own. */
+    /** `GET /callback`, or `POST` for `form_post`. Each provider has a callback of its own. */
     callbacks: providers.all.map((provider): Endpoint => {
       const path = new URL(provider.settings.redirect_uris[0] ?? '').pathname.slice(basePath.length)
       const open = settings_.response_mode === 'jwt' ? createSignedResponse(provider) : async (form: Form) => form
@@ -159,7 +162,7 @@ export function createLogin(context: SignInContext) {
   }
 }
 
-/** A silent sign-in that the provider refused: the page finds why in its own address. */
+/** Tells the page in its URL why a silent sign-in was refused. */
 function withError(target: string, error: string): string {
   const url = new URL(target, 'https://page.invalid')
   url.searchParams.set('error', error)

@@ -4,14 +4,14 @@ import { type Form, parameter, secondsParameter } from '../http/form.js'
 import type { RequestedToken } from '../sessions/session-record.js'
 import type { Settings } from '../settings.js'
 
-/** What a form may say of the token that it wants. */
+/** The form parameters for an access token. */
 export const tokenParameters = ['min_validity', 'resource', 'scope']
 
-/** Seconds that a token must be good for unless the page says otherwise. */
+/** Seconds; the default of `min_validity`. */
 const MIN_VALIDITY = 30
 
 /**
- * The resources and scopes of a form, held against what is configured for the page, before anything goes upstream.
+ * The resource and scope of a form. They must be configured; checked before any request to the provider.
  *
  * @throws Refusal `invalid_target`, `invalid_scope`
  * @see RFC 8707 section 2
@@ -26,10 +26,10 @@ export function requestedTarget(form: Form, { resources, scopes }: Settings): { 
   return { resource, scope: requestedScopes.join(' ') }
 }
 
-/** What an empty form asks for. */
+/** For an empty form. */
 const sessionDefault: RequestedToken = { resource: [], scope: '', minValidity: MIN_VALIDITY }
 
-/** Which token a form asks for. @throws Refusal */
+/** The token that a form requests. @throws Refusal */
 export function requestedToken(form: Form, settings: Settings): RequestedToken {
   if (!form.size) return sessionDefault
   const refused = parameter(form, 'refused')

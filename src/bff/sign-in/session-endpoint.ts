@@ -11,12 +11,12 @@ import type { Settings } from '../settings.js'
 import { requestedToken, tokenParameters } from './requested-token.js'
 import { secondsUntil, tokenAnswer } from './sign-in.js'
 
-/** `POST /session`: who is here, with the first token; and `GET /session`, without. */
+/** `POST /session`: the session, and its first token in token-mediating mode. `GET /session`: the session only. */
 export async function answerSession(request: PlainRequest, { sessions, settings }: BffContext): Promise<PlainResponse> {
   const { mode } = settings
   const asksForToken = request.method === 'POST' && mode !== 'proxy'
   const requested = asksForToken ? requestedToken(await readForm(request, tokenParameters), settings) : undefined
-  // Parsed only where there is a query: this is the call that everybody makes.
+  // A URL without a query is not parsed, because this is the most frequent request.
   const touch = !request.url.includes('?') || new URL(request.url).searchParams.get('touch') !== 'false'
   const session = await sessions.read(request, touch)
   if (!session.record) return json(signedOutAnswer(session.reason, mode), session.cookies)
@@ -37,7 +37,7 @@ async function withToken(
   const cookies = await sessions.cookies(session)
   if (outcome.type === 'token')
     return json({ ...(await signedInAnswer(session, settings)), token: tokenAnswer(outcome.token, settings) }, cookies)
-  // The person is signed in all the same; the page asks again when it needs a token.
+  // The person is still signed in. The page tries again when it needs a token.
   const retry_after = outcome.type === 'unavailable' ? Math.ceil(outcome.retryAfter) : undefined
   return json(
     { ...(await signedInAnswer(session, settings)), token_error: { error: outcome.error, retry_after } },
@@ -54,7 +54,7 @@ export const signedOutAnswer = (reason: SignedOutReason, mode: Mode): SessionRes
 
 type SignedIn = SessionResponse<Readonly<Record<string, unknown>>>
 
-/** At once where the person's digest is known: this is in the answer to every page load. */
+/** Synchronous if the digest of the person is cached, since every page load needs it. */
 export function signedInAnswer(
   { record, expiresAt }: PresentSession,
   { mode, now }: Pick<Settings, 'mode' | 'now'>,

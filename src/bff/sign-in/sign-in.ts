@@ -16,8 +16,7 @@ import type { Settings } from '../settings.js'
 import { isStepUp, type SignInContext, type Transaction } from './transaction.js'
 
 /**
- * `POST /token` with a code: redeems what the page brings, and answers with the first access token and what the page may
- * know of the person.
+ * `POST /token` with a code: redeems it, and responds with the first access token and the visible claims.
  *
  * @see OpenID Connect Core 1.0 section 3.1.3, RFC 9700 section 4.5
  */
@@ -28,7 +27,7 @@ export async function redeemCode(request: PlainRequest, form: Form, context: Sig
   const { transaction, cookies } = await context.transactions.take(request, state)
   return expiringCookies(cookies, async () => {
     if (!isCodeVerifier(code_verifier) || (await calculateCodeChallenge(code_verifier)) !== transaction.code_challenge)
-      throw new Refusal('invalid_grant', { description: 'The code_verifier does not fit the code_challenge.' })
+      throw new Refusal('invalid_grant', { description: 'The code_verifier does not match the code_challenge.' })
     const response = { code, state, iss: parameter(form, 'iss'), code_verifier }
     const { session, access } = await signIn(request, transaction, response, context)
     const answer: SignInResponse<unknown> = {
@@ -42,7 +41,7 @@ export async function redeemCode(request: PlainRequest, form: Form, context: Sig
   })
 }
 
-/** A transaction is spent on success and on failure: its cookie goes with either. */
+/** A transaction can be used once: on failure, its cookie is deleted as well. */
 export async function expiringCookies(
   cookies: readonly string[],
   work: () => Promise<PlainResponse>,
@@ -56,7 +55,7 @@ export async function expiringCookies(
   }
 }
 
-/** The authorization response, and the proof that goes with it. */
+/** The authorization response, and the code verifier. */
 export interface CodeResponse {
   code: string
   state: string
@@ -64,7 +63,7 @@ export interface CodeResponse {
   code_verifier: string
 }
 
-/** Redeems a code, checks the ID Token, and makes a session under a new id. @throws Refusal */
+/** Redeems a code, validates the ID Token, and makes a session with a new id. @throws Refusal */
 export async function signIn(
   request: PlainRequest,
   transaction: Transaction,
@@ -81,7 +80,7 @@ export async function signIn(
   if (isStepUp(transaction) && began && (began.sub !== sub || began.iss !== issuer)) {
     if (tokens.refresh_token !== undefined) await provider.revoke(tokens.refresh_token)
     throw new Refusal('subject_mismatch', {
-      description: 'Another person signed in than the one who was asked to. Their session is as it was.',
+      description: 'Another person signed in than the requested one. The session has not changed.',
     })
   }
   const access: AccessToken = {
@@ -90,7 +89,7 @@ export async function signIn(
     ...justObtained(settings),
     lifetime: tokens.expires_in ?? DEFAULT_LIFETIME,
   }
-  // A token for an API is none for UserInfo.
+  // A token for an API cannot be used for UserInfo (RFC 8707).
   const forUserinfo = resource.length ? undefined : tokens.access_token
   const claims = await visibleClaims(tokens.claims, forUserinfo, settings, provider)
   const absoluteEnd = Math.min(now + settings.absoluteTimeout, providerSessionEnd(tokens.claims))
@@ -108,7 +107,7 @@ export async function signIn(
       scope: access.scope,
       resource,
       created: now,
-      // Nothing can renew it: the session ends with its token.
+      // Without a refresh token, the session ends with its access token.
       expires: tokens.refresh_token === undefined ? Math.min(absoluteEnd, now + access.lifetime) : absoluteEnd,
     },
     { access, id_token: tokens.id_token },
@@ -118,7 +117,7 @@ export async function signIn(
 }
 
 /**
- * When the provider's own session ends, where it says so: no session of ours outlives it.
+ * When the session at the provider ends, if the ID Token says so: the session here must not last longer.
  *
  * @see OpenID Connect Enterprise Extensions 1.0, `session_expiry`
  */
@@ -126,10 +125,10 @@ function providerSessionEnd({ session_expiry }: Readonly<Record<string, unknown>
   return typeof session_expiry === 'number' ? session_expiry : Number.POSITIVE_INFINITY
 }
 
-/** Whole seconds, rounded up: when they have passed, the session is over. */
+/** Whole seconds, rounded up: after them, the session has surely ended. */
 export const secondsUntil = (instant: EpochSeconds, now: EpochSeconds): number => Math.max(0, Math.ceil(instant - now))
 
-/** A token as the page gets it: `expires_in` is what is left. */
+/** The token response for the page. `expires_in` is the remaining time. */
 export const tokenAnswer = (token: AccessToken, clocks: Clocks) => ({
   access_token: token.access_token,
   token_type: 'Bearer',
@@ -138,8 +137,8 @@ export const tokenAnswer = (token: AccessToken, clocks: Clocks) => ({
 })
 
 /**
- * The claims that the configuration lets through, from the ID Token; from UserInfo those that it lacks, where the
- * provider has one and the token is not for an API (RFC 8707). @throws Refusal `subject_mismatch`
+ * The claims of the option `claims`, from the ID Token. Missing ones are read from UserInfo, if there is an access token for it.
+ * @throws Refusal `subject_mismatch`
  */
 async function visibleClaims(
   idToken: Readonly<Record<string, unknown>> & { sub: string },

@@ -4,16 +4,19 @@ import { type Form, requiredParameter } from '../http/form.js'
 import type { Provider } from '../providers.js'
 
 /**
- * Opens authorization responses that come as one signed JWT: nothing beside it counts.
+ * Verifies a signed authorization response (`response_mode: 'jwt'`). Parameters outside the JWT are ignored.
  *
- * @throws Refusal `authorization_error` with the claim, `temporarily_unavailable` while the keys cannot be had
+ * @throws Refusal `authorization_error` with the claim, `temporarily_unavailable` if the keys cannot be read
  * @see JWT Secured Authorization Response Mode section 2.4
  */
 export function createSignedResponse(provider: Provider): (form: Form) => Promise<Form> {
   const verify = createProviderJwt(
     provider,
     (claim) =>
-      new Refusal('authorization_error', { claim, description: `The provider's signed answer was refused: ${claim}` }),
+      new Refusal('authorization_error', {
+        claim,
+        description: `The provider's signed response was refused: ${claim}`,
+      }),
   )
   return async (form) => {
     const { payload } = await verify(requiredParameter(form, 'response'), [])

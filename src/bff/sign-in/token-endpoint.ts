@@ -9,7 +9,7 @@ import type { SignInContext } from './transaction.js'
 const codeParameters = ['grant_type', 'code', 'state', 'iss', 'code_verifier']
 const refreshParameters = ['grant_type', 'refused', 'sub', ...tokenParameters]
 
-/** `POST /token`: an authorization code for a session, or a session for its access token. RFC 6749 answers. */
+/** `POST /token`: signs in with an authorization code, or refreshes the access token of a session. @see RFC 6749 section 5 */
 export async function postToken(request: PlainRequest, context: SignInContext): Promise<PlainResponse> {
   const form = await readForm(request, [...codeParameters, ...refreshParameters])
   const grant = requiredParameter(form, 'grant_type')
@@ -22,7 +22,7 @@ export async function postToken(request: PlainRequest, context: SignInContext): 
   if (!session.record) throw new Refusal('invalid_grant', { reason: session.reason, cookies: session.cookies })
   context.limits.giveBack(request)
   const sub = parameter(form, 'sub')
-  // The page shows somebody else than who is signed in now: it must not act for this person.
+  // The page shows another person than the one who is signed in: it must not get their token.
   if (sub !== undefined && sub !== session.record.sub) throw new Refusal('invalid_grant', { reason: 'user_changed' })
   const outcome = await sessions.token(session, requested)
   switch (outcome.type) {
@@ -33,7 +33,7 @@ export async function postToken(request: PlainRequest, context: SignInContext): 
     case 'refused':
       throw new Refusal(outcome.error, { description: outcome.description, cookies: await sessions.cookies(session) })
     case 'unavailable':
-      // No session cookie: an answer that failed must not undo what a later one has set.
+      // No session cookie: a failed response must not overwrite a newer cookie.
       throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })
   }
 }

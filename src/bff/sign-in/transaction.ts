@@ -14,7 +14,7 @@ import type { Settings } from '../settings.js'
 import { recordOf } from '../store/record-id.js'
 import { requestedTarget } from './requested-token.js'
 
-/** What a sign-in was begun with, bound to this browser by a sealed cookie. */
+/** A running sign-in, in a sealed cookie of the browser that began it. Do not rename members: other releases read the cookie. */
 export interface Transaction {
   /** Digest of `state`. */
   state: string
@@ -27,38 +27,38 @@ export interface Transaction {
   max_age?: number
   acr_values?: string
   at: number
-  /** The session that this browser had when it began: its cookies are withheld on the way back to the backend. */
+  /** The session of this browser when the sign-in began: its Strict cookie is missing at the callback. */
   began?: PreviousSession
-  /** Of a sign-in that the backend itself began. */
+  /** In proxy mode. */
   own?: BackendFlow
 }
 
-/** A session, and whose it is. */
+/** A session and its person. */
 export interface PreviousSession {
   id: string
   iss: string
   sub: string
 }
 
-/** What a sign-in of the backend's own has beside: nothing of it ever reaches the page. */
+/** What a sign-in in proxy mode needs besides. The page never sees it. */
 export interface BackendFlow {
   code_verifier: string
   return_to: string
-  /** The session that its completion ends: the same, or of a browser that another site has sent here. */
+  /** The session that this sign-in replaces. */
   replaces?: ReplacedSession
-  /** `prompt=none`: a refusal is no error. */
+  /** `prompt=none`: a refusal is not an error. */
   silent?: true
 }
 
-/** Seconds in which a sign-in is to be finished. */
+/** Seconds in which a sign-in must be finished. */
 const LIFETIME = 600
-/** Seconds by which clocks may differ here at most: what is kept of a transaction that is spent lasts 15 minutes, not longer. */
+/** Seconds by which clocks may differ: a used transaction is remembered for 15 minutes at most. */
 const MAX_TOLERANCE = 150
-/** Sign-ins under way at most per browser, and characters of their cookies; the oldest make room. */
+/** Running sign-ins per browser, and characters of their cookies. If there are more, the oldest are deleted. */
 const MAX_PENDING = 5
 const MAX_COOKIES = 4096
 
-/** The closed list of what a page's authorization request may say, besides `authorizationParams`. */
+/** The parameters of an authorization request, besides `authorizationParams`. */
 const parameters =
   'response_type client_id redirect_uri scope state nonce code_challenge code_challenge_method prompt login_hint max_age acr_values ui_locales resource authorization_details'.split(
     ' ',
@@ -70,8 +70,8 @@ export const transactionParameters = ({ authorizationParams }: Settings): string
 ]
 
 /**
- * Checks an authorization request that a page has made, against what is configured, and returns what is to be bound
- * and what is to be sent. Only S256; `redirect_uri` exactly one that is configured.
+ * Validates an authorization request against the configuration. Returns the transaction and the request to send. PKCE must be S256,
+ * and `redirect_uri` must be one of the configured ones.
  *
  * @throws Refusal `invalid_request`, `invalid_scope`, `invalid_target`
  * @see RFC 6749 section 4.1.1, RFC 7636 section 4.3
@@ -83,25 +83,25 @@ export async function validateRequest(
   const requireThat = (holds: boolean, description: string) => {
     if (!holds) throw new Refusal('invalid_request', { description })
   }
-  requireThat(requiredParameter(form, 'response_type') === 'code', 'response_type is code.')
-  requireThat(requiredParameter(form, 'client_id') === settings.client_id, 'client_id is not the configured one.')
+  requireThat(requiredParameter(form, 'response_type') === 'code', 'response_type must be code.')
+  requireThat(requiredParameter(form, 'client_id') === settings.client_id, 'client_id must be the configured one.')
   const redirect_uri = requiredParameter(form, 'redirect_uri')
   requireThat(
     settings.redirect_uris.includes(redirect_uri),
     'redirect_uri is not one of the configured "redirect_uris", character for character.',
   )
-  requireThat(requiredParameter(form, 'code_challenge_method') === 'S256', 'code_challenge_method is S256.')
+  requireThat(requiredParameter(form, 'code_challenge_method') === 'S256', 'code_challenge_method must be S256.')
   const code_challenge = requiredParameter(form, 'code_challenge')
-  requireThat(isCodeChallenge(code_challenge), 'code_challenge is the base64url of 32 bytes.')
+  requireThat(isCodeChallenge(code_challenge), 'code_challenge must be the base64url of 32 bytes.')
   const state = requiredParameter(form, 'state')
   const nonce = requiredParameter(form, 'nonce')
   requireThat(
     [state, nonce].every((value) => /^[\w.~-]{16,256}$/.test(value)),
-    'state and nonce are 16 to 256 unreserved characters.',
+    'state and nonce must be 16 to 256 unreserved characters.',
   )
   const target = requestedTarget(form, settings)
   const scope = parameter(form, 'scope') ?? settings.scope
-  requireThat(scope.split(' ').includes('openid'), 'scope includes openid.')
+  requireThat(scope.split(' ').includes('openid'), 'scope must include openid.')
   const resource = target.resource.length ? target.resource : [...settings.defaultResource]
   const max_age = secondsParameter(form, 'max_age')
   const acr_values = parameter(form, 'acr_values')
@@ -128,22 +128,22 @@ export async function validateRequest(
   }
 }
 
-/** Whether it is whoever is signed in that is asked to sign in once more: more strongly, or anew. */
+/** Whether the signed-in person has to authenticate again, or with a stronger method. */
 export const isStepUp = ({ max_age, acr_values }: Pick<Transaction, 'max_age' | 'acr_values'>): boolean =>
   max_age !== undefined || acr_values !== undefined
 
-/** Who is signed in where a sign-in begins. */
+/** The session in which a sign-in begins. */
 export const previousSession = ({ record }: PresentSession | NoSession): { began?: PreviousSession } =>
   record ? { began: { id: record.id, iss: record.iss, sub: record.sub } } : {}
 
 export type Transactions = ReturnType<typeof createTransactions>
 
-/** What the endpoints of sign-in work with. */
+/** What the sign-in endpoints share. */
 export interface SignInContext extends BffContext {
   transactions: Transactions
 }
 
-/** Keeps transactions in cookies of the browser that began them, one per `state`; the store knows which are spent. */
+/** Keeps each transaction in a cookie of its browser, one for each `state`. The store remembers which were used. */
 export function createTransactions(
   { now, clockTolerance }: Settings,
   jar: CookieJar,
@@ -164,7 +164,7 @@ export function createTransactions(
   }
 
   return {
-    /** The cookie of a new transaction; the oldest of too many, and those that cannot be read, are expired with it. */
+    /** The cookie of a new transaction. Surplus and unreadable ones are deleted. */
     async begin(request: PlainRequest, transaction: Transaction): Promise<string[]> {
       const pending = await Promise.all(
         jar.transactions(request).map(async (name) => ({
@@ -184,17 +184,17 @@ export function createTransactions(
     },
 
     /**
-     * Takes the transaction that `state` belongs to. From here on it is spent, whatever becomes of the code.
+     * Takes the transaction of `state`. It cannot be used again, even if the code is refused.
      *
      * @throws Refusal `invalid_grant` without its cookie, `transaction_consumed`, `state_mismatch`
      */
     async take(request: PlainRequest, state: string): Promise<{ transaction: Transaction; cookies: string[] }> {
       const digest = await sha256(state)
       const name = nameOf(digest)
-      const spent = recordOf('transaction', digest)
+      const used = recordOf('transaction', digest)
       const cookies = jar.values(request, name).length ? [jar.expire(name)] : []
       if (!cookies.length) {
-        if (await store.get(spent)) throw new Refusal('transaction_consumed')
+        if (await store.get(used)) throw new Refusal('transaction_consumed')
         throw new Refusal('invalid_grant', {
           transaction: 'missing',
           description: 'This browser did not begin the sign-in that the state belongs to.',
@@ -202,14 +202,13 @@ export function createTransactions(
       }
       const transaction = await open(request, name)
       if (!transaction || !equalInConstantTime(transaction.state, digest))
-        throw new Refusal((await store.get(spent)) ? 'transaction_consumed' : 'state_mismatch', { cookies })
-      // Of two that come together, to whichever process, one is the second.
-      if (!(await store.consume(spent, LIFETIME + 2 * tolerance)))
-        throw new Refusal('transaction_consumed', { cookies })
+        throw new Refusal((await store.get(used)) ? 'transaction_consumed' : 'state_mismatch', { cookies })
+      // Of two concurrent requests, in any process, only one succeeds.
+      if (!(await store.consume(used, LIFETIME + 2 * tolerance))) throw new Refusal('transaction_consumed', { cookies })
       return { transaction, cookies }
     },
 
-    /** Cookies that clear whatever sign-ins are under way. */
+    /** Cookies that delete all transactions of this browser. */
     clear: (request: PlainRequest): string[] => jar.transactions(request).map(jar.expire),
   }
 }

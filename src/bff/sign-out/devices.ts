@@ -7,15 +7,15 @@ import type { PresentSession, SessionList } from '../sessions/sessions.js'
 import { signedInUser } from '../sessions/signed-in-user.js'
 import { subjectKey } from '../sessions/stored/sign-out-stamps.js'
 
-/** Where a person's list goes on. */
+/** A cursor of the store, bound to a person. Do not rename members: other releases read it. */
 interface Cursor {
   of: string
   cursor: string
 }
 
-/** The person's own sessions: a list to look at, and an end to each. */
+/** Lists and ends the sessions of the signed-in person. */
 export function createDevices({ sessions }: BffContext, sessionList: SessionList, cookieKeys: CookieKeys) {
-  /** A cursor is sealed, and good for this person's list: where somebody's list goes on is nobody else's to say, or to read. */
+  /** A cursor is sealed, and valid for the list of this person only. */
   async function sealCursor(cursor: string | undefined, { record }: PresentSession): Promise<string | undefined> {
     if (cursor === undefined) return undefined
     const content: Cursor = { of: await subjectKey(record.iss, record.sub), cursor }
@@ -27,11 +27,11 @@ export function createDevices({ sessions }: BffContext, sessionList: SessionList
     if (text === undefined) return undefined
     const content = more.length ? undefined : await openJson<Cursor>(cookieKeys, 'cursor', text)
     if (content?.of === (await subjectKey(record.iss, record.sub))) return content.cursor
-    throw new Refusal('invalid_request', { description: 'The cursor is not one of this list.' })
+    throw new Refusal('invalid_request', { description: 'The cursor does not belong to this list.' })
   }
 
   return {
-    /** `GET /sessions?cursor=`: those that are alive, the last used first. */
+    /** `GET /sessions?cursor=`: active sessions, the last used first. */
     async list(request: PlainRequest): Promise<PlainResponse> {
       const cursors = new URL(request.url).searchParams.getAll('cursor')
       const session = await signedInUser(request, sessions)
@@ -43,12 +43,12 @@ export function createDevices({ sessions }: BffContext, sessionList: SessionList
       )
     },
 
-    /** `DELETE /sessions/:id`. Another person's session is as unknown as one that never was. */
+    /** `DELETE /sessions/:id`: 404 for a session of another person. */
     async end(request: PlainRequest): Promise<PlainResponse> {
       const session = await signedInUser(request, sessions)
       const id = new URL(request.url).pathname.split('/').at(-1) ?? ''
       const ended = /^[\w-]{43}$/.test(id) ? await sessionList.end(session, id) : undefined
-      if (!ended) throw new Refusal('not_found', { description: 'There is no such session.' })
+      if (!ended) throw new Refusal('not_found', { description: 'Session not found.' })
       const cookies = ended === 'current' ? sessions.clear(request) : await sessions.cookies(session)
       return json({}, cookies)
     },

@@ -4,27 +4,27 @@ import { Refusal } from '../errors.js'
 import type { Provider } from '../providers.js'
 import type { SessionOwner } from '../sessions/sessions.js'
 
-/** Seconds: one that was issued longer ago is not believed any more, whatever its `exp` says. */
+/** Seconds. An older token is refused, whatever its `exp`. */
 const MAX_AGE = 300
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
-/** A logout token whose every rule has been checked. */
+/** A verified logout token. */
 export interface VerifiedLogoutToken {
   readonly owner: SessionOwner
   readonly jti: string
-  /** Seconds for which the token could be shown again. */
+  /** Seconds for which the token must be remembered, so that it is not used again. */
   readonly lifetime: number
 }
 
 /**
- * Verifies logout tokens of the configured issuer: signature by its published keys, `alg` on the configured list, `typ`
- * `logout+jwt` where there is one, `iss`, `aud`, `exp` and `iat` within tolerance, the event, `sub` or `sid`, a `jti`, and
- * nothing that only ID Tokens have (`nonce`, `at_hash`, `c_hash`, `s_hash`).
+ * Verifies logout tokens of the configured issuer: signature, `alg` on the configured list, `typ` (`logout+jwt` or `JWT`, if present),
+ * `iss`, `aud`, `exp` and `iat` within tolerance, the event, `sub` or `sid`, `jti`, and that there is no claim that only ID Tokens
+ * have (`nonce`, `at_hash`, `c_hash`, `s_hash`).
  *
- * Not checked: whether it was shown before. The caller does, with `jti`.
+ * Not checked: whether the token was used before. The caller checks that, with `jti`.
  *
- * @throws Refusal `invalid_request` for a token that is refused, `temporarily_unavailable` while the keys cannot be had
+ * @throws Refusal `invalid_request` for a token that is refused, `temporarily_unavailable` if the keys cannot be read
  * @see OpenID Connect Back-Channel Logout 1.0 sections 2.4 and 2.6
  */
 export function createLogoutTokenVerifier(provider: Provider) {
@@ -39,7 +39,7 @@ export function createLogoutTokenVerifier(provider: Provider) {
   }
 }
 
-/** What only ID Tokens have. One with the event in it must not sign anybody out. */
+/** Claims of ID Tokens: an ID Token must not be used as a logout token. */
 const idTokenClaims = ['nonce', 'at_hash', 'c_hash', 's_hash']
 
 function validateClaims(claims: JWTPayload, iss: string, now: number, tolerance: number): VerifiedLogoutToken {
@@ -59,7 +59,7 @@ function validateClaims(claims: JWTPayload, iss: string, now: number, tolerance:
 export const refusedLogout = (claim: string): Refusal =>
   new Refusal('invalid_request', { claim, description: `The logout token was refused: ${claim}` })
 
-/** Whose a token says it is, to know by which keys to judge it; nothing of it is believed before. @throws Refusal */
+/** `iss` of a token, not verified: to find the keys to verify it with. @throws Refusal */
 export function unverifiedIssuer(token: string): string {
   try {
     return `${decodeJwt(token).iss}`

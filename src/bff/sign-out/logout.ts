@@ -13,7 +13,7 @@ import type { SessionRecord } from '../sessions/session-record.js'
 import type { PresentSession, ProviderTokens } from '../sessions/sessions.js'
 import { recordOf } from '../store/record-id.js'
 
-/** What goes to the provider's end-session page. The hint stays here; only `id` travels. */
+/** For sign-out at the provider, in a sealed cookie. `id` finds the ID Token hint in the store. */
 interface Continuation {
   id: string
   iss: string
@@ -21,19 +21,19 @@ interface Continuation {
   at: number
 }
 
-/** Seconds between the answer and the navigation that follows it. */
+/** Seconds between the response and the navigation to `/logout/continue`. */
 const LIFETIME = 120
-/** Seconds that a body is waited for: it comes with its headers, or somebody holds it back. */
+/** Seconds to wait for a request body. */
 const BODY_TIMEOUT = 3
 
-/** Whose cookies go with a sign-out. */
+/** Transactions, as far as sign-out needs them. */
 interface ClearsCookies {
   clear(request: PlainRequest): readonly string[]
 }
 
 export type Logout = ReturnType<typeof createLogout>
 
-/** Sign-out: here first and in any case, then the refresh token, then the provider's own session. */
+/** Sign-out: first the session here, in any case; then the refresh token; then the session at the provider. */
 export function createLogout(
   { settings, providers, sessions, transactions, store }: BffContext & { transactions: ClearsCookies },
   jar: CookieJar,
@@ -44,13 +44,13 @@ export function createLogout(
   const records = createSealedRecords(cookieKeys)
   const hintOf = (id: string) => recordOf('logout-hint', id)
 
-  /** The hint does not pass through the page. A store that is out of reach costs the hint, not the sign-out. */
+  /** Stores the ID Token hint, so that the page does not see it. If the store is down, sign-out works without the hint. */
   async function storeHint(id: string, id_token: string): Promise<void> {
     const value = await records.seal('logout-hint', id, { id_token })
     await store.write([{ type: 'put', id: hintOf(id), value, ifVersion: 'any', ttl: LIFETIME }]).catch(() => {})
   }
 
-  /** The hint of a continuation that has not been used; `undefined` for one that has. */
+  /** The hint of a continuation; `undefined` if the continuation was used before. */
   async function consume(id: string): Promise<{ hint: string | undefined } | undefined> {
     try {
       if (!(await store.consume(recordOf('logout', id), 2 * LIFETIME))) return undefined
@@ -62,7 +62,7 @@ export function createLogout(
     }
   }
 
-  /** Whether all of the person's sessions are to end. A body that cannot be read, or is too long in coming, says nothing. */
+  /** Whether all sessions of the person shall end. `false` if the body cannot be read in time. */
   const wantsEverywhere = (request: PlainRequest): Promise<boolean> =>
     withTimeout(
       readParameter(request, 'everywhere').then(
@@ -73,19 +73,19 @@ export function createLogout(
       false,
     )
 
-  /** Ends the person's other sessions. Resolves to whether that was done. */
+  /** Ends the other sessions of the person. Resolves to whether that succeeded. */
   async function endOthers(session: PresentSession): Promise<boolean> {
     try {
       if (!sessions.sessionList) return false
       await sessions.sessionList.endOthers(session)
       return true
     } catch {
-      emit({ type: 'store_unavailable', detail: 'the other sessions of somebody who signed out could not be ended' })
+      emit({ type: 'store_unavailable', detail: 'the other sessions of a person who signed out could not be ended' })
       return false
     }
   }
 
-  /** What is left to do at the provider, and where to go for it. Never rejects: whoever is here has signed out already. */
+  /** Revokes the refresh token and prepares sign-out at the provider. Never rejects, because the session here has ended. */
   async function atProvider(session: SessionRecord, { refresh_token, id_token }: ProviderTokens) {
     const { id, iss, client_id } = session
     const provider = providers.forSession(session)
@@ -95,8 +95,7 @@ export function createLogout(
         provider?.endSessionUrl({}).then(Boolean, () => undefined),
       ])
       if (revocation !== 'done') emit({ type: 'revocation_failed', session: shortId(id) })
-      // Whether the provider still knows the person cannot be said. One that did not answer just now would leave them with
-      // the browser's own error page.
+      // It is unknown whether the person is signed in at the provider. It is down, so do not redirect the browser there.
       if (endSession === undefined || revocation === 'unreachable') return { location: null, op_session: 'unknown' }
       if (!endSession) return { location: null }
       const continuationId = randomId()
@@ -105,17 +104,17 @@ export function createLogout(
       const sealed = await cookieKeys.seal('logout', JSON.stringify(continuation))
       return { location: `${basePath}/logout/continue`, sealed }
     } catch {
-      // The cookie keys are out of reach, which has been told.
+      // The cookie keys cannot be read; an event says so.
       return { location: null, op_session: 'unknown' }
     }
   }
 
   return {
     /**
-     * `POST /logout`. Answers 200 with or without a session, whatever the body says: who is here is signed out first. With
-     * `everywhere=true` all sessions of the person end; `everywhere: false` says that the others were not ended.
+     * `POST /logout`: 200 with or without a session, whatever the body. With `everywhere=true` all sessions of the person end;
+     * `everywhere: false` in the response means that the others could not be ended.
      *
-     * @throws StoreError: the session can neither be read nor ended, the cookie stays, nothing has been pretended
+     * @throws StoreError if the session cannot be read or ended: the cookie stays
      */
     async post(request: PlainRequest): Promise<PlainResponse> {
       const everywhereRequested = wantsEverywhere(request)
@@ -132,13 +131,13 @@ export function createLogout(
       ])
     },
 
-    /** `GET /logout/continue`: a navigation, good once, for the browser that has just signed out. */
+    /** `GET /logout/continue`: redirects a browser that has just signed out to the provider, once. */
     async continue(request: PlainRequest): Promise<PlainResponse> {
       const [value, ...more] = jar.values(request, jar.logout)
       const cookies = value === undefined ? [] : [jar.expire(jar.logout)]
       const sealed =
         value === undefined || more.length ? undefined : await openJson<Continuation>(cookieKeys, 'logout', value)
-      // With a larger tolerance it could outlive what is kept of its use.
+      // With a larger tolerance, the cookie could be valid for longer than its use is remembered.
       const tolerance = Math.min(clockTolerance, LIFETIME / 2)
       const known = sealed && isRecent(sealed.at, LIFETIME, now(), tolerance) && (await consume(sealed.id))
       if (!known) return redirect(post_logout_redirect_uri, cookies)
@@ -147,7 +146,7 @@ export function createLogout(
         ?.endSessionUrl({
           client_id: provider.settings.client_id,
           post_logout_redirect_uri,
-          // Some providers come back only with one. By its name the page knows whose it is, and takes it out of the URL.
+          // Some providers redirect back only if there is a `state`. The page recognizes it by its prefix and removes it from the URL.
           state: `sallyport.${randomId()}`,
           ...(known.hint !== undefined && { id_token_hint: known.hint }),
         })

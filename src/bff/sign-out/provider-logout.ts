@@ -8,7 +8,7 @@ import type { SessionList } from '../sessions/sessions.js'
 import { recordOf } from '../store/record-id.js'
 import { createLogoutTokenVerifier, refusedLogout, unverifiedIssuer } from './logout-token.js'
 
-/** Sign-out that the provider begins. Neither endpoint looks at a cookie: the request may come from anywhere. */
+/** Sign-out by the provider. These endpoints use no cookies. */
 export function createProviderLogout({ settings, providers, store }: BffContext, sessionList: SessionList) {
   const { emit } = settings
   const verifiers = new Map(
@@ -22,17 +22,17 @@ export function createProviderLogout({ settings, providers, store }: BffContext,
 
   return {
     /**
-     * `POST /backchannel-logout`: 200 when the sessions are gone, 400 for a token that is refused, 503 when something is
-     * out of reach and the provider is to try again. @see OpenID Connect Back-Channel Logout 1.0 sections 2.5 to 2.8
+     * `POST /backchannel-logout`: 200 if the sessions have ended, 400 if the token is refused, 503 if the provider has to try again.
+     * @see OpenID Connect Back-Channel Logout 1.0 sections 2.5 to 2.8
      */
     async backChannel(request: PlainRequest): Promise<PlainResponse> {
-      // Other values of the form are ignored (section 2.5).
+      // Other parameters are ignored (section 2.5).
       const [token, ...tokens] = await readParameter(request, 'logout_token')
       if (!token || tokens.length)
         throw new Refusal('invalid_request', { description: 'logout_token is required, once.' })
       const { owner, jti, lifetime } = await verify(token)
       const usedToken = recordOf('logout-token', await sha256(`${owner.iss} ${jti}`))
-      // Marked when it has been done, not before: one that failed midway may come again.
+      // Remember the token only after success, so that the provider can try again after a failure.
       if (await store.get(usedToken))
         throw new Refusal('invalid_request', { description: 'The logout token was used before.' })
       const count = await sessionList.endAll(owner)
@@ -42,8 +42,8 @@ export function createProviderLogout({ settings, providers, store }: BffContext,
     },
 
     /**
-     * `GET /frontchannel-logout`, in an iframe of the provider's page: ends the sessions of exactly this `sid`, which only
-     * the provider and this backend know. @see OpenID Connect Front-Channel Logout 1.0 section 2
+     * `GET /frontchannel-logout`, in an iframe of the provider’s page: ends the sessions of this `sid`. Only the provider and this
+     * backend know it. @see OpenID Connect Front-Channel Logout 1.0 section 2
      */
     async frontChannel(request: PlainRequest): Promise<PlainResponse> {
       const { searchParams } = new URL(request.url)

@@ -2,19 +2,19 @@ import { sha256 } from '../../crypto/hash.js'
 import type { Change, RecordStore } from '../../store/contract.js'
 import { warningsOf } from '../../store/warnings.js'
 
-/** What tells one app from another, wherever they share keys or a store. A `name` has no spaces. */
+/** Identifies an app among those that share keys or a store. A `name` has no spaces. */
 export const appOf = ({ name, origin }: { name: string; origin: string }): string => `${name} ${origin}`
 
-/** Characters of a digest that tell apps apart. */
+/** Characters of the digest. */
 const DIGEST_LENGTH = 12
 
 /**
- * The records of one app in a store that several may use: kinds and indexes bear the app's digest. So no other app finds,
- * replaces or ends them, whatever their ids.
+ * The records of one app in a store that several apps may share. The app’s digest is part of all kinds and indexes, so no other app
+ * can find, replace or delete its records.
  */
 export function appStore(store: RecordStore, app: string): RecordStore {
   let known: string | undefined
-  /** A text that is made anew is hashed anew wherever it is looked up: there are few kinds, and each has one. */
+  /** A cache: engines look records up by these strings, and V8 hashes a string object only once. */
   const names = new Map<string, string>()
 
   async function digest(): Promise<string> {
@@ -23,15 +23,15 @@ export function appStore(store: RecordStore, app: string): RecordStore {
   }
 
   function withSuffix(name: string, suffix: string): string {
-    let own = names.get(name)
-    if (own === undefined) {
-      own = `${name}.${suffix}`
-      names.set(name, own)
+    let suffixed = names.get(name)
+    if (suffixed === undefined) {
+      suffixed = `${name}.${suffix}`
+      names.set(name, suffixed)
     }
-    return own
+    return suffixed
   }
 
-  function own<Record extends Change>(change: Record, suffix: string): Record {
+  function ofThisApp<Record extends Change>(change: Record, suffix: string): Record {
     const { kind, partition, id } = change.id
     const changed = { ...change, id: { kind: withSuffix(kind, suffix), partition, id } }
     if (changed.type !== 'put' || !changed.index) return changed
@@ -39,14 +39,14 @@ export function appStore(store: RecordStore, app: string): RecordStore {
   }
 
   return {
-    // Every session check comes through here: it waits for nothing but the store.
+    // Every session check comes through here, so the only wait is for the store.
     get({ kind, partition, id }) {
-      const own = (suffix: string) => store.get({ kind: withSuffix(kind, suffix), partition, id })
-      return known === undefined ? digest().then(own) : own(known)
+      const get = (suffix: string) => store.get({ kind: withSuffix(kind, suffix), partition, id })
+      return known === undefined ? digest().then(get) : get(known)
     },
     async write(changes) {
       const suffix = await digest()
-      return store.write(changes.map((change) => own(change, suffix)))
+      return store.write(changes.map((change) => ofThisApp(change, suffix)))
     },
     async list(index, value, page) {
       const suffix = await digest()

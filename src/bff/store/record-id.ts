@@ -1,4 +1,4 @@
 import type { RecordId } from '../../store/contract.js'
 
-/** All records of one session lie in one partition, which its id begins with. */
+/** All records of one session are in one partition: the first characters of its id. */
 export const recordOf = (kind: string, id: string): RecordId => ({ kind, partition: id.slice(0, 8), id })

@@ -4,21 +4,21 @@ import { faultCode } from '../../store/faults.js'
 import { warningsOf, warnOnce } from '../../store/warnings.js'
 import type { Emit } from '../events.js'
 
-/** Seconds that a store has to answer: a client that queues commands while it reconnects would keep people waiting. */
+/** Seconds to wait for the store: some clients queue commands while they reconnect. */
 const STORE_TIMEOUT = 2
-/** Consecutive faults of the connection after which it is left alone, and for how many seconds. */
+/** After this number of consecutive connection failures, calls fail at once for some seconds. */
 const MAX_FAILURES = 3
 const PAUSE = 1
 
 export interface WatchedStore extends RecordStore {
-  /** It has failed several times in a row and is not asked for a moment: nothing here can be answered now. */
+  /** The connection has failed several times in a row: calls fail at once for a moment. */
   lost(): boolean
 }
 
 /**
- * Bounds what an outage of the store costs: every call ends in time, and after some failures at once, for a moment. What a
- * store answers with an error is that call's alone, and something for the operator to look at: whoever could provoke it would
- * otherwise shut out everybody.
+ * Limits the effect of an outage of the store: calls have a timeout, and after some connection failures they fail at once for a
+ * moment. An error that the store answers fails that one call only, with an event. Otherwise anybody who can cause such an error
+ * could stop sign-in for everybody.
  */
 export function watchStore(store: RecordStore, { emit }: { emit: Emit }): WatchedStore {
   let failures = 0
@@ -35,7 +35,7 @@ export function watchStore(store: RecordStore, { emit }: { emit: Emit }): Watche
       failures = 0
       return result as Result
     } catch (error) {
-      // Misuse says nothing about the store.
+      // Misuse is not a failure of the store.
       if (error instanceof TypeError) throw error
       const failure = error instanceof StoreError ? error : new StoreError('store_unavailable', error)
       if (failure.code !== 'store_unavailable') {

@@ -312,17 +312,20 @@ describe.each(homes)('redeeming a code, with %s', (_home, world) => {
     ['500', { status: 500 }],
     ['HTML', { status: 502, body: '<h1>Bad gateway</h1>', headers: { 'Content-Type': 'text/html' } }],
     ['a reset', 'network' as const],
-  ])('[S-21][F-29] says “not now” when the token endpoint answers %s, and makes no session', async (_name, fault) => {
-    const { tab, as, browser } = await world()
-    const begun = await begin(tab)
-    const callback = await follow(tab, begun)
-    as.fail('token', fault)
-    const response = await redeem(tab, begun, callback)
-    expect(response.status).toBe(503)
-    expect(response.headers.get('retry-after')).toBeTruthy()
-    expect((await bodyOf(response)).error).toBe('temporarily_unavailable')
-    expect(browser.jar.all()).toEqual([])
-  })
+  ])(
+    '[S-21][F-29] says temporarily_unavailable when the token endpoint answers %s, and makes no session',
+    async (_name, fault) => {
+      const { tab, as, browser } = await world()
+      const begun = await begin(tab)
+      const callback = await follow(tab, begun)
+      as.fail('token', fault)
+      const response = await redeem(tab, begun, callback)
+      expect(response.status).toBe(503)
+      expect(response.headers.get('retry-after')).toBeTruthy()
+      expect((await bodyOf(response)).error).toBe('temporarily_unavailable')
+      expect(browser.jar.all()).toEqual([])
+    },
+  )
 
   it('[F-59] calls the operator when the provider does not know the client', async () => {
     const { tab, eventTypes } = await world({ client_secret: 'not-the-one' })

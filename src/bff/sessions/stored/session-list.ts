@@ -90,7 +90,7 @@ export function createSessionList({
           ? device(live.record, own.id)
           : undefined
       })
-      const items = found.filter((one) => one !== undefined).sort((a, b) => b.last_used - a.last_used)
+      const items = found.filter((device) => device !== undefined).sort((a, b) => b.last_used - a.last_used)
       return { items, ...(cursor !== undefined && { cursor }) }
     },
 

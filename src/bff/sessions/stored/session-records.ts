@@ -19,7 +19,7 @@ export interface Tombstone {
   readonly generation: number
 }
 
-type Content = Omit<SessionWithTokens, 'version' | 'ours'> | Tombstone
+type Content = Omit<SessionWithTokens, 'version' | 'knownNewest'> | Tombstone
 
 function revive(
   content: Tombstone | (SessionWithTokens & { tokens: Iterable<readonly [string, AccessToken]> }),

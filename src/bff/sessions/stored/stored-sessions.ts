@@ -149,8 +149,8 @@ export function createStoredSessions(
     },
 
     async create(request, newSession, { access, id_token }, replaced) {
-      const own = await idOf(request)
-      const previous = new Set([...(own === undefined ? [] : [own]), ...replaced.map(({ id }) => id)])
+      const currentId = await idOf(request)
+      const previous = new Set([...(currentId === undefined ? [] : [currentId]), ...replaced.map(({ id }) => id)])
       const secret = randomId()
       const record: SessionRecord = {
         ...newSession,
