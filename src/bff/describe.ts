@@ -1,7 +1,6 @@
 import type { Mode } from '../protocol/session.js'
 import type { Dpop } from '../provider/client/dpop.js'
 import { thumbprint } from '../provider/client/private-key.js'
-import type { RecordStore } from '../store/contract.js'
 import { warningsOf } from '../store/warnings.js'
 import type { BffContext } from './context.js'
 import { deviationsOf } from './deviations.js'
@@ -121,7 +120,8 @@ export async function describe(
     ),
     rateLimits: settings.rateLimits === undefined ? ['address'] : countedBy(settings.rateLimits || {}),
     limits: [
-      ...(settings.store ? [...storeLimits, ...(await warnings(settings.store))] : sealedLimits),
+      // If the store is down, an event says so.
+      ...(settings.store ? [...storeLimits, ...(await warningsOf(settings.store).catch(() => []))] : sealedLimits),
       ...(settings.rateLimits === undefined && (limits.blind() || !settings.trustedProxies.length)
         ? [noTrustedProxies]
         : []),
@@ -143,9 +143,6 @@ async function keyIdOf(dpop: Dpop): Promise<string> {
   })
   return thumbprint(publicKey)
 }
-
-/** If the store is down, an event says so. */
-const warnings = (store: RecordStore): Promise<readonly string[]> => warningsOf(store).catch(() => [])
 
 function providerOf({ settings, known }: Provider): ProviderDescription {
   const { issuer, client_id, clientAuthentication, redirect_uris, response_mode } = settings

@@ -1,9 +1,17 @@
 import type { Dpop } from '../provider/client/dpop.js'
 import { createProvider, type Provider as ProviderWith } from '../provider/provider.js'
+import { shortId } from './events.js'
 import type { Settings } from './settings.js'
 
 /** A provider, with the settings of this backend for it. */
 export type Provider = ProviderWith<Settings>
+
+interface SessionOfProvider {
+  readonly id: string
+  readonly iss: string
+  readonly client_id: string
+  readonly refresh_token?: string | undefined
+}
 
 /** The configured providers. A token of one provider is never sent to another. */
 export interface Providers {
@@ -13,7 +21,9 @@ export interface Providers {
   /** Compared as a string; `undefined` if it is not configured. */
   byIssuer(issuer: string): Provider | undefined
   /** The provider of a session, by issuer and client; `undefined` if it is not configured any more. */
-  forSession(session: { readonly iss: string; readonly client_id: string }): Provider | undefined
+  forSession(session: Pick<SessionOfProvider, 'iss' | 'client_id'>): Provider | undefined
+  /** Revokes the refresh token of a session. Never rejects; emits `revocation_failed`. */
+  revoke(session: SessionOfProvider): Promise<'done' | 'refused' | 'unreachable' | undefined>
 }
 
 /** @see RFC 9700 section 4.4.2 */
@@ -25,13 +35,20 @@ export function createProviders(settings: Settings, dpop: Dpop | undefined): Pro
   })
   const all = [main, ...others]
   const providersByIssuer = new Map(all.map((provider) => [provider.settings.issuer, provider]))
+  const forSession: Providers['forSession'] = ({ iss, client_id }) => {
+    const provider = providersByIssuer.get(iss)
+    return provider?.settings.client_id === client_id ? provider : undefined
+  }
   return {
     main,
     all,
     byIssuer: (issuer) => providersByIssuer.get(issuer),
-    forSession({ iss, client_id }) {
-      const provider = providersByIssuer.get(iss)
-      return provider?.settings.client_id === client_id ? provider : undefined
+    forSession,
+    async revoke({ id, refresh_token, ...session }) {
+      if (refresh_token === undefined) return 'done'
+      const revocation = await forSession(session)?.revoke(refresh_token)
+      if (revocation !== 'done') settings.emit({ type: 'revocation_failed', session: shortId(id) })
+      return revocation
     },
   }
 }

@@ -3,7 +3,6 @@ import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-resp
 import { isRecent } from '../../protocol/time.js'
 import { withTimeout } from '../../protocol/timeout.js'
 import type { BffContext } from '../context.js'
-import { shortId } from '../events.js'
 import { json, redirect } from '../http/answers.js'
 import type { CookieJar } from '../http/cookies.js'
 import { readParameter } from '../http/form.js'
@@ -26,16 +25,13 @@ const LIFETIME = 120
 /** Seconds to wait for a request body. */
 const BODY_TIMEOUT = 3
 
-/** Transactions, as far as sign-out needs them. */
-interface ClearsCookies {
-  clear(request: PlainRequest): readonly string[]
+interface LogoutContext extends BffContext {
+  transactions: { clear(request: PlainRequest): readonly string[] }
 }
-
-export type Logout = ReturnType<typeof createLogout>
 
 /** Sign-out: first the session here, in any case; then the refresh token; then the session at the provider. */
 export function createLogout(
-  { settings, providers, sessions, transactions, store }: BffContext & { transactions: ClearsCookies },
+  { settings, providers, sessions, transactions, store }: LogoutContext,
   jar: CookieJar,
   cookieKeys: CookieKeys,
 ) {
@@ -87,14 +83,13 @@ export function createLogout(
 
   /** Revokes the refresh token and prepares sign-out at the provider. Never rejects, because the session here has ended. */
   async function atProvider(session: SessionRecord, { refresh_token, id_token }: ProviderTokens) {
-    const { id, iss, client_id } = session
+    const { iss, client_id } = session
     const provider = providers.forSession(session)
     try {
       const [revocation, endSession] = await Promise.all([
-        refresh_token === undefined ? 'done' : provider?.revoke(refresh_token),
+        providers.revoke({ ...session, refresh_token }),
         provider?.endSessionUrl({}).then(Boolean, () => undefined),
       ])
-      if (revocation !== 'done') emit({ type: 'revocation_failed', session: shortId(id) })
       // It is unknown whether the person is signed in at the provider. It is down, so do not redirect the browser there.
       if (endSession === undefined || revocation === 'unreachable') return { location: null, op_session: 'unknown' }
       if (!endSession) return { location: null }

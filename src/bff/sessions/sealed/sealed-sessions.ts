@@ -62,21 +62,14 @@ export function createSealedSessions(
   }
 
   async function idleCookie(id: string, expires: number): Promise<string> {
-    const sealRecord = await cookieKeys.seal('idle', JSON.stringify({ id, at: now() } satisfies LastUse))
-    return jar.set(jar.idle, sealRecord, expires - now() + KEPT_AFTER_END)
+    const value = await cookieKeys.seal('idle', JSON.stringify({ id, at: now() } satisfies LastUse))
+    return jar.set(jar.idle, value, expires - now() + KEPT_AFTER_END)
   }
 
   /** Ends an expired session and revokes its refresh token. */
   async function expire(request: PlainRequest, record: SessionRecord): Promise<NoSession> {
-    const newest = endSession(record, 'expired')?.record ?? record
-    await revoke(newest)
+    await providers.revoke(endSession(record, 'expired')?.record ?? record)
     return noSession(request, 'expired')
-  }
-
-  async function revoke(record: SessionRecord): Promise<void> {
-    const { id, refresh_token } = record
-    const done = refresh_token === undefined || (await providers.forSession(record)?.revoke(refresh_token)) === 'done'
-    if (!done) emit({ type: 'revocation_failed', session: shortId(id) })
   }
 
   const sealed = (record: SessionRecord) => cookie.seal(record, record.expires - now() + KEPT_AFTER_END)
@@ -127,7 +120,7 @@ export function createSealedSessions(
         if (memory.endedReason(id)) continue
         const last = found.record?.id === id ? found.record : memory.find(id)?.record
         // This process has not seen that session: it can only remember that it has ended.
-        if (last) await revoke(endSession(last, 'logged_out')?.record ?? last)
+        if (last) await providers.revoke(endSession(last, 'logged_out')?.record ?? last)
         else memory.markEnded(id, 'logged_out', expires + KEPT_AFTER_END)
       }
       const session = memory.remember({ record, id_token, tokens: new Map([['', access]]), knownNewest: true })

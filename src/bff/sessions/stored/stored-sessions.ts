@@ -99,11 +99,14 @@ export function createStoredSessions(
 
   /** Revokes the refresh token of an ended session, in the background. */
   function revoke({ record }: Pick<SessionWithTokens, 'record'>): void {
-    const { id, refresh_token } = record
     background.run(async () => {
-      if (refresh_token !== undefined && (await providers.forSession(record)?.revoke(refresh_token)) !== 'done')
-        emit({ type: 'revocation_failed', session: shortId(id) })
+      await providers.revoke(record)
     })
+  }
+
+  async function endAndRevoke(id: string, reason: SignedOutReason): Promise<void> {
+    const ended = await storage.endById(id, reason)
+    if (ended) revoke(ended)
   }
 
   /** Seals a session with the newest key. It does no harm if another process is faster or the store is down. */
@@ -112,8 +115,7 @@ export function createStoredSessions(
   }
 
   async function expire(request: PlainRequest, { record }: LiveSession): Promise<NoSession> {
-    const ended = await storage.endById(record.id, 'expired')
-    if (ended) revoke(ended)
+    await endAndRevoke(record.id, 'expired')
     return noSession(request, 'expired')
   }
 
@@ -170,15 +172,11 @@ export function createStoredSessions(
       }
       // Check after the write: "end all sessions" either finds the new session, or its stamp is found here.
       if (await signOutStamps.covers(record)) {
-        const ended = await storage.endById(record.id, 'revoked')
-        if (ended) revoke(ended)
+        await endAndRevoke(record.id, 'revoked')
         throw new Refusal('invalid_grant', { reason: 'revoked' })
       }
       emit({ type: 'signed_in', iss: record.iss, sub: record.sub, session: shortId(record.id) })
-      for (const id of previous) {
-        const ended = await storage.endById(id, 'logged_out')
-        if (ended) revoke(ended)
-      }
+      for (const id of previous) await endAndRevoke(id, 'logged_out')
       if (record.refresh_token === undefined) noRefreshToken()
       sweep()
       const expiresAt = Math.floor(Math.min(record.expires, now() + idleTimeout))
