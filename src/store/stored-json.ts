@@ -1,6 +1,6 @@
 import { StoreError } from './contract.js'
 
-/** The form of records that are JSON objects, see `protocol/format.ts`: it stands in them as `v`, last. */
+/** The format version of records that are JSON objects, see `protocol/format.ts`. It is their last member, `v`. */
 const FORMAT = 1
 const suffix = `,"v":${FORMAT}}`
 
@@ -8,14 +8,14 @@ const suffix = `,"v":${FORMAT}}`
 export interface StoredJson<Content extends object> {
   write(content: Content): string
   /**
-   * Without `v`. A record that says no format is of 0.1.0.
+   * The content without `v`. A record without a format version was written by 0.1.0.
    *
-   * @throws StoreError `store_format_unknown` for what a later release wrote, and for what is none of ours
+   * @throws StoreError `store_format_unknown` for records of a later release, and for values that are not our records
    */
   read(value: string): Content
 }
 
-/** `unversioned`: what a record of 0.1.0 says, where that was no JSON object. */
+/** `unversioned`: reads a record of 0.1.0, if that was not a JSON object. */
 export function storedJson<Content extends object>(
   unversioned: (value: string) => Content | undefined = parse<Content>,
 ): StoredJson<Content> {
@@ -23,7 +23,7 @@ export function storedJson<Content extends object>(
     write: (content) => JSON.stringify({ ...content, v: FORMAT }),
 
     read(value) {
-      // As it is written: to take a member out of an object again would cost as much as all the rest.
+      // Cutting the suffix off the text is faster: removing a member from an object costs as much as all the rest.
       const known = value.endsWith(suffix) ? parse<Content>(`${value.slice(0, -suffix.length)}}`) : undefined
       if (known) return known
       const { v, ...content } = parse<{ v?: unknown }>(value) ?? {}
@@ -35,7 +35,7 @@ export function storedJson<Content extends object>(
   }
 }
 
-/** `undefined` for what is no object. */
+/** `undefined` if the text is not a JSON object. */
 function parse<Content>(text: string): Content | undefined {
   try {
     const value = JSON.parse(text)

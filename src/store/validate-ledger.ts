@@ -9,17 +9,17 @@ const owner = check<BudgetLine['subject']>(
   (value) => typeof value === 'string' && isSubject(/^(?:tenant|agent|key|user):(.+)$/s.exec(value)?.[1]),
 )
 const window = oneOf('minute', 'day', 'month', 'total')
-/** `NaN` passes comparisons, and −5 would make budget. */
+/** `NaN` passes comparisons, and −5 would add budget. */
 const amount = integer()
 
 /** One line of a budget. */
 export const lineCheck = object<BudgetLine>({ subject: owner, window, limit: optional(amount) })
 
 const spending: Shape<Spending> = { tenant: name, lines: list(lineCheck, 1), amount }
-/** Holds are plain data, and may have been anywhere since they were made. The reservation itself does as well. */
+/** Holds are plain data and may have been changed. The reservation itself is accepted, too. */
 const hold = object<Hold & { ttl?: number }>({ ...spending, id: name, ttl: optional(ttlCheck) })
 
-/** What the functions of a ledger take: what no engine could count is refused alike by all. */
+/** The parameters of a ledger's functions: all engines refuse what one of them could not count. */
 export const ledgerCalls = {
   reserve: asyncCall(['reservation', object<Reservation>({ ...spending, id: name, ttl: ttlCheck })]),
   spend: asyncCall(['spending', object<Spending>(spending)]),
@@ -28,7 +28,7 @@ export const ledgerCalls = {
   release: asyncCall(['hold', hold]),
   read: asyncCall(
     ['tenant', name],
-    // The line that something was reserved from does as well.
+    // The line of a reservation is accepted, too.
     ['line', lineCheck],
     ['at', optional(epochSeconds)],
   ),
@@ -57,20 +57,20 @@ function validateLines(called: string, { lines }: Spending): void {
   }
 }
 
-/** The lines by subject, in the order in which the subjects come: what is stored together. */
+/** The lines by subject, in the order of the subjects: each group is stored together. */
 export function groupBySubject<Line extends { readonly subject: string }>(lines: readonly Line[]): Map<string, Line[]> {
   const grouped = new Map<string, Line[]>()
   for (const line of lines) grouped.set(line.subject, [...(grouped.get(line.subject) ?? []), line])
   return grouped
 }
 
-/** Whether a reservation is the one that a hold was made for. */
+/** Whether a hold was made for this reservation. */
 export const isSameHold = (one: Hold, other: Hold): boolean =>
   one.amount === other.amount && JSON.stringify(one.lines) === JSON.stringify(other.lines)
 
 const rank: Readonly<Record<BudgetWindow, number>> = { minute: 1, day: 2, month: 3, total: 4 }
 
-/** Whether a shortage lasts longer than another, or has less left: who waits for it need not wait again. */
+/** Whether a shortage lasts longer than another, or has less left: after waiting for it, no second wait is needed. */
 export const isWorseShortage = (
   one: Pick<Shortage, 'line' | 'left'>,
   other: Pick<Shortage, 'line' | 'left'>,

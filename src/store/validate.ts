@@ -3,19 +3,19 @@ import { type Check, check, integer, list, name, object, oneOf, optional, second
 import { asyncCall, type Calls, validateArguments } from '../protocol/validate.js'
 import type { Change, IfVersion, IndexEntry, Put, RecordId, RecordStore } from './contract.js'
 
-/** For engines: the limit of a page as it is kept to. */
+/** For engines: the effective limit of a page. */
 export const pageLimit = (limit = 100): number => Math.min(limit, 1000)
 
-/** PostgreSQL takes no NUL, and UTF-8 has no bytes for half a surrogate pair. */
+/** PostgreSQL cannot store NUL, and UTF-8 cannot encode lone surrogates. */
 const unstorable = /[\0\p{Cs}]/u
-/** 300 years: no engine's clock goes on for ever. */
+/** 300 years: clocks of engines have a maximum. */
 export const ttlCheck = seconds({ above: 0, most: 1e10 })
 
 const idShape = object<RecordId>({ kind: name, partition: name, id: name })
 const recordId: Check<RecordId> = {
   ...idShape,
   flaw(value) {
-    // Every session check comes through here: one that has all three is looked at without a list.
+    // Every session check runs this: a valid id is checked without allocating a list.
     const { kind, partition, id } = (value ?? {}) as Partial<RecordId>
     return isName(kind) && isName(partition) && isName(id) ? undefined : idShape.flaw(value)
   },
@@ -37,7 +37,7 @@ const put = object<Omit<Put, 'type'> & Pick<Change, 'type'>>({
 })
 const end = object<Exclude<Change, Put>>({ type: oneOf('delete', 'check'), id: recordId, ifVersion })
 
-/** What there is to say of a change depends on its type. */
+/** The members of a change depend on its type. */
 const change: Check<Change> = {
   expected: put.expected,
   ...(put.members && { members: put.members }),
@@ -48,12 +48,15 @@ const change: Check<Change> = {
 }
 
 const page = object<{ cursor?: string; limit?: number }>({
-  // It may have been anywhere, and come back as anything.
+  // The cursor may have been changed outside.
   cursor: optional(check<string>('one that a page has had', (value) => cursorOf(value) !== undefined)),
   limit: optional(integer({ least: 1 })),
 })
 
-/** What the functions of a store take. Engines look at it in each function: stores are asked for every request. */
+/**
+ * The parameters of a store's functions. Engines validate in each function, because stores are called for every
+ * request.
+ */
 export const storeCalls = {
   get: asyncCall(['id', recordId]),
   write: asyncCall(['changes', list(change, 1)]),
@@ -64,7 +67,7 @@ export const storeCalls = {
   migrate: asyncCall(),
 } satisfies Calls<Required<RecordStore> & { migrate(): Promise<void> }>
 
-/** For engines: what no engine could store is refused alike by all, before anything is written. */
+/** For engines: all refuse what one of them could not store, before anything is written. */
 export function validateChanges(changes: readonly Change[]): void {
   validateArguments('store.write', storeCalls.write, changes)
   const partition = changes[0]?.id.partition
@@ -77,10 +80,10 @@ export function validateChanges(changes: readonly Change[]): void {
   }
 }
 
-/** Where a page ends: the name of its last record. All engines write it alike. */
+/** The end of a page: the name of its last record. All engines write it in the same way. */
 export const writeCursor = ({ partition, kind, id }: RecordId): string => JSON.stringify([partition, kind, id])
 
-/** Of a cursor that was examined. */
+/** Reads a cursor that was validated. */
 export const readCursor = (cursor: string): RecordId => cursorOf(cursor) as RecordId
 
 function cursorOf(cursor: unknown): RecordId | undefined {

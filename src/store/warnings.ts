@@ -1,8 +1,8 @@
 import type { RecordStore } from './contract.js'
 
 /**
- * Tells once, at the first use, what a store's server is set up to lose. To be called wherever the store is used: creating starts
- * nothing.
+ * Reports once, at the first use, the store's warnings about its server. Call the returned function wherever the store
+ * is used: `warnOnce()` itself makes no request.
  */
 export function warnOnce(store: RecordStore, tell: (detail: string) => void): () => void {
   let asked = store.warnings === undefined
@@ -12,12 +12,12 @@ export function warnOnce(store: RecordStore, tell: (detail: string) => void): ()
     warningsOf(store).then(
       (all) => all.forEach(tell),
       () => {
-        // The server could not be reached: the next use asks again.
+        // The server is down: the next use asks again.
         asked = false
       },
     )
   }
 }
 
-/** What a store says of its server. @throws StoreError */
+/** The store's warnings about its server. @throws StoreError */
 export const warningsOf = async (store: RecordStore): Promise<readonly string[]> => (await store.warnings?.()) ?? []

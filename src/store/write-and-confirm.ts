@@ -1,13 +1,13 @@
 import { type Change, type Put, type RecordStore, StoreError } from './contract.js'
 
-/** Milliseconds before each look. */
+/** Milliseconds before each read. */
 const CONFIRM_DELAYS = [0, 200]
 
 /**
- * Writes, and where the answer is lost looks whether it was written: a caller who repeats the call would else be told that somebody
- * else was faster, or worse. `proof` is one of the changes, of a value that no other writer has.
+ * Writes, and if the answer is lost, reads whether it was written. Otherwise a caller who repeats the call would be
+ * told that somebody else was faster. `proof` is one of the changes, with a value that no other writer has.
  *
- * @throws StoreError where it cannot be said
+ * @throws StoreError if the result is unknown
  */
 export async function writeAndConfirm(store: RecordStore, changes: readonly Change[], proof: Put): Promise<boolean> {
   try {

@@ -1,5 +1,5 @@
 import type { IndexEntry, RecordId } from '../contract.js'
-import { createOrdered, type Ordered } from './ordered.js'
+import { createOrderedMap, type OrderedMap } from './ordered-map.js'
 
 /** Which records are under an index value, by their keys. */
 export interface MemoryIndex {
@@ -10,13 +10,13 @@ export interface MemoryIndex {
 }
 
 export function createMemoryIndex(): MemoryIndex {
-  const indexes = new Map<string, Ordered<RecordId>>()
+  const indexes = new Map<string, OrderedMap<RecordId>>()
   const nameOf = (index: string, value: string): string => `${index}\n${value}`
 
   return {
     add({ index, value }, key, id) {
       const name = nameOf(index, value)
-      const entries = indexes.get(name) ?? createOrdered<RecordId>()
+      const entries = indexes.get(name) ?? createOrderedMap<RecordId>()
       entries.set(key, id)
       indexes.set(name, entries)
     },

@@ -17,7 +17,7 @@ import { holdOf, isSameHold, isWorseShortage, ledgerCalls, validateHold, validat
 import { createOpenHolds } from './open-holds.js'
 import { createSweep } from './sweep.js'
 
-interface Held {
+interface HoldState {
   readonly hold: Hold
   /** The accounts of its lines, in the same order, in the windows in which they were reserved. */
   readonly accounts: readonly Account[]
@@ -35,10 +35,10 @@ interface Account {
 }
 
 /** Windows that are checked for each new one. */
-const STEPS = 2
+const SWEEP_STEPS = 2
 
 /** The most ended holds that are kept; at least half of them. */
-const REMEMBERED = 100_000
+const MAX_ENDED_HOLDS = 100_000
 
 /**
  * Budgets in the memory of this process, by the injected clock. Never rejects with a StoreError. At least the last
@@ -49,8 +49,8 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
   const { now = systemNow } = options
   const accounts = new Map<string, Account>()
   const sweepSome = createSweep(accounts, ({ window, held }) => !held && isExpiredWindow(window, now()))
-  const open = createOpenHolds<Held>(subjectsOf)
-  const over = createBoundedCache<Held>(REMEMBERED)
+  const open = createOpenHolds<HoldState>(subjectsOf)
+  const endedHolds = createBoundedCache<HoldState>(MAX_ENDED_HOLDS)
 
   function account(tenant: string, { subject, window }: Omit<BudgetLine, 'limit'>, at: number): Account {
     const { name } = windowAt(window, at)
@@ -59,7 +59,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     if (known) return known
     const fresh = { window: name, committed: 0, held: 0 }
     accounts.set(key, fresh)
-    sweepSome(STEPS)
+    sweepSome(SWEEP_STEPS)
     return fresh
   }
 
@@ -68,12 +68,12 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     for (const held of open.ended(at)) close(held, 'ended', held.started ? held.hold.amount : 0)
   }
 
-  function close(held: Held, state: Held['state'], cost: number): void {
+  function close(held: HoldState, state: HoldState['state'], cost: number): void {
     const key = keyOf(held.hold)
     if (open.delete(key, held)) for (const one of held.accounts) one.held -= held.hold.amount
     for (const one of held.accounts) one.committed += cost
     held.state = state
-    over.set(key, held)
+    endedHolds.set(key, held)
   }
 
   /** The line that has too little left, if any. */
@@ -88,15 +88,15 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     return worst && shortageOf(worst.line, worst.left, at)
   }
 
-  function known(hold: { tenant: string; id: string }, at: number): Held | undefined {
+  function known(hold: { tenant: string; id: string }, at: number): HoldState | undefined {
     prune(at)
     const key = keyOf(hold)
-    const held = open.get(key) ?? over.get(key)
+    const held = open.get(key) ?? endedHolds.get(key)
     const kept = held?.state === 'settled' ? SETTLED_KEPT : HOLD_KEPT
     return held && at < held.until + kept ? held : undefined
   }
 
-  function find(hold: Hold): Held {
+  function find(hold: Hold): HoldState {
     const held = known(hold, now())
     if (!held) throw ledgerError('hold_unknown')
     return held
@@ -113,7 +113,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
       if (same) return { ok: true, hold: same.hold }
       const short = shortage(reservation, at)
       if (short) return short
-      const held: Held = {
+      const held: HoldState = {
         hold,
         accounts: hold.lines.map((line) => account(hold.tenant, line, at)),
         until: at + reservation.ttl,
@@ -187,6 +187,6 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
 }
 
 const subjectKey = (tenant: string, subject: string): string => `${tenant}\n${subject}`
-const subjectsOf = ({ hold: { tenant, lines } }: Held): string[] =>
+const subjectsOf = ({ hold: { tenant, lines } }: HoldState): string[] =>
   lines.map(({ subject }) => subjectKey(tenant, subject))
 const keyOf = ({ tenant, id }: { tenant: string; id: string }): string => `${tenant}\n${id}`

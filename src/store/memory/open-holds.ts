@@ -1,40 +1,40 @@
 /** Open holds: by key, by subject, and by expiry. */
-export interface OpenHolds<Held> {
-  get(key: string): Held | undefined
-  add(key: string, held: Held): void
+export interface OpenHolds<HoldState> {
+  get(key: string): HoldState | undefined
+  add(key: string, held: HoldState): void
   /** Whether it was open. */
-  delete(key: string, held: Held): boolean
+  delete(key: string, held: HoldState): boolean
   /** In the order in which they were added. */
-  of(subject: string): Held[]
+  of(subject: string): HoldState[]
   /** Holds that have expired, the earliest first. They are still open: the caller closes them. */
-  ended(at: number): Generator<Held>
+  ended(at: number): Generator<HoldState>
 }
 
-interface Ending<Held> {
+interface Ending<HoldState> {
   readonly key: string
-  readonly held: Held
+  readonly held: HoldState
 }
 
 /** Expiries of closed holds that may stay in the heap, in addition to as many as there are open holds. */
 const SPARE = 100
 
-export function createOpenHolds<Held extends { readonly until: number }>(
-  subjectsOf: (held: Held) => readonly string[],
-): OpenHolds<Held> {
-  const open = new Map<string, Held>()
-  const bySubject = new Map<string, Map<string, Held>>()
+export function createOpenHolds<HoldState extends { readonly until: number }>(
+  subjectsOf: (held: HoldState) => readonly string[],
+): OpenHolds<HoldState> {
+  const open = new Map<string, HoldState>()
+  const bySubject = new Map<string, Map<string, HoldState>>()
   /** A binary min-heap by expiry. */
-  let ends: Ending<Held>[] = []
+  let ends: Ending<HoldState>[] = []
 
   const endAt = (place: number): number => ends[place]?.held.until ?? Number.POSITIVE_INFINITY
 
   function swap(one: number, other: number): void {
-    const [first, second] = [ends[one], ends[other]] as [Ending<Held>, Ending<Held>]
+    const [first, second] = [ends[one], ends[other]] as [Ending<HoldState>, Ending<HoldState>]
     ends[one] = second
     ends[other] = first
   }
 
-  function push(ending: Ending<Held>): void {
+  function push(ending: Ending<HoldState>): void {
     let place = ends.push(ending) - 1
     while (place > 0) {
       const above = (place - 1) >> 1
@@ -63,7 +63,7 @@ export function createOpenHolds<Held extends { readonly until: number }>(
     add(key, held) {
       open.set(key, held)
       for (const subject of subjectsOf(held)) {
-        const own = bySubject.get(subject) ?? new Map<string, Held>()
+        const own = bySubject.get(subject) ?? new Map<string, HoldState>()
         bySubject.set(subject, own.set(key, held))
       }
       if (ends.length > 2 * open.size + SPARE) {
@@ -86,7 +86,7 @@ export function createOpenHolds<Held extends { readonly until: number }>(
 
     *ended(at) {
       while (endAt(0) <= at) {
-        const { key, held } = ends[0] as Ending<Held>
+        const { key, held } = ends[0] as Ending<HoldState>
         shift()
         if (open.get(key) === held) yield held
       }

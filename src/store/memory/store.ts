@@ -6,7 +6,7 @@ import { pageLimit, readCursor, storeCalls, validateChanges, writeCursor } from 
 import { createMemoryIndex } from './indexes.js'
 import { createSweep } from './sweep.js'
 
-interface Held extends Stored {
+interface StoredRecord extends Stored {
   /** Epoch seconds; `Infinity` without a ttl. */
   readonly until: number
   /** Its index entries: they are removed with it. */
@@ -14,7 +14,7 @@ interface Held extends Stored {
 }
 
 /** Records that are checked for expiry for each one that is written. */
-const STEPS = 2
+const SWEEP_STEPS = 2
 
 /**
  * Records in the memory of this process: for one process, for tests, for development. Uses `now` as its clock. Later
@@ -24,7 +24,7 @@ const STEPS = 2
 export function memoryStore(options: MemoryOptions = {}): RecordStore {
   validate('memoryStore', memoryOptions, options)
   const { now = systemNow } = options
-  const records = new Map<string, Held>()
+  const records = new Map<string, StoredRecord>()
   const indexes = createMemoryIndex()
   const sweepSome = createSweep(records, ({ until }) => until <= now(), remove)
   let versions = 0
@@ -34,7 +34,7 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     records.delete(key)
   }
 
-  function read(key: string): Held | undefined {
+  function read(key: string): StoredRecord | undefined {
     const held = records.get(key)
     if (!held || held.until > now()) return held
     remove(key, held)
@@ -55,7 +55,7 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     const fresh = earlier.length ? index.filter((entry) => !known(entry)) : index
     for (const entry of fresh) indexes.add(entry, key, id)
     records.set(key, { value, version: ++versions, until, index: fresh.length ? [...earlier, ...fresh] : earlier })
-    sweepSome(STEPS)
+    sweepSome(SWEEP_STEPS)
   }
 
   return {

@@ -7,12 +7,12 @@ export function createSweep<Key, Value>(
   useless: (value: Value) => boolean,
   remove: (key: Key, value: Value) => void = (key) => map.delete(key),
 ): (steps: number) => void {
-  let hand = map.entries()
+  let iterator = map.entries()
   return (steps) => {
     for (let step = 0; step < steps; step++) {
-      const { value: entry, done } = hand.next()
+      const { value: entry, done } = iterator.next()
       if (done) {
-        hand = map.entries()
+        iterator = map.entries()
         return
       }
       if (useless(entry[1])) remove(...entry)

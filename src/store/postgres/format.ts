@@ -2,18 +2,18 @@ import { isLaterFormat } from '../../protocol/format.js'
 import { StoreError } from '../contract.js'
 import type { Query } from './sender.js'
 
-/** The form of tables and functions, see `protocol/format.ts`. 0.1.0 wrote it nowhere. */
+/** The version of tables and functions, see `protocol/format.ts`. 0.1.0 did not store it. */
 const FORMAT = 1
 
-/** Milliseconds. An index that is made waits for writers, and all later ones wait for it. */
+/** Milliseconds. Creating an index waits for writers, and all later writers wait for it. */
 const LOCK_TIMEOUT = 3000
 
-/** A statement, or an index that is made where it is not there: `if not exists` would wait for writers before it looks. */
+/** A statement, or an index to create if it does not exist: `if not exists` would wait for writers before it looks. */
 export type MigrationStep = string | { readonly index: string; readonly on: string }
 
 /**
- * Runs the statements that make tables and functions, unless a later release has made them: then they stay, since an older
- * function in the place of a newer one would not fit its tables.
+ * Runs the statements that create tables and functions, unless a later release has created them. Then they stay: an
+ * older function would not match newer tables.
  *
  * @throws StoreError `store_format_unknown`
  */

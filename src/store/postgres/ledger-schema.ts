@@ -3,13 +3,13 @@ import { HOLD_KEPT, SETTLED_KEPT } from '../ledger.js'
 import type { MigrationStep } from './format.js'
 import { lockOf } from './sender.js'
 
-/** Rows that are removed where one is added. */
-const REMOVED = 2
+/** Rows that are removed for each one that is added. */
+const REMOVED_PER_ADDED = 2
 
 /**
- * Tables and functions of the ledger. Each call is one function and so one round trip: the lock of a tenant is held for as long as
- * the server needs, and never while a message travels. A volatile function sees, in each of its statements, what was
- * committed before: after the lock that is everything.
+ * Tables and functions of the ledger. Each call is one function, so one round trip: a tenant is locked only while the
+ * server works, never while a message travels. Each statement of a volatile function sees what was committed before it:
+ * after the lock, that is everything.
  */
 export function ledgerSchema(prefix: string): {
   name(operation: string): string
@@ -23,12 +23,12 @@ export function ledgerSchema(prefix: string): {
   const month = `(extract(year from ${utc}) * 12 + extract(month from ${utc}) - 1)::bigint`
   const at = (letter: string) =>
     ({ m: `floor(${epoch} / 60)::bigint`, d: `floor(${epoch} / 86400)::bigint` })[letter] ?? month
-  // Of windows by their kind and number, as the index has them.
+  // The kind and number of a window, in the form of the index.
   const numbered = ['left(name, 1)', 'substr(name, 2)::bigint'] as const
-  /** Removes a few rows of whatever tenant, and waits for nobody. */
+  /** Removes a few rows of any tenant, without waiting for locks. */
   const removeSome = (table: string, which: string, order: string) =>
     `delete from ${table} where ctid = any (array(
-       select ctid from ${table} where ${which} order by ${order} limit ${REMOVED} for update skip locked));`
+       select ctid from ${table} where ${which} order by ${order} limit ${REMOVED_PER_ADDED} for update skip locked));`
   const forgotten = (kept: number) => `until <= moment - ${kept} * interval '1 second'`
   const isKept = `(state = 'open' or clock_timestamp() <
     until + case state when 'settled' then ${SETTLED_KEPT} else ${HOLD_KEPT} end * interval '1 second')`
@@ -42,9 +42,9 @@ export function ledgerSchema(prefix: string): {
   const outcome = 'table(code int, line int, remaining bigint, instant float8)'
   const answer = (code: string, rest = '0, 0::bigint') =>
     `return query select ${code}, ${rest}, ${epoch}::float8; return;`
-  const mine = 'tenant = p_tenant and id = p_id'
+  const thisHold = 'tenant = p_tenant and id = p_id'
   const accounts = `tenant = p_tenant and budget.subject = given.subject and budget.name = given.name`
-  const found = `select * into hold from ${holds} where ${mine} and ${isKept}; if not found then ${answer('-1')} end if;`
+  const found = `select * into hold from ${holds} where ${thisHold} and ${isKept}; if not found then ${answer('-1')} end if;`
 
   return {
     name,
@@ -59,7 +59,7 @@ export function ledgerSchema(prefix: string): {
       { index: holds.replace(/"$/, '_until"'), on: `${holds} (tenant, state, until)` },
       { index: holds.replace(/"$/, '_over"'), on: `${holds} (state, until) where state <> 'open'` },
       {
-        // At once: a list of what is still to be put into the index would be read by every call.
+        // `fastupdate = off`: otherwise every call would read the list of pending index entries.
         index: holds.replace(/"$/, '_subjects"'),
         on: `${holds} using gin (subjects) with (fastupdate = off) where state = 'open'`,
       },
@@ -72,7 +72,7 @@ export function ledgerSchema(prefix: string): {
        select case kind when 'minute' then 'm' || ${at('m')} when 'day' then 'd' || ${at('d')}
        when 'month' then 'o' || ${month} else 't' end $$`,
 
-      // Alone with a tenant's budgets; what has ended by itself is given back, and counts in full where it had been started.
+      // Locks the budgets of a tenant. Gives back holds that have expired; those that were started count in full.
       fn(
         'enter',
         'p_tenant text',
@@ -92,7 +92,7 @@ export function ledgerSchema(prefix: string): {
          from given where ${accounts};`,
       ),
 
-      // To windows that may be new: then some that nobody reads any more go.
+      // Adds to windows. If any is new, removes some old windows that are no longer read.
       fn(
         'add',
         'p_tenant text, p_subjects text[], p_names text[], p_committed bigint, p_held bigint',
@@ -117,7 +117,7 @@ export function ledgerSchema(prefix: string): {
          end if;`,
       ),
 
-      // The names of the windows, or of the lines without room for an amount the one that lasts longest.
+      // Returns the names of the windows, or, of the lines without room for the amount, the one that lasts longest.
       fn(
         'admit',
         `p_tenant text, p_amount bigint, ${lines}`,
@@ -142,8 +142,8 @@ export function ledgerSchema(prefix: string): {
         outcome,
         'known record; room record; moment timestamptz := clock_timestamp();',
         `perform ${name('enter')}(p_tenant);
-         delete from ${holds} where ${mine} and not ${isKept};
-         select * into known from ${holds} where ${mine};
+         delete from ${holds} where ${thisHold} and not ${isKept};
+         select * into known from ${holds} where ${thisHold};
          if found then
            if known.state <> 'open' then ${answer('-1')} end if;
            if known.amount <> p_amount or known.lines <> p_lines then ${answer('-2')} end if;
@@ -183,7 +183,7 @@ export function ledgerSchema(prefix: string): {
         `perform ${name('enter')}(p_tenant);
          ${found}
          if hold.state <> 'open' then ${answer('0')} end if;
-         update ${holds} set started = true where ${mine};
+         update ${holds} set started = true where ${thisHold};
          ${answer('1')}`,
       ),
 
@@ -203,7 +203,7 @@ export function ledgerSchema(prefix: string): {
          into above from unnest(hold.subjects, hold.windows, p_limits) as given(subject, name, most)
          join ${budgets} as budget on ${accounts} where given.most is not null;
          above := coalesce(above, 0);
-         update ${holds} set state = 'settled', overrun = above where ${mine};
+         update ${holds} set state = 'settled', overrun = above where ${thisHold};
          ${answer('1', '0, above')}`,
       ),
 
@@ -217,7 +217,7 @@ export function ledgerSchema(prefix: string): {
          if hold.state = 'open' then
            update ${budgets} as budget set held = held - hold.amount
            from unnest(hold.subjects, hold.windows) as given(subject, name) where ${accounts};
-           update ${holds} set state = 'released' where ${mine};
+           update ${holds} set state = 'released' where ${thisHold};
          end if;
          ${answer('1')}`,
       ),
@@ -239,7 +239,7 @@ export function ledgerSchema(prefix: string): {
         'p_tenant text, p_subject text',
         'table(id text, amount bigint, lines text)',
         '',
-        // By subject, whatever the planner thinks of tenants before it has statistics.
+        // By subject, even if the planner prefers the tenant before it has statistics.
         `perform ${name('enter')}(p_tenant);
          return query select held.id, held.amount, held.lines from ${holds} as held
          where held.subjects @> array[p_subject] and held.state = 'open' and not held.started

@@ -7,11 +7,14 @@ import { ledgerSchema } from './ledger-schema.js'
 import { atReadCommitted, type PostgresStoreOptions, validatePostgresOptions, withStoreErrors } from './sender.js'
 
 export interface PostgresLedger extends Ledger {
-  /** Makes the tables and functions, or brings them up to this release. Safe to call at every start, by many processes at once. */
+  /**
+   * Creates the tables and functions, or upgrades them to this release. Safe to call at every start, by many processes
+   * at once.
+   */
   migrate(): Promise<void>
 }
 
-/** What a function answers; drivers write large numbers as texts. */
+/** The result of a function; drivers return large numbers as texts. */
 interface Outcome {
   code: number
   line: number
@@ -21,10 +24,11 @@ interface Outcome {
 
 /**
  * Budgets in PostgreSQL 13 or later, through the caller's own client: the same `query` and `transaction` as for
- * `postgresStore`. Call `migrate()` once. Times follow the server's clock. Each call is one function on the server, one
- * caller at a time for each tenant. What nobody reads any more is removed by later calls, a few rows with each that adds some.
+ * `postgresStore`. Call `migrate()` once. Uses the server's clock. Each call is one function on the server, one caller
+ * at a time for each tenant. Later calls remove rows that are no longer read, a few for each row that is added.
  *
- * Calls run at the isolation level READ COMMITTED, PostgreSQL's default: where connections begin with another one, they say so.
+ * Calls need the isolation level READ COMMITTED, PostgreSQL's default. If connections start with another level, the
+ * transactions set it.
  */
 export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
   const { prefix, ...client } = validatePostgresOptions('postgresLedger', options)
@@ -104,7 +108,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
   }
 }
 
-/** Subjects, windows and limits, side by side. */
+/** Subjects, windows and limits as parallel arrays. */
 const columns = (lines: readonly BudgetLine[]) => [
   lines.map(({ subject }) => subject),
   lines.map(({ window }) => window),

@@ -3,15 +3,14 @@ import { validate } from '../../protocol/validate.js'
 import { StoreError } from '../contract.js'
 import { faultOfPostgres, toStoreError } from '../faults.js'
 
-/** Runs one statement with `$1` parameters. A `pg` client, pool or transaction fits as it is. */
+/** Runs one statement with `$1` parameters. A `pg` client, pool or transaction fits. */
 export type Query = (text: string, parameters: unknown[]) => Promise<{ rows: unknown[] }>
 
 export interface PostgresStoreOptions {
   /** `(text, parameters) => pool.query(text, parameters)` */
   query: Query
   /**
-   * Runs `work` between `begin` and `commit` on one connection, rolls back if it rejects, and resolves to what it
-   * resolved to:
+   * Runs `work` between `begin` and `commit` on one connection, rolls back if it rejects, and resolves to its result:
    *
    * ```
    * async (work) => {
@@ -29,11 +28,11 @@ export interface PostgresStoreOptions {
    * }
    * ```
    *
-   * With `pg`, listen for errors on the pool and on each client (`pool.on('connect', (client) => client.on('error', …))`):
-   * a connection that breaks without a listener ends the process.
+   * With `pg`, listen for errors on the pool and on each client: `pool.on('connect', (client) => client.on('error', …))`.
+   * Without a listener, a connection error ends the process.
    */
   transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>
-  /** What the tables' names begin with; letters, digits and `_`. Default `sallyport`. */
+  /** The prefix of the table names; letters, digits and `_`. Default `sallyport`. */
   prefix?: string
 }
 
@@ -51,7 +50,7 @@ export function validatePostgresOptions(engine: string, options: PostgresStoreOp
   return { query, transaction, prefix }
 }
 
-/** Whatever the driver throws, as what it means to a caller. */
+/** Turns what the driver throws into a StoreError. */
 export async function withStoreErrors<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
@@ -64,46 +63,49 @@ export async function withStoreErrors<Result>(work: () => Promise<Result>): Prom
   }
 }
 
-/** One at a time, until the transaction ends. */
+/** A lock for one transaction at a time, until it ends. */
 export const lockOf = (name: string): string => `pg_advisory_xact_lock(hashtextextended(${name}, 20261124))`
 
 const LOCK = `select ${lockOf('$1')}, current_setting('transaction_isolation') as level`
 const READ_COMMITTED = 'read committed'
-/** serialization_failure: at READ COMMITTED there is none. Our own functions and locks say it, too, where the level is another one. */
+/**
+ * serialization_failure: it does not occur at READ COMMITTED. Our functions and locks raise it if the level is another
+ * one.
+ */
 const SERIALIZATION = '40001'
 
 /**
- * Statements that must see, after they have waited for a lock, what was committed meanwhile: at READ COMMITTED only. Where a
- * connection begins with another level, each transaction says its own from then on.
+ * Runs statements that must see, after waiting for a lock, what was committed meanwhile: only READ COMMITTED does. If a
+ * connection starts with another level, each transaction sets the level from then on.
  */
 export function atReadCommitted({ query, transaction }: Pick<PostgresStoreOptions, 'query' | 'transaction'>) {
-  let said = false
+  let mustSetLevel = false
 
-  const saying = <Result>(work: (run: Query) => Promise<Result>): Promise<Result> =>
+  const settingLevel = <Result>(work: (run: Query) => Promise<Result>): Promise<Result> =>
     transaction(async (run) => {
       await run(`set transaction isolation level ${READ_COMMITTED}`, [])
       return work(run)
     })
 
-  async function unlessSaid<Result>(plain: () => Promise<Result>, work: (run: Query) => Promise<Result>) {
-    if (said) return saying(work)
+  async function withRightLevel<Result>(plain: () => Promise<Result>, work: (run: Query) => Promise<Result>) {
+    if (mustSetLevel) return settingLevel(work)
     try {
       return await plain()
     } catch (error) {
       if ((error as { code?: unknown } | undefined)?.code !== SERIALIZATION) throw error
-      const result = await saying(work)
-      said = true
+      const result = await settingLevel(work)
+      mustSetLevel = true
       return result
     }
   }
 
   return {
     one: (text: string, parameters: unknown[]) =>
-      unlessSaid(
+      withRightLevel(
         () => query(text, parameters),
         (run) => run(text, parameters),
       ),
-    /** A transaction that is alone with a name. */
+    /** A transaction that holds the lock of a name. */
     locked<Result>(name: string, work: (run: Query) => Promise<Result>): Promise<Result> {
       const alone = async (run: Query) => {
         const { rows } = await run(LOCK, [name])
@@ -111,7 +113,7 @@ export function atReadCommitted({ query, transaction }: Pick<PostgresStoreOption
         if (level === READ_COMMITTED) return work(run)
         throw Object.assign(new Error(`the isolation level is ${level}`), { code: SERIALIZATION })
       }
-      return unlessSaid(() => transaction(alone), alone)
+      return withRightLevel(() => transaction(alone), alone)
     },
   }
 }

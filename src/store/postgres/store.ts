@@ -11,17 +11,18 @@ import {
 } from './sender.js'
 
 export interface PostgresStore extends RecordStore {
-  /** Makes the tables, or brings them up to this release. Safe to call at every start, by many processes at once. */
+  /** Creates the tables, or upgrades them to this release. Safe to call at every start, by many processes at once. */
   migrate(): Promise<void>
   sweep(limit: number): Promise<number>
 }
 
 /**
- * Records in PostgreSQL 13 or later, through the caller's own client. Call `migrate()` once. Times follow the server's
- * clock. Expired records are never read; they are removed a few at a time, after every hundred that were written here, while
- * nobody waits for it. `sweep(limit)` removes more at once.
+ * Records in PostgreSQL 13 or later, through the caller's own client. Call `migrate()` once. Uses the server's clock.
+ * Expired records are never read. They are removed a few at a time, in the background, after every hundred writes of
+ * this process. `sweep(limit)` removes more at once.
  *
- * Writes run at the isolation level READ COMMITTED, PostgreSQL's default: where connections begin with another one, they say so.
+ * Writes need the isolation level READ COMMITTED, PostgreSQL's default. If connections start with another level, the
+ * transactions set it.
  */
 export function postgresStore(options: PostgresStoreOptions): PostgresStore {
   const { query, transaction, prefix } = validatePostgresOptions('postgresStore', options)
@@ -48,7 +49,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
 
     async write(changes) {
       validateChanges(changes)
-      // One writer at a time in a partition: what is absent cannot appear while the others are checked.
+      // One writer at a time in a partition: an absent record cannot appear while the others are checked.
       const written = await withStoreErrors(() =>
         locked(changes[0]?.id.partition ?? '', async (run) => {
           const one = async (text: string, parameters: unknown[]) => (await run(text, parameters)).rows.length === 1
@@ -97,10 +98,13 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
   }
 }
 
-/** Records that are written between two looks for expired ones. */
+/** Records that are written between two sweeps. */
 const WRITES_PER_SWEEP = 100
 
-/** Removes twice as many as were written, in the background and one look at a time. What fails is tried again with the next. */
+/**
+ * Removes twice as many records as were written, in the background, one sweep at a time. A sweep that fails is tried
+ * again with the next write.
+ */
 function sweepSometimes(sweep: (limit: number) => Promise<unknown>): (written: number) => void {
   let due = 0
   let sweeping = false
@@ -120,10 +124,10 @@ function sweepSometimes(sweep: (limit: number) => Promise<unknown>): (written: n
 
 const keyOf = ({ partition, kind, id }: RecordId): string[] => [partition, kind, id]
 
-/** Bytes of an index and its value that fit into one row of a B-tree (2,704) beside the name of a record. */
+/** The most bytes of an index and its value that fit into one row of a B-tree (2,704) next to the name of a record. */
 const MAX_INDEXED_BYTES = 850
 
-/** Name and value as they are kept: what is longer as its digest, under a name that no index has. */
+/** Index and value as they are stored; if they are too long, their digest under the empty name, which no index has. */
 async function entryOf(index: string, value: string): Promise<[name: string, value: string]> {
   const encoder = new TextEncoder()
   if (encoder.encode(index + value).length <= MAX_INDEXED_BYTES) return [index, value]
@@ -136,13 +140,13 @@ const holdsParameters = ({ id, ifVersion }: Change): unknown[] =>
 
 type Conditional = Exclude<Put['ifVersion'], 'any'>
 
-/** Versions come from a sequence, so that a deleted record that comes back has another one. */
+/** Versions come from a sequence, so that a record that was deleted and put again has another version. */
 function statements(records: string, entries: string) {
   const versions = records.replace(/_records"$/, '_versions"')
   const named = 'partition = $1 and kind = $2 and id = $3'
   const alive = '(expires is null or expires > clock_timestamp())'
   const expiry = (at: number) => `clock_timestamp() + $${at}::float8 * interval '1 second'`
-  // A volatile function is in no index's condition, and an early instant removes too little at most.
+  // A volatile function cannot use an index. An earlier time only removes fewer rows.
   const over = 'expires <= statement_timestamp()'
   const upsert = (values: string, from = '') =>
     `insert into ${records} as held (partition, kind, id, value, version, expires) select $1, $2, $3, ${values} ${from}
@@ -156,7 +160,7 @@ function statements(records: string, entries: string) {
         : `select 1 from ${records} where ${named} and version = $4 and ${alive}`,
     put: upsert(`$4, nextval('${versions}'), ${expiry(5)}`),
     remove: `with gone as (delete from ${records} where ${named}) delete from ${entries} where ${named}`,
-    // The lock of writers, in the same statement: what they have written meanwhile is a conflict, seen or not.
+    // Takes the lock of writers in the same statement: what they have written meanwhile is a conflict, visible or not.
     consume: `${upsert(`'', nextval('${versions}'), ${expiry(4)}`, `from (select ${lockOf('$1')}) as alone`)}
      where held.expires <= clock_timestamp() returning 1`,
     addEntry: `insert into ${entries} as held (name, value, partition, kind, id, expires)

@@ -3,40 +3,43 @@ import { writeCursor } from '../validate.js'
 import type { createRedisSender, Script } from './sender.js'
 
 /**
- * Milliseconds. An entry is there before its record, which lies on another node. Where the entry has no end, the record comes within the
- * first time, or the entry is written anew; one that is older than the second and has no record is a leftover. What lies between is for
- * nodes whose clocks are apart.
+ * Milliseconds. An entry is written before its record, which is on another node. If the entry never expires, its record
+ * must follow within the first time, or the entry is written again. An entry without a record that is older than the
+ * second time is stale. The gap between both allows for clocks that differ between nodes.
  */
-export const WRITTEN_WITHIN = 300_000
-const LEFT_OVER = 3_600_000
-/** Entries that one call looks at: more than it adds, so that leftovers are outrun. */
-const LOOKED_AT = 2
+export const RECORD_DEADLINE = 300_000
+const STALE_AFTER = 3_600_000
+/** Entries that one call checks: more than it adds, so that stale entries become fewer. */
+const CHECKED_PER_CALL = 2
 
-/** Entries of indexes. `exists` asks for a record. */
+/** Entries of indexes. `exists` checks for a record. */
 export function createEntries(
   run: ReturnType<typeof createRedisSender>['run'],
   exists: (id: RecordId) => Promise<boolean>,
 ) {
   const keysOf = (key: string): string[] => [key, `${key}:until`, `${key}:since`]
 
-  /** While nobody waits for it; what fails is tried again by a later call. */
-  function removeLeftovers(key: string, old: readonly string[]): void {
+  /** Runs in the background; what fails is tried again by a later call. */
+  function removeStale(key: string, old: readonly string[]): void {
     const look = async (member: string, since: string) =>
       run(settleEntry, keysOf(key), [member, since, (await exists(idOf(member))) ? 1 : 0])
     for (let at = 0; at < old.length; at += 2) look(old[at] ?? '', old[at + 1] ?? '').catch(() => {})
   }
 
   return {
-    /** `ttl` in milliseconds, 0 for ever. Resolves to when it was written, by its node; 0 where it ends by itself. */
+    /**
+     * `ttl` in milliseconds, 0: never expires. Resolves to the time of the write, by the node's clock; 0 if the entry
+     * expires.
+     */
     async add(key: string, id: RecordId, ttl: number): Promise<number> {
       const [since, ...old] = ((await run(addEntry, keysOf(key), [writeCursor(id), ttl])) as unknown[]).map(String)
-      removeLeftovers(key, old)
+      removeStale(key, old)
       return Number(since)
     },
 
     async list(key: string, from: string, limit: number): Promise<RecordId[]> {
       const [members = [], old = []] = (await run(listEntries, keysOf(key), [from, limit])) as unknown[][]
-      removeLeftovers(key, old.map(String))
+      removeStale(key, old.map(String))
       return members.map((member) => idOf(`${member}`))
     },
   }
@@ -49,8 +52,8 @@ function idOf(member: string): RecordId {
 
 export const now = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`
-const old = `redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now - ${LEFT_OVER}, 'WITHSCORES', 'LIMIT', 0, ${LOOKED_AT})`
-/** The sets go with their last member, where each has an end. */
+const old = `redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now - ${STALE_AFTER}, 'WITHSCORES', 'LIMIT', 0, ${CHECKED_PER_CALL})`
+/** The sets expire with their last member, if all members expire. */
 const ending = `local last = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')[2]
 if last and last ~= 'inf' then
   local at = string.format('%.0f', last)
@@ -58,7 +61,10 @@ if last and last ~= 'inf' then
   redis.call('PEXPIREAT', KEYS[2], at)
 end`
 
-/** Three sorted sets: the members in an order that no write changes, when each is over, and of those without end when they were seen last. */
+/**
+ * Three sorted sets: the members in an order that no write changes, their expiry, and, for those that never expire,
+ * when they were last confirmed.
+ */
 const addEntry: Script = {
   text: `${now}
 local forever = ARGV[2] == '0'
@@ -75,7 +81,7 @@ ${ending}
 return {since, unpack(${old})}`,
 }
 
-/** Entries that 0.2.0 has written say nowhere since when: they begin to be seen. */
+/** 0.2.0 wrote no times for entries that never expire: they start now. */
 const listEntries: Script = {
   text: `${now}
 local over = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 1000)
@@ -93,7 +99,10 @@ end
 return {found, ${old}}`,
 }
 
-/** Removes an entry that has no record, unless it was written anew meanwhile; one that has a record is looked at again later. */
+/**
+ * Removes an entry without a record, unless it was written again meanwhile. An entry with a record is checked again
+ * later.
+ */
 const settleEntry: Script = {
   text: `${now}
 if redis.call('ZSCORE', KEYS[3], ARGV[1]) ~= ARGV[2] then return 0 end

@@ -6,13 +6,14 @@ import type { Script } from './sender.js'
 const FORMAT = 1
 
 /**
- * Three keys of each subject: `counts` holds, for each window, what is committed (`d20420c`) and held (`d20420h`); `ends`
- * the ids of its holds by their end; `holds` what each of them is: amount, whether it has started, windows.
+ * Three keys of each subject. `counts` has, for each window, the committed amount (`d20420c`) and the held amount
+ * (`d20420h`). `ends` has the ids of its holds by expiry. `holds` has for each of them the amount, whether it has
+ * started, and the windows.
  *
- * `counts` and holds say their format as `v`; what 0.1.0 wrote says none. All three keys of a subject are read as `counts` says.
- * What a later release wrote is neither read nor changed: the answer is nil.
+ * `counts` and holds have their format version as `v`; 0.1.0 wrote none. The `v` of `counts` applies to all three keys
+ * of a subject. Data of a later release is neither read nor changed: the answer is nil.
  *
- * @param subjects the place of the first subject's keys; what stands before is a hold
+ * @param subjects the index of the first subject's keys; the keys before are holds
  */
 const common = (subjects: number | '#KEYS + 1') => `
 for i = 1, #KEYS do
@@ -48,7 +49,7 @@ local function window(kind)
   return letter and letter .. whole(present[letter]) or 't'
 end
 
--- Gives back what a subject holds for an id; what had been started counts in full.
+-- Gives back what a subject holds for an id; a started hold counts in full.
 local function finish(counts, ends, holds, id)
   local amount, started, windows = string.match(redis.call('HGET', holds, id), '^(%d+) (%d) (.*)$')
   for name in string.gmatch(windows, '%S+') do
@@ -59,13 +60,13 @@ local function finish(counts, ends, holds, id)
   redis.call('ZREM', ends, id)
 end
 
--- The same for all that has ended by itself.
+-- The same for all holds that have expired.
 local function prune(counts, ends, holds)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now)) do finish(counts, ends, holds, id) end
 end
 
--- Whether the hold of the first key is open: as long as all of its subjects have it, and never by the time alone, which may go
--- back. What one of them has given back, the others give back too.
+-- Whether the hold of the first key is open: if all of its subjects have it. The time alone does not decide, because a
+-- clock may go back. If one subject has given it back, the others give it back, too.
 local function isOpen(id, state)
   if state ~= 'open' then return false end
   local open = true
@@ -82,7 +83,7 @@ end
 
 local kept = { m = ${windowsKept.m}, d = ${windowsKept.d}, o = ${windowsKept.o} }
 
--- A new window: what nobody reads any more goes.
+-- A new window: removes old windows that are no longer read.
 local function begin(counts, name)
   if redis.call('HSETNX', counts, name .. 'c', 0) == 0 then return end
   redis.call('HSET', counts, 'v', ${FORMAT})
@@ -98,8 +99,8 @@ end
 
 local rank = { minute = 1, day = 2, month = 3, total = 4 }
 
--- Whether all lines have room for an amount; the names of their windows by subject. Changes nothing but what has ended. Of
--- several that have none, the one that lasts longest.
+-- Whether all lines have room for an amount; returns the names of their windows by subject. Only closes expired holds.
+-- If several lines have no room: the one that lasts longest.
 local function admit(amount, first, at)
   local names = {}
   local line = 0
@@ -238,7 +239,7 @@ local found = {}
 for i = 1, #KEYS do found[i] = redis.call('HMGET', KEYS[i], 'amount', 'lines') end
 return found`
 
-/** One set for each ledger: a script keeps its digest. */
+/** One set for each ledger: a script caches its digest. */
 export const ledgerScripts = () => {
   const script = (text: string): Script => ({ text })
   return {

@@ -14,14 +14,15 @@ import { groupBySubject, holdOf, ledgerCalls, validateHold, validateSpending } f
 import { ledgerScripts } from './ledger-scripts.js'
 import { createRedisSender, escapeName, type RedisStoreOptions } from './sender.js'
 
-/** Holds that one call asks about. */
-const DESCRIBED = 100
+/** Holds that one call reads. */
+const HOLDS_PER_CALL = 100
 
 /**
  * Budgets in Redis 6.2 or later, Valkey, or a cluster of them, through the caller's own client: the same `send` as for
  * `redisStore`. Each call is one script on the node of its tenant, by the server's clock.
  *
- * What is lost with the server's data is lost: `appendonly yes` at least, or {@link postgresLedger} where money is counted.
+ * If the server loses its data, budgets are lost: set `appendonly yes` at least, or use {@link postgresLedger} if money
+ * is counted.
  */
 export function redisLedger(options: RedisStoreOptions): Ledger {
   const { tag, ...sender } = createRedisSender('redisLedger', options)
@@ -33,14 +34,17 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
     return reply
   }
 
-  // No kind of a record is empty: keys of budgets are never those of records.
+  // The kind of a record is never empty, so keys of budgets differ from those of records.
   const holdKey = ({ tenant, id }: { tenant: string; id: string }) => `${tag(tenant)}::hold:${escapeName(id)}`
-  /** Of each subject: what its windows have come to, its holds by their end, and what each of them is. */
+  /** The keys of a subject: the amounts of its windows, its holds by expiry, and the content of each hold. */
   const subjectKeys = (tenant: string, subject: string) => {
     const base = `${tag(tenant)}::budget:${escapeName(subject)}`
     return [base, `${base}:ends`, `${base}:holds`]
   }
-  /** The lines as the scripts take them: subjects in order, and for each how many windows, and each with its limit. */
+  /**
+   * The lines as arguments of the scripts: the subjects in order, and for each the number of windows, and each window
+   * with its limit.
+   */
   function described(tenant: string, lines: readonly BudgetLine[]) {
     const groups = [...groupBySubject(lines)]
     return {
@@ -111,8 +115,8 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
       const keys = subjectKeys(tenant, subject)
       const ids = ((await run(scripts.open, keys, [])) as unknown[]).map(String)
       const found: Hold[] = []
-      for (let at = 0; at < ids.length; at += DESCRIBED) {
-        const some = ids.slice(at, at + DESCRIBED)
+      for (let at = 0; at < ids.length; at += HOLDS_PER_CALL) {
+        const some = ids.slice(at, at + HOLDS_PER_CALL)
         const keys = some.map((id) => holdKey({ tenant, id }))
         for (const [place, [amount, lines]] of ((await run(scripts.describe, keys, [])) as unknown[][]).entries())
           if (lines)

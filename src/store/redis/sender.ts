@@ -4,18 +4,19 @@ import { faultOfRedis, toStoreError } from '../faults.js'
 
 export interface RedisStoreOptions {
   /**
-   * Sends one command with your own client and resolves to the plain reply. `key` is what a cluster client finds the
-   * node by; clients of a single server leave it aside:
+   * Sends one command with your own client and resolves to the plain reply. A cluster client finds the node by `key`;
+   * the client of a single server ignores it:
    *
-   * - `redis`: `send: (args) => client.sendCommand(args)`, cluster: `(args, key) => cluster.sendCommand(key, false, args)`
+   * - `redis`: `send: (args) => client.sendCommand(args)`, cluster: `(args, key) => cluster.sendCommand(key, false,
+   * args)`
    * - `ioredis`: `send: ([name, ...args]) => client.call(name, args)`, for a cluster the same
    */
   send(args: string[], key: string): Promise<unknown>
-  /** What all keys begin with: apps that share a server are kept apart by it. Default `sallyport:`. */
+  /** The prefix of all keys: it keeps apps apart that share a server. Default `sallyport:`. */
   prefix?: string
 }
 
-/** A script, and its name once it has been computed. */
+/** A script, and its digest once it has been computed. */
 export interface Script {
   readonly text: string
   digest?: string
@@ -26,7 +27,7 @@ export const redisOptions = object<RedisStoreOptions>({
   prefix: optional(anyText),
 })
 
-/** What both engines on Redis send with, and how they name keys. @throws TypeError naming the option */
+/** Sends commands for both Redis engines, and makes the keys. @throws TypeError naming the option */
 export function createRedisSender(engine: string, options: RedisStoreOptions) {
   validate(engine, redisOptions, options)
   const { send, prefix = 'sallyport:' } = options
@@ -40,7 +41,7 @@ export function createRedisSender(engine: string, options: RedisStoreOptions) {
     }
   }
 
-  /** Runs a script by its digest; a server that does not know it yet gets the text. */
+  /** Runs a script by its digest; sends the text if the server does not have it yet. */
   async function run(script: Script, keys: string[], args: (string | number)[]): Promise<unknown> {
     const [key = ''] = keys
     const rest = [`${keys.length}`, ...keys, ...args.map(String)]
@@ -57,17 +58,17 @@ export function createRedisSender(engine: string, options: RedisStoreOptions) {
   return {
     ask,
     run,
-    /** What begins the keys of a partition, and keeps them on one node. */
+    /** The start of all keys of a partition: its hash tag keeps them on one node. */
     tag: (partition: string): string => `${prefix}{${escapeName(partition)}}`,
-    /** The key of an index, which lies wherever its value puts it. */
+    /** The key of an index value, on any node. */
     indexKey: (index: string, value: string): string => `${prefix}{${escapeName(index)}:${escapeName(value)}}:index`,
   }
 }
 
-/** Nothing that a key could be misread by; most texts stay as they are. */
+/** Escapes the characters that have a meaning in keys; most texts stay unchanged. */
 export const escapeName = (text: string): string => (/^[\w.~-]+$/.test(text) ? text : encodeURIComponent(text))
 
-/** Only to name a script: that is how Redis calls it. */
+/** Redis names scripts by their SHA-1 digest. It protects nothing here. */
 async function sha1(text: string): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-1', new TextEncoder().encode(text)))
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')

@@ -1,18 +1,18 @@
 import { validateArguments } from '../../protocol/validate.js'
 import { type Change, type Put, type RecordId, type RecordStore, StoreError } from '../contract.js'
 import { pageLimit, readCursor, storeCalls, validateChanges, writeCursor } from '../validate.js'
-import { createEntries, now, WRITTEN_WITHIN } from './entries.js'
+import { createEntries, now, RECORD_DEADLINE } from './entries.js'
 import { createRedisSender, escapeName, type RedisStoreOptions, type Script } from './sender.js'
 
 /**
- * Records in Redis 6.2 or later, Valkey, or a cluster of them, through the caller's own client. A partition is a hash tag,
- * so a write is one script on one node. Times follow the server's clock.
+ * Records in Redis 6.2 or later, Valkey, or a cluster of them, through the caller's own client. A partition is a hash
+ * tag, so a write is one script on one node. Uses the server's clock.
  *
- * Index entries lie elsewhere. One that has outlived a record that never expires is removed when entries are written to the same index
- * value, or listed, an hour later or more, a few at a time; where neither happens any more, it stays.
+ * Index entries are stored separately. A stale entry of a record that never expires is removed when entries of the same
+ * index value are written or listed, an hour later or more, a few at a time. Without such calls it stays.
  *
- * Needed of the server: `maxmemory-policy noeviction`, which `warnings()` looks at, on one node; and `appendonly yes` if sessions are
- * to outlive its restart (`appendfsync always` if not one write may be lost), which nobody looks at.
+ * The server needs `maxmemory-policy noeviction`, which `warnings()` checks on one node, and `appendonly yes` if
+ * sessions must survive its restart (`appendfsync always` if no write may be lost), which is not checked.
  */
 export function redisStore(options: RedisStoreOptions): RecordStore {
   const { ask, run, tag, indexKey } = createRedisSender('redisStore', options)
@@ -21,7 +21,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
   const exists = async (id: RecordId) => Number(await ask(['EXISTS', keyOf(id)], keyOf(id))) > 0
   const entries = createEntries(run, exists)
 
-  /** Resolves to when the oldest of its entries was written that may be taken for a leftover; 0 where there is none. */
+  /** Resolves to the time of the oldest entry that never expires; 0 if there is none. */
   async function putIndexes({ id, ttl, index = [] }: Put): Promise<number> {
     const noted = await Promise.all(
       index.map((entry) => entries.add(indexKey(entry.index, entry.value), id, milliseconds(ttl))),
@@ -38,7 +38,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
       const text = `${reply}`
       const end = text.indexOf(' ')
       const version = Number(text.slice(0, end))
-      // Not written by a store: handed on as it is, at a version that no write can match.
+      // Not written by a store: returned unchanged, with a version that no write can match.
       if (end < 1 || !Number.isSafeInteger(version)) return { version: -1, value: text }
       return { version, value: text.slice(end + 1) }
     },
@@ -50,7 +50,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
         const noted: number[] = []
         for (const change of changes) if (change.type === 'put') noted.push(await putIndexes(change))
         const reply = await run(writeAll, keys, [oldest(noted), ...changes.flatMap(argumentsOf)])
-        if (reply !== LATE) return reply === 1
+        if (reply !== TOO_LATE) return reply === 1
       }
       throw new StoreError()
     },
@@ -77,18 +77,18 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
   }
 }
 
-/** Entries that are written anew because the record came too long after them. */
+/** Attempts to write entries and record, if the record came too long after the entries. */
 const MAX_ATTEMPTS = 3
-const LATE = -1
+const TOO_LATE = -1
 function oldest(noted: readonly number[]): number {
   const there = noted.filter(Boolean)
   return there.length ? Math.min(...there) : 0
 }
 
 /**
- * A record is `<version> <value>`. The version is chosen by the writer, at random: no counter is needed, a deleted
- * record that comes back has another one, and a command that a client sends twice after a lost connection finds its own
- * version there and is not refused.
+ * A record is `<version> <value>`. The writer chooses the version at random. No counter is needed, and a record that
+ * was deleted and put again has another version. If a client sends a command twice after a lost connection, the second
+ * one finds its own version and is not refused.
  */
 const writeAll: Script = {
   text: `local at = 2
@@ -106,7 +106,7 @@ for i = 1, #KEYS do
 end
 if ARGV[1] ~= '0' then
   ${now}
-  if now - ARGV[1] > ${WRITTEN_WITHIN} then return ${LATE} end
+  if now - ARGV[1] > ${RECORD_DEADLINE} then return ${TOO_LATE} end
 end
 at = 2
 for i = 1, #KEYS do
@@ -136,9 +136,9 @@ function argumentsOf(change: Change): (string | number)[] {
 }
 
 const evicts = (policy: string): string =>
-  `Redis has maxmemory-policy ${policy}: short of memory it removes sessions, which signs people out, and revocations, which undoes them. Set noeviction.`
+  `Redis has maxmemory-policy ${policy}: when memory is full, it removes sessions, which signs people out, and revocations, which makes revoked tokens valid again. Set noeviction.`
 
-/** `undefined` where the server lets nobody ask: many that are rented refuse CONFIG. @throws StoreError */
+/** `undefined` if the server does not allow the question: many hosted servers refuse CONFIG. @throws StoreError */
 async function evictionPolicy(ask: (args: string[], key: string) => Promise<unknown>, key: string) {
   for (const question of [
     ['INFO', 'memory'],
@@ -161,6 +161,6 @@ function freshVersion(): number {
   return (high & 0xffff) * 2 ** 32 + low
 }
 
-/** 0 for ever. */
+/** 0: never expires. */
 const milliseconds = (seconds: number | undefined): number =>
   seconds === undefined ? 0 : Math.max(1, Math.round(seconds * 1000))

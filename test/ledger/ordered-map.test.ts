@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createOrdered } from '../../src/store/memory/ordered.js'
+import { createOrderedMap } from '../../src/store/memory/ordered-map.js'
 
 /** Numbers in no order, the same ones in each run. */
 function* shuffled(count: number, below: number): Generator<number> {
@@ -13,7 +13,7 @@ const keyOf = (number: number) => `key ${number.toString(36)}`
 
 describe('values in an order by their keys', () => {
   it('are what a map would have, in the same order from any key on, whatever is set and deleted', () => {
-    const ordered = createOrdered<number>()
+    const ordered = createOrderedMap<number>()
     const model = new Map<string, number>()
     let turn = 0
     for (const number of shuffled(6000, 1500)) {
@@ -39,7 +39,7 @@ describe('values in an order by their keys', () => {
   })
 
   it('go on after a key that is gone, in the first block and in the last', () => {
-    const ordered = createOrdered<number>()
+    const ordered = createOrderedMap<number>()
     for (let at = 0; at < 1000; at++) ordered.set(keyOf(at), at)
     const all = [...ordered.from()]
     for (const at of [0, 1, 500, 998, 999]) {
@@ -55,7 +55,7 @@ describe('values in an order by their keys', () => {
   })
 
   it('keep keys of one digest apart', () => {
-    const ordered = createOrdered<string>()
+    const ordered = createOrderedMap<string>()
     const same = ['costarring', 'liquid', 'declinate', 'macallums', 'altarage', 'zinke']
     for (const key of same) ordered.set(key, key)
     expect([...ordered.from()].map(([key]) => key).sort()).toEqual([...same].sort())
@@ -67,7 +67,7 @@ describe('values in an order by their keys', () => {
   })
 
   it('go on where they were when what has been seen is deleted meanwhile, block after block', () => {
-    const ordered = createOrdered<number>()
+    const ordered = createOrderedMap<number>()
     for (let at = 0; at < 1000; at++) ordered.set(keyOf(at), at)
     const seen = new Set<number>()
     for (const [key, value] of ordered.from()) {

@@ -1,5 +1,5 @@
 /** A map in a stable order. The cost of a change hardly grows with the size. */
-export interface Ordered<Value> {
+export interface OrderedMap<Value> {
   readonly isEmpty: boolean
   set(key: string, value: Value): void
   delete(key: string): void
@@ -8,7 +8,7 @@ export interface Ordered<Value> {
 }
 
 /** The most keys in one block. */
-const SIZE = 128
+const BLOCK_SIZE = 128
 
 /** Keys with their ranks, sorted by rank, then by key. */
 interface Ranked {
@@ -25,7 +25,7 @@ interface Block<Value> extends Ranked {
  * is that of a hash of the key: a search in an array of numbers stays in that array, one in an array of texts jumps all
  * over the memory.
  */
-export function createOrdered<Value>(): Ordered<Value> {
+export function createOrderedMap<Value>(): OrderedMap<Value> {
   const blocks: Block<Value>[] = []
   /** The first key of each block. Smaller keys belong to the first block, too. */
   const firsts: Ranked = { ranks: [], keys: [] }
@@ -57,8 +57,8 @@ export function createOrdered<Value>(): Ordered<Value> {
         keys.splice(place, 0, key)
         values.splice(place, 0, value)
       }
-      if (keys.length <= SIZE) return undefined
-      const half = SIZE / 2
+      if (keys.length <= BLOCK_SIZE) return undefined
+      const half = BLOCK_SIZE / 2
       return addBlock(at + 1, { ranks: ranks.splice(half), keys: keys.splice(half), values: values.splice(half) })
     },
 
