@@ -159,7 +159,9 @@ describe('the arrows between folders', () => {
 /** Lines that ask the environment, in what is shipped. The kit asks once, to refuse production. */
 const asksEnvironment = (tree: Tree): string[] =>
   Object.entries(tree).flatMap(([file, text]) =>
-    file !== 'src/testing/production.ts' && /\bprocess\.env\b|import\.meta\.env|\.env\b/.test(text) ? [file] : [],
+    file !== 'src/testing/refuse-production.ts' && /\bprocess\.env\b|import\.meta\.env|\.env\b/.test(text)
+      ? [file]
+      : [],
   )
 
 describe('switches', () => {

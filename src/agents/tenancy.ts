@@ -4,7 +4,7 @@ import { asyncCall, call, validate, validated } from '../protocol/validate.js'
 import { principalCheck } from '../protocol/web-shapes.js'
 import { digestOf } from './canonical-json.js'
 import { agentError } from './errors.js'
-import { personOf } from './people.js'
+import { personOf } from './is-person.js'
 
 /** Only in types: nothing outside this file can make one. */
 declare const made: unique symbol

@@ -1,6 +1,6 @@
 import { randomId } from '../crypto/hash.js'
+import { isolate } from '../protocol/call-listener.js'
 import { validateTrustedProxies } from '../protocol/http/trusted-proxies.js'
-import { isolate } from '../protocol/isolate.js'
 import { isLoopback, type Misuse, misuseOf, parseUrl, validateSecret } from '../protocol/option-checks.js'
 import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'

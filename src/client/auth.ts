@@ -6,7 +6,6 @@ import { createBackend, errorOf } from './backend.js'
 import { createFetch } from './calls/fetch.js'
 import { createTargetFinder } from './calls/target.js'
 import { type AuthError, clientError, temporaryError } from './errors.js'
-import { monotonicNow } from './monotonic-clock.js'
 import { createBackOff } from './session/back-off.js'
 import { abortable, createRenewal, formOf, type RequestedToken } from './session/renewal.js'
 import { callIsolated, createSnapshot, initialSession, signedIn, subOf } from './session/snapshot.js'
@@ -59,9 +58,8 @@ export function createPageAuth<Claims = RegisteredClaims>(
   let confirmed = false
   /** Counts changes of user: an answer to an earlier request must not bring a session back. */
   let epoch = 0
-  /** When the session ends, by the monotonic clock. */
+  /** When the session ends, in milliseconds of the monotonic clock: differences of whole numbers are exact. */
   let endsAt: number | undefined
-  /** The backend's digest of issuer and `sub`: the same `sub` may exist at two issuers. Older backends send none. */
   let userDigest: string | undefined
   let starting: Promise<Session<Claims>> | undefined
   const { leave, go, cancel } = createRedirect(open)
@@ -80,7 +78,7 @@ export function createPageAuth<Claims = RegisteredClaims>(
     if (confirmed && before && (before !== subject || (userDigest && userDigest !== user_digest)))
       return endSession('user_changed')
     confirmed = true
-    endsAt = monotonicNow() + (secondsLeft as number)
+    endsAt = performance.now() + 1000 * (secondsLeft as number)
     userDigest = user_digest
     snapshot.set(signedIn(answer))
     if (before !== subject) emit({ type: 'signed_in' })
@@ -287,7 +285,7 @@ export function createPageAuth<Claims = RegisteredClaims>(
       if (touch) announce()
       return snapshot.get()
     },
-    secondsLeft: () => (endsAt as number) - monotonicNow(),
+    secondsLeft: () => ((endsAt as number) - performance.now()) / 1000,
     diagnostics: () => loadSignIn().then(({ describe }) => describe(context, mode, snapshot.get(), trace)),
     close() {
       listening?.abort()

@@ -1,4 +1,4 @@
-import { isolate } from '../protocol/isolate.js'
+import { isolate } from '../protocol/call-listener.js'
 import { isName } from '../protocol/names.js'
 import { func, name, object, oneOf, optional, seconds, text, withMethods } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'

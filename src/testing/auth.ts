@@ -5,7 +5,7 @@ import { apis } from '../client/shapes.js'
 import type { Auth, AuthOptions, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
 import type { RegisteredClaims } from '../protocol/claims.js'
 import { SallyportError } from '../protocol/error.js'
-import { refuseProduction } from './production.js'
+import { refuseProduction } from './refuse-production.js'
 
 refuseProduction()
 

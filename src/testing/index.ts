@@ -1,4 +1,4 @@
-import { refuseProduction } from './production.js'
+import { refuseProduction } from './refuse-production.js'
 
 refuseProduction()
 

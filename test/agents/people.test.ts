@@ -1,6 +1,6 @@
 import type { Principal } from 'sallyport/guard'
 import { describe, expect, it } from 'vitest'
-import { isPerson } from '../../src/agents/people.js'
+import { isPerson } from '../../src/agents/is-person.js'
 import { world } from './world.js'
 
 const NOW = 1_790_000_000

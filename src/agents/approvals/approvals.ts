@@ -1,4 +1,4 @@
-import { isolate } from '../../protocol/isolate.js'
+import { isolate } from '../../protocol/call-listener.js'
 import type { Principal } from '../../protocol/principal.js'
 import {
   anyText,
@@ -25,7 +25,7 @@ import type { List } from '../../store/list.js'
 import { mapConcurrently } from '../../store/map-concurrently.js'
 import { agentError } from '../errors.js'
 import type { AgentEvent } from '../events.js'
-import { isPerson, type PersonTest } from '../people.js'
+import { isPerson, type PersonTest } from '../is-person.js'
 import { type Approval, type ApprovalKind, type ApprovalRequest, type Call, isCode, isOpen } from './approval.js'
 import { type Approver, defaultApprovers, isRequester, meetsSignInRules, requiredSignIn } from './approvers.js'
 import type { Refuse } from './context.js'

@@ -1,6 +1,6 @@
 import type { Principal } from '../../protocol/principal.js'
 import { isRecent } from '../../protocol/time.js'
-import { isSame } from '../people.js'
+import { isSame } from '../is-person.js'
 import type { Approval, ApprovalKind } from './approval.js'
 
 /** Whether a person may decide. Called only for signed-in people of the tenant. */

@@ -6,11 +6,10 @@ import {
   type ApprovalRequest,
   type Call,
   newCode,
-  questionDigest,
   type RequestedApproval,
-  readCall,
   requestedApproval,
 } from './approval.js'
+import { questionDigest, readCall } from './call-digest.js'
 import type { ApprovalsContext } from './context.js'
 import type { Queue } from './storage.js'
 

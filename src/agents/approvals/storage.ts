@@ -2,7 +2,7 @@ import type { Now } from '../../protocol/time.js'
 import type { Put, RecordId, RecordStore } from '../../store/contract.js'
 import { mapConcurrently } from '../../store/map-concurrently.js'
 import { storedJson } from '../../store/stored-json.js'
-import { isSame } from '../people.js'
+import { isSame } from '../is-person.js'
 import { nameOf } from '../record-name.js'
 import { type Approval, type Call, isOpen } from './approval.js'
 

@@ -1,5 +1,6 @@
-import { isSame } from '../people.js'
-import { type Approval, type Call, readCall, requestedApproval } from './approval.js'
+import { isSame } from '../is-person.js'
+import { type Approval, type Call, requestedApproval } from './approval.js'
+import { readCall } from './call-digest.js'
 import type { ApprovalsContext } from './context.js'
 import type { StoredApproval } from './storage.js'
 

@@ -1,4 +1,4 @@
-import { isolate } from '../../protocol/isolate.js'
+import { isolate } from '../../protocol/call-listener.js'
 import type { Secret } from '../../protocol/secret.js'
 import { check, func, integer, name, object, optional, secret } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'

@@ -1,6 +1,6 @@
 import { agentError } from '../errors.js'
+import { type Person, subjectId } from '../is-person.js'
 import { type AgentLimits, exceeds, narrowLimits } from '../limits.js'
-import { type Person, subjectId } from '../people.js'
 import { type AgentDetails, chainOf, DETAILS_FORMAT, type Dependence } from '../token-details.js'
 import type { AgentRow } from './agent-record.js'
 import type { AgentsContext } from './context.js'

@@ -4,7 +4,7 @@ import type { RecordStore } from '../../store/contract.js'
 import type { Ledger } from '../../store/ledger.js'
 import type { Approvals } from '../approvals/approvals.js'
 import type { AgentEvent } from '../events.js'
-import type { PersonTest } from '../people.js'
+import type { PersonTest } from '../is-person.js'
 import type { Roles } from './roles.js'
 
 /** What is needed of `createTokenIssuer(…)`. */

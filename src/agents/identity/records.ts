@@ -1,6 +1,6 @@
 import type { Put, RecordId, RecordStore } from '../../store/contract.js'
 import { type StoredJson, storedJson } from '../../store/stored-json.js'
-import type { Person } from '../people.js'
+import type { Person } from '../is-person.js'
 import { nameOf } from '../record-name.js'
 import { type AgentRow, agentId, readRow, shapeOfId } from './agent-record.js'
 

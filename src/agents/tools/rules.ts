@@ -3,7 +3,7 @@ import { isScope, missingScopes } from '../../protocol/scope.js'
 import { bool, either, func, list, object, oneOf, optional, seconds, text } from '../../protocol/shape.js'
 import { canonical } from '../canonical-json.js'
 import { agentError } from '../errors.js'
-import { personOf } from '../people.js'
+import { personOf } from '../is-person.js'
 
 /** Plain data, as a model writes it. */
 export type ToolArguments = Readonly<Record<string, unknown>>

@@ -15,7 +15,7 @@ export function createFetch(context: CallContext) {
     const request = new Request(inputRequest ?? url, stream ? { ...init, body: null } : init)
     const requested: RequestedToken = { ...target.api, signal: request.signal }
     const [token, body] = await Promise.all([context.getToken(requested), stream || null])
-    const loadMore = () => import('./lazy.js')
+    const loadMore = () => import('./later-chunk.js')
     if (!token)
       return loadMore().then(({ proxied }) => proxied(url, target, request, body, init, requested, context, options))
     const send = (token: string) => {

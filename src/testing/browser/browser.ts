@@ -1,7 +1,7 @@
 import { func, mapOf, object, optional, text } from '../../protocol/shape.js'
 import { asyncCall, call, validate, validated } from '../../protocol/validate.js'
 import { fetchInit, fetchInput } from '../../protocol/web-shapes.js'
-import { refuseProduction } from '../production.js'
+import { refuseProduction } from '../refuse-production.js'
 import { type CookieContext, type CookieJar, createCookieJar } from './cookie-jar.js'
 
 export interface MockBrowserOptions {
