@@ -10,40 +10,43 @@ import { type AccessTokenOptions, accessTokenOptions, defaultAlgs, validateAcces
 import { boundResult, invalidToken, revocationOf, type TokenVerifier, unavailable } from './results.js'
 import { createSignatureCheck, TokenFlaw } from './signature.js'
 
-/** Characters. A longer token is refused before anything is computed or asked. */
+/** Characters. A longer token is refused before any computation or request. */
 const MAX_TOKEN_LENGTH = 16_384
 
 /**
  * Accepts access tokens in `Authorization: Bearer` or `DPoP`.
  *
- * JWTs are verified here, with algorithm, issuer, audience and type fixed by configuration. Signature before claims. Keys that
- * cannot be had are 503, never a token accepted unverified. Several issuers, each with its own settings: `accessToken({ issuer:
- * A }, { issuer: B, profile: 'jwt' })`. What a token says of its issuer chooses who verifies it, and nothing more; the keys of
- * one never verify tokens of another.
+ * JWTs are verified here. The configuration fixes algorithm, issuer, audience and type. The signature is verified before the
+ * claims. If the issuer's keys are unavailable, the response is 503. Several issuers are possible, each with its own settings:
+ * `accessToken({ issuer: A }, { issuer: B, profile: 'jwt' })`. The unverified `iss` of a token only selects the verifier; keys of
+ * one issuer never verify tokens of another.
  *
- * Any other token is asked about at the issuer that has `introspection`, of which there can be one (RFC 7662). Its answer has to
- * name this resource in `aud`; an issuer that cannot be asked, or gives no answer that can be read, is 503.
+ * Opaque tokens are introspected (RFC 7662) at the one issuer that has `introspection`. The response must name this resource in
+ * `aud`. If the issuer is down or its response cannot be parsed, the response is 503.
  *
- * A token that is bound (`cnf`) is refused without its proof: of the key by a DPoP header, once (RFC 9449), of the certificate by
- * the connection's own (RFC 8705), which the rim ties to the request (`withPeer`). The binding cannot be dropped.
+ * A bound token (`cnf`) is refused without its proof: a DPoP proof of the key, accepted once (RFC 9449), or the client
+ * certificate of the connection (RFC 8705), which the server adapter attaches to the request (`withPeer`).
  *
- * Not checked: revocation of single JWTs, which are good until they expire, but for `revokedUntil`; another token is seen to be revoked
- * `introspection.maxAge` later at most.
+ * Not checked: revocation of single JWTs, which are valid until they expire; see `revokedUntil`. The revocation of an opaque
+ * token takes effect after `introspection.maxAge` at most.
  *
  * @throws TypeError naming the option
  * @see RFC 9068 section 4, RFC 8725
  */
 export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessTokenOptions[]]): Authenticator {
   const [only] = issuers
-  // Without one it is missing, and says so.
+  // Without arguments, the check of `undefined` throws the TypeError.
   for (const options of issuers.length ? issuers : [only]) validate('accessToken', accessTokenOptions, options)
   const verifiers = new Map(issuers.map((options) => [options.issuer, createTokenVerifier(options)]))
-  if (verifiers.size < issuers.length) throw new TypeError('accessToken: "issuer" must be another one each time')
+  if (verifiers.size < issuers.length) throw new TypeError('accessToken: "issuer" must be different in each')
   const [first] = verifiers.values()
-  const [asked, second] = issuers.flatMap((options) =>
+  const [introspected, second] = issuers.flatMap((options) =>
     options.introspection ? [createOpaqueTokenVerifier(options, options.introspection)] : [],
   )
-  if (second) throw new TypeError('accessToken: "introspection" can be at one issuer: no other token says whose it is')
+  if (second)
+    throw new TypeError(
+      'accessToken: "introspection" can be set for one issuer only: an opaque token does not name its issuer',
+    )
 
   return {
     method: 'access_token',
@@ -56,14 +59,14 @@ export function accessToken(...issuers: readonly [AccessTokenOptions, ...AccessT
     async verify(request, { resource, now }): Promise<AuthenticationResult> {
       const { token = '', scheme = 'bearer' } = credentialOf(request) ?? {}
       if (token.length > MAX_TOKEN_LENGTH) return invalidToken('too long')
-      const opaque = asked && !isJwt(token)
-      const verifier = opaque ? asked : verifiers.size === 1 ? first : verifiers.get(issuerOf(token))
+      const opaque = introspected && !isJwt(token)
+      const verifier = opaque ? introspected : verifiers.size === 1 ? first : verifiers.get(issuerOf(token))
       return verifier ? verifier(request, token, scheme, resource, now) : invalidToken('issuer')
     },
   }
 }
 
-/** What is verified here and never shown to anybody: three or five parts, of which the first is a header. */
+/** Whether the token has the form of a JWT (JWS or JWE). Such a token is verified here and never sent to an introspection endpoint. */
 function isJwt(token: string): boolean {
   try {
     decodeProtectedHeader(token)
@@ -73,7 +76,7 @@ function isJwt(token: string): boolean {
   }
 }
 
-/** What a token says of itself: enough to choose who judges it. */
+/** The unverified `iss`. It only selects the verifier. */
 function issuerOf(token: string): string {
   try {
     return `${decodeJwt(token).iss}`
@@ -82,7 +85,7 @@ function issuerOf(token: string): string {
   }
 }
 
-/** Judges the JWTs of one issuer. */
+/** Verifies the JWTs of one issuer. */
 function createTokenVerifier(options: AccessTokenOptions): TokenVerifier {
   const { issuer, profile = 'rfc9068', algs = defaultAlgs, clockTolerance = 30, tenantClaim = 'tenant' } = options
   validateAccessTokenOptions(options)
@@ -110,8 +113,8 @@ function createTokenVerifier(options: AccessTokenOptions): TokenVerifier {
       const payload = await checkSignature(token, resource)
       const claim = claimFlaw(payload, profile, now(), clockTolerance)
       if (claim) return invalidToken(claim)
-      const over = options.revokedUntil && (await revocationOf(options, payload))
-      if (over) return over
+      const revocation = options.revokedUntil && (await revocationOf(options, payload))
+      if (revocation) return revocation
       const binding = checkBinding(request, token, payload['cnf'], scheme, checkProof, resource, now)
       return boundResult(binding instanceof Promise ? await binding : binding, principalOf(payload, tenantClaim))
     } catch (error) {
@@ -125,7 +128,7 @@ function createTokenVerifier(options: AccessTokenOptions): TokenVerifier {
 
 const authorizationScheme = /^(Bearer|DPoP) +/i
 
-/** What stands behind `Bearer` or `DPoP`, in any case; `undefined` for every other scheme. @see RFC 6750 section 2.1, RFC 9449 section 7.1 */
+/** The token after `Bearer` or `DPoP` (case-insensitive); `undefined` for every other scheme. @see RFC 6750 section 2.1, RFC 9449 section 7.1 */
 function credentialOf(request: Request): { token: string; scheme: 'bearer' | 'dpop' } | undefined {
   const header = request.headers.get('authorization') ?? ''
   const [before = '', name] = authorizationScheme.exec(header) ?? []

@@ -2,7 +2,7 @@ import type { Principal } from '../protocol/principal.js'
 
 export type Claims = Readonly<Record<string, unknown>>
 
-/** What is wrong with the times that a token has; asked every time, also of one that is remembered. */
+/** The time claim that is wrong. Checked on every request, also for a cached token. */
 export function timeFlaw({ iat, exp, nbf }: Claims, now: number, tolerance: number): string | undefined {
   if (iat !== undefined && !(isInstant(iat) && iat <= now + tolerance)) return 'iat'
   if (exp !== undefined && !(isInstant(exp) && exp > now - tolerance)) return 'exp'
@@ -13,10 +13,10 @@ const isInstant = (value: unknown): value is number => Number.isFinite(value)
 
 export const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 
-/** Members that other kinds of JWT of the same issuer have. */
+/** Claims that only other kinds of JWT have (ID Tokens, logout tokens, security events). */
 const otherTokenClaims = ['at_hash', 'c_hash', 's_hash', 'events']
 
-/** What is wrong with the claims of a JWT whose signature, issuer and audience are right. */
+/** The claim that is wrong in a JWT whose signature, issuer and audience are verified. */
 export function claimFlaw(
   claims: Claims,
   profile: 'rfc9068' | 'jwt',
@@ -32,15 +32,15 @@ export function claimFlaw(
     return isText(claims['client_id']) ? undefined : 'client_id'
   }
   const { typ, token_use, nonce } = claims
-  // Keycloak's `typ` claim tells its refresh and ID tokens from access tokens, of which older versions repeat the nonce.
+  // Keycloak's `typ` claim tells refresh and ID tokens from access tokens. In older versions, access tokens have a nonce too.
   if (typ !== undefined && typ !== 'Bearer') return 'typ claim'
-  // Cognito's word, and Hydra's.
+  // Values of Cognito and of Hydra.
   if (token_use !== undefined && token_use !== 'access' && token_use !== 'access_token') return 'token_use'
   if (nonce !== undefined && typ === undefined) return 'another kind of token'
   return otherTokenClaims.some((name) => claims[name] !== undefined) ? 'another kind of token' : undefined
 }
 
-/** Who calls, by claims that have been verified. A client that has a token of its own may stand there without `sub`. */
+/** The principal from verified claims. A client's own token may have no `sub`: then `client_id` is the subject. */
 export function principalOf(claims: Claims, tenantClaim: string): Principal {
   const { iss, sub, exp, client_id, azp, scp, scope = scp, [tenantClaim]: tenant } = claims
   const client = client_id ?? azp

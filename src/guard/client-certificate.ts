@@ -8,8 +8,8 @@ import { deepFreeze } from './deep-freeze.js'
 import { invalidToken } from './results.js'
 
 /**
- * A certificate that a caller has shown. What stands in it is there in Node, Bun and workerd; in Deno, and where there is no
- * node:crypto, there are `der` and thumbprint alone.
+ * The client certificate of a caller. Its parsed content is available in Node, Bun and workerd. In Deno, and without
+ * node:crypto, there are only `der` and the thumbprint.
  */
 export type ClientCertificate = Partial<CertificateContent> & {
   readonly der: Uint8Array
@@ -17,41 +17,42 @@ export type ClientCertificate = Partial<CertificateContent> & {
   readonly 'x5t#S256': string
 }
 
-/** Whom a certificate stands for. */
+/** The caller that a certificate identifies. */
 export interface CertificateHolder {
   sub: string
   /** Default none. */
   scopes?: readonly string[]
   tenant?: string
   client_id?: string
-  /** For decisions of the application. */
+  /** For the application. */
   claims?: Readonly<Record<string, unknown>>
 }
 
 export interface ClientCertificateOptions {
   /**
-   * Says whom a certificate stands for, `undefined` for nobody. Asked for every request, so whoever is no longer let in is out
-   * at once. One that throws is 503.
+   * Returns the caller that a certificate identifies; `undefined` if it is unknown. Called for every request, so a removed
+   * caller loses access at once. If it throws, the response is 503.
    */
   identify: (certificate: ClientCertificate) => CertificateHolder | undefined | Promise<CertificateHolder | undefined>
 }
 
 export const clientCertificateOptions = object<ClientCertificateOptions>({
-  identify: described('a function that says whom a certificate stands for', func),
+  identify: described('a function that returns the caller that a certificate identifies', func),
 })
 
-/** Certificates whose content is remembered at most: reading one takes forty times as long as its digest. */
+/** Parsed certificates in the cache, at most. Parsing takes forty times as long as the digest. */
 const MAX_CACHED = 200
 
 /**
- * Accepts the client certificate of the connection, which the rim ties to the request (`withPeer`), where no credential was sent on
- * purpose; beside a bound token it is that token's proof. Behind a proxy that ends TLS: `createGuard({ trustedProxies })`.
+ * Accepts the client certificate of the connection, which the server adapter attaches to the request (`withPeer`), if the request
+ * has no explicit credential. Together with a bound token it is the proof of that token. Behind a proxy that terminates TLS:
+ * `createGuard({ trustedProxies })`.
  *
- * A certificate that stands for nobody, that has expired or is not valid yet (to the second, by the guard's clock) is 401
- * `invalid_token`. Where its content cannot be read its validity is not known, and is left to whoever verified the certificate.
+ * A certificate that is unknown, expired or not valid yet (to the second, by the guard's clock) is 401 `invalid_token`. If its
+ * content cannot be parsed on this platform, the validity is not checked here: the TLS server has checked it.
  *
- * Not checked: chain, name constraints, key usage and revocation. That is the TLS server's: with `requestCert` and `ca` in Node,
- * and only a certificate that it has verified gets here. Nor who made a browser send it: certificates are for services.
+ * Not checked: chain, name constraints, key usage and revocation. The TLS server checks them (`requestCert` and `ca` in Node) and
+ * passes on only verified certificates. Cross-site requests of a browser are not detected either: use certificates for services.
  *
  * @throws TypeError when there is no `identify`
  */
@@ -94,7 +95,7 @@ export function clientCertificate(options: ClientCertificateOptions): Authentica
           sub,
           scopes,
           bound: 'mtls',
-          // A copy: what the guard freezes is not the application's own.
+          // A copy, since the guard freezes the claims.
           claims: { ...structuredClone(claims), 'x5t#S256': thumbprint },
           ...(tenant !== undefined && { tenant }),
           ...(client_id !== undefined && { client_id }),

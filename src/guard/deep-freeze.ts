@@ -1,6 +1,6 @@
 /**
- * What is handed out more than once: one request's handler must not write what the next one reads. Plain data; what is frozen
- * already is so all the way down.
+ * Freezes plain data that several requests share: the handler of one request must not change what the next one reads. A value
+ * that is frozen already was frozen here, with all its members.
  */
 export function deepFreeze<Value>(value: Value): Value {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value

@@ -8,49 +8,50 @@ import { memoryStore } from '../store/memory/store.js'
 
 export interface DpopOptions {
   /**
-   * Where proofs that were used are remembered: one for all processes of this API, or a proof serves once in each. Default: in
-   * the memory of this process.
+   * Where used proofs are stored. Share one store between all processes of this API; otherwise each process accepts a proof
+   * once. Default: the memory of this process.
    */
   store?: RecordStore
   /**
-   * Where callers reach this API. Default: the origin of the guard's `resource`, with the path as it arrives; `Host` never counts.
-   * An origin for a `resource` that is no URL or lies elsewhere; a function where a proxy in front changes the path.
+   * The public URL of this API, compared with `htu`. Default: the origin of the guard's `resource`, with the path of the request;
+   * `Host` is never used. Set an origin if `resource` is not a URL or has another origin; a function if a proxy changes the path.
    */
   publicUrl?: PublicUrl
-  /** Seconds that a proof may be old, or from a clock that is ahead. Default 60. */
+  /** Seconds between `iat` of a proof and the guard's clock, at most, in both directions. Default 60. */
   maxAge?: number
   /**
-   * 32 characters or more, the same in all processes of this API: proofs then have to carry a nonce that was made with it,
-   * for five minutes, so nobody can make proofs ahead. Callers get one with the refusal `use_dpop_nonce`. Default: no nonces.
+   * 32 characters or more, the same in all processes of this API. Proofs must then contain a nonce derived from it, so that
+   * proofs cannot be made in advance. A nonce changes every five minutes. Callers get it with the error `use_dpop_nonce`.
+   * Default: no nonces.
    *
    * @see RFC 9449 section 9
    */
   nonceKey?: string
 }
 
-/** Seconds that a nonce is handed out; it is taken for as long again. */
+/** Seconds that a nonce is issued. It is accepted for as long again. */
 const NONCE_LIFETIME = 300
 
-/** Characters. A longer proof is refused before anything is computed. */
+/** Characters. A longer proof is refused before any computation. */
 const MAX_PROOF_LENGTH = 8192
 
 export type ProofResult = { ok: true } | { ok: false; detail: string; nonce?: string } | { ok: 'unknown' }
 
 /**
- * Proofs of possession. Each is checked in full, and only then spent: once, whoever sees it first. What a proof is worth is
- * bounded by its age, by being good once, and by the nonce where one is asked for.
+ * Checks DPoP proofs. A proof is validated completely before its `jti` is stored as used. Its age, the single use, and the nonce
+ * (if required) limit what a stolen proof can do.
  *
- * @throws TypeError when `nonceKey` is too short, or `publicUrl` is no address
+ * @throws TypeError when `nonceKey` is too short, or `publicUrl` is not an origin
  * @see RFC 9449 section 4.3
  */
 export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: DpopOptions) {
   if (nonceKey !== undefined && nonceKey.length < 32)
-    throw new TypeError('accessToken: "dpop.nonceKey" must have 32 characters at least')
+    throw new TypeError('accessToken: "dpop.nonceKey" must have at least 32 characters')
   if (typeof publicUrl === 'string' && !isHttpUrl(publicUrl))
     throw new TypeError('accessToken: "dpop.publicUrl" must be an origin like https://api.example.com, or a function')
   let usedProofs = store
 
-  /** Of this stretch of time, or of the one before: nothing is kept, and every process makes the same. */
+  /** The nonce of the period that contains `seconds`. It is derived: nothing is stored, and every process computes the same. */
   const nonceAt = async (key: string, seconds: number): Promise<string> =>
     platform.encode(
       await platform.hkdf(
@@ -61,7 +62,7 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
 
   /**
    * @param jkt the thumbprint of the key that the token is bound to
-   * @param resource what says where callers reach this API, unless `publicUrl` does
+   * @param resource the public URL of this API, unless `publicUrl` is set
    */
   return async (
     request: Request,
@@ -102,7 +103,7 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
       if (claims['nonce'] !== nonce && claims['nonce'] !== (await nonceAt(nonceKey, now() - NONCE_LIFETIME)))
         return { ...refused('nonce'), nonce }
     }
-    // Longer than the proof is good for: to the second, and by a store whose clock is ahead.
+    // Stored for longer than the proof is valid, in case the clock of the store is ahead.
     const id = await sha256(`${jkt} ${jti}`)
     usedProofs ??= memoryStore({ now })
     try {
@@ -118,7 +119,7 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
   }
 }
 
-/** An address without query and fragment, as parsers spell it. `undefined`: none. */
+/** A normalized URL without query and fragment. `undefined`: not a URL. */
 function withoutQuery(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined
   const { origin, pathname } = new URL(text)

@@ -1,10 +1,10 @@
-/** The `error` of a refusal, code → what the caller is told. One text per code: a refusal never says which check failed. */
+/** Error code → `error_description` of the response. One text per code: a response never says which check failed. */
 export const guardErrors = {
   invalid_request: 'Send exactly one credential, in a header.',
   missing_credentials: 'This resource needs a credential.',
   invalid_token: 'The access token cannot be used here.',
   invalid_dpop_proof: 'The proof of possession cannot be used here.',
-  use_dpop_nonce: 'The proof of possession needs the nonce of this answer.',
+  use_dpop_nonce: 'The proof of possession must contain the nonce of this response.',
   insufficient_user_authentication: 'This needs a stronger or fresher sign-in.',
   credential_not_accepted: 'This needs another kind of credential.',
   access_denied: 'This is not allowed.',

@@ -1,23 +1,23 @@
 import { peerOf, withPeer } from '../protocol/http/peer.js'
 import { isTrustedProxy } from '../protocol/http/trusted-proxies.js'
 
-/** Characters of the header; a certificate of 12 kB. */
+/** Characters of the header. Enough for a certificate of 12 kB. */
 const MAX_HEADER_LENGTH = 16_384
 
-/** One byte sequence without parameters, and nothing else: two values of one header arrive joined by a comma. @see RFC 8941 section 3.3.5 */
+/** Exactly one byte sequence without parameters. Two values of one header would be joined by a comma. @see RFC 8941 section 3.3.5 */
 const byteSequence = /^:((?:[A-Za-z0-9+/]{4})+|(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)):$/
 
 /**
- * Where a trusted proxy has ended TLS, the certificate of the connection is the proxy's own, if it has any: the caller's stands
- * in `Client-Cert`, or there is none. Whoever asks for the request's peer from then on sees it so. From anybody else the
- * header is nothing.
+ * If a trusted proxy has terminated TLS, the certificate of the connection is the proxy's. The caller's certificate is in
+ * `Client-Cert`, if it has one. This function sets the peer of the request accordingly. From any other address the header is
+ * ignored.
  *
- * `false`: the header is not one certificate, so somebody has been at it.
+ * Returns `false` if the header is not exactly one certificate: it was manipulated.
  *
  * @see RFC 9440
  */
 export function applyForwardedCertificate(request: Request, networks: readonly string[]): boolean {
-  // Who it is costs something to find out.
+  // Reading the peer has a cost: skip it without trusted proxies.
   const peer = networks.length ? peerOf(request) : undefined
   if (!peer || !isTrustedProxy(peer.address, networks)) return true
   const { certificate: _, ...proxy } = peer

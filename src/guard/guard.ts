@@ -31,16 +31,16 @@ import {
 import { type Refusal, refusal, unavailable } from './results.js'
 
 export interface GuardOptions extends Policy {
-  /** The resource indicator of this API: what an access token's audience must be. @see RFC 8707 section 2 */
+  /** The resource indicator of this API: the required audience of access tokens. @see RFC 8707 section 2 */
   resource: string
-  /** The credentials that are accepted. The guard knows no kinds; each brings its own judgement. */
+  /** The kinds of credentials that are accepted: `accessToken(…)`, `apiKey(…)` and others. Each verifies its own kind. */
   accept: readonly Authenticator[]
-  /** Publishes what this API is and whose tokens it takes: `metadata(request)` answers, and challenges say where. @see RFC 9728 */
+  /** Publishes the protected resource metadata: `metadata(request)` returns it, and challenges contain its URL. @see RFC 9728 */
   metadata?: ResourceMetadata
   /**
-   * The networks of the proxies that end TLS in front of this API: `['10.0.0.0/8']`. From them, and from nobody else, the client's
-   * certificate is taken from `Client-Cert`; the connection's own is then the proxy's and counts for nothing. The proxy has
-   * to verify certificates, and to remove that header where a client has sent it. Default: none.
+   * The networks of the proxies that terminate TLS in front of this API: `['10.0.0.0/8']`. Only for requests from them, the client
+   * certificate is read from `Client-Cert`, and the certificate of the connection (the proxy's) is ignored. The proxy must verify
+   * client certificates, and must remove this header from the client's request. Default: none.
    *
    * @see RFC 9440
    */
@@ -49,7 +49,7 @@ export interface GuardOptions extends Policy {
   now?: Now
 }
 
-/** What happened. Holds no credential; `detail` says why, which callers are never told. */
+/** What happened. Contains no credential. `detail` is the reason, which callers never get. */
 export type GuardEvent =
   | { type: 'accepted'; method: Principal['method']; sub: string }
   | { type: 'refused'; status: number; error: string; method?: Principal['method']; detail?: string }
@@ -58,12 +58,12 @@ export type GuardResult = { ok: true; principal: Principal } | { ok: false; resp
 
 export interface Guard {
   (request: Request, requirements?: Requirements): Promise<GuardResult>
-  /** The form that cannot be forgotten: the handler runs only for a caller who may. */
+  /** Wraps a handler: it runs only for a caller that meets the requirements. */
   handler(
     requirements: Requirements,
     answer: (request: Request, principal: Principal) => Response | Promise<Response>,
   ): (request: Request) => Promise<Response>
-  /** The metadata document, where that is what is asked for, at `/.well-known/oauth-protected-resource` with the path of `resource`. */
+  /** The metadata document for a request to `/.well-known/oauth-protected-resource` with the path of `resource`, else `undefined`. */
   metadata(request: Request): Response | undefined
 }
 
@@ -98,22 +98,21 @@ export const guardCalls = {
   handler: call(['requirements', requirementsShape], ['answer', func]),
 }
 
-/** Seconds that an authenticator has: it may have to find an issuer’s metadata and to ask there, with five seconds for each. */
+/** Timeout of an authenticator, in seconds. It may need the issuer’s metadata, keys and introspection, five seconds for each. */
 const VERIFY_TIMEOUT = 15
 
 /**
- * Who calls, and may they? One guard for every kind of caller of one API.
+ * Authenticates and authorizes the callers of one API, whatever credential they use.
  *
- * No credential: 401 with every challenge that is accepted here, and the scopes to ask for. A refused one: 401
- * `invalid_token`, one body for every cause. Too little scope: 403 `insufficient_scope`, naming all that is needed. Another
- * tenant: 403 `tenant_mismatch`. A sign-in that is too weak or too old: 401 `insufficient_user_authentication`, saying what
- * would do (RFC 9470).
- * Two explicit credentials: 400. What cannot be checked now: 503 with `Retry-After`. A guard that cannot decide says no.
+ * No credential: 401 with a challenge for every accepted scheme, and the required scopes. Invalid credential: 401
+ * `invalid_token`, the same body for every cause. Missing scope: 403 `insufficient_scope` with all required scopes. Another
+ * tenant: 403 `tenant_mismatch`. A sign-in that is too weak or too old: 401 `insufficient_user_authentication` with the
+ * requirement (RFC 9470). Two explicit credentials: 400. Temporarily unavailable: 503 with `Retry-After`. If the guard cannot
+ * decide, the request is refused.
  *
- * Looked at are headers, never the query or the body. Not checked: rates, and what the handler does with the principal.
+ * The guard reads headers only, never the query or the body. Not checked: rates, and what the handler does with the principal.
  *
- * @throws TypeError naming the option, when there is no `resource` or nothing to accept; naming the need of a route that is
- *   misspelt or `undefined`, which would be none
+ * @throws TypeError naming the option; naming the requirement of a route that is misspelt or `undefined`
  * @see RFC 6750 sections 2 and 3
  */
 export function createGuard(options: GuardOptions): Guard {
@@ -135,7 +134,7 @@ export function createGuard(options: GuardOptions): Guard {
     } catch {}
   }
 
-  /** Who is to authenticate, or what is wrong with the way in which the request asks. */
+  /** The authenticator for this request, or the refusal of a request whose credentials are ambiguous or missing. */
   function authenticatorFor(request: Request): Authenticator | Refusal {
     if (!applyForwardedCertificate(request, trustedProxies)) return refusal(400, 'invalid_request', 'Client-Cert')
     const carried: Authenticator[] = []
@@ -148,18 +147,18 @@ export function createGuard(options: GuardOptions): Guard {
     const explicit = certain.length ? certain : carried.filter((authenticator) => authenticator.explicit)
     const authorization = request.headers.get('authorization')
     const key = request.headers.has('x-api-key')
-    // Two values of one header arrive joined by a comma; a key and an authorization are two credentials.
+    // Two values of one header are joined by a comma. `X-API-Key` and `Authorization` together are two credentials.
     const two = authorization !== null && (key || authorization.includes(','))
-    // Several of one kind that all think it may be theirs: it is none's, and each refuses it alike.
+    // Several authenticators of one kind claim a credential that is certain for none. Each refuses it in the same way.
     const alike = explicit.every(({ once, method }) => once && method === explicit[0]?.method)
     if ((explicit.length > 1 && !alike) || two) return refusal(400, 'invalid_request')
     if (explicit[0]) return explicit[0]
-    // A header that nobody here accepts is still a credential: what rides along does not stand in for it.
+    // An unsupported credential is still a credential: an ambient one (cookie, certificate) must not replace it.
     if (authorization !== null || key) return refusal(401, 'invalid_token', 'scheme')
     return carried[0] ?? refusal(401, 'missing_credentials')
   }
 
-  /** An authenticator, a policy or a budget that cannot decide has not said yes. */
+  /** If an authenticator, a policy or a budget throws or times out, the request is refused with 503. */
   async function authenticate(
     request: Request,
     authenticator: Authenticator,
@@ -187,9 +186,9 @@ export function createGuard(options: GuardOptions): Guard {
 
   function validateRoute(requirements: Requirements): void {
     validateRequirements(requirements)
-    // Nobody would be asked, and everybody let in.
+    // Without `decide`, the action would be allowed for everybody.
     if (requirements.action && !decide)
-      throw new TypeError('guard: "action" needs createGuard({ decide }), which says who may')
+      throw new TypeError('guard: "action" needs createGuard({ decide }), which decides who is allowed')
   }
 
   const protect = async (request: Request, requirements: Requirements = {}): Promise<GuardResult> => {
@@ -203,7 +202,7 @@ export function createGuard(options: GuardOptions): Guard {
       return result
     }
     const { status, error, detail, challenge } = result
-    // What to ask a token for. A challenge with parameters of its own says it, or asks for something else.
+    // The scopes to request. A challenge with its own parameters contains them already, or requires something else.
     const scope =
       status === 401 && !challenge && requirements.scopes?.length ? { scope: requirements.scopes.join(' ') } : {}
     emit({

@@ -3,20 +3,20 @@ import { monotonicClock, type Now } from '../protocol/time.js'
 import { createIntrospectionRequest } from '../provider/introspection.js'
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
 
-/** What the issuer says of a token, or why it has not said anything. */
+/** The introspection response of the issuer, or why there is none. */
 export type IntrospectionResult =
   | { ok: true; answer: Readonly<Record<string, unknown>> }
   | { ok: false; detail: string; retryAfter?: number }
 
-/** Seconds that an issuer can ask for to be left alone with one token. */
+/** Seconds of `Retry-After` that are respected, at most. */
 const MAX_RETRY_AFTER = 60
-/** Tokens that it is not asked about for a while, at most. */
+/** Tokens whose introspection is paused, at most. */
 const MAX_PAUSED = 998
 
 /**
- * Asks an issuer about tokens. Never rejects: an answer that is not one, of whatever kind, is no word on the token. Nothing
- * is tried again by itself. While the issuer wants to be left alone (`Retry-After`), it is: with this token. Anybody can send one
- * that an issuer trips over, or many until it answers 429; whose token is another is asked about all the same.
+ * Sends introspection requests to an issuer. Never rejects: an invalid response says nothing about the token. There are no
+ * retries. `Retry-After` pauses the introspection of this token only: an attacker can send tokens that cause errors, or many
+ * until the issuer responds 429, and that must not block the tokens of other callers.
  *
  * @see RFC 7662 section 2
  */
@@ -40,10 +40,10 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
   const clock = monotonicClock(now)
   const pauses = createBoundedCache<number>(MAX_PAUSED)
 
-  /** `digest`: of the token, which is itself kept nowhere. */
+  /** `digest`: of the token. The token itself is not stored. */
   return async (token: string, digest: string): Promise<IntrospectionResult> => {
     const pause = (pauses.get(digest) ?? 0) - clock()
-    if (pause > 0) return { ok: false, detail: 'introspection: left alone', retryAfter: pause }
+    if (pause > 0) return { ok: false, detail: 'introspection: paused by Retry-After', retryAfter: pause }
     const outcome = await ask(token)
     if ('answer' in outcome) return { ok: true, answer: outcome.answer }
     const { reason, retryAfter } = outcome.fault

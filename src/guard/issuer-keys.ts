@@ -9,26 +9,25 @@ export interface IssuerKeysOptions {
   fetch: typeof globalThis.fetch
   /** Seconds between two fetches that unknown keys may cause. */
   cooldown: number
-  /** Seconds that keys are used after they were fetched, also while the issuer cannot be reached. */
+  /** Seconds that keys are used after they were fetched, also while the issuer is down. */
   maxAge: number
   timeout: number
   now: Now
 }
 
 export interface IssuerKeys extends JWTVerifyGetKey {
-  /** A number that changes whenever the keys are fetched; `undefined` while they are, or are too old to be used. */
+  /** A number that changes whenever the keys are fetched; `undefined` during a fetch, or if the keys are too old. */
   generation(): number | undefined
-  /** Whether there is a key of this name that can be used without asking the issuer. */
+  /** Whether a key with this `kid` can be used without a request to the issuer. */
   knows(kid: string | undefined): boolean
 }
 
-/** The issuer's keys cannot be had: this is not the token's fault. */
+/** The issuer's keys are temporarily unavailable. The token may be valid. */
 export class KeysUnavailable extends Error {}
 
 /**
- * The keys of an issuer, found through its metadata (RFC 8414, OpenID Connect Discovery) unless `jwksUri` says where
- * they are. An unknown `kid` makes them be fetched again, once per cool-down however many such tokens come. Keys that
- * are too old are fetched again; while that fails nothing is verified with them.
+ * The keys of an issuer, from `jwksUri` or from the issuer's metadata (RFC 8414, OpenID Connect Discovery). An unknown `kid`
+ * causes a new fetch, once per cool-down. Keys that are too old are fetched again; if that fails, they verify nothing.
  */
 export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   const { issuer, jwksUri, fetch, cooldown, maxAge, timeout } = options
@@ -55,7 +54,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     const uri = new URL(await discover())
     const keys = createRemoteJWKSet(uri, {
       cooldownDuration: cooldown * 1000,
-      // Age is judged here, by the clock that was handed in.
+      // The age is checked here, with the given clock.
       cacheMaxAge: Number.POSITIVE_INFINITY,
       timeoutDuration: timeout * 1000,
       [customFetch]: async (url, init) => {
@@ -68,7 +67,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     return keys
   }
 
-  /** One search at a time; after a failure none for a cool-down. */
+  /** One fetch at a time. After a failure, none during the cool-down. */
   async function renewed() {
     if (!finding) {
       if (now() - failedAt < cooldown) throw new KeysUnavailable('cooling down')
@@ -102,7 +101,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   }
   const generation = () => (found && !found.keys.reloading && now() - found.at < maxAge ? fetches : undefined)
 
-  /** The names of the keys, read once for each generation: the set that is asked for them is copied each time. */
+  /** The `kid`s of the keys, read once for each generation, because `jwks()` copies the whole set. */
   let names: { generation: number; kids: ReadonlySet<string | undefined> } | undefined
   function knows(kid: string | undefined): boolean {
     const present = generation()

@@ -1,6 +1,6 @@
 import type { Authenticator } from '../protocol/principal.js'
 
-/** What an API says about itself besides what the guard knows. @see RFC 9728 section 2 */
+/** Members of the metadata document that the guard does not know itself. @see RFC 9728 section 2 */
 export interface ResourceMetadata {
   resource_name?: string
   scopes_supported?: readonly string[]
@@ -10,7 +10,7 @@ export interface ResourceMetadata {
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'
 
-/** Where the metadata of a resource is: the well-known path between host and path. @see RFC 9728 section 3.1 */
+/** The metadata URL of a resource: the well-known path is inserted between host and path. @see RFC 9728 section 3.1 */
 export function metadataUrl(resource: string): string {
   const { origin, pathname, search } = new URL(resource)
   return origin + WELL_KNOWN + (pathname === '/' ? '' : pathname) + search
@@ -23,9 +23,9 @@ export function metadataAnswer(
   accept: readonly Authenticator[],
   about: ResourceMetadata,
 ): Response | undefined {
-  const asked = new URL(request.url)
+  const requested = new URL(request.url)
   const own = new URL(metadataUrl(resource))
-  if (asked.pathname !== own.pathname || !/^(GET|HEAD)$/.test(request.method)) return undefined
+  if (requested.pathname !== own.pathname || !/^(GET|HEAD)$/.test(request.method)) return undefined
   const authorization_servers = [...new Set(accept.flatMap(({ issuers = [] }) => issuers))]
   const document = {
     resource,

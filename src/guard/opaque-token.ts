@@ -9,16 +9,15 @@ import type { createIntrospection, IntrospectionResult } from './introspection.j
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
 import { boundResult, invalidToken, revocationOf, type TokenVerifier, unavailable } from './results.js'
 
-/** Answers that are remembered at most; the longest unused make room. */
+/** Introspection responses in the cache, at most. The least recently used are removed first. */
 const MAX_CACHED = 998
 
-/** What `Authorization` can carry as a token. @see RFC 6750 section 2.1 */
+/** The characters of a token in `Authorization`. @see RFC 6750 section 2.1 */
 const b64token = /^[\w.~+/-]+=*$/
 
 /**
- * Judges tokens by what their issuer says of them. One question at a time for each token, however many requests bring it;
- * only the answer “active” is remembered, by the token's digest, for `maxAge` and never past `exp`. What the answer says is
- * judged every time.
+ * Verifies opaque tokens by introspection. Concurrent requests with the same token share one introspection. Only active
+ * responses are cached, by the token's digest, for `maxAge` and never past `exp`. The claims of the response are checked every time.
  *
  * @see RFC 7662
  */
@@ -32,7 +31,7 @@ export function createOpaqueTokenVerifier(options: AccessTokenOptions, client: I
   let clock: (() => number) | undefined
 
   async function ask(digest: string, token: string, now: () => number): Promise<IntrospectionResult> {
-    // Nobody who has JWTs only pays for the library.
+    // Loaded when needed: APIs that accept only JWTs do not load the library.
     const { createIntrospection } = await import('./introspection.js')
     introspect ??= createIntrospection(options, client, now)
     clock ??= monotonicClock(now)
@@ -61,8 +60,8 @@ export function createOpaqueTokenVerifier(options: AccessTokenOptions, client: I
     const { answer } = result
     const flaw = answerFlaw(answer, issuer, resource) ?? timeFlaw(answer, now(), clockTolerance)
     if (flaw) return invalidToken(flaw)
-    const over = options.revokedUntil && (await revocationOf(options, answer))
-    if (over) return over
+    const revocation = options.revokedUntil && (await revocationOf(options, answer))
+    if (revocation) return revocation
     const binding = await checkBinding(request, token, answer['cnf'], scheme, checkProof, resource, now)
     return boundResult(binding, { ...principalOf(answer, tenantClaim), iss: issuer })
   }
@@ -70,7 +69,7 @@ export function createOpaqueTokenVerifier(options: AccessTokenOptions, client: I
 
 const isExpired = ({ exp }: Claims, now: number): boolean => typeof exp === 'number' && now >= exp
 
-/** What is wrong with an answer, besides its times. A refresh token is known to an issuer too. @see RFC 7662 section 2.2 */
+/** The member that is wrong in an introspection response, besides its times. A refresh token can be active too. @see RFC 7662 section 2.2 */
 function answerFlaw(answer: Claims, issuer: string, resource: string): string | undefined {
   const { active, iss, aud, sub, client_id, token_type, token_use, typ, cnf } = answer
   if (active !== true) return 'inactive'
@@ -78,9 +77,9 @@ function answerFlaw(answer: Claims, issuer: string, resource: string): string | 
   if (![aud].flat().includes(resource)) return aud === undefined ? 'no audience' : 'audience'
   const scheme = token_type === undefined ? 'bearer' : `${token_type}`.toLowerCase()
   const { jkt } = (cnf ?? {}) as { jkt?: unknown }
-  // An answer that says DPoP and names no key would have the binding dropped.
+  // DPoP without a key would drop the binding.
   if (scheme !== 'bearer' && (scheme !== 'dpop' || jkt === undefined)) return 'token_type'
-  // The words of Hydra and Keycloak for what kind of token it is.
+  // The kind of token: `token_use` of Hydra, `typ` of Keycloak.
   if (token_use !== undefined && token_use !== 'access_token') return 'token_use'
   if (typ !== undefined && typ !== 'Bearer' && typ !== 'DPoP') return 'typ'
   return isText(sub ?? client_id) ? undefined : 'sub'

@@ -10,25 +10,25 @@ export interface AccessTokenOptions {
   /** Compared character for character with `iss`. */
   issuer: string
   /**
-   * `rfc9068` (default): `typ` is `at+jwt`, and `sub`, `client_id`, `iat`, `jti` are there. `jwt`: for issuers whose access
-   * tokens are plain JWTs (Keycloak, Entra, Okta); `typ` is `JWT` or absent, and what looks like an ID, refresh or logout
-   * token is refused.
+   * `rfc9068` (default): `typ` is `at+jwt`, and `sub`, `client_id`, `iat`, `jti` are required. `jwt`: for issuers whose access
+   * tokens are plain JWTs (Keycloak, Entra, Okta); `typ` is `JWT` or absent, and ID, refresh and logout tokens are refused.
    */
   profile?: 'rfc9068' | 'jwt'
-  /** Default `RS256`, `PS256`, `ES256`, `EdDSA`. What a token's header says never widens it. */
+  /** Default `RS256`, `PS256`, `ES256`, `EdDSA`. A token with any other `alg` is refused. */
   algs?: readonly string[]
-  /** Where the keys are; default: what the issuer's metadata says. */
+  /** The URL of the keys. Default: `jwks_uri` of the issuer's metadata. */
   jwksUri?: string
   /**
-   * Finds the key of a token, instead of asking the issuer: `createTokenIssuer(…).keys` in the same process. Rejects for a key that is
-   * not there. With it, `algs` may name HS256.
+   * Returns the key of a token, instead of a request to the issuer: `createTokenIssuer(…).keys` in the same process. Rejects if the
+   * key is unknown. With it, `algs` may contain HS256.
    */
   keys?: (header: JWTHeaderParameters) => Promise<CryptoKey | Uint8Array>
-  /** Asks the issuer about tokens that are no JWT. Default: those are refused. @see RFC 7662 */
+  /** Introspects tokens that are not JWTs. Default: they are refused. @see RFC 7662 */
   introspection?: IntrospectionOptions
   /**
-   * The instant (epoch seconds) up to which this caller's tokens are worth nothing: a person who was signed out everywhere, a client
-   * whose secret has leaked. Asked in every request, with the claims that were verified; one that throws is 503. Default: nobody's.
+   * The time (epoch seconds) until which issued tokens of this caller are revoked: for a user who was signed out everywhere, or a
+   * client whose secret has leaked. Called in every request with the verified claims. If it throws, the response is 503.
+   * Default: no token is revoked.
    */
   revokedUntil?: (claims: Readonly<Record<string, unknown>>) => number | undefined | Promise<number | undefined>
   /** The claim that names the tenant. Default `tenant`. */
@@ -46,25 +46,25 @@ export interface AccessTokenOptions {
   dpop?: DpopOptions
 }
 
-/** This API as a client of the issuer, which may ask about tokens. */
+/** This API as a client of the issuer, for introspection. */
 export type IntrospectionOptions = {
   client_id: string
-  /** Where to ask; default: `introspection_endpoint` of the issuer's metadata. */
+  /** Default: `introspection_endpoint` of the issuer's metadata. */
   endpoint?: string
   /**
-   * Seconds that a good answer serves for the same token: a token that was revoked is accepted that much longer at most.
-   * Default 30. 0 asks every time; requests that come while the question is under way share its answer.
+   * Seconds that an active response is cached. A revoked token is accepted for that long at most. Default 30. With 0 every request
+   * causes an introspection; only concurrent requests with the same token share one.
    */
   maxAge?: number
 } & (
   | {
-      /** The secret, or a function that gets it from a secret manager; asked again for every question. */
+      /** The secret, or a function that gets it from a secret manager. It is called for every introspection. */
       client_secret: Secret
       /** How the secret is sent. Default `client_secret_basic`. @see RFC 6749 section 2.3.1 */
       clientAuthentication?: 'client_secret_basic' | 'client_secret_post'
     }
   | {
-      /** A signed assertion instead of a secret that travels. @see RFC 7523 section 2.2 */
+      /** A signed assertion instead of a secret. @see RFC 7523 section 2.2 */
       clientAuthentication: 'private_key_jwt'
       /** The private key as a JWK in JSON, with `alg` and the registered `kid`. */
       clientKey: Secret
@@ -106,7 +106,7 @@ export const accessTokenOptions = object<AccessTokenOptions>({
 
 export const defaultAlgs = ['RS256', 'PS256', 'ES256', 'EdDSA']
 
-/** What no declaration can say. @throws TypeError naming the option and the remedy */
+/** Checks that the declared shape cannot express. @throws TypeError naming the option and the remedy */
 export function validateAccessTokenOptions(options: AccessTokenOptions): void {
   const { issuer, jwksUri, keys, algs = defaultAlgs, introspection } = options
   requireUrl('issuer', issuer)
@@ -125,12 +125,12 @@ function validateIntrospection(options: IntrospectionOptions): void {
     misuse('introspection.client_secret', 'is missing: the secret, or a function that gets it')
 }
 
-/** A key that comes from a function is examined when it comes. */
+/** A key from a function is validated when the function returns it. */
 function validateClientKey(key: Secret | undefined): void {
   if (typeof key === 'function') return
   const flaw = key === undefined ? 'is missing: the private key, a JWK in JSON' : privateKeyFlaw(key)
   if (flaw !== undefined) misuse('introspection.clientKey', flaw)
-  if (JSON.parse(`${key}`).alg === undefined) misuse('introspection.clientKey', 'must say its "alg"')
+  if (JSON.parse(`${key}`).alg === undefined) misuse('introspection.clientKey', 'must have "alg"')
 }
 
 function misuse(option: string, remedy: string): never {

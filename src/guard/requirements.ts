@@ -17,27 +17,27 @@ import {
 import { isRecent } from '../protocol/time.js'
 import { type Refusal, refusal } from './results.js'
 
-/** What a route needs of a caller. */
+/** What a route requires of a caller. */
 export interface Requirements {
-  /** All of these. */
+  /** All of them are required. */
   scopes?: readonly string[]
   /** The tenant that the object belongs to. */
   tenant?: string
-  /** The kinds of credential that will do. Default: all that the guard accepts. */
+  /** The accepted kinds of credentials. Default: all that the guard accepts. */
   methods?: readonly Principal['method'][]
-  /** Only credentials that are bound to a key or a certificate of the caller. */
+  /** Requires a credential that is bound to a key or a certificate of the caller. */
   bound?: boolean
-  /** The person signed in by one of these. @see RFC 9470 */
+  /** The user signed in with one of these. @see RFC 9470 */
   acr?: readonly string[]
-  /** Seconds since the person authenticated, at most. @see RFC 9470 */
+  /** Seconds since the user authenticated, at most. @see RFC 9470 */
   maxAge?: number
-  /** What is to be done, for `decide`. */
+  /** The action, for `decide`. */
   action?: Action
   /** How many calls this counts as, for credentials with a budget. Default 1. */
   cost?: number
 }
 
-/** What is looked for in a request may not be there; {@link validateRequirements} says so. */
+/** Values from a request can be missing; {@link validateRequirements} checks them. */
 export type UncheckedRequirements = { readonly [Name in keyof Requirements]: Requirements[Name] | undefined }
 
 export interface Action {
@@ -70,9 +70,10 @@ export const requirementsShape = object<Requirements>({
 })
 
 /**
- * A need that is misspelt (`scope`), or that has no value (`tenant: params.tenat`), would be none at all and let everybody in.
+ * A requirement that is misspelt (`scope`) or `undefined` (`tenant: params.tenat`) would have no effect, and every caller would be
+ * accepted.
  *
- * @throws TypeError naming it
+ * @throws TypeError naming the requirement
  */
 export function validateRequirements(requirements: UncheckedRequirements): Requirements {
   const flaw = valueFlaw(requirementsShape, requirements)
@@ -83,7 +84,7 @@ export function validateRequirements(requirements: UncheckedRequirements): Requi
   return requirements as Requirements
 }
 
-/** A question in the shape of the Authorization API. @see OpenID AuthZEN Authorization API 1.0 section 5 */
+/** An evaluation request of the Authorization API. @see OpenID AuthZEN Authorization API 1.0 section 5 */
 export interface AccessEvaluation {
   subject: { type: string; id: string; properties: Readonly<Record<string, unknown>> }
   action: { name: string }
@@ -92,13 +93,13 @@ export interface AccessEvaluation {
 }
 
 export interface Policy {
-  /** What a scope includes: `{ 'notes:write': ['notes:read'] }`. Nothing is included that is not written here. */
+  /** Which scopes a scope includes: `{ 'notes:write': ['notes:read'] }`. Default: none. */
   implies?: Readonly<Record<string, readonly string[]>>
-  /** Has the last word where a route names an `action`. Asked after everything else; one that throws is 503. */
+  /** Decides about the `action` of a route, after all other checks. If it throws, the response is 503. */
   decide?: (question: AccessEvaluation) => boolean | Promise<boolean>
 }
 
-/** What the caller lacks of what the route needs: asked only once it is known who calls. */
+/** The first requirement that an authenticated caller does not meet, as a refusal. */
 export function unmetRequirement(
   principal: Principal,
   { scopes = [], tenant, methods, bound, acr, maxAge }: Requirements,
@@ -119,7 +120,7 @@ export function unmetRequirement(
   return tenant === undefined || principal.tenant === tenant ? undefined : refusal(403, 'tenant_mismatch')
 }
 
-/** Everything that is granted, and what that includes, however deep. */
+/** The granted scopes and all scopes that they include, recursively. */
 function withImplied(granted: readonly string[], implies: NonNullable<Policy['implies']>): string[] {
   const all = new Set(granted)
   for (const scope of all)
@@ -127,7 +128,7 @@ function withImplied(granted: readonly string[], implies: NonNullable<Policy['im
   return [...all]
 }
 
-/** A sign-in that is too weak or too old, with what would do. @see RFC 9470 section 3 */
+/** The refusal of a sign-in that is too weak or too old, with the requirement. @see RFC 9470 section 3 */
 function staleSignIn(
   { claims }: Principal,
   acr: Requirements['acr'],

@@ -5,7 +5,7 @@ import type { AccessTokenOptions } from './options.js'
 
 export type Refusal = Extract<AuthenticationResult, { ok: false }>
 
-/** Judges one token that came with a request. */
+/** Verifies the token of a request. */
 export type TokenVerifier = (
   request: Request,
   token: string,
@@ -22,20 +22,20 @@ export const refusal = (status: Refusal['status'], error: GuardErrorCode, detail
   ...(detail !== undefined && { detail }),
 })
 
-/** A credential that cannot be used here: the caller is told that, the operator why. */
+/** The refusal of a credential. `detail` is for the operator, not for the caller. */
 export const invalidToken = (detail: string, error: BindingError = 'invalid_token', nonce?: string): Refusal => ({
   ...refusal(401, error, detail),
   ...(error !== 'invalid_token' && { scheme: 'DPoP' }),
   ...(nonce !== undefined && { headers: { 'DPoP-Nonce': nonce } }),
 })
 
-/** A credential that cannot be judged now. */
+/** Verification is temporarily unavailable. */
 export const unavailable = (detail: string, retryAfter = 5): Refusal => ({
   ...refusal(503, 'keys_unavailable', detail),
   retryAfter,
 })
 
-/** A token from before its caller's stamp; one that does not say when it was issued may be. */
+/** The refusal of a token that was issued before `revokedUntil`, or that has no `iat`. */
 export async function revocationOf(
   { revokedUntil }: AccessTokenOptions,
   claims: Readonly<Record<string, unknown>>,
@@ -49,7 +49,7 @@ export async function revocationOf(
   }
 }
 
-/** A token whose claims are right is as good as the proof of what it is bound to. */
+/** The result for a token with valid claims, depending on its binding. */
 export function boundResult(binding: Binding, principal: Principal): AuthenticationResult {
   if (binding === 'unknown') return unavailable('store')
   if ('flaw' in binding) return invalidToken(binding.flaw, binding.error, binding.nonce)

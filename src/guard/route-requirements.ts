@@ -1,14 +1,14 @@
 import { type Requirements, type UncheckedRequirements, validateRequirements } from './requirements.js'
 
-/** What a route needs: the same of every caller, or by the request, where a tenant stands in the path. */
+/** The requirements of a route: constant, or a function of the request (for a tenant in the path). */
 export type RouteRequirements<Asked> =
   | Requirements
   | ((request: Asked) => UncheckedRequirements | Promise<UncheckedRequirements>)
 
 /**
- * How a route's requirements are found.
+ * Returns a function that gets the requirements of a request.
  *
- * @throws TypeError naming what {@link validateRequirements} refuses; for requirements by request, when a request comes
+ * @throws TypeError from {@link validateRequirements}, at once for constant requirements, else for each request
  */
 export function requirementsFor<Asked>(
   requirements: RouteRequirements<Asked>,

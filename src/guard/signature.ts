@@ -16,20 +16,20 @@ export interface SignatureCheckOptions {
   issuer: string
   algs: readonly string[]
   profile: 'rfc9068' | 'jwt'
-  /** Where `generation` is, verified tokens are remembered as long as it stays the same; `undefined`: not now. */
+  /** If it has `generation`, verified tokens are cached until the generation changes; `undefined`: no caching now. */
   keys: JWTVerifyGetKey & Partial<Pick<IssuerKeys, 'generation' | 'knows'>>
 }
 
-/** What is wrong with a token; the message is for the operator's event alone. */
+/** What is wrong with a token. The message is only for the operator's event. */
 export class TokenFlaw extends Error {}
 
-/** Tokens that are remembered: fewer than a thousand, about 2 MB; the longest unused make room. */
+/** Tokens in the cache, at most; about 2 MB. The least recently used are removed first. */
 const MAX_CACHED = 998
 
-/** Tokens of which it is known that they may have come before, by the end of their signature: a hint, and no more. */
+/** Slots of the table of tokens seen before, by the last bits of their signature. It is only a hint for the cache. */
 const SEEN_SLOTS = 8192
 
-/** What decoders let pass and base64url does not have: a token has one spelling. */
+/** Decoders accept these characters, base64url does not contain them. A token must have one spelling. */
 const nonBase64url = ['=', '+', '/', ' ', '\t']
 
 interface CachedToken {
@@ -39,13 +39,13 @@ interface CachedToken {
 }
 
 /**
- * The claims of a token whose signature, issuer and audience are right.
+ * Verifies signature, issuer and audience of a token, and returns its claims.
  *
- * A token that has passed twice is remembered by its digest for as long as the issuer's keys are the ones it was verified with:
- * from then on only what cannot change is left out. Times, bindings, replay, tenant and scope are the caller's to check, every
- * time. A token that comes once costs no digest.
+ * A token that was verified twice is cached by its digest until the issuer's keys change. Only checks whose result cannot change
+ * are skipped then. The caller must check times, binding, replay, tenant and scope every time. No digest is computed for a token
+ * that is seen once.
  *
- * Rejects with {@link TokenFlaw}, with an error of jose, or with what `keys` rejects with.
+ * Rejects with {@link TokenFlaw}, an error of jose, or the error of `keys`.
  */
 export function createSignatureCheck({ issuer, algs, profile, keys }: SignatureCheckOptions) {
   const remembered = createBoundedCache<CachedToken>(MAX_CACHED)
@@ -54,13 +54,13 @@ export function createSignatureCheck({ issuer, algs, profile, keys }: SignatureC
   const keyFor: JWTVerifyGetKey = (header, jws) => {
     const flaw = headerFlaw(header, profile)
     if (flaw !== undefined) throw new TokenFlaw(flaw)
-    // Not believed yet, but a token of somebody else's makes nobody look for keys.
+    // `iss` is not verified yet. But a token of another issuer must not cause a fetch of keys.
     if (keys.knows?.(header.kid) === false && decodeJwt(`.${jws.payload}.`).iss !== issuer)
       throw new TokenFlaw('issuer')
     return keys(header, jws)
   }
 
-  /** By the one key that fits; where a set has several of one name, by any of them. */
+  /** Verifies with the matching key, or with any of several keys that have the same `kid`. */
   async function verifyPayload(token: string): Promise<Uint8Array> {
     let chosen = false
     try {
@@ -76,7 +76,7 @@ export function createSignatureCheck({ issuer, algs, profile, keys }: SignatureC
           try {
             return (await compactVerify(token, key, algorithms)).payload
           } catch {}
-      // A key that verifies nothing: too weak, or of another kind.
+      // The key itself is unusable: too weak, or of another type.
       if (chosen && !(error instanceof errors.JOSEError)) throw new TokenFlaw('key')
       throw error
     }
@@ -113,19 +113,19 @@ function claimsIn(payload: Uint8Array): JWTPayload {
   return claims as JWTPayload
 }
 
-/** 30 bits of the signature. */
+/** The last 30 bits of the signature. */
 function signatureBits(token: string): number {
   let mark = 0
   for (let at = token.length - 6; at < token.length - 1; at++) mark = (mark << 6) ^ token.charCodeAt(at)
   return mark & 0x3fffffff
 }
 
-/** `jku`, `jwk`, `x5u`, `x5c` would let a token name its own key; `crit` says that it is not read right without what we do not know. */
+/** `jku`, `jwk`, `x5u`, `x5c` would let a token choose its own key. `crit` requires extensions that are not supported here. */
 const forbiddenMembers = ['crit', 'jku', 'jwk', 'x5u', 'x5c']
 
-/** What is wrong with a header, before a key is looked for. */
+/** What is wrong with a header. Checked before the search for a key. */
 function headerFlaw(header: JWTHeaderParameters, profile: 'rfc9068' | 'jwt'): string | undefined {
-  // Whatever else stands there is ignored: RFC 7515 section 4.
+  // Other members are ignored: RFC 7515 section 4.
   for (const name of forbiddenMembers) if (name in header) return 'header member'
   if (header.typ === 'at+jwt') return undefined
   const typ = typeof header.typ === 'string' ? header.typ.toLowerCase().replace(/^application\//, '') : header.typ

@@ -1,7 +1,7 @@
 import { type CryptoKey, importJWK, type JWK } from 'jose'
 import { publicMembers } from '../protocol/jwk.js'
 
-/** Keys of one set that are looked at; no issuer has so many. */
+/** Keys of one set that are read, at most. */
 const MAX_KEYS = 100
 
 /** Bits. @see RFC 7518 section 3.3 */
@@ -16,8 +16,8 @@ const defaultAlgs: Readonly<Record<string, string>> = {
 }
 
 /**
- * A key set with the keys that can verify something: one that is null, of an unknown kind, broken, too weak or there twice spoils
- * none of the others, and tokens of it are of an unknown key. What is no key set stays as it is, for whoever reads it.
+ * Filters a key set: only usable keys remain. A key that is null, of an unknown type, malformed, too weak or duplicate is removed,
+ * so that the others still work. A response that is not a key set is returned unchanged.
  */
 export async function usableKeys(response: Response): Promise<Response> {
   if (response.status !== 200) return response

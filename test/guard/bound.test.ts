@@ -208,7 +208,7 @@ describe('tokens that are bound to a key', () => {
     const next = await ask(nonce)
     expect(next).toMatch(/^[\w-]{43}$/)
     expect(next).not.toBe(nonce)
-    expect(() => scene({ dpop: { nonceKey: 'short' } })).toThrow('accessToken: "dpop.nonceKey" must have 32')
+    expect(() => scene({ dpop: { nonceKey: 'short' } })).toThrow('accessToken: "dpop.nonceKey" must have at least 32')
   })
 
   it('[J-16 twin] spend no proof that was refused for another reason', async () => {
