@@ -10,16 +10,16 @@ import type { KeyRecord } from './record.js'
 export const keysCheck = withMethods<ApiKeys>('createApiKeys(…)', 'verify', 'spend')
 
 /**
- * Accepts API keys in `X-API-Key` or, beginning with their prefix, in `Authorization: Bearer`; never in the URL, where logs
- * and histories keep them: that is 400, whoever else is accepted.
+ * Accepts API keys in `X-API-Key` or, with their prefix, in `Authorization: Bearer`. A key in the URL is 400, because logs and
+ * browser histories store URLs.
  *
- * Refused keys are 403 `invalid_api_key`, one body for malformed, unknown and revoked; `api_key_expired` only once the secret
- * has matched. A quota that is used up is 429 with `Retry-After` (none where waiting does not help); it is counted after
- * everything else, so a call that is refused costs nothing. A store that cannot be asked is 503.
+ * Invalid keys are 403 `invalid_api_key`, the same body for malformed, unknown and revoked; `api_key_expired` only if the secret
+ * is correct. An exceeded quota is 429 with `Retry-After` (none if waiting does not help). Quotas are counted after all other
+ * checks: a refused call is not counted. If the store is down, the response is 503.
  */
 export function apiKey(keys: ApiKeys): Authenticator {
   validate('apiKey', keysCheck, keys, 'keys')
-  /** By the prefix. One that begins like ours and goes on is a key of another: `live` and `live_eu`. */
+  /** Whether the prefix is that of `keys`. A longer prefix that begins with it belongs to other keys: `live` and `live_eu`. */
   const isOurs = (text: string): boolean =>
     text.startsWith(`${keys.prefix}_`) && (parseApiKey(text)?.prefix ?? keys.prefix) === keys.prefix
   const presented = ({ headers }: Request): string | undefined => {
@@ -36,7 +36,7 @@ export function apiKey(keys: ApiKeys): Authenticator {
       const result = await keys.spend(record, { cost })
       if (result.ok) return undefined
       const { window, retryAfter } = result
-      return { ...refused(429, 'quota_exceeded', window), ...(retryAfter !== undefined && { retryAfter }) }
+      return { ...refusal(429, 'quota_exceeded', window), ...(retryAfter !== undefined && { retryAfter }) }
     } catch (error) {
       return unavailable(error)
     }
@@ -45,23 +45,23 @@ export function apiKey(keys: ApiKeys): Authenticator {
   return {
     method: 'api_key',
     explicit: true,
-    // Keys can stand there.
+    // Keys are accepted in `Authorization: Bearer`.
     challenge: { scheme: 'Bearer' },
     once: {
       what: `apiKey(…) of the prefix "${keys.prefix}"`,
       remedy: 'keys of several kinds need a "prefix" each, or one createApiKeys(…)',
     },
-    // A token that begins with the prefix is a key and nothing else; in a header of keys, whatever stands there is meant for one.
+    // A token with the prefix is certainly a key of ours. Any other value of `X-API-Key` is a key, maybe of another kind.
     claims(request) {
       const key = presented(request)
       return isInUrl(request) || (key !== undefined && isOurs(key)) ? 'certain' : key !== undefined
     },
 
     async verify(request): Promise<AuthenticationResult> {
-      if (isInUrl(request)) return refused(400, 'invalid_request', 'key in the URL')
+      if (isInUrl(request)) return refusal(400, 'invalid_request', 'key in the URL')
       try {
         const result = await keys.verify(presented(request) ?? '', { request })
-        if (!result.ok) return refused(403, result.error, result.detail)
+        if (!result.ok) return refusal(403, result.error, result.detail)
         const { id, owner, tenant, scopes, expiresAt, lineage } = result.record
         return {
           ok: true,
@@ -77,7 +77,7 @@ export function apiKey(keys: ApiKeys): Authenticator {
 
 type Refusal = Extract<AuthenticationResult, { ok: false }>
 
-const refused = (status: 400 | 403 | 429 | 503, error: keyof typeof apiKeyRefusals, detail: string) => ({
+const refusal = (status: 400 | 403 | 429 | 503, error: keyof typeof apiKeyRefusals, detail: string) => ({
   ok: false as const,
   status,
   error,
@@ -85,10 +85,10 @@ const refused = (status: 400 | 403 | 429 | 503, error: keyof typeof apiKeyRefusa
   detail,
 })
 
-/** @throws whatever is no outage */
+/** The refusal for a store that is down. @throws every other error */
 function unavailable(error: unknown): Refusal {
   if (!(error instanceof StoreError)) throw error
-  return { ...refused(503, 'keys_unavailable', 'store'), retryAfter: 5 }
+  return { ...refusal(503, 'keys_unavailable', 'store'), retryAfter: 5 }
 }
 
 function decode(query: string): string {

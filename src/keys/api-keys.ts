@@ -39,21 +39,21 @@ import {
 import { createRotation, type NewKeyRow, type RotatedApiKey } from './rotation.js'
 import { apiKeysCalls, apiKeysOptions } from './shapes.js'
 
-/** A key as it is shown once, and what is kept of it. */
+/** A new key and its record. */
 export interface CreatedApiKey {
-  /** Show it now: nobody can again. */
+  /** Show it now: it is not stored and cannot be shown again. */
   key: string
   record: KeyRecord
 }
 
-/** What a verification says. `detail` is for the operator alone. */
+/** The result of a verification. `detail` is only for the operator. */
 export type ApiKeyResult =
   | { ok: true; record: KeyRecord }
   | { ok: false; error: 'invalid_api_key' | 'api_key_expired'; detail: string }
 
 export type ApiKeys<Scope extends string = string> = ReturnType<typeof createApiKeys<Scope>>
 
-/** Read and compared with where there is no key of that id, so that the time of a refusal hardly says whether there is one. */
+/** Compared with if the id is unknown, so that the time of a refusal hardly shows whether the id exists. */
 const placeholder: Stored = {
   value: JSON.stringify({
     lineage: '00000000-0000-0000-0000-000000000000',
@@ -71,10 +71,10 @@ const placeholder: Stored = {
 }
 
 /**
- * API keys: 256 random bits each, of which only a SHA-256 is kept.
+ * API keys: 256 random bits each. Only a SHA-256 is stored.
  *
  * A revoked key fails on the next verification in every process: nothing is cached. Rotation writes the old and the new key
- * at once. What must hold across processes holds by the store's conditional writes.
+ * in one write. Conditional writes of the store prevent conflicts between processes.
  *
  * @throws TypeError naming the option
  */
@@ -90,28 +90,28 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
   const quotas = createQuotas(ledger, now)
   const use = createUseTracker(options, emit, (id, reason) => end(id, undefined, reason))
 
-  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
+  const warnAboutStore = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
 
   async function find(id: string, tenant?: string): Promise<{ row: KeyRow; stored: Stored } | undefined> {
     const stored = await store.get(idOf(id))
     const row = stored && readRow(stored)
-    // Of another tenant's key nothing is told, not even that it is there.
+    // A key of another tenant is not found, so that its existence stays secret.
     return row && (tenant === undefined || row.tenant === tenant) ? { row, stored } : undefined
   }
 
-  async function make(wanted: NewKeyRow, partition?: string) {
+  async function make(newRow: NewKeyRow, partition?: string) {
     const { key, id } = generateApiKey(prefix, partition)
     const row: KeyRow = {
-      ...wanted,
+      ...newRow,
       id,
       digest: await sha256(key),
       createdAt: now(),
-      expiresAt: now() + wanted.lifetime,
+      expiresAt: now() + newRow.lifetime,
     }
     return { key, row }
   }
 
-  /** Ends a key, unless it has ended already. `false`: there is none. */
+  /** Revokes a key, unless it is revoked already. `false`: not found. */
   async function end(id: string, tenant: string | undefined, reason: string): Promise<boolean> {
     for (let turn = 0; turn < 5; turn++) {
       const found = await find(id, tenant)
@@ -135,7 +135,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     }
   }
 
-  /** Never throws for what was presented. @throws StoreError when it cannot be said */
+  /** Never throws for an invalid key. @throws StoreError when the store is down */
   async function verify(key: string, { request }: VerifyOptions = {}): Promise<ApiKeyResult> {
     const refuse = (detail: string, row?: KeyRow, error: 'invalid_api_key' | 'api_key_expired' = 'invalid_api_key') => {
       emit({ type: 'key_refused', detail, ...(row && { id: row.id, tenant: row.tenant }) })
@@ -143,9 +143,9 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     }
     const parsed = parseApiKey(key)
     if (parsed?.prefix !== prefix) return refuse('shape')
-    look()
+    warnAboutStore()
     const [stored, digest] = await Promise.all([store.get(idOf(parsed.id)), sha256(key)])
-    // There or not, one row is read and one digest compared.
+    // Found or not, one row is parsed and one digest compared: the same time for both.
     const row = readRow(stored ?? placeholder)
     const same = equalInConstantTime(digest, row.digest)
     if (!stored || !same) return refuse('unknown')
@@ -165,10 +165,11 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     verify,
 
     /**
-     * Counts a call of a key whose `record` was verified, last of all: after scopes and tenant, so that what is refused costs
-     * nothing. A guard with `apiKey(keys)` does it by itself. `cost` in calls. Keys without a quota are not counted.
+     * Counts a call against the quota of a verified key (`record`). Call it after all other checks (scopes, tenant), so that a
+     * refused call is not counted. A guard with `apiKey(keys)` calls it for you. `cost` in calls. Keys without a quota are not
+     * counted.
      *
-     * @throws StoreError when it cannot be counted: then the call must not go on
+     * @throws StoreError when the call cannot be counted: then refuse it
      */
     async spend(record: KeyRecord, { cost = 1 }: { cost?: number } = {}): Promise<QuotaResult> {
       const result = await quotas.spend(record, cost)
@@ -176,9 +177,9 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
       return result
     },
 
-    /** Makes a key. @throws TypeError naming the field @throws StoreError */
+    /** Creates a key. @throws TypeError naming the field @throws StoreError */
     async create(newKey: NewApiKey<Scope>): Promise<CreatedApiKey> {
-      look()
+      warnAboutStore()
       validateNewKey(newKey, options, maxAge)
       const { tenant, owner, name, scopes: granted, expiresIn = maxAge, ips, quota, metadata } = newKey
       const { key, row } = await make({
@@ -199,13 +200,13 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     },
 
     /**
-     * Replaces a key by one like it, in one write: the old one serves for `grace` seconds more (never longer than it would
-     * have anyway; 0 for a key that has leaked). Two at once leave one successor. With an `idempotencyKey` a repeated call, also one
-     * at the same time, names the same successor, without its key, which was shown once: `shown: 'before'`. Where nobody has seen
-     * it, rotate the successor.
+     * Replaces a key by a new one with the same settings, in one write. The old key stays valid for `grace` seconds, but not beyond
+     * its own expiry; use 0 for a leaked key. Two concurrent rotations create one successor. A repeated or concurrent call with the
+     * same `idempotencyKey` returns the same successor without its key, which was returned once: `shown: 'before'`. If that
+     * response was lost, rotate the successor.
      *
      * @throws SallyportError `key_not_found`, `key_ended`, `key_conflict`
-     * @throws StoreError when it is not known whether it was done: ask again with the same `idempotencyKey`
+     * @throws StoreError when the outcome is unknown: call again with the same `idempotencyKey`
      */
     async rotate(id: string, rotation: RotateOptions): Promise<RotatedApiKey> {
       const { grace = usualGrace } = rotation
@@ -213,21 +214,21 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
       return replace(id, { ...rotation, grace })
     },
 
-    /** Ends one key, for good, on its next use in every process. @throws SallyportError `key_not_found` */
+    /** Revokes one key permanently. It takes effect on the next verification in every process. @throws SallyportError `key_not_found` */
     async revoke(id: string, { tenant, reason = 'revoked' }: RevokeOptions): Promise<void> {
       if (!(await end(id, tenant, reason))) throw keyError('key_not_found')
     },
 
     /**
-     * Ends all keys of an owner, what they are replaced by at this moment included. Resolves to how many. What is created afterwards
-     * is new: see that nobody can (`isOwnerActive`).
+     * Revokes all keys of an owner, including successors from concurrent rotations. Resolves to their number. It does not prevent
+     * new keys: use `isOwnerActive` for that.
      */
     async revokeOwner(owner: string, { tenant, reason = 'owner' }: RevokeOptions): Promise<number> {
       const done = new Set<string>()
       let ended = 0
       for (let before = -1; before < done.size; ) {
         before = done.size
-        // It may have been replaced up to the moment in which it was ended, by one whose place in the list is behind us.
+        // A concurrent rotation may have created a successor at a position in the list that was read already.
         for await (const { id: listed } of listAllIds(store, ownerIndex, await ownerValue(tenant, owner)))
           for (let id: string | undefined = listed; id !== undefined && !done.has(id); ) {
             const alive = (await find(id, tenant))?.row.revokedAt === undefined
@@ -240,8 +241,8 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     },
 
     /**
-     * Ends every key that a text names: a leak report, a commit, a log. By their ids, so it works for whoever holds no key;
-     * therefore not for strangers to call. Resolves to what was ended.
+     * Revokes every key that a text contains: a leak report, a commit, a log. Keys are found by their public ids, so the caller
+     * needs no valid key: do not expose this to untrusted callers. Resolves to the revoked keys.
      */
     async revokeLeaked(text: string): Promise<KeyRecord[]> {
       const ended: KeyRecord[] = []
@@ -252,22 +253,22 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
       return ended
     },
 
-    /** One key of a tenant, with its last use; `undefined` where the tenant has none of this id. */
+    /** One key of a tenant, with its last use; `undefined` if the tenant has no key with this id. */
     async get(id: string, { tenant }: { tenant: string }) {
       const found = await find(id, tenant)
       return found && { ...recordOf(found.row), ...(await use.last(id)) }
     },
 
     /**
-     * What a key and its successors have used of their quota, now or in the windows of another instant (`at`, epoch seconds):
-     * `{ day: { used: 12, limit: 100, resetsAt: … } }`. `undefined` where the tenant has no such key.
+     * The used quota of a key and its successors, now or at another time (`at`, epoch seconds):
+     * `{ day: { used: 12, limit: 100, resetsAt: … } }`. `undefined` if the tenant has no key with this id.
      */
     async quotaUse(id: string, { tenant, at }: { tenant: string; at?: number }) {
       const found = await find(id, tenant)
       return found && quotas.use(found.row, at)
     },
 
-    /** The keys of a tenant, or of one owner there, ended ones included, a page at a time. */
+    /** One page of the keys of a tenant, or of one of its owners; revoked and expired keys included. */
     async list({ tenant, owner, cursor, limit = 100 }: KeysQuery): Promise<List<KeyRecord>> {
       const [index, value] = owner === undefined ? [tenantIndex, tenant] : [ownerIndex, await ownerValue(tenant, owner)]
       const page = await store.list(index, value, { limit, ...(cursor !== undefined && { cursor }) })
@@ -276,7 +277,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
       return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) }
     },
 
-    /** Keys of all tenants that end within so many seconds and have no successor: whom to remind. */
+    /** Keys of all tenants that expire within `within` seconds and have no successor, for reminders. */
     async *due({ within }: { within: number }): AsyncGenerator<KeyRecord> {
       for (let day = now(); dayOf(day) <= dayOf(now() + within); day += 86_400)
         for await (const row of under(expiryIndex, dayOf(day)))

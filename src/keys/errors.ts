@@ -3,16 +3,16 @@ import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 
 /** What can be wrong with a call of `createApiKeys()`, code → message. */
 export const keyErrors = {
-  key_not_found: 'There is no such key in this tenant.',
-  key_ended: 'This key is revoked, expired or replaced: create a new one.',
-  key_conflict: 'Somebody else has changed this key at the same time: read it again.',
+  key_not_found: 'This tenant has no key with this id.',
+  key_ended: 'This key is revoked, expired or replaced. Create a new one.',
+  key_conflict: 'Another request has changed this key at the same time. Read it again.',
 } as const
 
 export type KeyErrorCode = keyof typeof keyErrors
 
 export const keyError = (code: KeyErrorCode): SallyportError<KeyErrorCode> => new SallyportError(code, keyErrors[code])
 
-/** What a caller is told. One text for malformed, unknown and revoked keys. */
+/** Error code → `error_description` of the response. One text for malformed, unknown and revoked keys. */
 export const apiKeyRefusals = {
   invalid_request: 'Send exactly one credential, in a header.',
   invalid_api_key: 'The API key cannot be used here.',
@@ -21,5 +21,5 @@ export const apiKeyRefusals = {
   keys_unavailable: 'The credential cannot be checked now.',
 } as const
 
-/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+/** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */
 export const isSallyportError = errorTest<KeyErrorCode | StoreErrorCode>(keyErrors, storeErrors)

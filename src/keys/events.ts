@@ -1,6 +1,6 @@
 import type { BudgetWindow } from '../store/ledger.js'
 
-/** What happened to keys, for logs, metrics and alarms. Ids are public; a key is in none of these. */
+/** Events of keys, for logs, metrics and alarms. They contain public ids, never a key. */
 export type KeyEvent =
   | { type: 'key_created'; id: string; tenant: string; owner: string }
   | { type: 'key_rotated'; id: string; replacedBy: string; tenant: string }
@@ -9,5 +9,5 @@ export type KeyEvent =
   | { type: 'key_anomaly'; id: string; tenant: string; kind: 'burst' | 'new_network' }
   | { type: 'key_over_quota'; id: string; tenant: string; window: BudgetWindow }
   | { type: 'key_use_unrecorded'; id: string }
-  /** Once per process: the store's server is set up to lose what it has acknowledged, revocations too. */
+  /** Once per process: the configuration of the store's server can lose acknowledged writes, revocations included. */
   | { type: 'store_warning'; detail: string }

@@ -1,4 +1,4 @@
-/** The shape of a key: `<prefix>_<id>_<secret><checksum>`, base62, so that a double click selects all of it. */
+/** A key is `<prefix>_<id>_<secret><checksum>` in base62, so that a double click selects all of it. */
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
 /** Characters: 62^43 is more than 2^256. */
@@ -7,23 +7,23 @@ const PARTITION_LENGTH = 8
 const ID_LENGTH = 16
 const CHECKSUM_LENGTH = 6
 
-/** Characters. Nothing longer is a key, and nothing longer is looked at. */
+/** Characters. A longer text is refused before any computation. */
 export const MAX_KEY_LENGTH = 128
 
 const keyPattern = new RegExp(
   `^([A-Za-z0-9_]{1,48})_([A-Za-z0-9]{${ID_LENGTH}})_([A-Za-z0-9]{${SECRET_LENGTH}})([A-Za-z0-9]{${CHECKSUM_LENGTH}})$`,
 )
 
-/** What can be said of a key without asking anybody: whose it claims to be. */
+/** The parts of a key that can be read offline. They are not verified. */
 export interface ParsedApiKey {
   prefix: string
-  /** The public half: may be logged, listed, and named to revoke it. */
+  /** The public id: for logs, lists and `keys.revoke()`. */
   id: string
 }
 
 /**
- * Reads a key by its shape and checksum, offline. `undefined`: this is none, or a character of it is wrong. Says nothing of
- * whether it is known, valid or revoked.
+ * Parses a key and checks its checksum, offline. `undefined`: not a key, or mistyped. Does not check whether the key exists, has
+ * expired or is revoked.
  */
 export function parseApiKey(text: string): ParsedApiKey | undefined {
   if (text.length > MAX_KEY_LENGTH) return undefined
@@ -32,7 +32,7 @@ export function parseApiKey(text: string): ParsedApiKey | undefined {
   return { prefix, id }
 }
 
-/** A new key. Keys of one `partition` can be written together. */
+/** Generates a key. Keys of one `partition` can be stored in one write. */
 export function generateApiKey(
   prefix: string,
   partition = randomCharacters(PARTITION_LENGTH),
@@ -45,7 +45,7 @@ export const withChecksum = (body: string): string => body + checksum(body)
 
 export const partitionOf = (id: string): string => id.slice(0, PARTITION_LENGTH)
 
-/** Finds what looks like a key and has the checksum of one, in whatever text it was found in. */
+/** Finds the keys in a text, by their form and checksum. */
 export function findKeys(text: string, prefix: string): ParsedApiKey[] {
   const length = ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH + 2
   const found = new Map<string, ParsedApiKey>()
@@ -56,7 +56,7 @@ export function findKeys(text: string, prefix: string): ParsedApiKey[] {
   return [...found.values()]
 }
 
-/** Uniform: bytes that would favour some characters are thrown away. */
+/** Uniform: bytes from 248 on are discarded, because they would make some characters more frequent. */
 function randomCharacters(length: number): string {
   let text = ''
   while (text.length < length)
@@ -65,7 +65,7 @@ function randomCharacters(length: number): string {
   return text
 }
 
-/** CRC-32 as in ISO 3309, in base62: for typing errors and secret scanners, no protection. */
+/** CRC-32 (ISO 3309) in base62: detects typing errors and helps secret scanners. It is no protection. */
 function checksum(text: string): string {
   let crc = 0xffffffff
   for (let at = 0; at < text.length; at++) {

@@ -10,14 +10,14 @@ import type { KeyRow } from './record.js'
 
 /** Seconds between two writes of a key's last use. */
 const WRITE_INTERVAL = 60
-/** Keys whose use is remembered in this process at most; the longest unused make room. */
+/** Keys whose use is cached in this process, at most. The least recently used are removed first. */
 const MAX_CACHED = 10_000
-/** Seconds that a network is remembered. */
+/** Seconds that a network is stored. */
 const NETWORK_AGE = 90 * 86_400
 
 interface KeyUse {
   written: number
-  /** When the present window of the burst watch began, and how many came in it. */
+  /** Start of the current window of the burst detection, and the number of uses in it. */
   since: number
   count: number
 }
@@ -26,8 +26,8 @@ const uses = storedJson<{ lastUsedAt: number }>()
 const lastUseId = (id: string): RecordId => ({ kind: 'api-key-use', partition: partitionOf(id), id })
 
 /**
- * How keys are used: apart from the keys, so that noting a use never brings back what a key was before somebody changed it.
- * Writing is best effort, once a minute, and nobody waits for it.
+ * Records the last use of keys, in separate records, so that recording a use never overwrites a change of the key. Writes are
+ * best effort, once a minute, and verification does not wait for them.
  */
 export function createUseTracker(
   { store, watch = {}, now = systemNow }: ApiKeysOptions<string>,
@@ -58,11 +58,11 @@ export function createUseTracker(
       entry.since = at
       entry.count = 0
     }
-    // Told once in a window, however many more come.
+    // Reported once in each window.
     return ++entry.count === count + 1
   }
 
-  /** The first network that a key comes from is no news. */
+  /** The first network of a key is not reported. */
   async function isNewNetwork(id: string, address: string | undefined): Promise<boolean> {
     const network = address === undefined ? undefined : networkPrefix(address)
     if (!watch.newNetworks || network === undefined) return false
@@ -72,7 +72,7 @@ export function createUseTracker(
   }
 
   return {
-    /** Notes that a key was used. `revoked`: what was seen has ended it. */
+    /** Records a use of a key. `revoked`: `onAnomaly` has revoked it. */
     async note({ id, tenant }: KeyRow, address: string | undefined): Promise<'revoked' | undefined> {
       const entry = touch(id, clock())
       const kinds: Anomaly['kind'][] = []

@@ -5,27 +5,27 @@ import type { Ledger } from '../store/ledger.js'
 import type { KeyEvent } from './events.js'
 
 export interface ApiKeysOptions<Scope extends string> {
-  /** Where keys live. `memoryStore()` forgets them with the process. */
+  /** Where keys are stored. `memoryStore()` loses them when the process ends. */
   store: RecordStore
-  /** Where calls are counted, for keys with a `quota`. Default: no key has one. */
+  /** Where calls are counted. Required for keys with a `quota`. */
   ledger?: Ledger
-  /** What every key begins with, for people and for secret scanners: `sp_live`, `acme_test`. Letters, digits, underscores. */
+  /** The prefix of every key, for people and secret scanners: `sp_live`, `acme_test`. Letters, digits, underscores. */
   prefix: string
-  /** All scopes that a key can have. There is no wildcard: a key without scopes may nothing. */
+  /** All scopes that a key can have. There are no wildcards. A key without scopes has no permissions. */
   scopes: readonly Scope[]
-  /** Seconds that a key lives at most, and by default. Default and most: 90 days. */
+  /** Maximum and default lifetime of a key, in seconds. Default and maximum: 90 days. */
   maxAge?: number
-  /** Seconds that the old key serves beside the new one by default. Default one day. */
+  /** Default for `grace` of a rotation: seconds that the old key stays valid. Default one day. */
   grace?: number
-  /** Seconds of `grace` at most. Default seven days. */
+  /** Maximum of `grace`, in seconds. Default seven days. */
   maxGrace?: number
-  /** The address of a caller, from a hop that you trust: never a header that anybody can set. Needed for `ips` and `newNetworks`. */
+  /** The address of a caller, from a proxy that you trust, never from a header that clients can set. Needed for `ips` and `newNetworks`. */
   addressOf?: (request: Request) => string | undefined
-  /** Whether the owner may still act. Asked at every verification; who is disabled has no working keys. Default: everybody may. */
+  /** Whether the owner is still active. Called at every verification: keys of a disabled owner fail. Default: all are active. */
   isOwnerActive?: (owner: { tenant: string; owner: string }) => boolean | Promise<boolean>
-  /** Watches how keys are used. */
+  /** Detects unusual use of keys. */
   watch?: WatchOptions
-  /** What happened. Never has a key in it. A listener that throws changes nothing. */
+  /** Receives events, which never contain a key. Errors of the listener are ignored. */
   onEvent?: (event: KeyEvent) => void
   now?: Now
 }
@@ -33,9 +33,9 @@ export interface ApiKeysOptions<Scope extends string> {
 export interface WatchOptions {
   /** More than `count` verifications within `seconds` in this process is a burst. */
   burst?: { count: number; seconds: number }
-  /** Tells of a key that comes from a /24 or /64 network for the first time. Default `false`. */
+  /** Reports a key that is used from a new network (/24 or /64). Default `false`. */
   newNetworks?: boolean
-  /** Decides what an anomaly leads to: `revoke` ends the key. Default: the event alone. */
+  /** Decides about an anomaly: `revoke` revokes the key. Default: only the event is emitted. */
   onAnomaly?: (anomaly: Anomaly) => 'revoke' | undefined
 }
 
@@ -48,7 +48,7 @@ export interface Anomaly {
 const DAY = 86_400
 const MAX_AGE = 90 * DAY
 
-/** What no declaration can say, and seconds. @throws TypeError naming the option */
+/** Checks that the declared shape cannot express, and the defaults. @throws TypeError naming the option */
 export function validateOptions<Scope extends string>(options: ApiKeysOptions<Scope>) {
   const { prefix, scopes, maxAge = MAX_AGE, grace = DAY, maxGrace = 7 * DAY } = options
   const misuse = (option: string, remedy: string): never => {
@@ -57,7 +57,7 @@ export function validateOptions<Scope extends string>(options: ApiKeysOptions<Sc
   if (!/^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$/.test(prefix) || prefix.length > 32)
     misuse('prefix', 'must be up to 32 letters, digits and single underscores, beginning with a letter, like sp_live')
   if (scopes.some((scope) => !isScope(scope) || scope.includes('*')))
-    misuse('scopes', 'must list what a key can be allowed, like data:read; there are no wildcards')
+    misuse('scopes', 'must list scopes like data:read; there are no wildcards')
   if (grace > maxGrace) misuse('grace', 'must be between 0 and "maxGrace", in seconds')
   return { maxAge, grace, maxGrace }
 }

@@ -1,16 +1,16 @@
 import type { BudgetLine, BudgetWindow, Ledger } from '../store/ledger.js'
 
-/** How many calls a key and all its successors have together, in each of these windows (UTC). Absent: as many as they like. */
+/** Calls of a key and all its successors together, in each of these windows (UTC). Absent: no limit. */
 export type Quota = Readonly<Partial<Record<BudgetWindow, number>>>
 
-/** What has been used of a window. `resetsAt` in epoch seconds; never for `total`. */
+/** The used quota of a window. `resetsAt` in epoch seconds; absent for `total`. */
 export interface QuotaUse {
   used: number
   limit?: number
   resetsAt?: number
 }
 
-/** Whether a call may go on; `retryAfter` in seconds, where waiting helps. */
+/** Whether the call is within the quota. `retryAfter` in seconds, if waiting helps. */
 export type QuotaResult = { ok: true } | { ok: false; window: BudgetWindow; retryAfter?: number }
 
 export const quotaWindows: readonly BudgetWindow[] = ['minute', 'day', 'month', 'total']
@@ -21,14 +21,14 @@ interface KeyWithQuota {
   quota?: Quota
 }
 
-/** Of the lineage: a key that is rotated brings no new budget. */
+/** Counted per lineage, so that a rotation gives no new quota. */
 const linesOf = ({ lineage, quota = {} }: KeyWithQuota): BudgetLine[] =>
   quotaWindows.flatMap((window) => {
     const limit = quota[window]
     return limit === undefined ? [] : [{ subject: `key:${lineage}`, window, limit }]
   })
 
-/** Counts what keys with a quota use. */
+/** Counts the calls of keys with a quota. */
 export function createQuotas(ledger: Ledger | undefined, now: () => number) {
   const counting = (): Ledger => {
     if (!ledger) throw new TypeError('createApiKeys: "ledger" is missing, and this key has a quota')
@@ -36,7 +36,7 @@ export function createQuotas(ledger: Ledger | undefined, now: () => number) {
   }
 
   return {
-    /** @throws StoreError when it cannot be counted: then the call must not go on */
+    /** @throws StoreError when the call cannot be counted: then refuse it */
     async spend(key: KeyWithQuota, cost: number): Promise<QuotaResult> {
       const lines = linesOf(key)
       if (!lines.length || cost === 0) return { ok: true }
@@ -46,7 +46,7 @@ export function createQuotas(ledger: Ledger | undefined, now: () => number) {
       return { ok: false, window: line.window, ...(retryAfter !== undefined && { retryAfter }) }
     },
 
-    /** What the windows of the quota have come to; `at` in epoch seconds for earlier ones. */
+    /** The used quota of each window. `at`: another time, in epoch seconds. */
     async use(key: KeyWithQuota, at?: number): Promise<Partial<Record<BudgetWindow, QuotaUse>>> {
       const entries = await Promise.all(
         linesOf(key).map(async ({ subject, window, limit }) => {

@@ -4,38 +4,38 @@ import { storedJson } from '../store/stored-json.js'
 import { partitionOf } from './format.js'
 import type { Quota } from './quota.js'
 
-/** What is known of a key. Never the key: of that there is a digest, which opens nothing. */
+/** What is stored about a key, without the key and its digest. */
 export interface KeyRecord {
-  /** Public: may be logged and shown. */
+  /** Public: for logs and lists. */
   id: string
-  /** Shared by a key and what replaced it. */
+  /** Shared by a key and its successors. */
   lineage: string
   tenant: string
   /** The person or service that the key acts for. */
   owner: string
   name: string
   scopes: readonly string[]
-  /** Epoch seconds, like all of these. */
+  /** Epoch seconds, as all times here. */
   createdAt: number
   expiresAt: number
   revokedAt?: number
   reason?: string
-  /** The id of the key that took its place. */
+  /** The id of the successor. */
   replacedBy?: string
-  /** Networks from which it may be used; absent: from anywhere. */
+  /** Networks from which it can be used. Absent: no restriction. */
   ips?: readonly string[]
-  /** Calls in each window, shared by the lineage. */
+  /** Calls in each window, for the whole lineage. */
   quota?: Quota
   metadata?: Readonly<Record<string, string>>
 }
 
-/** As it is stored. */
+/** A key as it is stored. */
 export interface KeyRow extends KeyRecord {
   /** SHA-256 of the whole key, base64url. */
   digest: string
-  /** Seconds that it was made for: its successor gets the same. */
+  /** Seconds. Its successor gets the same lifetime. */
   lifetime: number
-  /** Of the rotation that made it: asked for again, it is found and not made twice. */
+  /** Of the rotation that created it, so that a repeated call finds this key. */
   idempotencyKey?: string
 }
 
@@ -50,13 +50,13 @@ export const tenantIndex = 'api-key-tenant'
 export const ownerIndex = 'api-key-owner'
 export const expiryIndex = 'api-key-expiry'
 
-/** Two names as one, so that no pair reads like another. Only what is too long is hashed: 0.2.0 has written all others as they are. */
+/** Tenant and owner as one unambiguous value. Only long values are hashed: release 0.2.0 stored all values unhashed. */
 export const ownerValue = (tenant: string, owner: string): Promise<string> =>
   indexValue(JSON.stringify([tenant, owner]))
 
 export const dayOf = (instant: number): string => new Date(instant * 1000).toISOString().slice(0, 10)
 
-/** Kept for a year after it has ended: whoever finds it in a log can still learn what it was. */
+/** Seconds that a key is kept after its expiry, so that an id from an old log can still be looked up. */
 const RETENTION = 365 * 86_400
 
 export const putRow = async (row: KeyRow, ifVersion: Put['ifVersion'], now: number): Promise<Put> => ({

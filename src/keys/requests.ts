@@ -3,29 +3,29 @@ import { findKeys } from './format.js'
 import type { ApiKeysOptions } from './options.js'
 import type { Quota } from './quota.js'
 
-/** What a new key is to be. */
+/** The settings of a new key. */
 export interface NewApiKey<Scope extends string> {
   tenant: string
-  /** The person or service that it acts for. */
+  /** The person or service that the key acts for. */
   owner: string
-  /** For people, in lists. */
+  /** A name for people. */
   name: string
-  /** What it may, and no more. Empty is nothing. */
+  /** The permissions of the key. Empty: none. */
   scopes: readonly Scope[]
-  /** Seconds. Default and most: `maxAge`. */
+  /** Seconds. Default and maximum: `maxAge`. */
   expiresIn?: number
-  /** Networks from which it may be used: `10.0.0.0/8`, `2001:db8::/32`, single addresses. Default: from anywhere. */
+  /** Networks from which it can be used: `10.0.0.0/8`, `2001:db8::/32`, single addresses. Default: no restriction. */
   ips?: readonly string[]
-  /** Calls: `{ minute: 60, day: 10_000 }`. Of the key and its successors together. Default: no limit. Needs `ledger`. */
+  /** Calls of the key and its successors together: `{ minute: 60, day: 10_000 }`. Default: no limit. Needs `ledger`. */
   quota?: Quota
   metadata?: Readonly<Record<string, string>>
 }
 
 export interface RotateOptions {
   tenant: string
-  /** Seconds that the old key serves beside the new one. Default and most: as `createApiKeys` says. */
+  /** Seconds that the old key stays valid. Default and maximum: `grace` and `maxGrace` of `createApiKeys`. */
   grace?: number
-  /** Asked for again with the same, the same successor is named. */
+  /** A repeated call with the same value returns the same successor. */
   idempotencyKey?: string
 }
 
@@ -36,7 +36,7 @@ export interface RevokeOptions {
 }
 
 export interface VerifyOptions {
-  /** The request that the key came with: what `addressOf` looks at. */
+  /** The request with the key, for `addressOf`. */
   request?: Request
 }
 
@@ -49,7 +49,7 @@ export interface KeysQuery {
   limit?: number
 }
 
-/** What no declaration can say. @throws TypeError naming the field */
+/** Checks that the declared shape cannot express. @throws TypeError naming the field */
 export function validateNewKey<Scope extends string>(
   newKey: NewApiKey<Scope>,
   { prefix, scopes, addressOf, ledger }: ApiKeysOptions<Scope>,
@@ -63,11 +63,11 @@ export function validateNewKey<Scope extends string>(
   const { expiresIn = maxAge, ips = [], quota = {}, metadata = {} } = newKey
   if (expiresIn > maxAge) misuse('expiresIn', `must be more than 0 and at most ${maxAge} seconds`)
   const odd = ips.find((network) => !parseNetwork(network))
-  if (odd !== undefined) misuse('ips', `names ${odd}, which is no address and no network`)
+  if (odd !== undefined) misuse('ips', `names ${odd}, which is neither an address nor a network`)
   if (ips.length && !addressOf)
-    misuse('ips', 'needs createApiKeys({ addressOf }), which says where a caller comes from')
+    misuse('ips', 'needs createApiKeys({ addressOf }), which returns the address of a caller')
   if (Object.keys(quota).length && !ledger)
     misuse('quota', 'needs createApiKeys({ ledger }): memoryLedger() for one process, redisLedger(…) for all')
   if (Object.values(metadata).some((value) => findKeys(value, prefix).length))
-    misuse('metadata', 'must hold texts, and no keys')
+    misuse('metadata', 'must not contain API keys')
 }

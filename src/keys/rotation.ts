@@ -7,15 +7,15 @@ import { partitionOf } from './format.js'
 import { type KeyRecord, type KeyRow, putRow, recordOf } from './record.js'
 import type { RotateOptions } from './requests.js'
 
-/** What a rotation has come to. */
+/** The result of a rotation. */
 export type RotatedApiKey = { record: KeyRecord; previous: KeyRecord } & (
   | {
-      /** Show it now: nobody can again. */
+      /** Show it now: it is not stored and cannot be shown again. */
       key: string
     }
   | {
       key?: never
-      /** The successor was made by an earlier call, which alone has seen its key. Where nobody has: rotate `record.id`. */
+      /** An earlier call created the successor and returned its key. If that response was lost, rotate `record.id`. */
       shown: 'before'
     }
 )
@@ -28,7 +28,7 @@ interface RotationContext {
   make: (newRow: NewKeyRow, partition: string) => Promise<{ key: string; row: KeyRow }>
 }
 
-/** What a key is to be: all but what is made with it. */
+/** A row without the members that are generated. */
 export type NewKeyRow = Omit<KeyRow, 'id' | 'digest' | 'createdAt' | 'expiresAt'>
 
 /** Attempts with one `idempotencyKey`, while others change the key. */
@@ -56,7 +56,7 @@ export function createRotation({ store, emit, now, find, make }: RotationContext
         emit({ type: 'key_rotated', id, replacedBy: row.id, tenant })
         return { key, record: recordOf(row), previous: recordOf(previous) }
       }
-      // Of two of one job, the second finds what the first has made.
+      // Of two calls with one `idempotencyKey`, the second finds the successor on its next attempt.
       if (idempotencyKey === undefined) break
     }
     throw keyError('key_conflict')

@@ -69,12 +69,11 @@ const record = check<KeyRecord>('the record of a key that was verified', (value)
 
 const revocation = object<RevokeOptions>({ tenant: name, reason: optional(text) })
 
-/** Of a tenant alone. */
 const inTenant = object<{ tenant: string }>({ tenant: name })
 
-/** What the functions of `createApiKeys(…)` take. */
+/** The parameters of the functions of `createApiKeys(…)`. */
 export const apiKeysCalls = {
-  // What is presented is answered, whatever it is.
+  // Any value gets a result, because callers send it.
   verify: asyncCall(
     ['key', anything<string>()],
     ['options', optional(object<VerifyOptions>({ request: optional(requestCheck) }))],
