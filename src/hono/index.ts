@@ -5,24 +5,24 @@ import { peerOf, peerOfSocket, type SocketOfNode, withPeer } from '../protocol/h
 import type { Principal } from '../protocol/principal.js'
 import { validate } from '../protocol/validate.js'
 
-/** What a guard leaves for the handlers behind it: `context.var.principal`. */
+/** The variables that a guard sets for later handlers: `context.var.principal`. */
 export interface GuardEnv {
   Variables: { principal: Principal }
 }
 
 export interface HonoGuard {
-  /** Middleware that lets a request through only if the caller may. `requirements` by request too: `(context) => ({ tenant: … })`. */
+  /** Middleware that passes on requests of authorized callers only. `requirements` can be a function: `(context) => ({ tenant: … })`. */
   (requirements?: RouteRequirements<Context>): MiddlewareHandler<GuardEnv>
-  /** Answers requests for the metadata document, where the guard has `metadata`; passes on all others. */
+  /** Responds to requests for the metadata document, if the guard has `metadata`. Passes on all other requests. */
   readonly metadata: MiddlewareHandler
 }
 
 /**
- * A guard in the form of Hono: `app.get('/notes', guard({ scopes: ['notes:read'] }), …)`, and in the handler
- * `context.var.principal`. Refusals are answered, ready as they are; what throws goes to `app.onError`.
+ * A guard as Hono middleware: `app.get('/notes', guard({ scopes: ['notes:read'] }), …)`. Handlers use `context.var.principal`.
+ * Refused requests get the response of the guard. Errors go to `app.onError`.
  *
- * The peer of the connection is known where Node serves the app (`serve(app)`, or `toNodeListener(app)`). In other runtimes
- * tie it before (`withPeer(context.req.raw, …)`): rules that need it refuse.
+ * In Node (`serve(app)` or `toNodeListener(app)`) the guard knows the peer of the connection. In other runtimes, call
+ * `withPeer(context.req.raw, …)` before; without a peer, checks that need it fail.
  */
 export function toHonoGuard(protect: Guard): HonoGuard {
   validate('toHonoGuard', guardCheck, protect, 'protect')
@@ -42,10 +42,10 @@ export function toHonoGuard(protect: Guard): HonoGuard {
   return Object.assign(guard, { metadata })
 }
 
-/** With what other middleware has set by `context.header()`, which a `Response` of one's own would leave out. */
+/** Adds the headers that other middleware has set with `context.header()`. */
 const withContextHeaders = (context: Context, answer: Response): Response => context.newResponse(answer.body, answer)
 
-/** `@hono/node-server` hands on what a `Request` cannot say. */
+/** The peer of the socket, which `@hono/node-server` puts into `env`. */
 function withSocketPeer({ req: { raw }, env }: Context): Request {
   const { socket } = (env as { incoming?: { socket?: SocketOfNode } } | undefined)?.incoming ?? {}
   return socket && !peerOf(raw) ? withPeer(raw, () => peerOfSocket(socket)) : raw

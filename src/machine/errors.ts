@@ -1,11 +1,11 @@
 import { errorTest, SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
 
-/** What can go wrong when a service asks for a token of its own, code → message. */
+/** Errors when a service requests its own token, code → message. */
 export const machineErrors = {
-  token_unavailable: 'No token can be had from the provider now, and there is none that is still good.',
+  token_unavailable: 'The provider is temporarily unavailable, and no cached token is still valid.',
   client_refused:
-    'The provider refuses this client: see cause, and compare client_id, secret or key with what is registered.',
-  request_refused: 'The provider refuses what was asked for: see cause.',
+    'The provider refuses this client. See cause, and compare client_id, secret or key with the registration.',
+  request_refused: 'The provider refuses the requested scope or resource. See cause.',
 } as const
 
 export type MachineErrorCode = keyof typeof machineErrors
@@ -15,5 +15,5 @@ export type MachineError = SallyportError<MachineErrorCode>
 export const machineError = (code: MachineErrorCode, options: SallyportErrorOptions): MachineError =>
   new SallyportError(code, machineErrors[code], options)
 
-/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+/** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */
 export const isSallyportError = errorTest<MachineErrorCode>(machineErrors)

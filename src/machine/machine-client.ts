@@ -13,32 +13,33 @@ import { createTokenCache, type MachineTokenOptions } from './token-cache.js'
 
 export type { MachineTokenOptions }
 
-/** A service as a client of its own: how it proves which one it is, as in `createBff`. */
+/** The service as an OAuth client. Client authentication has the same options as in `createBff`. */
 export type MachineClientOptions = ClientOptions & {
-  /** Space-separated: what is asked for where a call names nothing. */
+  /** Space-separated. The default scope of calls. */
   scope?: string
-  /** The API that is meant where a call names none. @see RFC 8707 section 2 */
+  /** The default API of calls. @see RFC 8707 section 2 */
   resource?: string
   /** Binds tokens to this private key, a JWK in JSON (RFC 9449). Default: plain bearer tokens. */
   dpopKey?: Secret
   /** Seconds to wait for the provider. Default 10. */
   timeout?: number
-  /** What all requests go through, those to APIs included; `mutualTls(…)` brings a certificate. Default: the platform's. */
+  /** Used for all requests, including those to APIs. `mutualTls(…)` adds a client certificate. Default: the global `fetch`. */
   fetch?: typeof globalThis.fetch
   now?: () => number
 }
 
 export interface MachineClient {
   /**
-   * An access token of this client. From memory while it has 30 seconds left; one request, however many ask at once; renewed
-   * ahead of its end while the present one still serves.
+   * An access token of this client. It is cached until 30 seconds before its expiry, and renewed in the background before that.
+   * Concurrent calls share one token request.
    *
    * @throws SallyportError `token_unavailable` (retryable), `client_refused`, `request_refused`
    */
   getToken(options?: MachineTokenOptions): Promise<string>
   /**
-   * `fetch` with a token, and a proof where tokens are bound. After a 401 it asks once for another token and sends the
-   * request once more, unless its body is a stream or the token is younger than 10 seconds. Not checked: which hosts it is sent to; name your own APIs only.
+   * `fetch` with a token, and with a DPoP proof if tokens are bound. After a 401 it requests a new token and sends the request
+   * once more, unless its body is a stream or the token is younger than 10 seconds. Not checked: the host of the request. Call
+   * only your own APIs, since they get the token.
    *
    * @throws what `getToken()` throws
    */
@@ -59,17 +60,18 @@ const misuse = misuseOf('createMachineClient')
 
 const tokenOptions = optional(object<MachineTokenOptions>({ resource: optional(text), scope: optional(text) }))
 
-/** What the functions of `createMachineClient(…)` take. */
+/** The parameters of the functions of `createMachineClient(…)`. */
 export const machineClientCalls = {
   getToken: asyncCall(['options', tokenOptions]),
   fetch: asyncCall(['input', fetchInput], ['init', optional(fetchInit)], ['options', tokenOptions]),
 }
 
 /**
- * A service that calls APIs as itself: the client credentials grant. There is no person in it and no refresh token; a token
- * is asked for again when its time is over.
+ * A service that calls APIs as itself, with the client credentials grant. There is no user and no refresh token; an expired
+ * token is requested again.
  *
- * Back-off after failures, with the provider's `Retry-After`; a token that is still good is served through an outage.
+ * After failures there is a back-off, with the provider's `Retry-After`. While the provider is down, a cached token is used until
+ * it expires.
  *
  * @throws TypeError naming the option
  * @see RFC 6749 section 4.4
@@ -95,7 +97,7 @@ export function createMachineClient(options: MachineClientOptions): MachineClien
   )
   const tokens = createTokenCache(provider, { scope: options.scope, resource: options.resource }, monotonicClock(now))
   const methods = {
-    getToken: (wanted: MachineTokenOptions = {}) => tokens.get(wanted),
+    getToken: (requested: MachineTokenOptions = {}) => tokens.get(requested),
     fetch: createCalls(tokens, dpop, fetch),
   }
   return validated('client', methods, machineClientCalls)

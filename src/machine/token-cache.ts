@@ -11,39 +11,39 @@ export interface MachineTokenOptions {
   scope?: string | undefined
 }
 
-/** Seconds that a token must still be good for to be handed out. */
+/** A cached token is returned if it is valid for that many seconds more. */
 const MIN_LIFETIME_LEFT = 30
-/** The part of a token's life that is left when another one is asked for ahead. */
+/** A token is renewed in the background when this part of its lifetime is left. */
 const RENEW_AHEAD = 0.2
-/** Seconds that a token is kept whatever an API says of it: one that refuses them all would cost a token for each call. */
+/** Seconds that a token is kept even if an API refuses it: else an API that refuses all tokens would cause a token request per call. */
 const MIN_CACHE_TIME = 10
-/** Seconds that a token is taken to be good for where the provider does not say. */
+/** Lifetime in seconds if the provider sends no `expires_in`. */
 const DEFAULT_LIFETIME = 300
-/** Different tokens at most; the longest unused make room. */
+/** Different tokens in the cache, at most. The least recently used are removed first. */
 const MAX_CACHED = 100
 
 interface CachedToken {
   token: string
-  /** When it came. */
+  /** When it was received. */
   at: number
   lifetime: number
   until: number
 }
 
-/** How it stands with one kind of token: what the provider says to one stops none of the others. */
+/** The state of the tokens for one resource and scope. A refusal of one combination does not affect the others. */
 interface TokenState {
   held?: CachedToken
   asking?: Promise<CachedToken>
-  /** Epoch seconds: the provider is left alone until then. */
-  quietUntil: number
+  /** No token request is sent until then. */
+  pausedUntil: number
   failures: number
-  /** What the provider said of this client or of what was asked for, while it is left alone. */
+  /** The error that is thrown until `pausedUntil`, if the provider has refused the client or the request. */
   refusal?: MachineError
 }
 
 export type TokenCache = ReturnType<typeof createTokenCache>
 
-/** Keeps tokens by what they are for, and asks for each once, however many want it. */
+/** Caches tokens by resource and scope. Concurrent calls share one token request. */
 export function createTokenCache(
   provider: ReturnType<typeof createProvider<ProviderSettings>>,
   usual: MachineTokenOptions,
@@ -51,10 +51,10 @@ export function createTokenCache(
 ) {
   const states = createBoundedCache<TokenState>(MAX_CACHED)
 
-  function shelfOf(key: string): TokenState {
+  function stateOf(key: string): TokenState {
     const known = states.get(key)
     if (known) return known
-    const state: TokenState = { quietUntil: 0, failures: 0 }
+    const state: TokenState = { pausedUntil: 0, failures: 0 }
     states.set(key, state)
     return state
   }
@@ -73,7 +73,7 @@ export function createTokenCache(
     else state.refusal = error
     state.failures++
     const retryAfter = 'retryAfter' in answer ? answer.retryAfter : undefined
-    state.quietUntil = now() + (retryAfter ?? Math.min(30, 2 ** (state.failures - 1)))
+    state.pausedUntil = now() + (retryAfter ?? Math.min(30, 2 ** (state.failures - 1)))
     throw error
   }
 
@@ -91,24 +91,24 @@ export function createTokenCache(
   }
 
   return {
-    /** `refused`: a token that an API did not take. */
-    async get(wanted: MachineTokenOptions, refused?: string): Promise<string> {
-      const state = shelfOf(JSON.stringify([wanted.resource ?? usual.resource, wanted.scope ?? usual.scope]))
+    /** `refused`: a token that an API has refused. */
+    async get(requested: MachineTokenOptions, refused?: string): Promise<string> {
+      const state = stateOf(JSON.stringify([requested.resource ?? usual.resource, requested.scope ?? usual.scope]))
       const { held } = state
       const left = held ? held.until - now() : 0
-      const spoilt = held?.token === refused && held !== undefined && now() - held.at >= MIN_CACHE_TIME
-      const good = held && !spoilt && left > 0 ? held : undefined
-      const quiet = now() < state.quietUntil
+      const refusedByApi = held?.token === refused && held !== undefined && now() - held.at >= MIN_CACHE_TIME
+      const good = held && !refusedByApi && left > 0 ? held : undefined
+      const paused = now() < state.pausedUntil
       if (good && left >= Math.min(MIN_LIFETIME_LEFT, good.lifetime / 2)) {
-        // Ahead of its end, while it still serves: nobody waits, and nobody hears of a failure.
-        if (left < good.lifetime * RENEW_AHEAD && !quiet) ask(state, wanted).catch(() => {})
+        // Renewed in the background while the token is still valid. Failures are ignored.
+        if (left < good.lifetime * RENEW_AHEAD && !paused) ask(state, requested).catch(() => {})
         return good.token
       }
-      if (quiet) {
+      if (paused) {
         if (good) return good.token
         throw state.refusal ?? machineError('token_unavailable', { retryable: true })
       }
-      return ask(state, wanted).then(
+      return ask(state, requested).then(
         ({ token }) => token,
         (error) => {
           if (good && error.retryable && good.until > now()) return good.token
@@ -119,7 +119,7 @@ export function createTokenCache(
   }
 }
 
-/** A 401 is about the client, in whatever words. */
+/** Maps the provider's response to an error. A 401 always means that the client is refused. */
 function errorOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>): MachineError {
   if (
     answer.type !== 'error' ||

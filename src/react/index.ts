@@ -64,7 +64,7 @@ export interface RequireAuthProps {
   login?: LoginOptions
 }
 
-/** Not after a sign-out, which it would undo, nor after a failed sign-in, which would fail again. One that was superseded may start again. */
+/** Not after a sign-out, which it would undo, nor after a failed sign-in, which would fail again. A superseded sign-in may start again. */
 const mayStartSignIn = (session: Session<unknown>): boolean =>
   session.status === 'signed-out' &&
   session.reason !== 'logged_out' &&

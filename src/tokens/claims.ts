@@ -1,6 +1,6 @@
 import { anything, type Check, epochSeconds, list, mapOf, object, optional, text } from '../protocol/shape.js'
 
-/** What an access token may say besides what the issuer puts there; everything else has to be named in `disclose`. */
+/** The claims that an access token can have besides those of the issuer. All others must be listed in `disclose`. */
 const standardClaims = [
   'tenant',
   'role',
@@ -14,7 +14,7 @@ const standardClaims = [
   'sub_id',
 ] as const
 
-/** What the issuer alone says. */
+/** Claims that only the issuer sets. */
 const issuerClaims = ['iss', 'aud', 'sub', 'client_id', 'iat', 'nbf', 'exp', 'jti', 'scope']
 
 export interface AccessTokenClaims {
@@ -27,19 +27,19 @@ export interface AccessTokenClaims {
   amr?: readonly string[]
   /** What the token is bound to. @see RFC 7800 */
   cnf?: Readonly<Record<string, string>>
-  /** Who acts for the subject. @see RFC 8693 section 4.1 */
+  /** The actor that acts for the subject. @see RFC 8693 section 4.1 */
   act?: Readonly<Record<string, unknown>>
   /** The subject under another identifier. @see RFC 9493 section 4.1 */
   sub_id?: Readonly<Record<string, unknown>>
   /** @see RFC 9396 */
   authorization_details?: readonly Readonly<Record<string, unknown>>[]
-  /** Names that `disclose` lists. */
+  /** Claims that `disclose` lists. */
   readonly [claim: string]: unknown
 }
 
 const record = optional(mapOf(anything<unknown>()))
 
-/** Of the closed list the types, too; which other names there may be is not said here. */
+/** Checks the types of the standard claims. {@link validateClaims} checks the names. */
 export const claimsCheck = object<Pick<AccessTokenClaims, (typeof standardClaims)[number]>>(
   {
     tenant: optional(text),
@@ -58,19 +58,17 @@ export const claimsCheck = object<Pick<AccessTokenClaims, (typeof standardClaims
 ) as Check<Readonly<Record<string, unknown>>>
 
 /**
- * Access tokens travel: to every API, into logs, through browsers. So what they say is a closed list; e-mail, telephone,
- * address and objects of one's own are refused unless somebody has decided that they may.
+ * Returns the claims without `undefined` values. APIs, logs and browsers can read access tokens. Therefore the claims are a closed
+ * list: e-mail, telephone, address and claims of the application are refused unless `disclose` lists them.
  *
  * @throws TypeError naming the claim
  */
 export function validateClaims(claims: AccessTokenClaims, disclose: readonly string[]): Record<string, unknown> {
   const kept: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(claims)) {
-    if (issuerClaims.includes(name)) throw new TypeError(`tokens.issue: the claim "${name}" is the issuer's own`)
+    if (issuerClaims.includes(name)) throw new TypeError(`tokens.issue: the claim "${name}" is set by the issuer`)
     if (!standardClaims.some((one) => one === name) && !disclose.includes(name))
-      throw new TypeError(
-        `tokens.issue: the claim "${name}" is not disclosed; name it in "disclose" if every API may read it`,
-      )
+      throw new TypeError(`tokens.issue: the claim "${name}" is not in "disclose"; add it if every API may read it`)
     if (value !== undefined) kept[name] = value
   }
   return kept

@@ -4,13 +4,13 @@ import { storedJson } from '../store/stored-json.js'
 import { writeAndConfirm } from '../store/write-and-confirm.js'
 import { tokenError } from './errors.js'
 
-/** What a sign-in was given, as long as it lasts. */
+/** What was granted at sign-in. */
 export interface SignInGrant {
   sub: string
   client_id: string
   scopes: readonly string[]
   claims: Readonly<Record<string, unknown>>
-  /** The API that it was given for. A row of an older release has none, and is for the issuer's own audience. */
+  /** The API that it was granted for. A row of an older release has none: it is for the issuer's default audience. */
   audience?: string
 }
 
@@ -19,7 +19,7 @@ interface TokenRow {
   family: string
   /** Epoch seconds. */
   expiresAt: number
-  /** When all that came from the sign-in ends, however often it was renewed. A row of an older release has none. */
+  /** When all refresh tokens of the sign-in expire, however often they are rotated. A row of an older release has none. */
   endsAt?: number
   spent?: boolean
 }
@@ -27,14 +27,14 @@ interface TokenRow {
 const rows = storedJson<TokenRow>()
 const replays = storedJson<{ salt: string }>()
 
-/** Seconds in which a spent token gives its successor again, to whoever lost the answer or asked at the same moment. */
+/** Seconds in which a spent token returns the same successor, for lost responses and concurrent requests. */
 const REPLAY_WINDOW = 60
-/** Seconds that the end of a sign-in is remembered beyond its last token. */
+/** Seconds that the end of a sign-in is stored after its last token has expired. */
 const RETENTION = 86_400
-/** Attempts while others use the same token. */
+/** Attempts while other requests use the same token. */
 const MAX_ATTEMPTS = 5
 
-/** All that came from one sign-in lies together; a token begins with its partition. */
+/** All rows of one sign-in are in one partition. A token begins with the name of its partition. */
 const PARTITION = 8
 const idOf = async (token: string): Promise<RecordId> => ({
   kind: 'refresh-token',
@@ -48,13 +48,13 @@ const familyId = (family: string): RecordId => ({
   id: family,
 })
 
-/** Nobody who reads the store can make it: that takes the token before it. */
+/** The successor is derived from the token, so it cannot be computed from the store alone. */
 const successorOf = async (token: string, family: string, salt: string): Promise<string> =>
   family.slice(0, PARTITION) + (await sha256(`${salt} ${token}`))
 
 /**
- * Refresh tokens: opaque, kept as digests, good once. A token that comes a second time ends everything from its sign-in; for a
- * minute it gives the same successor, as long as that was not used.
+ * Refresh tokens: opaque, stored as digests, valid once. A second use revokes all refresh tokens of the sign-in. Within a minute
+ * it returns the same successor instead, if that is not used yet.
  */
 export function createRefreshTokens(
   store: RecordStore,
@@ -72,8 +72,8 @@ export function createRefreshTokens(
   })
 
   /**
-   * That it is there says it all. It outlives every token of the family, by what was issued and not by what is issued now. Of a
-   * row of an older release nobody knows how long those live.
+   * Stores that the family has ended. The row outlives every token of the family: its lifetime depends on `endsAt`, not on the
+   * current options. A row of an older release has no `endsAt`, so the mark never expires.
    */
   async function end({ family, endsAt }: TokenRow): Promise<void> {
     const ended = { type: 'put', id: familyId(family), value: 'ended', ifVersion: 'any' } as const
@@ -87,7 +87,7 @@ export function createRefreshTokens(
     return stored && { id, row: rows.read(stored.value), version: stored.version }
   }
 
-  /** The successor once more, while it was not used. The window is by the store's clock. */
+  /** The same successor again, if it is not used yet. The store's clock ends the window. */
   async function replayed(token: string, id: RecordId, { family }: TokenRow): Promise<string | undefined> {
     const stored = await store.get(replayId(id))
     if (!stored) return undefined
@@ -97,7 +97,7 @@ export function createRefreshTokens(
   }
 
   return {
-    /** The first one of a sign-in. */
+    /** Creates the first refresh token of a sign-in. */
     async create(grant: SignInGrant): Promise<string> {
       const family = randomId()
       const token = family.slice(0, PARTITION) + randomId()
@@ -109,8 +109,8 @@ export function createRefreshTokens(
     },
 
     /**
-     * Spends a token and makes its successor, in one write. `make` is called for a token that is good; where it fails, nothing
-     * is spent.
+     * Spends a token and creates its successor, in one write. `make` is called for a valid token. If it fails, the token is not
+     * spent.
      *
      * @throws SallyportError `refresh_invalid`, `refresh_reused`, `refresh_conflict`, and what `make` throws
      */
@@ -152,7 +152,7 @@ export function createRefreshTokens(
       throw tokenError('refresh_conflict')
     },
 
-    /** Ends all that came from a token's sign-in; of an unknown one nothing is said. @see RFC 7009 section 2.2 */
+    /** Revokes all refresh tokens of a token's sign-in. An unknown token is ignored. @see RFC 7009 section 2.2 */
     async revoke(token: string): Promise<void> {
       const found = await find(token)
       if (found) await end(found.row)

@@ -12,19 +12,19 @@ export interface SigningKey {
   readonly key: Secret
 }
 
-/** A key as it signs and verifies, known by its RFC 7638 thumbprint. */
+/** An imported key. `kid` is its RFC 7638 thumbprint; for a shared secret, a part of its digest. */
 export interface ReadyKey {
   kid: string
   alg: SigningAlg
   sign: CryptoKey | Uint8Array
   verify: CryptoKey | Uint8Array
-  /** The public half; a shared secret has none. */
+  /** The public key. A shared secret has none. */
   publicJwk: JWK | undefined
 }
 
 const misuse = (alg: string, remedy: string) => new TypeError(`createTokenIssuer: "keys": a key for ${alg} ${remedy}`)
 
-/** A key that comes from a function is examined when it comes. @throws TypeError naming what is wrong, never the key */
+/** A key from a function is validated when the function returns it. @throws TypeError naming what is wrong, never the key */
 export function validateKey({ alg, key }: SigningKey): void {
   const flaw = typeof key === 'function' ? undefined : keyFlaw(alg, key)
   if (flaw !== undefined) throw misuse(alg, flaw)
@@ -33,7 +33,7 @@ export function validateKey({ alg, key }: SigningKey): void {
 function keyFlaw(alg: SigningAlg, text: string): string | undefined {
   if (alg !== 'HS256') return privateKeyFlaw(text, alg)
   // RFC 7518 section 3.2: at least as long as the hash.
-  return new TextEncoder().encode(text).length < 32 ? 'must have 32 bytes at least' : undefined
+  return new TextEncoder().encode(text).length < 32 ? 'must have at least 32 bytes' : undefined
 }
 
 /** @throws TypeError naming what is wrong with a key, never the key */
@@ -60,8 +60,8 @@ export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKe
 }
 
 /**
- * The keys as of now, first the one that signs. One that a function does not give any more verifies for as long as tokens of it
- * may live. @throws TypeError naming what is wrong with a key, never the key
+ * The current keys; the first one signs. A key that its function no longer returns verifies until the last token signed with it
+ * expires. @throws TypeError naming what is wrong with a key, never the key
  */
 export function createReadyKeys(keys: readonly SigningKey[], lifetime: number, now: Now, onFailure: () => void) {
   let replaced: { key: ReadyKey; until: number }[] = []
@@ -82,14 +82,14 @@ export function createReadyKeys(keys: readonly SigningKey[], lifetime: number, n
   return createSecretCache(read, { dynamic: isDynamic(keys.map(({ key }) => key)), now, onFailure })
 }
 
-/** Finds the key that a token names: one that is there, of exactly the algorithm that it was made for. */
+/** Finds the key with the `kid` and the `alg` of a token. */
 export const keyFinder = (ready: () => Promise<readonly ReadyKey[]>) => async (header: JWTHeaderParameters) => {
   const found = (await ready()).find(({ kid, alg }) => kid === header.kid && alg === header.alg)
   if (!found) throw new UnknownKey()
   return found.verify
 }
 
-/** No key of ours: the token's fault, not an outage. */
+/** The token names an unknown key. This is an invalid token, not an outage. */
 export class UnknownKey extends Error {
   readonly code = 'unknown key'
 }

@@ -23,21 +23,21 @@ import { createRefreshTokens, type SignInGrant } from './refresh-tokens.js'
 import { createReadyKeys, keyFinder, type SigningKey, validateKey } from './signing-keys.js'
 
 export interface TokenIssuerOptions {
-  /** Who says so: an https URL, in `iss` of every token. */
+  /** An https URL: `iss` of every token. */
   issuer: string
-  /** The API that tokens are for, where a call names none. */
+  /** The default API of tokens. */
   audience: string
-  /** The first signs, all verify and stand in the JWKS: put a new one last, later first, and take the old one out when its tokens are over. */
+  /** The first key signs. All keys verify and are in the JWKS. To rotate: add the new key last, later move it to the front, and remove the old key when its tokens have expired. */
   keys: readonly SigningKey[]
-  /** Where refresh tokens live, as digests. */
+  /** Where refresh tokens are stored, as digests. */
   store: RecordStore
   /** Seconds. Default 900. */
   accessTokenLifetime?: number
-  /** Seconds that a refresh token may lie unused. Default seven days. */
+  /** Seconds after which an unused refresh token expires. Default seven days. */
   refreshTokenLifetime?: number
-  /** Seconds after which all that came from a sign-in ends, however often it was renewed. Default 30 days. */
+  /** Seconds after which all refresh tokens of a sign-in expire, however often they are rotated. Default 30 days. */
   refreshTokenAbsoluteLifetime?: number
-  /** Claims that every API may read, besides the closed list. Default none. */
+  /** Additional claims that access tokens can have, readable for every API. Default none. */
   disclose?: readonly string[]
   onEvent?: (event: TokenIssuerEvent) => void
   now?: () => number
@@ -45,12 +45,12 @@ export interface TokenIssuerOptions {
 
 export type TokenIssuerEvent =
   | { type: 'refresh_reused'; sub: string }
-  /** Once per process: the store's server is set up to lose what it has acknowledged, revocations too. */
+  /** Once per process: the configuration of the store's server can lose acknowledged writes, revocations included. */
   | { type: 'store_warning'; detail: string }
-  /** What the operator has to put right. Without secrets. */
+  /** A problem that the operator must fix. Contains no secrets. */
   | { type: 'operator_error'; detail: string }
 
-/** What a token is to say. */
+/** The content of a new token. */
 export interface NewToken {
   sub: string
   client_id: string
@@ -58,16 +58,16 @@ export interface NewToken {
   /** Default: the issuer's. */
   audience?: string
   claims?: AccessTokenClaims
-  /** Seconds, of this token alone. Default and most: the issuer's `accessTokenLifetime`. */
+  /** Seconds, for this token. Default and maximum: the issuer's `accessTokenLifetime`. */
   lifetime?: number
-  /** Whether a refresh token comes with it. Default `false`. */
+  /** Whether to issue a refresh token too. Default `false`. */
   refresh?: boolean
 }
 
 export interface RefreshOptions {
-  /** Fewer than were granted. Default: the same. */
+  /** A subset of the granted scopes. Default: all of them. */
   scopes?: readonly string[]
-  /** The API that was granted. Default: that one. */
+  /** Must be the granted API. Default: the granted API. */
   audience?: string
 }
 
@@ -93,9 +93,9 @@ export const tokenIssuerOptions = object<TokenIssuerOptions>({
   now: optional(func),
 })
 
-/** What the functions of `createTokenIssuer(…)` take. */
+/** The parameters of the functions of `createTokenIssuer(…)`. */
 export const tokenIssuerCalls = {
-  // A header that somebody has sent: a key that it does not name is not found.
+  // A header from a caller: for an invalid one, no key is found.
   keys: asyncCall(['header', anything<JWTHeaderParameters>()]),
   issue: asyncCall([
     'token',
@@ -109,7 +109,7 @@ export const tokenIssuerCalls = {
       refresh: optional(bool),
     }),
   ]),
-  // What is presented is answered, whatever it is.
+  // Any value gets a result, because callers send it.
   refresh: asyncCall(
     ['refresh_token', anything<string>()],
     ['options', optional(object<RefreshOptions>({ scopes: optional(list(text)), audience: optional(text) }))],
@@ -121,11 +121,11 @@ export const tokenIssuerCalls = {
 export type TokenIssuer = ReturnType<typeof createTokenIssuer>
 
 /**
- * For services that mint their own tokens: RFC 9068 access tokens and rotated refresh tokens, for people or programs that
- * the service itself has authenticated. It authenticates nobody.
+ * For services that issue their own tokens: RFC 9068 access tokens and rotated refresh tokens, for users or programs that the
+ * service has authenticated itself.
  *
- * A refresh token is good once; one that comes again ends everything from its sign-in, in every process. Within 60 seconds it
- * gives the same successor instead, as long as that was not used: an answer was lost, or two asked at once.
+ * A refresh token is valid once. A second use revokes all refresh tokens of its sign-in, in every process. Within 60 seconds it
+ * returns the same successor instead, if that is not used yet: for lost responses and concurrent requests.
  *
  * @throws TypeError naming the option
  */
@@ -136,7 +136,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
   const { refreshTokenAbsoluteLifetime = 2_592_000 } = options
   validateIssuerAndKeys(options)
   const ready = createReadyKeys(options.keys, accessTokenLifetime, now, () =>
-    emit({ type: 'operator_error', detail: 'The signing keys cannot be read again; those from before are used' }),
+    emit({ type: 'operator_error', detail: 'The signing keys cannot be read again; the previous keys are used' }),
   )
   const emit = (event: TokenIssuerEvent) => {
     try {
@@ -146,7 +146,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
   const refreshTokens = createRefreshTokens(store, refreshTokenLifetime, refreshTokenAbsoluteLifetime, now, (sub) =>
     emit({ type: 'refresh_reused', sub }),
   )
-  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
+  const warnAboutStore = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
 
   async function sign(
     { sub, client_id, scopes, claims }: SignInGrant,
@@ -172,7 +172,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
 
   const methods = {
     issuer,
-    /** Whom tokens are for that name no other. */
+    /** The default audience. */
     audience,
     /** For `accessToken({ issuer, algs, keys })` in the same process. */
     algs: [...new Set(options.keys.map(({ alg }) => alg))],
@@ -190,8 +190,8 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
       refresh = false,
     }: NewToken): Promise<IssuedToken> {
       const odd = scopes.find((scope) => !isScope(scope))
-      if (odd !== undefined) throw new TypeError(`tokens.issue: "scopes" names ${odd}, which is no scope`)
-      look()
+      if (odd !== undefined) throw new TypeError(`tokens.issue: "scopes" names ${odd}, which is not a valid scope`)
+      warnAboutStore()
       const kept = validateClaims(claims, disclose)
       const grant = { sub, client_id, scopes: [...new Set(scopes)], claims: kept, audience: aud }
       const issued = await sign(grant, aud, lifetime)
@@ -199,28 +199,28 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
     },
 
     /**
-     * New tokens for a refresh token, which is spent by it. `scopes` can only be fewer. After a StoreError ask again with the same.
+     * Spends a refresh token and returns new tokens. `scopes` can only be a subset. After a StoreError, call again with the same token.
      *
      * @throws TypeError for scopes, and for an API, that were not granted
      * @throws SallyportError `refresh_invalid`, `refresh_reused`, `refresh_conflict`
      */
-    async refresh(refresh_token: string, { scopes, audience: wanted }: RefreshOptions = {}): Promise<IssuedToken> {
-      // Signed before the refresh token is spent: a key that cannot be had costs nobody a sign-in.
+    async refresh(refresh_token: string, { scopes, audience: requested }: RefreshOptions = {}): Promise<IssuedToken> {
+      // Signed before the refresh token is spent: if a key is unavailable, the sign-in is not lost.
       const { token, made } = await refreshTokens.rotate(refresh_token, (granted) => {
         const more = scopes?.find((scope) => !granted.scopes.includes(scope))
         if (more !== undefined) throw new TypeError(`tokens.refresh: "scopes" names ${more}, which was not granted`)
         const aud = granted.audience ?? audience
-        if (wanted !== undefined && wanted !== aud)
+        if (requested !== undefined && requested !== aud)
           throw new TypeError('tokens.refresh: "audience" names an API that was not granted')
         return sign({ ...granted, scopes: scopes ?? granted.scopes }, aud)
       })
       return { ...made, refresh_token: token }
     },
 
-    /** Ends what came from this refresh token's sign-in. Access tokens serve until they expire. @see RFC 7009 */
+    /** Revokes all refresh tokens of this token's sign-in. Access tokens stay valid until they expire. @see RFC 7009 */
     revoke: (refresh_token: string): Promise<void> => refreshTokens.revoke(refresh_token),
 
-    /** The public keys, for the address that `jwks_uri` names. Shared secrets are not there. @see RFC 7517 section 5 */
+    /** The public keys, for the URL in `jwks_uri`. Shared secrets are not included. @see RFC 7517 section 5 */
     async jwks(): Promise<{ keys: JWK[] }> {
       return { keys: (await ready()).flatMap(({ publicJwk }) => publicJwk ?? []) }
     },
@@ -228,7 +228,7 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
   return validated('tokens', methods, tokenIssuerCalls)
 }
 
-/** What no declaration can say. */
+/** Checks that the declared shape cannot express. */
 function validateIssuerAndKeys({ issuer, keys }: TokenIssuerOptions): void {
   const misuse = (option: string, remedy: string) => {
     throw new TypeError(`createTokenIssuer: "${option}" ${remedy}`)
