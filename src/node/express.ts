@@ -6,33 +6,33 @@ import { plainHandlerOf } from '../protocol/http/plain-response.js'
 import { validate } from '../protocol/validate.js'
 import { type Handler, handlerCheck, isPlainTarget, peerOf, toNodeListener } from './listener.js'
 
-/** What Express adds to a request, structurally: no Express types are needed to use this. */
+/** The members that Express adds to a request. Structural, so that no Express types are needed. */
 interface ExpressRequest extends IncomingMessage {
   originalUrl?: string
   body?: unknown
 }
 
-/** What can go wrong in the Node rim, code → message. */
+/** Errors of the Node adapters, code → message. */
 export const nodeErrors = {
   body_already_read:
-    'A body parser has read this request before sallyport saw it, and it cannot be rebuilt. Mount sallyport first: app.use("/bff", toExpress(bff)) above app.use(express.json()).',
+    'A body parser has read this request before sallyport, and the body cannot be rebuilt. Mount sallyport first: app.use("/bff", toExpress(bff)) above app.use(express.json()).',
 } as const
 
 export type NodeErrorCode = keyof typeof nodeErrors
 
 /**
- * Express middleware. Works under a mount path (the URL is the one that the browser asked for) and after
- * `express.urlencoded()`, whose parsed form is written again. A body that another parser has consumed cannot be: that
- * request fails with `body_already_read`, which names the order to mount in.
+ * Express middleware. It works under a mount path (the handler gets the full URL) and after `express.urlencoded()`: the parsed
+ * form is serialized again. If another parser has read the body, the request fails with `body_already_read`; the message says
+ * how to mount the middleware.
  *
- * Requests that are not the handler's should be routed elsewhere: `app.use('/bff', toExpress(bff))`.
+ * The handler gets every request of the mount path. Mount it on its own path: `app.use('/bff', toExpress(bff))`.
  */
 export function toExpress(
   handler: Handler,
 ): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void {
   validate('toExpress', handlerCheck, handler, 'handler')
   return (request: ExpressRequest, response, next) => {
-    // Mounted, Express shortens `url`; the endpoints know their whole path.
+    // Express removes the mount path from `url`. The endpoints need the full path.
     const mounted = request.url
     request.url = request.originalUrl ?? mounted ?? '/'
     if (plainHandlerOf(handler) && !isPlainTarget(request.url)) {
@@ -59,7 +59,7 @@ export function toExpress(
   }
 }
 
-/** The form that a parser has taken apart, as it was; `undefined` if there was none. */
+/** The form that a parser has read, serialized again; `undefined` if the body is unread or absent. */
 function rebuilt({
   body,
   headers,
@@ -77,7 +77,7 @@ function rebuilt({
 
 const isEmpty = (body: unknown): boolean => body instanceof Object && Object.keys(body).length === 0
 
-/** Name and value pairs; `undefined` where a parser has made objects of the names. */
+/** Name and value pairs; `undefined` if a parser has created nested objects. */
 function flat(body: object): string[][] | undefined {
   const entries = Object.entries(body).flatMap(([name, value]) => [value].flat().map((item) => [name, item]))
   return entries.every(([, value]) => typeof value === 'string') ? (entries as string[][]) : undefined

@@ -10,49 +10,49 @@ import { list, object, optional, secret, text } from '../protocol/shape.js'
 import { validate, validated } from '../protocol/validate.js'
 
 export interface FileVaultOptions {
-  /** A folder for secrets alone. It is made, with mode 0700, when the first one is written. */
+  /** A folder only for secrets. The first write creates it, with mode 0700. */
   directory: string
-  /** With keys, files are encrypted. Texts of 32 characters or more: the first one seals, all of them open. */
+  /** With keys, files are encrypted. Texts of 32 characters or more. The first key encrypts, all keys decrypt. */
   keys?: readonly Secret[]
 }
 
 export const fileVaultOptions = object<FileVaultOptions>({ directory: text, keys: optional(list(secret, 1)) })
 
-/** What is wrong with a file of a vault, code → message. */
+/** Errors of a file vault, code → message. */
 export const vaultErrors = {
   vault_exposed:
-    'A secret, or its folder, may be somebody else’s or read by others: it must be a plain file of mode 0600 in a folder of mode 0700, both owned by the user of this process.',
-  vault_key_wrong: 'A secret was encrypted with another key than the file vault has, or is not encrypted.',
-  vault_tampered: 'A secret was changed, or is that of another name.',
+    'A secret or its folder has another owner, or others can read it. It must be a plain file of mode 0600 in a folder of mode 0700, both owned by the user of this process.',
+  vault_key_wrong: 'A secret is not encrypted with a key of this file vault, or not encrypted at all.',
+  vault_tampered: 'A secret was changed, or its file belongs to another name.',
   vault_format_unknown:
-    'A secret was encrypted by a later release, in a form that this one does not know. It is left as it is.',
+    'A secret was encrypted by a later release, in a format that this release does not know. The file is not changed.',
 } as const
 
 export type VaultErrorCode = keyof typeof vaultErrors
 
-/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+/** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */
 export const isSallyportError = errorTest<VaultErrorCode>(vaultErrors)
 
-/** Characters of a secret, and of its name, at most: a ring's and a tenant's together. */
+/** Characters of a secret, and of its name (key ring and tenant together), at most. */
 const MAX_SECRET_LENGTH = 65_536
 const MAX_NAME_LENGTH = 250
-/** Characters of the name of a file. */
+/** Characters of a file name, at most. */
 const MAX_FILE_NAME_LENGTH = 200
-/** Drafts that others may remove under our hands before a write gives up. */
+/** Attempts of a write while concurrent deletes remove its draft. */
 const MAX_ATTEMPTS = 20
-/** Characters of a secret that is sealed: base64url of UTF-8, and then some. */
+/** Characters of an encrypted secret, at most: base64url of UTF-8, and a header. */
 const MAX_SEALED_LENGTH = 4 * MAX_SECRET_LENGTH + 1000
 
 /**
- * Secrets as files, one each, named after them. Who owns file and folder, and who may read them, is looked at in every call; links are
- * refused. A file is replaced as a whole: a crash leaves the old secret or the new one.
+ * Stores each secret in a file of its name. Every call checks owner and mode of file and folder. Links are refused. Writes are
+ * atomic: after a crash, the file has the old secret or the new one.
  *
- * With `keys`, AES-256-GCM under a key that is derived for each name: a file changed, or put in another's place, is refused.
+ * With `keys`, files are encrypted with AES-256-GCM, with a key derived for each name: a changed or swapped file is refused.
  *
- * A line break at the end of a file is not part of the secret. On Windows, where files have no such modes, this is a TypeError.
+ * A line break at the end of a file is not part of the secret. On Windows, which has no file modes, this throws a TypeError.
  *
- * Not checked: the folders above, access lists, and backups, which copy what they can read. With `keys`, that somebody puts an older
- * file back.
+ * Not checked: parent folders, access control lists, and backups that copy the files. With `keys`, an older version of a file is
+ * not detected.
  *
  * Calls reject with SallyportError `vault_exposed`, `vault_key_wrong`, `vault_tampered`, `vault_format_unknown`, and with what node:fs throws.
  *
@@ -61,13 +61,13 @@ const MAX_SEALED_LENGTH = 4 * MAX_SECRET_LENGTH + 1000
 export function fileVault(options: FileVaultOptions): Vault {
   validate('fileVault', fileVaultOptions, options)
   const { keys } = options
-  // With a slash at its end a link would be followed before it could be looked at.
+  // Removes a slash at the end: with it, a link would be followed before it can be checked.
   const directory = resolve(options.directory)
   const misuse = (option: string, remedy: string): never => {
     throw new TypeError(`fileVault: "${option}" ${remedy}`)
   }
   const { geteuid } = process
-  if (!geteuid) throw new TypeError('fileVault: this system has no file modes to keep secrets by; use another vault')
+  if (!geteuid) throw new TypeError('fileVault: this system has no file modes to protect secrets; use another vault')
   const isWeak = (key: string) => typeof key !== 'string' || key.length < 32
   const weak = 'must be 32 characters or more; make one: node -p "crypto.randomBytes(32).toString(\'base64url\')"'
   for (const key of keys ?? []) if (typeof key !== 'function' && isWeak(key)) misuse('keys', weak)
@@ -106,7 +106,7 @@ export function fileVault(options: FileVaultOptions): Vault {
     async read(name) {
       const file = await fileOf(name)
       if (!(await checkFolder())) return undefined
-      // Not blocked by a pipe that somebody has put there; not led elsewhere by a link.
+      // A pipe must not block the call, and a link must not be followed.
       const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
       const handle = await absent(open(join(directory, file), flags)).catch((error) => {
         throw error.code === 'ELOOP' ? vaultError('vault_exposed') : error
@@ -143,7 +143,7 @@ export function fileVault(options: FileVaultOptions): Vault {
           break
         } catch (error) {
           await absent(unlink(draft))
-          // Somebody deletes the name at the same time, and has taken our draft for what a crash has left: we are later.
+          // A concurrent delete has removed this draft as a leftover of a crash. Write again after it.
           if ((error as { code?: unknown }).code !== 'ENOENT' || turn === MAX_ATTEMPTS) throw error
         }
       }
@@ -163,7 +163,7 @@ export function fileVault(options: FileVaultOptions): Vault {
 
 const vaultError = (code: VaultErrorCode) => new SallyportError(code, vaultErrors[code])
 
-/** No name leads out of the folder, and none looks like a draft. */
+/** The file name of a secret. It never leaves the folder and never looks like a draft. */
 async function fileOf(name: string): Promise<string> {
   const file = typeof name === 'string' && !/\p{Surrogate}/u.test(name) ? encodeURIComponent(name) : ''
   if (!file || file.startsWith('.') || name.length > MAX_NAME_LENGTH)
@@ -171,10 +171,10 @@ async function fileOf(name: string): Promise<string> {
   return file.length > MAX_FILE_NAME_LENGTH ? `+${await sha256(name)}` : file
 }
 
-/** A plus sign is in no encoded name. */
+/** The prefix of the drafts of a file. An encoded name contains no plus sign. */
 const draftsOf = (file: string): string => `.${file}+`
 
-/** `undefined` for what is not there. */
+/** `undefined` if the file does not exist. */
 const absent = <Found>(looking: Promise<Found>): Promise<Found | undefined> =>
   looking.catch((error) => {
     if (error.code === 'ENOENT') return undefined

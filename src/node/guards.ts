@@ -7,14 +7,14 @@ import { check } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import { type RequestHead, requestWithoutBody } from './request-without-body.js'
 
-/** Middleware as Express and Connect know it, structurally. */
+/** Middleware of Express and Connect, as a structural type. */
 export type ExpressMiddleware = (
   request: IncomingMessage,
   response: ServerResponse,
   next: (error?: unknown) => void,
 ) => void
 
-/** A hook as Fastify knows it, structurally. */
+/** A hook of Fastify, as a structural type. */
 export type FastifyHook = (request: { readonly raw: RequestHead }, reply: FastifyReply) => Promise<unknown>
 
 interface FastifyReply {
@@ -23,22 +23,22 @@ interface FastifyReply {
   send(payload?: unknown): unknown
 }
 
-/** Enough of a request of either to say what it needs; whoever wants more names the framework's own type. */
+/** The default request type of `requirements` functions. For more, pass the framework's own type. */
 interface WithParams {
   readonly params: Readonly<Record<string, string>>
 }
 
 export interface ExpressGuard {
-  /** Middleware that lets a request through only if the caller may. By request: `({ params }) => ({ tenant: params.tenant })`. */
+  /** Middleware that passes on requests of authorized callers only. `requirements` can be a function: `({ params }) => ({ tenant: params.tenant })`. */
   <Asked = IncomingMessage & WithParams>(requirements?: RouteRequirements<Asked>): ExpressMiddleware
-  /** Answers requests for the metadata document, where the guard has `metadata`; passes on all others. */
+  /** Responds to requests for the metadata document, if the guard has `metadata`. Passes on all other requests. */
   readonly metadata: ExpressMiddleware
 }
 
 export interface FastifyGuard {
-  /** An `onRequest` hook that lets a request through only if the caller may. By request: `({ params }) => ({ tenant: params.tenant })`. */
+  /** An `onRequest` hook that passes on requests of authorized callers only. `requirements` can be a function: `({ params }) => ({ tenant: params.tenant })`. */
   <Asked = { readonly raw: RequestHead } & WithParams>(requirements?: RouteRequirements<Asked>): FastifyHook
-  /** An `onRequest` hook: answers requests for the metadata document, where the guard has `metadata`. */
+  /** An `onRequest` hook that responds to requests for the metadata document, if the guard has `metadata`. */
   readonly metadata: FastifyHook
 }
 
@@ -50,19 +50,19 @@ export const headCheck = check<RequestHead | { readonly raw: RequestHead }>(
 const principals = new WeakMap<object, Principal>()
 
 /**
- * Who calls, in a handler behind {@link toExpressGuard} or {@link toFastifyGuard}.
+ * The principal of a request, in a handler behind {@link toExpressGuard} or {@link toFastifyGuard}.
  *
- * @throws TypeError where no guard has let this request through
+ * @throws TypeError if no guard has accepted this request
  */
 export function principalOf(request: RequestHead | { readonly raw: RequestHead }): Principal {
   validate('principalOf', headCheck, request, 'request')
-  // In Express `raw` is anybody's name: of a parser's bytes, for one.
+  // In Express, `raw` can be anything, such as the raw body that a parser has stored.
   const principal = principals.get(request) ?? ('raw' in request ? principals.get(request.raw) : undefined)
-  if (!principal) throw new TypeError('principalOf: no guard stands before this route')
+  if (!principal) throw new TypeError('principalOf: this route has no guard')
   return principal
 }
 
-/** Judges a request by its head alone, so that body parsers may stand before or after. */
+/** Authenticates a request without its body, so that body parsers can run before or after. */
 async function authenticate(
   protect: Guard,
   head: RequestHead,
@@ -75,17 +75,17 @@ async function authenticate(
   return outcome
 }
 
-/** The answer to a request for the metadata document; `undefined` for every other request. */
+/** The response to a request for the metadata document; `undefined` for every other request. */
 function metadataOf(protect: Guard, head: RequestHead): Response | undefined {
   const asked = requestWithoutBody(head)
   return asked && protect.metadata(asked)
 }
 
 /**
- * A guard in the form of Express 4 and 5: `app.get('/notes', guard({ scopes: ['notes:read'] }), …)`, and in the handler
- * {@link principalOf}. Refusals are answered, ready as they are; what throws goes to `next(error)`.
+ * A guard as middleware of Express 4 and 5: `app.get('/notes', guard({ scopes: ['notes:read'] }), …)`. Handlers use
+ * {@link principalOf}. Refused requests get the response of the guard. Errors go to `next(error)`.
  *
- * Read are the socket and what the client sent, mounted or not: `trust proxy` and rewritten URLs change nothing.
+ * The guard reads the socket and the original request: mount paths, `trust proxy` and rewritten URLs have no effect.
  */
 export function toExpressGuard(protect: Guard): ExpressGuard {
   validate('toExpressGuard', guardCheck, protect, 'protect')
@@ -105,10 +105,10 @@ export function toExpressGuard(protect: Guard): ExpressGuard {
 }
 
 /**
- * A guard in the form of Fastify 5: `app.get('/notes', { onRequest: guard({ scopes: ['notes:read'] }) }, …)`, and in the
- * handler {@link principalOf}. Refusals are answered, ready as they are; what throws goes to Fastify's error handler.
+ * A guard as hook of Fastify 5: `app.get('/notes', { onRequest: guard({ scopes: ['notes:read'] }) }, …)`. Handlers use
+ * {@link principalOf}. Refused requests get the response of the guard. Errors go to Fastify's error handler.
  *
- * Read are the socket and what the client sent: `trustProxy` and `rewriteUrl` change nothing.
+ * The guard reads the socket and the original request: `trustProxy` and `rewriteUrl` have no effect.
  */
 export function toFastifyGuard(protect: Guard): FastifyGuard {
   validate('toFastifyGuard', guardCheck, protect, 'protect')
@@ -126,7 +126,7 @@ export function toFastifyGuard(protect: Guard): FastifyGuard {
   return Object.assign(guard, { metadata })
 }
 
-/** As bytes: hooks before sending, Fastify’s own for HEAD among them, take no `Response`. To a text a charset would be added. */
+/** Sent as bytes: `onSend` hooks, such as Fastify’s own for HEAD, do not support a `Response`, and Fastify adds a charset to texts. */
 async function answer(response: Response, reply: FastifyReply): Promise<unknown> {
   const body = Buffer.from(await response.arrayBuffer())
   reply.code(response.status)
@@ -134,7 +134,7 @@ async function answer(response: Response, reply: FastifyReply): Promise<unknown>
   return reply.send(body.length ? body : undefined)
 }
 
-/** Beside the headers that other middleware has set. */
+/** Keeps the headers that other middleware has set. */
 async function write(answer: Response, outgoing: ServerResponse): Promise<void> {
   const body = await answer.text()
   outgoing.statusCode = answer.status

@@ -5,8 +5,8 @@ import { clientDisconnected, type UpstreamRequest, type UpstreamResponse } from 
 import { callUpstream } from './upstream.js'
 
 /**
- * A request that needs no `Request`: its target and host in the plainest spelling, so that no URL parser would change them,
- * and its body, if any, short and of a stated length. `undefined` for any other, which goes the long way.
+ * A request that is handled without a `Request` object, which is faster. Target and host must be so plain that a URL parser would
+ * not change them, and a body must be short and have a `Content-Length`. `undefined` for any other request.
  */
 export function lightRequest(incoming: IncomingMessage, outgoing: ServerResponse): PlainRequest | undefined {
   const { method = '', url = '', headers } = incoming
@@ -19,16 +19,16 @@ export function lightRequest(incoming: IncomingMessage, outgoing: ServerResponse
     : undefined
 }
 
-/** Bytes of a body that is read as one piece at most. */
+/** Bytes of a body that is read at once, at most. */
 const MAX_SHORT_BODY = 65_536
 
 const methods = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/
 const plainTarget = /^(\/[\w-]+)+(\?[\w=&-]*)?$/
 const plainHost = /^[a-z\d-]+(\.[a-z\d-]+)*(:\d{1,5})?$/
 
-/** A class, since there is one for each request: nothing is made before it is asked for. */
+/** A class with getters, for speed: there is one for each request, and each member is computed when it is read. */
 class LightRequest implements PlainRequest {
-  /** It is asked for as one piece. */
+  /** Read with `arrayBuffer()`. */
   readonly body = null
   readonly #incoming: IncomingMessage
   readonly #outgoing: ServerResponse

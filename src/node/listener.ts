@@ -14,7 +14,7 @@ import { lightRequest } from './light-request.js'
 import { hasTwoHosts } from './request-without-body.js'
 import { callUpstream } from './upstream.js'
 
-/** Anything that answers a `Request` with a `Response`: `createBff(…)`, or `{ fetch }` of your own. */
+/** Anything that returns a `Response` for a `Request`: `createBff(…)`, or your own `{ fetch }`. */
 export interface Handler {
   fetch(request: Request): Response | Promise<Response>
 }
@@ -22,12 +22,11 @@ export interface Handler {
 export const handlerCheck = withMethods<Handler>('createBff(…), or { fetch } of your own', 'fetch')
 
 /**
- * A listener for `http.createServer` and the like. Ties the peer of the socket to each `Request`; leaves the globals of
- * the host alone.
+ * A request listener for `http.createServer` and similar. It attaches the peer of the socket to each `Request`. It does not
+ * replace global objects.
  *
- * Not read: forwarding headers. A `Host` that no URL can have, or a second one, is answered 400; so is, before a backend, a
- * target that a URL parser would mend: absolute, with dot segments, encoded separators, a fragment, bytes beyond ASCII or
- * anything else that is not plain.
+ * Forwarding headers are ignored. An invalid or second `Host` is 400. With `createBff(…)`, a target that a URL parser would change
+ * is 400 too: an absolute URL, dot segments, encoded separators, a fragment, or characters beyond ASCII.
  */
 export function toNodeListener(handler: Handler): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   validate('toNodeListener', handlerCheck, handler, 'handler')
@@ -43,24 +42,24 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
     },
     {
       overrideGlobalObjects: false,
-      // Nothing of an error leaves the process; a request that cannot be one is the client's fault.
+      // The response never contains the error. An invalid request is the client's fault: 400.
       errorHandler: (error) => new Response(null, { status: error instanceof RequestError ? 400 : 500 }),
     },
   )
   return (incoming, outgoing) => {
-    // A URL parser would mend what is judged here: what is routed must be what was sent.
+    // Checked before a URL parser changes the target: the target that is routed must be the one that was sent.
     if (hasTwoHosts(incoming) || (answer && !isPlainTarget(incoming.url ?? '')))
       return void outgoing.writeHead(400).end()
-    const bare = answer && lightRequest(incoming, outgoing)
-    if (!bare) return void listener(incoming, outgoing)
-    answer(withPeer(bare, () => peerOf(incoming))).then(
-      (said) => write(said, outgoing),
+    const light = answer && lightRequest(incoming, outgoing)
+    if (!light) return void listener(incoming, outgoing)
+    answer(withPeer(light, () => peerOf(incoming))).then(
+      (response) => write(response, outgoing),
       () => outgoing.writeHead(500).end(),
     )
   }
 }
 
-/** In origin-form, and it means the same to everybody. @see RFC 9112 section 3.2.1 */
+/** Whether a target is in origin-form and every parser reads it in the same way. @see RFC 9112 section 3.2.1 */
 export function isPlainTarget(target: string): boolean {
   const query = target.indexOf('?')
   return query < 0 ? isPlainPath(target) : isPlainPath(target.slice(0, query)) && visible.test(target.slice(query))
@@ -69,35 +68,35 @@ export function isPlainTarget(target: string): boolean {
 /** Visible ASCII without `#`. */
 const visible = /^[!-"$-~]*$/
 
-/** Characters of a body that is written as text at most. */
+/** Characters of a body that is written as text, at most. */
 const MAX_TEXT_LENGTH = 512
 
-/** A `Response` costs more than all else in the answer to a session check: what is known as plain data is written so. */
+/** Writes a plain response without a `Response` object, which would be the largest cost of a session check. */
 function write({ status, headers, cookies, body }: PlainResponse, outgoing: ServerResponse): void {
   const lines: (string | number | string[])[] = []
   for (const name in headers) lines.push(name, headers[name] ?? '')
-  // As one entry: where a host has set headers of its own, of two entries Node keeps the last.
+  // One entry for all cookies: if the host application has set headers, Node keeps only the last of two entries.
   if (cookies.length) lines.push('Set-Cookie', [...cookies])
   const head = () => outgoing.writeHead(status, lines as OutgoingHttpHeader[])
   if (body === null) {
     head().end()
   } else if (typeof body === 'string') {
-    // Node copies a text twice, a buffer not at all; below this size that is the cheaper way.
+    // Node copies a text twice and a buffer never. For short texts, the copies are cheaper than a buffer.
     const whole = body.length > MAX_TEXT_LENGTH ? Buffer.from(body) : body
     const length = Buffer.byteLength(whole)
     lines.push('Content-Length', length)
-    // What is ASCII throughout is copied rather than encoded.
+    // Pure ASCII is written as latin1, which needs no encoding.
     head().end(whole, length === body.length ? 'latin1' : 'utf8')
   } else if (body instanceof Uint8Array) {
     lines.push('Content-Length', body.length)
     head().end(body)
   } else {
-    // Events may be long in coming: whoever asked is told at once that they will.
+    // The first event can take long. The client gets the headers at once.
     head().flushHeaders()
     const stream = body instanceof ReadableStream ? Readable.fromWeb(body as NodeStream) : (body as Readable)
     pipeline(stream, outgoing).catch(() => outgoing.destroy())
   }
 }
 
-/** What only the socket knows. */
+/** The peer of the socket: address and client certificate. */
 export const peerOf = ({ socket }: IncomingMessage) => peerOfSocket(socket)

@@ -3,24 +3,24 @@ import { Agent, fetch as undiciFetch } from 'undici'
 import { object, optional, text } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 
-/** A client certificate, PEM: what the provider knows this client by. */
+/** The client certificate that is registered at the provider, in PEM. */
 export interface MutualTlsOptions {
   /** The certificate, with its chain. */
   cert: string
   /** Its private key. */
   key: string
-  /** Authorities that the other side's certificate is checked against. Default: those of Node. */
+  /** Certificate authorities for the server's certificate. Default: those of Node. */
   ca?: string
 }
 
 export const mutualTlsOptions = object<MutualTlsOptions>({ cert: text, key: text, ca: optional(text) })
 
 /**
- * A `fetch` that shows a client certificate, for `createBff({ clientAuthentication: 'tls_client_auth', fetch })`.
+ * A `fetch` that uses a client certificate, for `createBff({ clientAuthentication: 'tls_client_auth', fetch })`.
  *
- * Not done: the certificate is not read again; make another `fetch` for another certificate.
+ * The certificate is not reloaded: create another `fetch` for a new certificate.
  *
- * @throws TypeError naming the option: what is no certificate, no private key, or not of each other
+ * @throws TypeError naming the option if it is not a certificate or private key, or if they do not match
  * @see RFC 8705 section 2
  */
 export function mutualTls(options: MutualTlsOptions): typeof globalThis.fetch {
@@ -30,14 +30,14 @@ export function mutualTls(options: MutualTlsOptions): typeof globalThis.fetch {
   const dispatcher = new Agent({ connect: { cert, key, ...(ca !== undefined && { ca }) } })
   const through = undiciFetch as unknown as (input: unknown, init: unknown) => Promise<Response>
   return (input, init) => {
-    // Another library's `Request` than the platform's: it is read by its members, and what `init` says goes before them.
+    // The `Request` of undici is another class than the global one. Its members are passed on; `init` overrides them.
     if (!(input instanceof Request)) return through(input, { ...init, dispatcher })
     const { url, method, headers, body, signal, redirect } = new Request(input, init)
     return through(url, { method, headers: [...headers], body, signal, redirect, duplex: 'half', dispatcher })
   }
 }
 
-/** What TLS would only say in the first handshake, to whoever waits for it. Nothing of a key is quoted. */
+/** Checks certificate and key at creation, not in the first handshake. Messages never contain the key. */
 function validatePair({ cert, key, ca }: MutualTlsOptions): void {
   const read = <Read>(option: string, what: string, reading: () => Read): Read => {
     try {

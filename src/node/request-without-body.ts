@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { peerOfSocket, withPeer } from '../protocol/http/peer.js'
 
-/** What is looked at of a request: of `node:http`, and of the compatible half of `node:http2`. */
+/** The members of a request that are read. The compatibility API of `node:http2` has them too. */
 export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'rawHeaders' | 'socket'>
 
-/** Node keeps the first and says nothing of the others, which something before us may have gone by. @see RFC 9112 section 3.2 */
+/** Node silently keeps the first `Host`, but a proxy in front may have used another one. @see RFC 9112 section 3.2 */
 export function hasTwoHosts({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): boolean {
   let hosts = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -15,13 +15,13 @@ export function hasTwoHosts({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>)
   return false
 }
 
-/** No slash, no `@`, nothing that would move the path or name another host. */
+/** Host and port. No slash, no `@`: nothing that changes the path or the host. */
 const host = /^[\w.:[\]-]+$/
 
 /**
- * The request as the client sent it, with the peer of its socket: the whole path where a framework has mounted it elsewhere
- * (`originalUrl`), and every header as often as it came. The body stays unread. `undefined` where host and target are no URL,
- * the host is said twice, or the method is one that no `Request` can have.
+ * The request as the client sent it, with the peer of its socket: the full path, also under a mount path (`originalUrl`), and all
+ * headers, repeated ones included. The body is not read. `undefined` if host and target are not a valid URL, if there are two
+ * `Host` headers, or if a `Request` cannot have the method.
  */
 export function requestWithoutBody(incoming: RequestHead): Request | undefined {
   const { method = '', headers, rawHeaders, socket } = incoming

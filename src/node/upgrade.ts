@@ -8,7 +8,7 @@ import { validate } from '../protocol/validate.js'
 import { isPlainTarget } from './listener.js'
 import { hasTwoHosts, requestWithoutBody } from './request-without-body.js'
 
-/** What a WebSocket handshake consists of; everything else of a request stays here. @see RFC 6455 section 4.1 */
+/** The headers of a WebSocket handshake. No other header is passed on. @see RFC 6455 section 4.1 */
 const handshake = ['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions']
 const accepted = ['sec-websocket-accept', 'sec-websocket-protocol', 'sec-websocket-extensions']
 
@@ -22,12 +22,12 @@ export const upgradeCheck = withMethods<Pick<Bff, 'authorizeUpgrade'>>('createBf
 type Accepted = Upgrade & { type: 'accepted' }
 
 /**
- * Opens the WebSockets of a server through the backend's routes: the session is checked, the API dialled with its token,
- * and both sockets are tied together, bytes as they come. They end with the session.
+ * Proxies WebSockets through the routes of the backend: checks the session, connects to the API with the access token of the
+ * session, and pipes both sockets. The sockets are closed when the session ends.
  *
- * Upgrades that are for no route are left to the server's other listeners, and refused where there is none.
+ * Other `upgrade` listeners of the server handle upgrades that match no route. Without other listeners, they are refused.
  *
- * Not done: frames are not read, so that nothing limits their size or rate here.
+ * Not checked: size and rate of frames.
  */
 export function attachUpgrade(server: Server | SecureServer, bff: Pick<Bff, 'authorizeUpgrade'>): void {
   validate('attachUpgrade', serverCheck, server, 'server')
@@ -36,15 +36,15 @@ export function attachUpgrade(server: Server | SecureServer, bff: Pick<Bff, 'aut
     socket.on('error', () => socket.destroy())
     if (hasTwoHosts(incoming)) return refuse(socket, 400)
     open(incoming, socket, head, bff).then(
-      (mine) => mine || server.listenerCount('upgrade') > 1 || refuse(socket, 404),
+      (handled) => handled || server.listenerCount('upgrade') > 1 || refuse(socket, 404),
       () => refuse(socket, 500),
     )
   })
 }
 
-/** `false`: it is for none of the routes. */
+/** `false`: no route matches. */
 async function open(incoming: IncomingMessage, socket: Duplex, head: Buffer, bff: Pick<Bff, 'authorizeUpgrade'>) {
-  // As it was sent: what a URL parser would mend is for none of them.
+  // A target that a URL parser would change matches no route.
   const asked = isPlainTarget(incoming.url ?? '') ? requestWithoutBody(incoming) : undefined
   if (!asked) return false
   const upgrade = await bff.authorizeUpgrade(asked)
@@ -77,7 +77,7 @@ function dial(incoming: IncomingMessage, socket: Duplex, head: Buffer, upgrade: 
   socket.once('close', hungUp)
   call.once('timeout', () => call.destroy(new Error('timeout')))
   call.once('error', (error) => failed(error.message === 'timeout' ? 504 : 502))
-  // An API that wants no socket says why by its status; its body is nobody's.
+  // The API has refused the upgrade. Its status is passed on, its body is not.
   call.once('response', (answer) => {
     answer.destroy()
     failed((answer.statusCode ?? 0) >= 400 ? (answer.statusCode ?? 502) : 502)

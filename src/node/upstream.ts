@@ -4,10 +4,10 @@ import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, errors, request } from 'undici'
 import { UpstreamError, type UpstreamRequest, type UpstreamResponse } from '../protocol/http/upstream.js'
 
-/** Bytes up to which an answer of known length is read as one piece. */
+/** Bytes. A response of known length up to this size is read at once. */
 const MAX_WHOLE_BODY = 65_536
 
-/** Keep-alive connections to each API, made when the first is called. They keep no process alive. */
+/** Keep-alive connections to the APIs, created with the first call. They do not keep the process running. */
 let connections: Agent | undefined
 const agent = () => {
   connections ??= new Agent({ connect: { timeout: 10_000 } })
@@ -15,8 +15,8 @@ const agent = () => {
 }
 
 /**
- * Calls an API for a request that is being answered: through kept connections, at the pace of whoever reads the answer,
- * ended when they hang up. Redirects are not followed.
+ * Calls an API for an incoming request, over keep-alive connections and with backpressure from the client. The call is aborted
+ * when the client disconnects. Redirects are not followed.
  */
 export async function callUpstream(
   call: UpstreamRequest,
@@ -64,7 +64,7 @@ async function replyOf(
     return typeof value === 'object' ? value.join(', ') : value
   }
   if (status === 204 || status === 205 || status === 304) {
-    // A 304 may say how long the content would be; what is not read cannot be too short.
+    // A 304 can have the `Content-Length` of the content that it omits. So the body is not read.
     body.dump().catch(() => {})
     over()
     return { status, header, body: null, discard() {} }
@@ -86,7 +86,7 @@ async function replyOf(
   }
 }
 
-/** Passes a body on at the pace of whoever reads it, until there is too much of it. */
+/** Passes a body on with backpressure, up to the limit. */
 async function* limited(incoming: IncomingMessage, limit: number): AsyncGenerator<Buffer> {
   let length = 0
   try {
@@ -96,7 +96,7 @@ async function* limited(incoming: IncomingMessage, limit: number): AsyncGenerato
       yield chunk
     }
   } catch (error) {
-    // It fails before the answer's socket is known to be closed.
+    // The request stream fails before the response's socket is marked as destroyed.
     throw new UpstreamError('gone', error)
   }
   if (length > limit) throw new UpstreamError('too_large')
