@@ -98,7 +98,7 @@ describe('a client that signs', () => {
       /"clientKey" must be a private/,
     ],
     ['no JSON', { clientAuthentication: 'private_key_jwt', clientKey: 'PEM' }, /"clientKey" must be a private/],
-    ['no certificate', { clientAuthentication: 'tls_client_auth', fetch: undefined }, /"fetch" has to bring/],
+    ['no certificate', { clientAuthentication: 'tls_client_auth', fetch: undefined }, /"fetch" must send/],
     ['a method that is none', { clientAuthentication: 'none' as never }, /"clientAuthentication" must be/],
     [
       'a key that is weak',

@@ -186,7 +186,7 @@ describe.each(homes)('the backend’s own sign-in, with %s', (_home, open) => {
     }
     const stranger = await go(here.bff, path, { Cookie: used })
     expect(stranger.status).toBe(400)
-    expect(await stranger.text()).toContain('finished already')
+    expect(await stranger.text()).toContain('already finished')
     expect(here.as.requests.token).toBe(1)
   })
 
@@ -645,7 +645,7 @@ describe.each(homes)('sign-ins that another site begins, with %s', (_home, open)
     expect([led.status, led.headers.get('location'), led.headers.getSetCookie()]).toEqual([303, `${APP}/`, []])
     const stranger = await go(bff, `/callback${ways[0]}`, { 'Sec-Fetch-Site': 'cross-site' })
     expect(stranger.status).toBe(400)
-    expect(await stranger.text()).toContain('others were begun after it')
+    expect(await stranger.text()).toContain('other sign-ins were started after it')
     expect(as.grants.authorization_code).toBe(grants)
     expect((await who(tab)).user.sub).toBe('alice')
   })
