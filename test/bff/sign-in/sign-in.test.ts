@@ -27,9 +27,9 @@ describe.each(homes)('beginning a sign-in, with %s', (_home, world) => {
     ['a short state', { state: 'short' }, 'state'],
     ['no nonce', { nonce: undefined }, 'nonce'],
     ['no openid in the scope', { scope: 'profile' }, 'openid'],
-    ['a parameter of the provider that is not listed', { organization: 'acme' }, 'not known'],
-    ['a request object', { request: 'e30.e30.' }, 'not known'],
-    ['a client_secret', { client_secret: 'x' }, 'not known'],
+    ['a parameter of the provider that is not listed', { organization: 'acme' }, 'unknown'],
+    ['a request object', { request: 'e30.e30.' }, 'unknown'],
+    ['a client_secret', { client_secret: 'x' }, 'unknown'],
   ])('refuses %s', async (_name, changes, words) => {
     const { tab } = await world()
     const { response } = await begin(tab, changes)
