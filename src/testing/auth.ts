@@ -13,13 +13,16 @@ import { anything, func, object, oneOf, optional, text } from '../protocol/shape
 import { validate } from '../protocol/validate.js'
 
 export interface TestAuthOptions<Claims> extends Pick<AuthOptions, 'apis' | 'bff'> {
-  /** Who is signed in. */
+  /** The signed-in user. */
   user?: Claims
   /** What `getToken()` resolves to. Default `test-token`. */
   token?: string
   /** Default: `signed-in` with a user, `signed-out` without. */
   status?: Session<Claims>['status']
-  /** What `auth.fetch` calls: with a `Request`, and with the token among `init.headers`. Default: the page's own. */
+  /**
+   * The `fetch` that `auth.fetch` calls: with a `Request`, and with the token in `init.headers`. Default: the page's
+   * own.
+   */
   fetch?: typeof globalThis.fetch
 }
 
@@ -32,25 +35,25 @@ const testAuthOptions = object<TestAuthOptions<unknown>>({
   bff: optional(text),
 })
 
-/** What a component asked for. */
+/** The calls that components made. */
 export interface TestAuthCalls {
   login: LoginOptions[]
   logout: LogoutOptions[]
   getToken: TokenOptions[]
-  /** How often. */
+  /** The number of calls. */
   extend: number
 }
 
 export interface TestAuth<Claims> extends Auth<Claims> {
-  /** Changes what `session` says; listeners hear it. */
+  /** Changes `session` and calls the listeners. */
   set(session: Session<Claims>): void
   readonly calls: TestAuthCalls
 }
 
 /**
  * An {@link Auth} to render components with: no network, no backend, no redirect. `login()` and `logout()` are recorded
- * and change nothing by themselves; a test says what happens next with `set()`. `fetch()` goes where `createAuth` would let it go:
- * to the page's own origin and `apis`, not to the backend (`bff`).
+ * and change nothing; the test sets the next state with `set()`. `fetch()` allows the same targets as `createAuth`: the
+ * page's own origin and `apis`, not the backend (`bff`).
  */
 export function createTestAuth<Claims = RegisteredClaims>(options: TestAuthOptions<Claims> = {}): TestAuth<Claims> {
   refuseProduction()
@@ -110,7 +113,7 @@ export function createTestAuth<Claims = RegisteredClaims>(options: TestAuthOptio
     },
     secondsLeft: () =>
       session.status === 'signed-in' && session.expiresAt !== null ? session.expiresAt - Date.now() / 1000 : Number.NaN,
-    diagnostics: async () => 'createTestAuth: nothing happened',
+    diagnostics: async () => 'createTestAuth: no diagnostics',
     close: () => listeners.clear(),
   }
 }
@@ -120,7 +123,7 @@ const failure = (code: EagerErrorCode, retryable: boolean) =>
 
 function initial<Claims>(status: Session<Claims>['status'], user: Claims | undefined): Session<Claims> {
   if (status === 'signed-in') {
-    if (user === undefined) throw new TypeError('createTestAuth: "status" is "signed-in", so "user" is needed')
+    if (user === undefined) throw new TypeError('createTestAuth: "status" is "signed-in", so "user" is required')
     return { status, user, expiresAt: null }
   }
   if (status === 'signed-out') return { status, reason: 'none' }

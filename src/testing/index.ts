@@ -8,9 +8,15 @@ export {
   mockAuthorizationServer,
 } from './authorization-server/authorization-server.js'
 export type { EndpointName, Fault } from './authorization-server/faults.js'
-export { type Claims, generateKeys, type Header, type SigningKey, type Tampered } from './authorization-server/keys.js'
-export type { BadToken, MintedTokenOptions, Minting } from './authorization-server/minting.js'
-export type { MockClient, MockUser, Tamper } from './authorization-server/provider-state.js'
+export {
+  type Claims,
+  generateKeys,
+  type Header,
+  type SigningKey,
+  type TamperedToken,
+} from './authorization-server/keys.js'
+export type { BadToken, MintedTokenOptions, MockTokenIssuer } from './authorization-server/mock-token-issuer.js'
+export type { MockClient, MockUser, TamperHooks } from './authorization-server/provider-state.js'
 export { type MockBrowser, type MockTab, mockBrowser } from './browser/browser.js'
 export type { CookieJar, StoredCookie } from './browser/cookie-jar.js'
 export type { StoreContractCase, StoreContractOptions } from './contracts/checks.js'

@@ -1,10 +1,10 @@
 declare const process: { env: { NODE_ENV?: string } }
 
 /**
- * Throws where `NODE_ENV` is `production`: the kit's provider signs in whomever a test names. Each entry calls it when it is
- * loaded, and what is made by an entry calls it again, so that no bundler can take a refusal for dead code.
+ * Throws if `NODE_ENV` is `production`: the mock provider signs in anybody that a test names. Each entry point calls it
+ * when it is loaded, and its factories call it again, so that no bundler removes the check as dead code.
  *
- * The only environment variable that anything of sallyport reads; there is none that switches a check off.
+ * The only environment variable that sallyport reads; none switches a check off.
  *
  * @throws Error
  */
@@ -17,7 +17,7 @@ export function refuseProduction(): void {
 
 function isProduction(): boolean {
   try {
-    // Character for character: this is what bundlers for the browser replace, where there is no `process`.
+    // Exactly these characters: bundlers for the browser replace them, because there is no `process`.
     return process.env.NODE_ENV === 'production'
   } catch {
     return false

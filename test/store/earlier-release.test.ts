@@ -9,7 +9,7 @@ import { postgresUrl } from '../services/postgres.js'
 import { openPostgres, openRedis } from '../services/stores.js'
 
 /** What 0.2.0 cannot do: neither can both together. */
-const later = ['names as long as they may be, in any script, are names']
+const later = ['names of the maximum length, in any script, are accepted']
 
 const earlier = unpack('0.2.0')
 const of = async <Of>(subpath: string): Promise<Of> => import(/* @vite-ignore */ fileOf(earlier, subpath))

@@ -15,7 +15,7 @@ export type Trouble =
   /** It is processed, and answered so many milliseconds later. */
   | { slow: number }
 
-/** The strict make-believe provider behind a real socket, with a clock that tests move. */
+/** The strict mock provider behind a real socket, with a clock that tests move. */
 export async function startProvider({ leeway = 0, accessTokenLifetime = 300 } = {}) {
   const port = await freePort()
   const issuer = `http://127.0.0.1:${port}`

@@ -109,7 +109,7 @@ const keyOf = ({ tenant, id }: Pick<Hold, 'tenant' | 'id'>) => `${tenant}\n${id}
 export const brokenLedgers: Readonly<Record<string, [make: Make, ...cases: string[]]>> = {
   'names are cut': [
     renaming({ name: (text) => text.slice(0, 12) }),
-    'tenants, subjects and windows that could be confused are apart',
+    'similar tenants, subjects and windows are kept apart',
   ],
   'subjects of more than 200 characters are refused': [
     renaming({
@@ -118,25 +118,22 @@ export const brokenLedgers: Readonly<Record<string, [make: Make, ...cases: strin
         return text
       },
     }),
-    'names as long as they may be, in any script, are names',
+    'names of the maximum length, in any script, are accepted',
   ],
   'accents are normalized': [
     renaming({ name: (text) => text.normalize() }),
-    'tenants, subjects and holds that look alike are apart',
+    'tenants, subjects and holds that look alike are kept apart',
   ],
   'braces are taken out': [
     renaming({ name: (text) => text.replace(/[{}]/g, '') }),
-    'tenants, subjects and windows that could be confused are apart',
-    'tenants, subjects and holds that look alike are apart',
+    'similar tenants, subjects and windows are kept apart',
+    'tenants, subjects and holds that look alike are kept apart',
   ],
   'the first sixteen lines count': [
     renaming({ lines: (lines) => lines.slice(0, 16) }),
     'forty lines are taken together, and given back together',
   ],
-  'a line is locked after the other': [
-    locking,
-    'who spends from the same lines in another order waits for nobody for ever',
-  ],
+  'a line is locked after the other': [locking, 'spending from the same lines in another order causes no deadlock'],
   'the first limit of a line is remembered': [
     (() => {
       const limits = new Map<string, number | undefined>()
@@ -150,19 +147,19 @@ export const brokenLedgers: Readonly<Record<string, [make: Make, ...cases: strin
         spend: (of) => ledger.spend({ ...of, lines: of.lines.map(first) }),
       }))
     })(),
-    'a limit is that of the call: nobody remembers another one',
+    'the limit of the call applies: no earlier limit is kept',
   ],
   'lines are taken one by one': [
     lineByLine,
     'takes from all lines or from none',
-    'a limit is that of the call: nobody remembers another one',
-    'of several lines without room names the one that begins again last',
-    'refuses what is no amount and no line, and changes nothing',
+    'the limit of the call applies: no earlier limit is kept',
+    'of several lines without room, the refusal names the one that starts again last',
+    'refuses invalid amounts and lines, and changes nothing',
   ],
   'room is looked at first, and taken later': [
     careless,
-    'admits up to the limit, whoever asks at once',
-    'spends at once what is known',
+    'admits up to the limit under concurrent calls',
+    'spends a known cost at once',
     'a refusal says how long to wait by the clock of the ledger',
   ],
   'an id that is over may come again': [
@@ -173,7 +170,7 @@ export const brokenLedgers: Readonly<Record<string, [make: Make, ...cases: strin
           return ledger.reserve({ ...of, id: crypto.randomUUID() })
         }),
     })),
-    'an id whose hold is over is not taken again, however it ended',
+    'the id of an ended hold cannot be reserved again, however it ended',
     'the same reservation again takes nothing twice',
   ],
   'an id that is open is taken, whatever it is for': [
@@ -204,12 +201,12 @@ export const brokenLedgers: Readonly<Record<string, [make: Make, ...cases: strin
           all.filter((one) => one.tenant === tenant && one.lines.some((line) => line.subject === subject)),
       }
     }),
-    'lists no hold that is over, and none of another tenant',
+    'lists no ended hold, and none of another tenant',
     'lists the holds of a subject that have not started',
   ],
   'a hundred holds are listed at most': [
     changed((ledger) => ({ holds: async (...of) => (await ledger.holds(...of)).slice(0, 100) })),
-    'lists no hold that is over, and none of another tenant',
+    'lists no ended hold, and none of another tenant',
   ],
   'a cost counts whenever it is said': [
     changed((ledger) => ({
@@ -219,20 +216,20 @@ export const brokenLedgers: Readonly<Record<string, [make: Make, ...cases: strin
         return { overrun: 0 }
       },
     })),
-    'a cost counts once, however often and beside whatever it is settled',
-    'a hold that was started and ends by itself counts in full, until it is settled',
-    'a late cost counts, and says by how much it went above the limit',
-    'a cost above what was held is said',
-    'what is released can be taken again, and a cost that comes after all counts',
+    'a cost counts once, however often it is settled, also concurrently',
+    'a started hold that expires counts in full, until it is settled',
+    'a late cost counts, and reports how far it went above the limit',
+    'a cost above the held amount is reported',
+    'a released amount can be taken again, and a late cost still counts',
   ],
   'what was held is what it costs': [
     changed((ledger) => ({ settle: (hold) => ledger.settle(hold, hold.amount) })),
-    'the real cost takes the place of what was held',
-    'a hold is plain data: whoever has it can settle it',
+    'the real cost replaces the held amount',
+    'a hold is plain data: any process can settle it',
   ],
   'a hold never ends by itself': [
     changed((ledger) => ({ reserve: (of) => ledger.reserve({ ...of, ttl: 1e9 }) })),
-    'a hold ends by itself and leaves nothing',
+    'a hold expires and leaves nothing',
   ],
   'what has ended is given back by the clock': [
     changed((ledger, now) => {
@@ -253,11 +250,11 @@ export const brokenLedgers: Readonly<Record<string, [make: Make, ...cases: strin
         },
       }
     }),
-    'what has ended stays ended when the clock goes back, and is given back once',
+    'an ended hold stays ended when the clock goes back, and is given back once',
   ],
   'a limit of 0 is none': [
     renaming({ lines: (lines) => lines.map(({ limit, ...line }) => ({ ...line, ...(limit && { limit }) })) }),
-    'a limit of 0 is nothing, no limit is none',
+    'a limit of 0 allows nothing, an absent limit allows everything',
   ],
   'a refusal says what was asked for': [
     changed((ledger) => ({
@@ -270,7 +267,7 @@ export const brokenLedgers: Readonly<Record<string, [make: Make, ...cases: strin
   ],
   'a hold that nobody knows is none': [
     changed((ledger) => ({ release: (hold) => ledger.release(hold).catch(() => {}) })),
-    'an unknown hold is one',
+    'an unknown hold is refused as hold_unknown',
   ],
   'windows are one': [
     changed((ledger) => {
@@ -280,7 +277,7 @@ export const brokenLedgers: Readonly<Record<string, [make: Make, ...cases: strin
         read: (tenant, line) => ledger.read(tenant, total(line)),
       }
     }),
-    'windows count apart and say when they begin again',
+    'windows count separately and say when they start again',
   ],
   'amounts are rounded to fifty-three bits less a little': [
     changed((ledger) => ({

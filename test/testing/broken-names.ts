@@ -3,27 +3,33 @@ import { changed, each, type Make, puts, renaming } from './broken-engine.js'
 
 /** Defects of names, values and conditions → the engine that has it, and the cases that find it. */
 export const brokenNames: Readonly<Record<string, [make: Make, ...cases: string[]]>> = {
-  'names are cut': [renaming((name) => name.slice(0, 100)), 'names as long as they may be, in any script, are names'],
+  'names are cut': [renaming((name) => name.slice(0, 100)), 'names of the maximum length, in any script, are accepted'],
   'names of more than 250 bytes are refused': [
     renaming((name) => {
       if (new TextEncoder().encode(name).length > 250) throw new TypeError('too long')
       return name
     }),
-    'names as long as they may be, in any script, are names',
+    'names of the maximum length, in any script, are accepted',
   ],
-  'case does not count': [renaming((name) => name.toLowerCase()), 'ids and index values that look alike are apart'],
-  'accents are normalized': [renaming((name) => name.normalize()), 'ids and index values that look alike are apart'],
+  'case does not count': [
+    renaming((name) => name.toLowerCase()),
+    'ids and index values that look alike are kept apart',
+  ],
+  'accents are normalized': [
+    renaming((name) => name.normalize()),
+    'ids and index values that look alike are kept apart',
+  ],
   'blanks at the end do not count': [
     renaming((name) => name.trimEnd()),
-    'ids and index values that look alike are apart',
+    'ids and index values that look alike are kept apart',
   ],
   'names are decoded': [
     renaming((name) => decodeURIComponent(name.replace(/%(?![0-9A-F]{2})/g, '%25'))),
-    'ids and index values that look alike are apart',
+    'ids and index values that look alike are kept apart',
   ],
   'braces are taken out, as for a hash tag': [
     renaming((name) => name.replace(/[{}]/g, '') || 'x'),
-    'ids and index values that look alike are apart',
+    'ids and index values that look alike are kept apart',
   ],
   'the parts of an id are joined': [
     changed((store) => {
@@ -37,7 +43,7 @@ export const brokenNames: Readonly<Record<string, [make: Make, ...cases: string[
         write: (changes) => store.write(each(changes, (one) => ({ ...one, id: joined(one.id) }))),
       }
     }),
-    'kinds, partitions and ids that could be confused are apart',
+    'similar kinds, partitions and ids are kept apart',
   ],
   'a check is not looked at': [
     changed((store) => ({
@@ -46,11 +52,11 @@ export const brokenNames: Readonly<Record<string, [make: Make, ...cases: string[
         return rest.length ? store.write(rest) : true
       },
     })),
-    'a check for "absent" and the write of what it looks for do not both come first',
+    'a check for "absent" and a concurrent write of that record do not both come first',
     'a check for "absent" holds until it is there',
-    'a check holds while another writes what was checked',
+    'a check holds during a concurrent write of the checked record',
     'all changes or none, wherever the condition fails',
-    'what was consumed is there, until it is over',
+    'a consumed id exists until its ttl ends',
   ],
   'an index and its value are joined': [
     changed((store) => ({
@@ -61,7 +67,7 @@ export const brokenNames: Readonly<Record<string, [make: Make, ...cases: string[
       })),
       list: (index, value, page) => store.list('i', `${index}:${value}`, page),
     })),
-    'an index and its value are two names',
+    'an index and its value are separate names',
   ],
   'a cursor is a number of entries': [
     changed((store) => ({
@@ -71,14 +77,14 @@ export const brokenNames: Readonly<Record<string, [make: Make, ...cases: string[
         return { ids: ids.slice(Number(cursor), end), ...(end < ids.length && { cursor: `${end}` }) }
       },
     })),
-    'pages go over ids in any script, and over those that are gone',
-    'a cursor that no page has had is a TypeError',
+    'pages continue over ids in any script, and after deleted records',
+    'a cursor that did not come from a page is a TypeError',
   ],
   'values are cut': [
     changed((store) =>
       puts(store, (one) => ({ ...one, ...('value' in one && { value: one.value.slice(0, 65_535) }) })),
     ),
-    'what was put is read as it was, in any script and length',
+    'a value is read unchanged, in any script and length',
     'a long value, and many changes at once, are written whole',
   ],
   'changes are written fifty at a time': [
@@ -117,7 +123,7 @@ export const brokenNames: Readonly<Record<string, [make: Make, ...cases: string[
         },
       }
     }),
-    'every write makes another version, which is a safe integer',
+    'every write makes a new version, which is a safe integer',
     'a record that was deleted and put again has another version',
   ],
 }

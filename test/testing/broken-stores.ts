@@ -32,15 +32,15 @@ export const brokenStores: Readonly<Record<string, [make: Make, ...cases: string
         return one.ttl === undefined && end > now() ? { ...one, ttl: end - now() } : one
       })
     }),
-    'a record that is put again without a ttl stays, one that is put again with one goes',
-    'an entry is there as long as its record, whatever else is written to that',
+    'a record that is put again without a ttl stays, one that is put again with a ttl expires',
+    'an entry lasts as long as its record, whatever else is written to the record',
   ],
   'an end is never read': [
     changed((store) => puts(store, (one) => ({ ...one, ...(one.type === 'put' && { ttl: 1e9 }) }))),
-    'a record with a ttl goes, one without stays, one put again lives anew',
+    'a record with a ttl expires, one without stays, one put again gets a new ttl',
     'an expired record is absent to a write, and its version is gone',
-    'an entry outlives its record at most, and comes before it',
-    'what has expired is removed by sweep, where there is one',
+    'an entry may outlive its record, and is written before it',
+    'sweep, if present, removes expired records',
   ],
   'an end is a number of 32 bits': [
     changed((store) =>
@@ -49,7 +49,7 @@ export const brokenStores: Readonly<Record<string, [make: Make, ...cases: string
         ...(one.type === 'put' && one.ttl !== undefined && one.ttl > 2 ** 31 / 1000 && { ttl: 0.001 }),
       })),
     ),
-    'a ttl may be as long as it may be, and very short',
+    'the longest and very short ttls are accepted',
   ],
   'seconds are whole': [
     changed((store) =>
@@ -58,7 +58,7 @@ export const brokenStores: Readonly<Record<string, [make: Make, ...cases: string
         ...(one.type === 'put' && one.ttl !== undefined && { ttl: Math.ceil(one.ttl) }),
       })),
     ),
-    'a ttl may be as long as it may be, and very short',
+    'the longest and very short ttls are accepted',
   ],
   'sweeping takes what was consumed along': [
     changed((store) => {
@@ -74,13 +74,13 @@ export const brokenStores: Readonly<Record<string, [make: Make, ...cases: string
         },
       }
     }),
-    'sweeping leaves what is alive: records, what was consumed, entries',
+    'sweep keeps live records, consumed ids and entries',
   ],
   'consuming has a table of its own': [
     apart,
-    'what is there cannot be consumed, what is gone can',
-    'what was consumed is there, until it is over',
-    'of a consume and a write of what is absent, at once, one succeeds',
+    'the id of a live record cannot be consumed, that of an expired or deleted one can',
+    'a consumed id exists until its ttl ends',
+    'of a concurrent consume and write of an absent record, one succeeds',
   ],
   'consuming again makes it last': [
     changed((store) => ({
@@ -90,8 +90,8 @@ export const brokenStores: Readonly<Record<string, [make: Make, ...cases: string
         return first
       },
     })),
-    'what was consumed is there, until it is over',
-    'what is there cannot be consumed, what is gone can',
+    'a consumed id exists until its ttl ends',
+    'the id of a live record cannot be consumed, that of an expired or deleted one can',
   ],
   'consuming looks first': [
     changed((store) => ({
@@ -101,15 +101,15 @@ export const brokenStores: Readonly<Record<string, [make: Make, ...cases: string
         return store.write([{ type: 'put', id, value: '', ttl, ifVersion: 'any' }])
       },
     })),
-    'consume is true once, for as long as it was asked to',
-    'of a consume and a write of what is absent, at once, one succeeds',
+    'consume is true once, for its ttl',
+    'of a concurrent consume and write of an absent record, one succeeds',
   ],
   'conditions are looked at without a lock': [
     careless,
-    'of twenty that spend one version at once, one succeeds',
-    'twenty that count with read and compare lose none',
-    'a check holds while another writes what was checked',
-    'of a consume and a write of what is absent, at once, one succeeds',
+    'of twenty concurrent writes with one version, one succeeds',
+    'twenty concurrent read-and-compare counters lose no update',
+    'a check holds during a concurrent write of the checked record',
+    'of a concurrent consume and write of an absent record, one succeeds',
   ],
   'a version is not looked at': [
     changed((store) => ({
@@ -118,9 +118,9 @@ export const brokenStores: Readonly<Record<string, [make: Make, ...cases: string
           each(changes, (one) => (typeof one.ifVersion === 'number' ? ({ ...one, ifVersion: 'any' } as Change) : one)),
         ),
     })),
-    'a version that has moved is refused, the one that was read is not',
+    'an outdated version is refused, the current one is accepted',
     'a version of a record that was never there is refused',
-    'deleting what is not there: "any" and "absent" may, a version may not',
+    'deleting an absent record succeeds with "any" and "absent", not with a version',
   ],
   '"absent" is not looked at': [
     changed((store) => ({
@@ -134,7 +134,7 @@ export const brokenStores: Readonly<Record<string, [make: Make, ...cases: string
   ],
   'what is not there is an empty record': [
     changed((store) => ({ get: async (id) => (await store.get(id)) ?? { value: '', version: 0 } })),
-    'what was never put is undefined',
+    'an absent record is undefined',
   ],
   'an entry has the end of the first write': [
     changed((store, now) => {
@@ -151,7 +151,7 @@ export const brokenStores: Readonly<Record<string, [make: Make, ...cases: string
         },
       }
     }),
-    'an entry is there as long as its record, whatever else is written to that',
+    'an entry lasts as long as its record, whatever else is written to the record',
   ],
   'a record comes before its entries': [
     changed((store) => ({
@@ -162,7 +162,7 @@ export const brokenStores: Readonly<Record<string, [make: Make, ...cases: string
         return done
       },
     })),
-    'whoever sees a record finds it in its index',
+    'a visible record is in its index',
   ],
   'an index has one value': [
     changed((store) => ({
@@ -191,10 +191,10 @@ export const brokenStores: Readonly<Record<string, [make: Make, ...cases: string
         },
       }
     }),
-    'pages hold every entry once, whatever is written meanwhile',
+    'pages contain every entry once, whatever is written meanwhile',
   ],
   'what an operator is told is no text': [
     changed(() => ({ warnings: async () => [7 as unknown as string] })),
-    'warnings are texts for an operator, where there are any',
+    'warnings, if present, are texts for an operator',
   ],
 }

@@ -9,10 +9,10 @@ import { crossOrigin } from './cross-origin.js'
 import { createFaults, type EndpointName, type Fault } from './faults.js'
 import type { RequestHandler } from './handlers.js'
 import { introspect } from './introspection.js'
-import { type Claims, createKeys, type Header, type SigningKey, type Tampered } from './keys.js'
+import { type Claims, createKeys, type Header, type SigningKey, type TamperedToken } from './keys.js'
 import { logoutToken } from './logout-token.js'
-import { createMinting, type Minting, mintingCalls } from './minting.js'
-import { isPublic, type MockClient, type MockUser, type ProviderState, type Tamper } from './provider-state.js'
+import { createMockTokenIssuer, type MockTokenIssuer, mockTokenIssuerCalls } from './mock-token-issuer.js'
+import { isPublic, type MockClient, type MockUser, type ProviderState, type TamperHooks } from './provider-state.js'
 import { clientCheck, endpointCheck, faultCheck, keyCheck, userCheck } from './shapes.js'
 import { json, oauthError, push, revoke, token } from './token.js'
 import { userinfo } from './userinfo.js'
@@ -25,46 +25,49 @@ export interface MockAuthorizationServerOptions {
   now?: () => number
   /** Seconds. Default 300. */
   accessTokenLifetime?: number
-  /** `opaque`: texts that say nothing, to be asked about (RFC 7662). Default `jwt`. */
+  /** `opaque`: random texts, which an API checks by introspection (RFC 7662). Default `jwt`. */
   accessTokenFormat?: 'jwt' | 'opaque'
-  /** Seconds in which a spent refresh token may be used again. Default 0: its reuse revokes the family. */
+  /** Seconds in which a used refresh token may be used again. Default 0: reuse revokes the family. */
   leeway?: number
-  /** Whether it offers pushed authorization requests (RFC 9126). Default `false`. */
+  /** Whether the server supports pushed authorization requests (RFC 9126). Default `false`. */
   par?: boolean
-  /** Proofs of possession have to carry this nonce (RFC 9449 section 8). Default: none. */
+  /** The nonce that DPoP proofs must contain (RFC 9449 section 8). Default: none. */
   dpopNonce?: string
   /** Default: new ones. @see generateKeys */
   keys?: readonly SigningKey[]
 }
 
-export interface MockAuthorizationServer extends Minting {
+export interface MockAuthorizationServer extends MockTokenIssuer {
   readonly issuer: string
-  /** Answers a request as the provider would: the `fetch` option of `createBff` and `accessToken`. Binds to no network. */
+  /**
+   * Answers a request as the provider would. Pass it as the `fetch` option of `createBff` and `accessToken`. Opens no
+   * port.
+   */
   fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
-  /** msw request handlers over `fetch`; needs msw. Registers nothing by itself. */
+  /** msw request handlers over `fetch`; needs msw. They are not registered. */
   handlers(): Promise<RequestHandler[]>
-  /** Who is signed in at the provider from now on. */
+  /** Sets who is signed in at the provider. */
   signIn(sub: string): void
   signOut(): void
-  /** The next authorization request is refused. */
+  /** Makes the provider refuse the next authorization request. */
   deny(error?: string, error_description?: string): void
   fail(endpoint: EndpointName, fault: Fault, times?: number): void
   /** Requests to the endpoint wait until `release()`. */
   delay(endpoint: EndpointName): { release(): void }
   rotateKeys(): Promise<void>
-  /** Revokes all refresh tokens of a person, and their access tokens as far as introspection says. */
+  /** Revokes all refresh tokens of a person, and makes introspection report the person's access tokens as inactive. */
   revoke(sub: string): void
   /**
-   * A logout token for a client, as back-channel logout posts it; `tamper` makes it wrong.
+   * A logout token for a client, as in back-channel logout. `tamper` makes it invalid.
    * @see OpenID Connect Back-Channel Logout 1.0 section 2.4
    */
   logoutToken(
     client_id: string,
     whose: { sub?: string; sid?: string },
-    tamper?: (claims: Claims, header: Header) => Tampered,
+    tamper?: (claims: Claims, header: Header) => TamperedToken,
   ): Promise<string>
-  readonly tamper: Tamper
-  /** How often each endpoint was asked. */
+  readonly tamper: TamperHooks
+  /** How many requests each endpoint received. */
   readonly requests: Record<EndpointName, number>
   /** Successful grants. */
   readonly grants: { authorization_code: number; refresh_token: number; client_credentials: number }
@@ -85,7 +88,7 @@ export const authorizationServerOptions = object<MockAuthorizationServerOptions>
   keys: optional(list(keyCheck)),
 })
 
-/** What the functions of a make-believe provider take. */
+/** The parameters of the mock provider's functions. */
 export const authorizationServerCalls = {
   fetch: asyncCall(['input', fetchInput], ['init', optional(fetchInit)]),
   handlers: asyncCall(),
@@ -101,7 +104,7 @@ export const authorizationServerCalls = {
     ['whose', object<{ sub?: string; sid?: string }>({ sub: optional(text), sid: optional(text) })],
     ['tamper', optional(func)],
   ),
-  ...mintingCalls,
+  ...mockTokenIssuerCalls,
 }
 
 const paths: Record<string, EndpointName> = {
@@ -118,11 +121,11 @@ const paths: Record<string, EndpointName> = {
 }
 
 /**
- * A make-believe OpenID provider that refuses what a strict real one would: wrong verifiers, used codes, foreign redirect
- * URIs, reused refresh tokens. Real signatures, with keys made at random for each; a clock of its own; switches for
- * trouble. People sign in by `signIn(sub)`: there is no form.
+ * A mock OpenID provider that refuses what a strict real one would: wrong verifiers, used codes, redirect URIs of other
+ * clients, reused refresh tokens. It signs with real keys, which are generated for each server, has its own clock, and
+ * can simulate faults. `signIn(sub)` signs a person in: there is no form.
  *
- * Not there: client registration, more than one person signed in at a time.
+ * Not supported: client registration, more than one person signed in at a time.
  */
 export async function mockAuthorizationServer(
   options: MockAuthorizationServerOptions,
@@ -194,7 +197,7 @@ export async function mockAuthorizationServer(
   const self: MockAuthorizationServer = {
     issuer,
     async fetch(input, init) {
-      // A server's own kind of Request cannot be copied everywhere.
+      // Some runtimes' own Request objects cannot be copied.
       const request = input instanceof Request && !init ? input : new Request(input, init)
       const peer = input instanceof Request ? peerOf(input) : undefined
       if (peer) withPeer(request, peer)
@@ -204,13 +207,12 @@ export async function mockAuthorizationServer(
         requests[endpoint]++
         return faults.run(endpoint, () => respond(endpoint, request))
       }
-      // The authorization endpoint is navigated to; no page has business reading it.
+      // Browsers navigate to the authorization endpoint; pages must not read it.
       return endpoint !== 'authorize' && state.clients.some(isPublic) ? crossOrigin(request, answer) : answer()
     },
     handlers: async () => (await import('./handlers.js')).mswHandlers(self),
     signIn(sub) {
-      if (!state.users.some((user) => user.sub === sub))
-        throw new TypeError(`signIn: there is no user "${sub}" in "users"`)
+      if (!state.users.some((user) => user.sub === sub)) throw new TypeError(`signIn: "users" has no user "${sub}"`)
       state.signedIn = { sub, sid: crypto.randomUUID(), auth_time: Math.floor(state.now()) }
     },
     signOut() {
@@ -227,7 +229,7 @@ export async function mockAuthorizationServer(
       for (const [token, claims] of state.accessTokens) if (claims['sub'] === sub) state.accessTokens.delete(token)
     },
     logoutToken: (client_id, whose, tamper) => logoutToken(state, client_id, whose, tamper),
-    ...createMinting(state),
+    ...createMockTokenIssuer(state),
     tamper: state.tamper,
     requests,
     grants: state.grants,

@@ -1,16 +1,17 @@
 import { issue, type ProviderState, randomText } from './provider-state.js'
 
 /**
- * The authorization endpoint. Without a client and a redirect URI that belong together nobody is sent anywhere; with
- * them every fault is an error response there. @see RFC 6749 section 4.1.2.1
+ * The authorization endpoint. It redirects only if client and redirect URI match; then every fault is an error response
+ * to the redirect URI. @see RFC 6749 section 4.1.2.1
  */
 export async function authorize(state: ProviderState, url: URL): Promise<Response> {
   const query = pushedOr(state, url.searchParams)
-  if (!query) return page(400, 'The request_uri is not known, not of this client, used or too old.')
+  if (!query)
+    return page(400, 'The request_uri is unknown, was already used, has expired, or belongs to another client.')
   const client = state.clients.find(({ client_id }) => client_id === query.get('client_id'))
   const redirect_uri = query.get('redirect_uri') ?? ''
-  if (!client) return page(400, 'The client is not known.')
-  if (!client.redirect_uris.includes(redirect_uri)) return page(400, 'The redirect_uri is not registered.')
+  if (!client) return page(400, 'Client not registered.')
+  if (!client.redirect_uris.includes(redirect_uri)) return page(400, 'Redirect URI not registered.')
 
   const respond = async (parameters: Record<string, string>): Promise<Response> => {
     const response = new URLSearchParams(parameters)
@@ -29,16 +30,17 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
   for (const name of new Set(query.keys()))
     if (name !== 'resource' && query.getAll(name).length > 1) return refuse('invalid_request', `${name} is repeated`)
   if (!['query', 'form_post', 'jwt', null].includes(query.get('response_mode')))
-    return refuse('invalid_request', 'response_mode is query, form_post or jwt')
-  if (query.get('response_type') !== 'code') return refuse('unsupported_response_type', 'response_type is code')
+    return refuse('invalid_request', 'response_mode must be query, form_post or jwt')
+  if (query.get('response_type') !== 'code') return refuse('unsupported_response_type', 'response_type must be code')
   const code_challenge = query.get('code_challenge') ?? ''
-  if (query.get('code_challenge_method') !== 'S256') return refuse('invalid_request', 'code_challenge_method is S256')
+  if (query.get('code_challenge_method') !== 'S256')
+    return refuse('invalid_request', 'code_challenge_method must be S256')
   if (!/^[\w-]{43}$/.test(code_challenge)) return refuse('invalid_request', 'code_challenge is required')
   const scope = query.get('scope') ?? ''
-  if (!scope.split(' ').includes('openid')) return refuse('invalid_scope', 'scope includes openid')
+  if (!scope.split(' ').includes('openid')) return refuse('invalid_scope', 'scope must include openid')
   const resource = query.getAll('resource')
   if (resource.some((item) => !URL.canParse(item) || item.includes('#')))
-    return refuse('invalid_target', 'resource is an absolute URI')
+    return refuse('invalid_target', 'resource must be an absolute URI')
 
   const { denial } = state
   state.denial = undefined
@@ -51,7 +53,7 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
   if (!person)
     return query.get('prompt') === 'none' ? refuse('login_required', 'nobody is signed in') : page(200, 'Sign in')
   const max_age = query.get('max_age')
-  // With a person at hand who authenticates when asked to.
+  // The person is present and authenticates again when asked.
   if (query.get('prompt') === 'login' || (max_age !== null && state.now() - person.auth_time > Number(max_age))) {
     if (query.get('prompt') === 'none') return refuse('login_required', 'the authentication is too old')
     person.auth_time = Math.floor(state.now())
@@ -77,7 +79,7 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
   return respond({ code })
 }
 
-/** The whole answer as one JWT. @see JWT Secured Authorization Response Mode section 2.3.1 */
+/** The authorization response as one JWT. @see JWT Secured Authorization Response Mode section 2.3.1 */
 async function signed(state: ProviderState, aud: string, response: URLSearchParams): Promise<URLSearchParams> {
   const claims = { iss: state.issuer, aud, exp: Math.floor(state.now()) + 60, ...Object.fromEntries(response) }
   const header = { alg: 'RS256' }
@@ -85,7 +87,7 @@ async function signed(state: ProviderState, aud: string, response: URLSearchPara
   return new URLSearchParams({ response: jwt })
 }
 
-/** What a browser submits at once. @see OAuth 2.0 Form Post Response Mode section 2 */
+/** A form that the browser submits on load. @see OAuth 2.0 Form Post Response Mode section 2 */
 function formPost(action: string, parameters: URLSearchParams): Response {
   const inputs = [...parameters].map(
     ([name, value]) => `<input type="hidden" name="${name}" value="${escaped(value)}">`,
@@ -106,14 +108,14 @@ const page = (status: number, text: string): Response =>
   })
 
 /**
- * The parameters of a pushed request, once, in time and for the client that has pushed it; any other request as it is.
- * `undefined` where a request_uri is not good for that. @see RFC 9126 section 4
+ * The parameters of a pushed request, once, before it expires, and only for the client that pushed it; the parameters
+ * of any other request unchanged. `undefined` if the request_uri is not valid. @see RFC 9126 section 4
  */
 function pushedOr(state: ProviderState, query: URLSearchParams): URLSearchParams | undefined {
   const request_uri = query.get('request_uri')
   if (request_uri === null) return query
   const pushed = state.pushed.get(request_uri)
-  // Whoever else knows the name of a request does not use it up.
+  // Another client that knows the request_uri does not use it up.
   if (pushed?.form.get('client_id') !== query.get('client_id') || !pushed) return undefined
   state.pushed.delete(request_uri)
   return state.now() > pushed.expires ? undefined : pushed.form

@@ -2,7 +2,7 @@ import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { peerOf } from '../../protocol/http/peer.js'
 import type { MockClient, ProviderState } from './provider-state.js'
 
-/** The client that a request authenticates as, of which the form says nothing else. */
+/** The client that a request authenticates as, for forms that need no other member. */
 export async function authenticate(
   state: ProviderState,
   request: Request,
@@ -15,7 +15,7 @@ export async function authenticate(
 /**
  * The client that a request authenticates as, by the one method that it is registered for: a certificate, a signed
  * assertion, a secret by `client_secret_basic` or `client_secret_post`, never two at once; a public client by its
- * name alone.
+ * `client_id` only.
  */
 async function proven(state: ProviderState, request: Request, form: URLSearchParams): Promise<string | undefined> {
   const known = (client_id: string) => state.clients.find((client) => client.client_id === client_id)
@@ -34,7 +34,7 @@ async function proven(state: ProviderState, request: Request, form: URLSearchPar
   return client?.certificate ? byCertificate(client, request) : bySecret(client, inForm ?? undefined)
 }
 
-/** Name and secret; `undefined` for what is not encoded as it must be. @see RFC 6749 section 2.3.1 */
+/** The client_id and secret; `undefined` if they are not correctly encoded. @see RFC 6749 section 2.3.1 */
 function basic(credentials: string): string[] | undefined {
   try {
     const parts = atob(credentials).split(':')
@@ -53,7 +53,7 @@ function byCertificate({ client_id, certificate }: MockClient, request: Request)
   return shown && `${shown}` === `${certificate}` ? client_id : undefined
 }
 
-/** The issuer as the only `aud`, at most a minute long, good once. @see RFC 7523 section 3 */
+/** The issuer is the only `aud`, the lifetime is at most a minute, and `jti` is used once. @see RFC 7523 section 3 */
 async function asserted(state: ProviderState, assertion: string, form: URLSearchParams): Promise<string | undefined> {
   if (form.get('client_assertion_type') !== 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer') return undefined
   try {
@@ -73,7 +73,7 @@ async function asserted(state: ProviderState, assertion: string, form: URLSearch
   }
 }
 
-/** Whether it is here for the first time. */
+/** Whether an identifier is used for the first time. */
 export function isFirst({ seen }: ProviderState, name: string): boolean {
   if (seen.has(name)) return false
   seen.add(name)

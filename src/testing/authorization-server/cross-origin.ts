@@ -1,4 +1,4 @@
-/** What pages of any origin may do where a public client is registered. @see Fetch Standard section 3.2 */
+/** CORS headers for pages of any origin, if a public client is registered. @see Fetch Standard section 3.2 */
 const headers = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Allow-Methods': 'GET, POST',
@@ -6,7 +6,7 @@ const headers = {
   'Access-Control-Expose-Headers': 'dpop-nonce, retry-after',
 }
 
-/** Answers a preflight, and lets a page read every other answer. */
+/** Answers a preflight, and lets a page read every other response. */
 export async function crossOrigin(request: Request, answer: () => Promise<Response>): Promise<Response> {
   if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers })
   const response = await answer()

@@ -3,12 +3,12 @@ import { isFirst } from './client-authentication.js'
 import { base64url, sha256 } from './keys.js'
 import type { ProviderState } from './provider-state.js'
 
-/** What a proof of possession is worth: the thumbprint of its key, or the error. */
+/** The result of a DPoP proof: the thumbprint of its key, or the error. */
 export type Proof = { jkt: string } | { error: 'invalid_dpop_proof' | 'use_dpop_nonce' }
 
 /**
- * Checks the proof of a request, if it has one: by the key that it carries, for this method and address, now, once, with the
- * newest nonce where nonces are demanded, and for its access token. @see RFC 9449 section 4.3
+ * Checks the DPoP proof of a request, if it has one: signed by the key that it contains, for this method and URL,
+ * current, used once, with the latest nonce if nonces are required, and for its access token. @see RFC 9449 section 4.3
  */
 export async function proofOf(
   state: ProviderState,

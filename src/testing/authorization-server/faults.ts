@@ -1,4 +1,4 @@
-/** The endpoints that can be put out of order. */
+/** The endpoints that can be made to fail. */
 export type EndpointName =
   | 'discovery'
   | 'jwks'
@@ -11,19 +11,19 @@ export type EndpointName =
   | 'end_session'
 
 /**
- * What goes wrong. `network`: the connection is reset before the request is read. `refused`: nothing listens.
- * `lost`: the request takes effect, and the connection is reset before the answer.
+ * A fault. `network`: the connection is reset before the request is read. `refused`: the connection is refused. `lost`:
+ * the request takes effect, and the connection is reset before the response.
  */
 export type Fault = { status: number; body?: string; headers?: Record<string, string> } | 'network' | 'refused' | 'lost'
 
 export interface Faults {
   fail(endpoint: EndpointName, fault: Fault, times?: number): void
   delay(endpoint: EndpointName): { release(): void }
-  /** Runs a request under whatever has been ordered for its endpoint. */
+  /** Runs a request with the next fault of its endpoint. */
   run(endpoint: EndpointName, answer: () => Promise<Response>): Promise<Response>
 }
 
-/** Switches for trouble, by endpoint, in the order in which they were set. */
+/** The faults by endpoint, in the order in which they were set. */
 export function createFaults(): Faults {
   const waiting = new Map<EndpointName, Fault[]>()
   const gates = new Map<EndpointName, Promise<void>>()
@@ -57,6 +57,6 @@ export function createFaults(): Faults {
   }
 }
 
-/** As the platform's `fetch` rejects. */
+/** The error that the platform's `fetch` rejects with. */
 const broken = (code: string): TypeError =>
   new TypeError('fetch failed', { cause: Object.assign(new Error(code), { code }) })

@@ -4,8 +4,8 @@ import { isPublic, type ProviderState } from './provider-state.js'
 import { clientRefused, json, oauthError } from './token.js'
 
 /**
- * What a token is worth, for clients that prove who they are. Unknown, expired and revoked are one answer; a refresh token is
- * known too, and has no `aud` and no `token_type`. @see RFC 7662 section 2
+ * Introspection, for authenticated clients. Unknown, expired and revoked tokens get the same response. A refresh token
+ * is known, too, and has no `aud` and no `token_type`. @see RFC 7662 section 2
  */
 export async function introspect(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
@@ -13,13 +13,13 @@ export async function introspect(state: ProviderState, request: Request): Promis
   if (client_id === undefined || state.clients.some((client) => client.client_id === client_id && isPublic(client)))
     return clientRefused(request)
   const [token, second] = form.getAll('token')
-  if (!token || second !== undefined) return oauthError('invalid_request', 'one token is needed')
+  if (!token || second !== undefined) return oauthError('invalid_request', 'exactly one token is required')
   const claims = accessTokenOf(state, token) ?? refreshTokenOf(state, token)
   const answer = { active: claims !== undefined, ...claims }
   return json(state.tamper.introspection?.(answer) ?? answer)
 }
 
-/** The claims of an access token that is good, of whatever format. */
+/** The claims of a valid access token, of either format. */
 export function accessTokenOf({ accessTokens, now }: ProviderState, token: string): Claims | undefined {
   const claims = accessTokens.get(token)
   return claims && Number(claims['exp']) > now() ? claims : undefined

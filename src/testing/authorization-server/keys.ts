@@ -1,11 +1,11 @@
 import { CompactSign, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
 
 export type Claims = Record<string, unknown>
-/** Without a `kid`, the signing key's is put in; an empty one leaves it out. */
+/** Without a `kid`, that of the signing key is set; an empty one is removed. */
 export type Header = { alg: string; kid?: string; typ?: string; [name: string]: unknown }
 
-/** What a test wants a token to look like; without `signature` it is signed as its header says. */
-export interface Tampered {
+/** The token that a test wants. Without `signature` it is signed as its header says. */
+export interface TamperedToken {
   claims: Claims
   header: Header
   signature?: 'broken' | 'none' | 'hs256-with-public-key' | 'other-key'
@@ -19,10 +19,10 @@ export interface SigningKey {
   publicJwk: JWK
 }
 
-/** Signing keys of one authorization server: made at random, gone with it. */
+/** Signing keys of one authorization server, generated for it. */
 export interface Keys {
   jwks(): { keys: JWK[] }
-  sign(token: Tampered): Promise<string>
+  sign(token: TamperedToken): Promise<string>
   rotate(): Promise<void>
 }
 
@@ -33,8 +33,8 @@ async function makePair(alg: SigningKey['alg']): Promise<SigningKey> {
 }
 
 /**
- * New keys, RS256 and ES256. A server makes its own; hand the same ones to several where a test file makes many servers,
- * since an RSA key takes a tenth of a second.
+ * Generates keys, RS256 and ES256. A server generates its own. Pass the same ones to several servers if a test file
+ * makes many: an RSA key takes a tenth of a second.
  */
 export const generateKeys = (): Promise<readonly SigningKey[]> => Promise.all([makePair('RS256'), makePair('ES256')])
 

@@ -1,12 +1,12 @@
-import type { Claims, Header, Tampered } from './keys.js'
+import type { Claims, Header, TamperedToken } from './keys.js'
 import { issue, type ProviderState } from './provider-state.js'
 
-/** A logout token as this provider would post it, or one that a test has made wrong. */
+/** A logout token of this provider, or one that a test has tampered with. */
 export async function logoutToken(
   state: ProviderState,
   client_id: string,
   whose: { sub?: string; sid?: string },
-  tamper: (claims: Claims, header: Header) => Tampered = (claims, header) => ({ claims, header }),
+  tamper: (claims: Claims, header: Header) => TamperedToken = (claims, header) => ({ claims, header }),
 ): Promise<string> {
   const iat = Math.floor(state.now())
   const claims = {

@@ -1,26 +1,26 @@
 import type { JWK } from 'jose'
-import type { Claims, Header, Keys, Tampered } from './keys.js'
+import type { Claims, Header, Keys, TamperedToken } from './keys.js'
 
-/** A client, registered for one way to authenticate: a secret, the keys of its assertions, a certificate, or none. */
+/** A client, registered for one authentication method: a secret, the keys of its assertions, a certificate, or none. */
 export interface MockClient {
   client_id: string
   client_secret?: string
   /**
-   * `none`: a public client. Pages of any origin may then ask (CORS), and its refresh tokens are bound to the key of their
-   * DPoP proof. @see RFC 9449 section 5
+   * `none`: a public client. Pages of any origin may call the endpoints (CORS), and its refresh tokens are bound to the
+   * key of their DPoP proof. @see RFC 9449 section 5
    */
   token_endpoint_auth_method?: 'none'
   /** Public keys of `private_key_jwt`. */
   jwks?: { keys: JWK[] }
-  /** DER: of `tls_client_auth`, compared with the one of the request's peer. */
+  /** DER: for `tls_client_auth`, compared with the certificate of the request's peer. */
   certificate?: Uint8Array
-  /** UserInfo comes as a JWT. */
+  /** UserInfo is a JWT. */
   userinfo_signed_response_alg?: 'RS256' | 'ES256'
   redirect_uris: readonly string[]
   post_logout_redirect_uris?: readonly string[]
 }
 
-/** Whoever knows its name can be this client. */
+/** A client without authentication. */
 export const isPublic = ({ token_endpoint_auth_method }: MockClient): boolean => token_endpoint_auth_method === 'none'
 
 export interface MockUser {
@@ -28,7 +28,7 @@ export interface MockUser {
   [claim: string]: unknown
 }
 
-/** What has been promised for a code or a refresh token. */
+/** The content of an authorization code or a refresh token. */
 export interface Grant {
   client_id: string
   sub: string
@@ -38,7 +38,7 @@ export interface Grant {
   nonce?: string
   acr?: string
   auth_time: number
-  /** All refresh tokens that came from one sign-in. */
+  /** Identifies all refresh tokens that came from one sign-in. */
   family: string
   /** Thumbprint of the key that a public client's refresh token is bound to. */
   jkt?: string
@@ -52,23 +52,23 @@ export interface Code extends Grant {
 }
 
 export interface RefreshToken extends Grant {
-  /** When it was spent, epoch seconds. */
+  /** When it was used, epoch seconds. */
   spent?: number
 }
 
-/** Changes that a test makes to what the provider says; unset them with `undefined`. */
-export interface Tamper {
-  idToken?: ((claims: Claims, header: Header) => Tampered) | undefined
+/** Functions of a test that change the provider's responses; unset them with `undefined`. */
+export interface TamperHooks {
+  idToken?: ((claims: Claims, header: Header) => TamperedToken) | undefined
   tokenResponse?: ((json: Claims) => Claims) | undefined
   authorizationResponse?: ((parameters: URLSearchParams) => URLSearchParams) | undefined
   metadata?: ((json: Claims) => Claims) | undefined
   userinfo?: ((claims: Claims) => Claims) | undefined
   introspection?: ((json: Claims) => Claims) | undefined
-  /** Where UserInfo or the authorization response is signed. */
-  signed?: ((claims: Claims, header: Header) => Tampered) | undefined
+  /** For a signed UserInfo or authorization response. */
+  signed?: ((claims: Claims, header: Header) => TamperedToken) | undefined
 }
 
-/** Everything that one make-believe provider knows. */
+/** The state of one mock provider. */
 export interface ProviderState {
   issuer: string
   clients: readonly MockClient[]
@@ -76,26 +76,26 @@ export interface ProviderState {
   keys: Keys
   now(): number
   accessTokenLifetime: number
-  /** What access tokens look like. */
+  /** The format of access tokens. */
   accessTokenFormat: 'jwt' | 'opaque'
-  /** Seconds in which a spent refresh token may be used again; 0 is strict. */
+  /** Seconds in which a used refresh token may be used again; 0 is strict. */
   leeway: number
   codes: Map<string, Code>
-  /** Pushed requests by `request_uri`, each good once. */
+  /** Pushed requests by `request_uri`, each valid once. */
   pushed: Map<string, { form: URLSearchParams; expires: number }>
   refreshTokens: Map<string, RefreshToken>
   revokedFamilies: Set<string>
   /** The claims of every access token that has not been revoked. */
   accessTokens: Map<string, Claims>
-  tamper: Tamper
+  tamper: TamperHooks
   signedIn: { sub: string; sid: string; auth_time: number } | undefined
   denial: { error: string; error_description?: string } | undefined
   grants: { authorization_code: number; refresh_token: number; client_credentials: number }
-  /** Every code and token issued, so that a test can look for them where they must not be. */
+  /** Every code and token issued, so that a test can check that they do not leak. */
   issued: string[]
-  /** Identifiers that are good once. */
+  /** Identifiers that are valid once. */
   seen: Set<string>
-  /** What proofs of possession have to carry; `undefined`: nothing. */
+  /** The nonce that DPoP proofs must contain; `undefined`: none. */
   dpopNonce: string | undefined
 }
 

@@ -6,7 +6,7 @@ import type { MockClient, MockUser } from './provider-state.js'
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Not examined for strength: a test may want a weak one. */
+/** Not checked for strength: a test may need a weak key. */
 const jwk = check<JWK>('a JWK', isObject)
 
 export const clientCheck = object<MockClient>(

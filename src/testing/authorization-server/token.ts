@@ -1,6 +1,6 @@
 import { authenticate } from './client-authentication.js'
 import { proofOf } from './dpop.js'
-import { base64url, type Claims, sha256, type Tampered } from './keys.js'
+import { base64url, type Claims, sha256, type TamperedToken } from './keys.js'
 import { type Grant, isPublic, issue, type ProviderState, randomText, scopesOf } from './provider-state.js'
 
 export const json = (body: unknown, status = 200): Response =>
@@ -12,7 +12,7 @@ export const json = (body: unknown, status = 200): Response =>
 export const oauthError = (error: string, error_description: string, status = 400): Response =>
   json({ error, error_description }, status)
 
-/** Whoever has tried by a header is told which scheme is good. @see RFC 6749 section 5.2 */
+/** A client that tried by a header gets the supported scheme. @see RFC 6749 section 5.2 */
 export function clientRefused({ headers }: Request): Response {
   const refused = oauthError('invalid_client', 'client authentication failed', 401)
   if (headers.has('authorization')) refused.headers.set('WWW-Authenticate', 'Basic realm="token endpoint"')
@@ -27,7 +27,7 @@ export async function token(state: ProviderState, request: Request): Promise<Res
   for (const name of new Set(form.keys()))
     if (name !== 'resource' && form.getAll(name).length > 1) return oauthError('invalid_request', `${name} is repeated`)
   const proof = await proofOf(state, request)
-  if (proof && 'error' in proof) return nonceAnswer(state, oauthError(proof.error, 'the DPoP proof is refused'))
+  if (proof && 'error' in proof) return nonceAnswer(state, oauthError(proof.error, 'invalid DPoP proof'))
   const grant_type = form.get('grant_type')
   if (grant_type === 'authorization_code') return redeem(state, form, client_id, proof?.jkt)
   if (grant_type === 'refresh_token') return refresh(state, form, client_id, proof?.jkt)
@@ -42,20 +42,21 @@ async function redeem(
   jkt: string | undefined,
 ): Promise<Response> {
   const code = state.codes.get(form.get('code') ?? '')
-  if (!code || code.client_id !== client_id) return oauthError('invalid_grant', 'the code is not known')
+  if (!code || code.client_id !== client_id) return oauthError('invalid_grant', 'unknown authorization code')
   if (code.used) {
-    // Somebody has it twice: whatever it brought is taken back (RFC 6749 section 4.1.2).
+    // The code was used twice: revoke all tokens that came from it (RFC 6749 section 4.1.2).
     state.revokedFamilies.add(code.family)
-    return oauthError('invalid_grant', 'the code has been used')
+    return oauthError('invalid_grant', 'the authorization code was already used')
   }
   code.used = true
-  if (state.now() > code.expires) return oauthError('invalid_grant', 'the code has expired')
+  if (state.now() > code.expires) return oauthError('invalid_grant', 'the authorization code has expired')
   if (form.get('redirect_uri') !== code.redirect_uri) return oauthError('invalid_grant', 'the redirect_uri differs')
   const challenge = base64url(await sha256(form.get('code_verifier') ?? ''))
-  if (challenge !== code.code_challenge) return oauthError('invalid_grant', 'the code_verifier does not fit')
+  if (challenge !== code.code_challenge)
+    return oauthError('invalid_grant', 'the code_verifier does not match the code_challenge')
   const resource = form.getAll('resource')
   if (resource.some((item) => !code.resource.includes(item)))
-    return oauthError('invalid_target', 'not what was authorized')
+    return oauthError('invalid_target', 'the resource was not authorized')
   state.grants.authorization_code++
   return answer(state, code, code.scope, resource.length ? resource : code.resource, jkt)
 }
@@ -68,7 +69,7 @@ async function clientCredentials(
   jkt: string | undefined,
 ): Promise<Response> {
   if (state.clients.some((client) => client.client_id === client_id && isPublic(client)))
-    return oauthError('unauthorized_client', 'a public client has no token of its own')
+    return oauthError('unauthorized_client', 'a public client cannot use client_credentials')
   const resource = form.getAll('resource')
   state.grants.client_credentials++
   const body = await bearerOf(state, { client_id, sub: client_id }, form.get('scope') ?? '', resource, jkt)
@@ -82,7 +83,7 @@ async function refresh(
   jkt: string | undefined,
 ): Promise<Response> {
   const spent = state.refreshTokens.get(form.get('refresh_token') ?? '')
-  if (!spent || spent.client_id !== client_id) return oauthError('invalid_grant', 'the refresh token is not known')
+  if (!spent || spent.client_id !== client_id) return oauthError('invalid_grant', 'unknown refresh token')
   if (spent.spent !== undefined && (state.leeway === 0 || state.now() - spent.spent > state.leeway))
     state.revokedFamilies.add(spent.family)
   if (spent.jkt !== undefined && spent.jkt !== jkt)
@@ -90,16 +91,16 @@ async function refresh(
   if (state.revokedFamilies.has(spent.family)) return oauthError('invalid_grant', 'the refresh token is revoked')
   const asked = form.get('scope')
   if (asked !== null && scopesOf(asked).some((scope) => !scopesOf(spent.scope).includes(scope)))
-    return oauthError('invalid_scope', 'more than was granted')
+    return oauthError('invalid_scope', 'the scope exceeds the granted scope')
   const resource = form.getAll('resource')
   if (resource.some((item) => !spent.resource.includes(item)))
-    return oauthError('invalid_target', 'not what was authorized')
+    return oauthError('invalid_target', 'the resource was not authorized')
   spent.spent ??= state.now()
   state.grants.refresh_token++
   return answer(state, spent, asked ?? spent.scope, resource.length ? resource : spent.resource, jkt)
 }
 
-/** An access token, and what is said of it. @see RFC 9068 section 2.2 */
+/** Issues an access token, with its response. @see RFC 9068 section 2.2 */
 async function bearerOf(
   state: ProviderState,
   { client_id, sub }: Pick<Grant, 'client_id' | 'sub'>,
@@ -176,12 +177,12 @@ async function answer(
     ...(acr !== undefined && { acr }),
   }
   const header = { alg: 'RS256' }
-  const wanted: Tampered = state.tamper.idToken?.(claims, header) ?? { claims, header }
+  const wanted: TamperedToken = state.tamper.idToken?.(claims, header) ?? { claims, header }
   body['id_token'] = issue(state, await state.keys.sign(wanted))
   return json(state.tamper.tokenResponse?.(body) ?? body)
 }
 
-/** Revocation: of the whole family, or of one access token; unknown tokens are nobody's business. @see RFC 7009 section 2 */
+/** Revokes the whole family, or one access token; unknown tokens are ignored. @see RFC 7009 section 2 */
 export async function revoke(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
   const client_id = await authenticate(state, request, form)
@@ -193,7 +194,7 @@ export async function revoke(state: ProviderState, request: Request): Promise<Re
   return new Response(null, { status: 200 })
 }
 
-/** Seconds that a pushed request waits. */
+/** Lifetime of a pushed request, seconds. */
 const PUSHED_REQUEST_LIFETIME = 60
 
 /** Pushed authorization requests. @see RFC 9126 section 2 */
@@ -201,7 +202,7 @@ export async function push(state: ProviderState, request: Request): Promise<Resp
   const form = new URLSearchParams(await request.text())
   const client_id = await authenticate(state, request, form)
   if (client_id === undefined) return clientRefused(request)
-  if (form.has('request_uri')) return oauthError('invalid_request', 'a pushed request has no request_uri')
+  if (form.has('request_uri')) return oauthError('invalid_request', 'a pushed request must not have a request_uri')
   const client = state.clients.find((candidate) => candidate.client_id === client_id)
   if (!client?.redirect_uris.includes(form.get('redirect_uri') ?? ''))
     return oauthError('invalid_request', 'the redirect_uri is not registered')

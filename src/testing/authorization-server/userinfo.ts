@@ -4,20 +4,20 @@ import type { Claims } from './keys.js'
 import type { ProviderState } from './provider-state.js'
 import { json, nonceAnswer, oauthError } from './token.js'
 
-/** UserInfo, signed for a client that has registered so. @see OpenID Connect Core 1.0 section 5.3 */
+/** UserInfo, signed if the client is registered for it. @see OpenID Connect Core 1.0 section 5.3 */
 export async function userinfo(state: ProviderState, request: Request): Promise<Response> {
   const [scheme = '', token = ''] = (request.headers.get('authorization') ?? '').split(' ')
   const known = accessTokenOf(state, token)
-  if (!known) return oauthError('invalid_token', 'the access token cannot be used', 401)
+  if (!known) return oauthError('invalid_token', 'invalid access token', 401)
   const { sub, client_id, cnf } = known as { sub?: string; client_id?: string; cnf?: { jkt?: string } }
   const proof = await proofOf(state, request, token)
   if (proof && 'error' in proof) {
-    const refused = oauthError(proof.error, 'the DPoP proof is refused', 401)
+    const refused = oauthError(proof.error, 'invalid DPoP proof', 401)
     refused.headers.set('WWW-Authenticate', `DPoP error="${proof.error}"`)
     return nonceAnswer(state, refused)
   }
   if (scheme.toLowerCase() !== (cnf?.jkt ? 'dpop' : 'bearer') || proof?.jkt !== cnf?.jkt)
-    return oauthError('invalid_token', 'the access token is bound to another key, or none', 401)
+    return oauthError('invalid_token', 'the access token is not bound to the key of the DPoP proof', 401)
   const claims: Claims = { ...state.users.find((user) => user.sub === sub) }
   const said = state.tamper.userinfo?.(claims) ?? claims
   const client = state.clients.find((candidate) => candidate.client_id === client_id)

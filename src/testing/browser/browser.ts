@@ -5,7 +5,7 @@ import { refuseProduction } from '../refuse-production.js'
 import { type CookieContext, type CookieJar, createCookieJar } from './cookie-jar.js'
 
 export interface MockBrowserOptions {
-  /** Who answers for an origin. */
+  /** The request handler of each origin. */
   origins: Readonly<Record<string, (request: Request) => Response | Promise<Response>>>
   /** The clock of the cookies, epoch seconds. Default: the system's. */
   now?: () => number
@@ -14,9 +14,9 @@ export interface MockBrowserOptions {
 export interface MockTab {
   /** The page's `fetch`, bound: what `createAuth({ fetch })` takes. */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
-  /** Goes somewhere as a person does: follows redirects, with the SameSite rules of top-level navigations. */
+  /** Navigates as a person does: follows redirects, with the SameSite rules of top-level navigations. */
   navigate(url: string, init?: { from?: string }): Promise<{ url: string; response: Response }>
-  /** Where the tab is. */
+  /** The URL of the tab. */
   readonly location: string
   /** `document.cookie`. */
   scriptCookies(): string
@@ -29,10 +29,10 @@ export interface MockBrowser {
 
 export const browserOptions = object<MockBrowserOptions>({ origins: mapOf(func), now: optional(func) })
 
-/** What the functions of a make-believe browser take. */
+/** The parameters of the mock browser's functions. */
 export const browserCalls = { newTab: call(['url', text]) }
 
-/** What the functions of its tabs take. */
+/** The parameters of its tabs' functions. */
 export const tabCalls = {
   fetch: asyncCall(['input', fetchInput], ['init', optional(fetchInit)]),
   navigate: asyncCall(['url', text], ['init', optional(object<{ from?: string }>({ from: optional(text) }))]),
@@ -40,10 +40,11 @@ export const tabCalls = {
 }
 
 /**
- * A browser's network half: a cookie jar shared by tabs, Fetch Metadata, Origin, CORS with preflights, redirects.
- * Behind each origin stands whatever answers requests: a real backend, a make-believe provider.
+ * The network side of a browser: a cookie jar shared by tabs, Fetch Metadata, Origin, CORS with preflights, redirects.
+ * A handler answers for each origin: a real backend, a mock provider.
  *
- * Two origins are of one site when scheme and last two labels agree. Not there: documents, scripts, caches, service workers.
+ * Two origins are same-site if their scheme and last two labels are equal. Not supported: documents, scripts, caches,
+ * service workers.
  */
 export function mockBrowser(options: MockBrowserOptions): MockBrowser {
   refuseProduction()
@@ -72,7 +73,7 @@ export function mockBrowser(options: MockBrowserOptions): MockBrowser {
       const credentials = init?.credentials ?? (input instanceof Request ? input.credentials : 'same-origin')
       const withCookies = credentials === 'include' || (credentials === 'same-origin' && sameOrigin)
       asked.signal.throwIfAborted()
-      // As pairs: while msw intercepts, a copy of a Headers object loses what was written into it.
+      // As pairs: while msw intercepts, a copy of a Headers object loses headers that were set.
       const headers = new Headers([...asked.headers])
       headers.set('Sec-Fetch-Site', siteOf(here, url))
       headers.set('Sec-Fetch-Mode', 'cors')
@@ -94,7 +95,7 @@ export function mockBrowser(options: MockBrowserOptions): MockBrowser {
       return response
     }
 
-    /** Set-Cookie and Cookie never reach a script. */
+    /** Scripts never see Set-Cookie and Cookie. */
     async function preflight(asked: Request, origin: string, withCookies: boolean): Promise<void> {
       const wanted = [...asked.headers.keys()].filter((name) => !simpleHeaders.has(name))
       const headers = {
@@ -112,7 +113,7 @@ export function mockBrowser(options: MockBrowserOptions): MockBrowser {
 
     async function navigate(target: string, { from = here.href }: { from?: string } = {}) {
       let url = new URL(target, here)
-      // One foreign hop anywhere in the chain makes the whole of it cross-site.
+      // One cross-site hop anywhere in the chain makes the whole chain cross-site.
       let sameSite = siteOf(new URL(from), url) !== 'cross-site'
       let form: Submission | undefined
       for (let hops = 0; hops < 20; hops++) {
@@ -124,11 +125,11 @@ export function mockBrowser(options: MockBrowserOptions): MockBrowser {
           ...(form && { Origin: form.origin }),
         }
         const handler = origins[url.origin]
-        if (!handler) throw new TypeError(`mockBrowser: nobody answers for ${url.origin}`)
+        if (!handler) throw new TypeError(`mockBrowser: no handler for ${url.origin}`)
         const init = { headers, redirect: 'manual', ...(form && { method: 'POST', body: form.body }) } as const
         const response = await send(
           new Request(url, init),
-          // A form from another site brings no Lax cookie; what the answer to a navigation sets is kept in any case.
+          // A form from another site sends no Lax cookie; cookies in the response to a navigation are always stored.
           { sameSite, navigation: form === undefined },
           { sameSite, navigation: true },
         )
@@ -141,7 +142,7 @@ export function mockBrowser(options: MockBrowserOptions): MockBrowser {
         const next = new URL(location, url)
         sameSite &&= siteOf(url, next) !== 'cross-site'
         url = next
-        // The app's own page is where the journey ends: what it answers is its bundle, not part of the protocol.
+        // The navigation ends at the app's own page: its response is the bundle, not part of the protocol.
         if (url.origin === new URL(from).origin && !url.pathname.startsWith('/bff')) {
           here = url
           return { url: url.href, response: new Response(null) }
@@ -170,7 +171,7 @@ interface Submission {
   origin: string
 }
 
-/** The form that a page submits by itself as soon as it is loaded. @see OAuth 2.0 Form Post Response Mode section 4 */
+/** The form that a page submits on load. @see OAuth 2.0 Form Post Response Mode section 4 */
 async function submitted(response: Response, origin: string): Promise<Submission | undefined> {
   if (!response.headers.get('content-type')?.startsWith('text/html')) return undefined
   const page = await response.clone().text()

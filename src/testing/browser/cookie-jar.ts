@@ -10,24 +10,24 @@ export interface StoredCookie {
   secure: boolean
   httpOnly: boolean
   sameSite: 'Strict' | 'Lax' | 'None'
-  /** Epoch seconds; `Infinity` for a cookie that ends with the browser. */
+  /** Epoch seconds; `Infinity` for a session cookie. */
   expires: number
 }
 
-/** How a request came about, as far as cookies care. */
+/** The context of a request that matters for cookies. */
 export interface CookieContext {
-  /** The request, and everything that led to it, stayed on one site. */
+  /** Whether the request and its whole redirect chain are same-site. */
   sameSite: boolean
   /** A top-level navigation by a safe method. */
   navigation: boolean
 }
 
 export interface CookieJar {
-  /** Takes a `Set-Cookie` header as an answer from `url` would bring it. Returns whether it was kept. */
+  /** Processes a `Set-Cookie` header of a response from `url`. Returns whether the cookie was stored. */
   set(url: string, header: string, context?: CookieContext): boolean
   /** The `Cookie` header of a request to `url`; `undefined` if there is none. */
   header(url: string, context?: CookieContext): string | undefined
-  /** What a script at `url` sees in `document.cookie`. */
+  /** The `document.cookie` of a script at `url`. */
   script(url: string): string
   all(): StoredCookie[]
   clear(): void
@@ -36,7 +36,7 @@ export interface CookieJar {
 const url = check<string>('an absolute URL', (value) => typeof value === 'string' && URL.canParse(value))
 const context = optional(object<CookieContext>({ sameSite: bool, navigation: bool }))
 
-/** What the functions of a jar take. What a header says is kept or not, as a browser would. */
+/** The parameters of a jar's functions. The content of a header is accepted or ignored, as in a browser. */
 export const cookieJarCalls = {
   set: call(['url', url], ['header', anyText], ['context', context]),
   header: call(['url', url], ['context', context]),
@@ -46,13 +46,13 @@ export const cookieJarCalls = {
 } satisfies Calls<CookieJar>
 
 /**
- * A cookie jar with a browser's rules: HttpOnly, Secure, SameSite (Lax unless said otherwise), Path, Domain, host-only,
- * Max-Age before Expires, and the name prefixes. Ports of one host share cookies, as they do.
+ * A cookie jar with a browser's rules: HttpOnly, Secure, SameSite (default Lax), Path, Domain, host-only, Max-Age
+ * before Expires, and the name prefixes. Ports of one host share cookies.
  *
- * Names and values are bytes, one character each: what is no space and no tab belongs to them, U+00A0 too. A header with a
- * control character is refused; one without a name is kept, and sent as its value.
+ * Names and values are bytes, one character each. Only space and tab are trimmed, not U+00A0. A header with a control
+ * character is refused. A cookie without a name is stored, and sent as its value.
  *
- * Not there: public suffixes, limits of number, partitions.
+ * Not supported: public suffixes, limits of number, partitions.
  *
  * @see draft-ietf-httpbis-layered-cookies
  */
@@ -77,12 +77,12 @@ export function createCookieJar(now: () => number): CookieJar {
       const url = new URL(address)
       const cookie = parse(header, url, now())
       if (!cookie || !isAccepted(cookie, url, header)) return false
-      // Another site's subrequest sets nothing that only this site's requests carry.
+      // A cross-site subrequest stores no cookies that only same-site requests send.
       if (!context.sameSite && !context.navigation && cookie.sameSite !== 'None') return false
       const others = live().filter(
         (old) => !(old.name === cookie.name && old.domain === cookie.domain && old.path === cookie.path),
       )
-      // A new value keeps its place: the order of a Cookie header is the order of creation.
+      // A new value keeps the position: the order of a Cookie header is the order of creation.
       cookies = cookie.expires > now() ? [...others, cookie] : others
       return true
     },
@@ -105,7 +105,7 @@ export function createCookieJar(now: () => number): CookieJar {
 
 const written = ({ name, value }: StoredCookie): string => (name ? `${name}=${value}` : value)
 
-/** https:, or loopback: where Chromium and Firefox keep Secure cookies. */
+/** https:, or loopback: Chromium and Firefox store Secure cookies there. */
 const trustworthy = (url: URL): boolean =>
   url.protocol === 'https:' || /^(localhost|.+\.localhost|127\..+|\[::1\])$/.test(url.hostname)
 
@@ -114,7 +114,7 @@ const isSameOrSubdomain = (host: string, domain: string): boolean => host === do
 const pathMatches = (path: string, prefix: string): boolean =>
   path === prefix || (path.startsWith(prefix) && (prefix.endsWith('/') || path[prefix.length] === '/'))
 
-/** Without the whitespace of RFC 6265 section 5.2, which is two characters. */
+/** Trims the whitespace of RFC 6265 section 5.2: space and tab only. */
 const trimBlanks = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '')
 
 const controls = /[\0-\x08\x0a-\x1f\x7f]/
@@ -153,9 +153,9 @@ function parse(header: string, url: URL, now: number): StoredCookie | undefined 
 
 const prefixes = /^__(secure|host|http)-/
 
-/** Whether a browser would keep it at all. */
+/** Whether a browser would store the cookie at all. */
 function isAccepted(cookie: StoredCookie, url: URL, header: string): boolean {
-  // A cookie without a name is sent as its value: that must not look like another one's name.
+  // A cookie without a name is sent as its value, which must not look like the name of another cookie.
   const name = (cookie.name || cookie.value).toLowerCase()
   if (!cookie.name && prefixes.test(name)) return false
   if (header.length > 4096 || !isSameOrSubdomain(url.hostname, cookie.domain)) return false

@@ -1,14 +1,16 @@
 export interface StoreContractCase {
-  /** A sentence about what holds. */
+  /** What the case checks, as a sentence. */
   name: string
-  /** Rejects if it does not. */
+  /** Rejects if the check fails. */
   run(): Promise<void>
 }
 
 export interface StoreContractOptions {
-  /** Lets seconds pass for the store. Default: waits. Give one that moves the clock where a store follows yours. */
+  /**
+   * Lets seconds pass for the store. Default: waits. If the store uses your clock, pass a function that advances it.
+   */
   wait?(seconds: number): Promise<void> | void
-  /** Turns the clock of the engine back. Where one is given, the cases about clocks that go back are there, too. */
+  /** Sets the clock of the engine back. If present, cases about clocks that go back are included. */
   turnBack?(seconds: number): Promise<void> | void
 }
 
@@ -23,7 +25,7 @@ export async function rejects(call: () => Promise<unknown>): Promise<void> {
   if (!(error instanceof TypeError)) throw new Error(`a TypeError was expected, not ${error}`)
 }
 
-/** Members in any order: stored objects are made anew. */
+/** Members in any order: stored objects are created again. */
 export function same(actual: unknown, expected: unknown): void {
   const text = (value: unknown) =>
     JSON.stringify(value, (_, one) => (isPlain(one) ? Object.fromEntries(Object.entries(one).sort()) : one))

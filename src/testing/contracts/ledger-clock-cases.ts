@@ -7,7 +7,7 @@ export const clockCases = (
   check: (name: string, run: (budget: Budget) => Promise<void>) => StoreContractCase,
   { wait, turnBack }: Required<StoreContractOptions>,
 ): StoreContractCase[] => [
-  check('what has ended stays ended when the clock goes back, and is given back once', async (budget) => {
+  check('an ended hold stays ended when the clock goes back, and is given back once', async (budget) => {
     const { ledger, tenant, reserve, balance } = budget
     const lines = [line(100), line(100, 'tenant:t')]
     for (const end of ['settle', 'release', 'start', 'reserve', 'started'] as const) {
@@ -17,7 +17,7 @@ export const clockCases = (
       if (!held.ok) throw new Error('refused')
       if (end === 'started') same(await ledger.start(held.hold), true)
       await wait(2.5)
-      // One of its subjects is looked at while it is over, the other one is not.
+      // One of its subjects is read while the hold has expired, the other is not.
       await balance()
       await turnBack(2)
       if (end === 'settle' || end === 'started') await ledger.settle(held.hold, 0)

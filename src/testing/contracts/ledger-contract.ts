@@ -4,10 +4,10 @@ import { type Budget, budgetOf, clockCases, line, refuses } from './ledger-clock
 import { nameCases } from './ledger-name-cases.js'
 
 /**
- * What every Ledger must do, for authors of others: run each case with any test runner. The cases share a ledger; each has a
- * tenant of its own in it.
+ * What every Ledger must do, for authors of engines: run each case with any test runner. The cases share a ledger; each
+ * uses its own tenant.
  *
- * Not covered: outages. Stop your server and see that calls reject with StoreError.
+ * Not covered: outages. Stop your server and check that calls reject with StoreError.
  */
 export function ledgerContract(
   open: () => Ledger | Promise<Ledger>,
@@ -20,7 +20,7 @@ export function ledgerContract(
   return [
     ...(turnBack ? clockCases(check, { wait, turnBack }) : []),
     ...nameCases(check, wait),
-    check('admits up to the limit, whoever asks at once', async ({ reserve, balance }) => {
+    check('admits up to the limit under concurrent calls', async ({ reserve, balance }) => {
       const lines = [line(100)]
       const all = await Promise.all(Array.from({ length: 50 }, () => reserve(lines, 10)))
       same(all.filter(({ ok }) => ok).length, 10)
@@ -42,7 +42,7 @@ export function ledgerContract(
           throw new Error(`"retryAfter" for a ${window} is ${retryAfter}`)
       }
     }),
-    check('of several lines without room names the one that begins again last', async ({ reserve }) => {
+    check('of several lines without room, the refusal names the one that starts again last', async ({ reserve }) => {
       const own = (['day', 'total', 'minute', 'month'] as const).map((window) => ({ ...line(10), window }))
       const above: BudgetLine[] = [line(40, 'agent:b'), line(4, 'agent:c')]
       const named = async (lines: readonly BudgetLine[], amount: number) => {
@@ -59,7 +59,7 @@ export function ledgerContract(
         'agent:a month 6 true',
       )
       same(await named(own.slice(0, 1), 11), 'agent:a day 6 true')
-      // The smallest remainder decides, whosever it is.
+      // The smallest remainder decides, whatever the subject.
       same(await named([...own, ...above], 6), 'agent:c total 0 false')
       same(await named([line(40, 'agent:b'), ...own], 6), 'ok')
     }),
@@ -70,25 +70,28 @@ export function ledgerContract(
       same((await reserve([line(100), line(50, 'tenant:t')], 50)).ok, true)
       same(await balance('tenant:t'), { committed: 0, held: 50 })
     }),
-    check('a limit of 0 is nothing, no limit is none', async ({ reserve, ledger, tenant, balance }) => {
-      same((await reserve([line(0)], 1)).ok, false)
-      same((await reserve([line(0)], 0)).ok, true)
-      const unlimited: BudgetLine = { subject: 'user:u', window: 'total' }
-      same(await ledger.spend({ tenant, lines: [unlimited], amount: 1_000_000 }), { ok: true })
-      same(await balance('user:u'), { committed: 1_000_000, held: 0 })
-    }),
-    check('spends at once what is known', async ({ ledger, tenant, balance }) => {
+    check(
+      'a limit of 0 allows nothing, an absent limit allows everything',
+      async ({ reserve, ledger, tenant, balance }) => {
+        same((await reserve([line(0)], 1)).ok, false)
+        same((await reserve([line(0)], 0)).ok, true)
+        const unlimited: BudgetLine = { subject: 'user:u', window: 'total' }
+        same(await ledger.spend({ tenant, lines: [unlimited], amount: 1_000_000 }), { ok: true })
+        same(await balance('user:u'), { committed: 1_000_000, held: 0 })
+      },
+    ),
+    check('spends a known cost at once', async ({ ledger, tenant, balance }) => {
       const lines = [line(5)]
       const all = await Promise.all(Array.from({ length: 20 }, () => ledger.spend({ tenant, lines, amount: 1 })))
       same(all.filter(({ ok }) => ok).length, 5)
       same(await balance(), { committed: 5, held: 0 })
     }),
-    check('the real cost takes the place of what was held', async ({ hold, ledger, balance }) => {
+    check('the real cost replaces the held amount', async ({ hold, ledger, balance }) => {
       const held = await hold([line(100)], 40)
       same(await ledger.settle(held, 25), { overrun: 0 })
       same(await balance(), { committed: 25, held: 0 })
     }),
-    check('a cost counts once, however often and beside whatever it is settled', async ({ hold, ledger, balance }) => {
+    check('a cost counts once, however often it is settled, also concurrently', async ({ hold, ledger, balance }) => {
       const held = await hold([line(100)], 40)
       await Promise.all([
         ledger.settle(held, 40),
@@ -98,7 +101,7 @@ export function ledgerContract(
       ])
       same(await balance(), { committed: 40, held: 0 })
     }),
-    check('what is released can be taken again, and a cost that comes after all counts', async (budget) => {
+    check('a released amount can be taken again, and a late cost still counts', async (budget) => {
       const { hold, ledger, reserve, balance } = budget
       const held = await hold([line(100)], 100)
       await ledger.release(held)
@@ -107,14 +110,14 @@ export function ledgerContract(
       same(await ledger.settle(held, 40), { overrun: 10 })
       same(await balance(), { committed: 40, held: 70 })
     }),
-    check('a hold ends by itself and leaves nothing', async ({ hold, ledger, reserve, balance }) => {
+    check('a hold expires and leaves nothing', async ({ hold, ledger, reserve, balance }) => {
       const held = await hold([line(100)], 100, 0.2)
       await wait(0.4)
       same(await balance(), { committed: 0, held: 0 })
       same(await ledger.start(held), false)
       same((await reserve([line(100)], 100)).ok, true)
     }),
-    check('a hold that was started and ends by itself counts in full, until it is settled', async (budget) => {
+    check('a started hold that expires counts in full, until it is settled', async (budget) => {
       const { hold, ledger, balance } = budget
       const held = await hold([line(100), line(100, 'tenant:t')], 80, 2)
       same(await ledger.start(held), true)
@@ -129,7 +132,7 @@ export function ledgerContract(
       same(await balance('tenant:t'), { committed: 30, held: 0 })
     }),
     check(
-      'a late cost counts, and says by how much it went above the limit',
+      'a late cost counts, and reports how far it went above the limit',
       async ({ hold, ledger, reserve, balance }) => {
         const late = await hold([line(100)], 80, 0.2)
         await wait(0.4)
@@ -141,7 +144,7 @@ export function ledgerContract(
         same(left, 0)
       },
     ),
-    check('a cost above what was held is said', async ({ hold, ledger }) => {
+    check('a cost above the held amount is reported', async ({ hold, ledger }) => {
       same(await ledger.settle(await hold([line(100)], 40), 90), { overrun: 0 })
       same(await ledger.settle(await hold([line(100)], 10), 25), { overrun: 15 })
     }),
@@ -173,12 +176,12 @@ export function ledgerContract(
         same(await balance('user:u'), { committed: 0, held: 0 })
       },
     ),
-    check('a hold is plain data: whoever has it can settle it', async ({ hold, ledger, balance }) => {
+    check('a hold is plain data: any process can settle it', async ({ hold, ledger, balance }) => {
       const held = await hold([line(100), line(undefined, 'user:ü/:{}')], 40)
       await ledger.settle(JSON.parse(JSON.stringify(held)), 7)
       same(await balance('user:ü/:{}'), { committed: 7, held: 0 })
     }),
-    check('an unknown hold is one', async ({ ledger, tenant }) => {
+    check('an unknown hold is refused as hold_unknown', async ({ ledger, tenant }) => {
       const hold: Hold = { tenant, id: 'nothing', lines: [line(1)], amount: 1 }
       for (const call of [() => ledger.settle(hold, 1), () => ledger.release(hold), () => ledger.start(hold)])
         await refuses('hold_unknown', call)
@@ -191,7 +194,7 @@ export function ledgerContract(
       await hold([line(100, 'agent:another')], 10)
       same(await ledger.holds(tenant, 'agent:a'), [open])
     }),
-    check('windows count apart and say when they begin again', async ({ ledger, tenant }) => {
+    check('windows count separately and say when they start again', async ({ ledger, tenant }) => {
       const lines = (['minute', 'day', 'month', 'total'] as const).map((window) => ({ ...line(10), window }))
       await ledger.spend({ tenant, lines, amount: 3 })
       for (const { subject, window } of lines) {
@@ -201,7 +204,7 @@ export function ledgerContract(
         if (resetsAt !== undefined) await isEndOf(window, resetsAt, { ledger, tenant })
       }
     }),
-    check('tenants, subjects and windows that could be confused are apart', async ({ ledger, tenant, balance }) => {
+    check('similar tenants, subjects and windows are kept apart', async ({ ledger, tenant, balance }) => {
       const spend = (other: string, subject: BudgetLine['subject']) =>
         ledger.spend({ tenant: other, lines: [{ subject, window: 'total' }], amount: 1 })
       await spend(tenant, 'agent:a')
@@ -219,7 +222,7 @@ export function ledgerContract(
       same((await ledger.spend({ tenant, lines: [line(limit)], amount: 1 })).ok, true)
       same(await balance(), { committed: limit, held: 0 })
     }),
-    check('refuses what is no amount and no line, and changes nothing', async ({ reserve, hold, ledger, balance }) => {
+    check('refuses invalid amounts and lines, and changes nothing', async ({ reserve, hold, ledger, balance }) => {
       const held = await hold([line(100)], 40)
       for (const amount of [Number.NaN, Number.POSITIVE_INFINITY, -1, 1.5, 2 ** 53, '5' as unknown as number]) {
         await rejects(async () => reserve([line(100)], amount))
@@ -247,7 +250,7 @@ export function ledgerContract(
   ]
 }
 
-/** What was spent just now lies before the end of a window, and not after it. */
+/** Spent a moment ago: before the end of a window, not after it. */
 async function isEndOf(window: BudgetWindow, end: number, { ledger, tenant }: { ledger: Ledger; tenant: string }) {
   const at = (instant: number) => ledger.read(tenant, { subject: 'agent:a', window }, instant)
   same((await at(end - 1)).committed, 3)

@@ -8,9 +8,9 @@ type Check = (name: string, run: (budget: Budget) => Promise<void>) => StoreCont
 const total = (ledger: Ledger, tenant: string, subject: BudgetLine['subject']) =>
   ledger.read(tenant, { subject, window: 'total' })
 
-/** Cases about names, about many lines, and about what is over. */
+/** Cases about names, about many lines, and about ended holds. */
 export const nameCases = (check: Check, wait: (seconds: number) => Promise<void> | void): StoreContractCase[] => [
-  check('names as long as they may be, in any script, are names', async ({ ledger }) => {
+  check('names of the maximum length, in any script, are accepted', async ({ ledger }) => {
     for (const letter of letters) {
       const tenant = longest(letter)
       const subject: BudgetLine['subject'] = `user:${longest(letter, 255)}`
@@ -27,7 +27,7 @@ export const nameCases = (check: Check, wait: (seconds: number) => Promise<void>
       same(await total(ledger, tenant, subject), { committed: 2, held: 0 })
     }
   }),
-  check('tenants, subjects and holds that look alike are apart', async ({ ledger, tenant }) => {
+  check('tenants, subjects and holds that look alike are kept apart', async ({ ledger, tenant }) => {
     const holds = await Promise.all(
       alike.map(async (one) => {
         const lines: BudgetLine[] = [{ subject: `agent:${one}`, window: 'total' }]
@@ -62,7 +62,7 @@ export const nameCases = (check: Check, wait: (seconds: number) => Promise<void>
     same((await reserve(lines, 10)).ok, true)
     for (const { subject, window } of lines) same((await ledger.read(tenant, { subject, window })).held, 10)
   }),
-  check('who spends from the same lines in another order waits for nobody for ever', async ({ ledger, tenant }) => {
+  check('spending from the same lines in another order causes no deadlock', async ({ ledger, tenant }) => {
     const lines = [line(1000, 'agent:x'), line(1000, 'agent:y'), line(1000, 'tenant:t')]
     const all = await Promise.all(
       Array.from({ length: 30 }, (_, at) =>
@@ -72,7 +72,7 @@ export const nameCases = (check: Check, wait: (seconds: number) => Promise<void>
     same(all.filter(({ ok }) => ok).length, 30)
     for (const { subject } of lines) same(await total(ledger, tenant, subject), { committed: 30, held: 0 })
   }),
-  check('a limit is that of the call: nobody remembers another one', async ({ ledger, tenant, reserve, balance }) => {
+  check('the limit of the call applies: no earlier limit is kept', async ({ ledger, tenant, reserve, balance }) => {
     same((await ledger.spend({ tenant, lines: [line(100)], amount: 60 })).ok, true)
     same((await reserve([line(50)], 1)).ok, false)
     same((await ledger.spend({ tenant, lines: [line(70), line(5, 'tenant:t')], amount: 6 })).ok, false)
@@ -85,7 +85,7 @@ export const nameCases = (check: Check, wait: (seconds: number) => Promise<void>
     )
     same((await reserve([line(61)], 1)).ok, true)
   }),
-  check('an id whose hold is over is not taken again, however it ended', async ({ ledger, tenant, balance }) => {
+  check('the id of an ended hold cannot be reserved again, however it ended', async ({ ledger, tenant, balance }) => {
     for (const end of ['released', 'settled', 'by itself', 'by itself, started'] as const) {
       const ttl = end.startsWith('by') ? 2 : 60
       const reservation = { tenant, id: end, lines: [line(1000)], amount: 10, ttl }
@@ -100,7 +100,7 @@ export const nameCases = (check: Check, wait: (seconds: number) => Promise<void>
     }
     same(await balance(), { committed: 10, held: 0 })
   }),
-  check('lists no hold that is over, and none of another tenant', async ({ hold, ledger, tenant }) => {
+  check('lists no ended hold, and none of another tenant', async ({ hold, ledger, tenant }) => {
     await hold([line(100)], 10, 0.2)
     await ledger.release(await hold([line(100)], 10))
     await ledger.reserve({ tenant: `${tenant}-2`, id: 'other', lines: [line(100)], amount: 1, ttl: 60 })

@@ -5,10 +5,10 @@ import { nameCases } from './store-name-cases.js'
 import { raceCases } from './store-race-cases.js'
 
 /**
- * What every RecordStore must do, for authors of others: run each case with any test runner. The cases share a store;
- * each has names of its own in it, made at random, and leaves its records there.
+ * What every RecordStore must do, for authors of engines: run each case with any test runner. The cases share a store;
+ * each uses its own random names, and leaves its records there.
  *
- * Not covered: outages. Stop your server and see that calls reject with StoreError.
+ * Not covered: outages. Stop your server and check that calls reject with StoreError.
  */
 export function recordStoreContract(
   open: () => RecordStore | Promise<RecordStore>,
@@ -19,16 +19,16 @@ export function recordStoreContract(
     run: async () => run(await open(), uniqueNames()),
   })
   return [
-    check('what was put is read as it was, in any script and length', async (store, { id, put }) => {
+    check('a value is read unchanged, in any script and length', async (store, { id, put }) => {
       for (const value of ['', ' ', '1 2', 'ünïcödé 🗝', '{"a":"\\u0000"}', 'x'.repeat(100_000)]) {
         same(await store.write([put('text', value)]), true)
         same((await store.get(id('text')))?.value, value)
       }
     }),
-    check('what was never put is undefined', async (store, { id }) => {
+    check('an absent record is undefined', async (store, { id }) => {
       same(await store.get(id('nothing')), undefined)
     }),
-    check('kinds, partitions and ids that could be confused are apart', async (store, { id, partition }) => {
+    check('similar kinds, partitions and ids are kept apart', async (store, { id, partition }) => {
       const ids: RecordId[] = [
         id('a:b'),
         { kind: 'test:a', partition, id: 'b' },
@@ -45,7 +45,7 @@ export function recordStoreContract(
       same(await store.write([put('one', 'second', 'absent')]), false)
       same((await store.get(id('one')))?.value, 'first')
     }),
-    check('a version that has moved is refused, the one that was read is not', async (store, { id, put }) => {
+    check('an outdated version is refused, the current one is accepted', async (store, { id, put }) => {
       await store.write([put('one', 'first')])
       const read = await found(store, id('one'))
       same(await store.write([put('one', 'second', read.version)]), true)
@@ -64,7 +64,7 @@ export function recordStoreContract(
       same(await store.write([put('one', 'again', 'absent')]), true)
       same(await store.write([put('one', 'stale', version)]), false)
     }),
-    check('deleting what is not there: "any" and "absent" may, a version may not', async (store, { id }) => {
+    check('deleting an absent record succeeds with "any" and "absent", not with a version', async (store, { id }) => {
       same(await store.write([{ type: 'delete', id: id('one'), ifVersion: 'any' }]), true)
       same(await store.write([{ type: 'delete', id: id('one'), ifVersion: 'absent' }]), true)
       same(await store.write([{ type: 'delete', id: id('one'), ifVersion: 7 }]), false)
@@ -91,7 +91,7 @@ export function recordStoreContract(
       await store.write([put('gone', 'back')])
       same(await store.write(changes), false)
     }),
-    check('of twenty that spend one version at once, one succeeds', async (store, { id, put }) => {
+    check('of twenty concurrent writes with one version, one succeeds', async (store, { id, put }) => {
       await store.write([put('one', '0')])
       const { version } = await found(store, id('one'))
       const results = await Promise.all(
@@ -102,7 +102,7 @@ export function recordStoreContract(
       same((await found(store, id('one'))).value, winner)
       same((await found(store, id('by'))).value, winner)
     }),
-    check('twenty that count with read and compare lose none', async (store, { id, put }) => {
+    check('twenty concurrent read-and-compare counters lose no update', async (store, { id, put }) => {
       await store.write([put('count', '0')])
       const add = async (): Promise<void> => {
         const { value, version } = await found(store, id('count'))
@@ -111,15 +111,22 @@ export function recordStoreContract(
       await Promise.all(Array.from({ length: 20 }, add))
       same((await found(store, id('count'))).value, '20')
     }),
-    check('a record with a ttl goes, one without stays, one put again lives anew', async (store, { id, put }) => {
-      await store.write([{ ...put('short', 'value'), ttl: 2 }, put('long', 'value'), { ...put('again', '1'), ttl: 2 }])
-      same((await found(store, id('short'))).value, 'value')
-      await store.write([{ ...put('again', '2'), ttl: 30 }])
-      await wait(2.5)
-      same(await store.get(id('short')), undefined)
-      same((await found(store, id('again'))).value, '2')
-      same((await found(store, id('long'))).value, 'value')
-    }),
+    check(
+      'a record with a ttl expires, one without stays, one put again gets a new ttl',
+      async (store, { id, put }) => {
+        await store.write([
+          { ...put('short', 'value'), ttl: 2 },
+          put('long', 'value'),
+          { ...put('again', '1'), ttl: 2 },
+        ])
+        same((await found(store, id('short'))).value, 'value')
+        await store.write([{ ...put('again', '2'), ttl: 30 }])
+        await wait(2.5)
+        same(await store.get(id('short')), undefined)
+        same((await found(store, id('again'))).value, '2')
+        same((await found(store, id('long'))).value, 'value')
+      },
+    ),
     check('an expired record is absent to a write, and its version is gone', async (store, { id, put }) => {
       await store.write([{ ...put('one', 'value'), ttl: 2 }])
       const { version } = await found(store, id('one'))
@@ -134,7 +141,7 @@ export function recordStoreContract(
       same(await listed(store, index('color', 'blue')), [id('c')])
       same(await listed(store, index('shape', 'red')), [])
     }),
-    check('an entry outlives its record at most, and comes before it', async (store, { id, put, index }) => {
+    check('an entry may outlive its record, and is written before it', async (store, { id, put, index }) => {
       await store.write([{ ...put('a', '1', 'any', index('color', 'red')), ttl: 3 }])
       await store.write([{ ...put('b', '1', 'any', index('color', 'red')), ttl: 3 }])
       await store.write([{ ...put('b', '2', 'any', index('color', 'red')), ttl: 30 }])
@@ -142,7 +149,7 @@ export function recordStoreContract(
       await wait(3.5)
       same(await listed(store, index('color', 'red')), [id('b')])
     }),
-    check('pages hold every entry once, whatever is written meanwhile', async (store, names) => {
+    check('pages contain every entry once, whatever is written meanwhile', async (store, names) => {
       const { id, put, index } = names
       const all = Array.from({ length: 25 }, (_, at) => `m${String(at).padStart(2, '0')}`)
       for (const one of all) await store.write([put(one, '1', 'any', index('color', 'red'))])
@@ -157,7 +164,7 @@ export function recordStoreContract(
         seen.push(...page.ids.map((one) => one.id))
         cursor = page.cursor
         pages++
-        // Everything is put again, in another order: nothing moves out of a later page.
+        // Everything is put again, in another order: no record moves to an earlier page.
         for (const one of [...all].reverse()) await store.write([put(one, '2', 'any', index('color', 'red'))])
       } while (cursor !== undefined)
       same(
@@ -166,7 +173,7 @@ export function recordStoreContract(
       )
       same(pages, 3)
     }),
-    check('consume is true once, for as long as it was asked to', async (store, { id }) => {
+    check('consume is true once, for its ttl', async (store, { id }) => {
       const results = await Promise.all(Array.from({ length: 10 }, () => store.consume(id('once'), 2)))
       same(results.filter(Boolean).length, 1)
       same(await store.consume(id('other'), 2), true)
@@ -206,7 +213,7 @@ export function recordStoreContract(
       await rejects(() => store.list('color', 'half \ud800'))
       same(await store.get(id('a')), undefined)
     }),
-    check('a cursor that no page has had is a TypeError', async (store, { put, index }) => {
+    check('a cursor that did not come from a page is a TypeError', async (store, { put, index }) => {
       for (const one of ['a', 'b', 'c']) await store.write([put(one, '1', 'any', index('color', 'red'))])
       const [entry] = index('color', 'red')
       const list = (cursor: string) => store.list(entry?.index ?? '', 'red', { cursor, limit: 1 })
@@ -228,7 +235,7 @@ export function recordStoreContract(
       const next = await list(cursor ?? '')
       same(new Set([...ids, ...next.ids].map(({ id }) => id)).size, 2)
     }),
-    check('warnings are texts for an operator, where there are any', async (store) => {
+    check('warnings, if present, are texts for an operator', async (store) => {
       const all = (await store.warnings?.()) ?? []
       same(
         all.map((one) => typeof one),
@@ -236,7 +243,7 @@ export function recordStoreContract(
       )
     }),
     check(
-      'a check for "absent" and the write of what it looks for do not both come first',
+      'a check for "absent" and a concurrent write of that record do not both come first',
       async (store, { id, put }) => {
         for (let turn = 0; turn < 20; turn++) {
           const ended = id(`ended ${turn}`)
@@ -244,7 +251,7 @@ export function recordStoreContract(
             store.write([{ type: 'check', id: ended, ifVersion: 'absent' }, put(`next ${turn}`, 'made')]),
             store.write([put(`ended ${turn}`, 'ended')]),
           ])
-          // Whoever goes on was before the end: somebody who looks now sees both, or the end alone.
+          // A write that succeeded came before the end: a later read sees both, or the end only.
           same((await store.get(id(`next ${turn}`))) !== undefined, goesOn)
           same((await store.get(ended))?.value, 'ended')
           const late = [{ type: 'check', id: ended, ifVersion: 'absent' } as const, put(`late ${turn}`, 'made')]
@@ -252,7 +259,7 @@ export function recordStoreContract(
         }
       },
     ),
-    check('what has expired is removed by sweep, where there is one', async (store, { id, put }) => {
+    check('sweep, if present, removes expired records', async (store, { id, put }) => {
       await store.write([{ ...put('one', 'value'), ttl: 0.2 }])
       await wait(0.4)
       if (store.sweep) while ((await store.sweep(1000)) > 0);

@@ -10,12 +10,12 @@ export interface Names {
 
 export type Check = (name: string, run: (store: RecordStore, names: Names) => Promise<void>) => StoreContractCase
 
-/** As long as a name may be, another one each time; of letters of one byte in UTF-8, of three, and of four. */
+/** A new name of the maximum length each time; of letters with one, three and four bytes in UTF-8. */
 export const longest = (letter: string, most = 200): string =>
   `${crypto.randomUUID().slice(0, 8)}${letter.repeat(most)}`.slice(0, most).replace(/[\ud800-\udbff]$/, 'x')
 export const letters = ['x', '語', '😀', '"', '%']
 
-/** Texts that an engine might take for one and the same, and are not. */
+/** Different texts that an engine might confuse. */
 export const alike = [
   'a',
   'A',
@@ -51,7 +51,7 @@ export async function allOf(store: RecordStore, [entry]: ReturnType<Names['index
 
 /** Cases about names, sizes and pages. */
 export const nameCases = (check: Check): StoreContractCase[] => [
-  check('names as long as they may be, in any script, are names', async (store) => {
+  check('names of the maximum length, in any script, are accepted', async (store) => {
     for (const letter of letters) {
       const id = { kind: longest(letter), partition: longest(letter), id: longest(letter) }
       const index = [{ index: longest(letter), value: longest(letter) }]
@@ -61,14 +61,14 @@ export const nameCases = (check: Check): StoreContractCase[] => [
       same(await allOf(store, index), [id.id])
     }
   }),
-  check('ids and index values that look alike are apart', async (store, { id, put, index }) => {
+  check('ids and index values that look alike are kept apart', async (store, { id, put, index }) => {
     for (const one of alike) same(await store.write([put(one, one, 'absent', index('looks', one))]), true)
     for (const one of alike) {
       same((await store.get(id(one)))?.value, one)
       same(await allOf(store, index('looks', one)), [one])
     }
   }),
-  check('an index and its value are two names', async (store, { put, partition }) => {
+  check('an index and its value are separate names', async (store, { put, partition }) => {
     const pairs = [
       ['a:b', 'c'],
       ['a', 'b:c'],
@@ -78,7 +78,7 @@ export const nameCases = (check: Check): StoreContractCase[] => [
     for (const [at, index] of pairs.entries()) await store.write([put(`${at}`, '1', 'any', index)])
     for (const [at, index] of pairs.entries()) same(await allOf(store, index), [`${at}`])
   }),
-  check('pages go over ids in any script, and over those that are gone', async (store, { id, put, index }) => {
+  check('pages continue over ids in any script, and after deleted records', async (store, { id, put, index }) => {
     const entries = index('color', 'red')
     for (const one of alike) await store.write([put(one, '1', 'any', entries)])
     for (const limit of [1, 3, 5000]) same(await allOf(store, entries, limit), [...alike].sort())
@@ -86,7 +86,7 @@ export const nameCases = (check: Check): StoreContractCase[] => [
     const first = await store.list(entry?.index ?? '', 'red', { limit: 3 })
     const last = first.ids.at(-1)
     if (!last || first.cursor === undefined) throw new Error('no page')
-    // The page goes on behind a record that is not there any more.
+    // The page continues after a record that no longer exists.
     await store.write([{ type: 'delete', id: id(last.id), ifVersion: 'any' }])
     const rest = await store.list(entry?.index ?? '', 'red', { cursor: first.cursor })
     same([...first.ids, ...rest.ids].map((one) => one.id).sort(), [...alike].sort())
@@ -98,12 +98,12 @@ export const nameCases = (check: Check): StoreContractCase[] => [
     const many = Array.from({ length: 100 }, (_, at) => put(`many ${at}`, `${at}`, 'absent'))
     same(await store.write(many), true)
     same((await store.get(id('many 99')))?.value, '99')
-    // The last of them is there already.
+    // The last of them already exists.
     const more = Array.from({ length: 60 }, (_, at) => put(`more ${at}`, `${at}`, 'absent'))
     same(await store.write([...more, put('many 99', '1', 'absent')]), false)
     same(await store.get(id('more 0')), undefined)
   }),
-  check('every write makes another version, which is a safe integer', async (store, { id, put }) => {
+  check('every write makes a new version, which is a safe integer', async (store, { id, put }) => {
     const seen = new Set<number>()
     for (let at = 0; at < 10; at++) {
       await store.write([put('one', 'the same')])

@@ -6,25 +6,25 @@ interface Names {
   put(name: string, value: string, ifVersion?: Put['ifVersion']): Put
 }
 
-/** Cases of two calls at once, of which one must see the other. */
+/** Cases of two concurrent calls, of which one must see the other. */
 export const raceCases = (
   check: (name: string, run: (store: RecordStore, names: Names) => Promise<void>) => StoreContractCase,
 ): StoreContractCase[] => [
-  check('of a consume and a write of what is absent, at once, one succeeds', async (store, { id, put }) => {
+  check('of a concurrent consume and write of an absent record, one succeeds', async (store, { id, put }) => {
     for (let at = 0; at < 20; at++) {
       const all = [() => store.consume(id(`${at}`), 30), () => store.write([put(`${at}`, 'written', 'absent')])]
       const results = await Promise.all((at % 2 ? all.reverse() : all).map((call) => call()))
       same(results.filter(Boolean).length, 1)
     }
   }),
-  check('a check holds while another writes what was checked', async (store, { id, put }) => {
+  check('a check holds during a concurrent write of the checked record', async (store, { id, put }) => {
     for (let at = 0; at < 10; at++) {
       const [checked, done, ended] = [id(`end ${at}`), `done ${at}`, `end ${at}`]
       const [went] = await Promise.all([
         store.write([{ type: 'check', id: checked, ifVersion: 'absent' }, put(done, '1')]),
         store.write([put(ended, 'ended'), { type: 'check', id: id(done), ifVersion: 'absent' }]),
       ])
-      // Both would be: done after the end, or ended without having seen it done.
+      // Otherwise both: done after the end, or ended without having seen it done.
       same([went, !went], [!(await store.get(checked)), !(await store.get(id(done)))])
     }
   }),

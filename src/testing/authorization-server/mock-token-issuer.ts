@@ -1,12 +1,12 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import { anyText, anything, either, list, mapOf, object, optional, seconds, text } from '../../protocol/shape.js'
 import { asyncCall } from '../../protocol/validate.js'
-import type { Claims, Header, Tampered } from './keys.js'
+import type { Claims, Header, TamperedToken } from './keys.js'
 import { logoutToken } from './logout-token.js'
 import { issue, type ProviderState, randomText } from './provider-state.js'
 
 export interface MintedTokenOptions {
-  /** Default: the first person of `users`. For a service of its own, its `client_id`. */
+  /** Default: the first person of `users`. For a service's own token, its `client_id`. */
   sub?: string
   /** Default: the first of `clients`. */
   client_id?: string
@@ -16,28 +16,28 @@ export interface MintedTokenOptions {
   scope?: string
   /** Seconds. Default: the server's `accessTokenLifetime`. */
   lifetime?: number
-  /** What the token is bound to: `{ jkt }` (RFC 9449), `{ 'x5t#S256': … }` (RFC 8705). */
+  /** The confirmation of a bound token: `{ jkt }` (RFC 9449), `{ 'x5t#S256': … }` (RFC 8705). */
   cnf?: Readonly<Record<string, string>>
-  /** Further claims, or others; `undefined` takes one out. */
+  /** Further claims, or other values; `undefined` removes a claim. */
   claims?: Readonly<Record<string, unknown>>
 }
 
 /** A token that an API must refuse. */
 export interface BadToken {
-  /** What is wrong with it, to be read in a test's title. */
+  /** The fault, for a test's title. */
   readonly name: string
   readonly token: string
 }
 
-/** Access tokens without a sign-in, good and bad, to test an API with. */
-export interface Minting {
-  /** A good access token; `opaque` servers know it at introspection. @see RFC 9068 section 2.2 */
+/** Issues access tokens without a sign-in, valid and invalid, to test an API with. */
+export interface MockTokenIssuer {
+  /** A valid access token; `opaque` servers know it at introspection. @see RFC 9068 section 2.2 */
   token(options?: MintedTokenOptions): Promise<string>
   /**
-   * The same token with one fault each: wrong in its claims, its header or its signature, or a token of another kind. All are
-   * JWTs, also where access tokens are `opaque`. An API that takes any of them is open.
+   * The same token with one fault each: in its claims, its header or its signature, or a token of another type. All are
+   * JWTs, even if access tokens are `opaque`. An API that accepts any of them is insecure.
    *
-   * Not there: tokens that were revoked (`revoke()`), and what depends on the API: too little scope, a missing proof.
+   * Not included: revoked tokens (`revoke()`), and what depends on the API: missing scope, a missing proof.
    */
   badTokens(options?: MintedTokenOptions): Promise<readonly BadToken[]>
 }
@@ -52,15 +52,15 @@ const mintedTokenOptions = object<MintedTokenOptions>({
   claims: optional(mapOf(anything<unknown>())),
 })
 
-/** What they take. */
-export const mintingCalls = {
+/** The parameters of its functions. */
+export const mockTokenIssuerCalls = {
   token: asyncCall(['options', optional(mintedTokenOptions)]),
   badTokens: asyncCall(['options', optional(mintedTokenOptions)]),
 }
 
 const HOUR = 3600
 
-export function createMinting(state: ProviderState): Minting {
+export function createMockTokenIssuer(state: ProviderState): MockTokenIssuer {
   function draft({ sub, client_id, audience, scope = '', lifetime, cnf, claims }: MintedTokenOptions): Claims {
     const iat = Math.floor(state.now())
     const client = client_id ?? state.clients[0]?.client_id
@@ -92,13 +92,13 @@ export function createMinting(state: ProviderState): Minting {
   async function badTokens(options: MintedTokenOptions = {}): Promise<readonly BadToken[]> {
     const good = draft(options)
     const { iat, sub, client_id } = good as { iat: number; sub: string; client_id: string }
-    const but = (changes: Claims): Tampered => ({ header, claims: { ...good, ...changes } })
-    const spoiled = (signature: Tampered['signature'], changes: Partial<Header> = {}): Tampered => ({
+    const but = (changes: Claims): TamperedToken => ({ header, claims: { ...good, ...changes } })
+    const spoiled = (signature: TamperedToken['signature'], changes: Partial<Header> = {}): TamperedToken => ({
       header: { ...header, ...changes },
       claims: good,
       ...(signature && { signature }),
     })
-    const sign = (tampered: Tampered) => state.keys.sign(tampered)
+    const sign = (tampered: TamperedToken) => state.keys.sign(tampered)
     const whole = await sign({ header, claims: good })
     const [head, , signature] = whole.split('.')
     const [, more] = (await sign(but({ scope: 'everything', sub: 'somebody-else' }))).split('.')
