@@ -64,9 +64,9 @@ export const answerOptions = object<AnswerOptions>({ now: optional(func) })
 export function agentAnswer(error: unknown, options: AnswerOptions = {}): Response {
   validate('agentAnswer', answerOptions, options)
   const { now = systemNow } = options
-  const ours =
+  const isKnown =
     error instanceof SallyportError && [agentErrors, keyRingErrors].some((table) => Object.hasOwn(table, error.code))
-  if (!ours && !(error instanceof StoreError)) throw error
+  if (!isKnown && !(error instanceof StoreError)) throw error
   const { message, cause } = error
   const code = error.code as AgentErrorCode | KeyRingErrorCode
   const status = error instanceof StoreError ? 503 : (statuses[code] ?? 403)
@@ -80,10 +80,10 @@ export function agentAnswer(error: unknown, options: AnswerOptions = {}): Respon
   const { resetsAt, retryAfter = typeof resetsAt === 'number' ? Math.max(1, Math.ceil(resetsAt - now())) : undefined } =
     evidence
   if (typeof retryAfter === 'number') response.headers.set('Retry-After', `${retryAfter}`)
-  const [scheme, ...said] = challenges[code] ?? []
+  const [scheme, ...evidenceNames] = challenges[code] ?? []
   if (scheme !== undefined) {
     const parameters: Record<string, string> = { error: code }
-    for (const name of said) if (evidence[name] !== undefined) parameters[name] = `${evidence[name]}`
+    for (const name of evidenceNames) if (evidence[name] !== undefined) parameters[name] = `${evidence[name]}`
     response.headers.set('WWW-Authenticate', formatChallenge(scheme, parameters))
   }
   return response

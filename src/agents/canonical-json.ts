@@ -2,9 +2,9 @@ import { sha256 } from '../crypto/hash.js'
 import { agentError } from './errors.js'
 
 /** Characters. */
-const LONGEST = 65_536
+const MAX_LENGTH = 65_536
 /** Objects and arrays inside each other. */
-const DEEPEST = 64
+const MAX_DEPTH = 64
 
 /**
  * Writes plain data as canonical JSON: one text for one value, whatever the order in which members were set.
@@ -18,26 +18,31 @@ const DEEPEST = 64
  * @throws TypeError saying what was found
  * @see RFC 8785 section 3
  */
-export function canonical(value: unknown, limit = LONGEST): string {
-  const open = new Set<unknown>()
+export function canonical(value: unknown, limit = MAX_LENGTH): string {
+  const ancestors = new Set<unknown>()
   let text = ''
 
   function add(part: string): void {
     text += part
-    if (text.length > limit) throw unfit(`more than ${limit} characters`)
+    if (text.length > limit) throw notPlain(`more than ${limit} characters`)
   }
 
   /** The members are written by `write`, with commas between them. */
-  function within<Member>(value: object, brackets: string, members: readonly Member[], write: (m: Member) => void) {
-    if (open.has(value)) throw unfit('a cycle')
-    if (open.size >= DEEPEST) throw unfit(`more than ${DEEPEST} levels`)
-    open.add(value)
-    for (const [at, member] of members.entries()) {
-      add(at ? ',' : brackets.charAt(0))
+  function writeMembers<Member>(
+    value: object,
+    brackets: string,
+    members: readonly Member[],
+    write: (m: Member) => void,
+  ) {
+    if (ancestors.has(value)) throw notPlain('a cycle')
+    if (ancestors.size >= MAX_DEPTH) throw notPlain(`more than ${MAX_DEPTH} levels`)
+    ancestors.add(value)
+    for (const [index, member] of members.entries()) {
+      add(index ? ',' : brackets.charAt(0))
       write(member)
     }
     add(members.length ? brackets.charAt(1) : brackets)
-    open.delete(value)
+    ancestors.delete(value)
   }
 
   function write(value: unknown): void {
@@ -45,13 +50,13 @@ export function canonical(value: unknown, limit = LONGEST): string {
     else if (typeof value === 'string') add(quoted(value, limit))
     // The shortest form that reads back as the same number, as ECMAScript writes it: RFC 8785 section 3.2.2.3.
     else if (typeof value === 'number' && Number.isFinite(value)) add(JSON.stringify(value))
-    else if (Array.isArray(value)) within(value, '[]', indexesOf(value), (at) => write(own(value, at)))
+    else if (Array.isArray(value)) writeMembers(value, '[]', indexesOf(value), (index) => write(ownValue(value, index)))
     else if (isPlain(value))
-      within(value, '{}', namesOf(value), (name) => {
+      writeMembers(value, '{}', namesOf(value), (name) => {
         add(`${quoted(name, limit)}:`)
-        write(own(value, name))
+        write(ownValue(value, name))
       })
-    else throw unfit(typeof value === 'number' ? `${value}` : `a value of type ${typeof value}`)
+    else throw notPlain(typeof value === 'number' ? `${value}` : `a value of type ${typeof value}`)
   }
 
   write(value)
@@ -70,9 +75,9 @@ export const digestOf = async (value: unknown): Promise<string> => sha256(canoni
  */
 export function parseArguments(text: string): unknown {
   try {
-    if (text.length > LONGEST) throw unfit(`more than ${LONGEST} characters`)
+    if (text.length > MAX_LENGTH) throw notPlain(`more than ${MAX_LENGTH} characters`)
     const value: unknown = JSON.parse(text)
-    if (repeatsName(text)) throw unfit('a name that stands twice')
+    if (repeatsName(text)) throw notPlain('a name that stands twice')
     canonical(value)
     return value
   } catch (error) {
@@ -95,12 +100,12 @@ function repeatsName(text: string): boolean {
   return false
 }
 
-const unfit = (found: string) => new TypeError(`canonical: ${found} has no place in plain data`)
+const notPlain = (found: string) => new TypeError(`canonical: ${found} has no place in plain data`)
 
 function quoted(text: string, limit: number): string {
-  if (text.length > limit) throw unfit(`more than ${limit} characters`)
+  if (text.length > limit) throw notPlain(`more than ${limit} characters`)
   // With the u flag a pair is one character, so only half of one matches.
-  if (/\p{Surrogate}/u.test(text)) throw unfit('half of a surrogate pair')
+  if (/\p{Surrogate}/u.test(text)) throw notPlain('half of a surrogate pair')
   return JSON.stringify(text)
 }
 
@@ -113,24 +118,24 @@ function isPlain(value: unknown): value is object {
 function indexesOf(value: readonly unknown[]): number[] {
   // Beside its elements an array has `length` and nothing else.
   if (Object.getPrototypeOf(value) !== Array.prototype || Reflect.ownKeys(value).length !== value.length + 1)
-    throw unfit('an array with gaps or members of its own')
+    throw notPlain('an array with gaps or members of its own')
   return [...value.keys()]
 }
 
 /** In the order of their UTF-16 code units, which is how `sort` compares. @see RFC 8785 section 3.2.3 */
 function namesOf(value: object): string[] {
   const names = Reflect.ownKeys(value).map((name) => {
-    if (typeof name === 'symbol') throw unfit('a symbol')
+    if (typeof name === 'symbol') throw notPlain('a symbol')
     return name
   })
   // Where such an object is copied, its prototype is replaced.
-  if (names.includes('__proto__')) throw unfit('a member called __proto__')
+  if (names.includes('__proto__')) throw notPlain('a member called __proto__')
   return names.sort()
 }
 
 /** A getter could say one thing to whoever approves and another to whoever executes. */
-function own(value: object, name: string | number): unknown {
+function ownValue(value: object, name: string | number): unknown {
   const property = Object.getOwnPropertyDescriptor(value, name)
-  if (!property?.enumerable || !('value' in property)) throw unfit('a getter or hidden member')
+  if (!property?.enumerable || !('value' in property)) throw notPlain('a getter or hidden member')
   return property.value
 }

@@ -5,16 +5,16 @@ import { agentError } from './errors.js'
 
 /** The algorithm of a key is the key's own: a signature's header chooses nothing. */
 const algs: Readonly<Record<string, 'ES256' | 'EdDSA'>> = { 'EC P-256': 'ES256', 'OKP Ed25519': 'EdDSA' }
-const secret = ['d', 'k', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'priv']
+const secretMembers = ['d', 'k', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'priv']
 
 const algOf = (jwk: JWK): 'ES256' | 'EdDSA' | undefined => algs[`${jwk?.kty} ${jwk?.crv}`]
 
 type PublicJwk = JWK & { readonly alg: string; readonly kid: string }
 
 /** Public members, the one algorithm, and the RFC 7638 thumbprint as `kid`. */
-async function opened(jwk: JWK, alg: string): Promise<PublicJwk> {
-  const open = publicMembers({ ...jwk }) as JWK
-  return { ...open, alg, kid: await calculateJwkThumbprint(open) }
+async function publicJwkOf(jwk: JWK, alg: string): Promise<PublicJwk> {
+  const members = publicMembers({ ...jwk }) as JWK
+  return { ...members, alg, kid: await calculateJwkThumbprint(members) }
 }
 
 /**
@@ -24,16 +24,16 @@ async function opened(jwk: JWK, alg: string): Promise<PublicJwk> {
  */
 export async function readPublicKey(jwk: JWK): Promise<PublicJwk> {
   const alg = algOf(jwk)
-  const said = jwk?.alg === 'Ed25519' ? 'EdDSA' : jwk?.alg
+  const givenAlg = jwk?.alg === 'Ed25519' ? 'EdDSA' : jwk?.alg
   if (
     alg === undefined ||
-    secret.some((member) => member in jwk) ||
+    secretMembers.some((member) => member in jwk) ||
     (jwk.use ?? 'sig') !== 'sig' ||
-    (said ?? alg) !== alg
+    (givenAlg ?? alg) !== alg
   )
     throw agentError('agent_key_refused')
   try {
-    const publicKey = await opened(jwk, alg)
+    const publicKey = await publicJwkOf(jwk, alg)
     await importJWK(publicKey)
     return publicKey
   } catch (cause) {
@@ -61,5 +61,5 @@ export function readPrivateKey(text: string, option: string): JWK & { readonly a
 export async function signerOf(key: Secret, option: string): Promise<{ signer: CryptoKey; publicKey: PublicJwk }> {
   const jwk = readPrivateKey(await resolveSecret(key), option)
   const signer = (await importJWK({ ...jwk, ext: false })) as CryptoKey
-  return { signer, publicKey: await opened(jwk, jwk.alg) }
+  return { signer, publicKey: await publicJwkOf(jwk, jwk.alg) }
 }

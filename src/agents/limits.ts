@@ -39,10 +39,10 @@ export function smallerBudget(one: Budget = {}, other: Budget = {}): Budget {
 }
 
 /** What a budget leaves out, also by `undefined`, is what the default says. */
-export function withDefaults(own: Budget = {}, usual: Budget = {}): Budget {
+export function withDefaults(own: Budget = {}, defaults: Budget = {}): Budget {
   const budget: Budget = {}
   for (const window of windows) {
-    const limit = own[window] ?? usual[window]
+    const limit = own[window] ?? defaults[window]
     if (limit !== undefined) budget[window] = limit
   }
   return budget
@@ -60,5 +60,5 @@ export function narrowLimits(one: AgentLimits, other: AgentLimits): AgentLimits 
 }
 
 /** Whether limits do not leave this out. */
-export const isWithin = (limits: AgentLimits, what: (typeof lists)[number], name: string): boolean =>
+export const isAllowed = (limits: AgentLimits, what: (typeof lists)[number], name: string): boolean =>
   limits[what]?.includes(name) ?? true

@@ -7,7 +7,7 @@ import { agentError } from './errors.js'
 import { personOf } from './is-person.js'
 
 /** Only in types: nothing outside this file can make one. */
-declare const made: unique symbol
+declare const brand: unique symbol
 
 /** What a name is for. */
 type TenantData = 'conversation' | 'fine-tune' | 'retrieval' | 'cache'
@@ -16,7 +16,7 @@ type TenantData = 'conversation' | 'fine-tune' | 'retrieval' | 'cache'
  * A name that lies in one tenant, and says what it is for. Functions of yours that read or write tenants' data take this instead of
  * a text, and whoever forgets the tenant does not get past the compiler.
  */
-export type TenantKey<Data extends TenantData = TenantData> = string & { readonly [made]: Data }
+export type TenantKey<Data extends TenantData = TenantData> = string & { readonly [brand]: Data }
 
 /** What a response answers. */
 export interface CacheRequest {
@@ -27,20 +27,20 @@ export interface CacheRequest {
   shared?: boolean
 }
 
-const part = check<string>(
+const namePart = check<string>(
   'a text with no half of a character in it',
   (value) => typeof value === 'string' && value !== '' && !/\p{Surrogate}/u.test(value),
 )
 
 /** What the functions of `tenantOf(…)` take. */
 export const namespaceCalls = {
-  conversation: call(['id', part]),
-  fineTune: call(['id', part]),
-  retrieval: call(['id', part]),
+  conversation: call(['id', namePart]),
+  fineTune: call(['id', namePart]),
+  retrieval: call(['id', namePart]),
   cacheKey: asyncCall([
     'of',
     object<CacheRequest>({
-      model: part,
+      model: namePart,
       prompt: anything<unknown>(),
       parameters: anything<unknown>(),
       shared: optional(bool),
@@ -50,7 +50,7 @@ export const namespaceCalls = {
 
 /** The part of everything that belongs to one tenant. Made by {@link tenantOf} alone. */
 export interface Namespace {
-  readonly [made]: true
+  readonly [brand]: true
   readonly tenant: string
   /** Where a conversation's history lies. */
   conversation(id: string): TenantKey<'conversation'>
@@ -83,7 +83,7 @@ export function tenantOf(principal: Principal): Namespace {
   if (!tenant) throw agentError('tenant_missing')
   const name = <Data extends TenantData>(data: Data, id: string) =>
     ['t', encodePart(tenant), data, encodePart(id)].join('/') as TenantKey<Data>
-  const namespace: Omit<Namespace, typeof made> = {
+  const namespace: Omit<Namespace, typeof brand> = {
     tenant,
     conversation: (id) => name('conversation', id),
     fineTune: (id) => name('fine-tune', id),
@@ -104,7 +104,7 @@ export function tenantOf(principal: Principal): Namespace {
 
 /** One text, one spelling, and never `.` or `..`, which lead elsewhere, as `%2E` does in a URL. */
 function encodePart(text: string): string {
-  validate('tenantOf', part, text, 'tenant')
+  validate('tenantOf', namePart, text, 'tenant')
   return encodeURIComponent(text)
     .replaceAll('~', '%7E')
     .replace(/^\.\.?$/, '~$&')

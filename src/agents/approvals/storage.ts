@@ -3,7 +3,7 @@ import type { Put, RecordId, RecordStore } from '../../store/contract.js'
 import { mapConcurrently } from '../../store/map-concurrently.js'
 import { storedJson } from '../../store/stored-json.js'
 import { isSame } from '../is-person.js'
-import { nameOf } from '../record-name.js'
+import { hashedName } from '../record-name.js'
 import { type Approval, type Call, isOpen } from './approval.js'
 
 /** The stored form: the call only as canonical JSON. */
@@ -69,7 +69,7 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
 
   /** Some of its approvals may have been decided since. */
   async function queueOf({ tenant, agent, iss = '', sub = '' }: Call): Promise<Queue> {
-    const id = { kind: 'approval-queue', partition: tenant, id: await nameOf(agent, iss, sub) }
+    const id = { kind: 'approval-queue', partition: tenant, id: await hashedName(agent, iss, sub) }
     const stored = await store.get(id)
     return { id, version: stored?.version, ids: stored ? queues.read(stored.value).ids : [] }
   }
@@ -148,6 +148,6 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
 
 /** Nobody has an empty name. */
 const listOf = ({ tenant, agent = '', iss = '', sub = '' }: Selection): Promise<string> =>
-  nameOf(tenant, agent, iss, sub)
+  hashedName(tenant, agent, iss, sub)
 
 export type ApprovalStorage = ReturnType<typeof createApprovalStorage>

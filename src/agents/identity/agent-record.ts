@@ -3,19 +3,19 @@ import type { Put, RecordId, Stored } from '../../store/contract.js'
 import { storedJson } from '../../store/stored-json.js'
 import type { Budget } from '../limits.js'
 
-/** What is known of an agent. */
+/** A registered agent. */
 export interface AgentRecord {
-  /** Public, and no person's `sub`: it begins with `agent_`. */
+  /** Public. It begins with `agent_`, so that it is not the `sub` of a person. */
   id: string
   tenant: string
-  /** The person or team that answers for it. */
+  /** The person or team that is responsible for it. */
   owner: string
   role: string
   /** With `alg`, and `kid`, its RFC 7638 thumbprint. */
   publicKey: JWK
-  /** What its tokens can narrow and never widen. */
+  /** Tokens can only lower it. */
   budget?: Budget
-  /** The agent that it was registered by or for, and ends with. */
+  /** The agent that it was registered under. It is decommissioned together with it. */
   parent?: string
   /** Epoch seconds, like all of these. */
   createdAt: number
@@ -23,16 +23,16 @@ export interface AgentRecord {
   reason?: string
 }
 
-/** As it is stored. */
+/** The stored form. */
 export interface AgentRow extends AgentRecord {
-  /** All agents that it ends with, its parent last. */
+  /** Its parent and the parents of that, its own parent last. */
   above: readonly string[]
-  /** Another one after every change that has to end tokens. */
+  /** Changes with every change that must end tokens. */
   epoch: string
 }
 
-/** Where it cannot be taken for a person: the `sub` of an agent that acts for nobody is its id. */
-export const shapeOfId = /^agent_[\w.-]{1,100}$/
+/** Not the form of a person's id: it is the `sub` of an agent that acts for itself. */
+export const idPattern = /^agent_[\w.-]{1,100}$/
 
 export const tenantIndex = 'agent-tenant'
 export const aboveIndex = 'agent-above'
@@ -44,15 +44,15 @@ const rows = storedJson<AgentRow>()
 /** @throws StoreError */
 export const readRow = ({ value }: Stored): AgentRow => rows.read(value)
 
-/** Kept for a year after its end: whoever finds its id in a log can still learn what it was. */
-const KEPT = 365 * 86_400
+/** Seconds for which a decommissioned agent is kept, to look up ids that are found in logs. */
+const RETENTION = 365 * 86_400
 
 export const putRow = (row: AgentRow, ifVersion: Put['ifVersion']): Put => ({
   type: 'put',
   id: agentId(row.id),
   value: rows.write(row),
   ifVersion,
-  ...(row.decommissionedAt !== undefined && { ttl: KEPT }),
+  ...(row.decommissionedAt !== undefined && { ttl: RETENTION }),
   index: [{ index: tenantIndex, value: row.tenant }, ...row.above.map((value) => ({ index: aboveIndex, value }))],
 })
 
@@ -60,5 +60,5 @@ export function recordOf({ above: _, epoch: __, ...record }: AgentRow): AgentRec
   return record
 }
 
-/** Tells one state from the next; nothing is to be read out of it. */
+/** A random text that distinguishes states. */
 export const newEpoch = (): string => crypto.randomUUID().slice(0, 8)

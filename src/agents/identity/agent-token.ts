@@ -8,22 +8,21 @@ import type { StatusCheck } from './status.js'
 
 export const statusCheckShape = withMethods<StatusCheck>('createAgents(…) or createStatusCheck(…)', 'status')
 
-/** Characters. Nothing longer is looked into. */
-const LONGEST = 16_384
+/** Maximum characters of a token. */
+const MAX_LENGTH = 16_384
 
 /**
  * Accepts agents' tokens: `agentToken(agents, accessToken({ issuer: tokens.issuer, algs: tokens.algs, keys: tokens.keys }))`. The guard's
- * `accessToken` verifies them like any other, with their bindings; then the agent's status is asked for, every time.
+ * `accessToken` verifies them like any other, with their bindings; then the agent's status is checked, every time.
  *
- * Who is accepted has `method: 'agent_token'`, so a route with `methods` is closed to agents unless it names them. `client_id` is the
- * agent that calls, `sub` whom it acts for; `claims.act` has the chain. Nothing that a request says besides its token, in
- * headers or elsewhere, has a part in that.
+ * The principal has `method: 'agent_token'`, so a route with `methods` refuses agents unless it names them. `client_id` is the agent
+ * that calls, `sub` the person it acts for; `claims.act` has the chain. All of this comes from the token only.
  *
- * A refused token of any kind is 401 `invalid_token`, one body: expired, decommissioned, stopped, withdrawn. A store that cannot be
- * asked is 503.
+ * Every refused token (expired, decommissioned, stopped, withdrawn) is 401 `invalid_token` with the same body. If the store is down, the
+ * answer is 503.
  *
- * @param agents `createAgents(…)`, or `createStatusCheck(…)` where no tokens are issued
- * @throws TypeError when `verifier` is not for the agents' issuer, and that alone
+ * @param agents `createAgents(…)`, or `createStatusCheck(…)` in an API that issues no tokens
+ * @throws TypeError when `verifier` is not for the agents' issuer only
  */
 export function agentToken(agents: StatusCheck, verifier: Authenticator): Authenticator {
   validate('agentToken', statusCheckShape, agents, 'agents')
@@ -32,12 +31,12 @@ export function agentToken(agents: StatusCheck, verifier: Authenticator): Authen
       `agentToken: "verifier" must be accessToken({ issuer: '${agents.issuer}', … }), and no other issuer`,
     )
 
-  // Which of several is meant, the token's issuer says.
+  // The issuer of the token selects between several authenticators.
   const { once: _, ...rest } = verifier
   return {
     ...rest,
     method: 'agent_token',
-    // By what the token says of its issuer, which is the agents' own: so nobody else judges it, and nothing else is judged here.
+    // The agents have an issuer of their own: no other authenticator takes their tokens, and this one takes no others.
     claims: (request) => (issuerOf(request) === agents.issuer ? 'certain' : false),
 
     async verify(request, context): Promise<AuthenticationResult> {
@@ -57,7 +56,7 @@ export function agentToken(agents: StatusCheck, verifier: Authenticator): Authen
 
 function issuerOf({ headers }: Request): unknown {
   const [, token = ''] = /^(?:Bearer|DPoP) +([^ ]+)$/i.exec(headers.get('authorization') ?? '') ?? []
-  if (!token || token.length > LONGEST) return undefined
+  if (!token || token.length > MAX_LENGTH) return undefined
   try {
     return decodeJwt(token).iss
   } catch {

@@ -23,13 +23,13 @@ import { createStopping } from './stopping.js'
 export type Agents<Table extends Roles = Roles> = ReturnType<typeof createAgents<Table>>
 
 /**
- * Agents: who they are, what they may, whom they act for, and how all of that ends.
+ * Registers agents, issues their tokens, and ends them.
  *
- * Each has a public key that is registered, a role that bounds its scopes, and tokens of 15 minutes at most, which every API
- * checks against the store on every request (`agentToken`): nothing is cached, so whatever ends an agent, a consent or a
- * person's sign-in holds on the next request in every process.
+ * Each agent has a registered public key, a role that limits its scopes, and tokens of 15 minutes at most, which every API checks
+ * against the store on every request (`agentToken`). Nothing is cached: the end of an agent, a consent or a person's sign-in is
+ * effective on the next request in every process.
  *
- * Not checked: who calls these functions. Guard them like any other administration, and never by an agent's token.
+ * Not checked: who calls these functions. Protect them like other administration, and do not accept agents' tokens there.
  *
  * @throws TypeError naming the option
  */
@@ -40,7 +40,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
   const roles: Roles = options.roles ?? defaultRoles
   const records = createRecords(store)
   const emit = isolate(onEvent)
-  const look = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
+  const warnAboutStore = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
   const context: AgentsContext = {
     ...validateOptions(options, roles),
     tokens,
@@ -57,14 +57,14 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
   const stopping = createStopping(context)
   const registration = createRegistration(context, stopping.end)
 
-  /** Tells of a token that was refused, by the code alone. */
+  /** Emits an event if a token is refused. */
   async function reportRefusal<Made>(
     about: { tenant: string; agent: string; iss?: string; sub?: string },
-    making: Promise<Made>,
+    work: Promise<Made>,
   ): Promise<Made> {
-    look()
+    warnAboutStore()
     try {
-      return await making
+      return await work
     } catch (error) {
       const code = error instanceof SallyportError ? error.code : ''
       if (Object.hasOwn(agentErrors, code))
@@ -77,20 +77,20 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     ...createStatusCheck({ issuer: tokens.issuer, store, now }),
 
     /**
-     * Registers an agent. Two at once of one id leave one.
+     * Registers an agent. Of two at the same time with one id, one fails.
      *
      * @throws TypeError naming the field
      * @throws SallyportError `agent_key_refused`, `agent_exists`, and for a parent `agent_not_found`, `agent_ended`,
      *   `agents_stopped`, `agent_scope_refused`, `agent_limit_refused`, `chain_too_deep`
      */
     async register(request: NewAgent<RoleOf<Table>>): Promise<AgentRecord> {
-      look()
+      warnAboutStore()
       return registration.register(request)
     },
 
     /**
-     * Changes an agent's budget or key. With another key its tokens end at once; a budget holds from the next request on, also for
-     * tokens that say more.
+     * Changes an agent's budget or key. A new key ends its tokens at once. A new budget counts from the next request on, also for
+     * tokens with a larger one.
      *
      * @throws TypeError naming the field
      * @throws SallyportError `agent_not_found`, `agent_ended`, `agent_key_refused`, `agent_limit_refused`, `agent_conflict`
@@ -99,23 +99,23 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
 
     /** One agent of a tenant, ended ones included; `undefined` where the tenant has none of this id. */
     async get(id: string, { tenant }: { tenant: string }): Promise<AgentRecord | undefined> {
-      const found = await records.agent(id)
-      return found?.row.tenant === tenant ? recordOf(found.row) : undefined
+      const stored = await records.agent(id)
+      return stored?.row.tenant === tenant ? recordOf(stored.row) : undefined
     },
 
     /** The agents of a tenant, ended ones included, a page at a time. */
     async list({ tenant, cursor, limit = 100 }: AgentsQuery): Promise<List<AgentRecord>> {
       const page = await store.list(tenantIndex, tenant, { limit, ...(cursor !== undefined && { cursor }) })
-      const found = await mapConcurrently(page.ids, ({ id }) => records.agent(id))
-      const items = found.flatMap((one) => (one?.row.tenant === tenant ? [recordOf(one.row)] : []))
+      const stored = await mapConcurrently(page.ids, ({ id }) => records.agent(id))
+      const items = stored.flatMap((stored) => (stored?.row.tenant === tenant ? [recordOf(stored.row)] : []))
       return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) }
     },
 
     /**
-     * Which agent has signed this assertion, with its registered key, within the last minute, for this issuer. An assertion serves
-     * once. Whether the agent may have tokens is not looked at.
+     * Resolves to the agent that has signed this assertion with its registered key, within the last minute, for this issuer. An
+     * assertion is accepted once. Not checked: whether the agent may have tokens.
      *
-     * @throws SallyportError `agent_proof_refused`, whatever is wrong
+     * @throws SallyportError `agent_proof_refused`, for every cause
      * @see RFC 7523 section 3
      */
     async authenticate(assertion: string): Promise<AgentRecord> {
@@ -128,9 +128,9 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     },
 
     /**
-     * A token with which an agent acts for itself: `sub` and `client_id` are its id.
+     * Issues a token with which an agent acts for itself: `sub` and `client_id` are its id.
      *
-     * Not checked: that it is this agent who asks (`authenticate`).
+     * Not checked: that the caller is this agent (`authenticate`).
      *
      * @throws TypeError naming the field
      * @throws SallyportError `agent_not_found`, `agent_ended`, `agents_stopped`, `agent_scope_refused`, `agent_limit_refused`,
@@ -143,9 +143,9 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     },
 
     /**
-     * A token with which an agent acts for somebody: `sub` is the person, `client_id` and the outermost `act` the agent, and its
-     * scopes are what person, role, consent and request have in common. For an agent that hands on what it has, `act` is nested, and
-     * everything can only become less. It lives no longer than what it was made from, and ends with it.
+     * Issues a token with which an agent acts for a person: `sub` is the person, `client_id` and the outermost `act` the agent, and its
+     * scopes are those that person, role, consent and request have in common. If the subject is an agent, `act` is nested, and scopes
+     * and limits can only become smaller. The token does not live longer than the subject's, and ends with it.
      *
      * Not checked: that a guard has verified the subject.
      *
@@ -164,36 +164,35 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     },
 
     /**
-     * Notes that a person lets an agent act for them. One consent for each person and agent: a new one takes the place of the old
-     * one, and ends the tokens that came from it.
+     * Stores the consent of a person that an agent acts for them. There is one for each person and agent: a new one replaces the old
+     * one and ends its tokens.
      *
      * @throws SallyportError `delegation_refused`, `agent_not_found`, `agent_ended`, `agent_scope_refused`
      */
     async consent(id: string, request: ConsentRequest<Scope>): Promise<Consent> {
       return delegation.consent(id, request)
     },
-    /** Takes a consent back: tokens that came from it, also those that were handed on, end at once. */
+    /** Withdraws a consent: its tokens, also those that other agents got from them, end at once. */
     withdraw: delegation.withdraw,
     /** What a person has consented to, a page at a time. A page may hold fewer than `limit`, or nothing, and still have a `cursor`. */
     consents: delegation.consents,
     /**
-     * Ends all tokens with which agents act for a person, or for one session of theirs: call it when they sign out or are disabled.
-     * Sign-ins up to now get none any more, and consent to nothing: whoever is to be acted for signs in again.
+     * Ends all tokens with which agents act for a person, or for one of their sessions: call it when they sign out or are disabled.
+     * Sign-ins up to now are not accepted any more for tokens and consents: the person must sign in again.
      */
     endDelegations: delegation.endDelegations,
 
     /**
-     * Ends an agent for good, with those registered under it: their tokens, and those that were handed on from them, are refused on
-     * the next request everywhere; what they hold of budgets is given back, and what they wait for is void. After a failure in
-     * the middle call it again.
+     * Ends an agent permanently, with the agents registered under it: their tokens, and those that others got from them, are refused on
+     * the next request everywhere; their reservations are released, and their approvals are void. After a failure call it again.
      *
      * @throws SallyportError `agent_not_found`, `agent_conflict`
      */
     decommission: stopping.decommission,
-    /** Stops all agents of a tenant: no token of theirs is taken or issued until `resume()`, and those of before never again. */
+    /** Stops all agents of a tenant: no tokens are accepted or issued until `resume()`. Tokens from before are not accepted again. */
     stop: stopping.stop,
     resume: stopping.resume,
-    /** Since when (epoch seconds) and why the agents of a tenant are stopped; `undefined`: they are not. */
+    /** Since when (epoch seconds) and why the agents of a tenant are stopped; `undefined`: they are not stopped. */
     stopped: stopping.stopped,
   }
   return validated('agents', methods, agentsCalls)

@@ -7,7 +7,7 @@ import type { AgentsOptions, AgentTokenIssuer } from './options.js'
 import type { Records } from './records.js'
 import type { Roles } from './roles.js'
 
-/** What `createAgents` is made of, for the files that do its work. */
+/** What the files of `createAgents` share. */
 export interface AgentsContext extends Pick<AgentsOptions<Roles>, 'ledger' | 'approvals' | 'isPerson'> {
   readonly tokens: AgentTokenIssuer
   readonly store: RecordStore
@@ -20,13 +20,13 @@ export interface AgentsContext extends Pick<AgentsOptions<Roles>, 'ledger' | 'ap
   readonly now: Now
 }
 
-/** Of another tenant's agent nothing is told, not even that it is there. @throws SallyportError `agent_not_found` */
+/** The agent of a tenant. For an agent of another tenant the error is the same. @throws SallyportError `agent_not_found` */
 export async function rowOf(
   { records }: AgentsContext,
   tenant: string,
   id: string,
 ): Promise<{ row: AgentRow; version: number }> {
-  const found = await records.agent(id)
-  if (found?.row.tenant !== tenant) throw agentError('agent_not_found')
-  return found
+  const stored = await records.agent(id)
+  if (stored?.row.tenant !== tenant) throw agentError('agent_not_found')
+  return stored
 }

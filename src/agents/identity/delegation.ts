@@ -5,7 +5,7 @@ import { mapConcurrently } from '../../store/map-concurrently.js'
 import { agentError } from '../errors.js'
 import { isPerson, type Person, personOf, signedInAt } from '../is-person.js'
 import { type AgentLimits, narrowLimits } from '../limits.js'
-import { nameOf } from '../record-name.js'
+import { hashedName } from '../record-name.js'
 import { chainOf, type Dependence, dependenceIn, limitsIn } from '../token-details.js'
 import { type AgentRow, newEpoch } from './agent-record.js'
 import { type AgentsContext, rowOf } from './context.js'
@@ -13,26 +13,26 @@ import { sign, type TokenRequest, validateTokenRequest } from './issue-token.js'
 import type { AgentToken } from './options.js'
 import { type Consent, consentIndex, personName } from './records.js'
 import { scopesOf } from './roles.js'
-import { dependenceOf, judge } from './status.js'
+import { dependenceOf, evaluateStatus } from './status.js'
 
-/** What a delegated token is asked to be. */
+/** Options of a delegated token. */
 export interface ExchangeRequest<Scope extends string> extends TokenRequest<Scope> {
-  /** Whom it is to act for, as a guard has verified: a person who is signed in, or an agent that hands on what it has. */
+  /** The subject, verified by a guard: a person who is signed in, or an agent that delegates to this one. */
   subject: Principal
-  /** The person's session, so that the end of that session alone ends the token. Default: the claim `sid`, where there is one. */
+  /** The person's session: the end of this session alone ends the token. Default: the claim `sid`, if there is one. */
   session?: string
 }
 
 export interface ConsentRequest<Scope extends string> {
-  /** The person, as a guard has verified: it is theirs to give and nobody else's. */
+  /** The person who consents, verified by a guard. */
   subject: Principal
-  /** What the agent may do for them: scopes of its role. */
+  /** What the agent may do for the person: scopes of its role. */
   scopes: readonly Scope[]
   /** Seconds. Default and most: 90 days. */
   expiresIn?: number
 }
 
-const MOST = 90 * 86_400
+const MAX_CONSENT = 90 * 86_400
 
 /** A person in a tenant. */
 export interface TenantPerson extends Person {
@@ -47,20 +47,20 @@ export interface ConsentsQuery {
   limit?: number
 }
 
-/** What is handed on, and on what the new token depends. */
+/** What is delegated, and what the new token depends on. */
 interface Source {
   person: Person | undefined
   scopes: readonly string[]
   limits: AgentLimits
   depends: Dependence
-  /** The actors so far; absent where there is none. */
+  /** The actors so far; absent if there are none. */
   act?: Readonly<Record<string, unknown>>
 }
 
 export function createDelegation(context: AgentsContext) {
   const { store, records, roles, maxAge, maxDepth, tokens, approvals, emit, now } = context
 
-  /** Whoever can be acted for: a person whose sign-in still lasts. @throws SallyportError `delegation_refused` */
+  /** Checks that the subject is a person who is signed in. @throws SallyportError `delegation_refused` */
   function validatePerson(subject: Principal): Person & { tenant: string } {
     const { iss, sub, tenant, expiresAt = 0 } = subject
     if (!isPerson(subject, context.isPerson) || !iss || tenant === undefined || !(now() < expiresAt))
@@ -68,11 +68,11 @@ export function createDelegation(context: AgentsContext) {
     return { iss, sub, tenant }
   }
 
-  /** What was ended includes this sign-in, or may. @throws SallyportError `delegation_refused` */
+  /** Checks that this sign-in is later than the last end of sign-ins. @throws SallyportError `delegation_refused` */
   function validateSignIn(subject: Principal, end: { at?: number } | undefined): void {
     if (end?.at === undefined) return
     const since = signedInAt(subject)
-    // Of what age one of the future is nobody knows.
+    // The age of a sign-in in the future is not known.
     if (since === undefined || since <= end.at || since > now() + CLOCK_TOLERANCE)
       throw agentError('delegation_refused')
   }
@@ -81,14 +81,14 @@ export function createDelegation(context: AgentsContext) {
     const { id: agent } = row
     const { tenant, ...person } = validatePerson(subject)
     const sid = session ?? subject.claims['sid']
-    const digest = typeof sid === 'string' ? await nameOf(sid) : undefined
-    const [own, consent, end, over] = await Promise.all([
+    const digest = typeof sid === 'string' ? await hashedName(sid) : undefined
+    const [agentDependence, consent, end, isOver] = await Promise.all([
       dependenceOf(records, row),
       records.consentOf(tenant, person, agent),
       records.personOf(tenant, person),
       digest !== undefined && records.isOver(tenant, person, digest),
     ])
-    if (over) throw agentError('delegation_refused')
+    if (isOver) throw agentError('delegation_refused')
     validateSignIn(subject, end)
     if (!consent || now() >= consent.expiresAt) throw agentError('consent_missing')
     return {
@@ -96,7 +96,7 @@ export function createDelegation(context: AgentsContext) {
       scopes: subject.scopes.filter((scope) => consent.scopes.includes(scope)),
       limits: {},
       depends: {
-        ...own,
+        ...agentDependence,
         consent: { agent, id: consent.id },
         ...(end && { person: end.epoch }),
         ...(digest !== undefined && { session: digest }),
@@ -105,7 +105,10 @@ export function createDelegation(context: AgentsContext) {
   }
 
   async function fromAgent({ subject }: ExchangeRequest<string>, row: AgentRow): Promise<Source> {
-    const [own, { ok }] = await Promise.all([dependenceOf(records, row), judge(records, tokens.issuer, subject, now())])
+    const [agentDependence, { ok }] = await Promise.all([
+      dependenceOf(records, row),
+      evaluateStatus(records, tokens.issuer, subject, now()),
+    ])
     const depends = dependenceIn(subject.claims)
     if (!ok || !depends) throw agentError('delegation_refused')
     const chain = chainOf(subject.claims)
@@ -114,20 +117,20 @@ export function createDelegation(context: AgentsContext) {
       person: personOf(subject),
       scopes: subject.scopes,
       limits: limitsIn(subject.claims),
-      // As it was when the first token was made: what has changed since ends this one too.
-      depends: { ...depends, agents: { ...own.agents, ...depends.agents } },
+      // As of the first token: changes since then end this token too.
+      depends: { ...depends, agents: { ...agentDependence.agents, ...depends.agents } },
       ...(chain.length > 0 && { act: subject.claims['act'] as Record<string, unknown> }),
     }
   }
 
   return {
     async exchange(id: string, request: ExchangeRequest<string>): Promise<AgentToken> {
-      const { subject, scopes: asked, expiresIn = maxAge } = request
+      const { subject, scopes: requestedScopes, expiresIn = maxAge } = request
       const { row } = await rowOf(context, subject.tenant ?? '', id)
       validateTokenRequest(context, request, row.budget)
       const source = await (subject.method === 'agent_token' ? fromAgent : fromPerson)(request, row)
       const scopes = scopesOf(roles, row.role).filter(
-        (scope) => source.scopes.includes(scope) && (!asked || asked.includes(scope)),
+        (scope) => source.scopes.includes(scope) && (!requestedScopes || requestedScopes.includes(scope)),
       )
       if (!scopes.length) throw agentError('agent_scope_refused')
       const lifetime = Math.min(expiresIn, Math.floor((subject.expiresAt ?? 0) - now()))
@@ -138,7 +141,10 @@ export function createDelegation(context: AgentsContext) {
       return sign(context, { row, sub: subject.sub, person, scopes, lifetime, depends, limits, act }, request)
     },
 
-    async consent(agent: string, { subject, scopes, expiresIn = MOST }: ConsentRequest<string>): Promise<Consent> {
+    async consent(
+      agent: string,
+      { subject, scopes, expiresIn = MAX_CONSENT }: ConsentRequest<string>,
+    ): Promise<Consent> {
       const { tenant, ...person } = validatePerson(subject)
       const [{ row }, end] = await Promise.all([rowOf(context, tenant, agent), records.personOf(tenant, person)])
       validateSignIn(subject, end)
@@ -176,7 +182,7 @@ export function createDelegation(context: AgentsContext) {
     async endDelegations({ iss, sub }: Person, { tenant, sid }: { tenant: string; sid?: string }): Promise<void> {
       const person = { iss, sub }
       if (sid === undefined) await records.setPerson(tenant, person, { epoch: newEpoch(), at: now() })
-      else await records.setOver(tenant, person, await nameOf(sid))
+      else await records.setOver(tenant, person, await hashedName(sid))
       emit({ type: 'delegations_ended', tenant, ...person })
       if (sid === undefined) await approvals?.voidAll({ tenant, ...person })
     },

@@ -8,22 +8,22 @@ import type { AgentToken } from './options.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf } from './status.js'
 
-/** What a token is asked to be, besides whose. */
+/** Options of a token. */
 export interface TokenRequest<Scope extends string> extends AgentLimits {
-  /** Default: all that there is to be had. */
+  /** Default: all that are allowed. */
   scopes?: readonly Scope[]
   /** Seconds. Default and most: `maxAge`. */
   expiresIn?: number
-  /** The API that it is for. Default: the issuer's audience. @see RFC 8707 */
+  /** The API that the token is for. Default: the issuer's audience. @see RFC 8707 */
   resource?: string
   /**
-   * What it is bound to, so that nobody else can use it: `key` is the agent's registered key (RFC 9449), or name the thumbprint of
-   * another key or of a certificate (RFC 8705). Default: nothing.
+   * What the token is bound to, so that a stolen token is useless: `key` is the agent's registered key (RFC 9449); or the thumbprint
+   * of another key, or of a certificate (RFC 8705). Default: not bound.
    */
   bindTo?: 'key' | { jkt: string } | { 'x5t#S256': string }
 }
 
-/** What is signed: whose token, for whom, and from what it follows. */
+/** The content of a token. */
 interface Signing {
   row: AgentRow
   sub: string
@@ -73,7 +73,7 @@ export async function sign(
   return token
 }
 
-/** A token with which an agent acts for nobody but itself. */
+/** A token with which an agent acts for itself. */
 export async function issueOwnToken(
   context: AgentsContext,
   row: AgentRow,

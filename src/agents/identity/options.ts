@@ -7,10 +7,10 @@ import type { AgentEvent } from '../events.js'
 import type { PersonTest } from '../is-person.js'
 import type { Roles } from './roles.js'
 
-/** What is needed of `createTokenIssuer(…)`. */
+/** The part of `createTokenIssuer(…)` that is used. */
 export interface AgentTokenIssuer {
   readonly issuer: string
-  /** Whom its tokens are for that name no other. */
+  /** The audience of tokens without `resource`. */
   readonly audience?: string
   issue(token: {
     sub: string
@@ -32,39 +32,39 @@ export interface AgentToken {
 
 export interface AgentsOptions<Table extends Roles> {
   /**
-   * `createTokenIssuer(…)`, with an `issuer` that is the agents' own: by that an API tells their tokens from everybody else's, and an
-   * API that knows nothing of agents does not take them for people's.
+   * `createTokenIssuer(…)`, with an `issuer` for agents only: APIs recognize agents' tokens by it, and an API that does not accept agents
+   * does not take them for people.
    */
   tokens: AgentTokenIssuer
-  /** Where agents, consents and stops are kept. `memoryStore()` forgets them with the process. */
+  /** Keeps agents, consents and stops. With `memoryStore()` they are lost with the process. */
   store: RecordStore
   /** Default: reader `data:read`; writer `data:read data:write`; executor `data:read exec:sandbox`. */
   roles?: Table
-  /** Seconds that a token lives at most, and by default. Default and most: 900. */
+  /** Maximum and default lifetime of tokens in seconds. Default and most: 900. */
   maxAge?: number
-  /** How many agents may act for one another, and stand above one another. Default 3. */
+  /** Maximum number of agents in a chain of actors, and of parents. Default 3. */
   maxDepth?: number
-  /** The APIs that tokens may be for besides the issuer's own audience. Default none. */
+  /** The APIs that tokens may be for, in addition to the issuer's audience. Default none. */
   resources?: readonly string[]
   /**
    * Whether a verified token is a person's, where the provider's access tokens have no `auth_time`: `({ claims }) => claims.idtyp ===
    * 'user'`. Default: it has `auth_time`. Sessions are people's; agents, keys, certificates and clients on their own behalf never are.
    */
   isPerson?: PersonTest
-  /** Whose holds a decommissioned agent gives back. */
+  /** The ledger where the reservations of decommissioned agents are released. */
   ledger?: Pick<Ledger, 'holds' | 'release'>
-  /** `createApprovals(…)`: what waits there is void when agents are decommissioned or stopped, or their person is signed out. */
+  /** `createApprovals(…)`: approvals are void when agents are decommissioned or stopped, or their person signs out. */
   approvals?: Pick<Approvals, 'voidAll'>
-  /** What happened. Never has a token in it. A listener that throws changes nothing. */
+  /** Called with events. They have no tokens in them. Errors of the listener are ignored. */
   onEvent?: (event: AgentEvent) => void
   now?: Now
 }
 
-const MOST = 900
+const MAX_AGE = 900
 
-/** What no declaration can say. @throws TypeError naming the option */
+/** @throws TypeError naming the option */
 export function validateOptions(options: AgentsOptions<Roles>, roles: Roles) {
-  const { tokens, maxAge = MOST, maxDepth = 3, resources = [] } = options
+  const { tokens, maxAge = MAX_AGE, maxDepth = 3, resources = [] } = options
   const misuse = (option: string, remedy: string): never => {
     throw new TypeError(`createAgents: "${option}" ${remedy}`)
   }
@@ -72,7 +72,7 @@ export function validateOptions(options: AgentsOptions<Roles>, roles: Roles) {
   const scopes = Object.values(roles).flat()
   if (!scopes.length || scopes.some((scope) => !isScope(scope) || scope.includes('*')))
     misuse('roles', 'must list scopes for each role, like { reader: ["data:read"] }; there are no wildcards')
-  const odd = resources.find((resource) => !URL.canParse(resource) || resource.includes('#'))
-  if (odd !== undefined) misuse('resources', `names ${odd}, which is no absolute URI without a fragment`)
+  const invalid = resources.find((resource) => !URL.canParse(resource) || resource.includes('#'))
+  if (invalid !== undefined) misuse('resources', `names ${invalid}, which is no absolute URI without a fragment`)
   return { maxAge, maxDepth, resources: tokens.audience === undefined ? resources : [...resources, tokens.audience] }
 }

@@ -2,31 +2,31 @@ import { decodeJwt, type JWTPayload, jwtVerify } from 'jose'
 import { CLOCK_TOLERANCE } from '../../protocol/time.js'
 import type { RecordStore } from '../../store/contract.js'
 import { verifierOf } from '../jwk.js'
-import { nameOf } from '../record-name.js'
+import { hashedName } from '../record-name.js'
 import type { AgentRow } from './agent-record.js'
 import type { Records } from './records.js'
 
-/** Seconds that what an agent signs is good for, at most. */
-export const PROOF_LIFE = 60
-/** Characters. What is longer is refused before anything is computed. */
-const LONGEST = 8192
+/** Maximum lifetime of a proof in seconds. */
+export const PROOF_LIFETIME = 60
+/** Maximum characters of a proof. */
+const MAX_LENGTH = 8192
 
 export interface Proof {
   row: AgentRow
   claims: JWTPayload
 }
 
-/** What is wrong with a proof, for the operator's event alone; `agent` is whose it claims to be. */
+/** What is wrong with a proof, only for the event; `agent` is the agent that it claims to be from. */
 interface Flaw {
   flaw: string
   agent: string
 }
 
 /**
- * A short-lived JWT that an agent has signed with its registered key: `iss` and `sub` are its id, `aud` is who is meant. Key and
- * algorithm are the registered ones, whatever the header says. It is not spent yet: what else it says is to be checked first.
+ * Verifies a short-lived JWT that an agent has signed with its registered key: `iss` and `sub` are its id, `aud` is the recipient. Key
+ * and algorithm are the registered ones, not those of the header. Check its other claims before `spendProof()`.
  *
- * @param types what `typ` may be, in lower case; `undefined` for none, so that one kind of proof is never taken for another
+ * @param types the allowed values of `typ`, in lower case; `undefined` for none: one kind of proof is not accepted as another
  */
 export async function checkProof(
   jwt: string,
@@ -37,11 +37,11 @@ export async function checkProof(
     now,
   }: { audience: string; types: readonly (string | undefined)[]; records: Records; now: number },
 ): Promise<Proof | Flaw> {
-  if (jwt.length > LONGEST || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(jwt)) return { flaw: 'shape', agent: '' }
+  if (jwt.length > MAX_LENGTH || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(jwt)) return { flaw: 'shape', agent: '' }
   const agent = claimant(jwt)
-  const found = await records.agent(agent)
-  if (!found) return { flaw: 'unknown', agent: '' }
-  const { row } = found
+  const stored = await records.agent(agent)
+  if (!stored) return { flaw: 'unknown', agent: '' }
+  const { row } = stored
   const refused = (flaw: string): Flaw => ({ flaw, agent })
   const { key, algorithms } = await verifierOf(row.publicKey)
   try {
@@ -51,28 +51,28 @@ export async function checkProof(
       issuer: agent,
       subject: agent,
       requiredClaims: ['exp', 'iat', 'jti'],
-      maxTokenAge: PROOF_LIFE,
+      maxTokenAge: PROOF_LIFETIME,
       clockTolerance: CLOCK_TOLERANCE,
       currentDate: new Date(now * 1000),
     })
     const { exp = 0, iat = 0, jti, aud } = payload
     if (!types.includes(protectedHeader.typ?.toLowerCase())) return refused('typ')
-    // Meant for nobody else either: RFC 7523 section 3 lets several stand there.
+    // RFC 7523 section 3 allows several audiences, but a proof must be for one recipient only.
     if (Array.isArray(aud) && aud.length > 1) return refused('aud')
-    if (exp - iat > PROOF_LIFE) return refused('exp')
+    if (exp - iat > PROOF_LIFETIME) return refused('exp')
     return typeof jti === 'string' && jti && jti.length <= 256 ? { row, claims: payload } : refused('jti')
   } catch (error) {
     return refused(`${(error as { claim?: string }).claim ?? (error as { code?: string }).code}`)
   }
 }
 
-/** `true` for the first one who asks, in any process. */
+/** `true` for the first use of a proof, in all processes. */
 export async function spendProof(store: RecordStore, { row, claims }: Proof): Promise<boolean> {
-  const id = await nameOf(row.id, `${claims.jti}`)
-  return store.consume({ kind: 'agent-proof', partition: id.slice(0, 8), id }, PROOF_LIFE + 3 * CLOCK_TOLERANCE)
+  const id = await hashedName(row.id, `${claims.jti}`)
+  return store.consume({ kind: 'agent-proof', partition: id.slice(0, 8), id }, PROOF_LIFETIME + 3 * CLOCK_TOLERANCE)
 }
 
-/** Whose a proof claims to be: enough to look for the key. */
+/** The agent that a proof claims to be from, not verified: to find the key. */
 function claimant(jwt: string): string {
   try {
     return `${decodeJwt(jwt).iss}`

@@ -1,6 +1,6 @@
-/** The body of a request; `undefined` for one above the limit, of which no more is read. */
+/** The body of a request; `undefined` if it is above the limit: the rest is not read. */
 export async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const pieces: Uint8Array[] = []
+  const chunks: Uint8Array[] = []
   let length = 0
   const reader = request.body?.getReader()
   for (;;) {
@@ -8,17 +8,17 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
     if (done) break
     length += value.length
     if (length > limit) {
-      // A clone's cancellation waits for the other half, which somebody may still want to read.
+      // Not awaited: cancelling a clone waits for the other branch, which may still be read.
       reader?.cancel().catch(() => {})
       return undefined
     }
-    pieces.push(value)
+    chunks.push(value)
   }
   const body = new Uint8Array(length)
-  let at = 0
-  for (const piece of pieces) {
-    body.set(piece, at)
-    at += piece.length
+  let offset = 0
+  for (const chunk of chunks) {
+    body.set(chunk, offset)
+    offset += chunk.length
   }
   return body
 }

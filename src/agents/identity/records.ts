@@ -1,18 +1,18 @@
 import type { Put, RecordId, RecordStore } from '../../store/contract.js'
 import { type StoredJson, storedJson } from '../../store/stored-json.js'
 import type { Person } from '../is-person.js'
-import { nameOf } from '../record-name.js'
-import { type AgentRow, agentId, readRow, shapeOfId } from './agent-record.js'
+import { hashedName } from '../record-name.js'
+import { type AgentRow, agentId, idPattern, readRow } from './agent-record.js'
 
-/** Whether the agents of a tenant are stopped, and since what change of that tokens are good. */
+/** Whether the agents of a tenant are stopped. Tokens are valid only with its current epoch. */
 interface Switch {
   epoch: string
-  /** Epoch seconds; absent: they run. */
+  /** Epoch seconds; absent: they are not stopped. */
   stoppedAt?: number
   reason?: string
 }
 
-/** What a person has agreed to. */
+/** The consent of a person that an agent acts for them. */
 export interface Consent extends Person {
   id: string
   tenant: string
@@ -25,7 +25,7 @@ export interface Consent extends Person {
 
 const switches = storedJson<Switch>()
 const consents = storedJson<Consent>()
-/** The end of a person's sign-ins, and of which. 0.1.0 wrote the epoch alone. */
+/** The last end of a person's sign-ins. 0.1.0 wrote the epoch alone. */
 interface PersonEnd {
   epoch: string
   /** Epoch seconds: sign-ins up to here are over. */
@@ -33,18 +33,18 @@ interface PersonEnd {
 }
 const people = storedJson<PersonEnd>((value) => ({ epoch: JSON.parse(value) }))
 
-/** Seconds that ended sign-ins, and a single one, are remembered: longer than one lasts, and than a consent. */
-const PERSON = 400 * 86_400
-const SESSION = 90 * 86_400
+/** Seconds for which ended sign-ins and ended sessions are remembered: longer than consents and sign-ins last. */
+const PERSON_TTL = 400 * 86_400
+const SESSION_TTL = 90 * 86_400
 
 export const consentIndex = 'agent-consent'
 
-/** 0.1.0 left the issuer out: what it has noted is not found, so that nobody inherits it who has the same `sub` elsewhere. */
-export const personName = (tenant: string, { iss, sub }: Person): Promise<string> => nameOf(tenant, iss, sub)
+/** Records of 0.1.0, without the issuer, are not found: they could be of another person with the same `sub`. */
+export const personName = (tenant: string, { iss, sub }: Person): Promise<string> => hashedName(tenant, iss, sub)
 
 export type Records = ReturnType<typeof createRecords>
 
-/** What is stored of agents, of tenants as a whole, and of the people that agents act for; those of one person lie together. */
+/** Records of agents, of tenants, and of the people that agents act for. */
 export function createRecords(store: RecordStore) {
   const read = async <Row extends object>({ read }: StoredJson<Row>, id: RecordId): Promise<Row | undefined> => {
     const stored = await store.get(id)
@@ -53,7 +53,11 @@ export function createRecords(store: RecordStore) {
   const put = async (id: RecordId, value: string, more: Pick<Put, 'ttl' | 'index'> = {}): Promise<void> => {
     await store.write([{ type: 'put', id, value, ifVersion: 'any', ...more }])
   }
-  const switchId = async (tenant: string) => ({ kind: 'agent-switch', partition: await nameOf(tenant), id: 'switch' })
+  const switchId = async (tenant: string) => ({
+    kind: 'agent-switch',
+    partition: await hashedName(tenant),
+    id: 'switch',
+  })
   const personId = async (tenant: string, person: Person) => ({
     kind: 'agent-person',
     partition: await personName(tenant, person),
@@ -71,17 +75,17 @@ export function createRecords(store: RecordStore) {
   })
 
   return {
-    /** What has not the shape of an id is not asked for. */
+    /** Texts that are not an id are not looked up. */
     async agent(id: string): Promise<{ row: AgentRow; version: number } | undefined> {
-      const stored = shapeOfId.test(id) ? await store.get(agentId(id)) : undefined
+      const stored = idPattern.test(id) ? await store.get(agentId(id)) : undefined
       return stored && { row: readRow(stored), version: stored.version }
     },
 
     switchOf: async (tenant: string) => read(switches, await switchId(tenant)),
-    /** While agents are stopped it stays. */
+    /** Kept without end. */
     setStop: async (tenant: string, row: Switch & { stoppedAt: number }) =>
       put(await switchId(tenant), switches.write(row)),
-    /** Unless they are stopped anew at this moment. @returns whether they run */
+    /** Fails if they are stopped again at this moment. @returns whether it was written */
     async setRunning(tenant: string, epoch: string): Promise<'already' | boolean> {
       const id = await switchId(tenant)
       const stored = await store.get(id)
@@ -94,16 +98,16 @@ export function createRecords(store: RecordStore) {
     personOf: async (tenant: string, person: Person) => read(people, await personId(tenant, person)),
     setPerson: async (tenant: string, person: Person, { epoch, at }: Required<PersonEnd>) => {
       const id = await personId(tenant, person)
-      // A clock that was set back makes nothing good again.
+      // Setting the clock back must not make ended sign-ins valid.
       const before = (await read(people, id))?.at ?? at
-      await put(id, people.write({ epoch, at: Math.max(at, before) }), { ttl: PERSON })
+      await put(id, people.write({ epoch, at: Math.max(at, before) }), { ttl: PERSON_TTL })
     },
 
-    /** Whether one session of a person was ended, which is said by the record being there; `session` is the digest that tokens name. */
+    /** Whether one session of a person was ended: then the record exists. `session` is the digest in tokens. */
     isOver: async (tenant: string, person: Person, session: string) =>
       (await store.get(await sessionId(tenant, person, session))) !== undefined,
     setOver: async (tenant: string, person: Person, session: string) =>
-      put(await sessionId(tenant, person, session), '"over"', { ttl: SESSION }),
+      put(await sessionId(tenant, person, session), '"over"', { ttl: SESSION_TTL }),
 
     consentOf: async (tenant: string, person: Person, agent: string) =>
       read(consents, await consentId(tenant, person, agent)),
@@ -115,7 +119,7 @@ export function createRecords(store: RecordStore) {
         index: [{ index: consentIndex, value }],
       })
     },
-    /** @returns whether there was one */
+    /** @returns whether there was a consent */
     async removeConsent(tenant: string, person: Person, agent: string): Promise<boolean> {
       const id = await consentId(tenant, person, agent)
       const stored = await store.get(id)

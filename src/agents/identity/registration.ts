@@ -3,23 +3,23 @@ import { writeAndConfirm } from '../../store/write-and-confirm.js'
 import { agentError } from '../errors.js'
 import { readPublicKey } from '../jwk.js'
 import { type Budget, exceeds } from '../limits.js'
-import { type AgentRecord, type AgentRow, newEpoch, putRow, recordOf, shapeOfId } from './agent-record.js'
+import { type AgentRecord, type AgentRow, idPattern, newEpoch, putRow, recordOf } from './agent-record.js'
 import { type AgentsContext, rowOf } from './context.js'
 import { scopesOf } from './roles.js'
 import { dependenceOf } from './status.js'
 
-/** What a new agent is to be. */
+/** A new agent. */
 export interface NewAgent<Role extends string> {
-  /** Default: one that is made at random. It begins with `agent_`, and no other tenant may have it. */
+  /** Begins with `agent_`, unique in all tenants. Default: a random one. */
   id?: string
   tenant: string
-  /** The person or team that answers for it. */
+  /** The person or team that is responsible for it. */
   owner: string
   role: Role
-  /** A public key that only this agent has the private half of: P-256 (ES256) or Ed25519 (EdDSA). */
+  /** The public key of a key pair that only this agent has: P-256 (ES256) or Ed25519 (EdDSA). */
   publicKey: JWK
   budget?: Budget
-  /** The agent that it works for. It ends with it, and may not be more than it. */
+  /** The agent that it is registered under. It is decommissioned together with it, and has at most its scopes and budget. */
   parent?: string
 }
 
@@ -41,13 +41,13 @@ export function createRegistration(
     const misuse = (field: string, remedy: string) => {
       throw new TypeError(`agents.register: "${field}" ${remedy}`)
     }
-    if (id !== undefined && !shapeOfId.test(id))
+    if (id !== undefined && !idPattern.test(id))
       misuse('id', 'must begin with agent_, up to 100 letters, digits, . _ -')
     if (!Object.hasOwn(roles, role)) misuse('role', `names ${role}; there are ${Object.keys(roles).join(', ')}`)
   }
 
-  /** What a parent hands down. @throws SallyportError if the child would be more than it, or it is not there any more */
-  async function under(parent: AgentRow, role: string, budget: Budget | undefined) {
+  /** What an agent inherits. @throws SallyportError if it would exceed its parent, or the parent was decommissioned */
+  async function inheritFrom(parent: AgentRow, role: string, budget: Budget | undefined) {
     await dependenceOf(records, parent)
     const above = [...parent.above, parent.id]
     if (above.length > context.maxDepth) throw agentError('chain_too_deep')
@@ -57,10 +57,10 @@ export function createRegistration(
     return { above, parent: parent.id, ...budgetOf(budget, parent.budget) }
   }
 
-  /** Whoever ends a parent has looked for its children before or after this one was written. */
+  /** A parent may be decommissioned while its child is written: then the child is decommissioned too. */
   async function validateParent(row: AgentRow): Promise<void> {
     const above = await Promise.all(row.above.map((id) => records.agent(id)))
-    if (above.every((one) => one && one.row.decommissionedAt === undefined)) return
+    if (above.every((ancestor) => ancestor && ancestor.row.decommissionedAt === undefined)) return
     await end(row.tenant, row.id, `with ${row.parent}`)
     throw agentError('agent_ended')
   }
@@ -73,7 +73,7 @@ export function createRegistration(
       const inherited =
         request.parent === undefined
           ? { above: [], ...budgetOf(budget) }
-          : await under((await rowOf(context, tenant, request.parent)).row, role, budget)
+          : await inheritFrom((await rowOf(context, tenant, request.parent)).row, role, budget)
       const row: AgentRow = { id, tenant, owner, role, publicKey, createdAt: now(), epoch: newEpoch(), ...inherited }
       const change = putRow(row, 'absent')
       if (!(await writeAndConfirm(store, [change], change))) throw agentError('agent_exists')
@@ -103,6 +103,6 @@ export function createRegistration(
   }
 }
 
-/** What is left out is the parent's; what neither names is as by default. */
+/** Limits that are left out are the parent's. */
 const budgetOf = (own: Budget | undefined, inherited?: Budget): { budget?: Budget } =>
   own || inherited ? { budget: { ...inherited, ...own } } : {}

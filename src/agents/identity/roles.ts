@@ -1,7 +1,7 @@
-/** What each role may, and no more. There is no wildcard. */
+/** The scopes of each role. There is no wildcard. */
 export type Roles = Readonly<Record<string, readonly string[]>>
 
-/** The roles where an application names none of its own. `external:invoke` belongs to none of them. */
+/** The roles of applications that define none. `external:invoke` is in none of them. */
 export const defaultRoles = {
   reader: ['data:read'],
   writer: ['data:read', 'data:write'],
@@ -11,6 +11,6 @@ export const defaultRoles = {
 export type RoleOf<Table extends Roles> = keyof Table & string
 export type ScopeOf<Table extends Roles> = Table[keyof Table][number]
 
-/** The scopes of a role; of a role that is not there, none. */
+/** The scopes of a role; none for an unknown role. */
 export const scopesOf = (roles: Roles, role: string): readonly string[] =>
   Object.hasOwn(roles, role) ? (roles[role] ?? []) : []

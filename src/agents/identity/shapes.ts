@@ -58,12 +58,12 @@ const tokenRequest: Shape<TokenRequest<string>> = {
 
 /** Of a tenant alone. */
 const inTenant = object<{ tenant: string }>({ tenant: name })
-/** A text that is answered when it names nobody. */
+/** Any text: an unknown id is an answer, not a TypeError. */
 const id = anyText
 const person: Shape<Person> = { iss: text, sub: text }
 const page: Shape<AgentsQuery> = { tenant: name, cursor: optional(text), limit: optional(integer({ least: 1 })) }
 
-/** What the functions of `createAgents(…)` take. */
+/** The parameters of the functions of `createAgents(…)`. */
 export const agentsCalls = {
   status: asyncCall(['principal', principalCheck]),
   register: asyncCall([
@@ -87,7 +87,7 @@ export const agentsCalls = {
   ),
   get: asyncCall(['id', id], ['options', inTenant]),
   list: asyncCall(['which', object<AgentsQuery>(page)]),
-  // What is presented is answered, whatever it is.
+  // Anything: an invalid assertion is an answer, not a TypeError.
   authenticate: asyncCall(['assertion', anything<string>()]),
   issue: asyncCall(
     ['id', id],

@@ -15,7 +15,7 @@ import { agentError } from '../errors.js'
 import type { AgentEvent } from '../events.js'
 import { signerOf } from '../jwk.js'
 import { type AgentRecord, recordOf } from './agent-record.js'
-import { checkProof, PROOF_LIFE, spendProof } from './proof.js'
+import { checkProof, PROOF_LIFETIME, spendProof } from './proof.js'
 import { readBody } from './read-body.js'
 import { createRecords } from './records.js'
 import { dependenceOf } from './status.js'
@@ -23,20 +23,20 @@ import { dependenceOf } from './status.js'
 const TYPE = 'agent-request+jwt'
 
 export interface SignRequestOptions {
-  /** The id of the agent that sends it. */
+  /** The id of the agent that sends the request. */
   agent: string
   /** Its private key, a JWK in JSON, or how to get it. */
   key: Secret
-  /** Who is meant: what the other side has as `audience`. */
+  /** The recipient: its `audience`. */
   audience: string
   now?: Now
 }
 
 /**
- * Signs a request to another agent: method, whole address, body, and whom it is meant for. Good for a minute, and once.
+ * Signs a request to another agent: method, URL, body and recipient. Valid for a minute, and once.
  *
- * @returns another request; the one that was given is used up
- * @throws TypeError when `key` is no private key as a JWK
+ * @returns a new request; the given one is used up
+ * @throws TypeError when `key` is not a private key as a JWK
  */
 export async function signRequest(request: Request, options: SignRequestOptions): Promise<Request> {
   validate('signRequest', requestCheck, request, 'request')
@@ -52,7 +52,7 @@ export async function signRequest(request: Request, options: SignRequestOptions)
     .setSubject(agent)
     .setAudience(audience)
     .setIssuedAt(iat)
-    .setExpirationTime(iat + PROOF_LIFE)
+    .setExpirationTime(iat + PROOF_LIFETIME)
     .setJti(crypto.randomUUID())
     .sign(signer)
   const signed = new Request(request)
@@ -61,7 +61,7 @@ export async function signRequest(request: Request, options: SignRequestOptions)
 }
 
 type Signer = Awaited<ReturnType<typeof signerOf>>
-/** Of functions that give a key, for as long as those are there: what one gave before serves while it fails. */
+/** Signers by the function that reads the key: the previous key is used while the function fails. */
 const signers = new WeakMap<() => Promise<string>, () => Promise<Signer>>()
 
 function current(key: Secret): Promise<Signer> {
@@ -80,16 +80,16 @@ export const signRequestOptions = object<SignRequestOptions>({
 })
 
 export interface PeerCheckOptions {
-  /** Who we are: the id of this agent or the address of this service. A request that is meant for somebody else is refused. */
+  /** The id of this agent or the address of this service. Requests to another recipient are refused. */
   audience: string
-  /** The one that `createAgents` has, where agents are found and requests are remembered. */
+  /** The store of `createAgents`: it has the agents, and remembers requests that were used. */
   store: RecordStore
   /**
-   * Where callers reach us. Default: the origin of `audience`, with path and query as they arrive; `Host` never counts. An origin
-   * where `audience` is an agent's id; a function where a proxy in front changes the path.
+   * The public address of this service. Default: the origin of `audience`, with path and query of the request; the header `Host` is
+   * not used. Pass an origin if `audience` is an agent's id, or a function if a proxy in front changes the path.
    */
   publicUrl?: PublicUrl
-  /** Bytes that a body may have. Default 1 MiB. */
+  /** Maximum bytes of a body. Default 1 MiB. */
   limit?: number
   onEvent?: (event: AgentEvent) => void
   now?: Now
@@ -104,15 +104,15 @@ export const peerCheckOptions = object<PeerCheckOptions>({
   now: optional(func),
 })
 
-/** `body` is what was signed: the request's own can still be read as well. */
+/** `body` is the signed body. The body of the request can still be read too. */
 export type PeerCheckResult = { ok: true; agent: AgentRecord; body: Uint8Array } | { ok: false; response: Response }
 
 /**
- * Verifies requests that agents have signed with `signRequest()`: the registered key, meant for us, within a minute, this method,
- * this address, this body, and the first time. The agent has to stand: not decommissioned, its tenant not stopped.
+ * Verifies requests that agents have signed with `signRequest()`: registered key, recipient, age of at most a minute, method, URL, body,
+ * and first use. The agent must not be decommissioned, and its tenant not stopped.
  *
- * 401 `invalid_agent_request` for every cause, 413 for a body above the limit, 503 when the store cannot be asked; each ready to
- * be sent. Not checked: the agent's tenant, and what it may; compare the one, and ask for a token for the other.
+ * The responses are 401 `invalid_agent_request` for every cause, 413 for a body above the limit, 503 when the store is down. Not
+ * checked: the agent's tenant and its permissions. Compare the tenant, and require a token for permissions.
  *
  * @throws TypeError naming the option
  */
@@ -159,7 +159,7 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
 
 const refused = (error: SallyportError): PeerCheckResult => ({ ok: false, response: agentAnswer(error) })
 
-/** Without a fragment, which is not sent; with the query, which is. */
+/** The URL without its fragment, which is not sent. */
 function addressOf(address: string): string {
   const url = new URL(address)
   url.hash = ''

@@ -11,23 +11,23 @@ import { type Dependence, dependenceIn } from '../token-details.js'
 import { type AgentRecord, type AgentRow, recordOf } from './agent-record.js'
 import { createRecords, type Records } from './records.js'
 
-/** Seconds that clocks may differ. */
+/** Seconds by which clocks may differ. */
 const TOLERANCE = 30
 
-/** Whether an agent may go on. `detail` is for the operator alone. */
+/** Whether an agent may act. `detail` is only for the operator. */
 export type AgentStatus =
   | {
       ok: true
       agent: AgentRecord
-      /** Those that it ends with, its parent last: what it spends is spent of theirs too. */
+      /** Its parent and the parents of that, its own parent last. Its costs count on their budgets too. */
       above: readonly AgentRecord[]
     }
   | { ok: false; detail: string }
 
 export interface StatusCheckOptions {
-  /** Who issues the agents' tokens. */
+  /** The issuer of the agents' tokens. */
   issuer: string
-  /** The one that `createAgents` has. */
+  /** The store of `createAgents`. */
   store: RecordStore
   now?: Now
 }
@@ -35,12 +35,11 @@ export interface StatusCheckOptions {
 export interface StatusCheck {
   readonly issuer: string
   /**
-   * Whether an agent, with this token, may go on now: asked at every request, and again directly before what cannot be undone. All
-   * that it depends on is read at once. Nothing is cached, so a decommissioned agent, a stopped tenant, a person who has
-   * signed out or withdrawn a consent ends the token on the next request in every process. A principal that is kept for
-   * longer than its token lives stands no more.
+   * Whether an agent may act with this token now: call it for every request, and again directly before actions that cannot be undone.
+   * Nothing is cached: a decommissioned agent, a stopped tenant, a person who has signed out or a withdrawn consent ends the token on
+   * the next request in every process. A principal whose token has expired is refused.
    *
-   * @throws StoreError when it cannot be said
+   * @throws StoreError when the store is down
    */
   status(principal: Principal): Promise<AgentStatus>
 }
@@ -51,57 +50,62 @@ export const statusCheckOptions = object<StatusCheckOptions>({
   now: optional(func),
 })
 
-/** What the functions of `createStatusCheck(…)` take. */
+/** The parameters of the functions of `createStatusCheck(…)`. */
 export const statusCheckCalls = { status: asyncCall(['principal', principalCheck]) }
 
-/** For an API that verifies agents' tokens and does not issue them: no key that signs is needed there, only the store. */
+/** For an API that verifies agents' tokens and does not issue them: it needs the store, but no signing key. */
 export function createStatusCheck(options: StatusCheckOptions): StatusCheck {
   validate('createStatusCheck', statusCheckOptions, options)
   const { issuer, store, now = systemNow } = options
   if (!URL.canParse(issuer))
     throw new TypeError('createStatusCheck: "issuer" must be the URL of who issues agents’ tokens')
   const records = createRecords(store)
-  const methods: StatusCheck = { issuer, status: (principal) => judge(records, issuer, principal, now()) }
+  const methods: StatusCheck = { issuer, status: (principal) => evaluateStatus(records, issuer, principal, now()) }
   return validated('agents', methods, statusCheckCalls)
 }
 
-export async function judge(records: Records, issuer: string, principal: Principal, now: number): Promise<AgentStatus> {
+export async function evaluateStatus(
+  records: Records,
+  issuer: string,
+  principal: Principal,
+  now: number,
+): Promise<AgentStatus> {
   const { method, iss, client_id = '', tenant = '', claims, expiresAt = 0 } = principal
   const depends = dependenceIn(claims)
-  if (method !== 'agent_token' || iss !== issuer || !depends) return bad('no token of an agent')
-  if (!(now < expiresAt + TOLERANCE)) return bad('expired')
+  if (method !== 'agent_token' || iss !== issuer || !depends) return refused('no token of an agent')
+  if (!(now < expiresAt + TOLERANCE)) return refused('expired')
   const { agents, session, consent } = depends
   const person = personOf(principal)
   const ids = Object.keys(agents)
-  if (!ids.includes(client_id)) return bad('no token of this agent')
-  const [at, ended, over, agreed, ...rows] = await Promise.all([
+  if (!ids.includes(client_id)) return refused('no token of this agent')
+  const [tenantSwitch, personEnd, isSessionOver, storedConsent, ...rows] = await Promise.all([
     records.switchOf(tenant),
     consent && person && records.personOf(tenant, person),
     session !== undefined && person && records.isOver(tenant, person, session),
     consent && person && records.consentOf(tenant, person, consent.agent),
     ...ids.map((id) => records.agent(id)),
   ])
-  if (at?.stoppedAt !== undefined) return bad('stopped')
-  // What is not there any more, nothing that is still good can contradict.
-  if (at && at.epoch !== depends.tenant) return bad('from before a stop')
-  if (ended && ended.epoch !== depends.person) return bad('the person is signed out')
-  if (over) return bad('the session is over')
-  if (consent && !(agreed?.id === consent.id && now < agreed.expiresAt)) return bad('no consent')
+  if (tenantSwitch?.stoppedAt !== undefined) return refused('stopped')
+  // Without a record there is nothing to compare: records outlive the tokens.
+  if (tenantSwitch && tenantSwitch.epoch !== depends.tenant) return refused('from before a stop')
+  if (personEnd && personEnd.epoch !== depends.person) return refused('the person is signed out')
+  if (isSessionOver) return refused('the session is over')
+  if (consent && !(storedConsent?.id === consent.id && now < storedConsent.expiresAt)) return refused('no consent')
   for (const [index, found] of rows.entries()) {
     const id = ids[index] ?? ''
-    if (found?.row.tenant !== tenant) return bad(`unknown: ${id}`)
-    if (found.row.decommissionedAt !== undefined) return bad(`decommissioned: ${id}`)
-    if (found.row.epoch !== agents[id]) return bad(`from before a change: ${id}`)
+    if (found?.row.tenant !== tenant) return refused(`unknown: ${id}`)
+    if (found.row.decommissionedAt !== undefined) return refused(`decommissioned: ${id}`)
+    if (found.row.epoch !== agents[id]) return refused(`from before a change: ${id}`)
   }
   const found = new Map(rows.map((row, index) => [ids[index], row && recordOf(row.row)]))
   const own = rows[ids.indexOf(client_id)]
-  if (!own) return bad('unknown')
+  if (!own) return refused('unknown')
   const above = own.row.above.map((id) => found.get(id))
-  if (!above.every((one) => one !== undefined)) return bad('unknown parent')
+  if (!above.every((ancestor) => ancestor !== undefined)) return refused('unknown parent')
   return { ok: true, agent: recordOf(own.row), above }
 }
 
-const bad = (detail: string): AgentStatus => ({ ok: false, detail })
+const refused = (detail: string): AgentStatus => ({ ok: false, detail })
 
 /**
  * What a new token of an agent depends on.
@@ -109,13 +113,16 @@ const bad = (detail: string): AgentStatus => ({ ok: false, detail })
  * @throws SallyportError `agent_ended`, `agents_stopped`
  */
 export async function dependenceOf(records: Records, row: AgentRow): Promise<Dependence> {
-  const [at, ...above] = await Promise.all([records.switchOf(row.tenant), ...row.above.map((id) => records.agent(id))])
-  if (at?.stoppedAt !== undefined) throw agentError('agents_stopped')
+  const [tenantSwitch, ...above] = await Promise.all([
+    records.switchOf(row.tenant),
+    ...row.above.map((id) => records.agent(id)),
+  ])
+  if (tenantSwitch?.stoppedAt !== undefined) throw agentError('agents_stopped')
   const rows = [row, ...above.map((found) => found?.row)]
   const agents: Record<string, string> = {}
-  for (const one of rows) {
-    if (!one || one.decommissionedAt !== undefined) throw agentError('agent_ended')
-    agents[one.id] = one.epoch
+  for (const ancestor of rows) {
+    if (!ancestor || ancestor.decommissionedAt !== undefined) throw agentError('agent_ended')
+    agents[ancestor.id] = ancestor.epoch
   }
-  return { agents, ...(at && { tenant: at.epoch }) }
+  return { agents, ...(tenantSwitch && { tenant: tenantSwitch.epoch }) }
 }

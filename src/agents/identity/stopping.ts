@@ -4,15 +4,15 @@ import { agentError } from '../errors.js'
 import { type AgentRow, aboveIndex, newEpoch, putRow } from './agent-record.js'
 import { type AgentsContext, rowOf } from './context.js'
 
-/** Attempts to write while others change the same agent. */
-const TURNS = 5
+/** Attempts to write, while others change the same agent. */
+const MAX_ATTEMPTS = 5
 
 export function createStopping(context: AgentsContext) {
   const { store, records, ledger, approvals, emit, now } = context
 
-  /** Ends one agent, unless it has ended already. From here on its tokens and those that depend on it are refused. */
+  /** Decommissions one agent, unless it is already. From here on its tokens and those that depend on it are refused. */
   async function end(tenant: string, id: string, reason: string): Promise<void> {
-    for (let turn = 0; turn < TURNS; turn++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const { row, version } = await rowOf(context, tenant, id)
       if (row.decommissionedAt !== undefined) return
       const ended: AgentRow = { ...row, decommissionedAt: now(), reason }
@@ -23,7 +23,7 @@ export function createStopping(context: AgentsContext) {
     throw agentError('agent_conflict')
   }
 
-  /** What an ended agent has left behind. */
+  /** Releases the reservations of a decommissioned agent and voids its approvals. */
   async function clear(tenant: string, id: string): Promise<void> {
     const holds = (await ledger?.holds(tenant, `agent:${id}`)) ?? []
     await mapConcurrently(holds, async (hold) => ledger?.release(hold))
@@ -35,8 +35,8 @@ export function createStopping(context: AgentsContext) {
 
     async decommission(id: string, { tenant, reason }: { tenant: string; reason: string }): Promise<void> {
       await end(tenant, id, reason)
-      // Whoever is under it is refused already, since its tokens depend on what was just written. One that is being registered is
-      // listed on the next turn, or finds its parent ended.
+      // Agents under it are refused already, since their tokens depend on this record. One that is being registered is listed on the
+      // next turn, or finds its parent decommissioned.
       const ended = new Set([id])
       for (let before = 0; before < ended.size; ) {
         before = ended.size
@@ -46,7 +46,7 @@ export function createStopping(context: AgentsContext) {
           ended.add(below)
         }
       }
-      for (const one of ended) await clear(tenant, one)
+      for (const endedId of ended) await clear(tenant, endedId)
     },
 
     async stop({ tenant, reason = 'stopped' }: { tenant: string; reason?: string }): Promise<void> {

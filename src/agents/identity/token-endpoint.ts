@@ -18,7 +18,7 @@ export interface TokenEndpointOptions {
   /** `createTokenIssuer(…)`, for the public keys. */
   tokens: { jwks(): Promise<{ keys: unknown[] }> }
   /**
-   * Verifies a subject token, with a guard; `undefined`: it is not good. Without it tokens are not exchanged here.
+   * Verifies a subject token, with a guard; `undefined`: it is not valid. Without this option there is no token exchange.
    *
    * @see RFC 8693 section 2.1
    */
@@ -33,7 +33,7 @@ export const tokenEndpointOptions = object<TokenEndpointOptions>({
   now: optional(func),
 })
 
-/** What the functions of `createTokenEndpoint(…)` take. */
+/** The parameters of the functions of `createTokenEndpoint(…)`. */
 export const tokenEndpointCalls = { fetch: asyncCall(['request', requestCheck]) }
 
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -41,9 +41,9 @@ const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 
 /** Bytes. */
-const LIMIT = 65_536
+const MAX_BYTES = 65_536
 
-/** What is told of what went wrong inside. */
+/** The OAuth error for our errors. */
 const codes: Readonly<Record<string, EndpointErrorCode>> = {
   agent_proof_refused: 'invalid_client',
   agent_ended: 'invalid_client',
@@ -58,30 +58,29 @@ const codes: Readonly<Record<string, EndpointErrorCode>> = {
 
 const refuse = (code: EndpointErrorCode) => new SallyportError(code, endpointErrors[code])
 
-/** What is no answer of ours is an outage: of the store, or of where the signing key is. */
+/** Any other error is an outage of the store or of the signing key. */
 function codeOf(error: unknown): EndpointErrorCode {
   const code = error instanceof SallyportError ? error.code : ''
   return Object.hasOwn(endpointErrors, code) ? (code as EndpointErrorCode) : (codes[code] ?? 'temporarily_unavailable')
 }
 
-/** Seconds that anybody may keep the public keys: a new one is there within that time, and asked for by its name before. */
+/** Seconds for which the public keys may be cached. */
 const JWKS_AGE = 300
 
-/** 400, but for these. */
+/** Statuses other than 400. */
 const statuses: { readonly [Code in EndpointErrorCode]?: number } = {
   invalid_client: 401,
   temporarily_unavailable: 503,
 }
 
 /**
- * An authorization server for agents, of three addresses below `issuer`: `/token`, `/jwks` and the metadata document. Any OAuth
- * client that knows `private_key_jwt` gets tokens there (`createMachineClient`), and any API finds the keys
- * (`accessToken({ issuer })`).
+ * An authorization server for agents, with three endpoints below `issuer`: `/token`, `/jwks` and the metadata document. Any OAuth client
+ * with `private_key_jwt` gets tokens there (`createMachineClient`), and any API finds the keys (`accessToken({ issuer })`).
  *
- * The grants are `client_credentials` and, with `subject`, token exchange. An agent that sends a DPoP proof of its registered key gets
- * a token that is bound to it.
+ * The grants are `client_credentials` and, with `subject`, token exchange. With a DPoP proof of the agent's registered key, the token is
+ * bound to that key.
  *
- * Not checked: rates.
+ * There is no rate limit.
  *
  * @see RFC 6749 section 4.4, RFC 7523, RFC 8414, RFC 8693, RFC 9449 section 5
  */
@@ -103,7 +102,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions) {
     dpop_signing_alg_values_supported: ['ES256', 'EdDSA'],
   }
 
-  /** Whether the token is to be bound: a proof is of the registered key, or it is refused. It needs no memory, the assertion has one. */
+  /** Whether to bind the token. A proof of another key is refused. Its `jti` is not stored: the assertion is accepted once only. */
   async function isBound(request: Request, { publicKey }: AgentRecord): Promise<boolean> {
     const proof = request.headers.get('dpop')
     if (proof === null) return false
@@ -152,7 +151,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions) {
     }
   }
 
-  /** A key that cannot be had now is no fault of who asks. */
+  /** 503 if the key is not available. */
   async function jwksAnswer(): Promise<Response> {
     try {
       const keys = await tokens.jwks()
@@ -181,7 +180,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions) {
 /** The parameters of a form, each once. @throws SallyportError `invalid_request` */
 async function formOf(request: Request): Promise<Map<string, string>> {
   const type = mediaType(request.headers.get('content-type'))
-  const body = type === 'application/x-www-form-urlencoded' ? await readBody(request, LIMIT) : undefined
+  const body = type === 'application/x-www-form-urlencoded' ? await readBody(request, MAX_BYTES) : undefined
   const form = new Map<string, string>()
   for (const [name, value] of new URLSearchParams(new TextDecoder().decode(body))) {
     if (form.has(name)) throw refuse('invalid_request')

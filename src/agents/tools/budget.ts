@@ -8,14 +8,14 @@ import { type Budget, smallerBudget, withDefaults } from '../limits.js'
 import { budgetCheck } from '../shapes.js'
 import { limitsIn } from '../token-details.js'
 
-/** Whose spending is limited, and how far. */
+/** The budgets of the spenders of a call. */
 export interface BudgetPolicy {
   tenant?: Budget
-  /** For each agent, where its registration leaves a limit out. Default: 10,000 a day. */
+  /** For each agent, where its registration has no limit. Default: 10,000 a day. */
   agent?: Budget
   /** Of an API key, its successors included. */
   key?: Budget
-  /** The person who calls, or on whose behalf it is. */
+  /** The person who calls, or on whose behalf the call is. */
   user?: Budget
 }
 
@@ -23,7 +23,7 @@ const budget = optional(budgetCheck)
 
 export const policyCheck = object<BudgetPolicy>({ tenant: budget, agent: budget, key: budget, user: budget })
 
-/** What to reserve from, and what one call may cost at most. */
+/** The budgets to reserve from, and the maximum cost of one call. */
 export interface Budgets {
   tenant: string
   lines: readonly BudgetLine[]
@@ -31,17 +31,17 @@ export interface Budgets {
 }
 
 /** The budgets that agents were registered with. */
-export interface Registered {
+export interface RegisteredBudgets {
   readonly agent: { readonly budget?: Budget }
   readonly above: readonly { readonly id: string; readonly budget?: Budget }[]
 }
 
-const agentBudget: Budget = { day: 10_000 }
+const defaultAgentBudget: Budget = { day: 10_000 }
 const windows = ['day', 'month', 'total'] as const
 
 /**
- * The budgets that a caller spends from: of its tenant, the agent and all that it is registered under, or the key, and the person.
- * What an agent's token says about budgets counts where it is less than the policy.
+ * The budgets that a caller spends from: those of its tenant, of the agent and its parents, or of the key, and of the person.
+ * A smaller budget in an agent's token counts.
  *
  * `status` is what `agents.status(principal)` has found. Without it the registered budgets, and those above, are not known: the
  * policy alone holds.
@@ -51,7 +51,7 @@ const windows = ['day', 'month', 'total'] as const
 export function budgetLines(
   principal: Principal,
   policy: BudgetPolicy,
-  { status }: { status?: Registered | undefined } = {},
+  { status }: { status?: RegisteredBudgets | undefined } = {},
 ): Budgets {
   validate('budgetLines', principalCheck, principal, 'principal')
   validate('budgetLines', policyCheck, policy, 'policy')
@@ -59,9 +59,9 @@ export function budgetLines(
   if (!tenant) throw agentError('tenant_missing')
   const isAgent = method === 'agent_token'
   const spenders: [subject: BudgetLine['subject'], budget: Budget | undefined][] = [[`tenant:${tenant}`, policy.tenant]]
-  // What is left out is the default: a registration that names one limit lifts no other.
+  // Limits that a registration leaves out are the defaults.
   const registered = (budget: Budget | undefined): Budget =>
-    withDefaults(budget, withDefaults(policy.agent, agentBudget))
+    withDefaults(budget, withDefaults(policy.agent, defaultAgentBudget))
   if (isAgent) {
     spenders.push([`agent:${client_id}`, smallerBudget(registered(status?.agent.budget), limitsIn(claims).budget)])
     for (const { id, budget } of status?.above ?? []) spenders.push([`agent:${id}`, registered(budget)])
@@ -78,19 +78,19 @@ export function budgetLines(
   return { tenant, lines, ...(request !== undefined && { request }) }
 }
 
-/** What one call may cost is looked at first: that takes no state. @throws SallyportError `cost_unknown`, `budget_exceeded` */
+/** Checks the maximum cost of one call, before anything is reserved. @throws SallyportError `cost_unknown`, `budget_exceeded` */
 export function validateCost({ lines, request }: Omit<Budgets, 'tenant'>, cost: number | undefined): number {
   if (cost === undefined) {
     if (lines.length || request !== undefined) throw agentError('cost_unknown')
     return 0
   }
-  // Not `cost > request`: that lets everything pass where the limit is not a number.
+  // Not `cost > request`: that would allow everything if the limit is NaN.
   if (request !== undefined && !(cost <= request))
     throw agentError('budget_exceeded', { because: 'request', limit: request })
   return cost
 }
 
-/** @throws SallyportError `budget_exceeded`, whose cause names the line, what is left of it, and when it begins again */
+/** @throws SallyportError `budget_exceeded`, its cause has the budget, what is left of it, and when it resets */
 export async function reserve(ledger: Ledger, reservation: Omit<Reservation, 'id'>): Promise<Hold> {
   const answer = await ledger.reserve({ ...reservation, id: crypto.randomUUID() })
   if (answer.ok) return answer.hold

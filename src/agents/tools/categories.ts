@@ -1,28 +1,28 @@
 import { agentError } from '../errors.js'
-import { type AgentLimits, isWithin } from '../limits.js'
+import { type AgentLimits, isAllowed } from '../limits.js'
 
-/** A part of what a model will read. What a tool has answered is one, too: it may hold anybody's words. */
+/** A part of the input of a model. Results of tools are parts too: they may contain text of anybody. */
 export interface Segment {
   role: 'system' | 'user' | 'assistant' | 'tool'
   text: string
 }
 
-/** Says what a text is about, in one of the names of `categories`. Anything else, and any error, refuses the call. */
+/** Classifies a text: resolves to a name in `categories`. Any other name, and any error, refuses the call. */
 export type Classify = (segment: Segment, options: { signal: AbortSignal }) => string | Promise<string>
 
 export interface CategoriesOptions {
-  /** Asked about every segment of `input`, and told nothing that the caller says about it. */
+  /** Called for each segment of `input`. */
   classify?: Classify
-  /** Which roles may ask about what: `{ support: ['reader', 'writer'], code: ['executor'] }`. */
+  /** The roles for each category: `{ support: ['reader', 'writer'], code: ['executor'] }`. */
   categories?: Readonly<Record<string, readonly string[]>>
   /** Seconds that `classify` may take. Default 5. */
   classifyTimeout?: number
 }
 
-/** Whether what a prompt is about is for a role. @throws TypeError naming the option */
+/** Checks whether the categories of a prompt are allowed for a role. @throws TypeError naming the option */
 export function createCategories({ classify, categories, classifyTimeout = 5 }: CategoriesOptions) {
   if (!classify !== !categories)
-    throw new TypeError('createToolAccess: "classify" and "categories" belong together: what it is about, and for whom')
+    throw new TypeError('createToolAccess: "classify" and "categories" belong together: pass both or neither')
   const roles = new Map(Object.entries(categories ?? {}))
 
   /** @throws SallyportError `category_denied` */
@@ -35,32 +35,35 @@ export function createCategories({ classify, categories, classifyTimeout = 5 }: 
     const segments: readonly unknown[] =
       typeof input === 'string' ? [{ role: 'user', text: input }] : Array.isArray(input) ? input : []
     if (!segments.length) throw agentError('category_denied', { because: 'no input' })
-    const found = await withTimeout(classifyTimeout, (signal) =>
+    const results = await classifyInTime(classifyTimeout, (signal) =>
       Promise.all(
         segments.map(async (segment) => {
-          // It may come from a request's body, as anything.
+          // It may come from a request's body, with any type.
           const { role, text } = Object(segment) as Partial<Segment>
           return role !== undefined && typeof text === 'string' ? classify({ role, text }, { signal }) : undefined
         }),
       ),
     )
-    for (const category of found) {
+    for (const category of results) {
       const allowed = category !== undefined && role !== undefined && roles.get(category)?.includes(role)
-      if (!allowed || !isWithin(limits, 'categories', category))
+      if (!allowed || !isAllowed(limits, 'categories', category))
         throw agentError('category_denied', { because: category ?? 'unreadable' })
     }
   }
 }
 
-/** An error and a timeout are alike: nobody knows. */
-async function withTimeout<Result>(seconds: number, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+/** An error and a timeout both refuse the call. */
+async function classifyInTime<Result>(
+  seconds: number,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
   const controller = new AbortController()
-  const late = new Promise<never>((_, reject) => {
+  const timedOut = new Promise<never>((_, reject) => {
     controller.signal.addEventListener('abort', () => reject(controller.signal.reason))
   })
   const timer = setTimeout(() => controller.abort(new Error('the classifier took too long')), seconds * 1000)
   try {
-    return await Promise.race([work(controller.signal), late])
+    return await Promise.race([work(controller.signal), timedOut])
   } catch (cause) {
     throw agentError('category_denied', { because: 'not classified', cause })
   } finally {

@@ -7,10 +7,10 @@ import { asyncCall, type Calls, validateArguments } from '../../protocol/validat
 import type { Hold, Ledger } from '../../store/ledger.js'
 import { agentError } from '../errors.js'
 import type { ToolArguments } from './rules.js'
-import { settled } from './with-budget.js'
+import { ignoreOutage } from './with-budget.js'
 
 /**
- * Leave to make one call. Holds no secret: it can be logged.
+ * Authorization for one tool call. Has no secret in it: it can be logged.
  *
  * ```ts
  * await using grant = await verifyToolAccess(principal, call)
@@ -21,60 +21,60 @@ export interface ToolGrant extends AsyncDisposable {
   readonly tool: string
   readonly args: ToolArguments
   readonly tenant: string
-  /** The model to call, by this name and no other. */
+  /** The model to call: use exactly this name. */
   readonly model?: string
-  /** The approval that was used up for this. */
+  /** The approval that was used up for this call. */
   readonly approvalId?: string
-  /** Epoch seconds after which nothing may be begun any more: the end of `ttl`, of the token, or of the approval. */
+  /** Epoch seconds. From then on the call must not start: the end of `ttl`, of the token, or of the approval. */
   readonly expiresAt: number
   /**
-   * Says that cost begins: from here on an end that nobody has seen counts in full.
+   * Call it when costs begin: from here on the whole estimate counts, unless the grant is settled.
    *
    * @throws SallyportError `grant_ended`: do not begin
    */
   started(): Promise<void>
   /**
-   * To be awaited directly before the side effect, each time: looks once more whether the agent is stopped, decommissioned or
-   * too late, also for its approval, and says that cost begins. When it rejects nothing may happen.
+   * Await it directly before each side effect. It checks again that the agent is not stopped or decommissioned and that neither token
+   * nor approval has expired, and marks the grant as started. If it rejects, do not make the call.
    *
    * @throws SallyportError `invalid_token`, `grant_ended`
    */
   confirm(): Promise<void>
   /**
-   * What was really used, in the unit of the estimate; once, however often it is called, and also after the grant is over. `overrun`:
-   * by how much a budget is above its limit for it.
+   * Settles the units that were really used. Counted once, also if it is called twice, and also after the grant has expired.
+   * `overrun`: by how much a budget is now above its limit.
    *
-   * @throws TypeError for what is no whole number of 0 or more; then the whole estimate stays counted
+   * @throws TypeError if it is not a whole number of 0 or more; then the whole estimate counts
    */
   settle(used: { units: number }): Promise<{ overrun: number }>
-  /** Nothing was used: gives everything back. */
+  /** Nothing was used: releases the whole reservation. */
   release(): Promise<void>
   /**
-   * Another grant for the same call, with another model, which is checked and paid for as the first was. What this one has set
-   * aside is given back if nothing has started; else settle it.
+   * A grant for the same call with another model, which is checked and reserved like the first. If this grant has not started, its
+   * reservation is released; else settle it.
    *
    * @throws SallyportError `model_denied`, `insufficient_scope`, `budget_exceeded`, `cost_unknown`, `invalid_token`, `grant_ended`
    */
   fallback(model: string): Promise<ToolGrant>
   /**
-   * Confirms, and runs the call in `sandbox`: for tools whose rule says so. Once, also where it failed there, and with any
-   * `fallback()`: what runs again is asked for again.
+   * Confirms, and runs the call in `sandbox`, for tools whose rule says so. Only once, also if it fails there, and also with a
+   * `fallback()`: to run it again, ask for access again.
    *
    * @throws SallyportError `invalid_token`, `grant_ended`
    */
   runInSandbox(): Promise<unknown>
-  /** The end of the scope: releases if nothing has started, else counts the whole estimate unless it was settled. */
+  /** At the end of the scope: releases a grant that has not started; else the whole estimate counts, unless it was settled. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** What the functions of a grant take. */
+/** The parameters of the functions of a grant. */
 export const grantCalls = {
   started: asyncCall(),
   confirm: asyncCall(),
-  // What a unit costs is looked at beside the model.
+  // The cost of a unit depends on the model.
   settle: asyncCall(['used', object<{ units: number }>({ units: integer() })]),
   release: asyncCall(),
-  // Whether there is such a model is an answer.
+  // An unknown model is an answer.
   fallback: asyncCall(['model', text]),
   runInSandbox: asyncCall(),
 } satisfies Calls<Omit<ToolGrant, typeof Symbol.asyncDispose>>
@@ -82,16 +82,16 @@ export const grantCalls = {
 interface GrantContext {
   facts: Pick<ToolGrant, 'tool' | 'args' | 'tenant' | 'model' | 'approvalId' | 'expiresAt'>
   ledger: Ledger
-  /** Where there is a budget. */
+  /** The reservation; `undefined` without a budget. */
   hold: Hold | undefined
   now: Now
   /** @throws SallyportError when the agent may not go on */
   checkStatus(): Promise<unknown>
-  /** On the budget, at this model’s rate. */
+  /** The cost of units at this model’s rate. */
   cost(units: number): number | undefined
   fallback(model: string): Promise<ToolGrant>
   sandbox: (() => Promise<unknown>) | undefined
-  /** Shared with its fallbacks: whether the call was run. */
+  /** Whether the call was run; shared with fallbacks. */
   run: { done: boolean }
   overran(overrun: number): void
 }
@@ -99,7 +99,7 @@ interface GrantContext {
 export function createGrant(context: GrantContext): ToolGrant {
   const { facts, ledger, hold, now, checkStatus, cost, fallback, sandbox, run, overran } = context
   let state: 'open' | 'started' | 'settled' | 'released' = 'open'
-  /** What it has cost, once that was said. */
+  /** The settled cost. */
   let paid: number | undefined
 
   const checkExpiry = () => {
@@ -120,8 +120,8 @@ export function createGrant(context: GrantContext): ToolGrant {
     try {
       await checkStatus()
     } catch (error) {
-      // Nothing has happened, and nothing will.
-      if (isFirst) await settled(release())
+      // The call was not made and will not be.
+      if (isFirst) await ignoreOutage(release())
       throw error
     }
   }
@@ -141,7 +141,7 @@ export function createGrant(context: GrantContext): ToolGrant {
   }
 
   async function release(): Promise<void> {
-    // What is known to have cost something is not given back.
+    // A cost that is known is not released.
     if (paid !== undefined) return
     state = 'released'
     if (hold) await ledger.release(hold)
@@ -162,7 +162,7 @@ export function createGrant(context: GrantContext): ToolGrant {
 
     async runInSandbox() {
       if (!sandbox) throw new TypeError(`grant.runInSandbox: the rule of ${facts.tool} has no "sandbox"`)
-      // One call was admitted and paid for, and one was approved.
+      // The grant, its reservation and the approval are for one call.
       if (run.done || (state !== 'open' && state !== 'started')) throw agentError('grant_ended')
       run.done = true
       try {
@@ -175,10 +175,10 @@ export function createGrant(context: GrantContext): ToolGrant {
     },
 
     async [Symbol.asyncDispose]() {
-      if (state === 'open') await settled(release())
-      if (state === 'started' && hold) await settled(ledger.settle(hold, paid ?? hold.amount))
+      if (state === 'open') await ignoreOutage(release())
+      if (state === 'started' && hold) await ignoreOutage(ledger.settle(hold, paid ?? hold.amount))
     },
-    // Last: behind a spread V8 adds every further member ten times more slowly.
+    // Last: V8 adds members after a spread ten times more slowly.
     ...facts,
   }
 }

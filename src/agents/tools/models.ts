@@ -1,11 +1,11 @@
 import { agentError } from '../errors.js'
 import { isAmount } from '../limits.js'
 
-/** What one unit of use costs on the budget, by model; or what a number of them costs. Default 1, for every model. */
+/** The cost of one unit by model, or a function for the cost of a number of units. Default 1, for all models. */
 type Rates = Readonly<Record<string, number>> | ((model: string, units: number) => number)
 
 export interface ModelsOptions {
-  /** Every model that may be called, by the name that its provider knows, and its tier: `{ 'gpt-pro': 'premium' }`. */
+  /** All models that may be called, by the provider's name, and their tiers: `{ 'gpt-pro': 'premium' }`. */
   tiers?: Readonly<Record<string, string>>
   /** Other names of these models. */
   aliases?: Readonly<Record<string, string>>
@@ -14,7 +14,7 @@ export interface ModelsOptions {
   rates?: Rates
 }
 
-/** A model by its one name, and what it takes to call it. */
+/** A model by the provider's name, and the scope that it needs. */
 export interface Model {
   name: string
   tier: string
@@ -22,7 +22,7 @@ export interface Model {
 }
 
 /**
- * Which model a name means, once: what is checked, what it costs and what is called are the same text.
+ * Resolves names of models. The same resolved name is used for checks, costs and the call.
  *
  * @throws TypeError naming the option
  */
@@ -32,10 +32,10 @@ export function createModels({ tiers = {}, aliases = {}, tierScopes = {}, rates 
   function add(name: string, canonical: string): void {
     const tier = Object.hasOwn(tiers, canonical) ? tiers[canonical] : undefined
     if (tier === undefined) throw new TypeError(`createToolAccess: "aliases" calls ${canonical}, which "tiers" has not`)
-    if (models.has(folded(name)))
+    if (models.has(normalized(name)))
       throw new TypeError(`createToolAccess: "tiers" and "aliases" have two models of the name ${name}`)
     const scope = Object.hasOwn(tierScopes, tier) ? tierScopes[tier] : undefined
-    models.set(folded(name), { name: canonical, tier, scope: scope ?? `model:${tier}` })
+    models.set(normalized(name), { name: canonical, tier, scope: scope ?? `model:${tier}` })
   }
   for (const name of Object.keys(tiers)) add(name, name)
   for (const [name, canonical] of Object.entries(aliases)) add(name, canonical)
@@ -43,24 +43,24 @@ export function createModels({ tiers = {}, aliases = {}, tierScopes = {}, rates 
   return {
     /** @throws SallyportError `model_denied` */
     resolve(name: string): Model {
-      const model = typeof name === 'string' ? models.get(folded(name)) : undefined
+      const model = typeof name === 'string' ? models.get(normalized(name)) : undefined
       if (!model) throw agentError('model_denied', { because: 'unknown' })
       return model
     },
 
-    /** What `units` cost on the budget; `undefined` where that cannot be said. */
+    /** The cost of `units`; `undefined` if it is not known. */
     cost(model: Model | undefined, units: number): number | undefined {
       if (!isAmount(units)) return undefined
-      const cost = Math.ceil(model && rates ? priced(rates, model.name, units) : units)
+      const cost = Math.ceil(model && rates ? costOf(rates, model.name, units) : units)
       return isAmount(cost) ? cost : undefined
     },
   }
 }
 
-/** A table is asked for its own members only. A model without a rate is not free: nobody knows what it costs. */
-function priced(rates: Rates, model: string, units: number): number {
+/** A model without a rate is not free: its cost is not known. */
+function costOf(rates: Rates, model: string, units: number): number {
   if (typeof rates === 'function') return rates(model, units)
   return (Object.hasOwn(rates, model) ? (rates[model] ?? Number.NaN) : Number.NaN) * units
 }
 
-const folded = (name: string): string => name.trim().toLowerCase()
+const normalized = (name: string): string => name.trim().toLowerCase()

@@ -29,45 +29,45 @@ import { type ToolArguments, type ToolRule, toolRuleCheck } from './rules.js'
 /** A call that an agent wants to make. */
 export interface ToolCall {
   tool: string
-  /** Plain data in an object. Default `{}`. Never says whose data it is: the tenant is the credential's. */
+  /** Plain data in an object. Default `{}`. The tenant is not taken from here, but from the credential. */
   args?: unknown
-  /** What the tool is used on, where the arguments do not say: part of what is approved. */
+  /** The object of the call, if the arguments do not say it. It is part of the approval. */
   resource?: string
-  /** The tenant of what is used, as the application knows it: from its database, not from the arguments. */
+  /** The tenant of that object, from the application's database, not from the arguments. */
   tenant?: string
-  /** The model to call, where the tool is one. Use `grant.model`. */
+  /** The model to call, if the tool is one. Call `grant.model`. */
   model?: string
-  /** Everything that the model will read, what tools have answered included: each part is classified. */
+  /** The whole input of the model, results of tools included. Each part is classified. */
   input?: string | readonly Segment[]
-  /** What it uses at most, as a whole number of units. Demanded where there is a budget; 0 for what costs nothing. */
+  /** The maximum use, as a whole number of units. Required if there is a budget; 0 for free calls. */
   estimate?: number
   /** The id of an approval for exactly this call. */
   approval?: string
-  /** Ties the rows of the audit trail to logs and traces. */
+  /** An id that connects rows of the audit trail with logs and traces. */
   correlation?: string
 }
 
-/** `voidAll`: takes back what an agent has asked for while it was being ended. */
+/** `voidAll` voids the requests of an agent that is ended meanwhile. */
 type AskedApprovals = Pick<Approvals, 'request' | 'verify'> & Partial<Pick<Approvals, 'voidAll'>>
 
 export interface ToolAccessOptions extends ModelsOptions, CategoriesOptions {
-  /** `createAgents(…)`: whether the agent may still act, whom it belongs to, what it may spend. Asked at every call. */
+  /** `createAgents(…)`: status and budgets of the agent. Called for every tool call. */
   agents: Pick<StatusCheck, 'status'>
-  /** What budgets are reserved from: `memoryLedger()`, `redisLedger(…)`, `postgresLedger(…)`. */
+  /** Keeps the budgets: `memoryLedger()`, `redisLedger(…)`, `postgresLedger(…)`. */
   ledger: Ledger
-  /** All tools there are, each with what it takes to use it; a text is its scope. {@link scenarios} has four kinds. */
+  /** All tools with their rules; a text is the scope. {@link scenarios} has four kinds of rules. */
   tools: Readonly<Record<string, ToolRule | string>>
-  /** Budgets beside those of the agents, and for agents that have none of their own. */
+  /** Budgets in addition to the registered ones, and defaults for agents without one. */
   budgets?: BudgetPolicy | ((principal: Principal) => BudgetPolicy | Promise<BudgetPolicy>)
-  /** `createApprovals(…)`, for tools that wait for a person. */
+  /** `createApprovals(…)`, for tools that need the approval of a person. */
   approvals?: AskedApprovals
   /** `createAudit(…)`, for tools that are audited. */
   audit?: Pick<Audit, 'append'>
-  /** Runs a call where it can do no harm, for tools that are only allowed there. */
+  /** Runs a call in a sandbox, for tools with the rule `sandbox`. */
   sandbox?: (call: { tool: string; args: ToolArguments; tenant: string }) => Promise<unknown>
-  /** Seconds that a grant is good for, and after which what has begun counts in full until it is settled. Default 300. */
+  /** Lifetime of a grant in seconds; then a call that has started counts in full until it is settled. Default 300. */
   ttl?: number
-  /** What happened. A listener that throws changes nothing. */
+  /** Called with events. Errors of the listener are ignored. */
   onEvent?: (event: AgentEvent) => void
   now?: Now
 }
@@ -92,7 +92,7 @@ export const toolAccessOptions = object<ToolAccessOptions>({
   now: optional(func),
 })
 
-/** What cannot be kept by approvals and the audit trail; everything else is looked at where it is used. */
+/** The members that approvals and the audit trail store; the others are validated where they are used. */
 export const toolCallCheck = object<ToolCall>({
   tool: anything<string>(),
   args: anything<unknown>(),
@@ -105,7 +105,7 @@ export const toolCallCheck = object<ToolCall>({
   correlation: optional(name),
 })
 
-/** A call may come from a request's body as it is: what is wrong with it is an answer. @throws SallyportError `call_invalid` */
+/** A call may come from a request's body: a mistake in it is an answer, not a TypeError. @throws SallyportError `call_invalid` */
 export function validateCall(call: ToolCall): void {
   const flaw = valueFlaw(toolCallCheck, call)
   if (flaw) throw agentError('call_invalid', new TypeError(`"${flaw.at}" ${flaw.remedy}`))

@@ -9,7 +9,7 @@ import type { ToolGrant } from './grant.js'
 import type { ToolAccessOptions, ToolCall } from './options.js'
 import type { Tool } from './rules.js'
 
-/** Tells what became of calls: to whoever listens, and to the audit trail. */
+/** Reports the outcome of calls: as events, and in the audit trail. */
 export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'audit' | 'onEvent'>) {
   const emit = isolate(onEvent)
 
@@ -22,7 +22,7 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
       tenant: principal.tenant ?? '',
       ...callerIds(principal),
       action: `tool:${tool}`,
-      // What cannot be kept has refused the call, and is no way past the trail.
+      // A value that cannot be stored has refused the call; the row is written without it.
       ...(isName(resource) && { resource }),
       ...row,
       ...(isName(correlation) && { correlation }),
@@ -37,14 +37,14 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
       emit({ type: 'tool_overrun', tenant, ...callerIds(principal), tool, overrun }),
 
     /** The answer of `granting`, and an event of what it was; a row as well where a tool that is audited was refused. */
-    async during(
+    async reportOutcome(
       principal: Principal,
       call: ToolCall,
       tool: Tool | undefined,
-      granting: () => Promise<ToolGrant>,
+      work: () => Promise<ToolGrant>,
     ): Promise<ToolGrant> {
       try {
-        const grant = await granting()
+        const grant = await work()
         const { tenant, model } = grant
         emit({
           type: 'tool_allowed',
@@ -65,7 +65,7 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
           code,
           ...(detail !== undefined && { detail: `${detail}` }),
         })
-        // It is refused whether or not that can be written down.
+        // The call is refused also if the row cannot be written.
         if (tool?.audit && !(error instanceof StoreError))
           await append(principal, call, { decision: 'refused', reason: code }).catch(() => {})
         throw error

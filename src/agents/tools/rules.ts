@@ -8,27 +8,27 @@ import { personOf } from '../is-person.js'
 /** Plain data, as a model writes it. */
 export type ToolArguments = Readonly<Record<string, unknown>>
 
-/** What it takes to use a tool. */
+/** The requirements of a tool. */
 export interface ToolRule {
   /** All of these. */
   scope: string | readonly string[]
-  /** Which credentials will do. Default: an agent's token alone. */
+  /** The credentials that are accepted. Default: only agents' tokens. */
   methods?: readonly ('agent_token' | 'api_key')[]
-  /** Only with a token that is bound to the caller: to its certificate, to its key, to one of them. */
+  /** The token must be bound to the caller's certificate, to its key, or to any of them. */
   bound?: 'mtls' | 'dpop' | 'any'
   /**
-   * Every call waits for a person: `consent` for the one on whose behalf it is, without whom there is none; `human` for the same, or
-   * for an administrator where an agent acts by itself; `admin` for an administrator.
+   * Every call needs an approval: `consent` of the person on whose behalf it is (required); `human` of that person, or of an
+   * administrator if the agent acts for itself; `admin` of an administrator.
    */
   approval?: 'consent' | 'human' | 'admin'
-  /** Seconds since whoever approves signed in, at most, and how. @see RFC 9470 */
+  /** Seconds since the approver signed in, at most. @see RFC 9470 */
   freshWithin?: number
   acr?: readonly string[]
-  /** A row in the audit trail for every call, allowed or refused. What cannot be written is not done. */
+  /** A row in the audit trail for every call, allowed or refused. If it cannot be written, the call is refused. */
   audit?: boolean
-  /** Runs in `sandbox` alone: `grant.runInSandbox()`. */
+  /** Runs only in `sandbox`: `grant.runInSandbox()`. */
   sandbox?: boolean
-  /** What the arguments must be like. Anything but `true` refuses, and so does an error. */
+  /** Checks the arguments. Anything but `true` refuses, and so does an error. */
   accepts?: (args: ToolArguments) => boolean
 }
 
@@ -38,14 +38,14 @@ export interface Tool extends ToolRule {
   scopes: readonly string[]
 }
 
-/** What rules ask for must be there. */
-interface Means {
+/** The options that rules may need. */
+interface Backends {
   approvals?: unknown
   audit?: unknown
   sandbox?: unknown
 }
 
-/** A word that is misspelt must not leave a tool open. */
+/** A misspelt member must not leave a tool open. */
 export const toolRuleCheck = object<ToolRule>(
   {
     scope: either(text, list(text, 1)),
@@ -61,9 +61,12 @@ export const toolRuleCheck = object<ToolRule>(
   'a rule: { scope, … }',
 )
 
-/** The closed set of tools. @throws TypeError naming the tool and what it lacks */
-export function readTools(tools: Readonly<Record<string, ToolRule | string>>, means: Means): ReadonlyMap<string, Tool> {
-  const read = new Map<string, Tool>()
+/** All tools by name. @throws TypeError naming the tool and what is missing */
+export function readTools(
+  tools: Readonly<Record<string, ToolRule | string>>,
+  backends: Backends,
+): ReadonlyMap<string, Tool> {
+  const byName = new Map<string, Tool>()
   for (const [name, entry] of Object.entries(tools)) {
     const rule: ToolRule = typeof entry === 'string' ? { scope: entry } : entry
     const scopes = [rule.scope].flat()
@@ -72,17 +75,17 @@ export function readTools(tools: Readonly<Record<string, ToolRule | string>>, me
     }
     if (!/^[\w.:/-]{1,80}$/.test(name)) misuse('which must be up to 80 letters, digits and _ . : / -')
     if (!scopes.length || !scopes.every(isScope)) misuse('which needs a "scope", like data:read')
-    if (rule.approval && !means.approvals) misuse('which waits for people: pass "approvals", createApprovals(…)')
+    if (rule.approval && !backends.approvals) misuse('which waits for people: pass "approvals", createApprovals(…)')
     if (rule.approval && rule.methods?.includes('api_key')) misuse('which waits for people: keys cannot ask them')
-    if (rule.audit && !means.audit) misuse('which is audited: pass "audit", createAudit(…)')
-    if (rule.sandbox && !means.sandbox) misuse('which runs in a sandbox: pass "sandbox", a function that runs it')
-    read.set(name, { ...rule, name, scopes })
+    if (rule.audit && !backends.audit) misuse('which is audited: pass "audit", createAudit(…)')
+    if (rule.sandbox && !backends.sandbox) misuse('which runs in a sandbox: pass "sandbox", a function that runs it')
+    byName.set(name, { ...rule, name, scopes })
   }
-  if (!read.size) throw new TypeError('createToolAccess: "tools" is empty: name each with the scope that it needs')
-  return read
+  if (!byName.size) throw new TypeError('createToolAccess: "tools" is empty: name each with the scope that it needs')
+  return byName
 }
 
-/** Whether this is the kind of credential that the tool is used with. @throws SallyportError */
+/** Checks the kind of credential. @throws SallyportError */
 export function validateCredential({ methods = ['agent_token'], bound, approval }: Tool, principal: Principal): void {
   if (!methods.some((method) => method === principal.method)) throw agentError('credential_not_accepted')
   if (bound && (bound === 'any' ? !principal.bound : principal.bound !== bound))
@@ -91,12 +94,12 @@ export function validateCredential({ methods = ['agent_token'], bound, approval 
 }
 
 /**
- * The arguments, read once, and frozen: what is checked, approved and executed is the same.
+ * Reads the arguments once and freezes them: the checked, approved and executed arguments are the same.
  *
  * @throws SallyportError `call_invalid`, `arguments_denied`
  */
-export function readArguments({ accepts }: Tool, given: unknown = {}): ToolArguments {
-  const args = frozen(parsed(given))
+export function readArguments({ accepts }: Tool, input: unknown = {}): ToolArguments {
+  const args = deepFreeze(parsePlainData(input))
   try {
     if (!accepts || accepts(args) === true) return args
   } catch (cause) {
@@ -105,24 +108,24 @@ export function readArguments({ accepts }: Tool, given: unknown = {}): ToolArgum
   throw agentError('arguments_denied')
 }
 
-function parsed(given: unknown): unknown {
+function parsePlainData(input: unknown): unknown {
   try {
-    if (typeof given !== 'object' || given === null || Array.isArray(given))
+    if (typeof input !== 'object' || input === null || Array.isArray(input))
       throw new TypeError('arguments are an object')
-    return JSON.parse(canonical(given))
+    return JSON.parse(canonical(input))
   } catch (cause) {
     throw agentError('call_invalid', cause)
   }
 }
 
-function frozen(value: unknown): ToolArguments {
-  for (const member of Object.values(value as object)) if (member && typeof member === 'object') frozen(member)
+function deepFreeze(value: unknown): ToolArguments {
+  for (const member of Object.values(value as object)) if (member && typeof member === 'object') deepFreeze(member)
   return Object.freeze(value) as ToolArguments
 }
 
-/** All that is missing at once. @throws SallyportError `insufficient_scope` */
-export function validateScopes(wanted: readonly string[], { scopes }: Principal): void {
-  const missing = missingScopes(wanted, scopes)
+/** Reports all missing scopes at once. @throws SallyportError `insufficient_scope` */
+export function validateScopes(required: readonly string[], { scopes }: Principal): void {
+  const missing = missingScopes(required, scopes)
   if (missing.length)
-    throw agentError('insufficient_scope', { because: `missing ${missing.join(' ')}`, scope: wanted.join(' ') })
+    throw agentError('insufficient_scope', { because: `missing ${missing.join(' ')}`, scope: required.join(' ') })
 }

@@ -1,7 +1,7 @@
 import type { Principal } from '../../protocol/principal.js'
 import type { ToolRule } from './rules.js'
 
-/** What a guard asks for at the door, and what a tool asks for at every call. */
+/** Requirements of a guard, and the rule of a tool. */
 export interface Scenario {
   readonly requirements: {
     readonly methods: readonly Principal['method'][]
@@ -12,8 +12,7 @@ export interface Scenario {
 }
 
 /**
- * Four kinds of things that agents do, each with what it takes. One table for both doors: `requirements` is what a guard takes, `tool` is a
- * rule for `createToolAccess`.
+ * Four kinds of agents' actions with their requirements: `requirements` is for a guard, `tool` is a rule for `createToolAccess`.
  *
  * ```ts
  * protect.handler(scenarios.modifyUserData.requirements, answer)

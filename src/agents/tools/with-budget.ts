@@ -9,17 +9,17 @@ import { isAmount } from '../limits.js'
 import { type Budgets, reserve, validateCost } from './budget.js'
 
 export interface Metered extends Budgets {
-  /** What it costs at most, as a whole number. */
+  /** The maximum cost, as a whole number. */
   estimate: number
-  /** What is spent as soon as it begins, as the tokens of a prompt are. Default 0. */
+  /** The cost at the start, for example the tokens of a prompt. Default 0. */
   input?: number
-  /** Seconds after which it counts in full if nobody has said what it was. Default 300. */
+  /** Seconds after which the whole estimate counts, if it was not settled. Default 300. */
   ttl?: number
 }
 
-/** Told by the work as it goes. */
+/** Counts the cost while the work runs. */
 export interface Meter {
-  /** That much more has been used. A whole number. */
+  /** Adds to the cost. A whole number. */
   used(amount: number): void
 }
 
@@ -27,23 +27,24 @@ export const meteredCheck = object<Metered>({
   tenant: name,
   lines: list(lineCheck),
   request: optional(integer()),
-  // What cannot be told is refused as `cost_unknown`.
+  // Anything else is refused as `cost_unknown`.
   estimate: anything<number>(),
   input: optional(integer()),
   ttl: optional(seconds()),
 })
 
-/** What the work is handed. */
+/** The parameters of the functions of a meter. */
 export const meterCalls = { used: call(['amount', integer()]) } satisfies Calls<Meter>
 
 /**
- * Does work that costs as it goes, such as reading a stream of tokens, within budgets: reserves the estimate, and in the end
- * settles what was used, `input` included.
+ * Does work within budgets whose cost grows while it runs, such as reading a stream of tokens: reserves the estimate, and in the
+ * end settles what was used, `input` included.
  *
- * Work that is aborted or throws has cost what was counted until then. Where nothing was counted it counts in full, and so it
- * does when the process dies: an end that nobody has seen is never free. What was used beyond the estimate counts as well.
+ * Work that is aborted or throws costs what was counted until then. If nothing was counted, or the process dies, the whole estimate
+ * counts. Use above the estimate counts too.
  *
- * A ledger that cannot be reached refuses beforehand, and afterwards takes nothing away: the hold then counts in full by itself.
+ * If the ledger is down before the work, the work is refused. If it is down afterwards, the result is returned and the whole estimate
+ * counts.
  *
  * ```ts
  * const text = await withBudget(ledger, { ...budgetLines(principal, policy), estimate: 4000, input: 120 }, async (meter) => {
@@ -52,7 +53,7 @@ export const meterCalls = { used: call(['amount', integer()]) } satisfies Calls<
  * ```
  *
  * @throws SallyportError `budget_exceeded`, `cost_unknown`
- * @throws StoreError when the ledger cannot say
+ * @throws StoreError when the ledger is down
  */
 export async function withBudget<Result>(
   ledger: Ledger,
@@ -67,25 +68,25 @@ export async function withBudget<Result>(
   const amount = validateCost(budgets, isAmount(estimate) ? estimate : undefined)
   const hold = await reserve(ledger, { tenant, lines, amount, ttl })
   if (!(await ledger.start(hold))) throw agentError('grant_ended')
-  let seen: number | undefined
-  // Whoever does not get as far as the end has spent something all the same.
-  let cost = () => input + (seen ?? 0) || amount
+  let counted: number | undefined
+  // Work that throws has cost something too.
+  let cost = () => input + (counted ?? 0) || amount
   try {
     const result = await work({
       used(more) {
         validateArguments('meter.used', meterCalls.used, more)
-        seen = (seen ?? 0) + more
+        counted = (counted ?? 0) + more
       },
     })
-    cost = () => (seen === undefined ? amount : input + seen)
+    cost = () => (counted === undefined ? amount : input + counted)
     return result
   } finally {
-    await settled(ledger.settle(hold, cost()))
+    await ignoreOutage(ledger.settle(hold, cost()))
   }
 }
 
-/** What has been started counts in full by itself: an outage now takes nothing away from whoever waits for the result. */
-export async function settled(settling: Promise<unknown>): Promise<void> {
+/** Ignores an outage of the ledger: a reservation that has started then counts in full. */
+export async function ignoreOutage(settling: Promise<unknown>): Promise<void> {
   try {
     await settling
   } catch (error) {
