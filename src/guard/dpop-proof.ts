@@ -71,9 +71,9 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
     resource: string,
     now: () => number,
   ): Promise<ProofResult> => {
-    const refused = (detail: string) => ({ ok: false as const, detail })
+    const proofFlaw = (detail: string) => ({ ok: false as const, detail })
     const proof = request.headers.get('dpop') ?? ''
-    if (proof.length > MAX_PROOF_LENGTH || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(proof)) return refused('no proof')
+    if (proof.length > MAX_PROOF_LENGTH || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(proof)) return proofFlaw('no proof')
     let claims: Record<string, unknown>
     let jwk: JWK
     try {
@@ -87,21 +87,21 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
       claims = payload
       jwk = protectedHeader.jwk as JWK
     } catch {
-      return refused('proof')
+      return proofFlaw('proof')
     }
     const { htm, htu, ath, jti, iat } = claims
-    if ((await calculateJwkThumbprint(jwk)) !== jkt) return refused('key')
-    if (htm !== request.method) return refused('htm')
+    if ((await calculateJwkThumbprint(jwk)) !== jkt) return proofFlaw('key')
+    if (htm !== request.method) return proofFlaw('htm')
     const address = publicUrlOf(request, publicUrl ?? resource)
-    if (!address) return refused('htu: "resource" is no URL, set "dpop.publicUrl"')
-    if (typeof htu !== 'string' || withoutQuery(htu) !== withoutQuery(address.href)) return refused('htu')
-    if (ath !== (await sha256(token))) return refused('ath')
-    if (typeof iat !== 'number' || Math.abs(now() - iat) > maxAge) return refused('iat')
-    if (typeof jti !== 'string' || !jti || jti.length > 256) return refused('jti')
+    if (!address) return proofFlaw('htu: "resource" is no URL, set "dpop.publicUrl"')
+    if (typeof htu !== 'string' || withoutQuery(htu) !== withoutQuery(address.href)) return proofFlaw('htu')
+    if (ath !== (await sha256(token))) return proofFlaw('ath')
+    if (typeof iat !== 'number' || Math.abs(now() - iat) > maxAge) return proofFlaw('iat')
+    if (typeof jti !== 'string' || !jti || jti.length > 256) return proofFlaw('jti')
     if (nonceKey !== undefined) {
       const nonce = await nonceAt(nonceKey, now())
       if (claims['nonce'] !== nonce && claims['nonce'] !== (await nonceAt(nonceKey, now() - NONCE_LIFETIME)))
-        return { ...refused('nonce'), nonce }
+        return { ...proofFlaw('nonce'), nonce }
     }
     // Stored for longer than the proof is valid, in case the clock of the store is ahead.
     const id = await sha256(`${jkt} ${jti}`)
@@ -111,7 +111,7 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
         { kind: 'dpop-proof', partition: id.slice(0, 8), id },
         2 * maxAge + CLOCK_TOLERANCE,
       )
-      return first ? { ok: true } : refused('used')
+      return first ? { ok: true } : proofFlaw('used')
     } catch (error) {
       if (error instanceof StoreError) return { ok: 'unknown' }
       throw error

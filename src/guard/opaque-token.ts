@@ -26,7 +26,7 @@ export function createOpaqueTokenVerifier(options: AccessTokenOptions, client: I
   const { maxAge = 30 } = client
   const checkProof = createProofCheck(options.dpop ?? {})
   const cache = createBoundedCache<{ answer: Claims; until: number }>(MAX_CACHED)
-  const asking = new Map<string, Promise<IntrospectionResult>>()
+  const pending = new Map<string, Promise<IntrospectionResult>>()
   let introspect: ReturnType<typeof createIntrospection> | undefined
   let clock: (() => number) | undefined
 
@@ -48,9 +48,9 @@ export function createOpaqueTokenVerifier(options: AccessTokenOptions, client: I
     const known = cache.get(digest)
     if (known && clock && clock() < known.until && !isExpired(known.answer, now()))
       return { ok: true, answer: known.answer }
-    const running = asking.get(digest) ?? ask(digest, token, now).finally(() => asking.delete(digest))
-    asking.set(digest, running)
-    return running
+    const introspection = pending.get(digest) ?? ask(digest, token, now).finally(() => pending.delete(digest))
+    pending.set(digest, introspection)
+    return introspection
   }
 
   return async (request, token, scheme, resource, now) => {

@@ -32,20 +32,23 @@ export async function usableKeys(response: Response): Promise<Response> {
 async function readKey(candidate: unknown): Promise<JWK | undefined> {
   if (typeof candidate !== 'object' || candidate === null) return undefined
   const { kid, alg, use, key_ops, ...members } = candidate as Record<string, unknown>
-  const open = publicMembers(members)
-  const { kty, crv } = open
-  const fitting = defaultAlgs[`${kty}`] ?? defaultAlgs[`${kty} ${crv}`]
-  if (fitting === undefined || !isText(kid) || !isText(alg) || !isText(use)) return undefined
+  const publicKey = publicMembers(members)
+  const { kty, crv } = publicKey
+  const keyAlg = defaultAlgs[`${kty}`] ?? defaultAlgs[`${kty} ${crv}`]
+  if (keyAlg === undefined || !isText(kid) || !isText(alg) || !isText(use)) return undefined
   if (key_ops !== undefined && !Array.isArray(key_ops)) return undefined
   try {
-    const key = (await importJWK({ ...open, ext: true } as JWK, fitting)) as CryptoKey
+    const key = (await importJWK({ ...publicKey, ext: true } as JWK, keyAlg)) as CryptoKey
     const { modulusLength = MIN_RSA_BITS } = key.algorithm as { modulusLength?: number }
     if (modulusLength < MIN_RSA_BITS) return undefined
   } catch {
     return undefined
   }
   const about = { kid, alg, use, key_ops }
-  return { ...open, ...Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined)) } as JWK
+  return {
+    ...publicKey,
+    ...Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined)),
+  } as JWK
 }
 
 const isText = (value: unknown): boolean => value === undefined || typeof value === 'string'

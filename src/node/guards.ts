@@ -68,17 +68,17 @@ async function authenticate(
   head: RequestHead,
   requirements: () => Requirements | Promise<Requirements>,
 ): Promise<GuardResult> {
-  const asked = requestWithoutBody(head)
-  if (!asked) return { ok: false, response: new Response(null, { status: 400 }) }
-  const outcome = await protect(asked, await requirements())
+  const request = requestWithoutBody(head)
+  if (!request) return { ok: false, response: new Response(null, { status: 400 }) }
+  const outcome = await protect(request, await requirements())
   if (outcome.ok) principals.set(head, outcome.principal)
   return outcome
 }
 
 /** The response to a request for the metadata document; `undefined` for every other request. */
 function metadataOf(protect: Guard, head: RequestHead): Response | undefined {
-  const asked = requestWithoutBody(head)
-  return asked && protect.metadata(asked)
+  const request = requestWithoutBody(head)
+  return request && protect.metadata(request)
 }
 
 /**

@@ -49,10 +49,10 @@ export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKe
   }
   try {
     const jwk = JSON.parse(text) as JWK
-    const open = publicMembers(jwk) as JWK
+    const publicKey = publicMembers(jwk) as JWK
     const sign = (await importJWK({ ...jwk, ext: false } as JWK, alg)) as CryptoKey
-    const verify = (await importJWK({ ...open, ext: true } as JWK, alg)) as CryptoKey
-    const kid = await calculateJwkThumbprint(open)
+    const verify = (await importJWK({ ...publicKey, ext: true } as JWK, alg)) as CryptoKey
+    const kid = await calculateJwkThumbprint(publicKey)
     return { kid, alg, sign, verify, publicJwk: { ...(await exportJWK(verify)), kid, alg, use: 'sig' } }
   } catch {
     throw misuse(alg, 'must be a private key as a JWK in JSON')
