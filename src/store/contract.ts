@@ -78,7 +78,7 @@ export interface RecordStore {
   sweep?(limit: number): Promise<number>
   /**
    * Settings of the server that may lose acknowledged writes, as texts for an operator, if the server can be asked.
-   * Without secrets. Whoever reports events calls this once and reports each text as `store_warning`.
+   * Without secrets. Code that reports events calls this once and reports each text as `store_warning`.
    */
   warnings?(): Promise<readonly string[]>
 }

@@ -43,7 +43,7 @@ export type ResponseBody =
   | AsyncIterable<Uint8Array>
   | null
 
-/** The client has disconnected while sending: nobody waits for a response, and it is nobody's fault. */
+/** The client has disconnected while sending: the missing response is not a fault. */
 export const clientDisconnected = (): DOMException => new DOMException('The client has disconnected.', 'AbortError')
 
 /** Why a call has no response: the client disconnected, it timed out, the body was too large, or anything else. */
