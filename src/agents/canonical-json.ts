@@ -1,15 +1,15 @@
 import { sha256 } from '../crypto/hash.js'
 import { agentError } from './errors.js'
 
-/** Characters. */
+/** Maximum characters. */
 const MAX_LENGTH = 65_536
-/** Objects and arrays inside each other. */
+/** Maximum levels of objects and arrays. */
 const MAX_DEPTH = 64
 
 /**
- * Writes plain data as canonical JSON: one text for one value, whatever the order in which members were set.
+ * Writes plain data as canonical JSON: one text for one value, in any order of members.
  *
- * What could mean one thing here and another elsewhere is refused: NaN and infinities, `undefined`, functions, bigint, symbols,
+ * Values that could be read differently elsewhere are refused: NaN and infinities, `undefined`, functions, bigint, symbols,
  * getters, anything with a class, gaps in arrays, lone surrogates, cycles, a member called `__proto__`, more than 64 levels,
  * more than `limit` characters (65,536 by default).
  *
@@ -85,7 +85,7 @@ export function parseArguments(text: string): unknown {
   }
 }
 
-/** In text that is known to be JSON: only braces, and strings before a colon, matter. */
+/** For valid JSON: looks only at braces, and at strings before a colon. */
 function repeatsName(text: string): boolean {
   const names: Set<string>[] = []
   for (const [token, colon] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}]/g)) {
@@ -128,12 +128,12 @@ function namesOf(value: object): string[] {
     if (typeof name === 'symbol') throw notPlain('a symbol')
     return name
   })
-  // Where such an object is copied, its prototype is replaced.
+  // A copy of such an object would get another prototype.
   if (names.includes('__proto__')) throw notPlain('a member called __proto__')
   return names.sort()
 }
 
-/** A getter could say one thing to whoever approves and another to whoever executes. */
+/** A getter could return one value for the approval and another for the call. */
 function ownValue(value: object, name: string | number): unknown {
   const property = Object.getOwnPropertyDescriptor(value, name)
   if (!property?.enumerable || !('value' in property)) throw notPlain('a getter or hidden member')

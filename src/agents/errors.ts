@@ -2,7 +2,7 @@ import { errorTest, SallyportError } from '../protocol/error.js'
 import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 import { type LedgerErrorCode, ledgerErrors } from '../store/ledger.js'
 
-/** What can be wrong with what agents are, do and ask for, and with what people decide, code → message. */
+/** Errors of agents, tool calls, approvals and the audit trail, code → message. */
 export const agentErrors = {
   // Agents and their tokens.
   agent_conflict: 'Somebody else has changed this agent at the same time: read it again.',
@@ -58,7 +58,7 @@ export const agentErrors = {
 
 export type AgentErrorCode = keyof typeof agentErrors
 
-/** The ones that the same call may overcome later. */
+/** The same call may succeed later. */
 const retryable: readonly AgentErrorCode[] = ['audit_conflict']
 
 export const agentError = (code: AgentErrorCode, cause?: unknown): SallyportError<AgentErrorCode> =>

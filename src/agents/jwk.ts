@@ -3,7 +3,7 @@ import { publicMembers } from '../protocol/jwk.js'
 import { resolveSecret, type Secret } from '../protocol/secret.js'
 import { agentError } from './errors.js'
 
-/** The algorithm of a key is the key's own: a signature's header chooses nothing. */
+/** The key determines the algorithm, not the header of a signature. */
 const algs: Readonly<Record<string, 'ES256' | 'EdDSA'>> = { 'EC P-256': 'ES256', 'OKP Ed25519': 'EdDSA' }
 const secretMembers = ['d', 'k', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'priv']
 
@@ -18,7 +18,7 @@ async function publicJwkOf(jwk: JWK, alg: string): Promise<PublicJwk> {
 }
 
 /**
- * The key of an agent as it is kept.
+ * The public key of an agent, as it is stored.
  *
  * @throws SallyportError `agent_key_refused`
  */
@@ -41,13 +41,13 @@ export async function readPublicKey(jwk: JWK): Promise<PublicJwk> {
   }
 }
 
-/** As it verifies. RFC 9864 has a second name for what EdDSA is here. */
+/** The key for verification. RFC 9864 has a second name for EdDSA with Ed25519. */
 export const verifierOf = async (publicKey: JWK): Promise<{ key: CryptoKey; algorithms: string[] }> => ({
   key: (await importJWK(publicKey)) as CryptoKey,
   algorithms: publicKey.alg === 'EdDSA' ? ['EdDSA', 'Ed25519'] : ['ES256'],
 })
 
-/** A private key in JSON. Why it is none is not told: a parser quotes what it has read. @throws TypeError naming the option */
+/** Reads a private key in JSON. The error has no cause: a parser's message may quote the key. @throws TypeError naming the option */
 export function readPrivateKey(text: string, option: string): JWK & { readonly alg: string } {
   try {
     const jwk: JWK = JSON.parse(text)
@@ -57,7 +57,7 @@ export function readPrivateKey(text: string, option: string): JWK & { readonly a
   throw new TypeError(`${option} must be a private key (P-256 or Ed25519) as a JWK in JSON`)
 }
 
-/** A private key as it signs, and the public half. @throws TypeError naming the option */
+/** The private key for signing, and its public key. @throws TypeError naming the option */
 export async function signerOf(key: Secret, option: string): Promise<{ signer: CryptoKey; publicKey: PublicJwk }> {
   const jwk = readPrivateKey(await resolveSecret(key), option)
   const signer = (await importJWK({ ...jwk, ext: false })) as CryptoKey

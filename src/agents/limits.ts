@@ -1,14 +1,14 @@
-/** Whole numbers in a unit of your own: tokens, cents, calls. 0 is nothing. Of an agent, what is not named is as by default. */
+/** Whole numbers in a unit of your own: tokens, cents, calls. 0 allows nothing. For agents, limits that are left out are the defaults. */
 export interface Budget {
   /** By one call. */
   request?: number
-  /** In a day, in a month (UTC), at all. */
+  /** In a day, in a month (UTC), in total. */
   day?: number
   month?: number
   total?: number
 }
 
-/** What a token may narrow, beyond its scopes. Absent: as the agent's role and policy say; an empty list is nothing. */
+/** Limits in a token, in addition to its scopes. Absent: those of role and policy; an empty list allows nothing. */
 export interface AgentLimits {
   budget?: Budget
   tools?: readonly string[]
@@ -21,10 +21,10 @@ export interface AgentLimits {
 const windows = ['request', 'day', 'month', 'total'] as const
 const lists = ['tools', 'tiers', 'categories'] as const
 
-/** Whether something can be spent: a whole number, 0 or more. */
+/** Whether it is a whole number, 0 or more. */
 export const isAmount = (amount: unknown): amount is number => Number.isSafeInteger(amount) && (amount as number) >= 0
 
-/** Whether a budget asks for more than a policy allows, in any window. */
+/** Whether a budget is larger than a policy in any window. */
 export const exceeds = (asked: Budget, policy: Budget = {}): boolean =>
   windows.some((window) => (asked[window] ?? 0) > (policy[window] ?? Number.POSITIVE_INFINITY))
 
@@ -38,7 +38,7 @@ export function smallerBudget(one: Budget = {}, other: Budget = {}): Budget {
   return budget
 }
 
-/** What a budget leaves out, also by `undefined`, is what the default says. */
+/** Limits that a budget leaves out, or that are `undefined`, are the defaults. */
 export function withDefaults(own: Budget = {}, defaults: Budget = {}): Budget {
   const budget: Budget = {}
   for (const window of windows) {
@@ -48,7 +48,7 @@ export function withDefaults(own: Budget = {}, defaults: Budget = {}): Budget {
   return budget
 }
 
-/** What both allow. */
+/** The limits that both allow. */
 export function narrowLimits(one: AgentLimits, other: AgentLimits): AgentLimits {
   const limits: AgentLimits = {}
   if (one.budget || other.budget) limits.budget = smallerBudget(one.budget, other.budget)
@@ -59,6 +59,6 @@ export function narrowLimits(one: AgentLimits, other: AgentLimits): AgentLimits 
   return limits
 }
 
-/** Whether limits do not leave this out. */
+/** Whether limits allow a tool, tier or category. */
 export const isAllowed = (limits: AgentLimits, what: (typeof lists)[number], name: string): boolean =>
   limits[what]?.includes(name) ?? true

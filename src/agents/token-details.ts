@@ -3,16 +3,16 @@ import { agentError } from './errors.js'
 import { type AgentLimits, narrowLimits } from './limits.js'
 import { limitsCheck } from './shapes.js'
 
-/** What an agent's token says of the agent, in `authorization_details`. @see RFC 9396 section 2 */
+/** The entry of an agent's token in `authorization_details`. @see RFC 9396 section 2 */
 export interface AgentDetails extends AgentLimits {
   type: 'sallyport_agent'
-  /** The format of what follows. 0.1.0 wrote none. */
+  /** The format of this entry. 0.1.0 wrote none. */
   v?: number
   role: string
   depends: Dependence
 }
 
-/** What a token's being good depends on, each as it was when the token was made. A change of any of them ends the token. */
+/** What a token depends on, as of its issuance. A change of any of it ends the token. */
 export interface Dependence {
   /** All agents that act, and those above them: id → epoch. */
   agents: Readonly<Record<string, string>>
@@ -32,17 +32,17 @@ const isKnown = ({ v = DETAILS_FORMAT }: Partial<AgentDetails>): boolean => v ==
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** `undefined`: what should be a list is none. */
+/** `undefined`: `authorization_details` is not a list. */
 function detailsIn({ authorization_details: all = [] }: Claims): Partial<AgentDetails>[] | undefined {
   return Array.isArray(all) ? all.filter((one) => one?.type === 'sallyport_agent') : undefined
 }
 
-/** Of verified claims; `undefined`: this is no token of an agent, or one of a later release. */
+/** From verified claims; `undefined`: the token is not an agent's, or is of a later release. */
 export const dependenceIn = (claims: Claims): Dependence | undefined =>
   detailsIn(claims)?.find((one) => isKnown(one) && one.depends?.agents)?.depends
 
 /**
- * What the limits in verified claims leave, all of them together. One that cannot be read is no reason to go without it.
+ * All limits in verified claims together. Limits that cannot be read refuse the token.
  *
  * @throws SallyportError `invalid_token`
  */
@@ -53,7 +53,7 @@ export function limitsIn(claims: Claims): AgentLimits {
   return details.reduce<AgentLimits>(narrowLimits, {})
 }
 
-/** The agents that act, the one that calls first: it alone decides what is allowed, the others are there to be seen. @see RFC 8693 section 4.1 */
+/** The agents that act, the calling one first. Only the first is used for decisions. @see RFC 8693 section 4.1 */
 export function chainOf(claims: Claims): string[] {
   const chain: string[] = []
   let actor = claims['act'] as { sub?: unknown; act?: unknown } | undefined
