@@ -85,7 +85,7 @@ export function createPageAuth<Claims = RegisteredClaims>(
   }
 
   /** Tells the other tabs who is signed in. */
-  function announce() {
+  function broadcast() {
     const subject = sub()
     if (subject) tabs?.postMessage({ in: subject })
   }
@@ -234,7 +234,7 @@ export function createPageAuth<Claims = RegisteredClaims>(
     clear,
     keep: renewal.keep,
     startSession,
-    announce,
+    broadcast,
     readSession,
     emit,
     fetch,
@@ -282,7 +282,7 @@ export function createPageAuth<Claims = RegisteredClaims>(
     async extend({ touch = true } = {}) {
       const failure = confirmed ? await readSession(undefined, touch) : void (await ready({}, touch))
       if (failure) throw failure
-      if (touch) announce()
+      if (touch) broadcast()
       return snapshot.get()
     },
     secondsLeft: () => ((endsAt as number) - performance.now()) / 1000,

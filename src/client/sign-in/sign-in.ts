@@ -15,7 +15,7 @@ export interface CallbackContext<Claims> extends SignInContext {
   keep(requested: TokenOptions, token: TokenResponse): void
   startSession(answer: SignInResponse<Claims>, secondsLeft: number | undefined): void
   /** Tells the other tabs who is signed in. */
-  announce(): void
+  broadcast(): void
   /** Reads the session, with a first token. Resolves to an error, if any. `failure`: why the sign-in failed, if nobody is signed in. */
   readSession(firstToken: TokenOptions, touch: boolean, failure?: AuthError): Promise<AuthError | undefined>
   emit(event: AuthEvent): void
@@ -24,23 +24,23 @@ export interface CallbackContext<Claims> extends SignInContext {
 
 function acceptTokens<Claims>(
   answer: SignInResponse<Claims>,
-  { clear, keep, startSession, announce }: CallbackContext<Claims>,
+  { clear, keep, startSession, broadcast }: CallbackContext<Claims>,
 ) {
   clear()
   keep({}, answer)
   startSession(answer, answer.session_expires_in)
-  announce()
+  broadcast()
 }
 
 /** Drops the session of the page and reads it from the backend. Resolves to an error, if any. */
 async function readSessionAgain<Claims>({
   clear,
   readSession,
-  announce,
+  broadcast,
 }: CallbackContext<Claims>): Promise<AuthError | undefined> {
   clear()
   const failure = await readSession({}, true)
-  announce()
+  broadcast()
   return failure
 }
 
