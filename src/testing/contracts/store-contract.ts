@@ -173,13 +173,6 @@ export function recordStoreContract(
       )
       same(pages, 3)
     }),
-    check('consume is true once, for its ttl', async (store, { id }) => {
-      const results = await Promise.all(Array.from({ length: 10 }, () => store.consume(id('once'), 2)))
-      same(results.filter(Boolean).length, 1)
-      same(await store.consume(id('other'), 2), true)
-      await wait(2.5)
-      same(await store.consume(id('once'), 2), true)
-    }),
     ...raceCases(check),
     ...nameCases(check),
     ...endCases(check, wait),

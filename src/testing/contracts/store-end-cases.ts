@@ -8,6 +8,13 @@ const swept = async (store: RecordStore) => {
 
 /** Cases about expiry: of records, of consumed ids, of index entries. */
 export const endCases = (check: Check, wait: (seconds: number) => Promise<void> | void): StoreContractCase[] => [
+  check('consume is true once, for its ttl', async (store, { id }) => {
+    const results = await Promise.all(Array.from({ length: 10 }, () => store.consume(id('once'), 2)))
+    same(results.filter(Boolean).length, 1)
+    same(await store.consume(id('other'), 2), true)
+    await wait(2.5)
+    same(await store.consume(id('once'), 2), true)
+  }),
   check(
     'a record that is put again without a ttl stays, one that is put again with a ttl expires',
     async (store, names) => {
