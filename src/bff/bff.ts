@@ -236,7 +236,7 @@ export function createBff(options: BffOptions): Bff {
     describe: () => describe(context, { jar, cookieKeys, endpoints }),
     async endSessions({ sub, iss = settings.issuer }) {
       if (!sessions.sessionList) throw new TypeError('endSessions: the backend needs a "store" to know its sessions')
-      return sessions.sessionList.endAll({ iss, sub }, true)
+      return sessions.sessionList.endAll({ iss, sub }, 'revoke')
     },
     async close() {
       draining = true

@@ -181,6 +181,7 @@ const storeLimits = [
 
 const sealedLimits = [
   'Sessions are sealed cookies: after sign-out, only this process refuses a copied cookie, and only until it restarts.',
+  'Refresh tokens are revoked at sign-out only. If a session expires, is replaced by another sign-in, or is signed out locally, other processes, and this one after a restart, accept a copied cookie that is kept in use, until the absolute end of the session.',
   'A second process can lose a refresh race (409 refresh_race; the page tries again).',
   'There is no list of sessions, no back-channel logout and no front-channel logout.',
   'After a restart, sign-out sends the provider client_id without id_token_hint.',

@@ -266,7 +266,7 @@ export function createPageAuth<Claims = RegisteredClaims>(
     logout({ local } = {}) {
       listen()
       const left = leave(async () => {
-        const answer = await ask('/logout', {})
+        const answer = await ask(`/logout${local ? '?local=true' : ''}`, {})
         if (!answer.ok) {
           confirmed = false
           throw setUnavailable(temporaryError('logout_failed', answer.cause))

@@ -112,7 +112,10 @@ export interface FetchOptions {
 }
 
 export interface LogoutOptions {
-  /** `true` ends our session only and stays on this page; the user stays signed in at the provider. Default `false`. */
+  /**
+   * `true` ends our session only and stays on this page; the user stays signed in at the provider, where nothing is revoked.
+   * Default `false`.
+   */
   local?: boolean
 }
 

@@ -159,8 +159,9 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     }
     const saved = await pendingWrites.saveWithRetries(id, save, timeout)
     if (saved instanceof Object) {
-      // Signed out meanwhile: the new refresh token must not outlive the session.
-      if (newestRefreshToken !== undefined) await providers.forSession(session.record)?.revoke(newestRefreshToken)
+      // Signed out meanwhile: the new refresh token must not outlive the session. If another sign-in has replaced it, they may share a grant.
+      if (newestRefreshToken !== undefined && (await storage.revokesAfterEnd(session.record)))
+        await providers.forSession(session.record)?.revoke(newestRefreshToken)
       return { type: 'ended', reason: saved.ended }
     }
     if (saved === 'overtaken') return undefined

@@ -35,6 +35,12 @@ export interface RefreshAttempt {
 }
 
 /**
+ * What a session's end means for its refresh token: sign-out revokes it, a local sign-out keeps it. Absent: it is revoked only if
+ * no live session may share its grant. It also applies to one that comes later, of a renewal under way.
+ */
+export type RefreshTokenEnd = 'revoke' | 'keep'
+
+/**
  * Where the coordinator reads and writes sessions and attempts: in the memory of this process (with sealed cookies), or in a store.
  * A write resolves to `false` if another process was faster. If the store is down, it rejects.
  */
@@ -53,4 +59,6 @@ export interface SessionStorage {
   save(session: SessionWithTokens, next: Omit<SessionWithTokens, 'version'>): Promise<boolean>
   /** Ends a session if it is still of this generation. `true` if it has ended already. */
   end(session: SessionWithTokens, reason: SignedOutReason): Promise<boolean>
+  /** Whether the refresh token of a session that has ended is to be revoked. */
+  revokesAfterEnd(record: SessionRecord): Promise<boolean>
 }

@@ -4,7 +4,8 @@ import type { EpochSeconds } from '../../protocol/time.js'
 import type { List } from '../../store/list.js'
 import type { ReplacedSession } from './replaced-session.js'
 import type { AccessToken, NewSession, RequestedToken, SessionRecord, TokenOutcome } from './session-record.js'
-import type { SessionWithTokens } from './session-storage.js'
+import type { RefreshTokenEnd, SessionWithTokens } from './session-storage.js'
+import type { GrantOwner } from './shared-grant.js'
 
 /** The session of a request. */
 export interface PresentSession {
@@ -58,13 +59,13 @@ export interface SessionList {
   /** Ends one session of the person; `undefined` if it is not theirs. */
   end(session: PresentSession, id: string): Promise<'current' | 'other' | undefined>
   /** Ends all sessions of the person except this one. */
-  endOthers(session: PresentSession): Promise<number>
+  endOthers(session: PresentSession, refreshTokens: RefreshTokenEnd): Promise<number>
   /**
    * Ends all sessions of `owner`, including those whose sign-in is still running. Later sign-ins are not affected. Resolves to
-   * the number of ended sessions. `revokeTokens` revokes their refresh tokens; not needed if the provider ended the sessions.
+   * the number of ended sessions. Their refresh tokens are revoked with `revoke`; not needed if the provider ended the sessions.
    * @throws StoreError: some sessions may be left; call again
    */
-  endAll(owner: SessionOwner, revokeTokens?: boolean): Promise<number>
+  endAll(owner: SessionOwner, refreshTokens?: RefreshTokenEnd): Promise<number>
 }
 
 /** The sessions of this backend: in sealed cookies, or in a store. */
@@ -87,7 +88,12 @@ export interface Sessions {
   /** The requested token, refreshed if necessary. */
   token(session: PresentSession, requested: RequestedToken): Promise<TokenOutcome>
   /** Ends a session. Resolves to the tokens for sign-out at the provider. */
-  end(session: PresentSession, reason: SignedOutReason): Promise<ProviderTokens>
+  end(session: PresentSession, reason: SignedOutReason, refreshToken: RefreshTokenEnd): Promise<ProviderTokens>
+  /**
+   * Whether a live session may share the grant of `owner`, for whom there is no session: that of the request, one of `near` (ids of
+   * sessions of this browser), or any other that is known.
+   */
+  sharesGrant(request: PlainRequest, owner: GrantOwner, near: readonly string[]): Promise<boolean>
   /** The cookies of the session as it is now. */
   cookies(session: PresentSession): Promise<readonly string[]>
   /** `Set-Cookie` values that delete the session cookies. */

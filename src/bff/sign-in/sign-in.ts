@@ -78,7 +78,11 @@ export async function signIn(
   const now = settings.now()
   const { sub, sid, acr, auth_time } = tokens.claims
   if (isStepUp(transaction) && began && (began.sub !== sub || began.iss !== issuer)) {
-    if (tokens.refresh_token !== undefined) await provider.revoke(tokens.refresh_token)
+    const near = [began, own?.replaces, await replaced.read(request)].flatMap((one) => one?.id ?? [])
+    const owner = { iss: issuer, sub, ...(typeof sid === 'string' && { sid }) }
+    // Nobody needs it, but with it the provider may end the tokens of the session that stays.
+    if (tokens.refresh_token !== undefined && !(await sessions.sharesGrant(request, owner, near)))
+      await provider.revoke(tokens.refresh_token)
     throw new Refusal('subject_mismatch', {
       description: 'Another person signed in than the requested one. The session has not changed.',
     })

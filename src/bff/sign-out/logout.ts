@@ -9,6 +9,7 @@ import { readParameter } from '../http/form.js'
 import { type CookieKeys, openJson } from '../sealing/cookie-keys.js'
 import { createSealedRecords } from '../sealing/sealed-records.js'
 import type { SessionRecord } from '../sessions/session-record.js'
+import type { RefreshTokenEnd } from '../sessions/session-storage.js'
 import type { PresentSession, ProviderTokens } from '../sessions/sessions.js'
 import { recordOf } from '../store/record-id.js'
 
@@ -70,10 +71,10 @@ export function createLogout(
     )
 
   /** Ends the other sessions of the person. Resolves to whether that succeeded. */
-  async function endOthers(session: PresentSession): Promise<boolean> {
+  async function endOthers(session: PresentSession, refreshTokens: RefreshTokenEnd): Promise<boolean> {
     try {
       if (!sessions.sessionList) return false
-      await sessions.sessionList.endOthers(session)
+      await sessions.sessionList.endOthers(session, refreshTokens)
       return true
     } catch {
       emit({ type: 'store_unavailable', detail: 'the other sessions of a person who signed out could not be ended' })
@@ -107,19 +108,22 @@ export function createLogout(
   return {
     /**
      * `POST /logout`: 200 with or without a session, whatever the body. With `everywhere=true` all sessions of the person end;
-     * `everywhere: false` in the response means that the others could not be ended.
+     * `everywhere: false` in the response means that the others could not be ended. With `local=true` in the query, nothing is done at
+     * the provider. It is not a parameter of the body, because the session ends before the body has arrived.
      *
      * @throws StoreError if the session cannot be read or ended: the cookie stays
      */
     async post(request: PlainRequest): Promise<PlainResponse> {
       const everywhereRequested = wantsEverywhere(request)
+      const local = new URL(request.url).searchParams.getAll('local').includes('true')
+      const refreshTokens = local ? 'keep' : 'revoke'
       const session = await sessions.read(request, false)
-      const tokens = session.record && (await sessions.end(session, 'logged_out'))
+      const tokens = session.record && (await sessions.end(session, 'logged_out', refreshTokens))
       const everywhere = (await everywhereRequested)
-        ? session.record !== undefined && (await endOthers(session))
+        ? session.record !== undefined && (await endOthers(session, refreshTokens))
         : undefined
       const cookies = [...sessions.clear(request), ...transactions.clear(request)]
-      const { sealed, ...next } = tokens ? await atProvider(session.record, tokens) : { location: null }
+      const { sealed, ...next } = tokens && !local ? await atProvider(session.record, tokens) : { location: null }
       return json({ ...next, ...(everywhere === false && { everywhere }) }, [
         ...cookies,
         ...(sealed === undefined ? [] : [jar.set(jar.logout, sealed, LIFETIME)]),

@@ -29,6 +29,12 @@ export interface MockAuthorizationServerOptions {
   accessTokenFormat?: 'jwt' | 'opaque'
   /** Seconds in which a used refresh token may be used again. Default 0: reuse revokes the family. */
   leeway?: number
+  /**
+   * One grant for each browser session and client, as Keycloak has: another sign-in adds to it, and if one of its refresh tokens is
+   * revoked, all its tokens end. The browser session, with its `sid`, lasts until `signOut()`, whoever signs in.
+   * Default `false`: one grant for each sign-in.
+   */
+  grantPerSession?: boolean
   /** Whether the server supports pushed authorization requests (RFC 9126). Default `false`. */
   par?: boolean
   /** The nonce that DPoP proofs must contain (RFC 9449 section 8). Default: none. */
@@ -83,6 +89,7 @@ export const authorizationServerOptions = object<MockAuthorizationServerOptions>
   accessTokenLifetime: optional(seconds({ least: 0 })),
   accessTokenFormat: optional(oneOf('jwt', 'opaque')),
   leeway: optional(seconds({ least: 0 })),
+  grantPerSession: optional(bool),
   par: optional(bool),
   dpopNonce: optional(text),
   keys: optional(list(keyCheck)),
@@ -142,11 +149,14 @@ export async function mockAuthorizationServer(
     accessTokenLifetime: options.accessTokenLifetime ?? 300,
     accessTokenFormat: options.accessTokenFormat ?? 'jwt',
     leeway: options.leeway ?? 0,
+    grantPerSession: options.grantPerSession ?? false,
     codes: new Map(),
     pushed: new Map(),
     refreshTokens: new Map(),
     revokedFamilies: new Set(),
+    sessionFamilies: new Map(),
     accessTokens: new Map(),
+    accessTokenFamilies: new Map(),
     tamper: {},
     signedIn: undefined,
     denial: undefined,
@@ -213,7 +223,8 @@ export async function mockAuthorizationServer(
     handlers: async () => (await import('./handlers.js')).mswHandlers(self),
     signIn(sub) {
       if (!state.users.some((user) => user.sub === sub)) throw new TypeError(`signIn: "users" has no user "${sub}"`)
-      state.signedIn = { sub, sid: crypto.randomUUID(), auth_time: Math.floor(state.now()) }
+      const sid = (state.grantPerSession && state.signedIn?.sid) || crypto.randomUUID()
+      state.signedIn = { sub, sid, auth_time: Math.floor(state.now()) }
     },
     signOut() {
       state.signedIn = undefined

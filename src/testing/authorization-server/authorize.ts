@@ -1,4 +1,4 @@
-import { issue, type ProviderState, randomText } from './provider-state.js'
+import { familyOf, issue, type ProviderState, randomText } from './provider-state.js'
 
 /**
  * The authorization endpoint. It redirects only if client and redirect URI match; then every fault is an error response
@@ -70,7 +70,7 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
     sub: person.sub,
     sid: person.sid,
     auth_time: person.auth_time,
-    family: randomText(),
+    family: familyOf(state, { sid: person.sid, client_id: client.client_id }),
     expires: state.now() + 60,
     used: false,
     ...(nonce !== null && { nonce }),

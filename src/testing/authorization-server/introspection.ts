@@ -20,7 +20,9 @@ export async function introspect(state: ProviderState, request: Request): Promis
 }
 
 /** The claims of a valid access token, of either format. */
-export function accessTokenOf({ accessTokens, now }: ProviderState, token: string): Claims | undefined {
+export function accessTokenOf(state: ProviderState, token: string): Claims | undefined {
+  const { accessTokens, accessTokenFamilies, revokedFamilies, now } = state
+  if (revokedFamilies.has(accessTokenFamilies.get(token) ?? '')) return undefined
   const claims = accessTokens.get(token)
   return claims && Number(claims['exp']) > now() ? claims : undefined
 }

@@ -38,7 +38,7 @@ export interface Grant {
   nonce?: string
   acr?: string
   auth_time: number
-  /** Identifies all refresh tokens that came from one sign-in. */
+  /** Identifies all refresh tokens of one grant: of one sign-in, or of one session and client (`grantPerSession`). */
   family: string
   /** Thumbprint of the key that a public client's refresh token is bound to. */
   jkt?: string
@@ -80,13 +80,19 @@ export interface ProviderState {
   accessTokenFormat: 'jwt' | 'opaque'
   /** Seconds in which a used refresh token may be used again; 0 is strict. */
   leeway: number
+  /** Whether all sign-ins of one session and client share one grant. */
+  grantPerSession: boolean
   codes: Map<string, Code>
   /** Pushed requests by `request_uri`, each valid once. */
   pushed: Map<string, { form: URLSearchParams; expires: number }>
   refreshTokens: Map<string, RefreshToken>
   revokedFamilies: Set<string>
+  /** With `grantPerSession`: the family of each session and client. */
+  sessionFamilies: Map<string, string>
   /** The claims of every access token that has not been revoked. */
   accessTokens: Map<string, Claims>
+  /** With `grantPerSession`: the family that an access token ends with. */
+  accessTokenFamilies: Map<string, string>
   tamper: TamperHooks
   signedIn: { sub: string; sid: string; auth_time: number } | undefined
   denial: { error: string; error_description?: string } | undefined
@@ -102,6 +108,17 @@ export interface ProviderState {
 export function issue<Text extends string>(state: ProviderState, secret: Text): Text {
   state.issued.push(secret)
   return secret
+}
+
+/** The family of a new grant, or of the one that this session and client have already. */
+export function familyOf(state: ProviderState, { sid, client_id }: Pick<Grant, 'sid' | 'client_id'>): string {
+  if (!state.grantPerSession) return randomText()
+  const key = JSON.stringify([sid, client_id])
+  const known = state.sessionFamilies.get(key)
+  if (known !== undefined && !state.revokedFamilies.has(known)) return known
+  const family = randomText()
+  state.sessionFamilies.set(key, family)
+  return family
 }
 
 /** 256 random bits. */

@@ -145,6 +145,7 @@ async function answer(
   const iat = Math.floor(state.now())
   const body = await bearerOf(state, grant, scope, resource, jkt)
   const { access_token } = body
+  if (state.grantPerSession) state.accessTokenFamilies.set(access_token, family)
   if (scopesOf(grant.scope).includes('offline_access')) {
     const refresh_token = issue(state, randomText())
     const { client_id, sub, sid, scope, resource, auth_time } = grant

@@ -10,8 +10,9 @@ import { type CookieKeys, openJson } from '../../sealing/cookie-keys.js'
 import type { Settings } from '../../settings.js'
 import { createRefreshCoordinator } from '../refresh.js'
 import type { SessionRecord } from '../session-record.js'
-import type { SessionWithTokens } from '../session-storage.js'
+import type { RefreshTokenEnd, SessionWithTokens } from '../session-storage.js'
 import { type NoSession, type PresentSession, type Sessions, sessionOfLaterRelease } from '../sessions.js'
+import { mayShareGrant } from '../shared-grant.js'
 import { createSealedCookie } from './sealed-cookie.js'
 import { createSessionMemory } from './session-memory.js'
 
@@ -24,7 +25,8 @@ interface LastUse {
 /**
  * Sessions without a store. The record is in a sealed cookie. Access tokens, ID Tokens, newer generations and the ids of ended
  * sessions are in the memory of this process. A second process, or this one after a restart, does not know that a session has
- * ended, and can lose a refresh race.
+ * ended, and can lose a refresh race. Nor does it know all sessions that share a grant at the provider: refresh tokens are revoked
+ * at sign-out only.
  */
 export function createSealedSessions(
   settings: Settings,
@@ -39,9 +41,13 @@ export function createSealedSessions(
   const noRefreshToken = noRefreshTokenOnce(emit)
 
   /** Ends a session. Returns its newest state in memory. */
-  function endSession(record: SessionRecord, reason: SignedOutReason): SessionWithTokens | undefined {
+  function endSession(
+    record: SessionRecord,
+    reason: SignedOutReason,
+    refreshToken?: RefreshTokenEnd,
+  ): SessionWithTokens | undefined {
     const session = memory.find(record.id)
-    memory.markEnded(record.id, reason, record.expires + KEPT_AFTER_END)
+    memory.markEnded(record.id, reason, record.expires + KEPT_AFTER_END, refreshToken)
     emit({ type: 'signed_out', iss: record.iss, sub: record.sub, session: shortId(record.id), reason })
     return session
   }
@@ -66,9 +72,8 @@ export function createSealedSessions(
     return jar.set(jar.idle, value, expires - now() + KEPT_AFTER_END)
   }
 
-  /** Ends an expired session and revokes its refresh token. */
-  async function expire(request: PlainRequest, record: SessionRecord): Promise<NoSession> {
-    await providers.revoke(endSession(record, 'expired')?.record ?? record)
+  function expire(request: PlainRequest, record: SessionRecord): NoSession {
+    endSession(record, 'expired')
     return noSession(request, 'expired')
   }
 
@@ -120,7 +125,7 @@ export function createSealedSessions(
         if (memory.endedReason(id)) continue
         const last = found.record?.id === id ? found.record : memory.find(id)?.record
         // This process has not seen that session: it can only remember that it has ended.
-        if (last) await providers.revoke(endSession(last, 'logged_out')?.record ?? last)
+        if (last) endSession(last, 'logged_out')
         else memory.markEnded(id, 'logged_out', expires + KEPT_AFTER_END)
       }
       const session = memory.remember({ record, id_token, tokens: new Map([['', access]]), knownNewest: true })
@@ -139,9 +144,20 @@ export function createSealedSessions(
       return ended ? { type: 'ended', reason: ended } : coordinator.token(await session.open(), requested)
     },
 
-    async end({ record }, reason) {
-      const session = endSession(record, reason)
+    async end({ record }, reason, refreshToken) {
+      const session = endSession(record, reason, refreshToken)
       return { refresh_token: (session?.record ?? record).refresh_token, id_token: session?.id_token }
+    },
+
+    async sharesGrant(request, owner, near) {
+      const { record } = await cookie.open(request.headers.get('cookie'))
+      const live = [...near, ...(record ? [record.id] : [])].filter((id) => !memory.endedReason(id))
+      const mayShare = (id: string) => {
+        const found = memory.find(id)?.record ?? (record?.id === id ? record : undefined)
+        // Another process knows that session, or this one before its restart.
+        return !found || mayShareGrant(owner, found)
+      }
+      return live.some(mayShare) || memory.knowsSessionOf(owner)
     },
 
     async cookies(session) {

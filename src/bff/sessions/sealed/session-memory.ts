@@ -2,7 +2,8 @@ import { createBoundedCache } from '../../../protocol/bounded-cache.js'
 import type { SignedOutReason } from '../../../protocol/session.js'
 import { type EpochSeconds, monotonicClock, type Now } from '../../../protocol/time.js'
 import type { SessionRecord } from '../session-record.js'
-import type { RefreshAttempt, SessionStorage, SessionWithTokens } from '../session-storage.js'
+import type { RefreshAttempt, RefreshTokenEnd, SessionStorage, SessionWithTokens } from '../session-storage.js'
+import type { GrantOwner } from '../shared-grant.js'
 
 /** What this process knows about sessions in sealed cookies. */
 export interface SessionMemory extends SessionStorage {
@@ -11,8 +12,10 @@ export interface SessionMemory extends SessionStorage {
   recall(record: SessionRecord): SessionWithTokens
   remember(session: Omit<SessionWithTokens, 'version'>): SessionWithTokens
   /** Remembers that a session has ended, until its cookie has expired. */
-  markEnded(id: string, reason: SignedOutReason, until: EpochSeconds): void
+  markEnded(id: string, reason: SignedOutReason, until: EpochSeconds, refreshToken?: RefreshTokenEnd): void
   endedReason(id: string): SignedOutReason | undefined
+  /** Whether a live session here is of the same session at the provider. */
+  knowsSessionOf(owner: GrantOwner): boolean
 }
 
 /** If there are more, the least recently used are forgotten. Each of them needs one refresh later. */
@@ -26,7 +29,7 @@ export function createSessionMemory(
   onEnded: (record: SessionRecord, reason: SignedOutReason) => void,
 ): SessionMemory {
   const sessions = createBoundedCache<{ session: SessionWithTokens; attempt?: RefreshAttempt }>(MAX_SESSIONS)
-  const endedSessions = new Map<string, { reason: SignedOutReason; until: EpochSeconds }>()
+  const endedSessions = new Map<string, { reason: SignedOutReason; until: EpochSeconds; revokes: boolean }>()
   const clock = monotonicClock(now)
   let versions = 0
   let swept = clock()
@@ -66,11 +69,14 @@ export function createSessionMemory(
         })
       return found.session
     },
-    markEnded(id, reason, until) {
+    markEnded(id, reason, until, refreshToken) {
       sweep()
       sessions.delete(id)
-      endedSessions.set(id, { reason, until })
+      endedSessions.set(id, { reason, until, revokes: refreshToken === 'revoke' })
     },
+    knowsSessionOf: ({ iss, sid }) =>
+      sid !== undefined &&
+      sessions.some(({ session: { record } }) => record.sid === sid && record.iss === iss && record.expires > now()),
     endedReason: (id) => endedSessions.get(id)?.reason,
 
     read: async (id) => sessions.get(id)?.session ?? { ended: memory.endedReason(id) ?? 'expired' },
@@ -92,6 +98,8 @@ export function createSessionMemory(
       remember(next)
       return true
     },
+    // Which sessions share a grant, this process alone cannot know.
+    revokesAfterEnd: async ({ id }) => endedSessions.get(id)?.revokes ?? false,
     async end(session, reason) {
       const found = sessions.get(session.record.id)
       if (found && found.session.record.generation !== session.record.generation) return false

@@ -2,6 +2,7 @@ import type { RecordStore } from '../../../store/contract.js'
 import { mapConcurrently } from '../../../store/map-concurrently.js'
 import type { Settings } from '../../settings.js'
 import type { SessionRecord } from '../session-record.js'
+import type { RefreshTokenEnd } from '../session-storage.js'
 import type { Device, SessionList, SessionOwner } from '../sessions.js'
 import type { IdleTimeout } from './idle-timeout.js'
 import type { LiveSession, SessionRecords } from './session-records.js'
@@ -51,7 +52,11 @@ export function createSessionList({
   const page = (index: string, value: string, cursor: string | undefined) =>
     store.list(index, value, { limit: BATCH, ...(cursor !== undefined && { cursor }) })
 
-  async function endAll({ iss, sub, sid }: SessionOwner, revokeTokens = false, except?: string): Promise<number> {
+  async function endAll(
+    { iss, sub, sid }: SessionOwner,
+    refreshToken?: RefreshTokenEnd,
+    except?: string,
+  ): Promise<number> {
     // Stamp first: a sign-in that is running now checks it after writing its session.
     await signOutStamps.stamp({ iss, sub, sid }, sid === undefined)
     const matches = ({ record }: LiveSession) =>
@@ -70,11 +75,13 @@ export function createSessionList({
       // Such a session exists or existed: if it cannot be ended now, the stamp ends it later.
       if (sid !== undefined && cursor === undefined && next.ids.length)
         await signOutStamps.stamp({ iss, sub, sid }, true)
-      const ended = await mapConcurrently(next.ids, ({ id }) => storage.endById(id, 'revoked', matches))
+      const ended = await mapConcurrently(next.ids, ({ id }) =>
+        storage.endById(id, 'revoked', { only: matches, refreshToken }),
+      )
       for (const live of ended) {
         if (!live) continue
         count++
-        if (revokeTokens) revoke(live)
+        if (refreshToken === 'revoke') revoke(live)
       }
       cursor = next.cursor
     } while (cursor !== undefined)
@@ -95,18 +102,17 @@ export function createSessionList({
     },
 
     async end({ record: own }, id) {
-      const ended = await storage.endById(
-        id,
-        'revoked',
-        ({ record }) => record.iss === own.iss && record.sub === own.sub,
-      )
+      const ended = await storage.endById(id, 'revoked', {
+        only: ({ record }) => record.iss === own.iss && record.sub === own.sub,
+        refreshToken: 'revoke',
+      })
       if (!ended) return undefined
       revoke(ended)
       return id === own.id ? 'current' : 'other'
     },
 
-    endOthers: ({ record }) => endAll({ iss: record.iss, sub: record.sub }, true, record.id),
+    endOthers: ({ record: { id, iss, sub } }, refreshToken) => endAll({ iss, sub }, refreshToken, id),
 
-    endAll,
+    endAll: (owner, refreshToken) => endAll(owner, refreshToken),
   }
 }

@@ -5,7 +5,7 @@ import type { SealedRecords } from '../../sealing/sealed-records.js'
 import type { Settings } from '../../settings.js'
 import { recordOf } from '../../store/record-id.js'
 import type { AccessToken } from '../session-record.js'
-import type { SessionWithTokens } from '../session-storage.js'
+import type { RefreshTokenEnd, SessionWithTokens } from '../session-storage.js'
 
 /** A session that has not ended, as read from the store. */
 export interface LiveSession extends SessionWithTokens {
@@ -17,6 +17,8 @@ export interface LiveSession extends SessionWithTokens {
 export interface Tombstone {
   readonly ended: SignedOutReason
   readonly generation: number
+  /** Absent if an older release wrote the record. */
+  readonly refreshToken?: RefreshTokenEnd
 }
 
 type Content = Omit<SessionWithTokens, 'version' | 'knownNewest'> | Tombstone
@@ -71,9 +73,13 @@ export function createSessionRecords(
     },
 
     /** The changes that end a session. The tombstone stays until the cookie has expired. */
-    async tombstone({ record, version }: LiveSession, reason: SignedOutReason): Promise<Change[]> {
+    async tombstone(
+      { record, version }: LiveSession,
+      reason: SignedOutReason,
+      refreshToken?: RefreshTokenEnd,
+    ): Promise<Change[]> {
       const { id, generation, expires } = record
-      const tombstone: Tombstone = { ended: reason, generation }
+      const tombstone: Tombstone = { ended: reason, generation, ...(refreshToken && { refreshToken }) }
       const value = await sealed.seal('session', id, tombstone)
       return [
         { type: 'put', id: idOf(id), value, ifVersion: version, ttl: ttlOf(expires) },

@@ -3,8 +3,9 @@ import { type RecordStore, StoreError } from '../../../store/contract.js'
 import type { SealedRecords } from '../../sealing/sealed-records.js'
 import { recordOf } from '../../store/record-id.js'
 import type { SessionRecord } from '../session-record.js'
-import type { RefreshAttempt, SessionStorage, SessionWithTokens } from '../session-storage.js'
+import type { RefreshAttempt, RefreshTokenEnd, SessionStorage, SessionWithTokens } from '../session-storage.js'
 import type { LiveSession, SessionRecords } from './session-records.js'
+import type { SharedGrants } from './shared-grants.js'
 import type { SignOutStamps } from './sign-out-stamps.js'
 
 export interface StoredSessionStorageContext {
@@ -12,15 +13,21 @@ export interface StoredSessionStorageContext {
   sealed: SealedRecords
   records: SessionRecords
   signOutStamps: SignOutStamps
+  sharedGrants: SharedGrants
   /** The last use of a session that this process knows of. */
   lastKnownUse(id: string): number
   /** Is called for every session that ends. */
   onEnded(record: SessionRecord, reason: SignedOutReason): void
 }
 
+export interface HowToEnd {
+  only?: (live: LiveSession) => boolean
+  refreshToken?: RefreshTokenEnd | undefined
+}
+
 export interface StoredSessionStorage extends SessionStorage {
   /** Ends a session of any generation. Resolves to its last state; `undefined` if it has ended already, or `only` refuses. */
-  endById(id: string, reason: SignedOutReason, only?: (live: LiveSession) => boolean): Promise<LiveSession | undefined>
+  endById(id: string, reason: SignedOutReason, how?: HowToEnd): Promise<LiveSession | undefined>
 }
 
 /** Stands for an unreadable attempt: it matches no generation. */
@@ -40,14 +47,15 @@ export function createStoredSessionStorage({
   sealed,
   records,
   signOutStamps,
+  sharedGrants,
   lastKnownUse,
   onEnded,
 }: StoredSessionStorageContext): StoredSessionStorage {
-  async function endById(id: string, reason: SignedOutReason, only: (live: LiveSession) => boolean = () => true) {
+  async function endById(id: string, reason: SignedOutReason, { only = () => true, refreshToken }: HowToEnd = {}) {
     for (;;) {
       const found = await records.load(id)
       if (!found || found === 'later' || 'ended' in found || !only(found)) return undefined
-      if (!(await store.write(await records.tombstone(found, reason)))) continue
+      if (!(await store.write(await records.tombstone(found, reason, refreshToken)))) continue
       onEnded(found.record, reason)
       return found
     }
@@ -90,7 +98,7 @@ export function createStoredSessionStorage({
     async beginAttempt(session, begun, previousVersion) {
       // The session of a sign-in that was running during "sign out everywhere" ends here at the latest.
       if (await signOutStamps.covers(session.record)) {
-        await endById(session.record.id, 'revoked')
+        await endById(session.record.id, 'revoked', { refreshToken: 'revoke' })
         return false
       }
       return store.write([records.check(session), await put(session, begun, previousVersion ?? 'absent')])
@@ -113,11 +121,19 @@ export function createStoredSessionStorage({
     async end(session, reason) {
       const { id, generation } = session.record
       let moved = false
-      await endById(id, reason, ({ record }) => {
-        moved = record.generation !== generation
-        return !moved
+      await endById(id, reason, {
+        only({ record }) {
+          moved = record.generation !== generation
+          return !moved
+        },
       })
       return !moved
+    },
+
+    async revokesAfterEnd(record) {
+      const found = await records.load(record.id).catch(() => undefined)
+      const refreshToken = found instanceof Object && 'ended' in found ? found.refreshToken : undefined
+      return refreshToken ? refreshToken === 'revoke' : !(await sharedGrants.withLiveSession(record))
     },
   }
 }

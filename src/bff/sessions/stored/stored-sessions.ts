@@ -20,6 +20,7 @@ import { type NoSession, type PresentSession, type Sessions, sessionOfLaterRelea
 import { createIdleTimeout } from './idle-timeout.js'
 import { createSessionList } from './session-list.js'
 import { createSessionRecords, type LiveSession } from './session-records.js'
+import { createSharedGrants } from './shared-grants.js'
 import { createSignOutStamps, providerSessionKey, subjectKey } from './sign-out-stamps.js'
 import { createStoredSessionStorage } from './stored-session-storage.js'
 
@@ -47,11 +48,13 @@ export function createStoredSessions(
   const records = createSessionRecords(store, sealed, settings)
   const signOutStamps = createSignOutStamps(store, sealed, settings)
   const idleTimeouts = createIdleTimeout(store, sealed, settings)
+  const sharedGrants = createSharedGrants({ settings, store, records, idleTimeouts })
   const storage = createStoredSessionStorage({
     store,
     sealed,
     records,
     signOutStamps,
+    sharedGrants,
     lastKnownUse: idleTimeouts.known,
     onEnded(record, reason) {
       idleTimeouts.forget(record.id)
@@ -97,16 +100,19 @@ export function createStoredSessions(
     return undefined
   }
 
-  /** Revokes the refresh token of an ended session, in the background. */
+  /** Revokes the refresh token of a session that was signed out, in the background. */
   function revoke({ record }: Pick<SessionWithTokens, 'record'>): void {
     background.run(async () => {
       await providers.revoke(record)
     })
   }
 
-  async function endAndRevoke(id: string, reason: SignedOutReason): Promise<void> {
-    const ended = await storage.endById(id, reason)
-    if (ended) revoke(ended)
+  /** Revokes the refresh token of a session that has ended otherwise, unless a live session may share its grant. */
+  function revokeUnlessShared({ record }: Pick<SessionWithTokens, 'record'>, near: readonly string[] = []): void {
+    if (record.refresh_token === undefined) return
+    background.run(async () => {
+      if (!(await sharedGrants.withLiveSession(record, near))) await providers.revoke(record)
+    })
   }
 
   /** Seals a session with the newest key. It does no harm if another process is faster or the store is down. */
@@ -115,7 +121,8 @@ export function createStoredSessions(
   }
 
   async function expire(request: PlainRequest, { record }: LiveSession): Promise<NoSession> {
-    await endAndRevoke(record.id, 'expired')
+    const ended = await storage.endById(record.id, 'expired')
+    if (ended) revokeUnlessShared(ended)
     return noSession(request, 'expired')
   }
 
@@ -166,17 +173,21 @@ export function createStoredSessions(
         if (!(await store.write([await records.put(session, 'absent', await indexOf(record))])))
           throw new Error('a random id was taken')
       } catch (error) {
-        // Nobody is signed in, so the refresh token is not needed.
-        revoke(session)
+        // Nobody is signed in, so the refresh token is not needed; but the previous session stays.
+        revokeUnlessShared(session, [...previous])
         throw error
       }
       // Check after the write: "end all sessions" either finds the new session, or its stamp is found here.
       if (await signOutStamps.covers(record)) {
-        await endAndRevoke(record.id, 'revoked')
+        const ended = await storage.endById(record.id, 'revoked', { refreshToken: 'revoke' })
+        if (ended) revoke(ended)
         throw new Refusal('invalid_grant', { reason: 'revoked' })
       }
       emit({ type: 'signed_in', iss: record.iss, sub: record.sub, session: shortId(record.id) })
-      for (const id of previous) await endAndRevoke(id, 'logged_out')
+      for (const id of previous) {
+        const ended = await storage.endById(id, 'logged_out')
+        if (ended) revokeUnlessShared(ended, [record.id])
+      }
       if (record.refresh_token === undefined) noRefreshToken()
       sweep()
       const expiresAt = Math.floor(Math.min(record.expires, now() + idleTimeout))
@@ -193,9 +204,14 @@ export function createStoredSessions(
 
     token: async (session, requested) => coordinator.token(await session.open(), requested),
 
-    async end({ record }, reason) {
-      const session = await storage.endById(record.id, reason)
+    async end({ record }, reason, refreshToken) {
+      const session = await storage.endById(record.id, reason, { refreshToken })
       return session ? { refresh_token: session.record.refresh_token, id_token: session.id_token } : {}
+    },
+
+    async sharesGrant(request, owner, near) {
+      const own = await idOf(request)
+      return sharedGrants.withLiveSession(owner, own === undefined ? near : [...near, own])
     },
 
     cookies: async ({ cookies }) => cookies,
