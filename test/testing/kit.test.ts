@@ -11,7 +11,14 @@ describe('the provider', () => {
 
   const another = { client_id: 'another', client_secret: randomKey(), redirect_uris: [`${APP}/callback`] }
 
-  async function provider(options: { leeway?: number; accessTokenFormat?: 'jwt' | 'opaque'; par?: boolean } = {}) {
+  interface ProviderOptions {
+    leeway?: number
+    accessTokenFormat?: 'jwt' | 'opaque'
+    par?: boolean
+    grantPerSession?: boolean
+  }
+
+  async function provider(options: ProviderOptions = {}) {
     let time = 1_790_000_000
     const as = await mockAuthorizationServer({
       issuer: ISSUER,
@@ -201,6 +208,35 @@ describe('the provider', () => {
     expect((await bodyOf(await refresh(second.refresh_token, { scope: 'openid admin' }))).error).toBe('invalid_scope')
     expect((await bodyOf(await refresh(first.refresh_token))).error).toBe('invalid_grant')
     expect((await bodyOf(await refresh(second.refresh_token))).error).toBe('invalid_grant')
+  })
+
+  it.each([true, false])('has one grant for each session and client, or one for each sign-in (%s)', async (shared) => {
+    const { as, authorize, redeem, refresh } = await provider({ grantPerSession: shared })
+    const signIn = async () => bodyOf(await redeem((await authorize()).back.get('code')))
+    const post = (path: string, token: string) =>
+      as.fetch(`${ISSUER}${path}`, {
+        method: 'POST',
+        body: formOf({ token }),
+        headers: { Authorization: `Basic ${btoa(`app:${client.client_secret}`)}` },
+      })
+    const [first, second] = [await signIn(), await signIn()]
+    expect((await post('/revoke', first.refresh_token)).status).toBe(200)
+    expect((await refresh(first.refresh_token)).status).toBe(400)
+    expect((await refresh(second.refresh_token)).status).toBe(shared ? 400 : 200)
+    expect((await bodyOf(await post('/introspect', second.access_token))).active).toBe(!shared)
+    // The next sign-in has a new grant, in the same session at the provider or in another one.
+    const third = await signIn()
+    expect(decodeJwt(third.id_token)['sid']).toBe(decodeJwt(second.id_token)['sid'])
+    expect((await refresh(third.refresh_token)).status).toBe(200)
+    as.signIn('alice')
+    const fourth = await signIn()
+    expect(decodeJwt(fourth.id_token)['sid'] === decodeJwt(third.id_token)['sid']).toBe(shared)
+    as.signOut()
+    as.signIn('alice')
+    const fifth = await signIn()
+    expect(decodeJwt(fifth.id_token)['sid']).not.toBe(decodeJwt(fourth.id_token)['sid'])
+    await post('/revoke', fourth.refresh_token)
+    expect((await refresh(fifth.refresh_token)).status).toBe(200)
   })
 
   it('[T-04 twin] does what it should for a client that does what it should', async () => {

@@ -12,7 +12,14 @@ import { introspect } from './introspection.js'
 import { type Claims, createKeys, type Header, type SigningKey, type TamperedToken } from './keys.js'
 import { logoutToken } from './logout-token.js'
 import { createMockTokenIssuer, type MockTokenIssuer, mockTokenIssuerCalls } from './mock-token-issuer.js'
-import { isPublic, type MockClient, type MockUser, type ProviderState, type TamperHooks } from './provider-state.js'
+import {
+  isPublic,
+  type MockClient,
+  type MockUser,
+  type ProviderState,
+  sidOfSignIn,
+  type TamperHooks,
+} from './provider-state.js'
 import { clientCheck, endpointCheck, faultCheck, keyCheck, userCheck } from './shapes.js'
 import { json, oauthError, push, revoke, token } from './token.js'
 import { userinfo } from './userinfo.js'
@@ -29,11 +36,7 @@ export interface MockAuthorizationServerOptions {
   accessTokenFormat?: 'jwt' | 'opaque'
   /** Seconds in which a used refresh token may be used again. Default 0: reuse revokes the family. */
   leeway?: number
-  /**
-   * One grant for each browser session and client, as Keycloak has: another sign-in adds to it, and if one of its refresh tokens is
-   * revoked, all its tokens end. The browser session, with its `sid`, lasts until `signOut()`, whoever signs in.
-   * Default `false`: one grant for each sign-in.
-   */
+  /** One grant for each `sid` and client, as at Keycloak; revoking a refresh token ends all its tokens. Default `false`: one for each sign-in. */
   grantPerSession?: boolean
   /** Whether the server supports pushed authorization requests (RFC 9126). Default `false`. */
   par?: boolean
@@ -223,8 +226,7 @@ export async function mockAuthorizationServer(
     handlers: async () => (await import('./handlers.js')).mswHandlers(self),
     signIn(sub) {
       if (!state.users.some((user) => user.sub === sub)) throw new TypeError(`signIn: "users" has no user "${sub}"`)
-      const sid = (state.grantPerSession && state.signedIn?.sid) || crypto.randomUUID()
-      state.signedIn = { sub, sid, auth_time: Math.floor(state.now()) }
+      state.signedIn = { sub, sid: sidOfSignIn(state), auth_time: Math.floor(state.now()) }
     },
     signOut() {
       state.signedIn = undefined

@@ -110,6 +110,10 @@ export function issue<Text extends string>(state: ProviderState, secret: Text): 
   return secret
 }
 
+/** With `grantPerSession`, the browser session lasts until `signOut()`, also if another user signs in. */
+export const sidOfSignIn = ({ grantPerSession, signedIn }: ProviderState): string =>
+  (grantPerSession && signedIn?.sid) || crypto.randomUUID()
+
 /** The family of a new grant, or of the one that this session and client have already. */
 export function familyOf(state: ProviderState, { sid, client_id }: Pick<Grant, 'sid' | 'client_id'>): string {
   if (!state.grantPerSession) return randomText()
