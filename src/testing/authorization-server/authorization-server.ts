@@ -1,4 +1,3 @@
-import { decodeJwt } from 'jose'
 import { peerOf, withPeer } from '../../protocol/http/peer.js'
 import { bool, func, integer, list, object, oneOf, optional, seconds, text } from '../../protocol/shape.js'
 import { asyncCall, call, validate, validated } from '../../protocol/validate.js'
@@ -6,6 +5,7 @@ import { fetchInit, fetchInput } from '../../protocol/web-shapes.js'
 import { refuseProduction } from '../refuse-production.js'
 import { authorize } from './authorize.js'
 import { crossOrigin } from './cross-origin.js'
+import { endSession } from './end-session.js'
 import { createFaults, type EndpointName, type Fault } from './faults.js'
 import type { RequestHandler } from './handlers.js'
 import { introspect } from './introspection.js'
@@ -21,7 +21,7 @@ import {
   type TamperHooks,
 } from './provider-state.js'
 import { clientCheck, endpointCheck, faultCheck, keyCheck, userCheck } from './shapes.js'
-import { json, oauthError, push, revoke, token } from './token.js'
+import { json, push, revoke, token } from './token.js'
 import { userinfo } from './userinfo.js'
 
 export interface MockAuthorizationServerOptions {
@@ -285,21 +285,4 @@ function metadata(issuer: string, { par }: MockAuthorizationServerOptions): Clai
     frontchannel_logout_supported: true,
     frontchannel_logout_session_supported: true,
   }
-}
-
-/** @see OpenID Connect RP-Initiated Logout 1.0 section 2 */
-function endSession(state: ProviderState, url: URL): Response {
-  const query = url.searchParams
-  const hint = query.get('id_token_hint')
-  const client_id = query.get('client_id') ?? (hint === null ? undefined : decodeJwt(hint).aud)
-  const client = state.clients.find((candidate) => candidate.client_id === client_id)
-  const target = query.get('post_logout_redirect_uri')
-  if (target !== null && !client?.post_logout_redirect_uris?.includes(target))
-    return oauthError('invalid_request', 'the post_logout_redirect_uri is not registered')
-  state.signedIn = undefined
-  if (target === null) return new Response('Signed out', { status: 200 })
-  const location = new URL(target)
-  const sent = query.get('state')
-  if (sent !== null) location.searchParams.set('state', sent)
-  return new Response(null, { status: 302, headers: { Location: location.href } })
 }

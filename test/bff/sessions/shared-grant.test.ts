@@ -69,11 +69,11 @@ describe.each(table)('one grant per browser session, with $home, $mode', ({ open
   const who = async (tab: Tab) => (await bodyOf(await look(tab, '/session'))).user?.sub
 
   /** A call that needs a new access token. */
-  const use = (tab: Tab) =>
+  const renew = (tab: Tab) =>
     proxied ? tab.fetch('/bff/api/notes/list', { headers: { 'Sallyport-CSRF': '1' } }) : refresh(tab)
 
   /** The same, outside the browser: what it answers changes no cookie. */
-  function useApart({ bff, browser }: World) {
+  function callApart({ bff, browser }: World) {
     const headers = { 'Sallyport-CSRF': '1', Cookie: browser.jar.header(`${APP}/`) ?? '' }
     const request = proxied
       ? new Request(`${APP}/bff/api/notes/list`, { headers })
@@ -89,7 +89,7 @@ describe.each(table)('one grant per browser session, with $home, $mode', ({ open
     const before = as.grants.refresh_token
     for (let at = 0; at < renewals; at++) {
       advance(301)
-      expect((await use(tab)).status, `renewal ${at + 1}`).toBe(200)
+      expect((await renew(tab)).status, `renewal ${at + 1}`).toBe(200)
     }
     expect(as.grants.refresh_token).toBe(before + renewals)
     expect(await who(tab)).toBe(sub)
@@ -147,7 +147,7 @@ describe.each(table)('one grant per browser session, with $home, $mode', ({ open
       await signIn(here.tab)
       here.advance(301)
       const { release } = here.holdRenewals()
-      const late = useApart(here)
+      const late = callApart(here)
       await vi.waitFor(() => expect(here.as.grants.refresh_token).toBe(1))
       await signIn(here.tab)
       release()
@@ -163,7 +163,7 @@ describe.each(table)('one grant per browser session, with $home, $mode', ({ open
     await signIn(here.tab, { max_age: '0' })
     here.advance(301)
     const { release } = here.holdRenewals()
-    const late = use(here.tab)
+    const late = renew(here.tab)
     await vi.waitFor(() => expect(here.as.grants.refresh_token).toBe(1))
     expect((await call(here.tab, '/logout')).status).toBe(200)
     expect(here.as.requests.revocation).toBe(1)
@@ -186,7 +186,7 @@ describe.each(table)('one grant per browser session, with $home, $mode', ({ open
     await signIn(here.tab)
     here.advance(301)
     const { release } = here.holdRenewals()
-    const late = use(here.tab)
+    const late = renew(here.tab)
     await vi.waitFor(() => expect(here.as.grants.refresh_token).toBe(1))
     expect(await bodyOf(await call(here.tab, '/logout?local=true'))).toEqual({ location: null })
     release()
