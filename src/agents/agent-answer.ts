@@ -7,7 +7,7 @@ import { validate } from '../protocol/validate.js'
 import { StoreError } from '../store/contract.js'
 import { type AgentErrorCode, agentErrors } from './errors.js'
 
-/** 403, but for these. */
+/** Error code → status. All others are 403. */
 const statuses: { readonly [Code in AgentErrorCode | KeyRingErrorCode]?: number } = {
   agent_conflict: 409,
   agent_exists: 409,
@@ -32,10 +32,10 @@ const statuses: { readonly [Code in AgentErrorCode | KeyRingErrorCode]?: number 
   request_too_large: 413,
 }
 
-/** Beside `Authorization`, so that a request can carry both: who calls, and what it may. */
+/** The header of a signed request. It is separate from `Authorization`, so that a request can have a signature and a token. */
 export const AGENT_HEADER = 'Sallyport-Agent'
 
-/** What has a challenge, by its scheme, and what the cause says in it to whoever called. */
+/** Error code → scheme of its challenge, and the members of `cause` that become its parameters. */
 const challenges: {
   readonly [Code in AgentErrorCode | KeyRingErrorCode]?: readonly [scheme: string, ...evidence: string[]]
 } = {
@@ -53,11 +53,11 @@ export interface AnswerOptions {
 export const answerOptions = object<AnswerOptions>({ now: optional(func) })
 
 /**
- * The answer to whoever called, for what `sallyport/agents`, key rings and the store reject with: status, code and words, and for
- * `approval_required` the `approval` that was asked for (`id`, `code`, `expiresAt`, `digest`). 503 has `Retry-After`; 429 has
- * it where the budget begins again.
+ * Makes the response for an error of `sallyport/agents`, a key ring or the store: status, code and message, and for
+ * `approval_required` the pending `approval` (`id`, `code`, `expiresAt`, `digest`). 503 has `Retry-After`; 429 has it if the budget
+ * has a next window.
  *
- * Anything else is thrown again.
+ * Any other error is thrown again.
  *
  * @see RFC 6750 section 3 for the challenges
  */

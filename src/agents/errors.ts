@@ -5,55 +5,55 @@ import { type LedgerErrorCode, ledgerErrors } from '../store/ledger.js'
 /** Errors of agents, tool calls, approvals and the audit trail, code → message. */
 export const agentErrors = {
   // Agents and their tokens.
-  agent_conflict: 'Somebody else has changed this agent at the same time: read it again.',
-  agent_ended: 'This agent, or one that it depends on, was decommissioned.',
-  agent_exists: 'There is an agent of this id already.',
+  agent_conflict: 'Another request has changed this agent at the same time. Read it again.',
+  agent_ended: 'This agent, or one that is above it, was decommissioned.',
+  agent_exists: 'An agent with this id already exists.',
   agent_key_refused:
     'An agent needs a public key as a JWK: P-256 for ES256 or Ed25519 for EdDSA, without private members.',
   agent_limit_refused:
-    'This is above what the agent may have: a longer life, a larger budget, or more than its parent has.',
-  agent_not_found: 'There is no such agent in this tenant.',
-  agent_proof_refused: 'This does not prove which agent is asking.',
-  agent_scope_refused: 'Nothing is left of the scopes, or more was asked for than the role has.',
-  agent_target_refused: 'Tokens for this resource are not issued to agents.',
+    'The request exceeds a limit of this agent: the lifetime, the budget, or the rights of its parent.',
+  agent_not_found: 'This tenant has no agent with this id.',
+  agent_proof_refused: 'The assertion does not authenticate an agent.',
+  agent_scope_refused: 'The role does not include a requested scope, or no scope remains.',
+  agent_target_refused: 'Agents get no tokens for this resource.',
   agents_stopped: 'The agents of this tenant are stopped.',
-  chain_too_deep: 'Too many agents act for one another.',
-  consent_missing: 'This person has not consented to what the agent asks for, or has withdrawn it.',
+  chain_too_deep: 'The chain of agents is too long.',
+  consent_missing: 'The user has not consented to this agent, or the consent was withdrawn or has expired.',
   delegation_refused:
-    'Whoever is to be acted for cannot hand anything on: another tenant, another kind of caller, or over.',
+    'The agent cannot act for this subject: wrong tenant, wrong kind of caller, or an ended session or token.',
   invalid_agent_request: 'The signed request cannot be accepted here.',
   invalid_token: 'The access token cannot be used here.',
-  keys_unavailable: 'The credential cannot be checked now.',
+  keys_unavailable: 'The credential check is temporarily unavailable.',
   request_too_large: 'The body is too large.',
   // Tool calls and what they cost.
   arguments_denied: 'The tool may not be used with these arguments.',
-  budget_exceeded: 'This costs more than is left of a budget.',
+  budget_exceeded: 'The call costs more than a budget has left.',
   call_invalid: 'The call is not plain data, or is too large.',
-  category_denied: 'What the prompt is about is not for this agent, or could not be told.',
-  cost_unknown: 'There is a budget: say what this costs at most, as a whole number.',
+  category_denied: 'This agent may not use the category of this prompt, or the category is unknown.',
+  cost_unknown: 'A budget applies. Pass the maximum cost of the call as a whole number.',
   credential_not_accepted: 'This needs another kind of credential.',
-  delegation_required: 'This is only done on behalf of a person.',
-  grant_ended: 'This grant is over: ask again.',
+  delegation_required: 'The agent must act on behalf of a user.',
+  grant_ended: 'The grant has ended. Request access again.',
   insufficient_scope: 'The credential lacks a scope that this needs.',
-  model_denied: 'This model is not known here, or not for this agent.',
+  model_denied: 'The model is unknown, or this agent may not use it.',
   tenant_mismatch: 'The credential belongs to another tenant.',
-  tenant_missing: 'The credential names no tenant.',
-  tool_denied: 'There is no such tool, or not for this agent.',
+  tenant_missing: 'The credential has no tenant.',
+  tool_denied: 'The tool is unknown, or this agent may not use it.',
   // Approvals.
-  approval_decided: 'Somebody else has decided this already.',
-  approval_denied: 'The person who was asked said no.',
-  approval_expired: 'The approval has expired: ask again.',
-  approval_mismatch: 'This is not the call that the approval is for.',
-  approval_not_found: 'There is no such approval in this tenant.',
-  approval_required: 'This call waits for the approval of a person.',
-  approval_used: 'The approval has been used: it was good for one call.',
-  approval_void: 'The approval was taken back: ask again.',
-  approvals_exceeded: 'Too many calls of this agent wait for this person already: wait until some are decided.',
-  approver_refused: 'This caller may not decide about this.',
+  approval_decided: 'This approval is already decided.',
+  approval_denied: 'The approval was denied.',
+  approval_expired: 'The approval has expired. Request another one.',
+  approval_mismatch: 'The approval is for another call.',
+  approval_not_found: 'This tenant has no approval with this id.',
+  approval_required: 'This call needs the approval of a person.',
+  approval_used: 'The approval is already used. It was valid for one call.',
+  approval_void: 'The approval was voided. Request another one.',
+  approvals_exceeded: 'Too many calls of this agent wait for approval. Wait until some are decided.',
+  approver_refused: 'This caller may not decide about this approval.',
   insufficient_user_authentication: 'This needs a stronger or fresher sign-in.',
   // The audit trail.
-  audit_conflict: 'Too many write to this audit trail at once: the row was not written.',
-  checkpoint_invalid: 'This is not a checkpoint signed with one of these keys.',
+  audit_conflict: 'Too many concurrent writes to this audit trail. The row was not written.',
+  checkpoint_invalid: 'The text is not a checkpoint that was signed with one of these keys.',
 } as const
 
 export type AgentErrorCode = keyof typeof agentErrors
@@ -69,19 +69,19 @@ export const agentError = (code: AgentErrorCode, cause?: unknown): SallyportErro
 
 /** What the token endpoint answers, code → message. @see RFC 6749 section 5.2 */
 export const endpointErrors = {
-  invalid_client: 'This does not prove which agent is asking, or the agent was decommissioned.',
-  invalid_grant: 'The subject token cannot be exchanged: no consent, another tenant, or its time is over.',
-  invalid_request: 'The request is not of the form that is needed here.',
+  invalid_client: 'The assertion does not authenticate an agent, or the agent was decommissioned.',
+  invalid_grant: 'The subject token cannot be exchanged: no consent, another tenant, or it has expired.',
+  invalid_request: 'The request is malformed.',
   invalid_scope: agentErrors.agent_scope_refused,
   invalid_target: agentErrors.agent_target_refused,
-  temporarily_unavailable: 'Tokens cannot be issued now: try again later.',
+  temporarily_unavailable: 'Token issuance is temporarily unavailable. Try again later.',
   unauthorized_client: agentErrors.agents_stopped,
-  unsupported_grant_type: 'This grant is not served here.',
+  unsupported_grant_type: 'This grant type is not supported.',
 } as const
 
 export type EndpointErrorCode = keyof typeof endpointErrors
 
-/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+/** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */
 export const isSallyportError = errorTest<AgentErrorCode | StoreErrorCode | LedgerErrorCode>(
   agentErrors,
   storeErrors,

@@ -1,6 +1,6 @@
 import type { AgentErrorCode } from './errors.js'
 
-/** What happened around agents, for logs, metrics and alarms. Ids are public; no arguments, no prompts, no secrets. */
+/** Events of agents, for logs, metrics and alarms. They contain public ids, and no arguments, prompts or secrets. */
 export type AgentEvent =
   // Agents and their tokens.
   | { type: 'agent_registered'; tenant: string; agent: string; owner: string; role: string; parent?: string }
@@ -8,7 +8,7 @@ export type AgentEvent =
   | { type: 'agent_decommissioned'; tenant: string; agent: string; reason: string }
   | { type: 'agents_stopped'; tenant: string; reason: string }
   | { type: 'agents_resumed'; tenant: string }
-  /** `chain`: the agents that act, the one that calls first; `sub` is whom they act for. */
+  /** `chain`: the acting agents, the caller first. `sub`: the subject on whose behalf they act. */
   | {
       type: 'agent_token_issued'
       tenant: string
@@ -19,14 +19,14 @@ export type AgentEvent =
       chain: readonly string[]
     }
   | { type: 'agent_token_refused'; tenant: string; agent: string; iss?: string; sub?: string; code: AgentErrorCode }
-  /** A signed assertion or request that was not believed; `agent` is whose it claims to be, where there is such an agent. */
+  /** A signed assertion or request was refused. `agent`: the existing agent that it names. */
   | { type: 'agent_proof_refused'; agent: string; detail: string }
   | { type: 'consent_given'; tenant: string; agent: string; iss: string; sub: string; scopes: readonly string[] }
   | { type: 'consent_withdrawn'; tenant: string; agent: string; iss: string; sub: string }
   | { type: 'delegations_ended'; tenant: string; iss: string; sub: string }
   // Tool calls.
   | { type: 'tool_allowed'; tenant: string; agent?: string; iss?: string; sub?: string; tool: string; model?: string }
-  /** `detail` says why, in words of ours. A tool that is none is `unknown`: its name is whatever the agent made up. */
+  /** `detail` has the reason, without text of the agent. `tool` is `unknown` if no such tool exists: agents invent names. */
   | {
       type: 'tool_refused'
       tenant?: string
@@ -37,9 +37,9 @@ export type AgentEvent =
       code: string
       detail?: string
     }
-  /** It cost more than was set aside, and took a budget that much above its limit. */
+  /** The call cost more than its reservation. `overrun`: by how much a budget is now above its limit. */
   | { type: 'tool_overrun'; tenant: string; agent?: string; iss?: string; sub?: string; tool: string; overrun: number }
-  // Approvals. `id` is that of an approval that is there.
+  // Approvals. `id` is the id of an existing approval.
   | {
       type: 'approval_requested'
       id: string
@@ -50,18 +50,18 @@ export type AgentEvent =
       tool: string
       kind: string
     }
-  /** It is there all the same: whoever looks at the list of what waits will see it. */
+  /** `notify` failed. The approval exists and is in the list of pending approvals. */
   | { type: 'approval_unnotified'; id: string; tenant: string }
   | { type: 'approval_decided'; id: string; tenant: string; agent: string; by: string; approved: boolean }
   | { type: 'approval_consumed'; id: string; tenant: string; agent: string }
   | { type: 'approval_voided'; id: string; tenant: string; agent: string; reason: 'mismatch' | 'stopped' }
-  /** `by`: who wanted to decide. */
+  /** `by`: the caller who tried to decide. */
   | { type: 'approval_refused'; code: AgentErrorCode; tenant?: string; id?: string; agent?: string; by?: string }
-  /** Once per process: the store's server is set up to lose what it has acknowledged: ends, consents, rows of the trail. */
+  /** Once per process: the configuration of the store's server may lose acknowledged writes: ends, consents, rows of the trail. */
   | { type: 'store_warning'; detail: string }
-  /** What the operator has to put right. Without secrets. */
+  /** A fault that the operator has to correct. `detail` has no secrets. */
   | { type: 'operator_error'; detail: string }
-  // The audit trail. The row is written; `audit.checkpoint({ tenant })` makes a later head.
+  // The audit trail. The row was written; `audit.checkpoint({ tenant })` makes a later head.
   | { type: 'checkpoint_failed'; tenant: string; seq: number }
-  /** The store has lost rows that it had acknowledged, `expected` the last of them, or has rows that its head does not know. */
+  /** The store has lost acknowledged rows, up to row `expected`, or has rows after its head. */
   | { type: 'audit_head_unexpected'; tenant: string; seq: number; expected: number }

@@ -1,15 +1,15 @@
 import type { Principal } from '../protocol/principal.js'
 
-/** What an application knows of the tokens of its provider. */
+/** A test of the application, for the tokens of its provider. */
 export type PersonTest = (principal: Principal) => boolean
 
 /**
- * A person who is signed in: shown, never assumed. By a session of theirs, by `auth_time` in their token, or where `test` says
- * so, which then is asked instead of `auth_time`.
+ * Whether the principal is a signed-in person. The evidence is a session, or `auth_time` in the access token, or the result of `test`
+ * in place of `auth_time`.
  *
- * Programs are not, whatever else is said: agents, whoever acts for somebody (`act`, RFC 8693), keys (which name a person as their
- * owner), certificates, and clients on their own behalf. Those have a `sub` of their own at many providers, a UUID or
- * `x@clients`: that it is not the client's name shows nothing.
+ * Programs are never persons: agents, actors on behalf of others (`act`, RFC 8693), API keys (although they name their owner),
+ * certificates, and clients on their own behalf. Many providers give such clients their own `sub`, a UUID or `x@clients`: a `sub`
+ * that differs from `client_id` proves nothing.
  */
 export function isPerson(principal: Principal, test: PersonTest = hasSignedIn): boolean {
   const { method, claims } = principal
@@ -18,19 +18,19 @@ export function isPerson(principal: Principal, test: PersonTest = hasSignedIn): 
   return method === 'access_token' && !isProgram(principal) && test(principal) === true
 }
 
-/** Keycloak has written 0 into the tokens of its service accounts. @see OpenID Connect Core 1.0 section 2 */
+/** Keycloak has issued tokens of service accounts with `auth_time` 0. @see OpenID Connect Core 1.0 section 2 */
 const hasSignedIn: PersonTest = ({ claims: { auth_time } }) => typeof auth_time === 'number' && auth_time > 0
 
 /**
- * When a person signed in, epoch seconds: the beginning of their session here, `auth_time` of their token, or else when it was
- * issued. `undefined`: nobody says.
+ * When a person signed in, epoch seconds: the start of the session here, or `auth_time` of the token, or else its `iat`.
+ * `undefined`: unknown.
  */
 export function signedInAt({ method, claims: { auth_time, iat } }: Principal): number | undefined {
   const [first, second] = method === 'session_cookie' ? [iat, auth_time] : [auth_time, iat]
   return typeof first === 'number' ? first : typeof second === 'number' ? second : undefined
 }
 
-/** What the tokens of clients are told by: the client as subject, and the words of Auth0, Entra and Keycloak. */
+/** Whether a client got the token for itself: the client is the subject, or a claim of Auth0, Entra or Keycloak says so. */
 function isProgram({ sub, client_id, claims }: Principal): boolean {
   const { azp, gty, idtyp, preferred_username: name } = claims
   return (
@@ -60,7 +60,7 @@ export function personOf({ method, sub, client_id, claims }: Principal): Person 
   return { sub, iss: format === 'iss_sub' && typeof iss === 'string' ? iss : '' }
 }
 
-/** Whoever calls, as approvals and the audit trail name them: the agent, and the person; of a key its owner. */
+/** The caller as approvals and the audit trail name it: the agent and the person; for an API key, the owner. */
 export function callerIds(principal: Principal): { agent?: string } & Partial<Person> {
   const { method, client_id, sub } = principal
   const person = method === 'agent_token' ? personOf(principal) : { sub }

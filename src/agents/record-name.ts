@@ -1,4 +1,4 @@
 import { sha256 } from '../crypto/hash.js'
 
-/** Texts of any length and form as one name: no two lists have the same. */
+/** A name made from texts of any length and form. Different lists have different names. */
 export const hashedName = (...parts: readonly string[]): Promise<string> => sha256(JSON.stringify(parts))

@@ -13,10 +13,10 @@ export const limitsShape: Shape<AgentLimits> = {
   categories: optional(list(anyText)),
 }
 
-/** Beside whatever else a token's details say. */
+/** A token's details may have other members. */
 export const limitsCheck = object<AgentLimits>(limitsShape, 'an object', 'open')
 
-/** What is in it is answered, not thrown: it comes from whoever has the private half. */
+/** A wrong key is a refusal, not a `TypeError`: it comes from the owner of the private key. */
 export const publicKeyCheck = check<JWK>(
   'a public key, as a JWK',
   (value) => typeof value === 'object' && value !== null && !Array.isArray(value),

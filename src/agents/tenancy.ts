@@ -6,19 +6,19 @@ import { digestOf } from './canonical-json.js'
 import { agentError } from './errors.js'
 import { personOf } from './is-person.js'
 
-/** Only in types: nothing outside this file can make one. */
+/** Exists only in types: no other file can create a branded value. */
 declare const brand: unique symbol
 
-/** What a name is for. */
+/** The kind of data that a name is for. */
 type TenantData = 'conversation' | 'fine-tune' | 'retrieval' | 'cache'
 
 /**
- * A name that lies in one tenant, and says what it is for. Functions of yours that read or write tenants' data take this instead of
- * a text, and whoever forgets the tenant does not get past the compiler.
+ * The name of data of one tenant and one kind. Let your functions that read or write tenants' data take this type instead of
+ * `string`: a call without the tenant then does not compile.
  */
 export type TenantKey<Data extends TenantData = TenantData> = string & { readonly [brand]: Data }
 
-/** What a response answers. */
+/** The request that a cached response belongs to. */
 export interface CacheRequest {
   model: string
   prompt: unknown
@@ -28,11 +28,11 @@ export interface CacheRequest {
 }
 
 const namePart = check<string>(
-  'a text with no half of a character in it',
+  'a text that is not empty and has no lone surrogate',
   (value) => typeof value === 'string' && value !== '' && !/\p{Surrogate}/u.test(value),
 )
 
-/** What the functions of `tenantOf(…)` take. */
+/** The parameters of the functions of `tenantOf(…)`. */
 export const namespaceCalls = {
   conversation: call(['id', namePart]),
   fineTune: call(['id', namePart]),
@@ -48,19 +48,19 @@ export const namespaceCalls = {
   ]),
 }
 
-/** The part of everything that belongs to one tenant. Made by {@link tenantOf} alone. */
+/** The namespace of one tenant. Only {@link tenantOf} creates it. */
 export interface Namespace {
   readonly [brand]: true
   readonly tenant: string
-  /** Where a conversation's history lies. */
+  /** The name of a conversation's history. */
   conversation(id: string): TenantKey<'conversation'>
-  /** Where a fine-tuned model, or the data for one, lies. */
+  /** The name of a fine-tuned model or of its training data. */
   fineTune(id: string): TenantKey<'fine-tune'>
-  /** Where an index, a collection or the documents for retrieval lie. */
+  /** The name of an index, a collection or documents for retrieval. */
   retrieval(id: string): TenantKey<'retrieval'>
   /**
-   * What a model's response is cached under: model, prompt and parameters in full, and who asks. `shared`: everybody in the tenant
-   * gets the same answer; only for prompts whose answer depends on nobody's rights. Default `false`.
+   * The cache key of a model's response. It covers model, prompt, parameters and the caller. `shared`: all callers in the tenant get
+   * the same response; use it only for prompts whose response does not depend on the caller's rights. Default `false`.
    *
    * @throws TypeError for a prompt or parameters that are not plain data, or have more than 65,536 characters
    */
@@ -68,10 +68,10 @@ export interface Namespace {
 }
 
 /**
- * The namespace of whoever calls, from the verified principal: never from a body, a path or a header.
+ * The namespace of the caller's tenant. It comes from the verified principal, never from a body, a path or a header.
  *
- * Names look like `t/<tenant>/conversation/<id>`, each part percent-encoded, so that no two pairs share a name and none leaves its
- * folder. They differ in upper and lower case: keep them where that counts.
+ * Names look like `t/<tenant>/conversation/<id>`. Each part is percent-encoded, so that no two pairs share a name and no name leaves
+ * its folder. Names are case-sensitive: use a storage that is case-sensitive too.
  *
  * Not checked: whether a conversation or an index belongs to this person within the tenant.
  *
@@ -102,7 +102,7 @@ export function tenantOf(principal: Principal): Namespace {
   return Object.freeze(validated('tenantOf', namespace, namespaceCalls)) as Namespace
 }
 
-/** One text, one spelling, and never `.` or `..`, which lead elsewhere, as `%2E` does in a URL. */
+/** Each text has one encoding, and it is never `.` or `..`: these are path segments, also as `%2E` in a URL. */
 function encodePart(text: string): string {
   validate('tenantOf', namePart, text, 'tenant')
   return encodeURIComponent(text)

@@ -9,7 +9,7 @@ const browserOnlyErrors = {
   interaction_required: 'The provider requires the user to sign in or to consent before it issues this token.',
   state_mismatch: 'The state belongs to no sign-in of this browser.',
   refresh_race: 'The refresh token has been used meanwhile; try again.',
-  not_found: 'There is no such endpoint.',
+  not_found: 'Unknown endpoint.',
 } as const
 
 export type BrowserOnlyErrorCode = ProviderErrorCode | keyof typeof browserOnlyErrors

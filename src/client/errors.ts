@@ -9,8 +9,8 @@ import type { StepUpErrorCode } from './step-up-errors.js'
 export const clientErrors = {
   login_required: 'Nobody is signed in. Call auth.login().',
   subject_mismatch: 'Another person has signed in than the one who was here, or was asked to.',
-  backend_unavailable: 'The backend cannot be reached now.',
-  refresh_unavailable: 'No token can be had now.',
+  backend_unavailable: 'The backend is temporarily unavailable.',
+  refresh_unavailable: 'New tokens are temporarily unavailable.',
   request_refused: 'The backend refuses the request. See cause.',
   invalid_scope: 'The backend refuses the scope. See cause.',
   invalid_target: 'The backend refuses the resource. See cause.',
@@ -18,7 +18,7 @@ export const clientErrors = {
   origin_not_allowed: 'No token for this URL. See "apis".',
   chunk_unavailable: 'A script of the app did not load.',
   cancelled: 'The browser brought the page back.',
-  logout_failed: 'The backend cannot be reached now; the session may go on there.',
+  logout_failed: 'The backend is temporarily unavailable. The session may still be alive there.',
   insecure_context: 'Web Crypto is missing: this needs https:.',
   not_in_browser: 'This needs a browser.',
 } as const

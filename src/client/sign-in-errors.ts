@@ -14,7 +14,7 @@ export const signInErrors = {
   storage_unavailable: 'Sign-in needs sessionStorage, but the browser refuses it or it is full.',
   state_mismatch: 'This answer belongs to no sign-in that was started in this tab. Start again with auth.login().',
   transaction_expired: 'This sign-in was started more than ten minutes ago. Start again with auth.login().',
-  transaction_consumed: 'This sign-in has been finished already.',
+  transaction_consumed: 'This sign-in is already finished.',
   sign_in_superseded:
     'This sign-in is over: too many others were started in this browser after it, or the user signed out. If no user is signed in now, start again with auth.login().',
   authorization_error: 'The provider refused the sign-in. See cause; show its text as text, never as HTML.',

@@ -10,7 +10,7 @@ export const guardErrors = {
   access_denied: 'This is not allowed.',
   insufficient_scope: 'The credential lacks a scope that this needs.',
   tenant_mismatch: 'The credential belongs to another tenant.',
-  keys_unavailable: 'The credential cannot be checked now.',
+  keys_unavailable: 'The credential check is temporarily unavailable.',
 } as const
 
 export type GuardErrorCode = keyof typeof guardErrors

@@ -18,7 +18,7 @@ export const apiKeyRefusals = {
   invalid_api_key: 'The API key cannot be used here.',
   api_key_expired: 'The API key has expired.',
   quota_exceeded: 'The API key has used up its quota.',
-  keys_unavailable: 'The credential cannot be checked now.',
+  keys_unavailable: 'The credential check is temporarily unavailable.',
 } as const
 
 /** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */

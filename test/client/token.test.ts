@@ -264,7 +264,7 @@ describe('getToken()', () => {
     ['408', async () => new Response(null, { status: 408 })],
     ['500', async () => Response.json({ error: 'server_error' }, { status: 500 })],
     ['504', async () => new Response('', { status: 504 })],
-  ])('[S-29][S-30][C-18] takes %s for “not now”', async (_name, answer) => {
+  ])('[S-29][S-30][C-18] takes %s for “temporarily unavailable”', async (_name, answer) => {
     let broken = false
     const { it, tab } = await signedIn()
     const { auth } = load(tab, { fetch: (input, init) => (broken ? answer() : tab.fetch(input, init)) }, it)

@@ -11,7 +11,7 @@ export const defaultApprovers: Readonly<Record<ApprovalKind, Approver>> = {
   admin: (_approval, by) => by.scopes.includes('admin:approve'),
 }
 
-/** Whether somebody is the requester: the agent, or for `admin` also the person on whose behalf it is. */
+/** Whether the caller is the requester: the agent, or for `admin` also the person on whose behalf the agent acts. */
 export const isRequester = (approval: Approval, by: Principal): boolean => {
   const { kind, agent } = approval
   return by.client_id === agent || by.sub === agent || (kind === 'admin' && isSame(by, approval))

@@ -96,7 +96,7 @@ const BATCH = 50
  * A store may lose rows that it has acknowledged (a failover, a restored backup). The process that wrote the last of them notices:
  * there is an event, and the chain goes on with a row `audit.resumed`, which has the hash of the lost row as its `digest`.
  *
- * Not prevented: somebody who can write the store can write a new chain from any row on. Keep heads outside the store.
+ * Not prevented: an attacker who can write the store can write a new chain from any row on. Keep heads outside the store.
  *
  * @throws TypeError naming the option
  */

@@ -25,8 +25,8 @@ export type AuditFault =
   | 'later'
 
 /**
- * `covered`: the rows up to this one are unchanged since the head was kept. The rows in `uncovered` are consistent, but somebody who
- * can write the store may have rewritten them. `resumed`: rows that say that the store had lost rows before them.
+ * `covered`: the rows up to this one are unchanged since the head was kept. The rows in `uncovered` are consistent, but an
+ * attacker who can write the store may have rewritten them. `resumed`: rows that say that the store had lost rows before them.
  */
 export type AuditResult =
   | {
@@ -56,11 +56,11 @@ export const verifyAuditParameters = [
 ] as const
 
 /**
- * Walks a trail and says whether it is the one that was written: rows as `audit.read` has them, or lines as `audit.exportLines` has
- * them and a file, of any number. With `after` they begin behind that head.
+ * Verifies that a trail was not changed. `rows` are rows of `audit.read`, or lines of `audit.exportLines` or of a file, of any
+ * number. With `after`, they start directly after that head.
  *
- * Not seen: what whoever can write the store has written anew behind `head`. Lines are compared character by character: pass
- * parsed rows where a tool has formatted them.
+ * Not detected: rows after `head` that an attacker with write access to the store has rewritten. Lines are compared character by
+ * character: pass parsed rows if a tool has formatted them.
  */
 export async function verifyAudit(
   rows: Iterable<unknown> | AsyncIterable<unknown>,

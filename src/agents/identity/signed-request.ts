@@ -97,7 +97,7 @@ export interface PeerCheckOptions {
 
 export const peerCheckOptions = object<PeerCheckOptions>({
   audience: text,
-  store: described('the one that createAgents(…) has', storeCheck),
+  store: described('the store of createAgents(…)', storeCheck),
   publicUrl: optional(either(text, func)),
   limit: optional(integer({ least: 0 }, 'a number of bytes')),
   onEvent: optional(func),

@@ -46,7 +46,7 @@ export interface StatusCheck {
 
 export const statusCheckOptions = object<StatusCheckOptions>({
   issuer: text,
-  store: described('the one that createAgents(…) has', storeCheck),
+  store: described('the store of createAgents(…)', storeCheck),
   now: optional(func),
 })
 
@@ -58,7 +58,7 @@ export function createStatusCheck(options: StatusCheckOptions): StatusCheck {
   validate('createStatusCheck', statusCheckOptions, options)
   const { issuer, store, now = systemNow } = options
   if (!URL.canParse(issuer))
-    throw new TypeError('createStatusCheck: "issuer" must be the URL of who issues agents’ tokens')
+    throw new TypeError('createStatusCheck: "issuer" must be the URL of the issuer of the agents’ tokens')
   const records = createRecords(store)
   const methods: StatusCheck = { issuer, status: (principal) => evaluateStatus(records, issuer, principal, now()) }
   return validated('agents', methods, statusCheckCalls)
@@ -72,12 +72,12 @@ export async function evaluateStatus(
 ): Promise<AgentStatus> {
   const { method, iss, client_id = '', tenant = '', claims, expiresAt = 0 } = principal
   const depends = dependenceIn(claims)
-  if (method !== 'agent_token' || iss !== issuer || !depends) return refused('no token of an agent')
+  if (method !== 'agent_token' || iss !== issuer || !depends) return refused('not an agent token')
   if (!(now < expiresAt + TOLERANCE)) return refused('expired')
   const { agents, session, consent } = depends
   const person = personOf(principal)
   const ids = Object.keys(agents)
-  if (!ids.includes(client_id)) return refused('no token of this agent')
+  if (!ids.includes(client_id)) return refused('not a token of this agent')
   const [tenantSwitch, personEnd, isSessionOver, storedConsent, ...rows] = await Promise.all([
     records.switchOf(tenant),
     consent && person && records.personOf(tenant, person),
@@ -87,19 +87,19 @@ export async function evaluateStatus(
   ])
   if (tenantSwitch?.stoppedAt !== undefined) return refused('stopped')
   // Without a record there is nothing to compare: records outlive the tokens.
-  if (tenantSwitch && tenantSwitch.epoch !== depends.tenant) return refused('from before a stop')
+  if (tenantSwitch && tenantSwitch.epoch !== depends.tenant) return refused('issued before a stop')
   if (personEnd && personEnd.epoch !== depends.person) return refused('the person is signed out')
   if (isSessionOver) return refused('the session is over')
   if (consent && !(storedConsent?.id === consent.id && now < storedConsent.expiresAt)) return refused('no consent')
   for (const [index, found] of rows.entries()) {
     const id = ids[index] ?? ''
-    if (found?.row.tenant !== tenant) return refused(`unknown: ${id}`)
+    if (found?.row.tenant !== tenant) return refused(`unknown agent: ${id}`)
     if (found.row.decommissionedAt !== undefined) return refused(`decommissioned: ${id}`)
-    if (found.row.epoch !== agents[id]) return refused(`from before a change: ${id}`)
+    if (found.row.epoch !== agents[id]) return refused(`issued before a change: ${id}`)
   }
   const found = new Map(rows.map((row, index) => [ids[index], row && recordOf(row.row)]))
   const own = rows[ids.indexOf(client_id)]
-  if (!own) return refused('unknown')
+  if (!own) return refused('unknown agent')
   const above = own.row.above.map((id) => found.get(id))
   if (!above.every((ancestor) => ancestor !== undefined)) return refused('unknown parent')
   return { ok: true, agent: recordOf(own.row), above }

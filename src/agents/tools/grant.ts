@@ -1,4 +1,4 @@
-// AsyncDisposable, also for whoever compiles against this without it.
+// Declares AsyncDisposable for users whose `lib` does not have it.
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { integer, object, text } from '../../protocol/shape.js'
@@ -47,7 +47,7 @@ export interface ToolGrant extends AsyncDisposable {
    * @throws TypeError if it is not a whole number of 0 or more; then the whole estimate counts
    */
   settle(used: { units: number }): Promise<{ overrun: number }>
-  /** Nothing was used: releases the whole reservation. */
+  /** Releases the whole reservation. Call it if nothing was used. */
   release(): Promise<void>
   /**
    * A grant for the same call with another model, which is checked and reserved like the first. If this grant has not started, its
@@ -57,8 +57,8 @@ export interface ToolGrant extends AsyncDisposable {
    */
   fallback(model: string): Promise<ToolGrant>
   /**
-   * Confirms, and runs the call in `sandbox`, for tools whose rule says so. Only once, also if it fails there, and also with a
-   * `fallback()`: to run it again, ask for access again.
+   * Confirms, and runs the call in the `sandbox` of the tool's rule. Works once, also if the run fails, and also after `fallback()`: to
+   * run it again, request access again.
    *
    * @throws SallyportError `invalid_token`, `grant_ended`
    */
@@ -74,7 +74,7 @@ export const grantCalls = {
   // The cost of a unit depends on the model.
   settle: asyncCall(['used', object<{ units: number }>({ units: integer() })]),
   release: asyncCall(),
-  // An unknown model is an answer.
+  // An unknown model is a refusal, not a `TypeError`.
   fallback: asyncCall(['model', text]),
   runInSandbox: asyncCall(),
 } satisfies Calls<Omit<ToolGrant, typeof Symbol.asyncDispose>>
@@ -85,7 +85,7 @@ interface GrantContext {
   /** The reservation; `undefined` without a budget. */
   hold: Hold | undefined
   now: Now
-  /** @throws SallyportError when the agent may not go on */
+  /** @throws SallyportError when the agent may no longer act */
   checkStatus(): Promise<unknown>
   /** The cost of units at this model’s rate. */
   cost(units: number): number | undefined
@@ -141,7 +141,7 @@ export function createGrant(context: GrantContext): ToolGrant {
   }
 
   async function release(): Promise<void> {
-    // A cost that is known is not released.
+    // A known cost is not released.
     if (paid !== undefined) return
     state = 'released'
     if (hold) await ledger.release(hold)
