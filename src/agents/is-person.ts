@@ -56,7 +56,7 @@ export const subjectId = (person: Person) => ({ format: 'iss_sub', ...person })
 export function personOf({ method, sub, client_id, claims }: Principal): Person | undefined {
   if (method !== 'agent_token' || sub === client_id) return undefined
   const { format, iss } = (claims['sub_id'] ?? {}) as { format?: unknown; iss?: unknown }
-  // 0.1.0 wrote none: whose such a token is cannot be said.
+  // Tokens of 0.1.0 have no issuer of the person: nobody matches them.
   return { sub, iss: format === 'iss_sub' && typeof iss === 'string' ? iss : '' }
 }
 
