@@ -69,7 +69,7 @@ for (const engine of ['redis', 'postgres'] as const)
       return Promise.all(calls)
     }
 
-    /** Asks as a page does: again while it is told “not now”, at whatever process answers. */
+    /** Requests as a page does, at any process: repeats while the response is “temporarily unavailable”. */
     async function persist(person: Person, seconds = 40): Promise<Answer> {
       const until = performance.now() + seconds * 1000
       for (let at = 0; ; at++) {
