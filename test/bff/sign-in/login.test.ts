@@ -325,7 +325,7 @@ describe.each(homes)('the backend’s own sign-in, with %s', (home, open) => {
   it.each([
     ['answers 500', { status: 500 }],
     ['resets the connection', 'network'],
-  ] as const)('[F-29] says “temporarily unavailable” when the provider %s, and makes no session', async (_name, fault) => {
+  ] as const)('[F-29] is temporarily unavailable when the provider %s, no session', async (_name, fault) => {
     const here = await world()
     const { url } = await begin(here)
     const callback = await answered(here, url)
