@@ -59,14 +59,16 @@ describe.each(homes)('cookies, with %s', (_home, world) => {
 
   it('[F-34] of a megabyte are refused before any work is done with them', async () => {
     const { bff } = await world()
-    const begun = performance.now()
+    const begun = process.cpuUsage()
     for (let times = 0; times < 20; times++) {
       const answer = await ask(bff, '/session', `${SESSION}=${'a'.repeat(1_000_000)}..b.c.d; ${SESSION}.2=x`)
       expect(answer.status).toBe(200)
       expect((await bodyOf(answer)).user).toBeNull()
       expect(answer.headers.getSetCookie().join()).not.toContain('aaa')
     }
-    expect(performance.now() - begun).toBeLessThan(2000)
+    // Seconds of processor, not of the clock: other work on the machine does not count.
+    const { user, system } = process.cpuUsage(begun)
+    expect((user + system) / 1e6).toBeLessThan(2)
   })
 
   it('[F-40][F-40 twin] of an error are set once each and with all attributes, as those of a success are', async () => {
