@@ -117,11 +117,13 @@ export function createBackendInPage(settings: BackendInPageSettings) {
     const answer = await withLock(lock, () => sendRefresh(before, form))
     // The user has signed out, or another one has signed in, meanwhile.
     if (currentUser !== before) throw new BrowserOnlyError('invalid_grant', { reason: 'logged_out' })
-    if (answer.type !== 'tokens') throw errorOf(answer, form.has('resource'))
-    if (answer.sub !== undefined && answer.sub !== before.user.sub) {
+    if (answer.type === 'foreign') {
       forgetUser()
       throw new BrowserOnlyError('invalid_grant', { reason: 'user_changed' })
     }
+    if (answer.type === 'error' && answer.refresh_token !== undefined)
+      currentUser = { ...before, refresh_token: answer.refresh_token }
+    if (answer.type !== 'tokens') throw errorOf(answer, form.has('resource'))
     currentUser = {
       user: before.user,
       id_token: answer.id_token ?? before.id_token,
@@ -130,13 +132,16 @@ export function createBackendInPage(settings: BackendInPageSettings) {
     return tokenBody(answer)
   }
 
-  async function sendRefresh({ refresh_token = '' }: SignedInUser, form: URLSearchParams): Promise<ProviderAnswer> {
+  async function sendRefresh(
+    { refresh_token = '', user }: SignedInUser,
+    form: URLSearchParams,
+  ): Promise<ProviderAnswer> {
     const handle = await provider.prepareRefresh()
     if (!handle) return { type: 'unreachable' }
     const parameters = new URLSearchParams()
     for (const name of ['scope', 'resource'])
       for (const value of form.getAll(name)) if (value) parameters.append(name, value)
-    return handle(refresh_token, parameters)
+    return handle(refresh_token, parameters, user)
   }
 
   async function renewSilently(form: URLSearchParams, { user }: SignedInUser): Promise<TokenResponse> {

@@ -6,6 +6,7 @@ import { clientAuthentication } from './client/client-authentication.js'
 import type { Dpop } from './client/dpop.js'
 import { ProviderError } from './errors.js'
 import type { ProviderSettings } from './settings.js'
+import { readTokenResponses } from './unvalidated-response.js'
 
 /** Seconds after which the metadata document is read again. If that fails, the previous document is used. */
 const METADATA_MAX_AGE = 3600
@@ -117,7 +118,7 @@ export function createProviderConfiguration(settings: ProviderSettings, dpop: Pi
     for (const step of insecureOptions) step(config)
     oidc.enableNonRepudiationChecks(config)
     config.timeout = timeout
-    config[oidc.customFetch] = fetch
+    config[oidc.customFetch] = readTokenResponses(fetch)
     if (keys) oidc.setJwksCache(config, recent ? { ...keys, uat: keys.uat - JWKS_MIN_AGE } : keys)
     built = { config, skew, metadata: server }
     return config
@@ -127,6 +128,8 @@ export function createProviderConfiguration(settings: ProviderSettings, dpop: Pi
     metadata,
     configuration,
     secret,
+    /** The keys that openid-client has read for ID Tokens. */
+    readKeys: () => built && oidc.getJwksCache(built.config),
     /** openid-client’s options for DPoP; empty for bearer tokens. @see RFC 9449 section 5 */
     async proofs(config: oidc.Configuration): Promise<oidc.DPoPOptions> {
       return dpop ? { DPoP: oidc.getDPoPHandle(config, await dpop.keyPair()) } : {}

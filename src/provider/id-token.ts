@@ -57,10 +57,7 @@ function headerOf(id_token: string): { alg: string; typ?: unknown } {
  * Whether `typ` is anything but `JWT`. The same key signs ID Tokens and logout tokens: without this check, a logout token with
  * a `nonce` could be used to sign in. No other type is registered for ID Tokens. @see RFC 8725 section 3.11
  */
-const hasOtherType = (typ: unknown): boolean => typ !== undefined && !/^(application\/)?jwt$/i.test(`${typ}`)
-
-/** Whether a token with a valid signature is an ID Token by its `typ`. */
-export const isIdToken = (id_token: string): boolean => !hasOtherType(headerOf(id_token).typ)
+export const hasOtherType = (typ: unknown): boolean => typ !== undefined && !/^(application\/)?jwt$/i.test(`${typ}`)
 
 /** The left half of the hash, for `at_hash`. The hash function is that of `alg`; Ed25519 uses SHA-512. */
 async function halfHash(access_token: string, alg: string): Promise<string> {

@@ -5,6 +5,7 @@ import { type CodeGrantRequest, redeemCode } from './code-grant.js'
 import { createProviderConfiguration } from './configuration.js'
 import { ProviderError } from './errors.js'
 import { createProviderFaults } from './faults.js'
+import { createProviderKeys } from './provider-keys.js'
 import { authorizationUrl } from './pushed-authorization-request.js'
 import { prepareRefresh } from './refresh-grant.js'
 import { revoke } from './revocation.js'
@@ -22,7 +23,9 @@ export function createProvider<Settings extends ProviderSettings>(
   const provider = createProviderConfiguration(settings, dpop)
   const { metadata, configuration, known } = provider
   const faults = createProviderFaults(settings)
-  const requireUsable = createUsableCheck(settings, dpop ? 'DPoP' : 'Bearer')
+  const required = dpop ? 'DPoP' : 'Bearer'
+  const requireUsable = createUsableCheck(settings, required)
+  const keys = createProviderKeys(settings, provider)
 
   /** Checks `iss` of an authorization response. @throws ProviderError `issuer_mismatch` @see RFC 9207 section 2.4 */
   async function requireIssuer(iss: string | undefined): Promise<void> {
@@ -35,6 +38,7 @@ export function createProvider<Settings extends ProviderSettings>(
     settings,
     metadata,
     known,
+    keys,
     requireIssuer,
 
     /** The URL of the authorization request. @throws ProviderError */
@@ -48,7 +52,7 @@ export function createProvider<Settings extends ProviderSettings>(
 
     userinfo: (access_token: string, sub: string) => userinfo(access_token, sub, settings, provider),
 
-    prepareRefresh: () => prepareRefresh(settings, provider, requireUsable),
+    prepareRefresh: () => prepareRefresh(settings, provider, keys, required),
 
     clientCredentials: (parameters: URLSearchParams) => clientCredentials(parameters, provider, requireUsable),
 

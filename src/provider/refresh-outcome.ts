@@ -9,12 +9,17 @@ export type ProviderAnswer =
       /** Seconds; absent if the provider does not say. */
       expires_in?: number
       scope?: string
+      /** The response has a `scope` that cannot be read. */
+      scopeUnknown?: true
       id_token?: string
-      /** `sub` of the ID Token, if there is one. */
-      sub?: string
     }
-  /** An error response. `json` is `false` for a page of a gateway or firewall. */
-  | { type: 'error'; status: number; error?: string; json: boolean; retryAfter?: number }
+  /** The ID Token says that the tokens are for another session. */
+  | { type: 'foreign' }
+  /**
+   * An error response. `json` is `false` for a page of a gateway or firewall. With status 200: the access token cannot be used.
+   * Then `refresh_token` is the new one, if there is one.
+   */
+  | { type: 'error'; status: number; error?: string; json: boolean; retryAfter?: number; refresh_token?: string }
   /** The provider did not get the request: connection refused, host not found. */
   | { type: 'unreachable' }
   /** The provider may have used up the refresh token: connection reset, timeout, or an unreadable response (`answered`). */
@@ -62,8 +67,8 @@ export const isOutage = (answer: ProviderAnswer): boolean =>
   (answer.type === 'error' && answer.status >= 500)
 
 /**
- * Decides what a failed refresh means for the session. An outage never ends it. Only two things do: `invalid_grant`, or a second
- * unexpected response to the same refresh token.
+ * Decides what a failed refresh means for the session. An outage never ends it. Only three things do: `invalid_grant`, tokens
+ * that are for another session, or a second unexpected response to the same refresh token.
  *
  * @see RFC 6749 section 5.2
  */
@@ -78,7 +83,9 @@ export function refreshOutcome(
   })
   if (answer.type === 'unreachable') return unavailable('unavailable')
   if (answer.type === 'unknown') return unavailable('unknown')
+  if (answer.type === 'foreign') return { type: 'ended', reason: 'revoked' }
   const { status, error, json } = answer
+  if (status === 200) return { type: 'unavailable', error: 'operator_error', outcome: 'refused' }
   // "Try later", or the page of a firewall: the request was not processed.
   if (status === 425 || status === 429 || status === 503 || (status === 403 && !json)) return unavailable('unavailable')
   // A gateway timed out, or the server failed: the refresh token may be used up.

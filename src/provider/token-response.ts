@@ -1,6 +1,7 @@
 import { ProviderError } from './errors.js'
 import { errorCode } from './openid-client-errors.js'
 import type { ProviderSettings } from './settings.js'
+import type { UnvalidatedResponse } from './unvalidated-response.js'
 
 /** A token response, before its members are checked. */
 interface TokenResponse {
@@ -31,16 +32,19 @@ const members = {
   id_token: [token, MAX_ID_TOKEN_LENGTH],
   scope: [scopes, MAX_SCOPE_LENGTH],
 } as const
+const names = Object.keys(members) as (keyof typeof members)[]
+
+const isUsable = (name: keyof typeof members, value: unknown): value is string => {
+  const [pattern, maxLength] = members[name]
+  return typeof value === 'string' && value.length <= maxLength && pattern.test(value)
+}
 
 /**
  * The first member that is too long, or has a character that is not allowed in a header or a scope. A line break in a token
  * would end a header. Checked before anything is stored. @see RFC 6750 section 2.1
  */
 const invalidMember = (answer: TokenResponse): string | undefined =>
-  Object.entries(members).find(([name, [pattern, maxLength]]) => {
-    const value = answer[name]
-    return value !== undefined && (typeof value !== 'string' || value.length > maxLength || !pattern.test(value))
-  })?.[0]
+  names.find((name) => answer[name] !== undefined && !isUsable(name, answer[name]))
 
 /** The members that are stored. An `expires_in` that is no number, or is negative, is dropped. */
 export function tokenMembers({ access_token, refresh_token, expires_in, scope }: TokenResponse) {
@@ -52,6 +56,10 @@ export function tokenMembers({ access_token, refresh_token, expires_in, scope }:
     ...(scope !== undefined && { scope }),
   }
 }
+
+const unusableValue = (member: string) => `The provider responds with a value of ${member} that cannot be used`
+const unusableType = (token_type: unknown, required: string) =>
+  `The provider issues ${errorCode(typeof token_type === 'string' ? token_type.toLowerCase() : '')} tokens; only ${required} can be used here`
 
 /** @throws ProviderError `operator_error` */
 export type RequireUsable = (tokens: TokenResponse & { token_type: string }) => void
@@ -65,17 +73,59 @@ export function createUsableCheck({ emit }: ProviderSettings, required: 'DPoP' |
   return (tokens) => {
     const invalid = invalidMember(tokens)
     if (invalid !== undefined) {
-      emit({ type: 'operator_error', detail: `The provider responds with a value of ${invalid} that cannot be used` })
+      emit({ type: 'operator_error', detail: unusableValue(invalid) })
       throw new ProviderError('operator_error', { description: 'The provider issues tokens that cannot be used here.' })
     }
     const { token_type } = tokens
     if (token_type === required.toLowerCase()) return
-    emit({
-      type: 'operator_error',
-      detail: `The provider issues ${errorCode(token_type)} tokens; only ${required} can be used here`,
-    })
+    emit({ type: 'operator_error', detail: unusableType(token_type, required) })
     throw new ProviderError('operator_error', {
       description: `The provider issues tokens that cannot be used here: not ${required}.`,
     })
+  }
+}
+
+/** What can be used of a refresh's response. */
+export interface RefreshedTokens {
+  access_token?: string
+  refresh_token?: string
+  expires_in?: number
+  scope?: string
+  /** The response has a `scope` that cannot be read. */
+  scopeUnknown?: true
+}
+
+/**
+ * Takes each member of a refresh's response by itself: the old refresh token is used up, so nothing usable is thrown away. A
+ * list of scopes is read as what it means. An access token of the wrong `token_type` is none. @see RFC 6749 section 6
+ */
+export function readRefreshedTokens(
+  response: UnvalidatedResponse,
+  { emit }: Pick<ProviderSettings, 'emit'>,
+  required: 'DPoP' | 'Bearer',
+): RefreshedTokens {
+  const { access_token, refresh_token, expires_in, token_type, scope } = response
+  const refuse = (detail: string) => emit({ type: 'operator_error', detail })
+  const usable = (name: keyof typeof members, value = response[name]): string | undefined => {
+    if (value === undefined || isUsable(name, value)) return value
+    refuse(unusableValue(name))
+    return undefined
+  }
+  const rightType = typeof token_type === 'string' && token_type.toLowerCase() === required.toLowerCase()
+  if (access_token !== undefined && !rightType) refuse(unusableType(token_type, required))
+  if (Array.isArray(scope)) refuse(unusableValue('scope'))
+  const lifetime = typeof expires_in === 'string' ? Number.parseFloat(expires_in) : expires_in
+  const validLifetime = typeof lifetime === 'number' && lifetime >= 0
+  if (expires_in !== undefined && !validLifetime) refuse(unusableValue('expires_in'))
+  const list = Array.isArray(scope) ? scope.join(' ') : undefined
+  const readScope = list !== undefined ? (isUsable('scope', list) ? list : undefined) : usable('scope')
+  const access = rightType ? usable('access_token') : undefined
+  const refresh = refresh_token === undefined ? undefined : usable('refresh_token')
+  return {
+    ...(access !== undefined && { access_token: access }),
+    ...(refresh !== undefined && { refresh_token: refresh }),
+    ...(validLifetime && { expires_in: Math.min(MAX_EXPIRES_IN, lifetime) }),
+    ...(readScope !== undefined && { scope: readScope }),
+    ...(scope !== undefined && readScope === undefined && { scopeUnknown: true }),
   }
 }

@@ -42,5 +42,9 @@ export const backendCases: readonly Case[] = [
   refuses('B-35', 'a flood of anonymous requests: limited where the address says something, gone after 15 minutes'),
   refuses('B-34', 'one session’s 429, 4xx or interaction_required at the provider: that session and that API alone'),
   refuses('B-42', 'to end the grant of a session by another sign-in in the same browser'),
+  refuses(
+    'B-36',
+    'to lose a session after a refresh that has brought tokens: it ends for tokens of another session alone',
+  ),
   refuses('B-39', 'a token of another clock after its end, or one that an API has refused'),
 ]

@@ -63,6 +63,14 @@ describe('judging a provider that gave no tokens', () => {
     })
   })
 
+  it('[B-36] keeps the session after a success whose access token cannot be used, and ends it for foreign tokens', () => {
+    for (const additionalToken of [false, true]) {
+      const history = { ...past, additionalToken, unexpectedBefore: 9 }
+      expect(refreshOutcome(error(200), history)).toMatchObject({ type: 'unavailable', error: 'operator_error' })
+      expect(refreshOutcome({ type: 'foreign' }, history)).toEqual({ type: 'ended', reason: 'revoked' })
+    }
+  })
+
   it.each(['invalid_scope', 'invalid_target'] as const)('hands %s to the caller alone', (code) => {
     expect(refreshOutcome(error(400, code), past)).toEqual({ type: 'refused', error: code })
   })

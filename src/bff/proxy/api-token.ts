@@ -23,8 +23,11 @@ export async function apiToken(
   const outcome = await sessions.token(session, requested)
   if (outcome.type === 'token') return outcome.token.access_token
   if (outcome.type === 'ended') throw new Refusal('session_expired', { reason: outcome.reason })
-  if (outcome.type === 'refused') throw new Refusal(outcome.error, { description: outcome.description })
-  throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })
+  // A refused token may have come with a new refresh token, which is in the cookie.
+  const stored = outcome.type === 'refused' || outcome.stored
+  const cookies = stored ? { cookies: await sessions.cookies(session) } : {}
+  if (outcome.type === 'refused') throw new Refusal(outcome.error, { description: outcome.description, ...cookies })
+  throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter, ...cookies })
 }
 
 /** The request headers for a token: a bearer token, or a DPoP token with its proof. */

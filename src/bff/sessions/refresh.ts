@@ -93,7 +93,11 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
         continue
       }
       const refresh = { requested, key, session, attempt }
-      const answer = await spend(session.record.refresh_token, refreshParameters(requested, key, session.record))
+      const answer = await spend(
+        session.record.refresh_token,
+        refreshParameters(requested, key, session.record),
+        session.record,
+      )
       const outcome = await (answer.type === 'tokens' ? storeTokens(refresh, answer) : handleFailure(refresh, answer))
       if (outcome) return outcome
     }
@@ -121,49 +125,72 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     return valid ? { type: 'token', token } : { type: 'unavailable', error, retryAfter }
   }
 
-  /** Stores the new tokens if the session has not changed. `undefined`: read the session again. */
-  async function storeTokens(
-    refresh: Refresh,
-    answer: ProviderAnswer & { type: 'tokens' },
-  ): Promise<TokenOutcome | undefined> {
-    const { session, requested, key } = refresh
-    const { id, sub, generation, refresh_token } = session.record
-    breakers.get(session.record.iss)?.succeeded()
-    const newestRefreshToken = answer.refresh_token ?? refresh_token
-    if (answer.sub !== undefined && answer.sub !== sub) {
-      emit({ type: 'id_token_refused', claim: 'sub' })
-      if (!(await storage.end(session, 'revoked'))) return undefined
-      return { type: 'ended', reason: 'revoked' }
-    }
-    const token = grantedToken(answer, requested, key, session.record, settings)
-    const next = ({ record, tokens, id_token }: SessionWithTokens): Omit<SessionWithTokens, 'version'> => ({
-      record: {
-        ...record,
+  /** Stores the next generation. The writing is repeated while the store is down. */
+  async function save(
+    session: SessionWithTokens,
+    refresh_token = session.record.refresh_token,
+    change: (base: SessionWithTokens) => Pick<SessionWithTokens, 'tokens' | 'id_token'> = (base) => base,
+  ): Promise<'saved' | 'overtaken' | (TokenOutcome & { type: 'ended' })> {
+    const { id, generation } = session.record
+    const next = (base: SessionWithTokens): Omit<SessionWithTokens, 'version'> => {
+      const { tokens, id_token } = change(base)
+      const record = {
+        ...base.record,
         generation: generation + 1,
-        ...(newestRefreshToken !== undefined && { refresh_token: newestRefreshToken }),
-      },
-      tokens: token ? withToken(tokens, key, token) : tokens,
-      id_token: answer.id_token ?? id_token,
-      knownNewest: true,
-    })
-    async function save(): Promise<'saved' | 'overtaken' | { ended: (TokenOutcome & { type: 'ended' })['reason'] }> {
+        ...(refresh_token !== undefined && { refresh_token }),
+      }
+      return { record, tokens, id_token, knownNewest: true }
+    }
+    async function trySave(): Promise<'saved' | 'overtaken' | { ended: (TokenOutcome & { type: 'ended' })['reason'] }> {
       for (let base = session; ; ) {
         if (await storage.save(base, next(base))) return 'saved'
         const current = await storage.read(id)
         if ('ended' in current) return current
         // Our own write succeeded but its response was lost, or another process was faster.
         if (current.record.generation !== generation)
-          return current.record.refresh_token === newestRefreshToken ? 'saved' : 'overtaken'
+          return current.record.refresh_token === refresh_token ? 'saved' : 'overtaken'
         base = current
       }
     }
-    const saved = await pendingWrites.saveWithRetries(id, save, timeout)
-    if (saved instanceof Object) {
-      // Signed out meanwhile: the new refresh token must not outlive the session. If another sign-in has replaced it, they may share a grant.
-      if (newestRefreshToken !== undefined && (await storage.revokesAfterEnd(session.record)))
-        await providers.forSession(session.record)?.revoke(newestRefreshToken)
-      return { type: 'ended', reason: saved.ended }
-    }
+    const saved = await pendingWrites.saveWithRetries(id, trySave, timeout)
+    if (!(saved instanceof Object)) return saved
+    // Signed out meanwhile: the new refresh token must not outlive the session. If another sign-in has replaced it, they may share a grant.
+    if (refresh_token !== undefined && (await storage.revokesAfterEnd(session.record)))
+      await providers.forSession(session.record)?.revoke(refresh_token)
+    return { type: 'ended', reason: saved.ended }
+  }
+
+  /** Stores a new refresh token whose access token cannot be used, then handles that failure. */
+  async function keepRefreshToken(
+    refresh: Refresh,
+    answer: ProviderAnswer & { type: 'error' },
+  ): Promise<TokenOutcome | undefined> {
+    const saved = await save(refresh.session, answer.refresh_token)
+    if (saved instanceof Object) return saved
+    const session = await storage.read(refresh.session.record.id)
+    if ('ended' in session || saved === 'overtaken') return undefined
+    const { generation } = session.record
+    const attempt = { ...refresh.attempt, id: randomId(), generation, unknown: false, refused: false, odd: 0 }
+    if (!(await storage.beginAttempt(session, attempt, undefined))) return undefined
+    const { refresh_token: _stored, ...failure } = answer
+    const outcome = await handleFailure({ ...refresh, session, attempt }, failure)
+    return outcome?.type === 'unavailable' ? { ...outcome, stored: true } : outcome
+  }
+
+  /** Stores the new tokens if the session has not changed. `undefined`: read the session again. */
+  async function storeTokens(
+    refresh: Refresh,
+    answer: ProviderAnswer & { type: 'tokens' },
+  ): Promise<TokenOutcome | undefined> {
+    const { session, requested, key } = refresh
+    const { id } = session.record
+    breakers.get(session.record.iss)?.succeeded()
+    const token = grantedToken(answer, requested, key, session.record, settings)
+    const saved = await save(session, answer.refresh_token, ({ tokens, id_token }) => ({
+      tokens: token ? withToken(tokens, key, token) : tokens,
+      id_token: answer.id_token ?? id_token,
+    }))
+    if (saved instanceof Object) return saved
     if (saved === 'overtaken') return undefined
     if (!token) return { type: 'refused', error: 'invalid_scope' }
     emit({ type: 'token_refreshed', session: shortId(id), resource: requested.resource, scope: token.scope })
@@ -172,11 +199,13 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
 
   /** Handles an error response and writes down what later attempts need to know. `undefined`: read the session again. */
   async function handleFailure(
-    { session, attempt, requested, key }: Refresh,
+    refresh: Refresh,
     answer: Exclude<ProviderAnswer, { type: 'tokens' }>,
   ): Promise<TokenOutcome | undefined> {
+    const { session, attempt, requested, key } = refresh
     const { unknown: outcomeUnknown, refused, odd: unexpected, failures = 0 } = attempt
     const additionalToken = key !== ''
+    if (answer.type === 'error' && answer.refresh_token !== undefined) return keepRefreshToken(refresh, answer)
     if (isOutage(answer)) breakers.get(session.record.iss)?.failed(session.record.id)
     const token = session.tokens.get(key)
     const tokenStillValid = token !== undefined && secondsLeft(token, settings) > 0
@@ -188,7 +217,10 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
       tokenStillValid,
       additionalToken,
     })
-    const response = answer.type === 'error' ? answer : { status: 0, error: undefined, retryAfter: undefined }
+    const response =
+      answer.type === 'error'
+        ? answer
+        : { status: answer.type === 'foreign' ? 200 : 0, error: undefined, retryAfter: undefined }
     emit({
       type: 'refresh_failed',
       session: shortId(session.record.id),
@@ -202,7 +234,8 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
       await updateAttempt(session, done)
       return result
     }
-    if (result.error === 'operator_error')
+    // A success that cannot be used has been reported already.
+    if (result.error === 'operator_error' && response.status !== 200)
       emit({
         type: 'operator_error',
         detail: `The token endpoint responds with ${response.status} ${response.error ?? ''}`,

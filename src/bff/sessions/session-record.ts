@@ -13,6 +13,8 @@ export interface SessionRecord {
   readonly sub: string
   /** The session at the provider. @see OpenID Connect Front-Channel Logout 1.0 section 3 */
   readonly sid?: string
+  /** Of the original ID Token. Absent if an older release wrote the record. @see OpenID Connect Core 1.0 section 12.2 */
+  readonly nonce?: string
   /** The claims that the page may see. */
   readonly claims: Readonly<Record<string, unknown>>
   /** How and when the person signed in, from the ID Token. @see RFC 9470 */
@@ -64,6 +66,12 @@ export type TokenOutcome =
   /** The session is over. */
   | { type: 'ended'; reason: SignedOutReason }
   /** Temporarily unavailable; the session is kept. `retryAfter` in seconds. */
-  | { type: 'unavailable'; error: 'temporarily_unavailable' | 'operator_error' | 'refresh_race'; retryAfter: number }
+  | {
+      type: 'unavailable'
+      error: 'temporarily_unavailable' | 'operator_error' | 'refresh_race'
+      retryAfter: number
+      /** A new refresh token was stored all the same: the answer has to set the session cookie. */
+      stored?: true
+    }
   /** The provider refuses this scope or resource; the session is kept. */
   | { type: 'refused'; error: 'invalid_scope' | 'invalid_target' | 'interaction_required'; description?: string }

@@ -89,7 +89,7 @@ export function refreshParameters(
 }
 
 /**
- * The token of the response; `undefined` if its scope is larger than requested: the page must not get it.
+ * The token of the response; `undefined` if its scope is unknown, or larger than requested: the page must not get it.
  * @see RFC 10017 section 6.2.2.3
  */
 export function grantedToken(
@@ -100,6 +100,7 @@ export function grantedToken(
   clocks: Clocks,
 ): AccessToken | undefined {
   const scope = answer.scope ?? (requested.scope || (key === '' ? record.scope : ''))
+  if (requested.scope && answer.scopeUnknown) return undefined
   if (requested.scope && missingScopes(scope.split(' '), requested.scope.split(' ')).length) return undefined
   return {
     access_token: answer.access_token,

@@ -103,6 +103,7 @@ export async function signIn(
       iss: issuer,
       client_id: settings.client_id,
       sub,
+      nonce,
       ...(typeof sid === 'string' && { sid }),
       claims,
       ...(typeof acr === 'string' && { acr }),

@@ -33,7 +33,10 @@ export async function postToken(request: PlainRequest, context: SignInContext): 
     case 'refused':
       throw new Refusal(outcome.error, { description: outcome.description, cookies: await sessions.cookies(session) })
     case 'unavailable':
-      // No session cookie: a failed response must not overwrite a newer cookie.
-      throw new Refusal(outcome.error, { retryAfter: outcome.retryAfter })
+      // No session cookie without need: a failed response must not overwrite a newer cookie.
+      throw new Refusal(outcome.error, {
+        retryAfter: outcome.retryAfter,
+        ...(outcome.stored && { cookies: await sessions.cookies(session) }),
+      })
   }
 }

@@ -190,9 +190,19 @@ describe('back-channel logout', () => {
     expect((await send(bff, await as.logoutToken('notes', { sid: 'never', sub: 'alice' }))).status).toBe(200)
   })
 
-  it('[F-73 twin] asks to be sent again while the provider’s keys cannot be had', async () => {
+  it('[F-73 twin] needs no keys to be had where those of the sign-in are known', async () => {
     const { bff, as, tab } = await stored()
     await signIn(tab)
+    as.fail('jwks', { status: 500 }, 9)
+    expect((await send(bff, await as.logoutToken('notes', { sub: 'alice' }))).status).toBe(200)
+    expect((await who(tab)).user).toBeNull()
+  })
+
+  it('[F-73 twin] asks to be sent again while the provider’s keys cannot be had', async () => {
+    const { another, as, tab } = await stored()
+    await signIn(tab)
+    // A process that knows no keys.
+    const bff = another()
     as.fail('jwks', { status: 500 }, 1)
     const token = await as.logoutToken('notes', { sub: 'alice' })
     expect((await send(bff, token)).status).toBe(503)
