@@ -27,7 +27,7 @@ export async function scriptOf(entry: string, release: Release = { name: '', ali
         outDir: 'test-results/worker',
         emptyOutDir: false,
         target: 'es2023',
-        rolldownOptions: { external: /^(node:|pg-native)/, output: { entryFileNames: name } },
+        rolldownOptions: { external: /^(node:|pg-native|vite)/, output: { entryFileNames: name } },
       },
     })
   built.set(name, making)

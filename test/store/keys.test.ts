@@ -42,8 +42,8 @@ describe.each(engines)('API keys in %s, in three processes', (name, engine) => {
       const done = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
       expect(done).toHaveLength(1)
       expect(await everywhere(done[0]?.key ?? '')).toEqual([200, 200, 200])
-      const { keys } = await one(1).ask<{ keys: KeyRecord[] }>('list', { tenant, limit: 1000 })
-      expect(keys.filter(({ lineage }) => lineage === record.lineage)).toHaveLength(2)
+      const { items } = await one(1).ask<{ items: KeyRecord[] }>('list', { tenant, limit: 1000 })
+      expect(items.filter(({ lineage }) => lineage === record.lineage)).toHaveLength(2)
     }
   })
 
