@@ -27,7 +27,7 @@ const network = typeof document === 'undefined' && import.meta.env.MODE !== 'run
 network?.listen({
   onUnhandledRequest({ url }, print) {
     // The tests' own servers are real.
-    if (new URL(url).hostname !== '127.0.0.1') print.error()
+    if (!['127.0.0.1', 'localhost'].includes(new URL(url).hostname)) print.error()
   },
 })
 /** Closed after each test: what they do in the background belongs to it. */

@@ -17,6 +17,8 @@ beforeAll(async () => {
 })
 afterAll(() => server?.remove())
 beforeEach(async () => {
+  // A test that failed may have left it paused: the others must not wait for it.
+  server.resume()
   await server.start().catch(() => {})
   // Worlds share a clock that stands still: each has names of its own.
   prefix = `${crypto.randomUUID()}:`
@@ -69,12 +71,12 @@ describe('a store that is out of reach', () => {
     server.pause()
     const begun = performance.now()
     await expectKept(here)
-    // Three calls of two seconds; the fourth is refused at once, and so are the next hundred.
+    // Three calls of two seconds; the fourth is refused at once, and so are the next hundred: not 200 seconds.
     for (let at = 0; at < 100; at++) expect((await session(here)).status).toBe(503)
-    expect(performance.now() - begun).toBeLessThan(9000)
+    expect(performance.now() - begun).toBeLessThan(20_000)
     server.resume()
     await vi.waitFor(async () => expect((await session(here)).status).toBe(200), 5000)
-  }, 30_000)
+  })
 
   it('[F-95] that holds garbage means “nobody”, with an alarm', async () => {
     const here = await world({ store: opened.store })
@@ -125,7 +127,7 @@ describe('a store that is out of reach', () => {
     await vi.waitFor(async () => expect((await redeem(here.tab, begun, callback)).status).toBe(200), 5000)
   })
 
-  it('at the moment of a sign-in signs nobody in, and revokes what the provider gave', async () => {
+  it('at the moment of a sign-in signs nobody in, and revokes nothing: the store does not say who shares the grant', async () => {
     const here = await world({ store: opened.store })
     const begun = await begin(here.tab)
     const callback = await follow(here.tab, begun)
@@ -137,7 +139,8 @@ describe('a store that is out of reach', () => {
     const answer = await redeeming
     expect(answer.status).toBe(503)
     expect(here.browser.jar.all().filter(({ name }) => !name.includes('.tx.'))).toEqual([])
-    await vi.waitFor(() => expect(here.as.requests.revocation).toBe(1))
+    await here.bff.close()
+    expect(here.as.requests.revocation ?? 0).toBe(0)
     await server.start()
   })
 
