@@ -99,8 +99,8 @@ export default defineConfig(({ mode }) => ({
           environment: 'node',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/e2e/browser-setup.ts'],
-          // A browser mostly waits: three files at a time. With four nothing is gained on two cores.
-          maxWorkers: 3,
+          // With three, both cores are so busy that a browser shows for longer what it shows for milliseconds otherwise.
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 120_000,

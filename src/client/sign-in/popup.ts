@@ -16,11 +16,8 @@ function openChannel(state: string): BroadcastChannel {
 /** Milliseconds between two looks at a popup, and the number of looks for which a closed popup's message may still arrive. */
 const POLL_INTERVAL = 50
 const ANSWER_POLLS = 15
-/**
- * Seconds. Chromium shows a window that the policy cuts off as one of another origin that is still open: for about 5 ms, longer on a
- * busy computer. Nobody reads the provider's page and closes it in this time.
- */
-const CUT_OFF_DELAY = 0.3
+/** Seconds. For about 5 ms Chromium shows a window that the policy cuts off as one of another origin that is still open. */
+const CUT_OFF_DELAY = 0.03
 /** The number of looks at a page that has the focus again, after which a window that may have been cut off counts as closed. */
 const RETURN_POLLS = 40
 /** Seconds. An older sign-in is refused anyway. */
@@ -68,7 +65,7 @@ export function signInByPopup(popup: Window, url: string, state: string): Promis
       end(() => resolve(data))
     }
     popup.onpagehide = () => {
-      for (const delay of [0, 5, 15]) setTimeout(checkLocation, delay)
+      for (const delay of [0, 5, 15, 40, 60]) setTimeout(checkLocation, delay)
     }
     // The provider must not reach this page through `opener`.
     popup.opener = null
