@@ -82,7 +82,7 @@ it('a page load carries at most 3.9 kB of ours, and everything together is at mo
     `Eager ${eager} bytes of ${EAGER} (development build ${development.eager - control.eager}), everything ${all} of ${ALL} (min + brotli).`,
   )
   const isChecks = ([id]: readonly [string, number]) =>
-    /^(client\/(development|shapes)|protocol\/(shape|validate))\.js$/.test(id)
+    /^(client\/(development|validation)|protocol\/(shape|validate))\.js$/.test(id)
   expect(app.modules.filter(isChecks)).toEqual([])
   expect(development.modules.filter(isChecks)).toHaveLength(4)
   const blame = ['What grew:', ...grew].join('\n')

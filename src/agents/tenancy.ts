@@ -1,7 +1,7 @@
 import type { Principal } from '../protocol/principal.js'
 import { anything, bool, check, object, optional } from '../protocol/shape.js'
 import { asyncCall, call, validate, validated } from '../protocol/validate.js'
-import { principalCheck } from '../protocol/web-shapes.js'
+import { principalCheck } from '../protocol/web-checks.js'
 import { digestOf } from './canonical-json.js'
 import { agentError } from './errors.js'
 import { personOf } from './is-person.js'

@@ -1,8 +1,8 @@
-import { authCalls } from '../client/shapes.js'
+import { authCalls } from '../client/validation.js'
 import type { RegisteredClaims } from '../protocol/claims.js'
 import { validate, validated } from '../protocol/validate.js'
 import { type Auth, type BrowserOnlyAuthOptions, createBrowserOnlyAuth as create } from './index.js'
-import { browserOnlyOptions } from './shapes.js'
+import { browserOnlyOptions } from './validation.js'
 
 export * from './index.js'
 

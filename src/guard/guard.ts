@@ -15,7 +15,7 @@ import {
 import { type Now, systemNow } from '../protocol/time.js'
 import { callWithTimeout, isTimeoutError } from '../protocol/timeout.js'
 import { call, validate, validated } from '../protocol/validate.js'
-import { requestCheck } from '../protocol/web-shapes.js'
+import { requestCheck } from '../protocol/web-checks.js'
 import { deepFreeze } from './deep-freeze.js'
 import { applyForwardedCertificate } from './forwarded-certificate.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'

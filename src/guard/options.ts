@@ -3,7 +3,7 @@ import { privateKeyFlaw } from '../protocol/jwk.js'
 import { isSafeUrl } from '../protocol/option-checks.js'
 import type { Secret } from '../protocol/secret.js'
 import { either, func, list, object, oneOf, optional, seconds, secret, text } from '../protocol/shape.js'
-import { storeCheck } from '../store/engine-shapes.js'
+import { storeCheck } from '../store/engine-checks.js'
 import type { DpopOptions } from './dpop-proof.js'
 
 export interface AccessTokenOptions {

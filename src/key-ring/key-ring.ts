@@ -4,7 +4,7 @@ import { func, name, object, oneOf, optional, seconds, text, withMethods } from 
 import { type Now, systemNow } from '../protocol/time.js'
 import { asyncCall, validate, validated } from '../protocol/validate.js'
 import type { RecordStore } from '../store/contract.js'
-import { storeCheck } from '../store/engine-shapes.js'
+import { storeCheck } from '../store/engine-checks.js'
 import { keyRingError } from './errors.js'
 import type { KeyRingEvent } from './events.js'
 import { createRingRecords, type RingKey } from './record.js'

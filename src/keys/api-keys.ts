@@ -37,7 +37,7 @@ import {
   validateNewKey,
 } from './requests.js'
 import { createRotation, type NewKeyRow, type RotatedApiKey } from './rotation.js'
-import { apiKeysCalls, apiKeysOptions } from './shapes.js'
+import { apiKeysCalls, apiKeysOptions } from './validation.js'
 
 /** A new key and its record. */
 export interface CreatedApiKey {

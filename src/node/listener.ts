@@ -10,7 +10,7 @@ import { isPlainPath } from '../protocol/http/request-target.js'
 import type { UpstreamRequest } from '../protocol/http/upstream.js'
 import { withMethods } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
-import { lightRequest } from './light-request.js'
+import { fastRequest } from './fast-request.js'
 import { hasTwoHosts } from './request-without-body.js'
 import { callUpstream } from './upstream.js'
 
@@ -50,9 +50,9 @@ export function toNodeListener(handler: Handler): (incoming: IncomingMessage, ou
     // Checked before a URL parser changes the target: the target that is routed must be the one that was sent.
     if (hasTwoHosts(incoming) || (answer && !isPlainTarget(incoming.url ?? '')))
       return void outgoing.writeHead(400).end()
-    const light = answer && lightRequest(incoming, outgoing)
-    if (!light) return void listener(incoming, outgoing)
-    answer(withPeer(light, () => peerOf(incoming))).then(
+    const fast = answer && fastRequest(incoming, outgoing)
+    if (!fast) return void listener(incoming, outgoing)
+    answer(withPeer(fast, () => peerOf(incoming))).then(
       (response) => write(response, outgoing),
       () => outgoing.writeHead(500).end(),
     )

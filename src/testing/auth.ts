@@ -1,7 +1,7 @@
 import { createFetch } from '../client/calls/fetch.js'
 import { createTargetFinder } from '../client/calls/target.js'
 import type { EagerErrorCode } from '../client/errors.js'
-import { apis } from '../client/shapes.js'
+import { apis } from '../client/validation.js'
 import type { Auth, AuthOptions, LoginOptions, LogoutOptions, Session, TokenOptions } from '../client/types.js'
 import type { RegisteredClaims } from '../protocol/claims.js'
 import { SallyportError } from '../protocol/error.js'

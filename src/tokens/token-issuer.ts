@@ -16,7 +16,7 @@ import {
 import { systemNow } from '../protocol/time.js'
 import { asyncCall, validate, validated } from '../protocol/validate.js'
 import type { RecordStore } from '../store/contract.js'
-import { storeCheck } from '../store/engine-shapes.js'
+import { storeCheck } from '../store/engine-checks.js'
 import { warnOnce } from '../store/warnings.js'
 import { type AccessTokenClaims, claimsCheck, validateClaims } from './claims.js'
 import { createRefreshTokens, type SignInGrant } from './refresh-tokens.js'

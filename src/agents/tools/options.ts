@@ -14,7 +14,7 @@ import {
   withMethods,
 } from '../../protocol/shape.js'
 import type { Now } from '../../protocol/time.js'
-import { ledgerCheck } from '../../store/engine-shapes.js'
+import { ledgerCheck } from '../../store/engine-checks.js'
 import type { Ledger } from '../../store/ledger.js'
 import type { Approvals } from '../approvals/approvals.js'
 import type { Audit } from '../audit/audit.js'
@@ -23,7 +23,7 @@ import type { AgentEvent } from '../events.js'
 import type { StatusCheck } from '../identity/status.js'
 import { type BudgetPolicy, policyCheck } from './budget.js'
 import type { CategoriesOptions, Segment } from './categories.js'
-import type { ModelsOptions } from './models.js'
+import type { ModelsOptions } from './language-models.js'
 import { type ToolArguments, type ToolRule, toolRuleCheck } from './rules.js'
 
 /** A call that an agent wants to make. */

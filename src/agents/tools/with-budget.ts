@@ -1,7 +1,7 @@
 import { anything, func, integer, list, name, object, optional, seconds } from '../../protocol/shape.js'
 import { type Calls, call, validate, validateArguments } from '../../protocol/validate.js'
 import { StoreError } from '../../store/contract.js'
-import { ledgerCheck } from '../../store/engine-shapes.js'
+import { ledgerCheck } from '../../store/engine-checks.js'
 import type { Ledger } from '../../store/ledger.js'
 import { lineCheck } from '../../store/validate-ledger.js'
 import { agentError } from '../errors.js'

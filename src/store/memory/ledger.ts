@@ -2,7 +2,7 @@ import { createBoundedCache } from '../../protocol/bounded-cache.js'
 import { systemNow } from '../../protocol/time.js'
 import { validate, validateArguments } from '../../protocol/validate.js'
 import { isExpiredWindow, shortageOf, windowAt } from '../budget-windows.js'
-import { type MemoryOptions, memoryOptions } from '../engine-shapes.js'
+import { type MemoryOptions, memoryOptions } from '../engine-checks.js'
 import {
   type BudgetLine,
   HOLD_KEPT,

@@ -1,7 +1,7 @@
 import { systemNow } from '../../protocol/time.js'
 import { validate, validateArguments } from '../../protocol/validate.js'
 import type { Change, IndexEntry, Put, RecordId, RecordStore, Stored } from '../contract.js'
-import { type MemoryOptions, memoryOptions } from '../engine-shapes.js'
+import { type MemoryOptions, memoryOptions } from '../engine-checks.js'
 import { pageLimit, readCursor, storeCalls, validateChanges, writeCursor } from '../validate.js'
 import { createMemoryIndex } from './indexes.js'
 import { createSweep } from './sweep.js'

@@ -1,7 +1,7 @@
 import { peerOf, withPeer } from '../../protocol/http/peer.js'
 import { bool, func, integer, list, object, oneOf, optional, seconds, text } from '../../protocol/shape.js'
 import { asyncCall, call, validate, validated } from '../../protocol/validate.js'
-import { fetchInit, fetchInput } from '../../protocol/web-shapes.js'
+import { fetchInit, fetchInput } from '../../protocol/web-checks.js'
 import { refuseProduction } from '../refuse-production.js'
 import { authorize } from './authorize.js'
 import { crossOrigin } from './cross-origin.js'
@@ -20,7 +20,7 @@ import {
   sidOfSignIn,
   type TamperHooks,
 } from './provider-state.js'
-import { clientCheck, endpointCheck, faultCheck, keyCheck, userCheck } from './shapes.js'
+import { clientCheck, endpointCheck, faultCheck, keyCheck, userCheck } from './validation.js'
 import { json, push, revoke, token } from './token.js'
 import { userinfo } from './userinfo.js'
 

@@ -1,6 +1,6 @@
 import { func, mapOf, object, optional, text } from '../../protocol/shape.js'
 import { asyncCall, call, validate, validated } from '../../protocol/validate.js'
-import { fetchInit, fetchInput } from '../../protocol/web-shapes.js'
+import { fetchInit, fetchInput } from '../../protocol/web-checks.js'
 import { refuseProduction } from '../refuse-production.js'
 import { type CookieContext, type CookieJar, createCookieJar } from './cookie-jar.js'
 

@@ -14,7 +14,7 @@ import {
   text,
 } from '../protocol/shape.js'
 import { asyncCall, call } from '../protocol/validate.js'
-import { fetchInit, fetchInput } from '../protocol/web-shapes.js'
+import { fetchInit, fetchInput } from '../protocol/web-checks.js'
 import type {
   Api,
   AuthOptions,

@@ -8,14 +8,14 @@ import { callUpstream } from './upstream.js'
  * A request that is handled without a `Request` object, which is faster. Target and host must be so plain that a URL parser would
  * not change them, and a body must be short and have a `Content-Length`. `undefined` for any other request.
  */
-export function lightRequest(incoming: IncomingMessage, outgoing: ServerResponse): PlainRequest | undefined {
+export function fastRequest(incoming: IncomingMessage, outgoing: ServerResponse): PlainRequest | undefined {
   const { method = '', url = '', headers } = incoming
   const plain =
     headers['transfer-encoding'] === undefined &&
     Number(headers['content-length'] ?? 0) <= MAX_SHORT_BODY &&
     methods.test(method)
   return plain && plainTarget.test(url) && plainHost.test(headers.host ?? '')
-    ? new LightRequest(incoming, outgoing)
+    ? new FastRequest(incoming, outgoing)
     : undefined
 }
 
@@ -27,7 +27,7 @@ const plainTarget = /^(\/[\w-]+)+(\?[\w=&-]*)?$/
 const plainHost = /^[a-z\d-]+(\.[a-z\d-]+)*(:\d{1,5})?$/
 
 /** A class with getters, for speed: there is one for each request, and each member is computed when it is read. */
-class LightRequest implements PlainRequest {
+class FastRequest implements PlainRequest {
   /** Read with `arrayBuffer()`. */
   readonly body = null
   readonly #incoming: IncomingMessage

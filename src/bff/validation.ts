@@ -16,9 +16,9 @@ import {
   withMethods,
 } from '../protocol/shape.js'
 import { asyncCall } from '../protocol/validate.js'
-import { requestCheck } from '../protocol/web-shapes.js'
+import { requestCheck } from '../protocol/web-checks.js'
 import { type ClientOptions, clientShape } from '../provider/client/client.js'
-import { storeCheck } from '../store/engine-shapes.js'
+import { storeCheck } from '../store/engine-checks.js'
 import type { BffOptions, SiteOptions } from './options.js'
 import type { RateLimiter } from './rate-limits/address-counter.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'

@@ -18,8 +18,8 @@ import {
   text,
 } from '../protocol/shape.js'
 import { asyncCall, call } from '../protocol/validate.js'
-import { requestCheck } from '../protocol/web-shapes.js'
-import { ledgerCheck, storeCheck } from '../store/engine-shapes.js'
+import { requestCheck } from '../protocol/web-checks.js'
+import { ledgerCheck, storeCheck } from '../store/engine-checks.js'
 import type { ApiKeysOptions, WatchOptions } from './options.js'
 import type { Quota } from './quota.js'
 import type { KeyRecord } from './record.js'

@@ -1,4 +1,4 @@
-import { pageOptions } from '../client/shapes.js'
+import { pageOptions } from '../client/validation.js'
 import { anyText, bool, list, mapOf, object, optional, seconds, text } from '../protocol/shape.js'
 import type { BrowserOnlyAuthOptions } from './index.js'
 
