@@ -45,7 +45,7 @@ const challenges: {
   invalid_token: ['Bearer'],
 }
 
-export interface AnswerOptions {
+interface AnswerOptions {
   /** The clock, epoch seconds. Default: the system's. */
   now?: Now
 }

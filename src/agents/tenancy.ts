@@ -19,7 +19,7 @@ type TenantData = 'conversation' | 'fine-tune' | 'retrieval' | 'cache'
 export type TenantKey<Data extends TenantData = TenantData> = string & { readonly [brand]: Data }
 
 /** The request that a cached response belongs to. */
-export interface CacheRequest {
+interface CacheRequest {
   model: string
   prompt: unknown
   parameters?: unknown

@@ -26,7 +26,6 @@ import type { SessionList } from './sessions/sessions.js'
 import { createStoredSessions } from './sessions/stored/stored-sessions.js'
 import { createTokenAudiences } from './sessions/token-audience.js'
 import { validateOptions } from './settings.js'
-import { bffCalls } from './validation.js'
 import { createLogin } from './sign-in/login.js'
 import { answerSession, signedInAnswer, signedOutAnswer } from './sign-in/session-endpoint.js'
 import { postToken } from './sign-in/token-endpoint.js'
@@ -41,6 +40,7 @@ import {
 import { createDevices } from './sign-out/devices.js'
 import { createLogout } from './sign-out/logout.js'
 import { createProviderLogout } from './sign-out/provider-logout.js'
+import { bffCalls } from './validation.js'
 
 /** The claims that `claims` of the options lets through, as they are declared in `Register`. */
 type SessionClaims = RegisteredClaims<Readonly<Record<string, unknown>>>

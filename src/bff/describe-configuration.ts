@@ -3,12 +3,12 @@ import type { Dpop } from '../provider/client/dpop.js'
 import { thumbprint } from '../provider/client/private-key.js'
 import { warningsOf } from '../store/warnings.js'
 import type { BffContext } from './context.js'
-import { deviationsOf } from './rfc10017-deviations.js'
 import type { CookieJar } from './http/cookies.js'
 import type { Endpoint } from './http/endpoint.js'
 import { refusalOf } from './provider-refusals.js'
 import type { Provider } from './providers.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
+import { deviationsOf } from './rfc10017-deviations.js'
 import type { CookieKeys } from './sealing/cookie-keys.js'
 
 /** The configuration in effect, for operators. It contains no secrets; do not publish it. */
@@ -41,7 +41,7 @@ export interface Description {
   deviations: readonly string[]
 }
 
-export interface ProviderDescription {
+interface ProviderDescription {
   issuer: string
   client_id: string
   clientAuthentication: string
@@ -62,7 +62,7 @@ export interface ProviderDescription {
   }
 }
 
-export interface RouteDescription {
+interface RouteDescription {
   upstream: string
   methods: readonly string[]
   resource: string | null

@@ -12,9 +12,9 @@ import type { Emit } from './events.js'
 import type { BffOptions } from './options.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import { type Route, validateRoutes } from './routes.js'
-import { bffOptions } from './validation.js'
 import { appOf, appStore } from './store/app-store.js'
 import { type WatchedStore, watchStore } from './store/watched-store.js'
+import { bffOptions } from './validation.js'
 
 /** The options, validated, with defaults. */
 export interface Settings extends Client {

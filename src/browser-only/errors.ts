@@ -12,9 +12,9 @@ const browserOnlyErrors = {
   not_found: 'Unknown endpoint.',
 } as const
 
-export type BrowserOnlyErrorCode = ProviderErrorCode | keyof typeof browserOnlyErrors
+type BrowserOnlyErrorCode = ProviderErrorCode | keyof typeof browserOnlyErrors
 
-export interface BrowserOnlyErrorDetails {
+interface BrowserOnlyErrorDetails {
   reason?: SignedOutReason
   claim?: string
   /** Seconds. */

@@ -1,5 +1,5 @@
 /** What is kept of an authorization request, to verify its answer. */
-export interface PendingRequest {
+interface PendingRequest {
   nonce: string
   redirect_uri: string
   max_age?: number

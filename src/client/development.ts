@@ -1,8 +1,8 @@
 import type { RegisteredClaims } from '../protocol/claims.js'
 import { validate, validated } from '../protocol/validate.js'
 import { createAuth as create } from './index.js'
-import { authCalls, authOptions } from './validation.js'
 import type { Auth, AuthOptions } from './types.js'
+import { authCalls, authOptions } from './validation.js'
 
 export * from './index.js'
 

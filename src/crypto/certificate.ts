@@ -1,7 +1,7 @@
 import { encodeBase64url } from '../protocol/base64url.js'
 
 /** The attributes of a distinguished name, by their short names: `{ CN: ['svc'], O: ['Acme'] }`. */
-export type DistinguishedName = Readonly<Record<string, readonly string[]>>
+type DistinguishedName = Readonly<Record<string, readonly string[]>>
 
 /** The content of a certificate. */
 export interface CertificateContent {

@@ -29,7 +29,7 @@ export interface Sealer {
   open(sealed: string): Promise<UnsealedText | undefined>
 }
 
-export interface SealerOptions {
+interface SealerOptions {
   /** The app: text that was sealed for one app does not open for another one with the same keys. Default: none. */
   app?: string
   /** Characters; longer text does not open. Default 16,384. */
@@ -162,7 +162,7 @@ function kidOf(header: string, primitives: Primitives): string {
 }
 
 /** What the header of a sealed text says; nothing of it is verified. */
-export interface SealedHeader {
+interface SealedHeader {
   /** The {@link keyId} of its key. */
   key: string
   /** `later`: a later release sealed it, in a format that this release does not know. */

@@ -35,7 +35,7 @@ const NONCE_LIFETIME = 300
 /** Characters. A longer proof is refused before any computation. */
 const MAX_PROOF_LENGTH = 8192
 
-export type ProofResult = { ok: true } | { ok: false; detail: string; nonce?: string } | { ok: 'unknown' }
+type ProofResult = { ok: true } | { ok: false; detail: string; nonce?: string } | { ok: 'unknown' }
 
 /**
  * Checks DPoP proofs. A proof is validated completely before its `jti` is stored as used. Its age, the single use, and the nonce

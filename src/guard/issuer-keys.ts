@@ -3,7 +3,7 @@ import { isSafeUrl } from '../protocol/option-checks.js'
 import { monotonicClock, type Now } from '../protocol/time.js'
 import { usableKeys } from './usable-keys.js'
 
-export interface IssuerKeysOptions {
+interface IssuerKeysOptions {
   issuer: string
   jwksUri: string | undefined
   fetch: typeof globalThis.fetch

@@ -12,7 +12,7 @@ import { createBoundedCache } from '../protocol/bounded-cache.js'
 import { deepFreeze } from './deep-freeze.js'
 import type { IssuerKeys } from './issuer-keys.js'
 
-export interface SignatureCheckOptions {
+interface SignatureCheckOptions {
   issuer: string
   algs: readonly string[]
   profile: 'rfc9068' | 'jwt'

@@ -50,7 +50,7 @@ export const keyRingOptions = object<KeyRingOptions>({
   now: optional(func),
 })
 
-export interface RingRotation extends RingTenant {
+interface RingRotation extends RingTenant {
   /** Seconds for which the replaced key still works beside the new one. */
   readonly overlap?: number
 }

@@ -8,7 +8,7 @@ const ID_LENGTH = 16
 const CHECKSUM_LENGTH = 6
 
 /** Characters. A longer text is refused before any computation. */
-export const MAX_KEY_LENGTH = 128
+const MAX_KEY_LENGTH = 128
 
 const keyPattern = new RegExp(
   `^([A-Za-z0-9_]{1,48})_([A-Za-z0-9]{${ID_LENGTH}})_([A-Za-z0-9]{${SECRET_LENGTH}})([A-Za-z0-9]{${CHECKSUM_LENGTH}})$`,

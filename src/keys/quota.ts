@@ -13,7 +13,7 @@ export interface QuotaUse {
 /** Whether the call is within the quota. `retryAfter` in seconds, if waiting helps. */
 export type QuotaResult = { ok: true } | { ok: false; window: BudgetWindow; retryAfter?: number }
 
-export const quotaWindows: readonly BudgetWindow[] = ['minute', 'day', 'month', 'total']
+const quotaWindows: readonly BudgetWindow[] = ['minute', 'day', 'month', 'total']
 
 interface KeyWithQuota {
   tenant: string

@@ -18,7 +18,7 @@ export const nodeErrors = {
     'A body parser has read this request before sallyport, and the body cannot be rebuilt. Mount sallyport first: app.use("/bff", toExpress(bff)) above app.use(express.json()).',
 } as const
 
-export type NodeErrorCode = keyof typeof nodeErrors
+type NodeErrorCode = keyof typeof nodeErrors
 
 /**
  * Express middleware. It works under a mount path (the handler gets the full URL) and after `express.urlencoded()`: the parsed

@@ -5,8 +5,6 @@ const FAILURE_THRESHOLD = 3
 /** Seconds. */
 const MAX_DELAY = 30
 
-export type CircuitBreaker = ReturnType<typeof createCircuitBreaker>
-
 /** Seconds to wait after this many failures: 1 s, doubling up to 30 s, with jitter. */
 export const backoffDelay = (failures: number, random: () => number = Math.random): number =>
   Math.min(MAX_DELAY, 2 ** failures) * (1 - random() / 2)
@@ -27,9 +25,9 @@ export function createCircuitBreaker(now: () => number, random: () => number = M
       failing.clear()
       rounds = until = 0
     },
-    /** `asker`: the caller whose call failed. Default: none, so that each failure counts. */
-    failed(asker: unknown = Symbol('nobody')): void {
-      if (failing.size < FAILURE_THRESHOLD) failing.add(asker)
+    /** `caller`: whose call failed. Default: none, so that each failure counts. */
+    failed(caller: unknown = Symbol('unknown')): void {
+      if (failing.size < FAILURE_THRESHOLD) failing.add(caller)
       // Calls that were in flight when the circuit opened do not make the wait longer.
       if (failing.size >= FAILURE_THRESHOLD && clock() >= until) until = clock() + backoffDelay(rounds++, random)
     },

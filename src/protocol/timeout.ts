@@ -10,7 +10,7 @@ export const withTimeout = <Result, Otherwise>(
   })
 
 /** Seconds that a caller's function may take, unless something else limits it. */
-export const DEFAULT_TIMEOUT = 5
+const DEFAULT_TIMEOUT = 5
 
 /**
  * The result of a caller's function, with a timeout. What it throws synchronously is a rejection, too. @throws Error
@@ -28,4 +28,4 @@ export async function callWithTimeout<Result>(
 
 export const isTimeoutError = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError'
 
-const timedOut = Symbol('late')
+const timedOut = Symbol('timed out')

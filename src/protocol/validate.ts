@@ -1,7 +1,7 @@
 import { type AnyCheck, type Declared, type Flaw, valueFlaw } from './shape.js'
 
 /** An argument: its name in messages, and what it must be. Members of an object are named without it. */
-export type Argument<Of> = readonly [name: string, check: AnyCheck & { of?(value: Of): unknown }]
+type Argument<Of> = readonly [name: string, check: AnyCheck & { of?(value: Of): unknown }]
 
 type AnyArgument = readonly [name: string, check: AnyCheck]
 

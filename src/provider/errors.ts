@@ -15,7 +15,7 @@ export const providerErrors = {
 
 export type ProviderErrorCode = keyof typeof providerErrors
 
-export interface ProviderErrorDetails extends SallyportErrorOptions {
+interface ProviderErrorDetails extends SallyportErrorOptions {
   /** Replaces the default message. */
   description?: string
   /** The claim that was refused. */

@@ -6,7 +6,7 @@ import { authenticationBy } from './client/client-authentication.js'
 import { ProviderError } from './errors.js'
 import type { ProviderSettings } from './settings.js'
 
-export interface IntrospectionSettings
+interface IntrospectionSettings
   extends Pick<Client, 'issuer' | 'client_id' | 'clientAuthentication' | 'credential'>,
     Pick<ProviderSettings, 'timeout' | 'fetch' | 'now'> {
   /** Used instead of the endpoint in the metadata document. */
@@ -14,7 +14,7 @@ export interface IntrospectionSettings
 }
 
 /** Why introspection failed: the status of the response, or an error code. */
-export interface IntrospectionFault {
+interface IntrospectionFault {
   readonly reason: string | number
   /** Seconds, from `Retry-After`. */
   readonly retryAfter?: number

@@ -17,7 +17,7 @@ const JWKS_MAX_AGE = 3_600_000
 const RETRY = 60
 
 /** Where the keys are, and those that were read already for other reasons. */
-export interface KeySource {
+interface KeySource {
   metadata(): Promise<{ readonly jwks_uri?: string }>
   /** `uat`: when they were read, in seconds since 1970. */
   readKeys?(): { readonly jwks: JSONWebKeySet; readonly uat: number } | undefined

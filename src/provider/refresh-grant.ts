@@ -10,7 +10,7 @@ import { type RefreshedTokens, readRefreshedTokens } from './token-response.js'
 import { type UnvalidatedResponse, unvalidated } from './unvalidated-response.js'
 
 /** Uses a refresh token. `original` is what the ID Token of the sign-in said. Never rejects: a failure is part of the answer. */
-export type SpendRefreshToken = (
+type SpendRefreshToken = (
   refresh_token: string,
   parameters: URLSearchParams,
   original: OriginalIdToken,

@@ -41,7 +41,7 @@ export interface RefreshHistory {
   additionalToken: boolean
 }
 
-export type RefreshOutcome =
+type RefreshOutcome =
   | {
       type: 'unavailable'
       error: 'temporarily_unavailable' | 'operator_error' | 'refresh_race'

@@ -10,7 +10,7 @@ export interface OriginalIdToken {
 }
 
 /** `foreign`: it is for another session. `refused`: it cannot be used, which says nothing about the session. */
-export type RefreshedIdToken = { type: 'valid'; id_token: string } | { type: 'foreign' | 'refused'; claim: string }
+type RefreshedIdToken = { type: 'valid'; id_token: string } | { type: 'foreign' | 'refused'; claim: string }
 
 /**
  * Compares the ID Token of a refresh with the original one. A different `iss`, `sub`, `aud`, `azp` or `nonce` means that the

@@ -1,7 +1,7 @@
 import type { BudgetLine, BudgetWindow, Shortage } from './ledger.js'
 
 /** A window of a budget: its name in storage, which is different for each window, and its end. */
-export interface Window {
+interface Window {
   readonly name: string
   readonly resetsAt?: number
 }

@@ -13,7 +13,7 @@ export interface SigningKey {
 }
 
 /** An imported key. `kid` is its RFC 7638 thumbprint; for a shared secret, a part of its digest. */
-export interface ReadyKey {
+interface ReadyKey {
   kid: string
   alg: SigningAlg
   sign: CryptoKey | Uint8Array
@@ -37,7 +37,7 @@ function keyFlaw(alg: SigningAlg, text: string): string | undefined {
 }
 
 /** @throws TypeError naming what is wrong with a key, never the key */
-export async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKey> {
+async function readySigningKey({ alg, key }: SigningKey): Promise<ReadyKey> {
   const text = await resolveSecret(key)
   const flaw = typeof text === 'string' ? keyFlaw(alg, text) : 'must be a text'
   if (flaw !== undefined) throw misuse(alg, flaw)
@@ -90,6 +90,6 @@ export const keyFinder = (ready: () => Promise<readonly ReadyKey[]>) => async (h
 }
 
 /** The token names an unknown key. This is an invalid token, not an outage. */
-export class UnknownKey extends Error {
+class UnknownKey extends Error {
   readonly code = 'unknown key'
 }

@@ -64,7 +64,7 @@ export interface NewToken {
   refresh?: boolean
 }
 
-export interface RefreshOptions {
+interface RefreshOptions {
   /** A subset of the granted scopes. Default: all of them. */
   scopes?: readonly string[]
   /** Must be the granted API. Default: the granted API. */

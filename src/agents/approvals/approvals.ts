@@ -67,7 +67,7 @@ export const approvalsOptions = object<ApprovalsOptions>({
   now: optional(func),
 })
 
-export interface Decision {
+interface Decision {
   /** The approver, verified by a guard. */
   by: Principal
   approve: boolean
@@ -75,7 +75,7 @@ export interface Decision {
   code?: string
 }
 
-export interface PendingQuery extends Selection {
+interface PendingQuery extends Selection {
   kind?: ApprovalKind
   cursor?: string
   limit?: number

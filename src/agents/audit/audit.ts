@@ -45,7 +45,7 @@ export const auditOptions = object<AuditOptions>({
   now: optional(func),
 })
 
-export interface AuditQuery {
+interface AuditQuery {
   tenant: string
   /** The number of the first row. Default 1. */
   from?: number

@@ -23,7 +23,7 @@ export const rowId = (tenant: string, seq: number): RecordId => ({ kind: 'audit-
 const put = (id: RecordId, value: string, ifVersion: IfVersion): Change => ({ type: 'put', id, value, ifVersion })
 
 /** The head after each entry, and whether rows were lost or found before them. */
-export interface Written {
+interface Written {
   heads: AuditHead[]
   resumed: boolean
 }

@@ -38,7 +38,7 @@ export type AuditResult =
     }
   | { ok: false; fault: AuditFault; seq: number }
 
-export interface VerifyAuditOptions {
+interface VerifyAuditOptions {
   /** The newest head that was kept elsewhere: out of `audit.append`, out of `verifyCheckpoint`, never out of the store of the rows. */
   head?: AuditHead | undefined
   /** A head up to which the trail was verified before. */

@@ -16,9 +16,9 @@ import { checkProof, spendProof } from './proof.js'
 import { type Consent, createRecords } from './records.js'
 import { createRegistration, type NewAgent } from './registration.js'
 import { defaultRoles, type RoleOf, type Roles, type ScopeOf } from './roles.js'
-import { type AgentsQuery, agentsCalls, agentsOptions } from './validation.js'
 import { createStatusCheck } from './status.js'
 import { createStopping } from './stopping.js'
+import { type AgentsQuery, agentsCalls, agentsOptions } from './validation.js'
 
 export type Agents<Table extends Roles = Roles> = ReturnType<typeof createAgents<Table>>
 

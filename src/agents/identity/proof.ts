@@ -11,7 +11,7 @@ export const PROOF_LIFETIME = 60
 /** Maximum characters of a proof. */
 const MAX_LENGTH = 8192
 
-export interface Proof {
+interface Proof {
   row: AgentRow
   claims: JWTPayload
 }

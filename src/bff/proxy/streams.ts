@@ -14,7 +14,7 @@ interface OpenStream {
   end(): void
 }
 
-export type Streams = ReturnType<typeof createStreams>
+type Streams = ReturnType<typeof createStreams>
 
 /** What the proxy needs. */
 export interface ProxyContext extends BffContext {

@@ -3,7 +3,7 @@ import type { UnsealedText } from '../../crypto/seal.js'
 import { type CookieKeys, parseOnce } from './cookie-keys.js'
 
 /** The content of a record; `stale` if an older key sealed it, so that it should be sealed again. */
-export interface Unsealed<Content> {
+interface Unsealed<Content> {
   readonly content: Content
   readonly stale: boolean
 }

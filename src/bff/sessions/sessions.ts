@@ -108,7 +108,7 @@ export interface ProviderTokens {
   id_token?: string | undefined
 }
 
-export interface SignInTokens {
+interface SignInTokens {
   access: AccessToken
   id_token: string
 }

@@ -56,7 +56,7 @@ export async function expiringCookies(
 }
 
 /** The authorization response, and the code verifier. */
-export interface CodeResponse {
+interface CodeResponse {
   code: string
   state: string
   iss: string | undefined

@@ -34,7 +34,7 @@ export interface Transaction {
 }
 
 /** A session and its person. */
-export interface PreviousSession {
+interface PreviousSession {
   id: string
   iss: string
   sub: string
@@ -136,7 +136,7 @@ export const isStepUp = ({ max_age, acr_values }: Pick<Transaction, 'max_age' | 
 export const previousSession = ({ record }: PresentSession | NoSession): { began?: PreviousSession } =>
   record ? { began: { id: record.id, iss: record.iss, sub: record.sub } } : {}
 
-export type Transactions = ReturnType<typeof createTransactions>
+type Transactions = ReturnType<typeof createTransactions>
 
 /** What the sign-in endpoints share. */
 export interface SignInContext extends BffContext {

@@ -10,7 +10,7 @@ const MAX_AGE = 300
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
 /** A verified logout token. */
-export interface VerifiedLogoutToken {
+interface VerifiedLogoutToken {
   readonly owner: SessionOwner
   readonly jti: string
   /** Seconds for which the token must be remembered, so that it is not used again. */

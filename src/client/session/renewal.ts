@@ -25,7 +25,7 @@ export interface RequestedToken extends TokenOptions {
 }
 
 /** What renewal uses of the page's `auth`. */
-export interface RenewalContext {
+interface RenewalContext {
   ask: Backend
   now: Now
   backOff: BackOff

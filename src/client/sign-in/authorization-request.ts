@@ -28,7 +28,7 @@ interface Metadata {
 }
 
 /** The URL to go to, and the `state` that comes back; `undefined` in proxy mode, where the backend makes it. */
-export interface AuthorizationRequest {
+interface AuthorizationRequest {
   url: string
   state: string | undefined
 }

@@ -1,5 +1,5 @@
 /** The parameters of one challenge, in the order in which they are sent. Those that are `undefined` are left out. */
-export type ChallengeParameters = Readonly<Record<string, string | undefined>>
+type ChallengeParameters = Readonly<Record<string, string | undefined>>
 
 /**
  * Writes one `WWW-Authenticate` challenge. Values become quoted strings. Characters that a quoted string cannot hold
@@ -15,7 +15,7 @@ export function formatChallenge(scheme: string, parameters: ChallengeParameters 
 }
 
 /** One challenge as a resource server sent it; parameter names in lower case. */
-export interface Challenge {
+interface Challenge {
   scheme: string
   parameters: Record<string, string>
 }

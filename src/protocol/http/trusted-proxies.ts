@@ -18,7 +18,7 @@ export const isTrustedProxy = (address: string, networks: readonly string[]): bo
   networks.some((network) => inNetwork(address, network))
 
 /** The client's address, and where it comes from. */
-export interface ClientAddress {
+interface ClientAddress {
   address: string
   /** `true`: a trusted proxy reported it. `false`: it is the address of the socket. */
   forwarded: boolean

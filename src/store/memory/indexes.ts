@@ -2,7 +2,7 @@ import type { IndexEntry, RecordId } from '../contract.js'
 import { createOrderedMap, type OrderedMap } from './ordered-map.js'
 
 /** Which records are under an index value, by their keys. */
-export interface MemoryIndex {
+interface MemoryIndex {
   add(entry: IndexEntry, key: string, id: RecordId): void
   remove(entry: IndexEntry, key: string): void
   /** In a stable order, from the first key after `after`. */

@@ -1,5 +1,5 @@
 /** Open holds: by key, by subject, and by expiry. */
-export interface OpenHolds<HoldState> {
+interface OpenHolds<HoldState> {
   get(key: string): HoldState | undefined
   add(key: string, held: HoldState): void
   /** Whether it was open. */

@@ -20,9 +20,9 @@ import {
   sidOfSignIn,
   type TamperHooks,
 } from './provider-state.js'
-import { clientCheck, endpointCheck, faultCheck, keyCheck, userCheck } from './validation.js'
 import { json, push, revoke, token } from './token.js'
 import { userinfo } from './userinfo.js'
+import { clientCheck, endpointCheck, faultCheck, keyCheck, userCheck } from './validation.js'
 
 export interface MockAuthorizationServerOptions {
   issuer: string

@@ -4,7 +4,7 @@ import { base64url, sha256 } from './keys.js'
 import type { ProviderState } from './provider-state.js'
 
 /** The result of a DPoP proof: the thumbprint of its key, or the error. */
-export type Proof = { jkt: string } | { error: 'invalid_dpop_proof' | 'use_dpop_nonce' }
+type Proof = { jkt: string } | { error: 'invalid_dpop_proof' | 'use_dpop_nonce' }
 
 /**
  * Checks the DPoP proof of a request, if it has one: signed by the key that it contains, for this method and URL,

@@ -16,7 +16,7 @@ export type EndpointName =
  */
 export type Fault = { status: number; body?: string; headers?: Record<string, string> } | 'network' | 'refused' | 'lost'
 
-export interface Faults {
+interface Faults {
   fail(endpoint: EndpointName, fault: Fault, times?: number): void
   delay(endpoint: EndpointName): { release(): void }
   /** Runs a request with the next fault of its endpoint. */

@@ -44,14 +44,14 @@ export interface Grant {
   jkt?: string
 }
 
-export interface Code extends Grant {
+interface Code extends Grant {
   redirect_uri: string
   code_challenge: string
   expires: number
   used: boolean
 }
 
-export interface RefreshToken extends Grant {
+interface RefreshToken extends Grant {
   /** When it was used, epoch seconds. */
   spent?: number
 }

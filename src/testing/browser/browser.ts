@@ -4,7 +4,7 @@ import { fetchInit, fetchInput } from '../../protocol/web-checks.js'
 import { refuseProduction } from '../refuse-production.js'
 import { type CookieContext, type CookieJar, createCookieJar } from './cookie-jar.js'
 
-export interface MockBrowserOptions {
+interface MockBrowserOptions {
   /** The request handler of each origin. */
   origins: Readonly<Record<string, (request: Request) => Response | Promise<Response>>>
   /** The clock of the cookies, epoch seconds. Default: the system's. */

@@ -1,7 +1,7 @@
 import type { Put, RecordId, RecordStore } from '../../store/contract.js'
 import { type StoreContractCase, same } from './checks.js'
 
-export interface Names {
+interface Names {
   readonly partition: string
   id(name: string): RecordId
   put(name: string, value: string, ifVersion?: Put['ifVersion'], index?: Put['index']): Put

@@ -39,7 +39,7 @@ function split(text: string): string[] {
 }
 
 /** The session in the cookies of a request, if there is one. */
-export type OpenedCookie =
+type OpenedCookie =
   | { record: SessionRecord; stale: boolean; later?: undefined }
   /** `present`: there is a cookie, but no valid session. `later`: a later release sealed it. */
   | { record?: undefined; present: boolean; later?: boolean }

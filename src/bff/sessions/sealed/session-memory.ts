@@ -6,7 +6,7 @@ import type { RefreshAttempt, RefreshTokenEnd, SessionStorage, SessionWithTokens
 import type { GrantOwner } from '../shared-grant.js'
 
 /** What this process knows about sessions in sealed cookies. */
-export interface SessionMemory extends SessionStorage {
+interface SessionMemory extends SessionStorage {
   find(id: string): SessionWithTokens | undefined
   /** The session in memory. If the record is newer, it is remembered first. */
   recall(record: SessionRecord): SessionWithTokens

@@ -14,7 +14,7 @@ export interface LiveSession extends SessionWithTokens {
 }
 
 /** What is left of an ended session. */
-export interface Tombstone {
+interface Tombstone {
   readonly ended: SignedOutReason
   readonly generation: number
   /** Absent if an older release wrote the record. */

@@ -8,7 +8,7 @@ import type { LiveSession, SessionRecords } from './session-records.js'
 import type { SharedGrants } from './shared-grants.js'
 import type { SignOutStamps } from './sign-out-stamps.js'
 
-export interface StoredSessionStorageContext {
+interface StoredSessionStorageContext {
   store: RecordStore
   sealed: SealedRecords
   records: SessionRecords
@@ -20,7 +20,7 @@ export interface StoredSessionStorageContext {
   onEnded(record: SessionRecord, reason: SignedOutReason): void
 }
 
-export interface HowToEnd {
+interface HowToEnd {
   only?: (live: LiveSession) => boolean
   refreshToken?: RefreshTokenEnd | undefined
 }
