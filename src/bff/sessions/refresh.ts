@@ -48,11 +48,15 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     let waitingFor: { id: string; at: number } | undefined
     for (let tries = 0; ; tries++) {
       const session = await storage.read(id)
-      if ('ended' in session) return { type: 'ended', reason: session.ended }
+      if ('ended' in session) return { type: 'ended', reason: session.ended, found: true }
       const key = tokenKey(requested, session.record)
       const token = await currentToken(session.tokens, requested, key, settings)
       if (token) return { type: 'token', token }
-      if (session.record.refresh_token === undefined) return withoutRefreshToken(session, key)
+      if (session.record.refresh_token === undefined) {
+        const outcome = await withoutRefreshToken(session, key)
+        if (outcome) return outcome
+        continue
+      }
 
       const stored = await storage.readAttempt(id)
       const previous = stored?.attempt.generation === session.record.generation ? stored.attempt : undefined
@@ -103,13 +107,15 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     }
   }
 
-  /** Without a refresh token, the session ends with its default token. Tokens for other resources are refused. */
-  async function withoutRefreshToken(session: SessionWithTokens, key: string): Promise<TokenOutcome> {
+  /**
+   * Without a refresh token, the session ends with its default token. Tokens for other resources are refused. `undefined`: read the
+   * session again.
+   */
+  async function withoutRefreshToken(session: SessionWithTokens, key: string): Promise<TokenOutcome | undefined> {
     const token = session.tokens.get(key)
     if (token && secondsLeft(token, settings) > 0) return { type: 'token', token }
     if (key !== '') return { type: 'refused', error: 'invalid_target' }
-    await storage.end(session, 'expired')
-    return { type: 'ended', reason: 'expired' }
+    return (await storage.end(session, 'expired')) ? { type: 'ended', reason: 'expired' } : undefined
   }
 
   /** Returns the current token if it has not expired; otherwise the caller has to try again later. */
@@ -157,7 +163,7 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     // Signed out meanwhile: the new refresh token must not outlive the session. If another sign-in has replaced it, they may share a grant.
     if (refresh_token !== undefined && (await storage.revokesAfterEnd(session.record)))
       await providers.forSession(session.record)?.revoke(refresh_token)
-    return { type: 'ended', reason: saved.ended }
+    return { type: 'ended', reason: saved.ended, found: true }
   }
 
   /** Stores a new refresh token whose access token cannot be used, then handles that failure. */

@@ -63,8 +63,8 @@ export interface RequestedToken {
 /** The result of a token request. */
 export type TokenOutcome =
   | { type: 'token'; token: AccessToken }
-  /** The session is over. */
-  | { type: 'ended'; reason: SignedOutReason }
+  /** The session is over. `found`: this renewal did not end it, so the browser may have another session by now. */
+  | { type: 'ended'; reason: SignedOutReason; found?: true }
   /** Temporarily unavailable; the session is kept. `retryAfter` in seconds. */
   | {
       type: 'unavailable'

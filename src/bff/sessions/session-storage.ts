@@ -57,7 +57,7 @@ export interface SessionStorage {
   updateAttempt(session: SessionWithTokens, attempt: RefreshAttempt): Promise<void>
   /** Replaces a session if it has not changed, and deletes the attempt. */
   save(session: SessionWithTokens, next: Omit<SessionWithTokens, 'version'>): Promise<boolean>
-  /** Ends a session if it is still of this generation. `true` if it has ended already. */
+  /** Ends a session if it is live and still of this generation. `false`: another request has changed or ended it. */
   end(session: SessionWithTokens, reason: SignedOutReason): Promise<boolean>
   /** Whether the refresh token of a session that has ended is to be revoked. */
   revokesAfterEnd(record: SessionRecord): Promise<boolean>

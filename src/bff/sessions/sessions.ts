@@ -2,6 +2,7 @@ import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import type { SignedOutReason } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'
 import type { List } from '../../store/list.js'
+import type { CookieJar } from '../http/cookies.js'
 import type { ReplacedSession } from './replaced-session.js'
 import type { AccessToken, NewSession, RequestedToken, SessionRecord, TokenOutcome } from './session-record.js'
 import type { RefreshTokenEnd, SessionWithTokens } from './session-storage.js'
@@ -20,12 +21,22 @@ export interface PresentSession {
   open(): Promise<SessionWithTokens>
 }
 
-/** No session. The cookies delete what is left of one. */
+/** No session. */
 export interface NoSession {
   readonly record?: undefined
   readonly reason: SignedOutReason
+  /** `Set-Cookie` values that delete what is left of the session. */
   readonly cookies: readonly string[]
 }
+
+/**
+ * The answer deletes the cookies of a session that has ended, but not after `logged_out`: this browser has signed out or signed in
+ * again, and that answer has deleted or replaced them. A late answer would delete the cookies of the new session.
+ */
+export const noSession = (jar: CookieJar, request: PlainRequest, reason: SignedOutReason): NoSession => ({
+  reason,
+  cookies: reason === 'logged_out' ? [] : jar.clear(request),
+})
 
 /**
  * A later release wrote this session (during a rolling update, or before a rollback). For this release the person is not signed
@@ -94,9 +105,9 @@ export interface Sessions {
    * sessions of this browser), or any other that is known.
    */
   sharesGrant(request: PlainRequest, owner: GrantOwner, near: readonly string[]): Promise<boolean>
-  /** The cookies of the session as it is now. */
+  /** The cookies of the session as it is now; none if it has ended. */
   cookies(session: PresentSession): Promise<readonly string[]>
-  /** `Set-Cookie` values that delete the session cookies. */
+  /** `Set-Cookie` values that delete the session cookies. Only for the request that ends the session: others may be late. */
   clear(request: PlainRequest): readonly string[]
   /** Starts no more refreshes. Resolves when the running ones are stored. */
   drain(): Promise<void>

@@ -33,7 +33,8 @@ async function withToken(
 ): Promise<PlainResponse> {
   const { mode } = settings
   const outcome = await sessions.token(session, requested)
-  if (outcome.type === 'ended') return json(signedOutAnswer(outcome.reason, mode), sessions.clear(request))
+  if (outcome.type === 'ended')
+    return json(signedOutAnswer(outcome.reason, mode), outcome.found ? [] : sessions.clear(request))
   const cookies = await sessions.cookies(session)
   if (outcome.type === 'token')
     return json({ ...(await signedInAnswer(session, settings)), token: tokenAnswer(outcome.token, settings) }, cookies)

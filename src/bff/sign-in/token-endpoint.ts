@@ -29,7 +29,10 @@ export async function postToken(request: PlainRequest, context: SignInContext): 
     case 'token':
       return json(tokenAnswer(outcome.token, settings), await sessions.cookies(session))
     case 'ended':
-      throw new Refusal('invalid_grant', { reason: outcome.reason, cookies: sessions.clear(request) })
+      throw new Refusal('invalid_grant', {
+        reason: outcome.reason,
+        cookies: outcome.found ? [] : sessions.clear(request),
+      })
     case 'refused':
       throw new Refusal(outcome.error, { description: outcome.description, cookies: await sessions.cookies(session) })
     case 'unavailable':

@@ -11,7 +11,7 @@ import type { Settings } from '../../settings.js'
 import { createRefreshCoordinator } from '../refresh.js'
 import type { SessionRecord } from '../session-record.js'
 import type { RefreshTokenEnd, SessionWithTokens } from '../session-storage.js'
-import { type NoSession, type PresentSession, type Sessions, sessionOfLaterRelease } from '../sessions.js'
+import { type NoSession, noSession, type PresentSession, type Sessions, sessionOfLaterRelease } from '../sessions.js'
 import { mayShareGrant } from '../shared-grant.js'
 import { createSealedCookie } from './sealed-cookie.js'
 import { createSessionMemory } from './session-memory.js'
@@ -52,11 +52,6 @@ export function createSealedSessions(
     return session
   }
 
-  const noSession = (request: PlainRequest, reason: SignedOutReason): NoSession => ({
-    reason,
-    cookies: jar.clear(request),
-  })
-
   /** The last use; `undefined` if the cookie is missing or belongs to another session. */
   async function lastUse(header: string | null, id: string): Promise<LastUse | 'later' | undefined> {
     const values = cookieValues(header, jar.idle)
@@ -73,8 +68,9 @@ export function createSealedSessions(
   }
 
   function expire(request: PlainRequest, record: SessionRecord): NoSession {
-    endSession(record, 'expired')
-    return noSession(request, 'expired')
+    const ended = memory.endedReason(record.id)
+    if (!ended) endSession(record, 'expired')
+    return noSession(jar, request, ended ?? 'expired')
   }
 
   const sealed = (record: SessionRecord) => cookie.seal(record, record.expires - now() + KEPT_AFTER_END)
@@ -93,20 +89,20 @@ export function createSealedSessions(
       const header = request.headers.get('cookie')
       const found = await cookie.open(header)
       if (found.later) return sessionOfLaterRelease
-      if (!found.record) return noSession(request, 'none')
+      if (!found.record) return noSession(jar, request, 'none')
       const { id, generation, expires } = found.record
       const ended = memory.endedReason(id)
-      if (ended) return noSession(request, ended)
-      if (!providers.forSession(found.record)) return noSession(request, 'revoked')
+      if (ended) return noSession(jar, request, ended)
+      if (!providers.forSession(found.record)) return noSession(jar, request, 'revoked')
       const idle = await lastUse(header, id)
       if (idle === 'later') return sessionOfLaterRelease
       if (!idle || now() > idle.at + idleTimeout || now() >= expires)
-        return end ? expire(request, found.record) : noSession(request, 'expired')
+        return end ? expire(request, found.record) : noSession(jar, request, 'expired')
       const due = touch && now() - idle.at >= Math.min(60, idleTimeout / 10)
       const cookies = due ? [await idleCookie(id, expires)] : []
       // Check again: a sign-out may have happened while the cookies were opened.
       const endedSince = memory.endedReason(id)
-      if (endedSince) return noSession(request, endedSince)
+      if (endedSince) return noSession(jar, request, endedSince)
       return presentSession(memory.recall(found.record), {
         expiresAt: Math.floor(Math.min(expires, (due ? now() : idle.at) + idleTimeout)),
         cookies,
@@ -141,7 +137,7 @@ export function createSealedSessions(
     async token(session, requested) {
       const { id } = session.record
       const ended = memory.endedReason(id)
-      return ended ? { type: 'ended', reason: ended } : coordinator.token(await session.open(), requested)
+      return ended ? { type: 'ended', reason: ended, found: true } : coordinator.token(await session.open(), requested)
     },
 
     async end({ record }, reason, refreshToken) {
@@ -161,6 +157,8 @@ export function createSealedSessions(
     },
 
     async cookies(session) {
+      // Late: the browser may have the cookies of another session by now.
+      if (memory.endedReason(session.record.id)) return []
       const newest = memory.find(session.record.id)?.record
       const behind = newest && newest.generation !== session.cookieGeneration
       return [...session.cookies, ...(behind ? await sealed(newest) : [])]

@@ -102,8 +102,8 @@ export function createSessionMemory(
     revokesAfterEnd: async ({ id }) => endedSessions.get(id)?.revokes ?? false,
     async end(session, reason) {
       const found = sessions.get(session.record.id)
-      if (found && found.session.record.generation !== session.record.generation) return false
-      if (found) onEnded(found.session.record, reason)
+      if (found?.session.record.generation !== session.record.generation) return false
+      onEnded(found.session.record, reason)
       return true
     },
   }

@@ -120,14 +120,8 @@ export function createStoredSessionStorage({
 
     async end(session, reason) {
       const { id, generation } = session.record
-      let moved = false
-      await endById(id, reason, {
-        only({ record }) {
-          moved = record.generation !== generation
-          return !moved
-        },
-      })
-      return !moved
+      const ended = await endById(id, reason, { only: ({ record }) => record.generation === generation })
+      return ended !== undefined
     },
 
     async revokesAfterEnd(record) {

@@ -1,7 +1,6 @@
 import { randomId, sha256 } from '../../../crypto/hash.js'
 import { createBoundedCache } from '../../../protocol/bounded-cache.js'
 import type { PlainRequest } from '../../../protocol/http/plain-response.js'
-import type { SignedOutReason } from '../../../protocol/session.js'
 import { monotonicClock } from '../../../protocol/time.js'
 import { Refusal } from '../../errors.js'
 import { noRefreshTokenOnce, shortId } from '../../events.js'
@@ -16,7 +15,7 @@ import type { BackgroundTasks } from '../background-tasks.js'
 import { createRefreshCoordinator } from '../refresh.js'
 import type { SessionRecord } from '../session-record.js'
 import type { SessionWithTokens } from '../session-storage.js'
-import { type NoSession, type PresentSession, type Sessions, sessionOfLaterRelease } from '../sessions.js'
+import { type NoSession, noSession, type PresentSession, type Sessions, sessionOfLaterRelease } from '../sessions.js'
 import { createIdleTimeout } from './idle-timeout.js'
 import { createSessionList } from './session-list.js'
 import { createSessionRecords, type LiveSession } from './session-records.js'
@@ -66,11 +65,6 @@ export function createStoredSessions(
   const digests = createBoundedCache<string>(MAX_DIGESTS)
   const clock = monotonicClock(now)
   let swept = clock()
-
-  const noSession = (request: PlainRequest, reason: SignedOutReason): NoSession => ({
-    reason,
-    cookies: jar.clear(request),
-  })
 
   const presentSession = (
     session: LiveSession,
@@ -122,8 +116,10 @@ export function createStoredSessions(
 
   async function expire(request: PlainRequest, { record }: LiveSession): Promise<NoSession> {
     const ended = await storage.endById(record.id, 'expired')
-    if (ended) revokeUnlessShared(ended)
-    return noSession(request, 'expired')
+    // Another request has ended it, perhaps a sign-in.
+    if (!ended) return { reason: 'expired', cookies: [] }
+    revokeUnlessShared(ended)
+    return noSession(jar, request, 'expired')
   }
 
   async function indexOf({ iss, sub, sid }: SessionRecord) {
@@ -146,13 +142,13 @@ export function createStoredSessions(
       const id = await idOf(request)
       const session = id === undefined ? undefined : await records.load(id)
       if (session === 'later') return sessionOfLaterRelease
-      if (!session) return noSession(request, 'none')
-      if ('ended' in session) return noSession(request, session.ended)
-      if (!providers.forSession(session.record)) return noSession(request, 'revoked')
+      if (!session) return noSession(jar, request, 'none')
+      if ('ended' in session) return noSession(jar, request, session.ended)
+      if (!providers.forSession(session.record)) return noSession(jar, request, 'revoked')
       const last = await idleTimeouts.lastUse(session.record, touch)
       if (last === 'later') return sessionOfLaterRelease
       if (last === undefined || now() >= session.record.expires)
-        return end ? expire(request, session) : noSession(request, 'expired')
+        return end ? expire(request, session) : noSession(jar, request, 'expired')
       if (touch && session.stale) await sealAgain(session)
       return presentSession(session, Math.floor(Math.min(session.record.expires, last + idleTimeout)))
     },
