@@ -172,7 +172,8 @@ export function createBackendInPage(settings: BackendInPageSettings) {
 
   /** The endpoints of a backend, by path. @throws DirectError, ProviderError */
   async function ask(path: string, form: URLSearchParams | undefined): Promise<object> {
-    switch (path) {
+    const [endpoint, query] = path.split('?')
+    switch (endpoint) {
       case '/.well-known/openid-configuration':
         await provider.metadata()
         return { mode, issuer, client_id, scope }
@@ -192,6 +193,8 @@ export function createBackendInPage(settings: BackendInPageSettings) {
       case '/logout': {
         const { id_token, refresh_token } = currentUser ?? {}
         forgetUser()
+        // Other tabs may share the grant.
+        if (new URLSearchParams(query).get('local') === 'true') return { location: null }
         if (refresh_token !== undefined) await provider.revoke(refresh_token)
         const { post_logout_redirect_uri } = settings
         const hint = id_token === undefined ? {} : { id_token_hint: id_token }

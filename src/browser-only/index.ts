@@ -96,12 +96,11 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
   }
 
   async function answer(path: string, form: Form | undefined): Promise<Answer> {
-    const endpoint = path.replace(/\?.*/, '')
-    if (endpoint === '/session' && !loaded && !signedInBefore.get())
+    if (/^\/session\b/.test(path) && !loaded && !signedInBefore.get())
       return { status: 200, ok: true, retryAfter: 0, body: { user: null, expires_at: null, reason: 'none' } }
     try {
       const { respond } = await load()
-      return await respond(endpoint, form && encodeForm(form))
+      return await respond(path, form && encodeForm(form))
     } catch (cause) {
       return { status: 0, ok: false, retryAfter: 0, cause }
     }

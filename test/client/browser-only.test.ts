@@ -328,11 +328,22 @@ describe('browser-only mode', () => {
     await expect(auth.getToken()).rejects.toMatchObject({ code: 'login_required' })
   })
 
+  it('signs out here only, and revokes nothing', async () => {
+    const { as, signIn } = await scene()
+    const { auth } = await signIn()
+    await auth.logout({ local: true })
+    expect(auth.session).toEqual({ status: 'signed-out', reason: 'logged_out' })
+    expect(as.requests.revocation).toBe(0)
+    await expect(auth.getToken()).rejects.toMatchObject({ code: 'login_required' })
+  })
+
   it('signs out here when the provider is away, too', async () => {
     const { as, signIn } = await scene()
     const { auth } = await signIn()
     for (const endpoint of ['revocation', 'discovery'] as const) as.fail(endpoint, 'network', 9)
-    await auth.logout({ local: true })
+    auth.logout().catch(() => {})
+    expect(await redirectUrl()).toContain('/end-session')
+    expect(as.requests.revocation).toBe(1)
     expect(auth.session.status).toBe('signed-out')
   })
 
