@@ -162,7 +162,7 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     if (!(saved instanceof Object)) return saved
     // Signed out meanwhile: the new refresh token must not outlive the session. If another sign-in has replaced it, they may share a grant.
     if (refresh_token !== undefined && (await storage.revokesAfterEnd(session.record)))
-      await providers.forSession(session.record)?.revoke(refresh_token)
+      await providers.revoke({ ...session.record, refresh_token })
     return { type: 'ended', reason: saved.ended, found: true }
   }
 

@@ -173,6 +173,21 @@ describe.each(table)('one grant per browser session, with $home, $mode', ({ open
     expect(await who(here.tab)).toBeUndefined()
   })
 
+  it('[B-42 twin] a result of a renewal under way that cannot be revoked after a sign-out is an event', async () => {
+    const here = await world()
+    await signIn(here.tab)
+    here.advance(301)
+    const { release } = here.holdRenewals()
+    const late = renew(here.tab)
+    await vi.waitFor(() => expect(here.as.grants.refresh_token).toBe(1))
+    await call(here.tab, '/logout')
+    expect(here.eventTypes()).not.toContain('revocation_failed')
+    here.as.fail('revocation', { status: 500 })
+    release()
+    await late
+    expect(here.eventTypes()).toContain('revocation_failed')
+  })
+
   it('[B-42 twin] the next sign-in after a sign-out has a grant of its own', async () => {
     const here = await world()
     await signIn(here.tab)
