@@ -121,7 +121,7 @@ export function createBackendInPage(settings: BackendInPageSettings) {
       forgetUser()
       throw new BrowserOnlyError('invalid_grant', { reason: 'user_changed' })
     }
-    if (answer.type === 'error' && answer.refresh_token !== undefined)
+    if (answer.type === 'unusable' && answer.refresh_token !== undefined)
       currentUser = { ...before, refresh_token: answer.refresh_token }
     if (answer.type !== 'tokens') throw errorOf(answer, form.has('resource'))
     currentUser = {

@@ -6,7 +6,7 @@ import type { ProviderKeys } from './provider-keys.js'
 import type { ProviderAnswer } from './refresh-outcome.js'
 import { compareIdToken, type OriginalIdToken } from './refreshed-id-token.js'
 import type { ProviderSettings } from './settings.js'
-import { type RefreshedTokens, readRefreshedTokens } from './token-response.js'
+import { readRefreshedTokens } from './token-response.js'
 import { type UnvalidatedResponse, unvalidated } from './unvalidated-response.js'
 
 /** Uses a refresh token. `original` is what the ID Token of the sign-in said. Never rejects: a failure is part of the answer. */
@@ -63,7 +63,7 @@ export async function prepareRefresh(
     const { access_token, ...members } = readRefreshedTokens(response, settings, required)
     const idToken = response.id_token === undefined ? undefined : await checkIdToken(response.id_token, original)
     if (idToken?.type === 'foreign') return { type: 'foreign' }
-    if (access_token === undefined) return { type: 'error', status: 200, json: true, ...refreshTokenOf(members) }
+    if (access_token === undefined) return { type: 'unusable', refresh_token: members.refresh_token }
     return {
       type: 'tokens',
       access_token,
@@ -72,5 +72,3 @@ export async function prepareRefresh(
     }
   }
 }
-
-const refreshTokenOf = ({ refresh_token }: RefreshedTokens) => (refresh_token === undefined ? {} : { refresh_token })

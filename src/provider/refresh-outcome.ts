@@ -15,11 +15,10 @@ export type ProviderAnswer =
     }
   /** The ID Token says that the tokens are for another session. */
   | { type: 'foreign' }
-  /**
-   * An error response. `json` is `false` for a page of a gateway or firewall. With status 200: the access token cannot be used.
-   * Then `refresh_token` is the new one, if there is one.
-   */
-  | { type: 'error'; status: number; error?: string; json: boolean; retryAfter?: number; refresh_token?: string }
+  /** A success without an access token that can be used. The new refresh token can be, if there is one. */
+  | { type: 'unusable'; refresh_token: string | undefined }
+  /** An error response. `json` is `false` for a page of a gateway or firewall. */
+  | { type: 'error'; status: number; error?: string; json: boolean; retryAfter?: number }
   /** The provider did not get the request: connection refused, host not found. */
   | { type: 'unreachable' }
   /** The provider may have used up the refresh token: connection reset, timeout, or an unreadable response (`answered`). */
@@ -84,8 +83,8 @@ export function refreshOutcome(
   if (answer.type === 'unreachable') return unavailable('unavailable')
   if (answer.type === 'unknown') return unavailable('unknown')
   if (answer.type === 'foreign') return { type: 'ended', reason: 'revoked' }
+  if (answer.type === 'unusable') return { type: 'unavailable', error: 'operator_error', outcome: 'refused' }
   const { status, error, json } = answer
-  if (status === 200) return { type: 'unavailable', error: 'operator_error', outcome: 'refused' }
   // "Try later", or the page of a firewall: the request was not processed.
   if (status === 425 || status === 429 || status === 503 || (status === 403 && !json)) return unavailable('unavailable')
   // A gateway timed out, or the server failed: the refresh token may be used up.

@@ -104,23 +104,24 @@ export function readRefreshedTokens(
   { emit }: Pick<ProviderSettings, 'emit'>,
   required: 'DPoP' | 'Bearer',
 ): RefreshedTokens {
-  const { access_token, refresh_token, expires_in, token_type, scope } = response
+  const { access_token, expires_in, token_type, scope } = response
   const refuse = (detail: string) => emit({ type: 'operator_error', detail })
-  const usable = (name: keyof typeof members, value = response[name]): string | undefined => {
+  const usable = (name: keyof typeof members): string | undefined => {
+    const value = response[name]
     if (value === undefined || isUsable(name, value)) return value
     refuse(unusableValue(name))
     return undefined
   }
   const rightType = typeof token_type === 'string' && token_type.toLowerCase() === required.toLowerCase()
   if (access_token !== undefined && !rightType) refuse(unusableType(token_type, required))
-  if (Array.isArray(scope)) refuse(unusableValue('scope'))
   const lifetime = typeof expires_in === 'string' ? Number.parseFloat(expires_in) : expires_in
   const validLifetime = typeof lifetime === 'number' && lifetime >= 0
   if (expires_in !== undefined && !validLifetime) refuse(unusableValue('expires_in'))
-  const list = Array.isArray(scope) ? scope.join(' ') : undefined
-  const readScope = list !== undefined ? (isUsable('scope', list) ? list : undefined) : usable('scope')
+  const scopeText = Array.isArray(scope) ? scope.join(' ') : scope
+  const readScope = isUsable('scope', scopeText) ? scopeText : undefined
+  if (scope !== undefined && readScope !== scope) refuse(unusableValue('scope'))
   const access = rightType ? usable('access_token') : undefined
-  const refresh = refresh_token === undefined ? undefined : usable('refresh_token')
+  const refresh = usable('refresh_token')
   return {
     ...(access !== undefined && { access_token: access }),
     ...(refresh !== undefined && { refresh_token: refresh }),

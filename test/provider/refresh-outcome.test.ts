@@ -66,7 +66,8 @@ describe('judging a provider that gave no tokens', () => {
   it('[B-36] keeps the session after a success whose access token cannot be used, and ends it for foreign tokens', () => {
     for (const additionalToken of [false, true]) {
       const history = { ...past, additionalToken, unexpectedBefore: 9 }
-      expect(refreshOutcome(error(200), history)).toMatchObject({ type: 'unavailable', error: 'operator_error' })
+      const unusable = refreshOutcome({ type: 'unusable', refresh_token: undefined }, history)
+      expect(unusable).toMatchObject({ type: 'unavailable', error: 'operator_error' })
       expect(refreshOutcome({ type: 'foreign' }, history)).toEqual({ type: 'ended', reason: 'revoked' })
     }
   })

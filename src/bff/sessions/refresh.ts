@@ -167,19 +167,18 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
   }
 
   /** Stores a new refresh token whose access token cannot be used, then handles that failure. */
-  async function keepRefreshToken(
-    refresh: Refresh,
-    answer: ProviderAnswer & { type: 'error' },
-  ): Promise<TokenOutcome | undefined> {
-    const saved = await save(refresh.session, answer.refresh_token)
+  async function keepRefreshToken(refresh: Refresh, refresh_token: string): Promise<TokenOutcome | undefined> {
+    const saved = await save(refresh.session, refresh_token)
     if (saved instanceof Object) return saved
     const session = await storage.read(refresh.session.record.id)
     if ('ended' in session || saved === 'overtaken') return undefined
     const { generation } = session.record
     const attempt = { ...refresh.attempt, id: randomId(), generation, unknown: false, refused: false, odd: 0 }
     if (!(await storage.beginAttempt(session, attempt, undefined))) return undefined
-    const { refresh_token: _stored, ...failure } = answer
-    const outcome = await handleFailure({ ...refresh, session, attempt }, failure)
+    const outcome = await handleFailure(
+      { ...refresh, session, attempt },
+      { type: 'unusable', refresh_token: undefined },
+    )
     return outcome?.type === 'unavailable' ? { ...outcome, stored: true } : outcome
   }
 
@@ -211,7 +210,8 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     const { session, attempt, requested, key } = refresh
     const { unknown: outcomeUnknown, refused, odd: unexpected, failures = 0 } = attempt
     const additionalToken = key !== ''
-    if (answer.type === 'error' && answer.refresh_token !== undefined) return keepRefreshToken(refresh, answer)
+    if (answer.type === 'unusable' && answer.refresh_token !== undefined)
+      return keepRefreshToken(refresh, answer.refresh_token)
     if (isOutage(answer)) breakers.get(session.record.iss)?.failed(session.record.id)
     const token = session.tokens.get(key)
     const tokenStillValid = token !== undefined && secondsLeft(token, settings) > 0
@@ -223,10 +223,9 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
       tokenStillValid,
       additionalToken,
     })
+    const succeeded = answer.type === 'foreign' || answer.type === 'unusable'
     const response =
-      answer.type === 'error'
-        ? answer
-        : { status: answer.type === 'foreign' ? 200 : 0, error: undefined, retryAfter: undefined }
+      answer.type === 'error' ? answer : { status: succeeded ? 200 : 0, error: undefined, retryAfter: undefined }
     emit({
       type: 'refresh_failed',
       session: shortId(session.record.id),
@@ -241,7 +240,7 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
       return result
     }
     // A success that cannot be used has been reported already.
-    if (result.error === 'operator_error' && response.status !== 200)
+    if (result.error === 'operator_error' && !succeeded)
       emit({
         type: 'operator_error',
         detail: `The token endpoint responds with ${response.status} ${response.error ?? ''}`,
