@@ -57,15 +57,15 @@ export interface Bff {
   /** The configuration in effect: cookies, endpoints, key ids, capabilities of the provider, limits and deviations. */
   describe(): Promise<Description>
   /**
-   * Ends all sessions of a person, for administrators, including those whose sign-in is still running. Then revokes their refresh
+   * Ends all sessions of a user, for administrators, including those whose sign-in is still running. Then revokes their refresh
    * tokens. Later sign-ins are not affected. Needs a `store`. Resolves to the number of ended sessions.
    *
    * @throws StoreError if the store is down: some sessions may be left, call again
    */
-  endSessions(person: { sub: string; iss?: string }): Promise<number>
+  endSessions(user: { sub: string; iss?: string }): Promise<number>
   /**
    * Authorizes a request to open a WebSocket through a route with `websocket: true`, before the API is contacted: `Origin` must be
-   * exactly that of `baseUrl`, and the person must be signed in. `undefined` if the path is not that of a route. In Node,
+   * exactly that of `baseUrl`, and the user must be signed in. `undefined` if the path is not that of a route. In Node,
    * `attachUpgrade(server, bff)` does the rest. Never rejects.
    */
   authorizeUpgrade(request: Request): Promise<Upgrade | undefined>
@@ -77,11 +77,11 @@ export interface Bff {
 }
 
 /**
- * The backend of a single-page app: signs people in as a confidential client, keeps refresh tokens and ID Tokens, and gives the
+ * The backend of a single-page app: signs users in as a confidential client, keeps refresh tokens and ID Tokens, and gives the
  * page short-lived access tokens. `Request` in, `Response` out.
  *
- * With a `store`, any number of processes share the sessions, people can list and end their sessions, and the provider can sign
- * people out. Without a store, sessions are sealed into cookies. That needs one process only, and has limits, which `describe()`
+ * With a `store`, any number of processes share the sessions, users can list and end their sessions, and the provider can sign
+ * users out. Without a store, sessions are sealed into cookies. That needs one process only, and has limits, which `describe()`
  * prints: after sign-out, only this process refuses a copied cookie; a second process can lose a refresh race; there is no
  * session list and no back-channel logout.
  *

@@ -175,7 +175,7 @@ const noTrustedProxies =
   'Anonymous requests are limited by address only if the address is public or comes from one of "trustedProxies". Behind any other proxy they are not limited.'
 
 const storeLimits = [
-  'If the store loses a session, the person is signed out: use a store that writes to disk.',
+  'If the store loses a session, the user is signed out: use a store that writes to disk.',
   'Anybody who can write to the store can restore an older record of a session, but cannot make or change one.',
 ]
 

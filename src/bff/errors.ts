@@ -18,7 +18,7 @@ export const bffErrors = {
   transaction_consumed: [400, 'This sign-in is already finished.'],
   issuer_mismatch: [400, 'The response does not come from the configured issuer.'],
   id_token_invalid: [400, 'The ID Token was refused.'],
-  subject_mismatch: [400, 'The person who signed in is not the requested one.'],
+  subject_mismatch: [400, 'The user who signed in is not the requested one.'],
   session_too_large: [400, 'The session does not fit into two cookies of 3.5 kB.'],
   session_expired: [401, 'Nobody is signed in.'],
   csrf_required: [403, 'The header Sallyport-CSRF: 1 and a request from the configured origin are required.'],
@@ -26,7 +26,7 @@ export const bffErrors = {
   method_not_allowed: [405, 'This endpoint does not support this method.'],
   user_changed: [
     409,
-    'The page shows another person than the one who is signed in. Nothing was done; call /session for the current person.',
+    'The page shows another user than the one who is signed in. Nothing was done; call /session for the current user.',
   ],
   refresh_race: [409, 'Another process has refreshed this session; try again with the newer cookie.'],
   request_too_large: [413, 'The body is larger than 16 KiB.'],

@@ -12,7 +12,7 @@ const openTelemetryOptions = object<OpenTelemetryOptions>({
   meterProvider: optional(withMethods<Pick<MeterProvider, 'getMeter'>>('a MeterProvider', 'getMeter')),
 })
 
-/** Members with few values. A person, session or path would each make a time series. */
+/** Members with few values. A user, session or path would each make a time series. */
 const attributeNames = ['error', 'outcome', 'reason', 'channel', 'route', 'claim', 'status'] as const
 
 /** Registered error codes; any other code is counted as `other`. @see RFC 6749 section 4.1.2.1, OpenID Connect Core 1.0 section 3.1.2.6 */

@@ -75,7 +75,7 @@ export interface SiteOptions {
   /** Development only: cookies that work over plain http on loopback in every browser engine. Refused off loopback. */
   loopbackCookies?: boolean
   /**
-   * Limiters of `rate-limiter-flexible`, by address and by person; above the limit, the answer is 429. They replace the default
+   * Limiters of `rate-limiter-flexible`, by address and by user; above the limit, the answer is 429. They replace the default
    * limits; `false` turns those off.
    *
    * Default, in the memory of each process, for each address (IPv6: each /64) and minute: 1,000 requests that begin or finish

@@ -23,7 +23,7 @@ export const sessionCookieOptions = object<SessionCookieOptions>({ tenantClaim: 
  * Otherwise the answer is 403 `csrf_required`, which names the expected origin. `EventSource`, WebSockets and navigations cannot
  * send the header.
  *
- * A page can say which person it shows: the header `Sallyport-User` with the `user_digest` of `/session`. If another person is
+ * A page can say which user it shows: the header `Sallyport-User` with the `user_digest` of `/session`. If another user is
  * signed in, the answer is 409 `user_changed`.
  *
  * The principal has the granted scopes, the claims that the page may see, and `acr` and `auth_time` of the sign-in. A cookie

@@ -87,7 +87,7 @@ export const bffCalls = {
   fetch: asyncCall(['request', requestCheck]),
   getSession: asyncCall(['request', requestCheck]),
   describe: asyncCall(),
-  endSessions: asyncCall(['person', object<{ sub: string; iss?: string }>({ sub: text, iss: optional(text) })]),
+  endSessions: asyncCall(['user', object<{ sub: string; iss?: string }>({ sub: text, iss: optional(text) })]),
   authorizeUpgrade: asyncCall(['request', requestCheck]),
   close: asyncCall(),
 }

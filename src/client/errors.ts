@@ -8,7 +8,7 @@ import type { StepUpErrorCode } from './step-up-errors.js'
  */
 export const clientErrors = {
   login_required: 'Nobody is signed in. Call auth.login().',
-  subject_mismatch: 'Another person has signed in than the one who was here, or was asked to.',
+  subject_mismatch: 'Another user has signed in than the one who was here, or was asked to.',
   backend_unavailable: 'The backend is temporarily unavailable.',
   refresh_unavailable: 'New tokens are temporarily unavailable.',
   request_refused: 'The backend refuses the request. See cause.',

@@ -11,7 +11,7 @@ export interface KeyRecord {
   /** Shared by a key and its successors. */
   lineage: string
   tenant: string
-  /** The person or service that the key acts for. */
+  /** The user or service that the key acts for. */
   owner: string
   name: string
   scopes: readonly string[]

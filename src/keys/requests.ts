@@ -6,7 +6,7 @@ import type { Quota } from './quota.js'
 /** The settings of a new key. */
 export interface NewApiKey<Scope extends string> {
   tenant: string
-  /** The person or service that the key acts for. */
+  /** The user or service that the key acts for. */
   owner: string
   /** A name for people. */
   name: string

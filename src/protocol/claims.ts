@@ -8,7 +8,7 @@ export interface AddressClaim {
   country?: string
 }
 
-/** What a page may learn about the person, with the standard's claim names. @see OpenID Connect Core 1.0 section 5.1 */
+/** What a page may learn about the user, with the standard's claim names. @see OpenID Connect Core 1.0 section 5.1 */
 export interface StandardClaims {
   sub: string
   name?: string

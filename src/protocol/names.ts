@@ -1,5 +1,5 @@
 /**
- * One rule for the names of records, tenants, people and keys: every engine stores them unchanged and keeps them apart.
+ * One rule for the names of records, tenants, users and keys: every engine stores them unchanged and keeps them apart.
  */
 export const isName = (value: unknown): value is string => isText(value, 200)
 

@@ -4,7 +4,7 @@ import type { CredentialClaims } from './claims.js'
 export interface Principal {
   /** How the caller was authenticated. */
   method: 'access_token' | 'api_key' | 'agent_token' | 'client_certificate' | 'session_cookie'
-  /** The subject: a person, a client or an agent. */
+  /** The subject: a user, a client or an agent. */
   sub: string
   /** The issuer of `sub`; absent for credentials of this service (API keys). */
   iss?: string

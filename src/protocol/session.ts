@@ -51,14 +51,14 @@ export type SessionResponse<Claims = RegisteredClaims> =
   | {
       mode: Mode
       user: Claims
-      /** The person's `iss` and `sub` as one name, for the header `Sallyport-User`. Absent from 0.1.0. */
+      /** The user's `iss` and `sub` as one name, for the header `Sallyport-User`. Absent from 0.1.0. */
       user_digest?: string
       /** When the session ends, epoch seconds. */
       expires_at: number
       /** The same as seconds from now: the clock of the page may be wrong. */
       expires_in?: number
       token?: TokenResponse
-      /** The person is signed in, but a token is temporarily unavailable. */
+      /** The user is signed in, but a token is temporarily unavailable. */
       token_error?: { error: string; retry_after?: number }
     }
   | { mode: Mode; user: null; expires_at: null; reason: SignedOutReason }

@@ -49,7 +49,7 @@ type RefreshOutcome =
   | { type: 'refused'; error: 'invalid_scope' | 'invalid_target' | 'interaction_required' }
   | { type: 'ended'; reason: SignedOutReason }
 
-/** Errors that mean: the person must interact with the provider. @see OpenID Connect Core 1.0 section 3.1.2.6 */
+/** Errors that mean: the user must interact with the provider. @see OpenID Connect Core 1.0 section 3.1.2.6 */
 export const interactionErrors: ReadonlySet<unknown> = new Set([
   'interaction_required',
   'consent_required',
@@ -58,7 +58,7 @@ export const interactionErrors: ReadonlySet<unknown> = new Set([
 ])
 
 /**
- * Whether the provider is down for everybody. Any other error response, however unexpected, may concern one person only.
+ * Whether the provider is down for everybody. Any other error response, however unexpected, may concern one user only.
  */
 export const isOutage = (answer: ProviderAnswer): boolean =>
   answer.type === 'unreachable' ||

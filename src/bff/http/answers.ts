@@ -2,7 +2,7 @@ import type { PlainResponse } from '../../protocol/http/plain-response.js'
 import { bffErrors, type Refusal, retryLater } from '../errors.js'
 
 /**
- * Headers of every response that may depend on the session: no cache may store it, or serve it to another person.
+ * Headers of every response that may depend on the session: no cache may store it, or serve it to another user.
  * @see RFC 9111 section 5.2.2.5
  */
 export const sessionHeaders = {

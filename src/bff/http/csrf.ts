@@ -9,7 +9,7 @@ import { withHeaders } from './answers.js'
  * `Origin`, if present, must be that of `baseUrl` or one of `allowedOrigins`. All three are checked, since SameSite does not stop
  * a sibling subdomain.
  *
- * Browsers without Fetch Metadata must pass the other two. `Sec-Fetch-Site: none` passes: the person started the request, not
+ * Browsers without Fetch Metadata must pass the other two. `Sec-Fetch-Site: none` passes: the user started the request, not
  * a page.
  *
  * @throws Refusal `csrf_required`

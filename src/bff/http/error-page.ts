@@ -7,7 +7,7 @@ import { refusalAnswer } from './answers.js'
 /** No script runs in the page, and a page that opened it cannot read its URL. */
 const contentSecurityPolicy = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
-/** What the person can do, by error code. */
+/** What the user can do, by error code. */
 const sentences: Partial<Record<BffErrorCode, string>> = {
   temporarily_unavailable: 'Signing in is not possible right now. Please try again in a moment.',
   too_many_requests: 'Signing in was tried too often in a short time. Please wait a moment, then try again.',
@@ -16,7 +16,7 @@ const sentences: Partial<Record<BffErrorCode, string>> = {
     'This sign-in cannot be finished in this browser: it took too long, or other sign-ins were started after it, perhaps in other tabs.',
   transaction_consumed: 'This sign-in is already finished.',
   authorization_error: 'You were not signed in.',
-  subject_mismatch: 'Another person signed in than the requested one. Nothing has changed.',
+  subject_mismatch: 'Another user signed in than the requested one. Nothing has changed.',
   session_too_large: 'You cannot be signed in, because your account has too much data.',
 }
 

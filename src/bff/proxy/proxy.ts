@@ -19,7 +19,7 @@ import { type Target, targetOf } from './target.js'
 
 /**
  * `/api/<route>/…`: calls an API with the access token of the session. The page never sees the token, and cannot choose the
- * upstream or the person.
+ * upstream or the user.
  *
  * Not done: redirects are not followed. Bodies are not inspected: if an API writes its token into a body, the page gets it.
  * @see RFC 10017 section 6.1.3
@@ -101,7 +101,7 @@ export function createProxy(context: ProxyContext) {
     }
     // Browsers reopen event streams by themselves: that is no use of the session.
     const session = await signedInUser(request, sessions, !(target.route.sse && request.method === 'GET'))
-    await limits.countPerson(session.record)
+    await limits.countUser(session.record)
     const reply = await sendAsUser(request, target, session, sentTokens)
     return answerForPage(
       reply,

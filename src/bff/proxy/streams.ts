@@ -57,7 +57,7 @@ export function createStreams(sessions: Pick<Sessions, 'read'>) {
   }
 
   return {
-    /** Registers a stream. It ends when the session ends or belongs to another person. */
+    /** Registers a stream. It ends when the session ends or belongs to another user. */
     follow(request: PlainRequest, { record: { id, sub } }: PresentSession): StreamLifetime {
       const ended = new AbortController()
       const cookie = request.headers.get('cookie')

@@ -49,7 +49,7 @@ export function createUpgrade(context: ProxyContext) {
     }
     const session = await sessions.read(request, false)
     if (!session.record) throw new Refusal('session_expired', { reason: session.reason })
-    await limits.countPerson(session.record)
+    await limits.countUser(session.record)
     const token = await apiToken(session, route, context)
     const headers = await apiCredentials(context, token, { method: 'GET', url })
     const { signal, over } = streams.follow(request, session)

@@ -13,7 +13,7 @@ export interface RateLimits {
    * request with a session is never refused.
    */
   address?: RateLimiter
-  /** For each person, in all their sessions: calls of APIs through the proxy. */
+  /** For each user, in all their sessions: calls of APIs through the proxy. */
   person?: RateLimiter
   /**
    * The client’s address, for example from a header of your proxy. Default: by `trustedProxies`, otherwise the address of the
@@ -45,10 +45,10 @@ const MINUTE = 60
 
 /**
  * Counts requests before they are processed. If a limiter is down, all requests pass: that must not stop sign-in. The keys are
- * digests of people, and the networks of addresses.
+ * digests of users, and the networks of addresses.
  *
  * By default, requests are counted in the memory of this process, and only if the address is public or comes from a trusted
- * proxy. Behind a proxy that is not in `trustedProxies`, all people share one private address: then nothing is counted.
+ * proxy. Behind a proxy that is not in `trustedProxies`, all users share one private address: then nothing is counted.
  *
  * `hasSession` is called only before a request is refused.
  *
@@ -115,7 +115,7 @@ export function createRateLimits(
     },
 
     /** @throws Refusal */
-    async countPerson({ iss, sub }: { iss: string; sub: string }): Promise<void> {
+    async countUser({ iss, sub }: { iss: string; sub: string }): Promise<void> {
       if (person) await consume(person, `person:${await sha256(JSON.stringify([iss, sub]))}`)
     },
   }

@@ -17,7 +17,7 @@ export interface SessionRecord {
   readonly nonce?: string
   /** The claims that the page may see. */
   readonly claims: Readonly<Record<string, unknown>>
-  /** How and when the person signed in, from the ID Token. @see RFC 9470 */
+  /** How and when the user signed in, from the ID Token. @see RFC 9470 */
   readonly acr?: string
   readonly auth_time?: EpochSeconds
   readonly refresh_token?: string

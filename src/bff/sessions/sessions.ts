@@ -39,12 +39,12 @@ export const noSession = (jar: CookieJar, request: PlainRequest, reason: SignedO
 })
 
 /**
- * A later release wrote this session (during a rolling update, or before a rollback). For this release the person is not signed
+ * A later release wrote this session (during a rolling update, or before a rollback). For this release the user is not signed
  * in, and it changes nothing.
  */
 export const sessionOfLaterRelease: NoSession = { reason: 'none', cookies: [] }
 
-/** A session in the list of a person’s sessions. */
+/** A session in the list of a user’s sessions. */
 export interface Device {
   /** For `DELETE /sessions/:id`. It is not the value of the cookie. */
   readonly id: string
@@ -56,7 +56,7 @@ export interface Device {
   readonly user_agent: string
 }
 
-/** Selects the sessions of a person (`sub`), or those of one session at the provider (`sid`). */
+/** Selects the sessions of a user (`sub`), or those of one session at the provider (`sid`). */
 export interface SessionOwner {
   readonly iss: string
   readonly sub?: string | undefined
@@ -65,11 +65,11 @@ export interface SessionOwner {
 
 /** Functions that need a store. */
 export interface SessionList {
-  /** A page of the person’s active sessions. `cursor` is for the next page. */
+  /** A page of the user’s active sessions. `cursor` is for the next page. */
   list(session: PresentSession, cursor: string | undefined): Promise<List<Device>>
-  /** Ends one session of the person; `undefined` if it is not theirs. */
+  /** Ends one session of the user; `undefined` if it is not theirs. */
   end(session: PresentSession, id: string): Promise<'current' | 'other' | undefined>
-  /** Ends all sessions of the person except this one. */
+  /** Ends all sessions of the user except this one. */
   endOthers(session: PresentSession, refreshTokens: RefreshTokenEnd): Promise<number>
   /**
    * Ends all sessions of `owner`, including those whose sign-in is still running. Later sign-ins are not affected. Resolves to

@@ -38,7 +38,7 @@ async function withToken(
   const cookies = await sessions.cookies(session)
   if (outcome.type === 'token')
     return json({ ...(await signedInAnswer(session, settings)), token: tokenAnswer(outcome.token, settings) }, cookies)
-  // The person is still signed in. The page tries again when it needs a token.
+  // The user is still signed in. The page tries again when it needs a token.
   const retry_after = outcome.type === 'unavailable' ? Math.ceil(outcome.retryAfter) : undefined
   return json(
     { ...(await signedInAnswer(session, settings)), token_error: { error: outcome.error, retry_after } },
@@ -55,7 +55,7 @@ export const signedOutAnswer = (reason: SignedOutReason, mode: Mode): SessionRes
 
 type SignedIn = SessionResponse<Readonly<Record<string, unknown>>>
 
-/** Synchronous if the digest of the person is cached, since every page load needs it. */
+/** Synchronous if the digest of the user is cached, since every page load needs it. */
 export function signedInAnswer(
   { record, expiresAt }: PresentSession,
   { mode, now }: Pick<Settings, 'mode' | 'now'>,

@@ -84,7 +84,7 @@ export async function signIn(
     if (tokens.refresh_token !== undefined && !(await sessions.sharesGrant(request, owner, near)))
       await provider.revoke(tokens.refresh_token)
     throw new Refusal('subject_mismatch', {
-      description: 'Another person signed in than the requested one. The session has not changed.',
+      description: 'Another user signed in than the requested one. The session has not changed.',
     })
   }
   const access: AccessToken = {

@@ -22,7 +22,7 @@ export async function postToken(request: PlainRequest, context: SignInContext): 
   if (!session.record) throw new Refusal('invalid_grant', { reason: session.reason, cookies: session.cookies })
   context.limits.giveBack(request)
   const sub = parameter(form, 'sub')
-  // The page shows another person than the one who is signed in: it must not get their token.
+  // The page shows another user than the one who is signed in: it must not get their token.
   if (sub !== undefined && sub !== session.record.sub) throw new Refusal('invalid_grant', { reason: 'user_changed' })
   const outcome = await sessions.token(session, requested)
   switch (outcome.type) {

@@ -33,7 +33,7 @@ export interface Transaction {
   own?: BackendFlow
 }
 
-/** A session and its person. */
+/** A session and its user. */
 interface PreviousSession {
   id: string
   iss: string
@@ -128,7 +128,7 @@ export async function validateRequest(
   }
 }
 
-/** Whether the signed-in person has to authenticate again, or with a stronger method. */
+/** Whether the signed-in user has to authenticate again, or with a stronger method. */
 export const isStepUp = ({ max_age, acr_values }: Pick<Transaction, 'max_age' | 'acr_values'>): boolean =>
   max_age !== undefined || acr_values !== undefined
 

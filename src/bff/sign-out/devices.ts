@@ -7,15 +7,15 @@ import type { PresentSession, SessionList } from '../sessions/sessions.js'
 import { signedInUser } from '../sessions/signed-in-user.js'
 import { subjectKey } from '../sessions/stored/sign-out-stamps.js'
 
-/** A cursor of the store, bound to a person. Do not rename members: other releases read it. */
+/** A cursor of the store, bound to a user. Do not rename members: other releases read it. */
 interface Cursor {
   of: string
   cursor: string
 }
 
-/** Lists and ends the sessions of the signed-in person. */
+/** Lists and ends the sessions of the signed-in user. */
 export function createDevices({ sessions }: BffContext, sessionList: SessionList, cookieKeys: CookieKeys) {
-  /** A cursor is sealed, and valid for the list of this person only. */
+  /** A cursor is sealed, and valid for the list of this user only. */
   async function sealCursor(cursor: string | undefined, { record }: PresentSession): Promise<string | undefined> {
     if (cursor === undefined) return undefined
     const content: Cursor = { of: await subjectKey(record.iss, record.sub), cursor }
@@ -43,7 +43,7 @@ export function createDevices({ sessions }: BffContext, sessionList: SessionList
       )
     },
 
-    /** `DELETE /sessions/:id`: 404 for a session of another person. */
+    /** `DELETE /sessions/:id`: 404 for a session of another user. */
     async end(request: PlainRequest): Promise<PlainResponse> {
       const session = await signedInUser(request, sessions)
       const id = new URL(request.url).pathname.split('/').at(-1) ?? ''

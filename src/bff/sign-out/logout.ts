@@ -59,7 +59,7 @@ export function createLogout(
     }
   }
 
-  /** Whether all sessions of the person shall end. `false` if the body cannot be read in time. */
+  /** Whether all sessions of the user shall end. `false` if the body cannot be read in time. */
   const wantsEverywhere = (request: PlainRequest): Promise<boolean> =>
     withTimeout(
       readParameter(request, 'everywhere').then(
@@ -70,14 +70,14 @@ export function createLogout(
       false,
     )
 
-  /** Ends the other sessions of the person. Resolves to whether that succeeded. */
+  /** Ends the other sessions of the user. Resolves to whether that succeeded. */
   async function endOthers(session: PresentSession, refreshTokens: RefreshTokenEnd): Promise<boolean> {
     try {
       if (!sessions.sessionList) return false
       await sessions.sessionList.endOthers(session, refreshTokens)
       return true
     } catch {
-      emit({ type: 'store_unavailable', detail: 'the other sessions of a person who signed out could not be ended' })
+      emit({ type: 'store_unavailable', detail: 'the other sessions of a user who signed out could not be ended' })
       return false
     }
   }
@@ -91,7 +91,7 @@ export function createLogout(
         providers.revoke({ ...session, refresh_token }),
         provider?.endSessionUrl({}).then(Boolean, () => undefined),
       ])
-      // It is unknown whether the person is signed in at the provider. It is down, so do not redirect the browser there.
+      // It is unknown whether the user is signed in at the provider. It is down, so do not redirect the browser there.
       if (endSession === undefined || revocation === 'unreachable') return { location: null, op_session: 'unknown' }
       if (!endSession) return { location: null }
       const continuationId = randomId()
@@ -107,7 +107,7 @@ export function createLogout(
 
   return {
     /**
-     * `POST /logout`: 200 with or without a session, whatever the body. With `everywhere=true` all sessions of the person end;
+     * `POST /logout`: 200 with or without a session, whatever the body. With `everywhere=true` all sessions of the user end;
      * `everywhere: false` in the response means that the others could not be ended. With `local=true` in the query, nothing is done at
      * the provider. It is not a parameter of the body, because the session ends before the body has arrived.
      *

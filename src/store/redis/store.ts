@@ -136,7 +136,7 @@ function argumentsOf(change: Change): (string | number)[] {
 }
 
 const evicts = (policy: string): string =>
-  `Redis has maxmemory-policy ${policy}: when memory is full, it removes sessions, which signs people out, and revocations, which makes revoked tokens valid again. Set noeviction.`
+  `Redis has maxmemory-policy ${policy}: when memory is full, it removes sessions, which signs users out, and revocations, which makes revoked tokens valid again. Set noeviction.`
 
 /** `undefined` if the server does not allow the question: many hosted servers refuse CONFIG. @throws StoreError */
 async function evictionPolicy(ask: (args: string[], key: string) => Promise<unknown>, key: string) {

@@ -64,7 +64,7 @@ export interface MockAuthorizationServer extends MockTokenIssuer {
   /** Requests to the endpoint wait until `release()`. */
   delay(endpoint: EndpointName): { release(): void }
   rotateKeys(): Promise<void>
-  /** Revokes all refresh tokens of a person, and makes introspection report the person's access tokens as inactive. */
+  /** Revokes all refresh tokens of a user, and makes introspection report the user's access tokens as inactive. */
   revoke(sub: string): void
   /**
    * A logout token for a client, as in back-channel logout. `tamper` makes it invalid.
@@ -133,9 +133,9 @@ const paths: Record<string, EndpointName> = {
 /**
  * A mock OpenID provider that refuses what a strict real one would: wrong verifiers, used codes, redirect URIs of other
  * clients, reused refresh tokens. It signs with real keys, which are generated for each server, has its own clock, and
- * can simulate faults. `signIn(sub)` signs a person in: there is no form.
+ * can simulate faults. `signIn(sub)` signs a user in: there is no form.
  *
- * Not supported: client registration, more than one person signed in at a time.
+ * Not supported: client registration, more than one user signed in at a time.
  */
 export async function mockAuthorizationServer(
   options: MockAuthorizationServerOptions,

@@ -49,14 +49,14 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
       error: denial.error,
       ...(denial.error_description !== undefined && { error_description: denial.error_description }),
     })
-  const person = state.signedIn
-  if (!person)
+  const user = state.signedIn
+  if (!user)
     return query.get('prompt') === 'none' ? refuse('login_required', 'nobody is signed in') : page(200, 'Sign in')
   const max_age = query.get('max_age')
-  // The person is present and authenticates again when asked.
-  if (query.get('prompt') === 'login' || (max_age !== null && state.now() - person.auth_time > Number(max_age))) {
+  // The user is present and authenticates again when asked.
+  if (query.get('prompt') === 'login' || (max_age !== null && state.now() - user.auth_time > Number(max_age))) {
     if (query.get('prompt') === 'none') return refuse('login_required', 'the authentication is too old')
-    person.auth_time = Math.floor(state.now())
+    user.auth_time = Math.floor(state.now())
   }
   const nonce = query.get('nonce')
   const acr = query.get('acr_values')?.split(' ')[0]
@@ -67,10 +67,10 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
     code_challenge,
     scope,
     resource,
-    sub: person.sub,
-    sid: person.sid,
-    auth_time: person.auth_time,
-    family: familyOf(state, { sid: person.sid, client_id: client.client_id }),
+    sub: user.sub,
+    sid: user.sid,
+    auth_time: user.auth_time,
+    family: familyOf(state, { sid: user.sid, client_id: client.client_id }),
     expires: state.now() + 60,
     used: false,
     ...(nonce !== null && { nonce }),

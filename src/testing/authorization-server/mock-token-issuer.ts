@@ -6,7 +6,7 @@ import { logoutToken } from './logout-token.js'
 import { issue, type ProviderState, randomText } from './provider-state.js'
 
 export interface MintedTokenOptions {
-  /** Default: the first person of `users`. For a service's own token, its `client_id`. */
+  /** Default: the first user of `users`. For a service's own token, its `client_id`. */
   sub?: string
   /** Default: the first of `clients`. */
   client_id?: string

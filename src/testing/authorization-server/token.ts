@@ -61,7 +61,7 @@ async function redeem(
   return answer(state, code, code.scope, resource.length ? resource : code.resource, jkt)
 }
 
-/** A token of the client itself: no person, no ID Token, no refresh token. @see RFC 6749 section 4.4 */
+/** A token of the client itself: no user, no ID Token, no refresh token. @see RFC 6749 section 4.4 */
 async function clientCredentials(
   state: ProviderState,
   form: URLSearchParams,
@@ -162,10 +162,10 @@ async function answer(
     })
     body['refresh_token'] = refresh_token
   }
-  const person = state.users.find((user) => user.sub === sub)
+  const user = state.users.find((one) => one.sub === sub)
   const at_hash = base64url((await sha256(access_token)).subarray(0, 16))
   const claims = {
-    ...person,
+    ...user,
     iss: state.issuer,
     aud: client_id,
     sub,

@@ -24,7 +24,7 @@ export const clientCheck = object<MockClient>(
 )
 
 export const userCheck = check<Readonly<Record<string, unknown>>>(
-  'a person: { sub, … }',
+  'a user: { sub, … }',
   (value) => isObject(value) && typeof (value as MockUser).sub === 'string' && (value as MockUser).sub !== '',
 )
 

@@ -22,7 +22,7 @@ interface SessionListContext {
   revoke(live: LiveSession): void
 }
 
-/** Finds and ends sessions by person, or by their session at the provider. Index entries may be stale: the record decides. */
+/** Finds and ends sessions by user, or by their session at the provider. Index entries may be stale: the record decides. */
 export function createSessionList({
   settings,
   store,

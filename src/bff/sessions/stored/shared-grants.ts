@@ -36,7 +36,7 @@ export function createSharedGrants({ settings, store, records, idleTimeouts }: S
   return {
     /**
      * Whether a live session may share the grant of `grant`: one of `near` (of the same browser), of the same session at the provider,
-     * or of the same person. If the store does not say, one may.
+     * or of the same user. If the store does not say, one may.
      */
     async withLiveSession(grant: GrantOwner & { id?: string }, near: readonly string[] = []): Promise<boolean> {
       const { iss, sub, sid } = grant

@@ -7,7 +7,7 @@ import { recordOf } from '../../store/record-id.js'
 import type { SessionRecord } from '../session-record.js'
 import type { SessionOwner } from '../sessions.js'
 
-/** Index keys: the sessions of a person, and those of one session at the provider. */
+/** Index keys: the sessions of a user, and those of one session at the provider. */
 export const subjectKey = (iss: string, sub: string): Promise<string> => sha256(`sub ${iss} ${sub}`)
 export const providerSessionKey = (iss: string, sid: string): Promise<string> => sha256(`sid ${iss} ${sid}`)
 
@@ -17,7 +17,7 @@ const UNDER_WAY = 900
 export type SignOutStamps = ReturnType<typeof createSignOutStamps>
 
 /**
- * A stamp says: all sessions of this person, or of this session at the provider, that were created before it have ended. It
+ * A stamp says: all sessions of this user, or of this session at the provider, that were created before it have ended. It
  * ends the session of a sign-in that is running while all sessions are ended. It is read at sign-in and at refresh only.
  */
 export function createSignOutStamps(store: RecordStore, sealed: SealedRecords, { now, absoluteTimeout }: Settings) {
@@ -37,7 +37,7 @@ export function createSignOutStamps(store: RecordStore, sealed: SealedRecords, {
 
   return {
     /**
-     * Stamps the session at the provider if `sid` is given, otherwise the person. Without `lasting`, the stamp is kept only long
+     * Stamps the session at the provider if `sid` is given, otherwise the user. Without `lasting`, the stamp is kept only long
      * enough for a running sign-in.
      */
     async stamp({ iss, sub, sid }: SessionOwner, lasting: boolean): Promise<void> {

@@ -123,8 +123,8 @@ export function createStoredSessions(
   }
 
   async function indexOf({ iss, sub, sid }: SessionRecord) {
-    const person = { index: 'session-sub', value: await subjectKey(iss, sub) }
-    return sid === undefined ? [person] : [person, { index: 'session-sid', value: await providerSessionKey(iss, sid) }]
+    const user = { index: 'session-sub', value: await subjectKey(iss, sub) }
+    return sid === undefined ? [user] : [user, { index: 'session-sid', value: await providerSessionKey(iss, sid) }]
   }
 
   function sweep(): void {
