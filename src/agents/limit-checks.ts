@@ -1,5 +1,5 @@
 import type { JWK } from 'jose'
-import { anyText, check, integer, list, object, optional, type Shape } from '../protocol/shape.js'
+import { anyText, check, integer, isObject, list, object, optional, type Shape } from '../protocol/shape.js'
 import type { AgentLimits, Budget } from './limits.js'
 
 const amount = optional(integer())
@@ -17,7 +17,4 @@ export const limitsShape: Shape<AgentLimits> = {
 export const limitsCheck = object<AgentLimits>(limitsShape, 'an object', 'open')
 
 /** A wrong key is a refusal, not a `TypeError`: it comes from the owner of the private key. */
-export const publicKeyCheck = check<JWK>(
-  'a public key, as a JWK',
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-)
+export const publicKeyCheck = check<JWK>('a public key, as a JWK', isObject)

@@ -79,5 +79,5 @@ export class Refusal extends SallyportError<BffErrorCode> {
   }
 }
 
-/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+/** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */
 export const isSallyportError = errorTest<BffErrorCode | StoreErrorCode>(bffErrors, storeErrors)

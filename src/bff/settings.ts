@@ -1,5 +1,5 @@
 import { randomId } from '../crypto/hash.js'
-import { isolate } from '../protocol/call-listener.js'
+import { emitTo } from '../protocol/emit-to.js'
 import { validateTrustedProxies } from '../protocol/http/trusted-proxies.js'
 import { isLoopback, type Misuse, misuseOf, parseUrl, validateSecret } from '../protocol/option-checks.js'
 import { parseScope } from '../protocol/scope.js'
@@ -94,7 +94,7 @@ export function validateOptions(options: BffOptions): Settings {
   const { store } = options
   const trustedProxies = options.trustedProxies ?? []
   validateTrustedProxies('createBff', trustedProxies)
-  const emit = isolate(options.onEvent)
+  const emit = emitTo(options.onEvent)
   const scope = options.scope ?? 'openid profile email'
   const scopes = parseScope(scope)
   if (!scopes?.includes('openid')) misuse('scope', 'must be space-separated and include openid')

@@ -136,12 +136,12 @@ export function createBackendInPage(settings: BackendInPageSettings) {
     { refresh_token = '', user }: SignedInUser,
     form: URLSearchParams,
   ): Promise<ProviderAnswer> {
-    const handle = await provider.prepareRefresh()
-    if (!handle) return { type: 'unreachable' }
+    const refresh = await provider.prepareRefresh()
+    if (!refresh) return { type: 'unreachable' }
     const parameters = new URLSearchParams()
     for (const name of ['scope', 'resource'])
       for (const value of form.getAll(name)) if (value) parameters.append(name, value)
-    return handle(refresh_token, parameters, user)
+    return refresh(refresh_token, parameters, user)
   }
 
   async function renewSilently(form: URLSearchParams, { user }: SignedInUser): Promise<TokenResponse> {
@@ -170,7 +170,7 @@ export function createBackendInPage(settings: BackendInPageSettings) {
     return new BrowserOnlyError(outcome.error, retryAfter === undefined ? {} : { retryAfter })
   }
 
-  /** The endpoints of a backend, by path. @throws DirectError, ProviderError */
+  /** The endpoints of a backend, by path. @throws BrowserOnlyError, ProviderError */
   async function ask(path: string, form: URLSearchParams | undefined): Promise<object> {
     const [endpoint, query] = path.split('?')
     switch (endpoint) {

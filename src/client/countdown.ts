@@ -1,4 +1,4 @@
-import { monotonicNow } from './monotonic-clock.js'
+import { monotonicNow } from '../protocol/time.js'
 import type { Auth } from './types.js'
 
 export interface CountdownOptions {

@@ -28,7 +28,7 @@ export type {
 export const SallyportError: SallyportErrorClass<AuthErrorCode> = AnySallyportError
 export type SallyportError<Code extends AuthErrorCode = AuthErrorCode> = AnySallyportError<Code>
 
-/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+/** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */
 export const isSallyportError = (error: unknown): error is SallyportError => error instanceof AnySallyportError
 
 /**

@@ -4,6 +4,7 @@ import {
   check,
   either,
   func,
+  isObject,
   list,
   mapOf,
   object,
@@ -34,9 +35,6 @@ export const pageOptions: Omit<Shape<AuthOptions<unknown>>, 'bff' | 'initial' | 
   now: optional(func),
 }
 
-/** `initial` is not validated further: it comes from the backend. */
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /** Where `auth.fetch` may send tokens. */
 export const apis = mapOf(object<Api>({ resource: optional(text), scope: optional(anyText), route: optional(text) }))
 
@@ -44,6 +42,7 @@ export const authOptions = object<AuthOptions<unknown>>({
   ...pageOptions,
   bff: optional(text),
   apis: optional(apis),
+  // Not validated further: it comes from the backend.
   initial: optional(
     check<NonNullable<AuthOptions<unknown>['initial']>>('what bff.getSession(request) resolves to', isObject),
   ),
@@ -51,7 +50,7 @@ export const authOptions = object<AuthOptions<unknown>>({
 
 const authorizationDetail = check<Readonly<Record<string, unknown>>>(
   'an object with a "type"',
-  (value) => isObject(value) && typeof (value as { type?: unknown }).type === 'string',
+  (value) => isObject(value) && typeof value['type'] === 'string',
 )
 
 const login = object<LoginOptions>({
@@ -81,9 +80,7 @@ export const authCalls = {
         resource: optional(text),
         scope: optional(anyText),
         minValidity: optional(seconds({ least: 0 })),
-        signal: optional(
-          check<AbortSignal>('an AbortSignal', (value) => isObject(value) && 'aborted' in (value as object)),
-        ),
+        signal: optional(check<AbortSignal>('an AbortSignal', (value) => isObject(value) && 'aborted' in value)),
       }),
     ),
   ]),

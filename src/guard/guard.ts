@@ -1,3 +1,4 @@
+import { emitTo } from '../protocol/emit-to.js'
 import { validateTrustedProxies } from '../protocol/http/trusted-proxies.js'
 import type { AuthenticationResult, Authenticator, Principal } from '../protocol/principal.js'
 import {
@@ -128,11 +129,7 @@ export function createGuard(options: GuardOptions): Guard {
   validateTrustedProxies('createGuard', trustedProxies)
   const context = { resource, now }
 
-  const emit = (event: GuardEvent) => {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
+  const emit = emitTo(onEvent)
 
   /** The authenticator for this request, or the refusal of a request whose credentials are ambiguous or missing. */
   function authenticatorFor(request: Request): Authenticator | Refusal {

@@ -9,6 +9,7 @@ import {
 } from 'jose'
 import { platform } from '../crypto/platform.js'
 import { createBoundedCache } from '../protocol/bounded-cache.js'
+import { isObject } from '../protocol/shape.js'
 import { deepFreeze } from './deep-freeze.js'
 import type { IssuerKeys } from './issuer-keys.js'
 
@@ -109,8 +110,8 @@ function claimsIn(payload: Uint8Array): JWTPayload {
   try {
     claims = JSON.parse(decoder.decode(payload))
   } catch {}
-  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) throw new TokenFlaw('payload')
-  return claims as JWTPayload
+  if (!isObject(claims)) throw new TokenFlaw('payload')
+  return claims
 }
 
 /** The last 30 bits of the signature. */

@@ -21,5 +21,5 @@ export const keyRingError = (code: KeyRingErrorCode, cause?: unknown): Sallyport
     ...(cause !== undefined && { cause }),
   })
 
-/** Whether an error comes from here: its `code` is then one of a closed list, and a misspelt one does not compile. */
+/** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */
 export const isSallyportError = errorTest<KeyRingErrorCode | StoreErrorCode>(keyRingErrors, storeErrors)

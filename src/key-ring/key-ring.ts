@@ -1,4 +1,4 @@
-import { isolate } from '../protocol/call-listener.js'
+import { emitTo } from '../protocol/emit-to.js'
 import { isName } from '../protocol/names.js'
 import { func, name, object, oneOf, optional, seconds, text, withMethods } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
@@ -104,7 +104,7 @@ export function createKeyRing(options: KeyRingOptions) {
   } = options
   const { every, overlap } = validateOptions(options)
   const records = createRingRecords(store, name, now)
-  const emit = isolate(onEvent)
+  const emit = emitTo(onEvent)
   const rotateRing = createRotation({ ring: name, provider, vault, records, every, overlap, emit, now })
 
   /** The tenant of the record; `undefined` where all tenants share one ring. */

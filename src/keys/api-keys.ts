@@ -1,4 +1,5 @@
 import { equalInConstantTime, sha256 } from '../crypto/hash.js'
+import { emitTo } from '../protocol/emit-to.js'
 import { inNetwork } from '../protocol/http/networks.js'
 import { systemNow } from '../protocol/time.js'
 import { callWithTimeout } from '../protocol/timeout.js'
@@ -10,7 +11,6 @@ import { mapConcurrently } from '../store/map-concurrently.js'
 import { warnOnce } from '../store/warnings.js'
 import { writeAndConfirm } from '../store/write-and-confirm.js'
 import { keyError } from './errors.js'
-import type { KeyEvent } from './events.js'
 import { findKeys, generateApiKey, parseApiKey } from './format.js'
 import { createUseTracker } from './last-use.js'
 import { type ApiKeysOptions, validateOptions } from './options.js'
@@ -82,11 +82,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
   validate('createApiKeys', apiKeysOptions, options)
   const { store, prefix, ledger, addressOf, isOwnerActive, onEvent, now = systemNow } = options
   const { maxAge, grace: usualGrace, maxGrace } = validateOptions(options)
-  const emit = (event: KeyEvent) => {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
+  const emit = emitTo(onEvent)
   const quotas = createQuotas(ledger, now)
   const use = createUseTracker(options, emit, (id, reason) => end(id, undefined, reason))
 

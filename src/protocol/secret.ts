@@ -1,4 +1,4 @@
-import { monotonicClock, type Now, systemNow } from './time.js'
+import { monotonicClock, monotonicNow, type Now, systemNow } from './time.js'
 import { callWithTimeout, withTimeout } from './timeout.js'
 
 /** A secret, or a function that gets it from a secret manager. The function is called again to notice a rotation. */
@@ -79,6 +79,6 @@ export const createFreshSecretCache = <Made>(
   createSecretCache(make, {
     dynamic,
     maxAge: FRESH_INTERVAL,
-    now: () => performance.now() / 1000,
+    now: monotonicNow,
     ...(onFailure && { onFailure }),
   })

@@ -193,10 +193,14 @@ export const mapOf = <Of>(each: Check<Of>): Check<Readonly<Record<string, Of>>> 
   return {
     expected: said,
     each,
-    flaw: (value) =>
-      isPlain(value)
-        ? first(Object.keys(value), (key) => atKey(key, valueFlaw(each, value[key])))
-        : { at: '', remedy: `must be ${said}; got ${describeValue(value)}` },
+    flaw(value) {
+      if (!isObject(value)) return { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
+      for (const key of Object.keys(value)) {
+        const found = valueFlaw(each, value[key])
+        if (found) return atKey(key, found)
+      }
+      return undefined
+    },
   }
 }
 
@@ -232,7 +236,7 @@ export function object<Of>(shape: Shape<Of>, said = 'an object', open?: 'open'):
     members,
     ...(open && { open: true }),
     flaw(value) {
-      if (!isPlain(value)) return { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
+      if (!isObject(value)) return { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
       const odd = open ? undefined : Object.keys(value).find((key) => !names.has(key))
       if (odd !== undefined) return unknownMember(odd, known)
       // Runs for every request to a guard: allocates nothing if nothing is wrong.
@@ -245,7 +249,8 @@ export function object<Of>(shape: Shape<Of>, said = 'an object', open?: 'open'):
   }
 }
 
-const isPlain = (value: unknown): value is Record<string, unknown> =>
+/** An object, but no list and no function. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function unknownMember(key: string, known: readonly string[]): Flaw {
@@ -258,13 +263,4 @@ function unknownMember(key: string, known: readonly string[]): Flaw {
 export const valueFlaw = (inner: AnyCheck, value: unknown): Flaw | undefined =>
   value === undefined && !inner.optional ? { at: '', remedy: `is missing: ${inner.expected}` } : inner.flaw(value)
 
-const atKey = (key: string, flaw: Flaw | undefined): Flaw | undefined =>
-  flaw && { ...flaw, at: flaw.at === '' ? key : `${key}.${flaw.at}` }
-
-function first<Item>(items: Iterable<Item>, look: (item: Item) => Flaw | undefined): Flaw | undefined {
-  for (const item of items) {
-    const flaw = look(item)
-    if (flaw) return flaw
-  }
-  return undefined
-}
+const atKey = (key: string, flaw: Flaw): Flaw => ({ ...flaw, at: flaw.at === '' ? key : `${key}.${flaw.at}` })

@@ -7,6 +7,9 @@ export type Now = () => EpochSeconds
 /** The default clock. */
 export const systemNow: Now = () => Date.now() / 1000
 
+/** Seconds by a clock that nobody can set: a wait or a lifetime is not longer because the system clock was set back. */
+export const monotonicNow = (): number => performance.now() / 1000
+
 /** Seconds that two machines' clocks may differ, unless an option says otherwise. */
 export const CLOCK_TOLERANCE = 30
 
@@ -23,16 +26,16 @@ export const isRecent = (instant: unknown, seconds: number, now: EpochSeconds, t
  * a second.
  */
 export function monotonicClock(now: Now): Now {
-  let wall = now()
-  let time = wall
-  let tick = performance.now() / 1000
+  let time = now()
+  let wall = time
+  let tick = monotonicNow()
   return () => {
     const age = now() - wall
     if (age >= 0 && age < 1) return time + age
-    const before = tick
-    tick = performance.now() / 1000
+    const passed = monotonicNow() - tick
+    tick += passed
     wall += age
-    time += Math.max(age, tick - before)
+    time += Math.max(age, passed)
     return time
   }
 }

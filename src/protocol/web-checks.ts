@@ -1,5 +1,5 @@
 import type { Principal } from './principal.js'
-import { check } from './shape.js'
+import { check, isObject } from './shape.js'
 
 type Members = Readonly<Record<string, unknown>> | null | undefined
 
@@ -29,7 +29,4 @@ export const fetchInput = check<string | URL | Request>(
 )
 
 /** The platform checks its members. */
-export const fetchInit = check<RequestInit>(
-  'what fetch takes beside a URL',
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-)
+export const fetchInit = check<RequestInit>('what fetch takes beside a URL', isObject)

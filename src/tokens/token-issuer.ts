@@ -1,4 +1,5 @@
 import { type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
+import { emitTo } from '../protocol/emit-to.js'
 import { isScope } from '../protocol/scope.js'
 import {
   anything,
@@ -135,14 +136,10 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
   const { accessTokenLifetime = 900, refreshTokenLifetime = 604_800 } = options
   const { refreshTokenAbsoluteLifetime = 2_592_000 } = options
   validateIssuerAndKeys(options)
+  const emit = emitTo(onEvent)
   const ready = createReadyKeys(options.keys, accessTokenLifetime, now, () =>
     emit({ type: 'operator_error', detail: 'The signing keys cannot be read again; the previous keys are used' }),
   )
-  const emit = (event: TokenIssuerEvent) => {
-    try {
-      onEvent?.(event)
-    } catch {}
-  }
   const refreshTokens = createRefreshTokens(store, refreshTokenLifetime, refreshTokenAbsoluteLifetime, now, (sub) =>
     emit({ type: 'refresh_reused', sub }),
   )

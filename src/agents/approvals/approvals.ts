@@ -1,4 +1,4 @@
-import { isolate } from '../../protocol/call-listener.js'
+import { emitTo } from '../../protocol/emit-to.js'
 import type { Principal } from '../../protocol/principal.js'
 import {
   anyText,
@@ -157,7 +157,7 @@ export function createApprovals(options: ApprovalsOptions) {
   const { store, ttl = 300, maxPending = 20, notify, onEvent, now = systemNow } = options
   const approvers = { ...defaultApprovers, ...options.approvers }
   const storage = createApprovalStorage(store, now)
-  const emit = isolate(onEvent)
+  const emit = emitTo(onEvent)
 
   const refuse: Refuse = (code, { tenant, agent, approval, by }, cause) => {
     emit({

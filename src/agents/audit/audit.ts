@@ -1,4 +1,4 @@
-import { isolate } from '../../protocol/call-listener.js'
+import { emitTo } from '../../protocol/emit-to.js'
 import type { Secret } from '../../protocol/secret.js'
 import { check, func, integer, name, object, optional, secret } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
@@ -103,7 +103,7 @@ const BATCH = 50
 export function createAudit(options: AuditOptions) {
   validate('createAudit', auditOptions, options)
   const { store, sign, checkpointEvery = 100, keep, onEvent, now = systemNow } = options
-  const emit = isolate(onEvent)
+  const emit = emitTo(onEvent)
   const reportUnreadableKey = () =>
     emit({
       type: 'operator_error',

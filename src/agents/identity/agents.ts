@@ -1,4 +1,4 @@
-import { isolate } from '../../protocol/call-listener.js'
+import { emitTo } from '../../protocol/emit-to.js'
 import { SallyportError } from '../../protocol/error.js'
 import { systemNow } from '../../protocol/time.js'
 import { validate, validated } from '../../protocol/validate.js'
@@ -39,7 +39,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
   const { tokens, store, ledger, approvals, isPerson, onEvent, now = systemNow } = options
   const roles: Roles = options.roles ?? defaultRoles
   const records = createRecords(store)
-  const emit = isolate(onEvent)
+  const emit = emitTo(onEvent)
   const warnAboutStore = warnOnce(store, (detail) => emit({ type: 'store_warning', detail }))
   const context: AgentsContext = {
     ...validateOptions(options, roles),

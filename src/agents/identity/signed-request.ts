@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose'
 import { encodeBase64url } from '../../protocol/base64url.js'
-import { isolate } from '../../protocol/call-listener.js'
+import { emitTo } from '../../protocol/emit-to.js'
 import { SallyportError } from '../../protocol/error.js'
 import { isHttpUrl, type PublicUrl, publicUrlOf } from '../../protocol/http/public-url.js'
 import { createFreshSecretCache, type Secret } from '../../protocol/secret.js'
@@ -124,7 +124,7 @@ export function createPeerCheck(options: PeerCheckOptions): (request: Request) =
       'createPeerCheck: "publicUrl" must be the origin where callers reach us, like https://orders.example.com: "audience" is no URL',
     )
   const records = createRecords(store)
-  const emit = isolate(onEvent)
+  const emit = emitTo(onEvent)
   const refuse = (agent: string, detail: string): PeerCheckResult => {
     emit({ type: 'agent_proof_refused', agent, detail })
     return refused(agentError('invalid_agent_request'))

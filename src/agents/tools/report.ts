@@ -1,4 +1,4 @@
-import { isolate } from '../../protocol/call-listener.js'
+import { emitTo } from '../../protocol/emit-to.js'
 import type { SallyportError } from '../../protocol/error.js'
 import { isName } from '../../protocol/names.js'
 import type { Principal } from '../../protocol/principal.js'
@@ -11,7 +11,7 @@ import type { Tool } from './rules.js'
 
 /** Reports the outcome of calls: as events, and in the audit trail. */
 export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'audit' | 'onEvent'>) {
-  const emit = isolate(onEvent)
+  const emit = emitTo(onEvent)
 
   async function append(
     principal: Principal,

@@ -1,5 +1,5 @@
 import { sha256 } from '../../crypto/hash.js'
-import { isPublicAddress } from '../../protocol/http/networks.js'
+import { isPublicAddress, rateLimitNetwork } from '../../protocol/http/networks.js'
 import type { PlainRequest } from '../../protocol/http/plain-response.js'
 import { clientAddressOf } from '../../protocol/http/trusted-proxies.js'
 import { withTimeout } from '../../protocol/timeout.js'
@@ -83,8 +83,8 @@ export function createRateLimits(
   /** The key of a request; `undefined`: it is not counted. */
   function keyOf(request: PlainRequest): string | undefined {
     const caller = clientAddressOf(request, trustedProxies)
-    if (!defaults) return `address:${networkOf((addressOf ? addressOf(request) : caller?.address) ?? '')}`
-    if (caller && (caller.forwarded || isPublicAddress(caller.address))) return networkOf(caller.address)
+    if (!defaults) return `address:${rateLimitNetwork((addressOf ? addressOf(request) : caller?.address) ?? '')}`
+    if (caller && (caller.forwarded || isPublicAddress(caller.address))) return rateLimitNetwork(caller.address)
     if (!addressesUnusable) emit({ type: 'address_limit_off', remedy })
     addressesUnusable = true
     return undefined
@@ -123,15 +123,3 @@ export function createRateLimits(
 
 const remedy =
   'Requests come from a private address or from none: they are not limited by address. Name your proxies in "trustedProxies", or set "rateLimits"'
-
-/** The /64 network of an IPv6 address, because a host can use all of its addresses. IPv4 as it is, mapped or not. @see RFC 6177 */
-export function networkOf(address: string): string {
-  const bare = address.replace(/%.*$/, '')
-  if (!bare.includes(':') || !URL.canParse(`http://[${bare}]`)) return bare
-  const [head = '', tail = ''] = new URL(`http://[${bare}]`).hostname.slice(1, -1).split('::')
-  const [left, right] = [head, tail].map((part) => part.split(':').filter(Boolean)) as [string[], string[]]
-  const groups = [...left, ...Array(8 - left.length - right.length).fill('0'), ...right]
-  if (groups.slice(0, 6).join(':') !== '0:0:0:0:0:ffff') return `${groups.slice(0, 4).join(':')}::/64`
-  const [high, low] = groups.slice(6).map((group) => Number.parseInt(group, 16)) as [number, number]
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.')
-}

@@ -1,5 +1,6 @@
 import { randomId, sha256 } from '../../crypto/hash.js'
 import { backoffDelay, createCircuitBreaker } from '../../protocol/circuit-breaker.js'
+import { monotonicNow } from '../../protocol/time.js'
 import { isOutage, type ProviderAnswer, refreshOutcome } from '../../provider/refresh-outcome.js'
 import { shortId } from '../events.js'
 import type { Providers } from '../providers.js'
@@ -7,7 +8,7 @@ import type { Settings } from '../settings.js'
 import { createPendingWrites } from './pending-writes.js'
 import type { RequestedToken, TokenOutcome } from './session-record.js'
 import type { RefreshAttempt, SessionStorage, SessionWithTokens } from './session-storage.js'
-import { currentToken, grantedToken, monotonic, refreshParameters, secondsLeft, tokenKey, withToken } from './tokens.js'
+import { currentToken, grantedToken, refreshParameters, secondsLeft, tokenKey, withToken } from './tokens.js'
 
 /** Seconds to write an attempt before the token request. If it takes longer, the request is not sent. */
 const BEGIN_TIMEOUT = 2
@@ -61,8 +62,8 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
       const stored = await storage.readAttempt(id)
       const previous = stored?.attempt.generation === session.record.generation ? stored.attempt : undefined
       if (previous?.running) {
-        if (waitingFor?.id !== previous.id) waitingFor = { id: previous.id, at: monotonic() }
-        if (monotonic() - waitingFor.at < takeOverAfter) {
+        if (waitingFor?.id !== previous.id) waitingFor = { id: previous.id, at: monotonicNow() }
+        if (monotonicNow() - waitingFor.at < takeOverAfter) {
           await pause(Math.min(20 * 2 ** tries, 100) * (1 - Math.random() / 2))
           continue
         }
@@ -90,9 +91,9 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
         notBefore: previous?.notBefore ?? 0,
         about: previous?.about,
       }
-      const startedAt = monotonic()
+      const startedAt = monotonicNow()
       if (!(await storage.beginAttempt(session, attempt, stored?.version))) continue
-      if (monotonic() - startedAt > BEGIN_TIMEOUT) {
+      if (monotonicNow() - startedAt > BEGIN_TIMEOUT) {
         await storage.updateAttempt(session, { ...attempt, running: false })
         continue
       }

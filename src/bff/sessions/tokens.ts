@@ -1,5 +1,6 @@
 import { sha256 } from '../../crypto/hash.js'
 import { missingScopes } from '../../protocol/scope.js'
+import { monotonicNow } from '../../protocol/time.js'
 import type { ProviderAnswer } from '../../provider/refresh-outcome.js'
 import type { Settings } from '../settings.js'
 import type { AccessToken, RequestedToken, SessionRecord } from './session-record.js'
@@ -34,7 +35,7 @@ export type Clocks = Pick<Settings, 'now' | 'process' | 'clockTolerance'>
 function ageOf({ obtained, by, tick }: AccessToken, { now, process, clockTolerance }: Clocks) {
   const age = now() - obtained
   if (by !== process) return { age, doubt: clockTolerance }
-  const ticks = monotonic() - (tick ?? 0)
+  const ticks = monotonicNow() - (tick ?? 0)
   return { age: age >= 0 && ticks - age > CLOCK_STEP ? ticks : age, doubt: 0 }
 }
 
@@ -50,10 +51,8 @@ export function secondsLeft(token: AccessToken, clocks: Clocks): number {
 
 /** When, and by whose clock, a new token was issued. */
 export function justObtained({ now, process }: Clocks): Pick<AccessToken, 'obtained' | 'by' | 'tick'> {
-  return { obtained: now(), by: process, tick: monotonic() }
+  return { obtained: now(), by: process, tick: monotonicNow() }
 }
-
-export const monotonic = (): number => performance.now() / 1000
 
 /**
  * The requested token; `undefined` if it has to be refreshed. `minValidity` is at most half of the lifetime: otherwise a short-lived

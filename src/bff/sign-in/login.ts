@@ -3,6 +3,7 @@ import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-resp
 import { returnTarget } from '../../protocol/http/return-to.js'
 import { calculateCodeChallenge } from '../../protocol/pkce.js'
 import { errorCode } from '../../provider/openid-client-errors.js'
+import { interactionErrors } from '../../provider/refresh-outcome.js'
 import { Refusal } from '../errors.js'
 import { redirect } from '../http/answers.js'
 import type { Endpoint } from '../http/endpoint.js'
@@ -27,9 +28,6 @@ const initiationParameters = ['iss', 'target_link_uri']
 const MAX_RETURN_TO = 512
 /** Characters of a form that is redirected as a query. */
 const MAX_QUERY = 4096
-
-/** Refusals of a silent sign-in. @see OpenID Connect Core 1.0 section 3.1.2.6 */
-const silentRefusals = ['login_required', 'interaction_required', 'consent_required', 'account_selection_required']
 
 /** The code flow of proxy mode. @see RFC 10017 section 6.1 */
 export function createLogin(context: SignInContext) {
@@ -109,7 +107,7 @@ export function createLogin(context: SignInContext) {
   function refused(error: string, flow: BackendFlow, cookies: readonly string[]): PlainResponse {
     const known = errorCode(error)
     emit({ type: 'sign_in_refused', error: known })
-    if (flow.silent && silentRefusals.includes(known)) return redirect(withError(flow.return_to, known), cookies)
+    if (flow.silent && interactionErrors.has(known)) return redirect(withError(flow.return_to, known), cookies)
     throw new Refusal('authorization_error', { description: `The provider responds with "${known}".` })
   }
 

@@ -1,4 +1,4 @@
-import { monotonicNow } from '../monotonic-clock.js'
+import { monotonicNow } from '../../protocol/time.js'
 
 export type BackOff = ReturnType<typeof createBackOff>
 

@@ -1,8 +1,7 @@
 import type { SignedOutReason, TokenResponse } from '../../protocol/session.js'
-import type { Now } from '../../protocol/time.js'
+import { monotonicNow, type Now } from '../../protocol/time.js'
 import { type Backend, errorOf } from '../backend.js'
 import { clientError, temporaryError } from '../errors.js'
-import { monotonicNow } from '../monotonic-clock.js'
 import type { AuthEvent, TokenOptions } from '../types.js'
 import type { BackOff } from './back-off.js'
 
@@ -51,7 +50,7 @@ export function createRenewal({ ask, now, backOff, sub, endSession, emit }: Rene
   let lastWallClock = now()
   let lastMonotonic = monotonicNow()
 
-  /** Seconds since this page began. The monotonic clock is four times as slow to read: it is read once a second. */
+  /** Seconds since this page began, as `monotonicClock()` of protocol/time.ts counts them: in place it is smaller. */
   function tokenClock(): number {
     const age = now() - lastWallClock
     if (age >= 0 && age < 1) return elapsed + age

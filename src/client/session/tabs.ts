@@ -15,8 +15,8 @@ export interface TabMessage {
  */
 export function openTabs(
   backend: string,
-  onMessage: (fact: TabMessage) => void,
-): { postMessage(fact: TabMessage): void; close(): void } {
+  onMessage: (message: TabMessage) => void,
+): { postMessage(message: TabMessage): void; close(): void } {
   const channel = new BroadcastChannel(`sallyport ${backend}`)
   channel.onmessage = ({ data }) => {
     if (typeof data?.in === 'string' || /^(logged_out|expired|revoked|refresh_(rejected|lost))$/.test(data?.out))

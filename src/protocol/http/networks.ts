@@ -66,10 +66,24 @@ export function parseNetwork(text: string): Network | undefined {
   return bits <= most ? { bytes, bits: bits + 128 - most } : undefined
 }
 
-/** The network that a caller is counted under in rate limits: /24 of IPv4, /64 of IPv6. */
+/** Whether the bytes of an address are those of an IPv4 address. */
+const isIPv4 = (bytes: Uint8Array): boolean => bytes[10] === 255 && bytes.slice(0, 10).every((byte) => byte === 0)
+
+/** The network that tells where a key is used: /24 of IPv4, /64 of IPv6. It is stored. */
 export function networkPrefix(address: string): string | undefined {
   const bytes = bytesOf(address)
-  if (!bytes) return undefined
-  const mapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255
-  return [...bytes.slice(0, mapped ? 15 : 8)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return bytes && [...bytes.slice(0, isIPv4(bytes) ? 15 : 8)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/**
+ * What an address counts as in rate limits: the /64 network of an IPv6 address, because a host can use all of its
+ * addresses; IPv4 as it is, mapped or not. Any other text as it is. @see RFC 6177
+ */
+export function rateLimitNetwork(address: string): string {
+  const bare = address.replace(/%.*$/, '')
+  const bytes = bytesOf(bare)
+  if (!bytes) return bare
+  if (isIPv4(bytes)) return bytes.slice(12).join('.')
+  const groups = new Uint16Array(4).map((_, at) => ((bytes[2 * at] ?? 0) << 8) | (bytes[2 * at + 1] ?? 0))
+  return `${[...groups].map((group) => group.toString(16)).join(':')}::/64`
 }

@@ -1,10 +1,20 @@
 import type { JWK } from 'jose'
-import { anyText, bytes, check, integer, list, mapOf, object, oneOf, optional, text } from '../../protocol/shape.js'
+import {
+  anyText,
+  bytes,
+  check,
+  integer,
+  isObject,
+  list,
+  mapOf,
+  object,
+  oneOf,
+  optional,
+  text,
+} from '../../protocol/shape.js'
 import type { EndpointName, Fault } from './faults.js'
 import type { SigningKey } from './keys.js'
-import type { MockClient, MockUser } from './provider-state.js'
-
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+import type { MockClient } from './provider-state.js'
 
 /** Not checked for strength: a test may need a weak key. */
 const jwk = check<JWK>('a JWK', isObject)
@@ -25,12 +35,12 @@ export const clientCheck = object<MockClient>(
 
 export const userCheck = check<Readonly<Record<string, unknown>>>(
   'a user: { sub, … }',
-  (value) => isObject(value) && typeof (value as MockUser).sub === 'string' && (value as MockUser).sub !== '',
+  (value) => isObject(value) && typeof value['sub'] === 'string' && value['sub'] !== '',
 )
 
 export const keyCheck = check<SigningKey>(
   'a key of generateKeys()',
-  (value) => isObject(value) && isObject((value as SigningKey).publicJwk),
+  (value) => isObject(value) && isObject(value['publicJwk']),
 )
 
 export const endpointCheck = oneOf<EndpointName>(

@@ -1,7 +1,6 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { createBff, withPeer } from 'sallyport/bff'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { networkOf } from '../../../src/bff/rate-limits/rate-limits.js'
 import { APP, bodyOf, call, homes, ISSUER, signIn, stored, type World, world } from '../../world.js'
 
 afterEach(() => {
@@ -139,22 +138,5 @@ describe('rateLimits', () => {
         rateLimits: { address: {} as never },
       }),
     ).toThrow(/rateLimits.*rate-limiter-flexible/)
-  })
-})
-
-describe('networkOf()', () => {
-  it.each([
-    ['192.0.2.1', '192.0.2.1'],
-    ['::ffff:192.0.2.1', '192.0.2.1'],
-    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
-    ['2001:DB8:1:2::9', '2001:db8:1:2::/64'],
-    ['2001:db8::1', '2001:db8:0:0::/64'],
-    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
-    ['::1', '0:0:0:0::/64'],
-    ['', ''],
-    ['[nonsense', '[nonsense'],
-    ['::nonsense', '::nonsense'],
-  ])('makes of %s %s', (address, network) => {
-    expect(networkOf(address)).toBe(network)
   })
 })

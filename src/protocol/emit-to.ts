@@ -1,5 +1,5 @@
-/** Calls a listener and ignores what it throws. */
-export const isolate =
+/** A function that passes events to a listener, and ignores what the listener throws. */
+export const emitTo =
   <Event>(onEvent: ((event: Event) => void) | undefined) =>
   (event: Event): void => {
     try {
