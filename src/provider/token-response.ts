@@ -86,7 +86,7 @@ export function createUsableCheck({ emit }: ProviderSettings, required: 'DPoP' |
 }
 
 /** What can be used of a refresh's response. */
-export interface RefreshedTokens {
+interface RefreshedTokens {
   access_token?: string
   refresh_token?: string
   expires_in?: number

@@ -15,7 +15,7 @@ export {
   type SigningKey,
   type TamperedToken,
 } from './authorization-server/keys.js'
-export type { BadToken, MintedTokenOptions, MockTokenIssuer } from './authorization-server/mock-token-issuer.js'
+export type { BadToken, MockTokenIssuer, MockTokenOptions } from './authorization-server/mock-token-issuer.js'
 export type { MockClient, MockUser, TamperHooks } from './authorization-server/provider-state.js'
 export { type MockBrowser, type MockTab, mockBrowser } from './browser/browser.js'
 export type { CookieJar, StoredCookie } from './browser/cookie-jar.js'

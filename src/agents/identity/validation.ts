@@ -108,7 +108,7 @@ export const agentsCalls = {
       }),
     ],
   ),
-  withdraw: asyncCall(['id', id], ['whose', object<TenantPerson>({ ...person, tenant: name })]),
+  withdraw: asyncCall(['id', id], ['person', object<TenantPerson>({ ...person, tenant: name })]),
   consents: asyncCall(['person', object<Person>(person)], ['options', object<ConsentsQuery>(page)]),
   endDelegations: asyncCall(
     ['person', object<Person>(person)],

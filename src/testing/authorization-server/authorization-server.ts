@@ -72,7 +72,7 @@ export interface MockAuthorizationServer extends MockTokenIssuer {
    */
   logoutToken(
     client_id: string,
-    whose: { sub?: string; sid?: string },
+    owner: { sub?: string; sid?: string },
     tamper?: (claims: Claims, header: Header) => TamperedToken,
   ): Promise<string>
   readonly tamper: TamperHooks
@@ -111,7 +111,7 @@ export const authorizationServerCalls = {
   revoke: call(['sub', text]),
   logoutToken: asyncCall(
     ['client_id', text],
-    ['whose', object<{ sub?: string; sid?: string }>({ sub: optional(text), sid: optional(text) })],
+    ['owner', object<{ sub?: string; sid?: string }>({ sub: optional(text), sid: optional(text) })],
     ['tamper', optional(func)],
   ),
   ...mockTokenIssuerCalls,
@@ -241,7 +241,7 @@ export async function mockAuthorizationServer(
       for (const grant of state.refreshTokens.values()) if (grant.sub === sub) state.revokedFamilies.add(grant.family)
       for (const [token, claims] of state.accessTokens) if (claims['sub'] === sub) state.accessTokens.delete(token)
     },
-    logoutToken: (client_id, whose, tamper) => logoutToken(state, client_id, whose, tamper),
+    logoutToken: (client_id, owner, tamper) => logoutToken(state, client_id, owner, tamper),
     ...createMockTokenIssuer(state),
     tamper: state.tamper,
     requests,

@@ -5,7 +5,7 @@ import { issue, type ProviderState } from './provider-state.js'
 export async function logoutToken(
   state: ProviderState,
   client_id: string,
-  whose: { sub?: string; sid?: string },
+  owner: { sub?: string; sid?: string },
   tamper: (claims: Claims, header: Header) => TamperedToken = (claims, header) => ({ claims, header }),
 ): Promise<string> {
   const iat = Math.floor(state.now())
@@ -16,7 +16,7 @@ export async function logoutToken(
     exp: iat + 120,
     jti: crypto.randomUUID(),
     events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
-    ...whose,
+    ...owner,
   }
   return issue(state, await state.keys.sign(tamper(claims, { alg: 'RS256', typ: 'logout+jwt' })))
 }

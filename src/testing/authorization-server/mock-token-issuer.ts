@@ -5,7 +5,7 @@ import type { Claims, Header, TamperedToken } from './keys.js'
 import { logoutToken } from './logout-token.js'
 import { issue, type ProviderState, randomText } from './provider-state.js'
 
-export interface MintedTokenOptions {
+export interface MockTokenOptions {
   /** Default: the first user of `users`. For a service's own token, its `client_id`. */
   sub?: string
   /** Default: the first of `clients`. */
@@ -32,17 +32,17 @@ export interface BadToken {
 /** Issues access tokens without a sign-in, valid and invalid, to test an API with. */
 export interface MockTokenIssuer {
   /** A valid access token; `opaque` servers know it at introspection. @see RFC 9068 section 2.2 */
-  token(options?: MintedTokenOptions): Promise<string>
+  token(options?: MockTokenOptions): Promise<string>
   /**
    * The same token with one fault each: in its claims, its header or its signature, or a token of another type. All are
    * JWTs, even if access tokens are `opaque`. An API that accepts any of them is insecure.
    *
    * Not included: revoked tokens (`revoke()`), and what depends on the API: missing scope, a missing proof.
    */
-  badTokens(options?: MintedTokenOptions): Promise<readonly BadToken[]>
+  badTokens(options?: MockTokenOptions): Promise<readonly BadToken[]>
 }
 
-const mintedTokenOptions = object<MintedTokenOptions>({
+const mockTokenOptions = object<MockTokenOptions>({
   sub: optional(text),
   client_id: optional(text),
   audience: optional(either(text, list(text, 1))),
@@ -54,14 +54,14 @@ const mintedTokenOptions = object<MintedTokenOptions>({
 
 /** The parameters of its functions. */
 export const mockTokenIssuerCalls = {
-  token: asyncCall(['options', optional(mintedTokenOptions)]),
-  badTokens: asyncCall(['options', optional(mintedTokenOptions)]),
+  token: asyncCall(['options', optional(mockTokenOptions)]),
+  badTokens: asyncCall(['options', optional(mockTokenOptions)]),
 }
 
 const HOUR = 3600
 
 export function createMockTokenIssuer(state: ProviderState): MockTokenIssuer {
-  function draft({ sub, client_id, audience, scope = '', lifetime, cnf, claims }: MintedTokenOptions): Claims {
+  function draft({ sub, client_id, audience, scope = '', lifetime, cnf, claims }: MockTokenOptions): Claims {
     const iat = Math.floor(state.now())
     const client = client_id ?? state.clients[0]?.client_id
     return {
@@ -80,7 +80,7 @@ export function createMockTokenIssuer(state: ProviderState): MockTokenIssuer {
 
   const header: Header = { alg: 'RS256', typ: 'at+jwt' }
 
-  async function token(options: MintedTokenOptions = {}): Promise<string> {
+  async function token(options: MockTokenOptions = {}): Promise<string> {
     const claims = draft(options)
     const opaque = state.accessTokenFormat === 'opaque'
     const made = opaque ? randomText() : await state.keys.sign({ header, claims })
@@ -89,7 +89,7 @@ export function createMockTokenIssuer(state: ProviderState): MockTokenIssuer {
     return issue(state, made)
   }
 
-  async function badTokens(options: MintedTokenOptions = {}): Promise<readonly BadToken[]> {
+  async function badTokens(options: MockTokenOptions = {}): Promise<readonly BadToken[]> {
     const good = draft(options)
     const { iat, sub, client_id } = good as { iat: number; sub: string; client_id: string }
     const but = (changes: Claims): TamperedToken => ({ header, claims: { ...good, ...changes } })

@@ -1,7 +1,7 @@
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { jwksCache, validateJwtAccessToken } from 'oauth4webapi'
 import { accessToken, createGuard } from 'sallyport/guard'
-import { generateKeys, type MintedTokenOptions, mockAuthorizationServer } from 'sallyport/testing'
+import { generateKeys, type MockTokenOptions, mockAuthorizationServer } from 'sallyport/testing'
 import { describe, expect, it } from 'vitest'
 import { randomKey } from '../keys.js'
 import { API, APP, bodyOf, ISSUER } from '../world.js'
@@ -109,7 +109,7 @@ describe('token()', () => {
     [{ lifetime: '60' }, /"lifetime"/],
     [{ scope: ['a'] }, /"scope"/],
   ])('examines what it is asked for: %o', async (options, words) => {
-    await expect(as.token(options as unknown as MintedTokenOptions)).rejects.toThrow(words)
-    await expect(as.badTokens(options as unknown as MintedTokenOptions)).rejects.toThrow(words)
+    await expect(as.token(options as unknown as MockTokenOptions)).rejects.toThrow(words)
+    await expect(as.badTokens(options as unknown as MockTokenOptions)).rejects.toThrow(words)
   })
 })
