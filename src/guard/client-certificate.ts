@@ -1,10 +1,10 @@
 import { type CertificateContent, readCertificate, thumbprintOf } from '../crypto/certificate.js'
 import { createBoundedCache } from '../protocol/bounded-cache.js'
+import { deepFreeze } from '../protocol/deep-freeze.js'
 import { peerOf } from '../protocol/http/peer.js'
 import type { AuthenticationResult, Authenticator } from '../protocol/principal.js'
 import { described, func, object } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
-import { deepFreeze } from './deep-freeze.js'
 import { invalidToken } from './results.js'
 
 /**

@@ -9,8 +9,8 @@ import {
 } from 'jose'
 import { platform } from '../crypto/platform.js'
 import { createBoundedCache } from '../protocol/bounded-cache.js'
+import { deepFreeze } from '../protocol/deep-freeze.js'
 import { isObject } from '../protocol/shape.js'
-import { deepFreeze } from './deep-freeze.js'
 import type { IssuerKeys } from './issuer-keys.js'
 
 interface SignatureCheckOptions {

@@ -1,6 +1,6 @@
 import type { Principal } from '../../protocol/principal.js'
 import { described, func, object, optional, text } from '../../protocol/shape.js'
-import { type Now, systemNow } from '../../protocol/time.js'
+import { CLOCK_TOLERANCE, type Now, systemNow } from '../../protocol/time.js'
 import { asyncCall, validate, validated } from '../../protocol/validate.js'
 import { principalCheck } from '../../protocol/web-checks.js'
 import type { RecordStore } from '../../store/contract.js'
@@ -10,9 +10,6 @@ import { personOf } from '../is-person.js'
 import { type Dependence, dependenceIn } from '../token-details.js'
 import { type AgentRecord, type AgentRow, recordOf } from './agent-record.js'
 import { createRecords, type Records } from './records.js'
-
-/** Seconds by which clocks may differ. */
-const TOLERANCE = 30
 
 /** Whether an agent may act. `detail` is only for the operator. */
 export type AgentStatus =
@@ -73,7 +70,7 @@ export async function evaluateStatus(
   const { method, iss, client_id = '', tenant = '', claims, expiresAt = 0 } = principal
   const depends = dependenceIn(claims)
   if (method !== 'agent_token' || iss !== issuer || !depends) return refused('not an agent token')
-  if (!(now < expiresAt + TOLERANCE)) return refused('expired')
+  if (!(now < expiresAt + CLOCK_TOLERANCE)) return refused('expired')
   const { agents, session, consent } = depends
   const person = personOf(principal)
   const ids = Object.keys(agents)

@@ -3,7 +3,7 @@ import { SallyportError } from '../../protocol/error.js'
 import { mediaType } from '../../protocol/http/header.js'
 import type { Principal } from '../../protocol/principal.js'
 import { func, object, optional, withMethods } from '../../protocol/shape.js'
-import { type Now, systemNow } from '../../protocol/time.js'
+import { CLOCK_TOLERANCE, type Now, systemNow } from '../../protocol/time.js'
 import { callWithTimeout } from '../../protocol/timeout.js'
 import { asyncCall, validate, validated } from '../../protocol/validate.js'
 import { requestCheck } from '../../protocol/web-checks.js'
@@ -110,7 +110,7 @@ export function createTokenEndpoint(options: TokenEndpointOptions) {
       typ: 'dpop+jwt',
       algorithms: ['ES256', 'EdDSA', 'Ed25519'],
       maxTokenAge: 60,
-      clockTolerance: 30,
+      clockTolerance: CLOCK_TOLERANCE,
       currentDate: new Date(now() * 1000),
     }).catch(() => {
       throw refuse('invalid_request')

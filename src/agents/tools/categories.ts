@@ -1,3 +1,4 @@
+import { callWithTimeout } from '../../protocol/timeout.js'
 import { agentError } from '../errors.js'
 import { type AgentLimits, isAllowed } from '../limits.js'
 
@@ -58,15 +59,10 @@ async function classifyInTime<Result>(
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const controller = new AbortController()
-  const timedOut = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener('abort', () => reject(controller.signal.reason))
-  })
-  const timer = setTimeout(() => controller.abort(new Error('the classifier took too long')), seconds * 1000)
   try {
-    return await Promise.race([work(controller.signal), timedOut])
+    return await callWithTimeout(() => work(controller.signal), seconds)
   } catch (cause) {
+    controller.abort(cause)
     throw agentError('category_denied', { because: 'not classified', cause })
-  } finally {
-    clearTimeout(timer)
   }
 }

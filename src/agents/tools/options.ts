@@ -48,7 +48,7 @@ export interface ToolCall {
 }
 
 /** `voidAll` voids the requests of an agent that is ended meanwhile. */
-type AskedApprovals = Pick<Approvals, 'request' | 'verify'> & Partial<Pick<Approvals, 'voidAll'>>
+type ToolApprovals = Pick<Approvals, 'request' | 'verify'> & Partial<Pick<Approvals, 'voidAll'>>
 
 export interface ToolAccessOptions extends ModelsOptions, CategoriesOptions {
   /** `createAgents(…)`: status and budgets of the agent. Called for every tool call. */
@@ -60,7 +60,7 @@ export interface ToolAccessOptions extends ModelsOptions, CategoriesOptions {
   /** Budgets in addition to the registered ones, and defaults for agents without one. */
   budgets?: BudgetPolicy | ((principal: Principal) => BudgetPolicy | Promise<BudgetPolicy>)
   /** `createApprovals(…)`, for tools that need the approval of a person. */
-  approvals?: AskedApprovals
+  approvals?: ToolApprovals
   /** `createAudit(…)`, for tools that are audited. */
   audit?: Pick<Audit, 'append'>
   /** Runs a call in a sandbox, for tools with the rule `sandbox`. */
@@ -77,7 +77,7 @@ export const toolAccessOptions = object<ToolAccessOptions>({
   ledger: ledgerCheck,
   tools: mapOf(either(text, toolRuleCheck)),
   budgets: optional(either(func, policyCheck)),
-  approvals: optional(withMethods<AskedApprovals>('createApprovals(…)', 'request', 'verify')),
+  approvals: optional(withMethods<ToolApprovals>('createApprovals(…)', 'request', 'verify')),
   audit: optional(withMethods<Pick<Audit, 'append'>>('createAudit(…)', 'append')),
   sandbox: optional(func),
   ttl: optional(seconds({ above: 0, most: 86_400 })),

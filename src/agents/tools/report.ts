@@ -36,7 +36,7 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
     overran: ({ tool, tenant }: Pick<ToolGrant, 'tool' | 'tenant'>, principal: Principal, overrun: number): void =>
       emit({ type: 'tool_overrun', tenant, ...callerIds(principal), tool, overrun }),
 
-    /** The answer of `granting`, and an event of what it was; a row as well where a tool that is audited was refused. */
+    /** The grant of `work`, and an event that says whether there is one. A refused call of an audited tool gets a row, too. */
     async reportOutcome(
       principal: Principal,
       call: ToolCall,

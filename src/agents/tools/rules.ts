@@ -1,6 +1,7 @@
+import { deepFreeze } from '../../protocol/deep-freeze.js'
 import type { Principal } from '../../protocol/principal.js'
 import { isScope, missingScopes } from '../../protocol/scope.js'
-import { bool, either, func, list, object, oneOf, optional, seconds, text } from '../../protocol/shape.js'
+import { bool, either, func, isObject, list, object, oneOf, optional, seconds, text } from '../../protocol/shape.js'
 import { canonical } from '../canonical-json.js'
 import { agentError } from '../errors.js'
 import { personOf } from '../is-person.js'
@@ -108,19 +109,13 @@ export function readArguments({ accepts }: Tool, input: unknown = {}): ToolArgum
   throw agentError('arguments_denied')
 }
 
-function parsePlainData(input: unknown): unknown {
+function parsePlainData(input: unknown): ToolArguments {
   try {
-    if (typeof input !== 'object' || input === null || Array.isArray(input))
-      throw new TypeError('arguments are an object')
+    if (!isObject(input)) throw new TypeError('arguments are an object')
     return JSON.parse(canonical(input))
   } catch (cause) {
     throw agentError('call_invalid', cause)
   }
-}
-
-function deepFreeze(value: unknown): ToolArguments {
-  for (const member of Object.values(value as object)) if (member && typeof member === 'object') deepFreeze(member)
-  return Object.freeze(value) as ToolArguments
 }
 
 /** Reports all missing scopes at once. @throws SallyportError `insufficient_scope` */
