@@ -25,8 +25,8 @@ const lists = ['tools', 'tiers', 'categories'] as const
 export const isAmount = (amount: unknown): amount is number => Number.isSafeInteger(amount) && (amount as number) >= 0
 
 /** Whether a budget is larger than a policy in any window. */
-export const exceeds = (asked: Budget, policy: Budget = {}): boolean =>
-  windows.some((window) => (asked[window] ?? 0) > (policy[window] ?? Number.POSITIVE_INFINITY))
+export const exceeds = (requested: Budget, policy: Budget = {}): boolean =>
+  windows.some((window) => (requested[window] ?? 0) > (policy[window] ?? Number.POSITIVE_INFINITY))
 
 /** The smaller of two budgets, window by window. */
 export function smallerBudget(one: Budget = {}, other: Budget = {}): Budget {

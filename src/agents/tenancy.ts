@@ -38,7 +38,7 @@ export const namespaceCalls = {
   fineTune: call(['id', namePart]),
   retrieval: call(['id', namePart]),
   cacheKey: asyncCall([
-    'of',
+    'request',
     object<CacheRequest>({
       model: namePart,
       prompt: anything<unknown>(),
@@ -64,7 +64,7 @@ export interface Namespace {
    *
    * @throws TypeError for a prompt or parameters that are not plain data, or have more than 65,536 characters
    */
-  cacheKey(of: CacheRequest): Promise<TenantKey<'cache'>>
+  cacheKey(request: CacheRequest): Promise<TenantKey<'cache'>>
 }
 
 /**

@@ -87,8 +87,8 @@ export function createBackendInPage(settings: BackendInPageSettings) {
   async function restore(form: URLSearchParams): Promise<TokenResponse | undefined> {
     const { authorization_endpoint = '' } = await provider.metadata()
     const resource = form.get('resource')
-    const asked = { client_id, redirect_uri, scope, ...(resource && { resource }) }
-    const silent = await withLock(lock, () => authorizeSilently(authorization_endpoint, asked))
+    const parameters = { client_id, redirect_uri, scope, ...(resource && { resource }) }
+    const silent = await withLock(lock, () => authorizeSilently(authorization_endpoint, parameters))
     if (!silent) return undefined
     const { response } = silent
     if (response.has('error')) {

@@ -46,7 +46,7 @@ export function errorAnswerOf(error: unknown) {
   if (!(error instanceof BrowserOnlyError || error instanceof ProviderError)) return undefined
   const { reason, claim, retryAfter = 0 } = error.details as BrowserOnlyErrorDetails
   const status = statusOf(error.code)
-  const said = { error: error.code, error_description: error.message }
-  const body = { ...said, ...(reason && { reason }), ...(claim !== undefined && { claim }) }
-  return { status, ok: false, retryAfter, body, cause: { status, ...said } }
+  const errorMembers = { error: error.code, error_description: error.message }
+  const body = { ...errorMembers, ...(reason && { reason }), ...(claim !== undefined && { claim }) }
+  return { status, ok: false, retryAfter, body, cause: { status, ...errorMembers } }
 }

@@ -135,7 +135,7 @@ function staleSignIn(
   maxAge: number | undefined,
   now: number,
 ): Refusal | undefined {
-  const weak = acr !== undefined && !acr.some((wanted) => wanted === claims['acr'])
+  const weak = acr !== undefined && !acr.some((accepted) => accepted === claims['acr'])
   const old = maxAge !== undefined && !isRecent(claims['auth_time'], maxAge, now)
   if (!weak && !old) return undefined
   return {

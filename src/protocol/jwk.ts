@@ -17,7 +17,7 @@ const privateKey = 'must be a private key as a JWK in JSON: an object with "crv"
  * Why a text is not a private key for signing; `undefined` if it is one, as far as can be checked without computing.
  * The text is never quoted: it may be the key.
  */
-export function privateKeyFlaw(text: string, wanted?: string): string | undefined {
+export function privateKeyFlaw(text: string, requiredAlg?: string): string | undefined {
   const jwk = parsed(text)
   const { kty, crv, x, y, n, e, d, alg, use = 'sig', key_ops } = jwk
   const kind = kty === 'RSA' ? kty : `${kty} ${crv}`
@@ -28,8 +28,8 @@ export function privateKeyFlaw(text: string, wanted?: string): string | undefine
     return 'must be a complete key: a JWK with its public members too, all in base64url'
   if (use !== 'sig' || (Array.isArray(key_ops) && !key_ops.includes('sign')))
     return 'must be a key for signing: the "use" or "key_ops" of this one says otherwise'
-  if (wanted !== undefined && !algs.includes(wanted))
-    return `must be a key for ${wanted}, but this one is for ${algs.join(', ')}`
+  if (requiredAlg !== undefined && !algs.includes(requiredAlg))
+    return `must be a key for ${requiredAlg}, but this one is for ${algs.join(', ')}`
   if (alg !== undefined && !algs.some((one) => one === alg))
     return `must match its "alg": this key is for ${algs.join(', ')}`
   // RFC 7518 section 3.3. Four characters are three bytes.

@@ -18,9 +18,9 @@ export const subjectRule = nameRule.replace('200', '255')
 
 /** The known name that is nearest to a misspelt one; `undefined` if none is near. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
-  const wanted = name.toLowerCase()
+  const lowerCase = name.toLowerCase()
   const [best] = known
-    .map((other) => ({ other, away: distance(wanted, other.toLowerCase()) }))
+    .map((other) => ({ other, away: distance(lowerCase, other.toLowerCase()) }))
     .filter(({ other, away }) => away <= Math.max(1, Math.floor(Math.min(name.length, other.length) / 3)))
     .sort((one, two) => one.away - two.away)
   return best?.other

@@ -12,8 +12,8 @@ export function parseScope(scope: string): string[] | undefined {
   return [...new Set(tokens)].sort()
 }
 
-/** The members of `wanted` that `granted` does not contain. */
-export function missingScopes(wanted: readonly string[], granted: readonly string[]): string[] {
+/** The members of `required` that `granted` does not contain. */
+export function missingScopes(required: readonly string[], granted: readonly string[]): string[] {
   const held = new Set(granted)
-  return wanted.filter((token) => !held.has(token))
+  return required.filter((token) => !held.has(token))
 }

@@ -151,33 +151,33 @@ export const epochSeconds = check<number>('epoch seconds', (value) => inRange(va
 /** One of a closed list. */
 export function oneOf<const Of extends string | boolean>(...known: readonly Of[]): Check<Of> {
   const list = known.map((one) => JSON.stringify(one))
-  const said = list.length > 1 ? `${list.slice(0, -1).join(', ')} or ${list.at(-1)}` : `${list[0]}`
-  return check(said, (value) => known.some((one) => one === value))
+  const expected = list.length > 1 ? `${list.slice(0, -1).join(', ')} or ${list.at(-1)}` : `${list[0]}`
+  return check(expected, (value) => known.some((one) => one === value))
 }
 
 /** An object with these functions: a store, a ledger, the result of one of our factories. */
 export const withMethods = <Of extends object>(
-  said: string,
+  expected: string,
   ...functions: readonly (keyof Of & string)[]
 ): Check<Of> => ({
-  expected: said,
+  expected,
   flaw(value) {
     if ((typeof value !== 'object' && typeof value !== 'function') || value === null)
-      return { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
+      return { at: '', remedy: `must be ${expected}; got ${describeValue(value)}` }
     const lacks = functions.find((each) => typeof (value as Record<string, unknown>)[each] !== 'function')
-    return lacks === undefined ? undefined : { at: '', remedy: `has no function ${lacks}; it must be ${said}` }
+    return lacks === undefined ? undefined : { at: '', remedy: `has no function ${lacks}; it must be ${expected}` }
   },
 })
 
 /** A list of members of one kind. */
 export const list = <Of>(each: Check<Of>, least = 0): Check<readonly Of[]> => {
-  const said = least ? `a list of ${least} or more, each ${each.expected}` : `a list, each ${each.expected}`
+  const expected = least ? `a list of ${least} or more, each ${each.expected}` : `a list, each ${each.expected}`
   return {
-    expected: said,
+    expected,
     each,
     flaw(value) {
-      if (!Array.isArray(value)) return { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
-      if (value.length < least) return { at: '', remedy: `must be ${said}; got an empty list` }
+      if (!Array.isArray(value)) return { at: '', remedy: `must be ${expected}; got ${describeValue(value)}` }
+      if (value.length < least) return { at: '', remedy: `must be ${expected}; got an empty list` }
       for (let at = 0; at < value.length; at++) {
         const found = valueFlaw(each, value[at])
         if (found) return atKey(`${at}`, found)
@@ -189,12 +189,12 @@ export const list = <Of>(each: Check<Of>, least = 0): Check<readonly Of[]> => {
 
 /** A table: custom names, each with a value of one kind. */
 export const mapOf = <Of>(each: Check<Of>): Check<Readonly<Record<string, Of>>> => {
-  const said = `an object by name, each ${each.expected}`
+  const expected = `an object by name, each ${each.expected}`
   return {
-    expected: said,
+    expected,
     each,
     flaw(value) {
-      if (!isObject(value)) return { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
+      if (!isObject(value)) return { at: '', remedy: `must be ${expected}; got ${describeValue(value)}` }
       for (const key of Object.keys(value)) {
         const found = valueFlaw(each, value[key])
         if (found) return atKey(key, found)
@@ -206,9 +206,9 @@ export const mapOf = <Of>(each: Check<Of>): Check<Readonly<Record<string, Of>>> 
 
 /** The first check that passes decides. If none does, the first of the matching kind describes the fault. */
 export const either = <One, Two>(one: Check<One>, two: Check<Two>): Check<One | Two> => {
-  const said = `${one.expected}, or ${two.expected}`
+  const expected = `${one.expected}, or ${two.expected}`
   return {
-    expected: said,
+    expected,
     ...(two.members && { members: two.members }),
     ...(two.each && { each: two.each }),
     flaw(value) {
@@ -217,7 +217,7 @@ export const either = <One, Two>(one: Check<One>, two: Check<Two>): Check<One | 
       const inside = [second, firstFlaw].find(
         ({ at, remedy }) => at !== '' || /^has no|got an empty list$/.test(remedy),
       )
-      return inside ?? { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
+      return inside ?? { at: '', remedy: `must be ${expected}; got ${describeValue(value)}` }
     },
   }
 }
@@ -226,17 +226,17 @@ export const either = <One, Two>(one: Check<One>, two: Check<Two>): Check<One | 
  * An object with these members and no others: otherwise a misspelt option would be ignored. `open`: other members are
  * allowed, and are validated elsewhere.
  */
-export function object<Of>(shape: Shape<Of>, said = 'an object', open?: 'open'): Check<Of> {
+export function object<Of>(shape: Shape<Of>, expected = 'an object', open?: 'open'): Check<Of> {
   const members = shape as Readonly<Record<string, AnyCheck>>
   const known = Object.keys(members)
   const names = new Set(known)
   const entries = Object.entries(members)
   return {
-    expected: said,
+    expected,
     members,
     ...(open && { open: true }),
     flaw(value) {
-      if (!isObject(value)) return { at: '', remedy: `must be ${said}; got ${describeValue(value)}` }
+      if (!isObject(value)) return { at: '', remedy: `must be ${expected}; got ${describeValue(value)}` }
       const odd = open ? undefined : Object.keys(value).find((key) => !names.has(key))
       if (odd !== undefined) return unknownMember(odd, known)
       // Runs for every request to a guard: allocates nothing if nothing is wrong.

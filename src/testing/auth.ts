@@ -66,8 +66,8 @@ export function createTestAuth<Claims = RegisteredClaims>(options: TestAuthOptio
   const calls: TestAuthCalls = { login: [], logout: [], getToken: [], extend: 0 }
   let session = initial(status, user)
 
-  async function getToken(wanted: TokenOptions = {}): Promise<string> {
-    calls.getToken.push(wanted)
+  async function getToken(requested: TokenOptions = {}): Promise<string> {
+    calls.getToken.push(requested)
     if (session.status === 'signed-in') return token
     throw session.status === 'unavailable' ? session.error : failure('login_required', false)
   }

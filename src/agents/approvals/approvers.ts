@@ -20,7 +20,7 @@ export const isRequester = (approval: Approval, by: Principal): boolean => {
 /** Whether the sign-in is strong and recent enough for this approval. */
 export function meetsSignInRules({ freshWithin, acr }: Approval, { claims }: Principal, now: number): boolean {
   if (freshWithin !== undefined && !isRecent(claims['auth_time'], freshWithin, now)) return false
-  return acr === undefined || acr.some((wanted) => wanted === claims['acr'])
+  return acr === undefined || acr.some((accepted) => accepted === claims['acr'])
 }
 
 /** The required sign-in, as parameters of a challenge. @see RFC 9470 section 3 */

@@ -48,7 +48,7 @@ export function createPendingWrites({ emit }: Pick<Settings, 'emit'>) {
     /** Resolves when no write of this session is pending. @throws StoreError if that takes longer than 2 s */
     async settled(id: string): Promise<void> {
       const waiting = pending.get(id)
-      if (waiting && (await withTimeout(waiting, 2, 'late')) === 'late') throw new StoreError()
+      if (waiting && (await withTimeout(waiting, 2, 'timeout')) === 'timeout') throw new StoreError()
     },
 
     async drain(): Promise<void> {

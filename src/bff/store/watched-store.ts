@@ -60,4 +60,4 @@ export function watchStore(store: RecordStore, { emit }: { emit: Emit }): Watche
   }
 }
 
-const timedOut = Symbol('late')
+const timedOut = Symbol('timed out')

@@ -179,7 +179,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
       validateArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
       prune(now())
       return open
-        .of(subjectKey(tenant, subject))
+        .forSubject(subjectKey(tenant, subject))
         .filter(({ started }) => !started)
         .map(({ hold }) => hold)
     },

@@ -5,7 +5,7 @@ interface OpenHolds<HoldState> {
   /** Whether it was open. */
   delete(key: string, held: HoldState): boolean
   /** In the order in which they were added. */
-  of(subject: string): HoldState[]
+  forSubject(subject: string): HoldState[]
   /** Holds that have expired, the earliest first. They are still open: the caller closes them. */
   ended(at: number): Generator<HoldState>
 }
@@ -82,7 +82,7 @@ export function createOpenHolds<HoldState extends { readonly until: number }>(
       return true
     },
 
-    of: (subject) => [...(bySubject.get(subject)?.values() ?? [])],
+    forSubject: (subject) => [...(bySubject.get(subject)?.values() ?? [])],
 
     *ended(at) {
       while (endAt(0) <= at) {

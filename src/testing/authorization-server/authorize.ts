@@ -15,8 +15,8 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
 
   const respond = async (parameters: Record<string, string>): Promise<Response> => {
     const response = new URLSearchParams(parameters)
-    const wanted = query.get('state')
-    if (wanted !== null) response.set('state', wanted)
+    const sentState = query.get('state')
+    if (sentState !== null) response.set('state', sentState)
     response.set('iss', state.issuer)
     const target = new URL(redirect_uri)
     const final = state.tamper.authorizationResponse?.(response) ?? response

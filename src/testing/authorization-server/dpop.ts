@@ -1,6 +1,7 @@
 import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
+import { encodeBase64url } from '../../protocol/base64url.js'
 import { isFirst } from './client-authentication.js'
-import { base64url, sha256 } from './keys.js'
+import { sha256 } from './keys.js'
 import type { ProviderState } from './provider-state.js'
 
 /** The result of a DPoP proof: the thumbprint of its key, or the error. */
@@ -24,11 +25,11 @@ export async function proofOf(
       requiredClaims: ['jti', 'iat'],
     })
     const { htm, htu, ath, nonce, jti } = payload as Record<string, unknown>
-    const wanted = access_token === undefined ? undefined : base64url(await sha256(access_token))
+    const expectedHash = access_token === undefined ? undefined : encodeBase64url(await sha256(access_token))
     const holds =
       htm === request.method &&
       htu === request.url.replace(/[?#].*$/, '') &&
-      ath === wanted &&
+      ath === expectedHash &&
       isFirst(state, `proof ${jti}`)
     if (!holds) return { error: 'invalid_dpop_proof' }
     if (state.dpopNonce !== undefined && nonce !== state.dpopNonce) return { error: 'use_dpop_nonce' }

@@ -1,4 +1,5 @@
 import { CompactSign, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
+import { encodeBase64url } from '../../protocol/base64url.js'
 
 export type Claims = Record<string, unknown>
 /** Without a `kid`, that of the signing key is set; an empty one is removed. */
@@ -53,7 +54,7 @@ export async function createKeys(initial?: readonly SigningKey[]): Promise<Keys>
       if (signature === 'none') return `${encode(header)}.${encode(claims)}.`
       if (signature === 'hs256-with-public-key') {
         const secret = new TextEncoder().encode(JSON.stringify(pair.publicJwk))
-        const key = await importJWK({ kty: 'oct', k: base64url(secret), alg: 'HS256' })
+        const key = await importJWK({ kty: 'oct', k: encodeBase64url(secret), alg: 'HS256' })
         return new SignJWT(claims).setProtectedHeader({ ...header, alg: 'HS256' }).sign(key)
       }
       if (signature === 'other-key') stranger ??= makePair('RS256')
@@ -68,14 +69,7 @@ export async function createKeys(initial?: readonly SigningKey[]): Promise<Keys>
   }
 }
 
-const encode = (value: unknown): string => base64url(new TextEncoder().encode(JSON.stringify(value)))
-
-export function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
-}
+const encode = (value: unknown): string => encodeBase64url(new TextEncoder().encode(JSON.stringify(value)))
 
 export async function sha256(text: string): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))

@@ -6,7 +6,7 @@ import { logoutToken } from './logout-token.js'
 import { issue, type ProviderState, randomText } from './provider-state.js'
 
 export interface MockTokenOptions {
-  /** Default: the first user of `users`. For a service's own token, its `client_id`. */
+  /** Default: the first user of `users`. For a service's own token, logoutHeader `client_id`. */
   sub?: string
   /** Default: the first of `clients`. */
   client_id?: string
@@ -34,7 +34,7 @@ export interface MockTokenIssuer {
   /** A valid access token; `opaque` servers know it at introspection. @see RFC 9068 section 2.2 */
   token(options?: MockTokenOptions): Promise<string>
   /**
-   * The same token with one fault each: in its claims, its header or its signature, or a token of another type. All are
+   * The same token with one fault each: in logoutHeader claims, logoutHeader header or logoutHeader signature, or a token of another type. All are
    * JWTs, even if access tokens are `opaque`. An API that accepts any of them is insecure.
    *
    * Not included: revoked tokens (`revoke()`), and what depends on the API: missing scope, a missing proof.
@@ -52,7 +52,7 @@ const mockTokenOptions = object<MockTokenOptions>({
   claims: optional(mapOf(anything<unknown>())),
 })
 
-/** The parameters of its functions. */
+/** The parameters of logoutHeader functions. */
 export const mockTokenIssuerCalls = {
   token: asyncCall(['options', optional(mockTokenOptions)]),
   badTokens: asyncCall(['options', optional(mockTokenOptions)]),
@@ -119,13 +119,13 @@ export function createMockTokenIssuer(state: ProviderState): MockTokenIssuer {
       'HS256 with the public key': sign(spoiled('hs256-with-public-key')),
       'an unknown kid': sign(spoiled('other-key', { kid: crypto.randomUUID() })),
       'another key under a known kid': sign(spoiled('other-key')),
-      'a key of its own in its header': sign(ofItsOwn),
+      'a key of logoutHeader own in logoutHeader header': sign(ofItsOwn),
       'a broken signature': sign(spoiled('broken')),
       'no signature': `${head}.${whole.split('.')[1]}.`,
       'claims changed after signing': `${head}.${more}.${signature}`,
       'an ID Token': sign({ header: { alg: 'RS256' }, claims: { ...good, nonce: randomText(), auth_time: iat } }),
-      'a logout token': logoutToken(state, client_id, { sub }, (claims, its) => ({
-        header: its,
+      'a logout token': logoutToken(state, client_id, { sub }, (claims, logoutHeader) => ({
+        header: logoutHeader,
         claims: { ...claims, aud: good['aud'] },
       })),
       'typ of a proof': sign(spoiled(undefined, { typ: 'dpop+jwt' })),

@@ -1,6 +1,7 @@
+import { encodeBase64url } from '../../protocol/base64url.js'
 import { authenticate } from './client-authentication.js'
 import { proofOf } from './dpop.js'
-import { base64url, type Claims, sha256, type TamperedToken } from './keys.js'
+import { type Claims, sha256, type TamperedToken } from './keys.js'
 import { type Grant, isPublic, issue, type ProviderState, randomText, scopesOf } from './provider-state.js'
 
 export const json = (body: unknown, status = 200): Response =>
@@ -51,7 +52,7 @@ async function redeem(
   code.used = true
   if (state.now() > code.expires) return oauthError('invalid_grant', 'the authorization code has expired')
   if (form.get('redirect_uri') !== code.redirect_uri) return oauthError('invalid_grant', 'the redirect_uri differs')
-  const challenge = base64url(await sha256(form.get('code_verifier') ?? ''))
+  const challenge = encodeBase64url(await sha256(form.get('code_verifier') ?? ''))
   if (challenge !== code.code_challenge)
     return oauthError('invalid_grant', 'the code_verifier does not match the code_challenge')
   const resource = form.getAll('resource')
@@ -89,15 +90,15 @@ async function refresh(
   if (spent.jkt !== undefined && spent.jkt !== jkt)
     return oauthError('invalid_grant', 'the refresh token is bound to another key')
   if (state.revokedFamilies.has(spent.family)) return oauthError('invalid_grant', 'the refresh token is revoked')
-  const asked = form.get('scope')
-  if (asked !== null && scopesOf(asked).some((scope) => !scopesOf(spent.scope).includes(scope)))
+  const requestedScope = form.get('scope')
+  if (requestedScope !== null && scopesOf(requestedScope).some((scope) => !scopesOf(spent.scope).includes(scope)))
     return oauthError('invalid_scope', 'the scope exceeds the granted scope')
   const resource = form.getAll('resource')
   if (resource.some((item) => !spent.resource.includes(item)))
     return oauthError('invalid_target', 'the resource was not authorized')
   spent.spent ??= state.now()
   state.grants.refresh_token++
-  return answer(state, spent, asked ?? spent.scope, resource.length ? resource : spent.resource, jkt)
+  return answer(state, spent, requestedScope ?? spent.scope, resource.length ? resource : spent.resource, jkt)
 }
 
 /** Issues an access token, with its response. @see RFC 9068 section 2.2 */
@@ -163,7 +164,7 @@ async function answer(
     body['refresh_token'] = refresh_token
   }
   const user = state.users.find((one) => one.sub === sub)
-  const at_hash = base64url((await sha256(access_token)).subarray(0, 16))
+  const at_hash = encodeBase64url((await sha256(access_token)).subarray(0, 16))
   const claims = {
     ...user,
     iss: state.issuer,
@@ -178,8 +179,8 @@ async function answer(
     ...(acr !== undefined && { acr }),
   }
   const header = { alg: 'RS256' }
-  const wanted: TamperedToken = state.tamper.idToken?.(claims, header) ?? { claims, header }
-  body['id_token'] = issue(state, await state.keys.sign(wanted))
+  const tampered: TamperedToken = state.tamper.idToken?.(claims, header) ?? { claims, header }
+  body['id_token'] = issue(state, await state.keys.sign(tampered))
   return json(state.tamper.tokenResponse?.(body) ?? body)
 }
 

@@ -19,10 +19,10 @@ export async function userinfo(state: ProviderState, request: Request): Promise<
   if (scheme.toLowerCase() !== (cnf?.jkt ? 'dpop' : 'bearer') || proof?.jkt !== cnf?.jkt)
     return oauthError('invalid_token', 'the access token is not bound to the key of the DPoP proof', 401)
   const claims: Claims = { ...state.users.find((user) => user.sub === sub) }
-  const said = state.tamper.userinfo?.(claims) ?? claims
+  const body = state.tamper.userinfo?.(claims) ?? claims
   const client = state.clients.find((candidate) => candidate.client_id === client_id)
-  if (!client?.userinfo_signed_response_alg) return json(said)
-  const full = { iss: state.issuer, aud: client.client_id, ...said }
+  if (!client?.userinfo_signed_response_alg) return json(body)
+  const full = { iss: state.issuer, aud: client.client_id, ...body }
   const header = { alg: client.userinfo_signed_response_alg }
   const jwt = await state.keys.sign(state.tamper.signed?.(full, header) ?? { claims: full, header })
   return new Response(jwt, { headers: { 'Content-Type': 'application/jwt', 'Cache-Control': 'no-store' } })
