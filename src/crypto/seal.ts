@@ -170,8 +170,8 @@ interface SealedHeader {
 }
 
 /** Reads the header of a sealed text, to distinguish text that cannot be read yet from text that was changed. */
-export function sealedHeader(sealed: string, primitives: Primitives = platform): SealedHeader {
-  const kid = kidOf(sealed.split('.', 1)[0] ?? '', primitives)
+export function sealedHeader(sealed: string): SealedHeader {
+  const kid = kidOf(sealed.split('.', 1)[0] ?? '', platform)
   if (/^[\w-]{8}$/.test(kid)) return { key: kid, format: 'unversioned' }
   const [, format, key = ''] = /^(\d{1,6})\.([\w-]*)/.exec(kid) ?? []
   if (format === undefined) return { key, format: 'none' }

@@ -139,7 +139,7 @@ describe('return targets', () => {
       expect(returnTarget(good, origin)).toBe(good)
     expect(returnTarget('https://app.example.com/a#b', origin)).toBe('/a#b')
     expect(returnTarget(undefined, origin)).toBe('/')
-    expect(returnTarget('//x', origin, '/home')).toBe('/home')
+    expect(returnTarget('//x', origin)).toBe('/')
   })
 })
 

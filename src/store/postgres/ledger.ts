@@ -89,9 +89,9 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     async read(tenant, line, at) {
       validateArguments('ledger.read', ledgerCalls.read, tenant, line, at)
       const { subject, window } = line
-      const asked = at === undefined ? null : windowAt(window, at).name
+      const windowName = at === undefined ? null : windowAt(window, at).name
       type Balance = { committed: string | number; held: string | number; instant: number }
-      const [row] = await call<Balance>('read', [tenant, subject, window, asked])
+      const [row] = await call<Balance>('read', [tenant, subject, window, windowName])
       const { committed = 0, held = 0, instant = 0 } = row ?? {}
       const { resetsAt } = windowAt(window, at ?? instant)
       return { committed: Number(committed), held: Number(held), ...(resetsAt !== undefined && { resetsAt }) }
