@@ -4,8 +4,6 @@ export interface BoundedCache<Value> {
   /** `size` in the unit of the limit. */
   set(key: string, value: Value, size?: number): void
   delete(key: string): void
-  /** Whether `holds` returns true for any value. */
-  some(holds: (value: Value) => boolean): boolean
   /** Removes all entries that `useless` returns true for. */
   sweep(useless: (value: Value) => boolean): void
 }
@@ -41,10 +39,6 @@ export function createBoundedCache<Value>(limit: number): BoundedCache<Value> {
       filled -= young.get(key)?.size ?? 0
       young.delete(key)
       old.delete(key)
-    },
-    some(holds) {
-      for (const half of [young, old]) for (const { value } of half.values()) if (holds(value)) return true
-      return false
     },
     sweep(useless) {
       for (const half of [young, old])

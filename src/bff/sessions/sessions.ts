@@ -102,7 +102,7 @@ export interface Sessions {
   end(session: PresentSession, reason: SignedOutReason, refreshToken: RefreshTokenEnd): Promise<ProviderTokens>
   /**
    * Whether a live session may share the grant of `owner`, for whom there is no session: that of the request, one of `near` (ids of
-   * sessions of this browser), or any other that is known.
+   * sessions of this browser), or, with a store, any other. Those of one session at the provider are in one browser.
    */
   sharesGrant(request: PlainRequest, owner: GrantOwner, near: readonly string[]): Promise<boolean>
   /** The cookies of the session as it is now; none if it has ended. */

@@ -153,7 +153,7 @@ export function createSealedSessions(
         // Another process knows that session, or this one before its restart.
         return !found || mayShareGrant(owner, found)
       }
-      return live.some(mayShare) || memory.knowsSessionOf(owner)
+      return live.some(mayShare)
     },
 
     async cookies(session) {

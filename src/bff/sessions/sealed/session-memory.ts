@@ -3,7 +3,6 @@ import type { SignedOutReason } from '../../../protocol/session.js'
 import { type EpochSeconds, monotonicClock, type Now } from '../../../protocol/time.js'
 import type { SessionRecord } from '../session-record.js'
 import type { RefreshAttempt, RefreshTokenEnd, SessionStorage, SessionWithTokens } from '../session-storage.js'
-import type { GrantOwner } from '../shared-grant.js'
 
 /** What this process knows about sessions in sealed cookies. */
 interface SessionMemory extends SessionStorage {
@@ -14,8 +13,6 @@ interface SessionMemory extends SessionStorage {
   /** Remembers that a session has ended, until its cookie has expired. */
   markEnded(id: string, reason: SignedOutReason, until: EpochSeconds, refreshToken?: RefreshTokenEnd): void
   endedReason(id: string): SignedOutReason | undefined
-  /** Whether a live session here is of the same session at the provider. */
-  knowsSessionOf(owner: GrantOwner): boolean
 }
 
 /** If there are more, the least recently used are forgotten. Each of them needs one refresh later. */
@@ -74,9 +71,6 @@ export function createSessionMemory(
       sessions.delete(id)
       endedSessions.set(id, { reason, until, revokes: refreshToken === 'revoke' })
     },
-    knowsSessionOf: ({ iss, sid }) =>
-      sid !== undefined &&
-      sessions.some(({ session: { record } }) => record.sid === sid && record.iss === iss && record.expires > now()),
     endedReason: (id) => endedSessions.get(id)?.reason,
 
     read: async (id) => sessions.get(id)?.session ?? { ended: memory.endedReason(id) ?? 'expired' },
