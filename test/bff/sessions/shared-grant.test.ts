@@ -72,19 +72,6 @@ describe.each(table)('one grant per browser session, with $home, $mode', ({ open
   const renew = (tab: Tab) =>
     proxied ? tab.fetch('/bff/api/notes/list', { headers: { 'Sallyport-CSRF': '1' } }) : refresh(tab)
 
-  /** The same, outside the browser: what it answers changes no cookie. */
-  function callApart({ bff, browser }: World) {
-    const headers = { 'Sallyport-CSRF': '1', Cookie: browser.jar.header(`${APP}/`) ?? '' }
-    const request = proxied
-      ? new Request(`${APP}/bff/api/notes/list`, { headers })
-      : new Request(`${APP}/bff/token`, {
-          method: 'POST',
-          headers: { ...headers, 'Content-Type': 'application/x-www-form-urlencoded' },
-          body: 'grant_type=refresh_token',
-        })
-    return bff.fetch(request)
-  }
-
   async function survives({ tab, as, advance }: World, sub: string, renewals = 10) {
     const before = as.grants.refresh_token
     for (let at = 0; at < renewals; at++) {
@@ -147,7 +134,7 @@ describe.each(table)('one grant per browser session, with $home, $mode', ({ open
       await signIn(here.tab)
       here.advance(301)
       const { release } = here.holdRenewals()
-      const late = callApart(here)
+      const late = renew(here.tab)
       await vi.waitFor(() => expect(here.as.grants.refresh_token).toBe(1))
       await signIn(here.tab)
       release()
