@@ -23,9 +23,21 @@ export type Backend = (path: string, form?: Form) => Promise<Answer>
 /** Milliseconds. Longer than the backend waits for the provider. */
 const TIMEOUT = 20_000
 
-/** Sends requests to the backend. Never rejects: an outage is an answer with status 0. */
+/**
+ * Sends requests to the backend. Never rejects: an outage is an answer with status 0.
+ *
+ * Two answers are about the cookies of a moment ago: another tab has just renewed (409), or has signed in or out. The request is
+ * sent once more, with the cookies that the browser has by then.
+ */
 export function createBackend(url: string, fetch: typeof globalThis.fetch, log: (text: string) => void): Backend {
   return async (path, form) => {
+    const answer = await send(path, form)
+    if (answer.status !== 409 && answer.body?.reason !== 'logged_out') return answer
+    await new Promise((resolve) => setTimeout(resolve, 500 * Math.random()))
+    return send(path, form)
+  }
+
+  async function send(path: string, form?: Form): Promise<Answer> {
     const answer: Answer = { status: 0, ok: false, retryAfter: 0 }
     try {
       const response = await fetch(url + path, {

@@ -1,6 +1,7 @@
+import { mockBrowser } from 'sallyport/testing'
 import { describe, expect, it, vi } from 'vitest'
 import { signIn, stored, world } from '../world.js'
-import { APP, assigned, load, signedIn, signInThrough } from './page.js'
+import { APP, assigned, ISSUER, load, type Page, signedIn, signInThrough } from './page.js'
 
 /** Two tabs of one browser, alice signed in in both. */
 async function twoTabs() {
@@ -51,6 +52,47 @@ describe('tabs', () => {
     expect(b.asked).toEqual(['/bff/session'])
     expect(b.events.filter(({ type }) => type === 'signed_out')).toHaveLength(1)
     expect(assigned).toEqual([])
+  })
+
+  it.each<[string, (page: Page) => Promise<unknown>]>([
+    ['a renewal', ({ auth }) => auth.getToken()],
+    ['a look', ({ auth }) => auth.extend({ touch: false })],
+  ])('[B-42] stay signed in when %s of another tab was about the session before', async (_what, ask) => {
+    const { it, auth } = await signedIn()
+    auth.close()
+    let held: Promise<void> | undefined
+    const browser = mockBrowser({
+      now: it.now,
+      origins: {
+        async [APP](request) {
+          // A step-up is quicker than this request.
+          await held
+          return it.bff.fetch(request)
+        },
+        [ISSUER]: (request) => it.as.fetch(request),
+      },
+    })
+    const tab = browser.newTab(`${APP}/`)
+    ;(await signInThrough(it, tab)).auth.close()
+    const b = load(browser.newTab(`${APP}/`), {}, it)
+    await b.auth.getToken()
+    it.advance(290)
+    let release = () => {}
+    held = new Promise((resolve) => {
+      release = resolve
+    })
+    const late = ask(b)
+    await vi.waitFor(() => expect(b.asked).toHaveLength(2))
+    held = undefined
+    const a = await signInThrough(it, tab, {}, { max_age: 0 })
+    release()
+    await late
+    expect(await a.auth.getToken()).toBeTruthy()
+    expect(await b.auth.getToken()).toBeTruthy()
+    for (const page of [a, b]) {
+      expect(page.auth.session).toMatchObject({ status: 'signed-in', user: { sub: 'alice' } })
+      expect(page.events.map(({ type }) => type)).not.toContain('signed_out')
+    }
   })
 
   it('hear why a session ended', async () => {

@@ -81,19 +81,14 @@ export function createRenewal({ ask, now, backOff, sub, endSession, emit }: Rene
   async function renew(requested: RequestedToken): Promise<string> {
     const key = keyOf(requested)
     const cacheBefore = cache
-    const request = () =>
-      ask('/token', {
-        ...formOf(requested),
-        grant_type: 'refresh_token',
-        refused: requested.digest,
-        sub: requested.sub,
-      })
-    let answer = backOff.waiting() ? undefined : await request()
-    if (answer?.status === 409) {
-      // Another tab has just renewed: its answer brings the newer cookie within moments.
-      await new Promise((resolve) => setTimeout(resolve, 500 * Math.random()))
-      answer = await request()
-    }
+    const answer = backOff.waiting()
+      ? undefined
+      : await ask('/token', {
+          ...formOf(requested),
+          grant_type: 'refresh_token',
+          refused: requested.digest,
+          sub: requested.sub,
+        })
     // The user has signed out, or another one has signed in, during the request: the answer is dropped.
     if (cacheBefore !== cache) {
       // The same user may have signed in again: then there is a token already.
