@@ -1,15 +1,8 @@
-import type { Put, RecordId, RecordStore } from '../../store/contract.js'
 import { type StoreContractCase, same } from './checks.js'
-
-interface Names {
-  id(name: string): RecordId
-  put(name: string, value: string, ifVersion?: Put['ifVersion']): Put
-}
+import type { Check } from './store-name-cases.js'
 
 /** Cases of two concurrent calls, of which one must see the other. */
-export const raceCases = (
-  check: (name: string, run: (store: RecordStore, names: Names) => Promise<void>) => StoreContractCase,
-): StoreContractCase[] => [
+export const raceCases = (check: Check): StoreContractCase[] => [
   check('of a concurrent consume and write of an absent record, one succeeds', async (store, { id, put }) => {
     for (let at = 0; at < 20; at++) {
       const all = [() => store.consume(id(`${at}`), 30), () => store.write([put(`${at}`, 'written', 'absent')])]

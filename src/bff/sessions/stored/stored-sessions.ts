@@ -15,7 +15,7 @@ import type { BackgroundTasks } from '../background-tasks.js'
 import { createRefreshCoordinator } from '../refresh.js'
 import type { SessionRecord } from '../session-record.js'
 import type { SessionWithTokens } from '../session-storage.js'
-import { type NoSession, noSession, type PresentSession, type Sessions, sessionOfLaterRelease } from '../sessions.js'
+import { type NoSession, noSession, type Sessions, sessionOfLaterRelease } from '../sessions.js'
 import { createIdleTimeout } from './idle-timeout.js'
 import { createSessionList } from './session-list.js'
 import { createSessionRecords, type LiveSession } from './session-records.js'
@@ -65,18 +65,6 @@ export function createStoredSessions(
   const digests = createBoundedCache<string>(MAX_DIGESTS)
   const clock = monotonicClock(now)
   let swept = clock()
-
-  const presentSession = (
-    session: LiveSession,
-    expiresAt: number,
-    cookies: readonly string[] = [],
-  ): PresentSession => ({
-    record: session.record,
-    expiresAt,
-    cookies,
-    cookieGeneration: 0,
-    open: async () => session,
-  })
 
   /** The id of the session that a request came with: the digest of its cookie. */
   async function idOf(request: PlainRequest): Promise<string | undefined> {
@@ -150,7 +138,13 @@ export function createStoredSessions(
       if (last === undefined || now() >= session.record.expires)
         return end ? expire(request, session) : noSession(jar, request, 'expired')
       if (touch && session.stale) await sealAgain(session)
-      return presentSession(session, Math.floor(Math.min(session.record.expires, last + idleTimeout)))
+      return {
+        record: session.record,
+        expiresAt: Math.floor(Math.min(session.record.expires, last + idleTimeout)),
+        cookies: [],
+        cookieGeneration: 0,
+        open: async () => session,
+      }
     },
 
     async create(request, newSession, { access, id_token }, replaced) {
