@@ -29,8 +29,8 @@ async function access(store, ledger) {
   const audit = createAudit({ store })
   const agents = createAgents({ tokens, store, ledger, approvals, roles })
   const budget = { day: 1e12, month: 1e13 }
-  const wish = { tenant: 'acme', owner: 'ops', role: 'writer', budget, publicKey: await exportJWK(publicKey) }
-  const { id: agent } = await agents.register(wish)
+  const input = { tenant: 'acme', owner: 'ops', role: 'writer', budget, publicKey: await exportJWK(publicKey) }
+  const { id: agent } = await agents.register(input)
   const verifier = accessToken({ issuer, algs: tokens.algs, keys: tokens.keys })
   const protect = createGuard({ resource, accept: [agentToken(agents, verifier)] })
   const { access_token: token } = await agents.issue(agent, { tenant: 'acme' })
@@ -97,7 +97,7 @@ async function send(args) {
   }
 }
 const onRedis = await access(redisStore({ send }), redisLedger({ send }))
-const verifyOnRedis = (wish) => onRedis.verify(onRedis.principal, wish)
+const verifyOnRedis = (input) => onRedis.verify(onRedis.principal, input)
 const root = { method: 'session_cookie', sub: 'root', tenant: 'acme', scopes: ['admin:approve'], claims: {} }
 /** A call that is audited, and that somebody has approved. */
 async function approved() {
@@ -115,10 +115,10 @@ for (const measured of Object.values(found)) Object.assign(measured, { trips: 0,
 await (await verifyOnRedis(await approved())).settle({ units: 60 })
 for (let at = 0; at < TIMES; at++) {
   for (const measured of Object.values(found)) {
-    const wish = await measured.prepare()
+    const input = await measured.prepare()
     counted.trips = 0
     const begun = performance.now()
-    const grant = await measured.run(wish)
+    const grant = await measured.run(input)
     measured.ms.push(performance.now() - begun)
     measured.trips = Math.max(measured.trips, counted.trips)
     if (grant.settle) await grant.settle({ units: 60 })

@@ -9,8 +9,8 @@ import { memoryStore } from 'sallyport/store'
 const EACH = 40_000
 const make = async () => {
   const keys = createApiKeys({ store: memoryStore(), prefix: 'bench', scopes: ['notes:read'] })
-  const wish = { tenant: 'acme', owner: 'alice', name: 'bench', scopes: ['notes:read'] }
-  return { keys, create: () => keys.create(wish) }
+  const input = { tenant: 'acme', owner: 'alice', name: 'bench', scopes: ['notes:read'] }
+  return { keys, create: () => keys.create(input) }
 }
 const { keys, create } = await make()
 const stranger = await make()

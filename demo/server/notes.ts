@@ -97,7 +97,7 @@ export function createNotesApi({ protect, freshness }: NotesSettings) {
   return {
     fetch: (request: Request) => app.fetch(request),
     /** The notes, for code that has its own access checks: the tools of agents. */
-    shelf: { of: notesOf, add: write, clear: (sub: string) => void notes.set(sub, []) },
+    store: { of: notesOf, add: write, clear: (sub: string) => void notes.set(sub, []) },
     /**
      * From now on, tokens issued before this second get a 401. Tokens of this second are still accepted: a token's `iat` has
      * no fraction, and such a new token could not be renewed anyway.

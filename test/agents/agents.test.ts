@@ -68,8 +68,8 @@ describe('registering an agent', () => {
   it('of one id twenty times at once leaves one', async () => {
     const { open } = scene()
     const { publicKey } = await agentKey()
-    const wish = { id: 'agent_one', tenant: 'acme', owner: 'ops', role: 'reader', publicKey } as const
-    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => open().register(wish)))
+    const input = { id: 'agent_one', tenant: 'acme', owner: 'ops', role: 'reader', publicKey } as const
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => open().register(input)))
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     for (const outcome of outcomes)
       if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'agent_exists' })

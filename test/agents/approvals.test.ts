@@ -126,7 +126,7 @@ const call: Call = {
   tool: 'transfer',
   args: { amount: 82, to: 'bob' },
 }
-const wish: ApprovalRequest = { ...call, kind: 'user' }
+const input: ApprovalRequest = { ...call, kind: 'user' }
 const code = (error: unknown) => (error as { code?: string }).code
 /** What a call rejects with. */
 const refusal = (promise: Promise<unknown>) =>
@@ -218,7 +218,7 @@ describe('a call that needs an approval', () => {
 
   it('[G-06][G-06 twin][A-57] is made once of a thousand times at once', async () => {
     const { approvals, open, decide, events } = world()
-    const { id } = await approvals.request(wish)
+    const { id } = await approvals.request(input)
     await decide(id)
     const sides = [approvals, open(), open()]
     const outcomes = await Promise.all(
@@ -264,7 +264,7 @@ describe('a call that needs an approval', () => {
 
   it('[A-58] that was looked at in time and is used later has expired', async () => {
     const { approvals, decide, advance } = world()
-    const { id } = await approvals.request(wish)
+    const { id } = await approvals.request(input)
     await decide(id)
     const verified = await approvals.verify(id, call)
     advance(300)
@@ -282,17 +282,17 @@ describe('a call that needs an approval', () => {
   it('that is no plain data, or more than a person can read, is 400 and asks nobody', async () => {
     const { approvals, run, short, events } = world()
     for (const args of [{ at: new Date(0) }, { n: Number.NaN }, JSON.parse('{"__proto__":{}}'), undefined])
-      expect(await refusal(approvals.request({ ...wish, args }))).toBe('call_invalid')
+      expect(await refusal(approvals.request({ ...input, args }))).toBe('call_invalid')
     for (const odd of [{ tool: '' }, { tool: 'x'.repeat(201) }, { resource: 'a\nb' }, { sub: '' }])
-      expect(await refusal(approvals.request({ ...wish, ...odd }))).toBe('call_invalid')
+      expect(await refusal(approvals.request({ ...input, ...odd }))).toBe('call_invalid')
     expect(short(await run({ text: 'x'.repeat(40_000) }))).toEqual([400, 'call_invalid'])
     expect(events).toEqual([])
-    expect(await refusal(approvals.request({ ...wish, resource: 'account/1', args: 'x'.repeat(32_000) }))).toBe('done')
+    expect(await refusal(approvals.request({ ...input, resource: 'account/1', args: 'x'.repeat(32_000) }))).toBe('done')
   })
 
   it('takes one round trip to look at, and one to use up', async () => {
     const { approvals, decide, store } = world()
-    const { id } = await approvals.request(wish)
+    const { id } = await approvals.request(input)
     await decide(id)
     const get = vi.spyOn(store, 'get')
     const write = vi.spyOn(store, 'write')
@@ -309,7 +309,7 @@ describe('deciding', () => {
     const scopes = ['admin:approve']
     const { key: own } = await keys.create({ tenant: 'acme', owner: 'alice', name: 'a', scopes: ['admin:approve'] })
     for (const kind of ['user', 'admin'] as const) {
-      const { id } = await approvals.request({ ...wish, kind })
+      const { id } = await approvals.request({ ...input, kind })
       for (const [who, bearer] of Object.entries({
         'the agent for the person': await agentToken(),
         'the agent with every scope': await token('alice', {
@@ -332,7 +332,7 @@ describe('deciding', () => {
     )
     // A principal that says so itself, without any claim.
     const by = { method: 'agent_token', iss: LOGIN, sub: 'alice', tenant: 'acme', scopes, claims: {} } as const
-    const { id } = await approvals.request(wish)
+    const { id } = await approvals.request(input)
     const get = vi.spyOn(store, 'get')
     expect(await refusal(approvals.decide(id, { by, approve: true }))).toBe('approver_refused')
     expect(get).not.toHaveBeenCalled()
@@ -341,8 +341,8 @@ describe('deciding', () => {
   it('[A-59][A-59 twin][G-08 twin] is for the person concerned, and for administrators who did not ask', async () => {
     const { approvals, token, decide } = world()
     const admin = ['admin:approve']
-    const mine = await approvals.request(wish)
-    const theirs = await approvals.request({ ...wish, kind: 'admin' })
+    const mine = await approvals.request(input)
+    const theirs = await approvals.request({ ...input, kind: 'admin' })
     expect(await decide(mine.id, { approve: true }, await token('bob', { scopes: admin }))).toEqual([
       403,
       'approver_refused',
@@ -371,18 +371,18 @@ describe('deciding', () => {
       },
     }
     const { approvals, token, decide } = world({ approvers })
-    const { id } = await approvals.request({ ...wish, kind: 'admin' })
+    const { id } = await approvals.request({ ...input, kind: 'admin' })
     expect(await decide(id, { approve: true }, await token('bob'))).toEqual([403, 'approver_refused'])
     onCall.add('bob')
     expect(await decide(id, { approve: true }, await token('bob'))).toBe(200)
-    const broken = await approvals.request({ ...wish, tool: 'broken', kind: 'admin' })
+    const broken = await approvals.request({ ...input, tool: 'broken', kind: 'admin' })
     await expect(decide(broken.id, { approve: true }, await token('bob'))).rejects.toThrow('rota')
     expect((await approvals.get(broken.id, { tenant: 'acme' }))?.status).toBe('pending')
   })
 
   it('knows no other tenant’s', async () => {
     const { approvals, token, decide } = world()
-    const { id } = await approvals.request(wish)
+    const { id } = await approvals.request(input)
     for (const other of [id, 'A'.repeat(43), '..%2Fx', 'a\nb'])
       expect(await decide(other, { approve: true }, await token('alice', { claims: { tenant: 'globex' } }))).toEqual([
         404,
@@ -400,7 +400,7 @@ describe('deciding', () => {
   it('has one winner, whoever decides at once', async () => {
     for (let turn = 0; turn < 20; turn++) {
       const { approvals, open, events } = world({ approvers: { user: () => true } })
-      const { id } = await approvals.request(wish)
+      const { id } = await approvals.request(input)
       const sides = [approvals, open()]
       const by = (sub: string) =>
         ({ method: 'session_cookie', iss: LOGIN, sub, tenant: 'acme', scopes: [], claims: {} }) as const
@@ -417,7 +417,7 @@ describe('deciding', () => {
 
   it('wants the sign-in that the request demands, and says what would do; saying no wants none', async () => {
     const { approvals, token, decide, send } = world()
-    const strict = { ...wish, freshWithin: 60, acr: ['phr', 'phrh'] }
+    const strict = { ...input, freshWithin: 60, acr: ['phr', 'phrh'] }
     const { id } = await approvals.request(strict)
     const at = 1_790_000_000
     for (const claims of [
@@ -444,7 +444,7 @@ describe('deciding', () => {
 
   it('compares the code that somebody has typed, whatever stands between its letters', async () => {
     const { approvals, decide } = world()
-    const { id, code: shown } = await approvals.request(wish)
+    const { id, code: shown } = await approvals.request(input)
     const other = shown.startsWith('B') ? `C${shown.slice(1)}` : `B${shown.slice(1)}`
     expect(await decide(id, { approve: true, code: other })).toEqual([403, 'approval_mismatch'])
     expect((await approvals.get(id, { tenant: 'acme' }))?.status).toBe('pending')
@@ -455,8 +455,8 @@ describe('deciding', () => {
 describe('asking', () => {
   it('[A-61] for two things is two questions', async () => {
     const { approvals, decide } = world()
-    const first = await approvals.request(wish)
-    const second = await approvals.request({ ...wish, args: { amount: 83, to: 'bob' } })
+    const first = await approvals.request(input)
+    const second = await approvals.request({ ...input, args: { amount: 83, to: 'bob' } })
     await decide(first.id)
     expect((await approvals.get(first.id, { tenant: 'acme' }))?.status).toBe('approved')
     expect((await approvals.get(second.id, { tenant: 'acme' }))?.status).toBe('pending')
@@ -470,7 +470,7 @@ describe('asking', () => {
     const { approvals, open, decide, advance, now, events } = world({ notify: ({ args }) => void told.push(args) })
     const sides = [approvals, open(), open()]
     const ask = (args: number, more: Partial<ApprovalRequest> = {}) =>
-      refusal(sides[args % 3]?.request({ ...wish, ...more, args }) ?? Promise.reject())
+      refusal(sides[args % 3]?.request({ ...input, ...more, args }) ?? Promise.reject())
     const pending = async () =>
       (await approvals.pending({ tenant: 'acme', agent: 'bot', iss: LOGIN, sub: 'alice' })).items
     const outcomes = await Promise.all(Array.from({ length: 200 }, (_, args) => ask(args)))
@@ -488,7 +488,7 @@ describe('asking', () => {
     expect(await ask(Number(told[0]))).toBe('done')
     expect(await ask(1000, { sub: 'bob' })).toBe('done')
     expect(await ask(1000, { agent: 'other' })).toBe('done')
-    const refused = agentAnswer(await approvals.request({ ...wish, args: 1000 }).catch((error) => error), { now })
+    const refused = agentAnswer(await approvals.request({ ...input, args: 1000 }).catch((error) => error), { now })
     expect([refused.status, refused.headers.get('Retry-After')]).toEqual([429, '300'])
     const [first, second] = await pending()
     expect(await decide(`${first?.id}`)).toBe(200)
@@ -502,7 +502,7 @@ describe('asking', () => {
     const told: string[] = []
     const { approvals, open, decide, advance } = world({ notify: ({ id }) => void told.push(id) })
     const sides = [approvals, open()]
-    const asked = await Promise.all(Array.from({ length: 50 }, (_, at) => sides[at % 2]?.request(wish)))
+    const asked = await Promise.all(Array.from({ length: 50 }, (_, at) => sides[at % 2]?.request(input)))
     const [first] = asked
     for (const one of asked) expect(one).toEqual(first)
     expect(told).toEqual([first?.id])
@@ -514,13 +514,13 @@ describe('asking', () => {
       { sub: 'bob' },
       { args: 1 },
     ] as const)
-      expect((await approvals.request({ ...wish, ...other })).id).not.toBe(first?.id)
+      expect((await approvals.request({ ...input, ...other })).id).not.toBe(first?.id)
     // Decided, used, or over: then it is asked anew.
     await decide(`${first?.id}`)
-    const second = await approvals.request(wish)
+    const second = await approvals.request(input)
     expect(second.id).not.toBe(first?.id)
     advance(300)
-    expect((await approvals.request(wish)).id).not.toBe(second.id)
+    expect((await approvals.request(input)).id).not.toBe(second.id)
   })
 
   it('shows whoever is told the exact call; a message that fails loses nothing', async () => {
@@ -531,8 +531,8 @@ describe('asking', () => {
         throw new Error('mail server down')
       },
     })
-    const { id, code: shown, digest } = await approvals.request({ ...wish, resource: 'account/1' })
-    expect(told[0]).toMatchObject({ ...wish, resource: 'account/1', id, code: shown, digest, status: 'pending' })
+    const { id, code: shown, digest } = await approvals.request({ ...input, resource: 'account/1' })
+    expect(told[0]).toMatchObject({ ...input, resource: 'account/1', id, code: shown, digest, status: 'pending' })
     expect(told[0]?.call).toBe(
       '{"agent":"bot","args":{"amount":82,"to":"bob"},"iss":"https://login.example.com","resource":"account/1","sub":"alice","tenant":"acme","tool":"transfer"}',
     )
@@ -543,7 +543,7 @@ describe('asking', () => {
   it('is undone by no change of the arguments afterwards', async () => {
     const { approvals, decide } = world()
     const args = { amount: 82, to: { name: 'bob' } }
-    const { id } = await approvals.request({ ...wish, args })
+    const { id } = await approvals.request({ ...input, args })
     await decide(id)
     const used = await approvals.consume(id, { ...call, args })
     args.to.name = 'mallory'
@@ -557,7 +557,7 @@ describe('asking', () => {
       advance(1)
       const kind = at === 4 ? 'admin' : 'user'
       const agent = at === 3 ? 'other' : 'bot'
-      made.set(`${at}`, (await approvals.request({ ...wish, agent, sub, kind, args: at })).id)
+      made.set(`${at}`, (await approvals.request({ ...input, agent, sub, kind, args: at })).id)
     }
     await decide(`${made.get('0')}`)
     const args = async (of: Parameters<typeof approvals.pending>[0]) =>
@@ -581,10 +581,10 @@ describe('asking', () => {
 describe('taking back', () => {
   it('ends what waits and what is approved, of one agent; nothing else', async () => {
     const { approvals, decide, run, short, events } = world()
-    const pending = await approvals.request({ ...wish, args: 1 })
-    const approved = await approvals.request({ ...wish, args: 2 })
-    const used = await approvals.request({ ...wish, args: 3 })
-    const other = await approvals.request({ ...wish, agent: 'other' })
+    const pending = await approvals.request({ ...input, args: 1 })
+    const approved = await approvals.request({ ...input, args: 2 })
+    const used = await approvals.request({ ...input, args: 3 })
+    const other = await approvals.request({ ...input, agent: 'other' })
     await decide(approved.id)
     await decide(used.id)
     await approvals.consume(used.id, { ...call, args: 3 })
@@ -607,7 +607,7 @@ describe('taking back', () => {
     for (let turn = 0; turn < 10; turn++) {
       const { approvals, open } = world({ maxPending: 60 })
       const side = open()
-      const made = await Promise.all(Array.from({ length: 60 }, (_, at) => approvals.request({ ...wish, args: at })))
+      const made = await Promise.all(Array.from({ length: 60 }, (_, at) => approvals.request({ ...input, args: at })))
       await Promise.all(made.map(({ id }, at) => at % 2 && approvals.decide(id, { by, approve: true })))
       let used = 0
       const use = async (id: string, args: number) => {
@@ -646,9 +646,9 @@ describe('taking back', () => {
       list.mockRestore()
       return write(changes)
     })
-    expect(await refusal(approvals.request(wish))).toBe('approval_void')
+    expect(await refusal(approvals.request(input))).toBe('approval_void')
     expect(await approvals.pending({ tenant: 'acme' })).toEqual({ items: [] })
-    expect(await refusal(approvals.request(wish))).toBe('done')
+    expect(await refusal(approvals.request(input))).toBe('done')
   })
 })
 
@@ -696,8 +696,8 @@ describe('createApprovals', () => {
     ] as const)
       expect(() => createApprovals(options as ApprovalsOptions)).toThrow(`"${option}"`)
     const approvals = createApprovals({ store })
-    await expect(approvals.request({ ...wish, kind: 'nobody' as 'user' })).rejects.toThrow('"kind"')
-    await expect(approvals.request({ ...wish, freshWithin: -1 })).rejects.toThrow('"freshWithin"')
+    await expect(approvals.request({ ...input, kind: 'nobody' as 'user' })).rejects.toThrow('"kind"')
+    await expect(approvals.request({ ...input, freshWithin: -1 })).rejects.toThrow('"freshWithin"')
     const by = { method: 'session_cookie', iss: LOGIN, sub: 'alice', tenant: 'acme', scopes: [], claims: {} } as const
     for (const approve of ['false', 1, undefined])
       await expect(approvals.decide('x', { by, approve: approve as unknown as boolean })).rejects.toThrow('"approve"')

@@ -12,7 +12,7 @@ async function helped(world: Scene, role: 'reader' | 'writer' | 'executor' = 'wr
 }
 
 describe('acting for a person', () => {
-  it('[G-09][A-54] gives an agent no more than the person, its role, the consent and the wish have in common', async () => {
+  it('[G-09][A-54] gives an agent no more than the person, its role, the consent and the request have in common', async () => {
     const { agents, register, person, call } = scene()
     const [writer, reader] = [await register({ role: 'writer' }), await register({ role: 'reader' })]
     const scopesOf = async (agent: string, held: string[], asked?: Array<'data:read' | 'data:write'>) => {
@@ -23,7 +23,7 @@ describe('acting for a person', () => {
     await agents.consent(writer.id, { subject: principal, scopes: ['data:read', 'data:write'] })
     await agents.consent(reader.id, { subject: principal, scopes: ['data:read'] })
     const all = ['data:read', 'data:write', 'admin']
-    // The person has less, the role has less, the wish is less.
+    // The person has less, the role has less, the request is less.
     expect(await scopesOf(writer.id, ['data:read'])).toBe('data:read')
     expect(await scopesOf(reader.id, all, ['data:read', 'data:write'])).toBe('data:read')
     expect(await scopesOf(writer.id, all, ['data:write'])).toBe('data:write')
@@ -218,10 +218,10 @@ describe('acting for a person', () => {
     const { agents, open, call, tokens } = world
     const { id, subject } = await helped(world)
     const issue = tokens.issue
-    tokens.issue = async (wish) => {
+    tokens.issue = async (input) => {
       await open().endDelegations({ iss: LOGIN, sub: 'alice' }, { tenant: 'acme' })
       world.advance(5)
-      return issue(wish)
+      return issue(input)
     }
     const { access_token } = await agents.exchange(id, { subject })
     expect(await call(access_token)).toEqual([401, 'invalid_token'])

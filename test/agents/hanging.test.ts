@@ -60,7 +60,7 @@ describe.each(troubles)('a part of others that %s', (_name, trouble) => {
     const events: AgentEvent[] = []
     const onEvent = (event: AgentEvent) => void events.push(event)
     const approvals = createApprovals({ store: memoryStore(), notify: trouble, onEvent })
-    const wish = {
+    const input = {
       tenant: 'acme',
       agent: 'bot',
       iss: 'https://login.example.com',
@@ -69,7 +69,7 @@ describe.each(troubles)('a part of others that %s', (_name, trouble) => {
       args: {},
       kind: 'user',
     } as const
-    const asked = await comesTo(6, approvals.request(wish))
+    const asked = await comesTo(6, approvals.request(input))
     expect(asked).toMatchObject({ id: expect.any(String) })
     expect(events.at(-1)).toMatchObject({ type: 'approval_unnotified', tenant: 'acme' })
     expect((await approvals.pending({ tenant: 'acme' })).items).toHaveLength(1)
@@ -95,15 +95,15 @@ describe.each(troubles)('a part of others that %s', (_name, trouble) => {
     async (step) => {
       const { vault, open, advance, provider, events } = ringWorld()
       const broken = { now: false }
-      const away = (about: { tenant?: string }) => broken.now && about.tenant === 'a'
+      const down = (about: { tenant?: string }) => broken.now && about.tenant === 'a'
       const theirs = {
         create: (key: { tenant?: string; name: string }) =>
-          step === 'create' && away(key) ? trouble() : provider.create(key),
+          step === 'create' && down(key) ? trouble() : provider.create(key),
         test: (secret: string, about: { tenant?: string }) =>
-          step === 'test' && away(about) ? trouble() : provider.test(secret, about),
-        list: (about: { tenant?: string }) => (step === 'list' && away(about) ? trouble() : provider.list(about)),
+          step === 'test' && down(about) ? trouble() : provider.test(secret, about),
+        list: (about: { tenant?: string }) => (step === 'list' && down(about) ? trouble() : provider.list(about)),
         revoke: (key: { tenant?: string; id: string; name: string }) =>
-          step === 'revoke' && away(key) ? trouble() : provider.revoke(key),
+          step === 'revoke' && down(key) ? trouble() : provider.revoke(key),
       }
       const ring = open({ vault, provider: theirs, tenants: 'separate', overlap: 1 })
       for (const tenant of ['a', 'b', 'c']) await ring.rotate({ tenant })
@@ -159,20 +159,20 @@ describe.each(troubles)('a part of others that %s', (_name, trouble) => {
 
   it('[G-23] once the key was there leaves the key in use, and nobody waits for it', async () => {
     const { tokens, state, advance, endpoint } = await issuing()
-    const wish = { sub: 'alice', client_id: 'cli', scopes: [] }
-    await tokens.issue(wish)
+    const input = { sub: 'alice', client_id: 'cli', scopes: [] }
+    await tokens.issue(input)
     state.give = trouble
     advance(301)
-    expect(await comesTo(2, tokens.issue(wish))).toMatchObject({ token_type: 'Bearer' })
+    expect(await comesTo(2, tokens.issue(input))).toMatchObject({ token_type: 'Bearer' })
     const asked = state.asked
     // It is not asked at every token.
-    expect(await comesTo(0, tokens.issue(wish))).toMatchObject({ token_type: 'Bearer' })
+    expect(await comesTo(0, tokens.issue(input))).toMatchObject({ token_type: 'Bearer' })
     expect(state.asked).toBe(asked)
     expect(await comesTo(0, endpoint())).toMatchObject({ status: 200 })
     await vi.advanceTimersByTimeAsync(6000)
     advance(11)
     state.give = async () => state.keys[1]
-    await tokens.issue(wish)
+    await tokens.issue(input)
     expect(state.asked).toBe(asked + 1)
   })
 })
@@ -209,9 +209,9 @@ async function issuing() {
 describe('a key that a function gives', () => {
   it('[G-23] is read again after five minutes, and the former verifies for as long as its tokens live', async () => {
     const { tokens, state, advance, endpoint } = await issuing()
-    const wish = { sub: 'alice', client_id: 'cli', scopes: [] }
+    const input = { sub: 'alice', client_id: 'cli', scopes: [] }
     const kidOf = async () =>
-      JSON.parse(atob((await tokens.issue(wish)).access_token.split('.')[0] ?? '')).kid as string
+      JSON.parse(atob((await tokens.issue(input)).access_token.split('.')[0] ?? '')).kid as string
     const kids = async () =>
       ((await (await endpoint()).json()) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid)
     const former = await kidOf()

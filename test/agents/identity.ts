@@ -136,9 +136,9 @@ export function scene({ store: wrap = (store) => store, agents: options = {}, ..
       time += seconds
     },
     register: async (more: Partial<Parameters<typeof agents.register>[0]> & { key?: AgentKey } = {}) => {
-      const { key = await agentKey(), ...wish } = more
+      const { key = await agentKey(), ...input } = more
       const publicKey: JWK = key.publicKey
-      return agents.register({ tenant: 'acme', owner: 'ops', role: 'writer', publicKey, ...wish })
+      return agents.register({ tenant: 'acme', owner: 'ops', role: 'writer', publicKey, ...input })
     },
     ask,
     /** What the API answers: `ok`, or status and error. */

@@ -172,10 +172,10 @@ describe('stopping the agents of a tenant', () => {
     const { agents, open, register, call, tokens } = scene()
     const { id } = await register()
     const issue = tokens.issue
-    tokens.issue = async (wish) => {
+    tokens.issue = async (input) => {
       await open().stop({ tenant: 'acme' })
       await open().resume({ tenant: 'acme' })
-      return issue(wish)
+      return issue(input)
     }
     const { access_token } = await agents.issue(id, { tenant: 'acme' })
     expect(await call(access_token)).toEqual(gone)

@@ -159,7 +159,7 @@ describe('the token endpoint', () => {
 
   it('is 503 while store or signing key cannot be had', async () => {
     const { ask, store, tokens } = await endpoint()
-    const issue = vi.spyOn(tokens, 'issue').mockRejectedValueOnce(new Error('the secret manager is away'))
+    const issue = vi.spyOn(tokens, 'issue').mockRejectedValueOnce(new Error('the secret manager is down'))
     expect(await ask({})).toMatchObject({ status: 503, error: 'temporarily_unavailable' })
     issue.mockRestore()
     vi.spyOn(store, 'get').mockRejectedValue(new StoreError())

@@ -121,7 +121,7 @@ describe('an agent’s token', () => {
     ['categories', { categories: {} }],
     ['budget', { budget: 1000 }],
     ['expiresIn', { expiresIn: 1.5 }],
-  ])('is not issued with a wish that cannot be, which is named: %s', async (field, wrong) => {
+  ])('is not issued with an option that cannot be, which is named: %s', async (field, wrong) => {
     const { register, agents } = scene()
     const { id } = await register()
     await expect(agents.issue(id, { tenant: 'acme', ...(wrong as object) })).rejects.toThrow(`"${field}"`)
@@ -211,13 +211,13 @@ describe('an agent’s token', () => {
     const { people, tokens, call } = scene()
     const details = [{ type: 'sallyport_agent', role: 'writer', depends: { agents: { agent_x: 'x' } } }]
     const claims = { tenant: 'acme', authorization_details: details }
-    const wish = { sub: 'agent_x', client_id: 'agent_x', scopes: ['data:read'], claims }
+    const input = { sub: 'agent_x', client_id: 'agent_x', scopes: ['data:read'], claims }
     // Of the people's issuer: no agent's, whatever it says.
-    const foreign = (await people.issue(wish)).access_token
+    const foreign = (await people.issue(input)).access_token
     expect(await call(foreign, { methods: ['agent_token'] })).toEqual([403, 'credential_not_accepted'])
     // Of the agents' issuer: nothing without an agent that stands.
-    expect(await call((await tokens.issue(wish)).access_token)).toEqual([401, 'invalid_token'])
-    const plain = await tokens.issue({ ...wish, claims: { tenant: 'acme' } })
+    expect(await call((await tokens.issue(input)).access_token)).toEqual([401, 'invalid_token'])
+    const plain = await tokens.issue({ ...input, claims: { tenant: 'acme' } })
     expect(await call(plain.access_token)).toEqual([401, 'invalid_token'])
   })
 

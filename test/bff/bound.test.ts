@@ -298,7 +298,7 @@ describe('records in a store', () => {
     restart({ cookieKeys: [async () => answer()] })
     expect((await bodyOf(await look(tab, '/session'))).user.sub).toBe('alice')
     answer = () => {
-      throw new Error('the secret manager is away')
+      throw new Error('the secret manager is down')
     }
     for (const seconds of [301, 5, 20]) {
       advance(seconds)
@@ -306,7 +306,7 @@ describe('records in a store', () => {
     }
     const told = events.filter(({ type }) => type === 'operator_error')
     expect(told).toHaveLength(2)
-    expect(JSON.stringify(told)).not.toContain('away')
+    expect(JSON.stringify(told)).not.toContain('down')
     answer = () => 'n'.repeat(16) + key.slice(16)
     advance(20)
     expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()

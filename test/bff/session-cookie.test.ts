@@ -333,17 +333,17 @@ describe('the session cookie as a credential, over a store', () => {
     expect((await ask()).body).toEqual(expired)
   })
 
-  it('is 503 when the store is away: nothing is decided, nothing is cleared', async () => {
+  it('is 503 when the store is down: nothing is decided, nothing is cleared', async () => {
     const inner = memoryStore({ now: () => 1_790_000_000 })
-    let away = false
+    let down = false
     const store: RecordStore = {
       ...inner,
-      get: (id) => (away ? Promise.reject(new Error('ECONNREFUSED')) : inner.get(id)),
+      get: (id) => (down ? Promise.reject(new Error('ECONNREFUSED')) : inner.get(id)),
     }
     const it = await world({ store })
     await signIn(it.tab)
     const { ask, events } = guarded(it)
-    away = true
+    down = true
     const answer = await ask()
     expect([answer.status, answer.body.error]).toEqual([503, 'temporarily_unavailable'])
     expect(answer.headers.get('retry-after')).toBe('1')
@@ -351,7 +351,7 @@ describe('the session cookie as a credential, over a store', () => {
     expect(events.at(-1)).toMatchObject({ status: 503, detail: 'store_unavailable' })
     // Without its header the store is not even asked.
     expect((await ask({}, {})).status).toBe(403)
-    away = false
+    down = false
     expect((await ask()).status).toBe(200)
   })
 })

@@ -97,7 +97,7 @@ export const pageCases: readonly Case[] = [
   refuses('S-62', 'a popup that is closed or cut off'),
   holds('S-63', 'a popup’s opener listens to no stranger'),
   refuses('S-64', 'a double click leaves once'),
-  refuses('S-65', 'sign-out with the provider away'),
+  refuses('S-65', 'sign-out with the provider down'),
   refuses('S-66', 'sign-out with a failing revocation'),
   refuses('S-67', 'sign-out without a session, and twice'),
   refuses('S-68', 'sign-out drops the token in the same tick'),

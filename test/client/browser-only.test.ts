@@ -337,7 +337,7 @@ describe('browser-only mode', () => {
     await expect(auth.getToken()).rejects.toMatchObject({ code: 'login_required' })
   })
 
-  it('signs out here when the provider is away, too', async () => {
+  it('signs out here when the provider is down, too', async () => {
     const { as, signIn } = await scene()
     const { auth } = await signIn()
     for (const endpoint of ['revocation', 'discovery'] as const) as.fail(endpoint, 'network', 9)

@@ -148,7 +148,7 @@ describe('RequireAuth', () => {
     renders = 0
     render(auth, guarded())
     expect([text(), renders, auth.calls.login]).toEqual(['one moment', 0, []])
-    act(() => auth.set({ status: 'unavailable', error: new SallyportError('backend_unavailable', 'away') }))
+    act(() => auth.set({ status: 'unavailable', error: new SallyportError('backend_unavailable', 'down') }))
     expect([text(), renders, auth.calls.login]).toEqual(['one moment', 0, []])
     act(() => auth.set({ status: 'signed-in', user: alice, expiresAt: null }))
     expect(text()).toBe('signed-in Alice Adams')

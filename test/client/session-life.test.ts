@@ -36,9 +36,9 @@ const from = (most: number, count: number) => Array.from({ length: count }, (_, 
 async function onTheMove() {
   const { it, tab, auth: first } = await idle()
   first.close()
-  const network = { away: false }
+  const network = { down: false }
   const fetch: typeof globalThis.fetch = (input, init) =>
-    network.away ? Promise.reject(new TypeError('offline')) : tab.fetch(input, init)
+    network.down ? Promise.reject(new TypeError('offline')) : tab.fetch(input, init)
   const { auth } = load(tab, { fetch }, it)
   await auth.ready()
   return { it, auth, network, pass: passing(it) }
@@ -71,7 +71,7 @@ describe('extend()', () => {
   it('rejects when the backend cannot be asked, and changes nothing', async () => {
     const { auth, network } = await onTheMove()
     const before = auth.session
-    network.away = true
+    network.down = true
     await expect(auth.extend()).rejects.toMatchObject({ code: 'backend_unavailable', retryable: true })
     expect(auth.session).toBe(before)
   })
@@ -190,11 +190,11 @@ describe('watchCountdown()', () => {
     const { it, auth, network, pass } = await onTheMove()
     const heard: Array<number | undefined> = []
     const stop = watchCountdown(auth, (left) => heard.push(left), { now: it.now })
-    network.away = true
+    network.down = true
     await pass(IDLE + 120)
     expect(heard.at(-1)).toBe(0)
     expect(auth.session.status).toBe('signed-in')
-    network.away = false
+    network.down = false
     await vi.advanceTimersByTimeAsync(60_000)
     await expect(auth.getToken()).rejects.toMatchObject({ code: 'login_required' })
     expect(auth.session).toMatchObject({ status: 'signed-out', reason: 'expired' })

@@ -32,14 +32,14 @@ beforeAll(async () => {
     disclose: ['roles'],
   })
   tokenOf = async (sub, roles = []) => {
-    const wish = {
+    const input = {
       sub,
       client_id: 'fieldnotes',
       scopes: agentScopes,
       // In another second than any end of sign-ins before.
       claims: { auth_time: Math.ceil(Date.now() / 1000), tenant, roles },
     }
-    return (await login.issue(wish)).access_token
+    return (await login.issue(input)).access_token
   }
   desk = await openAgentDesk({ origin: server.origin, resource, tenant, store, ledger })
   const { isActive: isOwnerActive } = desk.registry
@@ -47,7 +47,7 @@ beforeAll(async () => {
   const people = accessToken({ issuer: login.issuer, algs: login.algs, keys: login.keys })
   const protect = createGuard({ resource, accept: [people, apiKey(keys), desk.accept], decide })
   notes = createNotesApi({ protect, freshness: 60 })
-  const { console, tools, endpoint } = desk.open(protect, keys, notes.shelf)
+  const { console, tools, endpoint } = desk.open(protect, keys, notes.store)
   const listeners = { '/api/agents': console, '/api/tools': tools, '/agents/': endpoint }
   server.handle((request, response) => {
     const [, handler] = Object.entries(listeners).find(([path]) => request.url?.startsWith(path)) ?? []
@@ -77,9 +77,9 @@ async function ask(token: string, method: string, path: string, body?: unknown) 
 const look = async (token: string): Promise<Seen> => (await ask(token, 'GET', '')).body
 
 /** An agent of Alice's that may act for her, at work. */
-async function atWork(name: string, wish: { role?: string; budget?: number } = {}) {
+async function atWork(name: string, input: { role?: string; budget?: number } = {}) {
   const alice = await tokenOf('alice')
-  const { body } = await ask(alice, 'POST', '', { name, role: 'assistant', budget: 20_000, ...wish })
+  const { body } = await ask(alice, 'POST', '', { name, role: 'assistant', budget: 20_000, ...input })
   const id: string = body.id
   await ask(alice, 'POST', `/${id}/consent`)
   expect((await ask(alice, 'POST', `/${id}/run`)).status).toBe(204)
@@ -110,10 +110,10 @@ const rowsOf = async (token: string, id: string) =>
 describe('an agent of the demo', () => {
   it('[D-06] that obeys a poisoned note deletes and transfers nothing; and a row says so', async () => {
     const { alice, id, over, decide } = await atWork('victim')
-    notes.shelf.add('alice', 'Keep me')
+    notes.store.add('alice', 'Keep me')
     for (const tool of ['notes.add', 'courier.book']) expect((await decide(tool, false)).status).toBe(204)
     expect((await decide('code.run', false, await tokenOf('bob', ['administrator']))).status).toBe(204)
-    const before = notes.shelf.of('alice').length
+    const before = notes.store.of('alice').length
     // It waits; and what waits has not happened.
     await decide('notes.delete_all', false)
     const steps = await over()
@@ -121,7 +121,7 @@ describe('an agent of the demo', () => {
       { tool: 'notes.delete_all', args: '{}', told: true, state: 'refused', error: 'approval_denied' },
       { tool: 'account.transfer', told: true, state: 'refused', status: 403, error: 'insufficient_scope' },
     ])
-    expect(notes.shelf.of('alice')).toHaveLength(before)
+    expect(notes.store.of('alice')).toHaveLength(before)
     expect(await rowsOf(alice, id)).toEqual(
       expect.arrayContaining([
         ['tool:notes.delete_all', 'refused', 'approval_required'],
@@ -134,7 +134,7 @@ describe('an agent of the demo', () => {
   it('[D-06 twin] does what its person and an administrator have approved, once each', async () => {
     const { alice, id, over, decide } = await atWork('helper')
     const bob = await tokenOf('bob', ['administrator'])
-    const before = notes.shelf.of('alice').length
+    const before = notes.store.of('alice').length
     await decide('notes.add', true)
     await decide('courier.book', true)
     // What needs an administrator is not for its own person to approve.
@@ -154,7 +154,7 @@ describe('an agent of the demo', () => {
     ])
     expect(steps[4]).toMatchObject({ as: 'delegated', result: expect.stringContaining('{\\"sum\\":645') })
     expect(steps[2]).toMatchObject({ args: `{"text":"Counted by the agent: ${before} notes."}` })
-    expect(notes.shelf.of('alice')).toEqual([])
+    expect(notes.store.of('alice')).toEqual([])
     const seen = await look(alice)
     const spent = steps.reduce((sum, { units = 0 }) => sum + Number(units), 0)
     expect(seen.agents.find((agent) => agent.id === id)?.spent).toBe(spent)

@@ -171,7 +171,7 @@ describe('a person at the demo', () => {
     expect(demo.provider.grants.authorization_code).toBe(1)
   })
 
-  it('stays signed in while the provider is away, and goes on when it is back', async () => {
+  it('stays signed in while the provider is down, and goes on when it is back', async () => {
     const page = await open()
     await signIn(page)
     await demo.provider.stop()
@@ -192,7 +192,7 @@ describe('a person at the demo', () => {
     expect(await button(page, 'Sign out').count()).toBe(1)
   })
 
-  it('can sign out while the provider is away, and stays in the app', async () => {
+  it('can sign out while the provider is down, and stays in the app', async () => {
     const page = await open()
     await signIn(page)
     await demo.provider.stop()

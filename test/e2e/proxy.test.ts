@@ -95,7 +95,7 @@ describe('a person at the demo in proxy mode', () => {
     expect(await button(page, 'Sign out').count()).toBe(1)
   })
 
-  it('stays signed in while the provider is away', async () => {
+  it('stays signed in while the provider is down', async () => {
     const page = await openInProxyMode()
     await signIn(page, demo)
     await notes(page).first().waitFor()

@@ -15,7 +15,7 @@ export interface Kind {
   /** As 0.1.0 wrote it, where that was more than leaving `v` out. */
   unversioned?: (value: string) => string
   /** Writes a record; resolves to what is seen of it, asked again and again. */
-  write(shelf: ReturnType<typeof bendable>, now: () => number): Promise<() => Promise<unknown>>
+  write(bent: ReturnType<typeof bendable>, now: () => number): Promise<() => Promise<unknown>>
   /** What is seen where a later release wrote it, if the question is not refused. */
   later?: unknown
 }
@@ -127,23 +127,23 @@ export const kinds: readonly Kind[] = [
   },
   {
     kind: 'agent',
-    async write(shelf, now) {
-      const { agents } = await people(shelf, now)
+    async write(bent, now) {
+      const { agents } = await people(bent, now)
       return () => agents.get('agent_a', { tenant: 'acme' })
     },
   },
   {
     kind: 'agent-switch',
-    async write(shelf, now) {
-      const { agents } = await people(shelf, now)
+    async write(bent, now) {
+      const { agents } = await people(bent, now)
       await agents.stop({ tenant: 'acme', reason: 'incident' })
       return () => agents.stopped({ tenant: 'acme' })
     },
   },
   {
     kind: 'agent-consent',
-    async write(shelf, now) {
-      const { agents, subject } = await people(shelf, now)
+    async write(bent, now) {
+      const { agents, subject } = await people(bent, now)
       return async () => (await agents.exchange('agent_a', { subject, scopes: ['data:read'] })).scope
     },
   },
@@ -152,8 +152,8 @@ export const kinds: readonly Kind[] = [
     later: 503,
     // The epoch alone.
     unversioned: (value) => JSON.stringify(JSON.parse(value).epoch),
-    async write(shelf, now) {
-      const it = await people(shelf, now)
+    async write(bent, now) {
+      const it = await people(bent, now)
       await it.agents.endDelegations({ iss: `${it.subject.iss}`, sub: 'alice' }, { tenant: 'acme' })
       const { agents } = it
       // Who has signed in since.
@@ -220,16 +220,16 @@ export const kinds: readonly Kind[] = [
   },
   {
     kind: 'key-ring',
-    async write(shelf, now) {
-      const it = ring(shelf, now, 'shared')
+    async write(bent, now) {
+      const it = ring(bent, now, 'shared')
       await it.rotate()
       return async () => (await it.status()).keys.map(({ state }) => state)
     },
   },
   {
     kind: 'tenant-key-ring',
-    async write(shelf, now) {
-      const it = ring(shelf, now, 'separate')
+    async write(bent, now) {
+      const it = ring(bent, now, 'separate')
       await it.rotate({ tenant: 'acme' })
       return async () => (await it.status({ tenant: 'acme' })).keys.map(({ state }) => state)
     },

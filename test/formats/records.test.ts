@@ -9,15 +9,15 @@ const forms = JSON.parse(readFileSync(new URL('forms.json', import.meta.url), 'u
 
 describe.each(kinds)('records of kind $kind', ({ kind, write, later: seen, unversioned: bare = unversioned }) => {
   async function look(how: ((value: string) => string) | undefined) {
-    const shelf = bendable(now)
-    const ask = await write(shelf, now)
-    if (how) shelf.bend(kind, how)
-    return { ask, shelf }
+    const bent = bendable(now)
+    const ask = await write(bent, now)
+    if (how) bent.bend(kind, how)
+    return { ask, bent }
   }
 
   it('have the form that forms.json says, and its number', async () => {
     const runs = await Promise.all([look(undefined), look(undefined)])
-    const [one, another] = runs.map(({ shelf }) => JSON.parse(shelf.last(kind)?.value ?? '{}'))
+    const [one, another] = runs.map(({ bent }) => JSON.parse(bent.last(kind)?.value ?? '{}'))
     expect(common(one, another)).toEqual(forms[kind])
     expect(one.v).toBe(1)
   })
@@ -43,12 +43,12 @@ describe.each(kinds)('records of kind $kind', ({ kind, write, later: seen, unver
     ]) {
       // Some of 0.1.0's were any text.
       if (how !== later && bare !== unversioned) continue
-      const { ask, shelf } = await look(how)
-      const before = shelf.last(kind)
+      const { ask, bent } = await look(how)
+      const before = bent.last(kind)
       const answer = await ask().catch((error) => error)
       if (answer instanceof StoreError) expect(answer).toMatchObject({ code: 'store_format_unknown', retryable: false })
       else expect(answer).toEqual(seen)
-      expect(shelf.last(kind)).toBe(before)
+      expect(bent.last(kind)).toBe(before)
     }
   })
 })

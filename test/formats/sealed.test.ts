@@ -30,11 +30,11 @@ const SESSION = '__Host-Http-sallyport'
 /** A backend with a store whose values can be shown as another release would have written them. */
 async function kept(options: WorldOptions = {}) {
   const clock = { now: () => 1_790_000_000 }
-  const shelf = bendable(() => clock.now())
+  const bent = bendable(() => clock.now())
   const cookieKeys = [randomKey()]
-  const it = await world({ store: shelf.store, cookieKeys, ...options })
+  const it = await world({ store: bent.store, cookieKeys, ...options })
   clock.now = it.now
-  return { ...it, bff: it.bff, shelf, cookieKeys }
+  return { ...it, bff: it.bff, bent, cookieKeys }
 }
 
 const cookieOf = ({ browser }: Pick<World, 'browser'>, name: string) =>
@@ -52,24 +52,24 @@ async function allRecords() {
   it.as.fail('token', { status: 503 }, 1)
   await refresh(it.tab, { min_validity: '300' })
   await call(it.tab, '/logout', { everywhere: 'true' })
-  const { sealed } = recordsOf(it.shelf.memory, it)
+  const { sealed } = recordsOf(it.bent.memory, it)
   const found: Record<string, unknown> = {}
   for (const kind of sealedKinds) {
-    const { id, value } = it.shelf.first(kind) ?? { id: undefined, value: '' }
+    const { id, value } = it.bent.first(kind) ?? { id: undefined, value: '' }
     if (id) found[kind] = ((await sealed.open(kind, id.id, value)) as { content: unknown } | undefined)?.content
   }
   return JSON.parse(JSON.stringify(found))
 }
 
-const keyringOf = (cookieKeys: string[], now: () => number) =>
+const cookieKeysOf = (cookieKeys: string[], now: () => number) =>
   createCookieKeys({ cookieKeys, now, name: 'sallyport', origin: APP, absoluteTimeout: 604_800 } as unknown as Settings)
 
 /** One of each kind of sealed cookie, and what it says. */
 async function allCookies() {
   const cookieKeys = [randomKey()]
   const it = await world({ cookieKeys })
-  const keyring = keyringOf(cookieKeys, it.now)
-  const open = async (purpose: string, value: string) => (await keyring.open(purpose, value))?.plaintext ?? ''
+  const cookieKeyRing = cookieKeysOf(cookieKeys, it.now)
+  const open = async (purpose: string, value: string) => (await cookieKeyRing.open(purpose, value))?.plaintext ?? ''
   await begin(it.tab)
   const transaction = it.browser.jar.all().find(({ name }) => name.includes('.tx.'))?.value ?? ''
   await signIn(it.tab)
@@ -99,7 +99,7 @@ async function cursor() {
   const it = await world({ cookieKeys, store: endless })
   await signIn(it.tab)
   const text = (await bodyOf(await look(it.tab, '/sessions'))).cursor
-  return JSON.parse((await keyringOf(cookieKeys, it.now).open('cursor', text))?.plaintext ?? '')
+  return JSON.parse((await cookieKeysOf(cookieKeys, it.now).open('cursor', text))?.plaintext ?? '')
 }
 
 describe('what is sealed', () => {
@@ -117,20 +117,20 @@ describe('what is sealed', () => {
 
 describe('what a later release sealed', () => {
   it('is no session, and stays: in a store', async () => {
-    const { tab, shelf, browser, events, as } = await kept()
+    const { tab, bent, browser, events, as } = await kept()
     await signIn(tab)
-    const before = shelf.last('session')
+    const before = bent.last('session')
     const cookie = cookieOf({ browser }, SESSION)
-    shelf.bend('session', laterSealed)
+    bent.bend('session', laterSealed)
     const answer = await look(tab, '/session')
     expect(await bodyOf(answer)).toMatchObject({ user: null, reason: 'none' })
     expect(setCookies(answer)).toEqual([])
     expect(events.at(-1)).toMatchObject({ type: 'operator_error', detail: expect.stringContaining('later release') })
     // Nor is it in anybody's way.
-    shelf.bend('session', (value) => (value === before?.value ? laterSealed(value) : value))
+    bent.bend('session', (value) => (value === before?.value ? laterSealed(value) : value))
     as.signIn('bob')
     expect((await bodyOf(await signIn(tab))).user.sub).toBe('bob')
-    shelf.bend('session', (value) => value)
+    bent.bend('session', (value) => value)
     browser.jar.set(`${APP}/`, `${SESSION}=${cookie}; Secure; Path=/; HttpOnly; SameSite=Strict`)
     expect((await bodyOf(await look(tab, '/session'))).user.sub).toBe('alice')
   })
@@ -152,21 +152,21 @@ describe('what a later release sealed', () => {
   })
 
   it('as a last use ends no session', async () => {
-    const { tab, shelf, advance } = await kept({ idleTimeout: 1000 })
+    const { tab, bent, advance } = await kept({ idleTimeout: 1000 })
     await signIn(tab)
     advance(900)
     await look(tab, '/session')
     advance(900)
-    shelf.bend('idle', laterSealed)
+    bent.bend('idle', laterSealed)
     const { bff } = { bff: await look(tab, '/session?touch=false') }
     expect(await bodyOf(bff)).toMatchObject({ user: null, reason: 'none' })
     expect(setCookies(bff)).toEqual([])
-    shelf.bend('idle', (value) => value)
+    bent.bend('idle', (value) => value)
     expect((await bodyOf(await look(tab, '/session'))).user.sub).toBe('alice')
   })
 
   it.each(['attempt', 'not-before'])('as %s holds up what depends on it, and nothing is spent', async (kind) => {
-    const { tab, bff, shelf, advance, as } = await kept()
+    const { tab, bff, bent, advance, as } = await kept()
     await signIn(tab)
     advance(3000)
     as.fail('token', { status: 503 }, 1)
@@ -180,13 +180,13 @@ describe('what a later release sealed', () => {
       await signIn(tab)
       advance(3000)
     }
-    shelf.bend(kind, laterSealed)
+    bent.bend(kind, laterSealed)
     const { refresh_token: grants } = as.grants
-    const written = shelf.last(kind)
+    const written = bent.last(kind)
     expect(await bodyOf(await refresh(tab))).toMatchObject({ error: 'temporarily_unavailable' })
     expect(as.grants.refresh_token).toBe(grants)
-    expect(shelf.last(kind)).toBe(written)
-    shelf.bend(kind, (value) => value)
+    expect(bent.last(kind)).toBe(written)
+    bent.bend(kind, (value) => value)
     expect((await refresh(tab)).status).toBe(200)
   })
 })
@@ -196,7 +196,7 @@ describe('sessions of 0.1.0', () => {
     events.map(({ type }) => type).filter((type) => /error|refused/.test(type))
 
   it('are over, once and quietly: in a store', async () => {
-    const { tab, browser, events, shelf, now } = await kept()
+    const { tab, browser, events, bent, now } = await kept()
     const secret = randomKey().slice(0, 43)
     const digest = Buffer.from(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret))).toString(
       'base64url',
@@ -211,7 +211,7 @@ describe('sessions of 0.1.0', () => {
       sealed: 'x',
     }
     const id = { kind: 'session', partition: digest.slice(0, 8), id: digest }
-    await shelf.memory.write([{ type: 'put', id, value: JSON.stringify(record), ifVersion: 'absent' }])
+    await bent.memory.write([{ type: 'put', id, value: JSON.stringify(record), ifVersion: 'absent' }])
     browser.jar.set(`${APP}/`, `${SESSION}=${secret}; Secure; Path=/; HttpOnly; SameSite=Strict`)
     const answer = await look(tab, '/session')
     expect(await bodyOf(answer)).toMatchObject({ user: null, reason: 'none' })

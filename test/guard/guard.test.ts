@@ -679,7 +679,7 @@ describe('a caller whose tokens are worth nothing up to an instant', () => {
   })
 
   it('is nobody’s loss: who cannot be asked makes it 503', async () => {
-    const it = setUp({ revokedUntil: () => Promise.reject(new Error('the database is away')) })
+    const it = setUp({ revokedUntil: () => Promise.reject(new Error('the database is down')) })
     expect(await callWith(it, await it.token())).toBe('503 keys_unavailable')
     expect(JSON.stringify(it.events)).not.toContain('database')
   })

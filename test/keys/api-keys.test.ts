@@ -616,7 +616,7 @@ describe('several kinds of keys in one guard', () => {
     const kinds = prefixes.map((prefix) => open({ prefix }))
     return { ...rest, kinds, protect: createGuard({ resource, accept: kinds.map((keys) => apiKey(keys)) }) }
   }
-  const wish = { tenant: 'acme', owner: 'alice', name: 'laptop', scopes: ['data:read'] } as const
+  const input = { tenant: 'acme', owner: 'alice', name: 'laptop', scopes: ['data:read'] } as const
 
   it.each([
     ['live', 'test'],
@@ -625,7 +625,7 @@ describe('several kinds of keys in one guard', () => {
   ])('work side by side: %s and %s', async (...prefixes) => {
     const { kinds, protect } = several(...prefixes)
     for (const keys of kinds) {
-      const { key, record } = await keys.create(wish)
+      const { key, record } = await keys.create(input)
       for (const headers of [{ 'X-API-Key': key }, { Authorization: `Bearer ${key}` }] as HeadersInit[]) {
         const outcome = await protect(new Request(resource, { headers }))
         expect(outcome).toMatchObject({ ok: true, principal: { claims: { key_id: record.id } } })

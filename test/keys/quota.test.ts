@@ -132,7 +132,7 @@ describe('a key with a quota', () => {
       await expect(create({ day })).rejects.toThrow('keys.create: "quota.day" must be a whole number of calls')
     await expect(create({ week: 5 } as Quota)).rejects.toThrow('"quota.week" is not known here')
     const keys = createApiKeys({ store: memoryStore(), prefix: 'sp_live', scopes })
-    const wish = { tenant: 'acme', owner: 'alice', name: 'export', scopes: ['data:read'] as const, quota: { day: 5 } }
-    await expect(keys.create(wish)).rejects.toThrow('"quota" needs createApiKeys({ ledger })')
+    const input = { tenant: 'acme', owner: 'alice', name: 'export', scopes: ['data:read'] as const, quota: { day: 5 } }
+    await expect(keys.create(input)).rejects.toThrow('"quota" needs createApiKeys({ ledger })')
   })
 })

@@ -152,10 +152,10 @@ describe('the ledger in memory', () => {
         for (const step of commands) {
           if (step.do === 'advance') model.advance(step.seconds)
           if (step.do === 'reserve') {
-            const { do: _, ttl, ...wish } = step
+            const { do: _, ttl, ...input } = step
             const isNew = !model.holdOf(step.id)
-            const answer = await ledger.reserve({ tenant, ttl, ...wish }).catch(codeOf)
-            const expected = model.reserve({ tenant, ...wish }, ttl)
+            const answer = await ledger.reserve({ tenant, ttl, ...input }).catch(codeOf)
+            const expected = model.reserve({ tenant, ...input }, ttl)
             expect(said(answer)).toEqual(expected)
             if (expected === 'ok')
               for (const line of isNew && step.amount ? step.lines : []) {

@@ -210,7 +210,7 @@ describe('a machine client', () => {
     expect(await client.getToken()).toBeTruthy()
   })
 
-  it('answers one wish for a nonce in a call, from an API that has another one every time', async () => {
+  it('answers one demand for a nonce in a call, from an API that has another one every time', async () => {
     const { privateKey } = await generateKeyPair('ES256', { extractable: true })
     const dpopKey = JSON.stringify({ ...(await exportJWK(privateKey)), alg: 'ES256' })
     const { client, calls, answers } = await scene({ dpopKey }, {})

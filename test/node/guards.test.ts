@@ -281,8 +281,8 @@ describe.each(Object.entries(frameworks))('the guard in %s', (name, serve) => {
     )
     const said = 'Bearer scope="notes:read", Cookie scope="notes:read"'
     expect((await ask(where, '/notes')).headers['www-authenticate']).toBe(said)
-    const away = await ask(where, '/notes', { Cookie: 'x=1' })
-    expect([away.status, away.headers['retry-after'], away.body.error]).toEqual([503, '7', 'temporarily_unavailable'])
+    const down = await ask(where, '/notes', { Cookie: 'x=1' })
+    expect([down.status, down.headers['retry-after'], down.body.error]).toEqual([503, '7', 'temporarily_unavailable'])
   })
 
   it('leaves the body to the parsers, before it or after', async () => {

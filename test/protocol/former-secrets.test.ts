@@ -214,7 +214,7 @@ for (const [name, { values, told, open }] of Object.entries(secrets))
     try {
       expect(await use()).toBe(values[0])
       await later(301)
-      state.give = () => Promise.reject(new Error('away'))
+      state.give = () => Promise.reject(new Error('down'))
       expect([await use(), await use()]).toEqual([values[0], values[0]])
       expect(events).toEqual(told ? [told] : [])
       await later(11)

@@ -55,7 +55,7 @@ describe('what is made of secrets', () => {
     const { make } = state
     await read()
     advance(301)
-    state.make = () => Promise.reject(new Error('away'))
+    state.make = () => Promise.reject(new Error('down'))
     expect([await read(), await read(), state.failures]).toEqual(['1', '1', 1])
     advance(9)
     expect([await read(), state.failures]).toEqual(['1', 1])
@@ -82,8 +82,8 @@ describe('what is made of secrets', () => {
   it('[G-23] is nothing that a failure could spoil: without anything from before it is asked for again', async () => {
     const { read, state } = reading()
     const { make } = state
-    state.make = () => Promise.reject(new Error('away'))
-    await expect(read()).rejects.toThrow('away')
+    state.make = () => Promise.reject(new Error('down'))
+    await expect(read()).rejects.toThrow('down')
     state.make = make
     expect([await read(), state.failures]).toEqual(['1', 0])
   })

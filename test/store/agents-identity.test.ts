@@ -67,8 +67,8 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
 
   it('leaves one agent of an id, whoever registers it at once', async () => {
     const id = `agent_${crypto.randomUUID()}`
-    const wish = { id, tenant, owner: 'ops', role: 'reader', publicKey: key.publicKey } as const
-    const outcomes = await Promise.allSettled(Array.from({ length: 30 }, (_, at) => side(at).agents.register(wish)))
+    const input = { id, tenant, owner: 'ops', role: 'reader', publicKey: key.publicKey } as const
+    const outcomes = await Promise.allSettled(Array.from({ length: 30 }, (_, at) => side(at).agents.register(input)))
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   })
 

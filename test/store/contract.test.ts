@@ -71,10 +71,10 @@ for (const [engine, open] of Object.entries(engines))
     check('[G-19][G-19 twin] a reservation again with an open id is the same one, or refused', async () => {
       const { ledger } = await opened()
       const lines = [{ subject: 'agent:a', window: 'total', limit: 10 }] as const
-      const wish = { tenant: crypto.randomUUID(), id: 'one', lines, amount: 4, ttl: 60 }
-      expect((await ledger.reserve(wish)).ok).toBe(true)
-      expect((await ledger.reserve(wish)).ok).toBe(true)
-      await expect(ledger.reserve({ ...wish, amount: 5 })).rejects.toMatchObject({ code: 'hold_conflict' })
-      expect(await ledger.read(wish.tenant, lines[0])).toEqual({ committed: 0, held: 4 })
+      const input = { tenant: crypto.randomUUID(), id: 'one', lines, amount: 4, ttl: 60 }
+      expect((await ledger.reserve(input)).ok).toBe(true)
+      expect((await ledger.reserve(input)).ok).toBe(true)
+      await expect(ledger.reserve({ ...input, amount: 5 })).rejects.toMatchObject({ code: 'hold_conflict' })
+      expect(await ledger.read(input.tenant, lines[0])).toEqual({ committed: 0, held: 4 })
     })
   })

@@ -116,8 +116,8 @@ describe('a Redis that removes what it has no room for', () => {
         expect(await deny(/^INFO$/).warnings?.()).toEqual([expect.stringContaining(name)])
         expect(await deny(/^(INFO|CONFIG)$/).warnings?.()).toEqual([])
       }
-      const away = redisStore({ send: () => Promise.reject(new Error('connection lost')) })
-      await expect(away.warnings?.()).rejects.toMatchObject({ code: 'store_unavailable' })
+      const down = redisStore({ send: () => Promise.reject(new Error('connection lost')) })
+      await expect(down.warnings?.()).rejects.toMatchObject({ code: 'store_unavailable' })
 
       const told: { type: string }[] = []
       const onEvent = (event: { type: string }) => void told.push(event)

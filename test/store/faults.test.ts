@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Fault, faultCode, faultOfPostgres, faultOfRedis } from '../../src/store/faults.js'
 
-const away: Fault = { answered: false, retryable: true }
+const down: Fault = { answered: false, retryable: true }
 const busy: Fault = { answered: true, retryable: true }
 const never: Fault = { answered: true, retryable: false }
 
@@ -9,9 +9,9 @@ const sqlstate = (code: string) => Object.assign(new Error('of PostgreSQL'), { c
 
 describe('what PostgreSQL answers', () => {
   it.each<[string, Fault]>([
-    ['08000', away],
-    ['08003', away],
-    ['08006', away],
+    ['08000', down],
+    ['08003', down],
+    ['08006', down],
     ['08P01', never],
     ['0A000', never],
     ['22003', never],
@@ -23,24 +23,24 @@ describe('what PostgreSQL answers', () => {
     ['25006', busy],
     ['25P02', never],
     ['26000', never],
-    ['28000', away],
-    ['28P01', away],
+    ['28000', down],
+    ['28P01', down],
     ['34000', never],
-    ['3D000', away],
+    ['3D000', down],
     ['40001', busy],
     ['40P01', busy],
     ['42501', never],
     ['42601', never],
     ['53100', busy],
     ['53200', busy],
-    ['53300', away],
+    ['53300', down],
     ['54000', never],
     ['55P03', busy],
     ['57014', busy],
-    ['57P01', away],
-    ['57P02', away],
-    ['57P03', away],
-    ['58030', away],
+    ['57P01', down],
+    ['57P02', down],
+    ['57P03', down],
+    ['58030', down],
     ['XX000', never],
   ])('%s is judged by its class', (code, fault) => {
     expect(faultOfPostgres(sqlstate(code))).toEqual(fault)
@@ -56,7 +56,7 @@ describe('what PostgreSQL answers', () => {
     undefined,
     'text',
   ])('is nothing where the connection broke: %s', (error) => {
-    expect(faultOfPostgres(error)).toEqual(away)
+    expect(faultOfPostgres(error)).toEqual(down)
   })
 })
 
@@ -73,24 +73,24 @@ describe('what Redis answers', () => {
     ['MISCONF Redis is configured to save RDB snapshots', busy],
     ['NOREPLICAS Not enough good replicas to write.', busy],
     ['TRYAGAIN Multiple keys request during rehashing of slot', busy],
-    ['LOADING Redis is loading the dataset in memory', away],
-    ['MASTERDOWN Link with MASTER is down', away],
-    ['CLUSTERDOWN The cluster is down', away],
-    ['CLUSTERDOWN', away],
-    ['BUSY Redis is busy running a script.', away],
-    ['NOAUTH Authentication required.', away],
-    ['WRONGPASS invalid username-password pair', away],
-    ['ERR max number of clients reached', away],
-    ['connect ECONNREFUSED 127.0.0.1:6379', away],
-    ['ECONNRESET', away],
-    ['Connection is closed.', away],
-    ['Command timed out', away],
-    ['The client is closed', away],
+    ['LOADING Redis is loading the dataset in memory', down],
+    ['MASTERDOWN Link with MASTER is down', down],
+    ['CLUSTERDOWN The cluster is down', down],
+    ['CLUSTERDOWN', down],
+    ['BUSY Redis is busy running a script.', down],
+    ['NOAUTH Authentication required.', down],
+    ['WRONGPASS invalid username-password pair', down],
+    ['ERR max number of clients reached', down],
+    ['connect ECONNREFUSED 127.0.0.1:6379', down],
+    ['ECONNRESET', down],
+    ['Connection is closed.', down],
+    ['Command timed out', down],
+    ['The client is closed', down],
   ])('%s', (message, fault) => {
     expect(faultOfRedis(new Error(message))).toEqual(fault)
   })
   it('is nothing where there is no error', () => {
-    expect(faultOfRedis(undefined)).toEqual(away)
+    expect(faultOfRedis(undefined)).toEqual(down)
   })
 })
 

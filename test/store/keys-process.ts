@@ -40,7 +40,7 @@ async function call(key: string): Promise<number> {
 }
 
 answering({
-  create: (wish: NewApiKey<'data:read'>) => keys.create(wish),
+  create: (input: NewApiKey<'data:read'>) => keys.create(input),
   rotate: (id: string, options: { tenant: string; grace?: number }) => keys.rotate(id, options),
   revoke: (id: string, options: { tenant: string }) => keys.revoke(id, options),
   list: (options: { tenant: string; limit: number }) => keys.list(options),

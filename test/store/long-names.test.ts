@@ -54,9 +54,9 @@ describe.each(Object.entries(engines))('names as long as they may be, in %s', (_
         [long(letter, 200), long(letter, 255)],
         [long(letter, 20), long(letter, 20)],
       ] as const) {
-        const wish = { tenant, owner, name: long(letter, 200), scopes: ['read'] as const, expiresIn: 60 }
-        const { record } = await keys.create(wish)
-        await keys.create({ ...wish, owner: long(letter, owner.length) })
+        const input = { tenant, owner, name: long(letter, 200), scopes: ['read'] as const, expiresIn: 60 }
+        const { record } = await keys.create(input)
+        await keys.create({ ...input, owner: long(letter, owner.length) })
         expect((await keys.list({ tenant })).items).toHaveLength(2)
         expect((await keys.list({ tenant, owner })).items.map(({ id }) => id)).toEqual([record.id])
         const due: string[] = []

@@ -16,10 +16,10 @@ function scene(options: Partial<TokenIssuerOptions> = {}) {
   const store = memoryStore({ now })
   const issuer = 'https://notes.example.com'
   const tokens = createTokenIssuer({ issuer, audience: API, keys, store, now, ...options })
-  const wish = { sub: 'alice', client_id: 'cli', scopes: ['notes:read'], refresh: true }
+  const input = { sub: 'alice', client_id: 'cli', scopes: ['notes:read'], refresh: true }
   return {
     tokens,
-    issue: async (more: object = {}) => `${(await tokens.issue({ ...wish, ...more })).refresh_token}`,
+    issue: async (more: object = {}) => `${(await tokens.issue({ ...input, ...more })).refresh_token}`,
     advance(seconds: number) {
       time += seconds
     },

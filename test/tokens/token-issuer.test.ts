@@ -222,7 +222,7 @@ describe('refresh tokens', () => {
       store.get = () => Promise.reject(new StoreError())
       throw new StoreError()
     }
-    // The database is away for longer than the call waits.
+    // The database is down for longer than the call waits.
     await expect(tokens.refresh(refresh_token)).rejects.toMatchObject({ code: 'store_unavailable', retryable: true })
     Object.assign(store, { write, get })
     advance(59)
@@ -273,16 +273,16 @@ describe('refresh tokens', () => {
   })
 
   it('are not spent where the key that signs cannot be had', async () => {
-    let away = false
+    let down = false
     const key = async () => {
-      if (away) throw new Error('the secret manager is away')
+      if (down) throw new Error('the secret manager is down')
       return `${es256.key}`
     }
     const { issue, open } = scene({ keys: [{ alg: 'ES256', key }] })
     const { refresh_token = '' } = await issue({ refresh: true })
-    away = true
+    down = true
     await expect(open().refresh(refresh_token)).rejects.toThrow()
-    away = false
+    down = false
     expect(await open().refresh(refresh_token)).toMatchObject({ token_type: 'Bearer' })
   })
 

@@ -7,7 +7,7 @@ import { createAgentConsole } from './console.js'
 import { startCourier } from './courier.js'
 import { createRegistry } from './registry.js'
 import { createRuns } from './runs.js'
-import { createToolDoor, type NoteShelf, sandbox, toolRules } from './tools.js'
+import { createToolDoor, type NoteStore, sandbox, toolRules } from './tools.js'
 import { createView } from './view.js'
 
 export interface AgentDeskSettings {
@@ -43,7 +43,7 @@ export async function openAgentDesk({ origin, resource, tenant, store, ledger }:
     registry,
     accept: authenticator(),
 
-    open(protect: Guard, keys: ApiKeys, notes: NoteShelf) {
+    open(protect: Guard, keys: ApiKeys, notes: NoteStore) {
       const door = createToolDoor({ registry, notes })
       courier.handle(door.external(createGuard({ resource: courier.resource, accept: [authenticator()] })))
       return {

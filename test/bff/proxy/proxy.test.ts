@@ -351,7 +351,7 @@ describe.each(homes)('the proxy, with %s', (_home, open) => {
     expect((await raw(here, '/open/x?route=notes', { Cookie: '' })).status).toBe(200)
   })
 
-  it('says who is not signed in, who is not our page, and what is away, each in its own way', async () => {
+  it('says who is not signed in, who is not our page, and what is down, each in its own way', async () => {
     const here = await world()
     const { tab, api, browser, as, advance } = here
     expect((await tab.fetch('/bff/api/notes/x')).status).toBe(403)
@@ -361,9 +361,9 @@ describe.each(homes)('the proxy, with %s', (_home, open) => {
     expect(here.events).toContainEqual({ type: 'upstream_failed', route: 'notes' })
     as.fail('token', { status: 503 })
     advance(301)
-    const away = await ask(tab, '/notes/x')
-    expect(away.status).toBe(503)
-    expect(away.headers.get('retry-after')).toBeTruthy()
+    const down = await ask(tab, '/notes/x')
+    expect(down.status).toBe(503)
+    expect(down.headers.get('retry-after')).toBeTruthy()
     browser.jar.clear()
     const stranger = await ask(tab, '/notes/x')
     expect(stranger.status).toBe(401)

@@ -157,19 +157,19 @@ describe('a stream of events of several processes', () => {
     await over
   })
 
-  it('[F-88 twin] goes on while the store is away, and ends when it is back and knows better', async () => {
+  it('[F-88 twin] goes on while the store is down, and ends when it is back and knows better', async () => {
     const whole = memoryStore({ now: clock })
-    let away = false
+    let down = false
     const store = {
       ...whole,
       get: async (id: RecordId) => {
-        if (away) throw new StoreError()
+        if (down) throw new StoreError()
         return whole.get(id)
       },
     }
     const { here, api, listen } = await listening(world, { store })
     const { read } = await listen()
-    away = true
+    down = true
     await vi.advanceTimersByTimeAsync(30_000)
     api.say('still here')
     expect(await read()).toBe('still here')
@@ -177,7 +177,7 @@ describe('a stream of events of several processes', () => {
     await here.another({ store: whole }).endSessions({ sub: 'alice' })
     await vi.advanceTimersByTimeAsync(5000)
     expect(api.open.size).toBe(1)
-    away = false
+    down = false
     here.advance(60)
     await vi.advanceTimersByTimeAsync(5000)
     await over

@@ -97,7 +97,7 @@ describe('rateLimits', () => {
     expect([await status({}), await status({})]).toEqual([303, 429])
   })
 
-  it('lets everybody through while the limiter is away, and says so', async () => {
+  it('lets everybody through while the limiter is down, and says so', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const address = {
       consume: vi.fn(async (_key: string): Promise<unknown> => Promise.reject(new Error('ECONNREFUSED'))),

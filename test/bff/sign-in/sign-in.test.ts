@@ -116,7 +116,7 @@ describe.each(homes)('a provider that offers pushed requests, with %s', (_home, 
   })
 
   it.each([
-    ['is away', 'refused' as const, 'temporarily_unavailable'],
+    ['is down', 'refused' as const, 'temporarily_unavailable'],
     ['fails', { status: 500 }, 'temporarily_unavailable'],
     [
       'does not know the client',

@@ -36,11 +36,11 @@ const list = async (tab: Tab): Promise<Listed[]> => (await bodyOf(await look(tab
 /** One person in two browsers. */
 async function twoDevices() {
   const engine = memoryStore({ now: () => here.now() })
-  const store: { away?: 'list' | 'all' | undefined } = {}
+  const store: { down?: 'list' | 'all' | undefined } = {}
   const leavable =
     <Args extends unknown[], Result>(name: string, call: (...args: Args) => Promise<Result>) =>
     (...args: Args): Promise<Result> =>
-      store.away === 'all' || store.away === name ? Promise.reject(new StoreError()) : call(...args)
+      store.down === 'all' || store.down === name ? Promise.reject(new StoreError()) : call(...args)
   const here: World = await world({
     store: {
       ...engine,
@@ -145,11 +145,11 @@ describe('a store that answers one call with an error', () => {
 
   it('[B-33 twin] is one when it cannot be reached', async () => {
     const { tab, bff, store, eventTypes } = await twoDevices()
-    store.away = 'list'
+    store.down = 'list'
     for (let at = 0; at < 3; at++) expect((await look(tab, '/sessions')).status).toBe(503)
     // The session itself is read in between: the store is there.
     expect((await bff.fetch(new Request(`${APP}/bff/health`))).status).toBe(200)
-    store.away = 'all'
+    store.down = 'all'
     for (let at = 0; at < 3; at++) expect((await look(tab, '/session')).status).toBe(503)
     expect((await bff.fetch(new Request(`${APP}/bff/health`))).status).toBe(503)
     expect(eventTypes()).toContain('store_unavailable')
@@ -280,15 +280,15 @@ describe('signing out everywhere', () => {
     expect(await who(tab)).toMatchObject({ user: null })
   })
 
-  it('[B-37] says so when nobody was signed in, and when the store went away in between', async () => {
+  it('[B-37] says so when nobody was signed in, and when the store went down in between', async () => {
     const { tab, there, events, store } = await twoDevices()
-    store.away = 'list'
+    store.down = 'list'
     expect(await bodyOf(await call(tab, '/logout', { everywhere: 'true' }))).toEqual({
       location: '/bff/logout/continue',
       everywhere: false,
     })
     expect(events).toContainEqual(expect.objectContaining({ type: 'store_unavailable' }))
-    store.away = undefined
+    store.down = undefined
     expect(await who(tab)).toMatchObject({ user: null })
     expect((await who(there)).user.sub).toBe('alice')
     expect(await bodyOf(await call(tab, '/logout', { everywhere: 'true' }))).toEqual({
@@ -297,16 +297,16 @@ describe('signing out everywhere', () => {
     })
   })
 
-  it('[B-37] is not pretended: while the store is away nothing changes, the cookie stays, and later it is done', async () => {
+  it('[B-37] is not pretended: while the store is down nothing changes, the cookie stays, and later it is done', async () => {
     const { tab, browser, store } = await twoDevices()
     const before = browser.jar.all()
-    store.away = 'all'
+    store.down = 'all'
     for (const fields of [{}, { everywhere: 'true' }]) {
       const answer = await call(tab, '/logout', fields)
       expect([answer.status, answer.headers.getSetCookie()]).toEqual([503, []])
     }
     expect(browser.jar.all()).toEqual(before)
-    store.away = undefined
+    store.down = undefined
     expect((await call(tab, '/logout')).status).toBe(200)
     expect(await who(tab)).toMatchObject({ user: null })
   })
