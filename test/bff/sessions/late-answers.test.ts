@@ -168,6 +168,26 @@ describe.each(table)('an answer about the session before, with $home, $mode', ({
     await bobStays(here)
   })
 
+  it.runIf(proxied || home === 'a store').each(reads)(
+    '[B-42] touches no cookie of the next session: %s about a session that was revoked before',
+    async (_name, ask) => {
+      const here = await world()
+      if (home === 'a store') await here.bff.endSessions({ sub: 'alice' })
+      else {
+        here.advance(301)
+        here.refusals.next = true
+        await callApi(here.tab)
+      }
+      here.requests.close()
+      const late = ask(here.tab)
+      await here.requests.holds()
+      await bobSignsIn(here)
+      here.requests.open()
+      await late
+      await bobStays(here)
+    },
+  )
+
   it.each(reads)('[B-42] touches no cookie of the next session: %s from before a sign-out', async (_name, ask) => {
     const here = await world()
     here.requests.close()

@@ -118,9 +118,10 @@ export function createSealedSessions(
       // Seal first: if the new session does not fit, the previous one must not end.
       const cookies = [...(await sealed(record)), await idleCookie(record.id, record.expires)]
       for (const { id, expires } of previous) {
-        if (memory.endedReason(id)) continue
-        const last = found.record?.id === id ? found.record : memory.find(id)?.record
-        // This process has not seen that session: it can only remember that it has ended.
+        const ended = memory.endedReason(id)
+        if (ended === 'logged_out') continue
+        const last = ended ? undefined : found.record?.id === id ? found.record : memory.find(id)?.record
+        // It has ended otherwise, or this process has not seen it: a late answer must know all the same (see noSession).
         if (last) endSession(last, 'logged_out')
         else memory.markEnded(id, 'logged_out', expires + KEPT_AFTER_END)
       }

@@ -35,7 +35,7 @@ const idOf = (id: string) => recordOf('session', id)
 export function createSessionRecords(
   store: RecordStore,
   sealed: SealedRecords,
-  { now, emit }: Pick<Settings, 'now' | 'emit'>,
+  { now, emit, absoluteTimeout }: Pick<Settings, 'now' | 'emit' | 'absoluteTimeout'>,
 ) {
   const ttlOf = (expires: number) => Math.max(1, expires - now()) + KEPT_AFTER_END
 
@@ -86,6 +86,12 @@ export function createSessionRecords(
         { type: 'delete', id: recordOf('attempt', id), ifVersion: 'any' },
         { type: 'delete', id: recordOf('idle', id), ifVersion: 'any' },
       ]
+    },
+
+    /** Another reason why a session has ended. No write makes it live again, so any version may be replaced. */
+    async endedOtherwise(id: string, tombstone: Tombstone, reason: SignedOutReason): Promise<Put> {
+      const value = await sealed.seal('session', id, { ...tombstone, ended: reason })
+      return { type: 'put', id: idOf(id), value, ifVersion: 'any', ttl: ttlOf(now() + absoluteTimeout) }
     },
 
     check: ({ record, version }: SessionWithTokens): Change => ({

@@ -54,7 +54,14 @@ export function createStoredSessionStorage({
   async function endById(id: string, reason: SignedOutReason, { only = () => true, refreshToken }: HowToEnd = {}) {
     for (;;) {
       const found = await records.load(id)
-      if (!found || found === 'later' || 'ended' in found || !only(found)) return undefined
+      if (!found || found === 'later') return undefined
+      if ('ended' in found) {
+        // Its browser signs in or out: a late answer must know (see noSession).
+        if (reason === 'logged_out' && found.ended !== reason)
+          await store.write([await records.endedOtherwise(id, found, reason)])
+        return undefined
+      }
+      if (!only(found)) return undefined
       if (!(await store.write(await records.tombstone(found, reason, refreshToken)))) continue
       onEnded(found.record, reason)
       return found
