@@ -1,8 +1,8 @@
 import type { CryptoKey, JWTHeaderParameters } from 'jose'
-import { privateKeyFlaw } from '../protocol/jwk.js'
 import { isSafeUrl } from '../protocol/option-checks.js'
 import type { Secret } from '../protocol/secret.js'
 import { either, func, list, object, oneOf, optional, seconds, secret, text } from '../protocol/shape.js'
+import { type ClientAuthentication, validatePrivateKey } from '../provider/client/client.js'
 import { storeCheck } from '../store/engine-checks.js'
 import type { DpopOptions } from './dpop-proof.js'
 
@@ -56,20 +56,7 @@ export type IntrospectionOptions = {
    * causes an introspection; only concurrent requests with the same token share one.
    */
   maxAge?: number
-} & (
-  | {
-      /** The secret, or a function that gets it from a secret manager. It is called for every introspection. */
-      client_secret: Secret
-      /** How the secret is sent. Default `client_secret_basic`. @see RFC 6749 section 2.3.1 */
-      clientAuthentication?: 'client_secret_basic' | 'client_secret_post'
-    }
-  | {
-      /** A signed assertion instead of a secret. @see RFC 7523 section 2.2 */
-      clientAuthentication: 'private_key_jwt'
-      /** The private key as a JWK in JSON, with `alg` and the registered `kid`. */
-      clientKey: Secret
-    }
-)
+} & Exclude<ClientAuthentication, { clientAuthentication: 'tls_client_auth' }>
 
 const introspectionOptions = object<IntrospectionOptions>({
   client_id: text,
@@ -127,10 +114,8 @@ function validateIntrospection(options: IntrospectionOptions): void {
 
 /** A key from a function is validated when the function returns it. */
 function validateClientKey(key: Secret | undefined): void {
-  if (typeof key === 'function') return
-  const flaw = key === undefined ? 'is missing: the private key, a JWK in JSON' : privateKeyFlaw(key)
-  if (flaw !== undefined) misuse('introspection.clientKey', flaw)
-  if (JSON.parse(`${key}`).alg === undefined) misuse('introspection.clientKey', 'must have "alg"')
+  validatePrivateKey('introspection.clientKey', key, misuse)
+  if (typeof key === 'string' && JSON.parse(key).alg === undefined) misuse('introspection.clientKey', 'must have "alg"')
 }
 
 function misuse(option: string, remedy: string): never {
