@@ -25,11 +25,13 @@ export function createBackends({ timeout = 2, ...options }: BackendsOptions) {
   const cookieKey = randomBytes(32).toString('base64url')
   const backends: Backend[] = []
   let offset = 0
+  let started = 0
 
   /** `release`: another one than the sources. */
   async function start(release?: Release): Promise<Backend> {
+    // Before anything is awaited: several may start at once.
+    const name = `w${started++}`
     const script = await scriptOf('test/store/worker.ts', release)
-    const name = `w${backends.length}`
     const child = fork(script, [JSON.stringify({ ...options, name, cookieKey, timeout })])
     const events: BffEvent[] = []
     const waiting: (() => void)[] = []
