@@ -55,7 +55,7 @@ describe('signing in by popup', () => {
     const it = await world()
     const windows = popups(it)
     const { auth } = load(it.tab, {}, it)
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout', 'performance'] })
     const signing = settled(auth.login({ popup: true }))
     await windows.sent()
     await vi.advanceTimersByTimeAsync(500)

@@ -16,8 +16,15 @@ function openChannel(state: string): BroadcastChannel {
 /** Milliseconds between two looks at a popup, and the number of looks for which a closed popup's message may still arrive. */
 const POLL_INTERVAL = 50
 const ANSWER_POLLS = 15
-/** Seconds. For about 5 ms Chromium shows a window that the policy cuts off as one of another origin that is still open. */
-const CUT_OFF_DELAY = 0.03
+/**
+ * Chromium shows a window that the policy cuts off as one of another origin that is still open, until its browser process has
+ * told this page. Each answer of that process to this page comes after what it told before, on a busy computer, too.
+ */
+const ANSWERS = 5
+/** Milliseconds that stand for an answer where the browser gives none. */
+const ANSWER_TIME = 10
+/** Seconds that a popup has, from leaving its first page, to be seen at the provider more often than once in `POLL_INTERVAL`. */
+const ARRIVAL_TIME = 1
 /** The number of looks at a page that has the focus again, after which a window that may have been cut off counts as closed. */
 const RETURN_POLLS = 40
 /** Seconds. An older sign-in is refused anyway. */
@@ -40,14 +47,16 @@ export function signInByPopup(popup: Window, url: string, state: string): Promis
     let lostFocus = false
     let pollsClosed = 0
     let pollsFocused = 0
-    let awaySince: number | undefined
-    const checkLocation = () => {
-      if (popup.closed || !isAtOtherOrigin(popup)) return
-      awaySince ??= monotonicNow()
-      atProvider ||= monotonicNow() - awaySince > CUT_OFF_DELAY
+    const isAway = () => !popup.closed && isAtOtherOrigin(popup)
+    const checkLocation = async () => {
+      for (let answers = 0; answers < ANSWERS; answers++) {
+        if (!isAway()) return
+        await answerOfBrowser()
+      }
+      atProvider ||= isAway()
     }
     const timer = setInterval(() => {
-      checkLocation()
+      if (!atProvider) checkLocation()
       lostFocus ||= !document.hasFocus()
       pollsClosed += popup.closed && atProvider ? 1 : 0
       pollsFocused = popup.closed && lostFocus && document.hasFocus() ? pollsFocused + 1 : 0
@@ -64,8 +73,10 @@ export function signInByPopup(popup: Window, url: string, state: string): Promis
       channel.postMessage(true)
       end(() => resolve(data))
     }
-    popup.onpagehide = () => {
-      for (const delay of [0, 5, 15, 40, 60]) setTimeout(checkLocation, delay)
+    popup.onpagehide = async () => {
+      const until = monotonicNow() + ARRIVAL_TIME
+      while (!popup.closed && !isAtOtherOrigin(popup) && monotonicNow() < until) await answerOfBrowser()
+      checkLocation()
     }
     // The provider must not reach this page through `opener`.
     popup.opener = null
@@ -81,6 +92,11 @@ function isAtOtherOrigin(popup: Window): boolean {
     return true
   }
 }
+
+/** Resolves when the browser process has answered: what it told this page before has arrived by then. */
+const answerOfBrowser = (): Promise<unknown> => navigator.locks?.query().catch(answerTime) ?? answerTime()
+
+const answerTime = () => new Promise((resolve) => setTimeout(resolve, ANSWER_TIME))
 
 /** Milliseconds that the waiting page has for its confirmation. */
 const HAND_OVER_TIMEOUT = 500
