@@ -1,0 +1,34 @@
+import { expect } from 'vitest'
+import type { Dialect } from './dialect.js'
+
+/** Token responses and grants. */
+export const tokens: readonly Dialect[] = [
+  {
+    name: 'Keycloak',
+    quirk: 'has one grant for each browser session and client',
+    must: 'keeps the newer session after a second sign-in',
+    provider: { grantPerSession: true },
+    check: async ({ again }) => expect(await again()).toBeUndefined(),
+  },
+  {
+    name: 'Authentik',
+    quirk: 'writes null into claims and members that it does not use',
+    must: 'takes null for absent',
+    speak: ({ as }) => {
+      as.tamper.idToken = (claims, header) => ({ claims: { ...claims, acr: null, amr: null, azp: undefined }, header })
+      as.tamper.tokenResponse = (body) => ({ ...body, scope: null, expires_in: null })
+    },
+  },
+  {
+    name: 'Google',
+    quirk: 'sends no new refresh token at a refresh',
+    must: 'goes on with the first one',
+    provider: { leeway: 1e6 },
+    speak: ({ as }) => {
+      as.tamper.tokenResponse = (body) => {
+        if (as.grants.refresh_token) delete body['refresh_token']
+        return body
+      }
+    },
+  },
+]
