@@ -18,7 +18,7 @@ export interface Providers {
   /** The default. */
   readonly main: Provider
   readonly all: readonly Provider[]
-  /** Compared as a string; `undefined` if it is not configured. */
+  /** Compared as a string, or with the template of many tenants; `undefined` if it is not configured. */
   byIssuer(issuer: string): Provider | undefined
   /** The provider of a session, by issuer and client; `undefined` if it is not configured any more. */
   forSession(session: Pick<SessionOfProvider, 'iss' | 'client_id'>): Provider | undefined
@@ -35,14 +35,15 @@ export function createProviders(settings: Settings, dpop: Dpop | undefined): Pro
   })
   const all = [main, ...others]
   const providersByIssuer = new Map(all.map((provider) => [provider.settings.issuer, provider]))
+  const byIssuer = (iss: string) => providersByIssuer.get(iss) ?? all.find(({ isIssuer }) => isIssuer(iss))
   const forSession: Providers['forSession'] = ({ iss, client_id }) => {
-    const provider = providersByIssuer.get(iss)
+    const provider = byIssuer(iss)
     return provider?.settings.client_id === client_id ? provider : undefined
   }
   return {
     main,
     all,
-    byIssuer: (issuer) => providersByIssuer.get(issuer),
+    byIssuer,
     forSession,
     async revoke({ id, refresh_token, ...session }) {
       if (refresh_token === undefined) return 'done'

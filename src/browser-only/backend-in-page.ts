@@ -22,7 +22,7 @@ export interface BackendInPageSettings extends ProviderSettings {
 
 /** The user who is signed in, with tokens that stay in this closure. */
 interface SignedInUser {
-  user: StandardClaims & { sub: string }
+  user: StandardClaims & { iss: string; sub: string }
   id_token: string
   refresh_token: string | undefined
 }

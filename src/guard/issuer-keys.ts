@@ -1,13 +1,13 @@
-import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
+import { errors, type JWTVerifyGetKey } from 'jose'
 import { isSafeUrl } from '../protocol/option-checks.js'
 import { monotonicClock, type Now } from '../protocol/time.js'
-import { usableKeys } from './usable-keys.js'
+import { createKeySet, type KeySet } from '../provider/jwt/key-set.js'
 
 interface IssuerKeysOptions {
   issuer: string
   jwksUri: string | undefined
   fetch: typeof globalThis.fetch
-  /** Seconds between two fetches that unknown keys may cause. */
+  /** Seconds without a further fetch for unknown keys, after one that has not found its key. */
   cooldown: number
   /** Seconds that keys are used after they were fetched, also while the issuer is down. */
   maxAge: number
@@ -27,15 +27,17 @@ export class KeysUnavailable extends Error {}
 
 /**
  * The keys of an issuer, from `jwksUri` or from the issuer's metadata (RFC 8414, OpenID Connect Discovery). An unknown `kid`
- * causes a new fetch, once per cool-down. Keys that are too old are fetched again; if that fails, they verify nothing.
+ * causes a new fetch; if the key is not found there, no further one during the cool-down. Keys that are too old are fetched again;
+ * if that fails, they verify nothing.
  */
 export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   const { issuer, jwksUri, fetch, cooldown, maxAge, timeout } = options
   const now = monotonicClock(options.now)
-  let found: { keys: ReturnType<typeof createRemoteJWKSet>; at: number } | undefined
-  let finding: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined
+  let found: { keys: KeySet; at: number } | undefined
+  let finding: Promise<KeySet> | undefined
   let failedAt = Number.NEGATIVE_INFINITY
-  let fetches = 0
+  /** Fetches of key sets that are not used any more: the document may name another URL after each `maxAge`. */
+  let earlier = 0
 
   async function discover(): Promise<string> {
     if (jwksUri !== undefined) return jwksUri
@@ -50,19 +52,11 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     return jwks_uri
   }
 
-  async function find() {
+  async function find(): Promise<KeySet> {
     const uri = new URL(await discover())
-    const keys = createRemoteJWKSet(uri, {
-      cooldownDuration: cooldown * 1000,
-      // The age is checked here, with the given clock.
-      cacheMaxAge: Number.POSITIVE_INFINITY,
-      timeoutDuration: timeout * 1000,
-      [customFetch]: async (url, init) => {
-        fetches++
-        return usableKeys(await fetch(url, init))
-      },
-    })
+    const keys = createKeySet({ uri, fetch, timeout, cooldown, clock: now })
     await keys.reload()
+    earlier += found?.keys.fetches ?? 0
     found = { keys, at: now() }
     return keys
   }
@@ -93,13 +87,14 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       }
     }
     try {
-      return await keys(header, token)
+      return await keys.find()(header, token)
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error
       throw new KeysUnavailable('jwks', { cause: error })
     }
   }
-  const generation = () => (found && !found.keys.reloading && now() - found.at < maxAge ? fetches : undefined)
+  const generation = () =>
+    found && !found.keys.reloading && now() - found.at < maxAge ? earlier + found.keys.fetches : undefined
 
   /** The `kid`s of the keys, read once for each generation, because `jwks()` copies the whole set. */
   let names: { generation: number; kids: ReadonlySet<string | undefined> } | undefined

@@ -2,10 +2,13 @@ import * as oidc from 'openid-client'
 import type { ProviderConfiguration } from './configuration.js'
 import { ProviderError } from './errors.js'
 import type { ProviderFaults } from './faults.js'
-import { refusedClaim, validateIdToken } from './id-token.js'
+import { type IdTokenClaims, verifyIdToken } from './jwt/id-token.js'
+import type { ProviderKeys } from './jwt/provider-keys.js'
+import { requireTenant } from './jwt/tenants.js'
 import { errorCode } from './openid-client-errors.js'
 import type { ProviderSettings } from './settings.js'
 import { type RequireUsable, tokenMembers } from './token-response.js'
+import { unverifiedIdToken } from './unvalidated-response.js'
 
 /** The tokens and claims that a new session is made of. */
 export interface RedeemedCode {
@@ -14,7 +17,7 @@ export interface RedeemedCode {
   expires_in?: number
   scope?: string
   id_token: string
-  claims: oidc.IDToken
+  claims: IdTokenClaims
 }
 
 /** The parameters of the authorization request, and of its response. */
@@ -35,45 +38,38 @@ export async function redeemCode(
   request: CodeGrantRequest,
   settings: ProviderSettings,
   { configuration, proofs }: ProviderConfiguration,
+  keys: ProviderKeys,
   faults: ProviderFaults,
   requireUsable: RequireUsable,
 ): Promise<RedeemedCode> {
   const config = await configuration()
-  const { iss } = request
   const url = new URL(request.redirect_uri)
   url.searchParams.set('code', request.code)
   url.searchParams.set('state', request.state)
-  if (iss !== undefined) url.searchParams.set('iss', iss)
   try {
-    const tokens = await oidc.authorizationCodeGrant(
+    const response = await oidc.authorizationCodeGrant(
       config,
       url,
-      {
-        pkceCodeVerifier: request.code_verifier,
-        expectedNonce: request.nonce,
-        expectedState: request.state,
-        idTokenExpected: true,
-        ...(request.max_age !== undefined && { maxAge: request.max_age }),
-      },
+      { pkceCodeVerifier: request.code_verifier, expectedState: request.state },
       new URLSearchParams(request.resource.map((resource) => ['resource', resource])),
       await proofs(config),
     )
+    const tokens = { ...response, id_token: unverifiedIdToken(response) }
     requireUsable(tokens)
-    const claims = tokens.claims()
-    const { id_token = '', access_token } = tokens
-    if (!claims) throw new ProviderError('id_token_invalid', { claim: 'missing' })
-    await validateIdToken({ claims, id_token, access_token, acr_values: request.acr_values }, settings)
+    const { id_token, access_token } = tokens
+    if (id_token === undefined) throw new ProviderError('id_token_invalid', { claim: 'missing' })
+    const { nonce, max_age, acr_values } = request
+    const claims = await verifyIdToken({ id_token, access_token, nonce, max_age, acr_values }, settings, keys)
+    // For an issuer of many tenants, only the form of `iss` was known before.
+    if (request.iss !== undefined && request.iss !== claims.iss) throw new ProviderError('issuer_mismatch')
+    await requireTenant(claims, settings)
     return { ...tokenMembers(tokens), id_token, claims }
   } catch (error) {
-    throw codeGrantError(error, settings, faults)
+    throw codeGrantError(error, faults)
   }
 }
 
-function codeGrantError(
-  error: unknown,
-  { emit }: ProviderSettings,
-  { common, unavailable }: ProviderFaults,
-): ProviderError {
+function codeGrantError(error: unknown, { common, unavailable }: ProviderFaults): ProviderError {
   if (error instanceof ProviderError) return error
   const fault = common(error, 'token')
   if (fault) return fault
@@ -81,10 +77,5 @@ function codeGrantError(
     return new ProviderError('invalid_grant', {
       description: `The provider refused the code: ${errorCode(error.error)}`,
     })
-  const claim = refusedClaim(error)
-  if (claim) {
-    emit({ type: 'id_token_refused', claim })
-    return new ProviderError('id_token_invalid', { claim, description: `The ID Token was refused: ${claim}` })
-  }
   return unavailable('token')
 }

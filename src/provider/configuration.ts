@@ -12,12 +12,6 @@ import { readTokenResponses } from './unvalidated-response.js'
 const METADATA_MAX_AGE = 3600
 /** Seconds until the next try after a failure. */
 const METADATA_RETRY = 60
-/**
- * openid-client reads the keys again for an unknown `kid` only if they are older than this, in seconds. We make them look older.
- * Otherwise sign-ins would fail for a minute after a key rotation. The tokens come from the provider directly, so nobody else
- * can cause these requests.
- */
-const JWKS_MIN_AGE = 60
 
 export type ProviderConfiguration = ReturnType<typeof createProviderConfiguration>
 
@@ -94,32 +88,21 @@ export function createProviderConfiguration(settings: ProviderSettings, dpop: Pi
   async function configuration(): Promise<oidc.Configuration> {
     const server = await metadata()
     const skew = Math.round(now() - Date.now() / 1000)
-    const keys = built?.metadata === server ? oidc.getJwksCache(built.config) : undefined
-    const recent = keys && Date.now() / 1000 - keys.uat < JWKS_MIN_AGE
-    if (built?.skew === skew && built.metadata === server && !recent) return built.config
-    const algs = server.id_token_signing_alg_values_supported ?? ['RS256']
-    const { userinfo_signed_response_alg: userinfoAlg } = settings
-    const allowed = algs.filter((alg) => settings.idTokenAlgs.includes(alg))
+    if (built?.skew === skew && built.metadata === server) return built.config
     const config = new oidc.Configuration(
-      {
-        ...server,
-        id_token_signing_alg_values_supported: allowed,
-        userinfo_signing_alg_values_supported: [...settings.idTokenAlgs],
-      },
+      // `iss` of an authorization response is compared before: there may be one for each tenant.
+      { ...server, authorization_response_iss_parameter_supported: false },
       client_id,
       {
         [oidc.clockSkew]: skew,
         [oidc.clockTolerance]: settings.clockTolerance,
         use_mtls_endpoint_aliases: settings.clientAuthentication === 'tls_client_auth',
-        ...(userinfoAlg !== undefined && { userinfo_signed_response_alg: userinfoAlg }),
       },
       authenticate,
     )
     for (const step of insecureOptions) step(config)
-    oidc.enableNonRepudiationChecks(config)
     config.timeout = timeout
     config[oidc.customFetch] = readTokenResponses(fetch)
-    if (keys) oidc.setJwksCache(config, recent ? { ...keys, uat: keys.uat - JWKS_MIN_AGE } : keys)
     built = { config, skew, metadata: server }
     return config
   }
@@ -128,8 +111,6 @@ export function createProviderConfiguration(settings: ProviderSettings, dpop: Pi
     metadata,
     configuration,
     secret,
-    /** The keys that openid-client has read for ID Tokens. */
-    readKeys: () => built && oidc.getJwksCache(built.config),
     /** openid-client’s options for DPoP; empty for bearer tokens. @see RFC 9449 section 5 */
     async proofs(config: oidc.Configuration): Promise<oidc.DPoPOptions> {
       return dpop ? { DPoP: oidc.getDPoPHandle(config, await dpop.keyPair()) } : {}

@@ -5,7 +5,8 @@ import { type CodeGrantRequest, redeemCode } from './code-grant.js'
 import { createProviderConfiguration } from './configuration.js'
 import { ProviderError } from './errors.js'
 import { createProviderFaults } from './faults.js'
-import { createProviderKeys } from './provider-keys.js'
+import { createIssuer } from './issuer.js'
+import { createProviderKeys } from './jwt/provider-keys.js'
 import { authorizationUrl } from './pushed-authorization-request.js'
 import { prepareRefresh } from './refresh-grant.js'
 import { revoke } from './revocation.js'
@@ -25,12 +26,13 @@ export function createProvider<Settings extends ProviderSettings>(
   const faults = createProviderFaults(settings)
   const required = dpop ? 'DPoP' : 'Bearer'
   const requireUsable = createUsableCheck(settings, required)
-  const keys = createProviderKeys(settings, provider)
+  const keys = createProviderKeys(settings, metadata)
+  const issuer = createIssuer(settings)
 
   /** Checks `iss` of an authorization response. @throws ProviderError `issuer_mismatch` @see RFC 9207 section 2.4 */
   async function requireIssuer(iss: string | undefined): Promise<void> {
     const { authorization_response_iss_parameter_supported: required } = await metadata()
-    if (iss === undefined ? required : iss !== settings.issuer) throw new ProviderError('issuer_mismatch')
+    if (iss === undefined ? required : !issuer.matches(iss)) throw new ProviderError('issuer_mismatch')
   }
 
   return {
@@ -39,6 +41,8 @@ export function createProvider<Settings extends ProviderSettings>(
     metadata,
     known,
     keys,
+    /** Whether an `iss` is of this provider. */
+    isIssuer: issuer.matches,
     requireIssuer,
 
     /** The URL of the authorization request. @throws ProviderError */
@@ -47,10 +51,11 @@ export function createProvider<Settings extends ProviderSettings>(
     /** @throws ProviderError */
     async redeem(request: CodeGrantRequest) {
       await requireIssuer(request.iss)
-      return redeemCode(request, settings, provider, faults, requireUsable)
+      return redeemCode(request, settings, provider, keys, faults, requireUsable)
     },
 
-    userinfo: (access_token: string, sub: string) => userinfo(access_token, sub, settings, provider),
+    userinfo: (access_token: string, subject: { iss: string; sub: string }) =>
+      userinfo(access_token, subject, settings, provider, keys),
 
     prepareRefresh: () => prepareRefresh(settings, provider, keys, required),
 

@@ -1,10 +1,10 @@
 import { compactVerify } from 'jose'
 import * as oidc from 'openid-client'
 import type { ProviderConfiguration } from './configuration.js'
+import type { ProviderKeys } from './jwt/provider-keys.js'
+import { compareIdToken, type OriginalIdToken } from './jwt/refreshed-id-token.js'
 import { answerFromError } from './openid-client-errors.js'
-import type { ProviderKeys } from './provider-keys.js'
 import type { ProviderAnswer } from './refresh-outcome.js'
-import { compareIdToken, type OriginalIdToken } from './refreshed-id-token.js'
 import type { ProviderSettings } from './settings.js'
 import { readRefreshedTokens } from './token-response.js'
 import { type UnvalidatedResponse, unvalidated } from './unvalidated-response.js'
@@ -46,7 +46,8 @@ export async function prepareRefresh(
       return idToken
     }
     const algorithms = [...settings.idTokenAlgs]
-    const verified = await keys.verifyAtOnce((known) => compactVerify(idToken.id_token, known, { algorithms }))
+    const token = idToken.id_token
+    const verified = await keys.verifyAtOnce(token, (known) => compactVerify(token, known, { algorithms }))
     if (verified === false) settings.emit({ type: 'id_token_refused', claim: 'signature' })
     return verified ? idToken : undefined
   }

@@ -468,6 +468,39 @@ describe('the keys', () => {
     expect(await callWith(it, await it.token({}, { kid: 'two' }, stranger.privateKey))).toBe(200)
   })
 
+  it('[J-08 twin] are found at once if the issuer has just begun to use them, however often', async () => {
+    const it = setUp()
+    expect(await callWith(it, await it.token())).toBe(200)
+    for (const kid of ['two', 'three', 'four']) {
+      it.issuer.keys = [{ ...(await exportJWK(stranger.publicKey)), kid, alg: 'RS256' }]
+      it.advance(2)
+      const tokens = await Promise.all([1, 2, 3].map(() => it.token({}, { kid }, stranger.privateKey)))
+      expect(await Promise.all(tokens.map((token) => callWith(it, token)))).toEqual([200, 200, 200])
+    }
+    expect(it.issuer.fetched).toBe(4)
+  })
+
+  it('[J-08] are fetched once in each cool-down for a flood that goes on, also while the issuer is down', async () => {
+    for (const down of [false, true]) {
+      const it = setUp()
+      let tries = 0
+      expect(await callWith(it, await it.token())).toBe(200)
+      const answers = new Set<unknown>()
+      const counted = () => {
+        tries++
+        return down
+      }
+      Object.defineProperty(it.issuer, 'down', { get: counted })
+      for (let second = 0; second < 60; second++) {
+        it.advance(1)
+        for (let at = 0; at < 3; at++) answers.add(await callWith(it, await it.token({}, { kid: `k${second}.${at}` })))
+      }
+      expect(answers).toEqual(new Set([down ? '503 keys_unavailable' : '401 invalid_token']))
+      expect(tries).toBe(2)
+      expect(await callWith(it, await it.token())).toBe(200)
+    }
+  })
+
   it('[J-17] are used while the issuer is down, until their age; then 503, and nothing unverified', async () => {
     const it = setUp()
     expect(await callWith(it, await it.token())).toBe(200)

@@ -38,7 +38,8 @@ interface Refresh {
 export function createRefreshCoordinator(settings: Settings, providers: Providers, storage: SessionStorage) {
   const { now, emit, timeout } = settings
   /** One per provider. */
-  const breakers = new Map(providers.all.map(({ settings: { issuer } }) => [issuer, createCircuitBreaker(now)]))
+  const breakers = new Map(providers.all.map((provider) => [provider, createCircuitBreaker(now)]))
+  const breakerOf = ({ iss }: { iss: string }) => breakers.get(providers.byIssuer(iss) ?? providers.main)
   const turns = new Map<string, Promise<unknown>>()
   const pendingWrites = createPendingWrites(settings)
   const takeOverAfter = BEGIN_TIMEOUT + timeout + STORE_TIME
@@ -68,7 +69,7 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
           continue
         }
       }
-      const breaker = breakers.get(session.record.iss)
+      const breaker = breakerOf(session.record)
       const ownWait = previous && (previous.about ?? key) === key ? previous.notBefore - now() : 0
       const wait = Math.max(ownWait, breaker?.left() ?? 0)
       if (draining || wait > 0) return fallBack(session, requested, key, Math.max(wait, 1))
@@ -190,7 +191,7 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
   ): Promise<TokenOutcome | undefined> {
     const { session, requested, key } = refresh
     const { id } = session.record
-    breakers.get(session.record.iss)?.succeeded()
+    breakerOf(session.record)?.succeeded()
     const token = grantedToken(answer, requested, key, session.record, settings)
     const saved = await save(session, answer.refresh_token, ({ tokens, id_token }) => ({
       tokens: token ? withToken(tokens, key, token) : tokens,
@@ -213,7 +214,7 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     const additionalToken = key !== ''
     if (answer.type === 'unusable' && answer.refresh_token !== undefined)
       return keepRefreshToken(refresh, answer.refresh_token)
-    if (isOutage(answer)) breakers.get(session.record.iss)?.failed(session.record.id)
+    if (isOutage(answer)) breakerOf(session.record)?.failed(session.record.id)
     const token = session.tokens.get(key)
     const tokenStillValid = token !== undefined && secondsLeft(token, settings) > 0
     const result = refreshOutcome(answer, {

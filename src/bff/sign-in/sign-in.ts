@@ -76,10 +76,10 @@ export async function signIn(
   const { settings } = provider
   const tokens = await provider.redeem({ ...response, redirect_uri, nonce, max_age, acr_values, resource })
   const now = settings.now()
-  const { sub, sid, acr, auth_time } = tokens.claims
-  if (isStepUp(transaction) && began && (began.sub !== sub || began.iss !== issuer)) {
+  const { iss, sub, sid, acr, auth_time } = tokens.claims
+  if (isStepUp(transaction) && began && (began.sub !== sub || began.iss !== iss)) {
     const near = [began, own?.replaces, await replaced.read(request)].flatMap((one) => one?.id ?? [])
-    const owner = { iss: issuer, sub, ...(typeof sid === 'string' && { sid }) }
+    const owner = { iss, sub, ...(typeof sid === 'string' && { sid }) }
     // Nobody needs it, but with it the provider may end the tokens of the session that stays.
     if (tokens.refresh_token !== undefined && !(await sessions.sharesGrant(request, owner, near)))
       await provider.revoke(tokens.refresh_token)
@@ -100,7 +100,7 @@ export async function signIn(
   const session = await sessions.create(
     request,
     {
-      iss: issuer,
+      iss,
       client_id: settings.client_id,
       sub,
       nonce,
@@ -146,14 +146,13 @@ export const tokenAnswer = (token: AccessToken, clocks: Clocks) => ({
  * @throws Refusal `subject_mismatch`
  */
 async function visibleClaims(
-  idToken: Readonly<Record<string, unknown>> & { sub: string },
+  idToken: Readonly<Record<string, unknown>> & { iss: string; sub: string },
   access_token: string | undefined,
   settings: Settings,
   provider: Provider,
 ): Promise<Record<string, unknown>> {
   const incomplete = settings.claims.some((claim) => idToken[claim] === undefined)
-  const userinfo =
-    incomplete && access_token !== undefined ? await provider.userinfo(access_token, idToken.sub) : undefined
+  const userinfo = incomplete && access_token !== undefined ? await provider.userinfo(access_token, idToken) : undefined
   const visible: Record<string, unknown> = { sub: idToken.sub }
   for (const claim of settings.claims) {
     const value = idToken[claim] ?? userinfo?.[claim]

@@ -1,4 +1,4 @@
-import { createProviderJwt } from '../../provider/verify-jwt.js'
+import { createProviderJwt } from '../../provider/jwt/verify-jwt.js'
 import { Refusal } from '../errors.js'
 import { type Form, requiredParameter } from '../http/form.js'
 import type { Provider } from '../providers.js'
@@ -19,7 +19,7 @@ export function createSignedResponse(provider: Provider): (form: Form) => Promis
       }),
   )
   return async (form) => {
-    const { payload } = await verify(requiredParameter(form, 'response'), [])
+    const { payload } = await verify(requiredParameter(form, 'response'), { requiredClaims: [] })
     return new Map(
       Object.entries(payload).flatMap(([name, value]) => (typeof value === 'string' ? [[name, [value]]] : [])),
     )

@@ -1,5 +1,5 @@
 import { decodeJwt, type JWTPayload } from 'jose'
-import { createProviderJwt } from '../../provider/verify-jwt.js'
+import { createProviderJwt } from '../../provider/jwt/verify-jwt.js'
 import { Refusal } from '../errors.js'
 import type { Provider } from '../providers.js'
 import type { SessionOwner } from '../sessions/sessions.js'
@@ -28,22 +28,22 @@ interface VerifiedLogoutToken {
  * @see OpenID Connect Back-Channel Logout 1.0 sections 2.4 and 2.6
  */
 export function createLogoutTokenVerifier(provider: Provider) {
-  const { issuer, clockTolerance, now } = provider.settings
+  const { clockTolerance, now } = provider.settings
   const verify = createProviderJwt(provider, refusedLogout)
 
   return async (token: string): Promise<VerifiedLogoutToken> => {
-    const { payload, protectedHeader } = await verify(token, ['iat', 'jti'])
+    const { payload, protectedHeader } = await verify(token, { requiredClaims: ['iat', 'jti'] })
     const type = protectedHeader.typ?.toLowerCase().replace(/^application\//, '')
     if (type !== undefined && type !== 'logout+jwt' && type !== 'jwt') throw refusedLogout('typ')
-    return validateClaims(payload, issuer, now(), clockTolerance)
+    return validateClaims(payload, now(), clockTolerance)
   }
 }
 
 /** Claims of ID Tokens: an ID Token must not be used as a logout token. */
 const idTokenClaims = ['nonce', 'at_hash', 'c_hash', 's_hash']
 
-function validateClaims(claims: JWTPayload, iss: string, now: number, tolerance: number): VerifiedLogoutToken {
-  const { iat = 0, exp = 0, jti, sub, sid, events } = claims as JWTPayload & Record<string, unknown>
+function validateClaims(claims: JWTPayload, now: number, tolerance: number): VerifiedLogoutToken {
+  const { iss = '', iat = 0, exp = 0, jti, sub, sid, events } = claims as JWTPayload & Record<string, unknown>
   if (iat > now + tolerance || iat < now - MAX_AGE) throw refusedLogout('iat')
   const event = events instanceof Object ? (events as Record<string, unknown>)[EVENT] : undefined
   if (!(event instanceof Object) || Array.isArray(event)) throw refusedLogout('events')

@@ -11,11 +11,10 @@ import { createLogoutTokenVerifier, refusedLogout, unverifiedIssuer } from './lo
 /** Sign-out by the provider. These endpoints use no cookies. */
 export function createProviderLogout({ settings, providers, store }: BffContext, sessionList: SessionList) {
   const { emit } = settings
-  const verifiers = new Map(
-    providers.all.map((provider) => [provider.settings.issuer, createLogoutTokenVerifier(provider)]),
-  )
+  const verifiers = new Map(providers.all.map((provider) => [provider, createLogoutTokenVerifier(provider)]))
   const verify = (token: string) => {
-    const verifier = verifiers.get(unverifiedIssuer(token))
+    const provider = providers.byIssuer(unverifiedIssuer(token))
+    const verifier = provider && verifiers.get(provider)
     if (!verifier) throw refusedLogout('iss')
     return verifier(token)
   }

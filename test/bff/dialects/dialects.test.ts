@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { APP, bodyOf, call, homes, look, refresh, signIn, type World, type WorldOptions } from '../../world.js'
 import type { Dialect, Signing } from './dialect.js'
+import { keys } from './keys.js'
 import { tokens } from './tokens.js'
 
-const dialects: readonly Dialect[] = [...tokens]
+const dialects: readonly Dialect[] = [...tokens, ...keys]
 
 const API = 'https://api.example.com'
 

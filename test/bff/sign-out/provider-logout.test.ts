@@ -87,6 +87,30 @@ describe('back-channel logout', () => {
     expect((await who(phone)).user).toBeNull()
   })
 
+  it('[B-17] takes a token with a key that the provider has just begun to use', async () => {
+    const { bff, as, tab, sid, advance } = await people()
+    await as.rotateKeys()
+    advance(2)
+    expect((await send(bff, await as.logoutToken('notes', { sid }))).status).toBe(200)
+    expect(await who(tab)).toMatchObject({ user: null, reason: 'revoked' })
+  })
+
+  it('fetches keys once in half a minute for tokens with keys that do not exist', async () => {
+    const { bff, as, sid, advance, phone } = await people()
+    const before = as.requests.jwks
+    for (let second = 0; second < 58; second++) {
+      advance(1)
+      const token = await as.logoutToken('notes', { sid }, (claims, header) => ({
+        claims,
+        header: { ...header, kid: `k${second}` },
+        signature: 'other-key',
+      }))
+      expect(await bodyOf(await send(bff, token))).toMatchObject({ error: 'invalid_request', claim: 'signature' })
+    }
+    expect(as.requests.jwks - before).toBe(2)
+    expect((await who(phone)).user.sub).toBe('alice')
+  })
+
   it('does not end somebody else’s session that is named beside the wrong person', async () => {
     const { bff, as, bob, bobSid } = await people()
     expect((await send(bff, await as.logoutToken('notes', { sub: 'alice', sid: bobSid }))).status).toBe(200)

@@ -1,6 +1,6 @@
 import { compactVerify, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { createProviderKeys } from '../../src/provider/provider-keys.js'
+import { createProviderKeys } from '../../../src/provider/jwt/provider-keys.js'
 
 async function scene() {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
@@ -12,6 +12,7 @@ async function scene() {
   const here = { down: false, requests: 0, kid: 'a' }
   const keys = createProviderKeys(
     {
+      issuer: 'https://login.example.net',
       timeout: 5,
       now: () => Date.now() / 1000,
       emit: (event) => events.push(event),
@@ -21,16 +22,16 @@ async function scene() {
         return Response.json({ keys: [{ ...(await exportJWK(publicKey)), kid: here.kid }] })
       },
     },
-    { metadata: async () => ({ jwks_uri: 'https://login.example.net/jwks' }) },
+    async () => ({ jwks_uri: 'https://login.example.net/jwks' }),
   )
   const signed = (kid: string) => new SignJWT({}).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey)
   const atOnce = async (kid = 'a', flawed = '') => {
     const token = `${await signed(kid)}${flawed}`
-    return keys.verifyAtOnce((known) => compactVerify(token, known))
+    return keys.verifyAtOnce(token, (known) => compactVerify(token, known))
   }
   const verify = async (kid = 'a') => {
     const token = await signed(kid)
-    return keys.verify((known) => compactVerify(token, known))
+    return keys.verify(token, (known) => compactVerify(token, known))
   }
   const advance = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1000)
   return { here, events, atOnce, verify, advance }

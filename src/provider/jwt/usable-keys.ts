@@ -1,5 +1,5 @@
 import { type CryptoKey, importJWK, type JWK } from 'jose'
-import { publicMembers } from '../protocol/jwk.js'
+import { publicMembers } from '../../protocol/jwk.js'
 
 /** Keys of one set that are read, at most. */
 const MAX_KEYS = 100
@@ -31,11 +31,11 @@ export async function usableKeys(response: Response): Promise<Response> {
 
 async function readKey(candidate: unknown): Promise<JWK | undefined> {
   if (typeof candidate !== 'object' || candidate === null) return undefined
-  const { kid, alg, use, key_ops, ...members } = candidate as Record<string, unknown>
+  const { kid, alg, use, key_ops, issuer, ...members } = candidate as Record<string, unknown>
   const publicKey = publicMembers(members)
   const { kty, crv } = publicKey
   const keyAlg = defaultAlgs[`${kty}`] ?? defaultAlgs[`${kty} ${crv}`]
-  if (keyAlg === undefined || !isText(kid) || !isText(alg) || !isText(use)) return undefined
+  if (keyAlg === undefined || !isText(kid) || !isText(alg) || !isText(use) || !isText(issuer)) return undefined
   if (key_ops !== undefined && !Array.isArray(key_ops)) return undefined
   try {
     const key = (await importJWK({ ...publicKey, ext: true } as JWK, keyAlg)) as CryptoKey
@@ -44,7 +44,7 @@ async function readKey(candidate: unknown): Promise<JWK | undefined> {
   } catch {
     return undefined
   }
-  const about = { kid, alg, use, key_ops }
+  const about = { kid, alg, use, key_ops, issuer }
   return {
     ...publicKey,
     ...Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined)),

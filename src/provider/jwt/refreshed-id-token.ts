@@ -1,9 +1,10 @@
-import { decodeBase64url } from '../protocol/base64url.js'
+import { decodeBase64url } from '../../protocol/base64url.js'
+import type { ProviderSettings } from '../settings.js'
 import { hasOtherType } from './id-token.js'
-import type { ProviderSettings } from './settings.js'
 
 /** What the ID Token of a refresh is compared with. */
 export interface OriginalIdToken {
+  readonly iss: string
   readonly sub: string
   /** Absent in a session of an older release. */
   readonly nonce?: string
@@ -23,8 +24,8 @@ type RefreshedIdToken = { type: 'valid'; id_token: string } | { type: 'foreign' 
  */
 export function compareIdToken(
   id_token: unknown,
-  { sub, nonce }: OriginalIdToken,
-  { issuer, client_id, idTokenAlgs }: Pick<ProviderSettings, 'issuer' | 'client_id' | 'idTokenAlgs'>,
+  { iss, sub, nonce }: OriginalIdToken,
+  { client_id, idTokenAlgs }: Pick<ProviderSettings, 'client_id' | 'idTokenAlgs'>,
 ): RefreshedIdToken {
   const refused = (claim: string): RefreshedIdToken => ({ type: 'refused', claim })
   const foreign = (claim: string): RefreshedIdToken => ({ type: 'foreign', claim })
@@ -36,7 +37,7 @@ export function compareIdToken(
   if (hasOtherType(header.typ ?? undefined)) return refused('typ')
   const is = (claim: string, expected: string | undefined) =>
     claims[claim] == null || expected === undefined || claims[claim] === expected
-  if (!is('iss', issuer)) return foreign('iss')
+  if (!is('iss', iss)) return foreign('iss')
   if (!is('sub', sub)) return foreign('sub')
   if (claims.aud != null && ![claims.aud].flat().includes(client_id)) return foreign('aud')
   if (!is('azp', client_id)) return foreign('azp')

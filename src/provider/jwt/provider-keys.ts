@@ -1,0 +1,130 @@
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, type JWK, type JWTVerifyGetKey } from 'jose'
+import { monotonicClock } from '../../protocol/time.js'
+import { ProviderError } from '../errors.js'
+import { createIssuer } from '../issuer.js'
+import type { ProviderSettings } from '../settings.js'
+import { createKeySet, type KeySet } from './key-set.js'
+
+/** Seconds that the provider’s keys are cached. */
+const MAX_AGE = 3600
+/** Seconds without a further fetch for unknown keys. @see KeySet */
+const COOLDOWN = 30
+/** Seconds until keys are read again after a failure, if there are known ones. */
+const RETRY = 60
+
+export type ProviderKeys = ReturnType<typeof createProviderKeys>
+
+/** The keys of a provider. If they cannot be read, those that are known already serve. Creating it makes no request. */
+export function createProviderKeys(
+  settings: Pick<ProviderSettings, 'issuer' | 'tenants' | 'timeout' | 'fetch' | 'now' | 'emit'>,
+  metadata: () => Promise<{ readonly jwks_uri?: string }>,
+) {
+  const { timeout, fetch, now, emit } = settings
+  const issuer = createIssuer(settings)
+  const clock = monotonicClock(now)
+  let found: { uri: string; set: KeySet } | undefined
+  let retryAt = Number.NEGATIVE_INFINITY
+
+  async function keySet(): Promise<KeySet> {
+    const { jwks_uri = '' } = await metadata()
+    if (!URL.canParse(jwks_uri)) throw new ProviderError('temporarily_unavailable')
+    if (found?.uri !== jwks_uri) {
+      const options = { timeout, cooldown: COOLDOWN, clock, fetch }
+      found = { uri: jwks_uri, set: createKeySet({ uri: new URL(jwks_uri), ...options }) }
+    }
+    return found.set
+  }
+
+  const isStale = (set: KeySet): boolean => clock() - set.readAt >= MAX_AGE
+
+  /** If it fails, it is tried again after a minute. */
+  function inBackground(set: KeySet, read: () => Promise<unknown>): void {
+    if (set.reloading || clock() < retryAt) return
+    read().catch((error) => {
+      if (!areUnreadable(error)) return
+      retryAt = clock() + RETRY
+      emit({ type: 'provider_unavailable', detail: 'keys' })
+    })
+  }
+
+  /** Reads keys that are too old. If that fails, they still serve. */
+  async function readIfStale(set: KeySet): Promise<void> {
+    if (!set.known || !isStale(set) || clock() < retryAt) return
+    await set.reload().catch(() => {
+      retryAt = clock() + RETRY
+    })
+  }
+
+  /** Where many tenants share a key set, a key may be for one issuer only: its member `issuer` says which. */
+  const forIssuer =
+    (set: KeySet, keys: JWTVerifyGetKey): JWTVerifyGetKey =>
+    async (header, token) => {
+      const key = await keys(header, token)
+      if (!issuer.isTemplate) return key
+      const { iss } = decodeJwt(`.${token.payload}.`)
+      const isOwn = (each: JWK & { issuer?: unknown }) =>
+        [undefined, settings.issuer, iss].some((one) => one === each.issuer)
+      return createLocalJWKSet({ keys: (set.jwks()?.keys ?? []).filter(isOwn) })(header, token)
+    }
+
+  return {
+    /**
+     * Verifies a token with the newest keys. If they cannot be read, those that are known serve.
+     *
+     * `direct`: the provider itself has sent the token.
+     */
+    async verify<Result>(
+      token: string,
+      verify: (keys: JWTVerifyGetKey) => Promise<Result>,
+      direct = false,
+    ): Promise<Result> {
+      const set = await keySet()
+      await readIfStale(set)
+      return withAnyKey(token, forIssuer(set, set.find(direct)), verify)
+    },
+
+    /** Verifies with known keys only, without waiting for any. `undefined`: the key is not known yet, and is read now. */
+    async verifyAtOnce(
+      token: string,
+      verify: (keys: JWTVerifyGetKey) => Promise<unknown>,
+    ): Promise<boolean | undefined> {
+      const set = await keySet().catch(() => undefined)
+      if (!set) return undefined
+      if (isStale(set)) inBackground(set, set.reload)
+      const { known } = set
+      if (!known) return undefined
+      return withAnyKey(token, forIssuer(set, known), verify).then(
+        () => true,
+        (error: unknown) => {
+          if (!(error instanceof errors.JWKSNoMatchingKey) || (set.coolingDown && !set.reloading)) return false
+          inBackground(set, () => verify(set.find()))
+          return undefined
+        },
+      )
+    },
+  }
+}
+
+/** Verifies with the matching key, or with any of several keys that have the `kid` of the token. */
+async function withAnyKey<Result>(
+  token: string,
+  keys: JWTVerifyGetKey,
+  verify: (keys: JWTVerifyGetKey) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await verify(keys)
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys) || !('kid' in decodeProtectedHeader(token))) throw error
+    for await (const key of error)
+      try {
+        return await verify(async () => key)
+      } catch (fault) {
+        if (!(fault instanceof errors.JWSSignatureVerificationFailed)) throw fault
+      }
+    throw new errors.JWSSignatureVerificationFailed()
+  }
+}
+
+/** Whether an error of a verification says that the keys could not be read. */
+export const areUnreadable = (error: unknown): boolean =>
+  !(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout || error.code === 'ERR_JOSE_GENERIC'
