@@ -1,10 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SallyportError } from '../protocol/error.js'
 import { mediaType } from '../protocol/http/header.js'
-import { withPeer } from '../protocol/http/peer.js'
-import { plainHandlerOf } from '../protocol/http/plain-response.js'
 import { validate } from '../protocol/validate.js'
-import { type Handler, handlerCheck, isPlainTarget, peerOf, toNodeListener } from './listener.js'
+import { createServe, type Handler, handlerCheck } from './listener.js'
 
 /** The members that Express adds to a request. Structural, so that no Express types are needed. */
 interface ExpressRequest extends IncomingMessage {
@@ -23,7 +21,7 @@ type NodeErrorCode = keyof typeof nodeErrors
 /**
  * Express middleware. It works under a mount path (the handler gets the full URL) and after `express.urlencoded()`: the parsed
  * form is serialized again. If another parser has read the body, the request fails with `body_already_read`; the message says
- * how to mount the middleware.
+ * how to mount the middleware. What the handler throws, or other middleware while the response is written, goes to `next(error)`.
  *
  * The handler gets every request of the mount path. Mount it on its own path: `app.use('/bff', toExpress(bff))`.
  */
@@ -31,31 +29,18 @@ export function toExpress(
   handler: Handler,
 ): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void {
   validate('toExpress', handlerCheck, handler, 'handler')
+  const serve = createServe(handler)
   return (request: ExpressRequest, response, next) => {
     // Express removes the mount path from `url`. The endpoints need the full path.
     const mounted = request.url
     request.url = request.originalUrl ?? mounted ?? '/'
-    if (plainHandlerOf(handler) && !isPlainTarget(request.url)) {
+    const fail = (error: unknown) => {
       request.url = mounted
-      response.writeHead(400).end()
-      return
+      next(error)
     }
     const form = request.readableEnded || request.body !== undefined ? rebuilt(request) : undefined
-    if (form instanceof SallyportError) {
-      request.url = mounted
-      next(form)
-      return
-    }
-    const again: Handler =
-      form === undefined
-        ? handler
-        : {
-            fetch: (original) => {
-              const copy = new Request(original.url, { method: original.method, headers: original.headers, body: form })
-              return handler.fetch(withPeer(copy, () => peerOf(request)))
-            },
-          }
-    toNodeListener(again)(request, response)
+    if (form instanceof SallyportError) return fail(form)
+    serve(request, response, form).catch(fail)
   }
 }
 

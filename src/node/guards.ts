@@ -6,6 +6,7 @@ import type { Principal } from '../protocol/principal.js'
 import { check } from '../protocol/shape.js'
 import { validate } from '../protocol/validate.js'
 import { type RequestHead, requestWithoutBody } from './request-without-body.js'
+import { plainResponseOf, write } from './write.js'
 
 /** Middleware of Express and Connect, as a structural type. */
 export type ExpressMiddleware = (
@@ -93,12 +94,12 @@ export function toExpressGuard(protect: Guard): ExpressGuard {
     const requirementsOf = requirementsFor(requirements)
     return (request, response, next) => {
       const decided = authenticate(protect, request, () => requirementsOf(request as Asked))
-      decided.then((outcome) => (outcome.ok ? next() : write(outcome.response, response))).catch(next)
+      decided.then((outcome) => (outcome.ok ? next() : send(outcome.response, response))).catch(next)
     }
   }
   const metadata: ExpressMiddleware = (request, response, next) => {
     const document = metadataOf(protect, request)
-    if (document) write(document, response).catch(next)
+    if (document) send(document, response).catch(next)
     else next()
   }
   return Object.assign(guard, { metadata })
@@ -135,9 +136,5 @@ async function answer(response: Response, reply: FastifyReply): Promise<unknown>
 }
 
 /** Keeps the headers that other middleware has set. */
-async function write(answer: Response, outgoing: ServerResponse): Promise<void> {
-  const body = await answer.text()
-  outgoing.statusCode = answer.status
-  for (const [name, value] of answer.headers) outgoing.setHeader(name, value)
-  outgoing.end(body)
-}
+const send = async (answer: Response, outgoing: ServerResponse): Promise<void> =>
+  write(await plainResponseOf(answer), outgoing)

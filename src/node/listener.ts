@@ -1,8 +1,5 @@
-import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import type { ReadableStream as NodeStream } from 'node:stream/web'
-import { getRequestListener, RequestError } from '@hono/node-server'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { peerOfSocket, withPeer } from '../protocol/http/peer.js'
 import { type PlainResponse, plainHandlerOf } from '../protocol/http/plain-response.js'
@@ -13,6 +10,7 @@ import { validate } from '../protocol/validate.js'
 import { fastRequest } from './fast-request.js'
 import { hasTwoHosts } from './request-without-body.js'
 import { callUpstream } from './upstream.js'
+import { plainResponseOf, write } from './write.js'
 
 /** Anything that returns a `Response` for a `Request`: `createBff(…)`, or your own `{ fetch }`. */
 export interface Handler {
@@ -30,34 +28,67 @@ export const handlerCheck = withMethods<Handler>('createBff(…), or { fetch } o
  */
 export function toNodeListener(handler: Handler): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   validate('toNodeListener', handlerCheck, handler, 'handler')
-  const answer = plainHandlerOf(handler)
-  const listener = getRequestListener(
-    async (request, env) => {
-      const asked = withPeer(request, () => peerOf(env.incoming as IncomingMessage))
-      if (!answer) return handler.fetch(asked)
-      const [incoming, outgoing] = [env.incoming as IncomingMessage, env.outgoing as ServerResponse]
-      const send = (call: UpstreamRequest) => callUpstream(call, incoming, outgoing)
-      write(await answer(Object.assign(asked, { send })), outgoing)
-      return RESPONSE_ALREADY_SENT
-    },
-    {
-      overrideGlobalObjects: false,
-      // The response never contains the error. An invalid request is the client's fault: 400.
-      errorHandler: (error) => new Response(null, { status: error instanceof RequestError ? 400 : 500 }),
-    },
-  )
-  return (incoming, outgoing) => {
-    // Checked before a URL parser changes the target: the target that is routed must be the one that was sent.
-    if (hasTwoHosts(incoming) || (answer && !isPlainTarget(incoming.url ?? '')))
-      return void outgoing.writeHead(400).end()
-    const fast = answer && fastRequest(incoming, outgoing)
-    if (!fast) return void listener(incoming, outgoing)
-    answer(withPeer(fast, () => peerOf(incoming))).then(
-      (response) => write(response, outgoing),
-      () => outgoing.writeHead(500).end(),
-    )
+  const serve = createServe(handler)
+  return (incoming, outgoing) => void serve(incoming, outgoing).catch(() => answerFailure(outgoing))
+}
+
+/** Without words: the error is not for the client. An answer that other middleware has begun is left alone. */
+function answerFailure(outgoing: ServerResponse): void {
+  if (outgoing.headersSent) return
+  try {
+    outgoing.writeHead(500).end()
+  } catch {
+    // Middleware that fails in `writeHead` may fail again.
+    outgoing.destroy()
   }
 }
+
+const badRequest: PlainResponse = { status: 400, headers: {}, cookies: [], body: null }
+
+type Serve = (incoming: IncomingMessage, outgoing: ServerResponse, form?: URLSearchParams) => Promise<void>
+
+/**
+ * Answers requests. `form`: the body, if another parser has read it. Rejects with what the handler throws, or what other middleware
+ * throws while the response is written. Then the response may be unwritten or half written.
+ */
+export function createServe(handler: Handler): Serve {
+  const answer = plainHandlerOf(handler)
+
+  /** With a `Request`, made by the library. */
+  const serveRequest: Serve = async (incoming, outgoing, form) => {
+    let work: Promise<void> | undefined
+    const send = (call: UpstreamRequest) => callUpstream(call, incoming, outgoing)
+    const respond = async (request: Request) => {
+      const { url, method, headers } = request
+      const whole = form ? new Request(url, { method, headers, body: form }) : request
+      const asked = withPeer(whole, () => peerOf(incoming))
+      const response = answer
+        ? await answer(form ? asked : Object.assign(asked, { send }))
+        : await plainResponseOf(await handler.fetch(asked))
+      write(response, outgoing)
+    }
+    const listener = getRequestListener(async (request) => {
+      work = respond(request)
+      await work.catch(() => {})
+      return RESPONSE_ALREADY_SENT
+    }, listenerOptions)
+    await listener(incoming, outgoing)
+    // Host and target are no valid URL.
+    if (!work) write(badRequest, outgoing)
+    await work
+  }
+
+  return async (incoming, outgoing, form) => {
+    // Checked before a URL parser changes the target: the target that is routed must be the one that was sent.
+    if (hasTwoHosts(incoming) || (answer && !isPlainTarget(incoming.url ?? ''))) return write(badRequest, outgoing)
+    const fast = answer && !form && fastRequest(incoming, outgoing)
+    if (!fast) return serveRequest(incoming, outgoing, form)
+    write(await answer(withPeer(fast, () => peerOf(incoming))), outgoing)
+  }
+}
+
+/** The library writes no response, not even to an invalid request. */
+const listenerOptions = { overrideGlobalObjects: false, errorHandler: () => undefined }
 
 /** Whether a target is in origin-form and every parser reads it in the same way. @see RFC 9112 section 3.2.1 */
 export function isPlainTarget(target: string): boolean {
@@ -67,36 +98,6 @@ export function isPlainTarget(target: string): boolean {
 
 /** Visible ASCII without `#`. */
 const visible = /^[!-"$-~]*$/
-
-/** Characters of a body that is written as text, at most. */
-const MAX_TEXT_LENGTH = 512
-
-/** Writes a plain response without a `Response` object, which would be the largest cost of a session check. */
-function write({ status, headers, cookies, body }: PlainResponse, outgoing: ServerResponse): void {
-  const lines: (string | number | string[])[] = []
-  for (const name in headers) lines.push(name, headers[name] ?? '')
-  // One entry for all cookies: if the host application has set headers, Node keeps only the last of two entries.
-  if (cookies.length) lines.push('Set-Cookie', [...cookies])
-  const head = () => outgoing.writeHead(status, lines as OutgoingHttpHeader[])
-  if (body === null) {
-    head().end()
-  } else if (typeof body === 'string') {
-    // Node copies a text twice and a buffer never. For short texts, the copies are cheaper than a buffer.
-    const whole = body.length > MAX_TEXT_LENGTH ? Buffer.from(body) : body
-    const length = Buffer.byteLength(whole)
-    lines.push('Content-Length', length)
-    // Pure ASCII is written as latin1, which needs no encoding.
-    head().end(whole, length === body.length ? 'latin1' : 'utf8')
-  } else if (body instanceof Uint8Array) {
-    lines.push('Content-Length', body.length)
-    head().end(body)
-  } else {
-    // The first event can take long. The client gets the headers at once.
-    head().flushHeaders()
-    const stream = body instanceof ReadableStream ? Readable.fromWeb(body as NodeStream) : (body as Readable)
-    pipeline(stream, outgoing).catch(() => outgoing.destroy())
-  }
-}
 
 /** The peer of the socket: address and client certificate. */
 export const peerOf = ({ socket }: IncomingMessage) => peerOfSocket(socket)

@@ -41,6 +41,7 @@ export const backendCases: readonly Case[] = [
   refuses('B-33', 'a cursor, id or value that the store’s engine cannot take, as an outage: it is its sender’s'),
   refuses('B-35', 'a flood of anonymous requests: limited where the address says something, gone after 15 minutes'),
   refuses('B-34', 'one session’s 429, 4xx or interaction_required at the provider: that session and that API alone'),
+  refuses('B-41', 'middleware that wraps writeHead, fails in it, or has answered already, as the end of the process'),
   refuses('B-42', 'to end the grant of a session by another sign-in in the same browser'),
   refuses(
     'B-36',
