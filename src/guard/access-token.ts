@@ -8,7 +8,7 @@ import { createIssuerKeys, KeysUnavailable } from './issuer-keys.js'
 import { createOpaqueTokenVerifier } from './opaque-token.js'
 import { type AccessTokenOptions, accessTokenOptions, defaultAlgs, validateAccessTokenOptions } from './options.js'
 import { boundResult, invalidToken, revocationOf, type TokenVerifier, unavailable } from './results.js'
-import { createSignatureCheck, TokenFlaw } from './signature.js'
+import { createSignatureCheck, isAccessTokenType, TokenFlaw } from './signature.js'
 
 /** Characters. A longer token is refused before any computation or request. */
 const MAX_TOKEN_LENGTH = 16_384
@@ -111,7 +111,8 @@ function createTokenVerifier(options: AccessTokenOptions): TokenVerifier {
     })
     try {
       const payload = await checkSignature(token, resource)
-      const claim = claimFlaw(payload, profile, now(), clockTolerance)
+      const hasAccessTokenHeader = () => isAccessTokenType(decodeProtectedHeader(token).typ)
+      const claim = claimFlaw(payload, profile, hasAccessTokenHeader, now(), clockTolerance)
       if (claim) return invalidToken(claim)
       const revocation = options.revokedUntil && (await revocationOf(options, payload))
       if (revocation) return revocation

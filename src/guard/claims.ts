@@ -16,10 +16,14 @@ export const isText = (value: unknown): value is string => typeof value === 'str
 /** Claims that only other kinds of JWT have (ID Tokens, logout tokens, security events). */
 const otherTokenClaims = ['at_hash', 'c_hash', 's_hash', 'events']
 
-/** The claim that is wrong in a JWT whose signature, issuer and audience are verified. */
+/**
+ * The claim that is wrong in a JWT whose signature, issuer and audience are verified. `hasAccessTokenHeader`: whether `typ` in its
+ * header is `at+jwt`.
+ */
 export function claimFlaw(
   claims: Claims,
   profile: 'rfc9068' | 'jwt',
+  hasAccessTokenHeader: () => boolean,
   now: number,
   tolerance: number,
 ): string | undefined {
@@ -32,12 +36,22 @@ export function claimFlaw(
     return isText(claims['client_id']) ? undefined : 'client_id'
   }
   const { typ, token_use, nonce } = claims
-  // Keycloak's `typ` claim tells refresh and ID tokens from access tokens. In older versions, access tokens have a nonce too.
-  if (typ !== undefined && typ !== 'Bearer') return 'typ claim'
+  const hasTyp = typ !== undefined
+  if (hasTyp && !isAccessTokenTyp(claims)) return 'typ claim'
   // Values of Cognito and of Hydra.
   if (token_use !== undefined && token_use !== 'access' && token_use !== 'access_token') return 'token_use'
-  if (nonce !== undefined && typ === undefined) return 'another kind of token'
-  return otherTokenClaims.some((name) => claims[name] !== undefined) ? 'another kind of token' : undefined
+  if (otherTokenClaims.some((name) => claims[name] !== undefined)) return 'another kind of token'
+  // ID Tokens have a nonce, and so have access tokens of Keycloak before version 25: those say what they are.
+  const isMarked = hasTyp || token_use !== undefined
+  return nonce === undefined || isMarked || hasAccessTokenHeader() ? undefined : 'another kind of token'
+}
+
+/**
+ * Whether the `typ` claim of Keycloak is that of an access token, and not of a refresh, ID or logout token. `DPoP` without a key
+ * would drop the binding.
+ */
+export function isAccessTokenTyp({ typ, cnf }: Claims): boolean {
+  return typ === 'Bearer' || (typ === 'DPoP' && isText((cnf as { jkt?: unknown } | null | undefined)?.jkt))
 }
 
 /** The principal from verified claims. A client's own token may have no `sub`: then `client_id` is the subject. */

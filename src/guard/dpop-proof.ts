@@ -5,6 +5,7 @@ import { isHttpUrl, type PublicUrl, publicUrlOf } from '../protocol/http/public-
 import { CLOCK_TOLERANCE } from '../protocol/time.js'
 import { type RecordStore, StoreError } from '../store/contract.js'
 import { memoryStore } from '../store/memory/store.js'
+import { proofAlgs } from './proof-algs.js'
 
 export interface DpopOptions {
   /**
@@ -79,7 +80,7 @@ export function createProofCheck({ store, publicUrl, maxAge = 60, nonceKey }: Dp
     try {
       const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
         typ: 'dpop+jwt',
-        algorithms: ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'],
+        algorithms: proofAlgs,
         currentDate: new Date(now() * 1000),
         clockTolerance: maxAge,
         requiredClaims: ['jti', 'iat', 'htm', 'htu', 'ath'],

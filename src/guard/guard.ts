@@ -99,6 +99,8 @@ export const guardCalls = {
   handler: call(['requirements', requirementsShape], ['answer', func]),
 }
 
+const usesDpop = ({ headers }: Request): boolean => /^dpop /i.test(headers.get('authorization') ?? '')
+
 /** Timeout of an authenticator, in seconds. It may need the issuer’s metadata, keys and introspection, five seconds for each. */
 const VERIFY_TIMEOUT = 15
 
@@ -209,7 +211,9 @@ export function createGuard(options: GuardOptions): Guard {
       ...(authenticator && { method: authenticator.method }),
       ...(detail !== undefined && { detail }),
     })
-    return { ok: false, response: refusalResponse(result, accept, authenticator, { ...metadataParameter, ...scope }) }
+    // A token that was sent with DPoP is not to be sent as a bearer token next time.
+    const refused = authenticator && usesDpop(request) ? { scheme: 'DPoP', ...result } : result
+    return { ok: false, response: refusalResponse(refused, accept, authenticator, { ...metadataParameter, ...scope }) }
   }
 
   const methods = {

@@ -3,7 +3,7 @@ import { createBoundedCache } from '../protocol/bounded-cache.js'
 import { deepFreeze } from '../protocol/deep-freeze.js'
 import { monotonicClock } from '../protocol/time.js'
 import { checkBinding } from './binding.js'
-import { type Claims, isText, principalOf, timeFlaw } from './claims.js'
+import { type Claims, isAccessTokenTyp, isText, principalOf, timeFlaw } from './claims.js'
 import { createProofCheck } from './dpop-proof.js'
 import type { createIntrospection, IntrospectionResult } from './introspection.js'
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
@@ -81,6 +81,6 @@ function answerFlaw(answer: Claims, issuer: string, resource: string): string | 
   if (scheme !== 'bearer' && (scheme !== 'dpop' || jkt === undefined)) return 'token_type'
   // The kind of token: `token_use` of Hydra, `typ` of Keycloak.
   if (token_use !== undefined && token_use !== 'access_token') return 'token_use'
-  if (typ !== undefined && typ !== 'Bearer' && typ !== 'DPoP') return 'typ'
+  if (typ !== undefined && !isAccessTokenTyp(answer)) return 'typ'
   return isText(sub ?? client_id) ? undefined : 'sub'
 }

@@ -1,5 +1,6 @@
 import { formatChallenge } from '../protocol/http/challenge.js'
 import type { Authenticator } from '../protocol/principal.js'
+import { proofAlgs } from './proof-algs.js'
 import type { Refusal } from './results.js'
 
 /** One challenge per accepted scheme. @see RFC 9110 section 11.6.1 */
@@ -39,9 +40,14 @@ export function refusalResponse(
   const errorParameters =
     noChallenge || error === 'missing_credentials' ? {} : { error, error_description, ...refusal.challenge }
   const challenging = authenticator && !noChallenge ? [authenticator] : accept
-  if (refusal.scheme)
-    response.headers.append('WWW-Authenticate', formatChallenge(refusal.scheme, { ...errorParameters, ...more }))
-  else
+  if (refusal.scheme) {
+    // @see RFC 9449 section 7.1
+    const algs = refusal.scheme === 'DPoP' ? { algs: proofAlgs.join(' ') } : {}
+    response.headers.append(
+      'WWW-Authenticate',
+      formatChallenge(refusal.scheme, { ...errorParameters, ...algs, ...more }),
+    )
+  } else
     for (const challenge of challenges(challenging, () => ({ ...errorParameters, ...more })))
       response.headers.append('WWW-Authenticate', challenge)
   // If no accepted credential has a scheme, its method is the scheme: RFC 9110 section 15.5.2 requires one in every 401.

@@ -128,8 +128,11 @@ const forbiddenMembers = ['crit', 'jku', 'jwk', 'x5u', 'x5c']
 function headerFlaw(header: JWTHeaderParameters, profile: 'rfc9068' | 'jwt'): string | undefined {
   // Other members are ignored: RFC 7515 section 4.
   for (const name of forbiddenMembers) if (name in header) return 'header member'
-  if (header.typ === 'at+jwt') return undefined
-  const typ = typeof header.typ === 'string' ? header.typ.toLowerCase().replace(/^application\//, '') : header.typ
-  if (profile === 'rfc9068') return typ === 'at+jwt' ? undefined : 'typ'
-  return typ === undefined || typ === 'jwt' || typ === 'at+jwt' ? undefined : 'typ'
+  if (isAccessTokenType(header.typ)) return undefined
+  const plain = header.typ === undefined || /^(application\/)?jwt$/i.test(`${header.typ}`)
+  return profile === 'jwt' && plain ? undefined : 'typ'
 }
+
+/** @see RFC 9068 section 2.1 */
+export const isAccessTokenType = (typ: unknown): boolean =>
+  typ === 'at+jwt' || (typeof typ === 'string' && /^(application\/)?at\+jwt$/i.test(typ))

@@ -108,8 +108,43 @@ describe('tokens that are bound to a key', () => {
     expect(await call(`DPoP ${bound}`)).toEqual(badProof)
     // And a token that is bound to nothing gains nothing by the other scheme.
     const plain = await token(undefined)
-    expect(await call(`DPoP ${plain}`, await proofOf(plain))).toEqual(badToken)
+    expect(await call(`DPoP ${plain}`, await proofOf(plain))).toEqual([401, 'invalid_token', 'DPoP'])
     expect(await call(`Bearer ${plain}`)).toBe('ok')
+  })
+
+  it('are accepted as Keycloak writes them, with typ DPoP among the claims, in the profile jwt', async () => {
+    const { token, call } = scene({ profile: 'jwt' })
+    for (const claims of [{ typ: 'DPoP' }, { typ: 'DPoP', nonce: 'n' }, { typ: 'Bearer', nonce: 'n' }]) {
+      const bound = await token({ jkt }, claims)
+      expect(await call(`DPoP ${bound}`, await proofOf(bound)), JSON.stringify(claims)).toBe('ok')
+      expect(await call(`Bearer ${bound}`)).toEqual(badToken)
+    }
+    const unbound = await token(undefined, { typ: 'DPoP' })
+    for (const scheme of ['DPoP', 'Bearer'])
+      expect(await call(`${scheme} ${unbound}`, await proofOf(unbound))).toEqual([401, 'invalid_token', scheme])
+  })
+
+  it('are challenged with the scheme that they came with, whatever was wrong (RFC 9449 section 7.1)', async () => {
+    const { token, protect } = scene()
+    const algs = 'algs="ES256 EdDSA Ed25519 PS256 RS256"'
+    const challenge = async (authorization: string, claims: object, requirements: object) => {
+      const bound = await token({ jkt }, { ...claims })
+      const headers = { Authorization: `${authorization} ${bound}`, DPoP: await proofOf(bound) }
+      const outcome = await protect(new Request(URL_, { headers }), requirements)
+      return outcome.ok ? 'ok' : outcome.response.headers.get('www-authenticate')
+    }
+    for (const [claims, requirements, error] of [
+      [{ aud: 'https://other.example.com' }, {}, 'invalid_token'],
+      [{}, { scopes: ['admin'] }, 'insufficient_scope'],
+      [{}, { acr: ['mfa'] }, 'insufficient_user_authentication'],
+    ] as const)
+      for (const scheme of ['DPoP', 'dpop']) {
+        const header = await challenge(scheme, claims, requirements)
+        expect(header).toMatch(new RegExp(`^DPoP error="${error}"`))
+        expect(header).toContain(algs)
+      }
+    expect(await challenge('Bearer', {}, {})).toMatch(/^Bearer error="invalid_token"/)
+    expect(await challenge('DPoP', {}, {})).toBe('ok')
   })
 
   it.each([

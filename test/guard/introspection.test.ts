@@ -175,6 +175,7 @@ describe('an opaque token', () => {
     ['of somebody without a name', { sub: '' }],
     ['of a number', { sub: 7 }],
     ['[J-14] that is DPoP’s, with the key left out', { token_type: 'DPoP' }],
+    ['[J-14] that is DPoP’s as Keycloak writes it, with the key left out', { typ: 'DPoP' }],
     ['[J-14] that is bound, as Bearer', { cnf: { jkt: 'x'.repeat(43) } }],
     ['bound by something unknown', { cnf: { kid: 'x' } }],
   ])('%s is 401 invalid_token, one body', async (_name, changes) => {

@@ -196,12 +196,30 @@ describe('a token', () => {
     ['an ID token with a nonce', { nonce: 'n' }, 401],
     ['an ID token that says it is a bearer', { typ: 'Bearer', nonce: 'n', at_hash: 'h' }, 401],
     ['Keycloak’s access token with a nonce', { typ: 'Bearer', nonce: 'n' }, 'ok'],
+    ['an access token with a nonce that says its use', { token_use: 'access', nonce: 'n' }, 'ok'],
+    ['an ID token that says its use', { token_use: 'access', nonce: 'n', at_hash: 'h' }, 401],
+    ['a DPoP token without its key', { typ: 'DPoP' }, 401],
+    ['a DPoP token whose key is a certificate', { typ: 'DPoP', cnf: { 'x5t#S256': 'x' } }, 401],
+    ['a type that is no text', { typ: ['Bearer'] }, 401],
+    ['a refresh token of DPoP', { typ: 'Refresh', cnf: { jkt: 'x' } }, 401],
     ['a plain access token', {}, 'ok'],
   ])('[J-23][J-23 twin] of the profile jwt that is %s', async (_, claims, wanted) => {
     const { call } = scene([good.jwk], {}, { profile: 'jwt' })
     for (const typ of ['JWT', undefined]) {
       const answer = await call(await tokenOf(good, claims, { typ }))
       expect(typeof answer === 'object' ? 'ok' : answer).toBe(wanted)
+    }
+  })
+
+  it('[J-23 twin] of the profile jwt with a nonce is taken if its header says at+jwt', async () => {
+    const { call } = scene([good.jwk], {}, { profile: 'jwt' })
+    for (const [typ, wanted] of [
+      ['at+jwt', 'ok'],
+      ['application/AT+JWT', 'ok'],
+      ['JWT', 401],
+    ] as const) {
+      const answer = await call(await tokenOf(good, { nonce: 'n' }, { typ }))
+      expect(typeof answer === 'object' ? 'ok' : answer, typ).toBe(wanted)
     }
   })
 
