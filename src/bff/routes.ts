@@ -1,3 +1,5 @@
+import { configuredResource } from '../protocol/resource.js'
+
 /** An API behind the proxy. Nothing in a request can change the upstream. */
 export interface RouteOptions {
   /** The base URL of the API: `https://api.example.com/v1` (http: on loopback only). */
@@ -73,8 +75,8 @@ export function validateRoutes(
     if (upstream.search || upstream.hash) misuse(`"${name}": "upstream" must have no query and no fragment`)
     for (const method of route.methods ?? [])
       if (!methods.includes(method)) misuse(`"${name}": "methods" knows ${methods.join(', ')}`)
-    if (route.resource !== undefined && !Object.hasOwn(resources, route.resource))
-      misuse(`"${name}": "resource" must be one of "resources"`)
+    const resource = route.resource === undefined ? [] : [configuredResource(route.resource, Object.keys(resources))]
+    if (resource.includes(undefined)) misuse(`"${name}": "resource" must be one of "resources"`)
     for (const header of [...(route.requestHeaders ?? []), ...(route.responseHeaders ?? [])])
       if (!/^[a-z\d-]+$/.test(header) || forbiddenHeaders.test(header))
         misuse(`"${name}": the header "${header}" cannot be forwarded; names are lower case`)
@@ -83,7 +85,7 @@ export function validateRoutes(
       upstream,
       base: upstream.href.replace(/\/$/, ''),
       methods: route.methods ?? methods,
-      resource: route.resource === undefined ? [] : [route.resource],
+      resource: resource.filter((item) => item !== undefined),
       scope: (route.scope ?? '').split(' ').filter(Boolean).sort().join(' '),
       anonymous: route.anonymous ?? false,
       requestHeaders: [...requestHeaders, ...(route.sse ? ['last-event-id'] : []), ...(route.requestHeaders ?? [])],

@@ -2,6 +2,7 @@ import { randomId } from '../crypto/hash.js'
 import { emitTo } from '../protocol/emit-to.js'
 import { validateTrustedProxies } from '../protocol/http/trusted-proxies.js'
 import { isLoopback, type Misuse, misuseOf, parseUrl, validateSecret } from '../protocol/option-checks.js'
+import { configuredResource } from '../protocol/resource.js'
 import { parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
@@ -102,6 +103,8 @@ export function validateOptions(options: BffOptions): Settings {
   for (const resource of Object.keys(resources))
     if (!URL.canParse(resource) || resource.includes('#'))
       misuse('resources', `names "${resource}"; a resource is an absolute URI without a fragment`)
+    else if (configuredResource(resource, Object.keys(resources)) !== resource)
+      misuse('resources', `names "${resource}" twice: with and without a slash it is the same`)
   if (options.routes && mode !== 'proxy') misuse('routes', 'needs mode: "proxy"')
   const routes = validateRoutes(
     options.routes ?? {},

@@ -87,7 +87,8 @@ function issuerOf(token: string): string {
 
 /** Verifies the JWTs of one issuer. */
 function createTokenVerifier(options: AccessTokenOptions): TokenVerifier {
-  const { issuer, profile = 'rfc9068', algs = defaultAlgs, clockTolerance = 30, tenantClaim = 'tenant' } = options
+  const { issuer, audience, profile = 'rfc9068', algs = defaultAlgs, clockTolerance = 30 } = options
+  const { tenantClaim = 'tenant' } = options
   validateAccessTokenOptions(options)
   let checkSignature: ReturnType<typeof createSignatureCheck> | undefined
   const checkProof = createProofCheck(options.dpop ?? {})
@@ -95,6 +96,7 @@ function createTokenVerifier(options: AccessTokenOptions): TokenVerifier {
   return async (request, token, scheme, resource, now) => {
     checkSignature ??= createSignatureCheck({
       issuer,
+      audience: audience === undefined ? undefined : [audience].flat(),
       algs,
       profile,
       keys:

@@ -32,7 +32,10 @@ import {
 import { type Refusal, refusal, unavailable } from './results.js'
 
 export interface GuardOptions extends Policy {
-  /** The resource indicator of this API: the required audience of access tokens. @see RFC 8707 section 2 */
+  /**
+   * The resource indicator of this API: the required audience of access tokens, unless `accessToken()` has another `audience`. At the
+   * root of a host, the empty path and `/` are the same. @see RFC 8707 section 2
+   */
   resource: string
   /** The kinds of credentials that are accepted: `accessToken(…)`, `apiKey(…)` and others. Each verifies its own kind. */
   accept: readonly Authenticator[]

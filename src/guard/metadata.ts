@@ -1,3 +1,4 @@
+import { isSafeUrl } from '../protocol/option-checks.js'
 import type { Authenticator } from '../protocol/principal.js'
 
 /** Members of the metadata document that the guard does not know itself. @see RFC 9728 section 2 */
@@ -26,7 +27,9 @@ export function metadataAnswer(
   const requested = new URL(request.url)
   const own = new URL(metadataUrl(resource))
   if (requested.pathname !== own.pathname || !/^(GET|HEAD)$/.test(request.method)) return undefined
-  const authorization_servers = [...new Set(accept.flatMap(({ issuers = [] }) => issuers))]
+  // An issuer that is no URL has no metadata to find there.
+  const issuers = accept.flatMap(({ issuers = [] }) => issuers.filter(isSafeUrl))
+  const authorization_servers = [...new Set(issuers)]
   const document = {
     resource,
     ...(authorization_servers.length && { authorization_servers }),

@@ -1,6 +1,7 @@
 import { platform } from '../crypto/platform.js'
 import { createBoundedCache } from '../protocol/bounded-cache.js'
 import { deepFreeze } from '../protocol/deep-freeze.js'
+import { isForAudience } from '../protocol/resource.js'
 import { monotonicClock } from '../protocol/time.js'
 import { checkBinding } from './binding.js'
 import { type Claims, isAccessTokenTyp, isText, principalOf, timeFlaw } from './claims.js'
@@ -22,7 +23,7 @@ const b64token = /^[\w.~+/-]+=*$/
  * @see RFC 7662
  */
 export function createOpaqueTokenVerifier(options: AccessTokenOptions, client: IntrospectionOptions): TokenVerifier {
-  const { issuer, clockTolerance = 30, tenantClaim = 'tenant' } = options
+  const { issuer, audience, clockTolerance = 30, tenantClaim = 'tenant' } = options
   const { maxAge = 30 } = client
   const checkProof = createProofCheck(options.dpop ?? {})
   const cache = createBoundedCache<{ answer: Claims; until: number }>(MAX_CACHED)
@@ -58,7 +59,9 @@ export function createOpaqueTokenVerifier(options: AccessTokenOptions, client: I
     const result = await answerOf(token, now)
     if (!result.ok) return unavailable(result.detail, result.retryAfter)
     const { answer } = result
-    const flaw = answerFlaw(answer, issuer, resource) ?? timeFlaw(answer, now(), clockTolerance)
+    const flaw =
+      answerFlaw(answer, issuer, audience === undefined ? [resource] : [audience].flat()) ??
+      timeFlaw(answer, now(), clockTolerance)
     if (flaw) return invalidToken(flaw)
     const revocation = options.revokedUntil && (await revocationOf(options, answer))
     if (revocation) return revocation
@@ -70,11 +73,11 @@ export function createOpaqueTokenVerifier(options: AccessTokenOptions, client: I
 const isExpired = ({ exp }: Claims, now: number): boolean => typeof exp === 'number' && now >= exp
 
 /** The member that is wrong in an introspection response, besides its times. A refresh token can be active too. @see RFC 7662 section 2.2 */
-function answerFlaw(answer: Claims, issuer: string, resource: string): string | undefined {
+function answerFlaw(answer: Claims, issuer: string, accepted: readonly string[]): string | undefined {
   const { active, iss, aud, sub, client_id, token_type, token_use, typ, cnf } = answer
   if (active !== true) return 'inactive'
   if (iss !== undefined && iss !== issuer) return 'issuer'
-  if (![aud].flat().includes(resource)) return aud === undefined ? 'no audience' : 'audience'
+  if (!isForAudience(aud, accepted)) return aud === undefined ? 'no audience' : 'audience'
   const scheme = token_type === undefined ? 'bearer' : `${token_type}`.toLowerCase()
   const { jkt } = (cnf ?? {}) as { jkt?: unknown }
   // DPoP without a key would drop the binding.

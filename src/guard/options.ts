@@ -7,8 +7,16 @@ import { storeCheck } from '../store/engine-checks.js'
 import type { DpopOptions } from './dpop-proof.js'
 
 export interface AccessTokenOptions {
-  /** Compared character for character with `iss`. */
+  /**
+   * Compared character for character with `iss`. A URL, unless nothing is fetched from it (`jwksUri` or `keys` is set, and `endpoint` of
+   * `introspection`): then it may be any text, such as the `access_token_issuer` of AD FS or a `urn:`.
+   */
   issuer: string
+  /**
+   * The audience of this API at this issuer, or several of them: a token must have one in `aud`. Any text (StringOrURI): Entra’s v2.0
+   * tokens have the bare GUID of the API. Default: the `resource` of the guard. @see RFC 7519 sections 2 and 4.1.3
+   */
+  audience?: string | readonly string[]
   /**
    * `rfc9068` (default): `typ` is `at+jwt`, and `sub`, `client_id`, `iat`, `jti` are required. `jwt`: for issuers whose access
    * tokens are plain JWTs (Keycloak, Entra, Okta); `typ` is `JWT` or absent, and ID, refresh and logout tokens are refused.
@@ -69,6 +77,7 @@ const introspectionOptions = object<IntrospectionOptions>({
 
 export const accessTokenOptions = object<AccessTokenOptions>({
   issuer: text,
+  audience: optional(either(text, list(text, 1))),
   profile: optional(oneOf('rfc9068', 'jwt')),
   algs: optional(list(text, 1)),
   jwksUri: optional(text),
@@ -96,7 +105,9 @@ export const defaultAlgs = ['RS256', 'PS256', 'ES256', 'EdDSA']
 /** Checks that the declared shape cannot express. @throws TypeError naming the option and the remedy */
 export function validateAccessTokenOptions(options: AccessTokenOptions): void {
   const { issuer, jwksUri, keys, algs = defaultAlgs, introspection } = options
-  requireUrl('issuer', issuer)
+  const fetchesMetadata = !(jwksUri || keys) || (introspection && !introspection.endpoint)
+  if (fetchesMetadata && !isSafeUrl(issuer))
+    misuse('issuer', 'must be an https: URL (http: on loopback only); any other text needs "jwksUri" or "keys"')
   if (jwksUri !== undefined) requireUrl('jwksUri', jwksUri)
   const allowed = keys ? /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519|HS256)$/ : /^((RS|PS|ES)(256|384|512)|EdDSA|Ed25519)$/
   if (algs.some((alg) => !allowed.test(alg))) misuse('algs', 'must be asymmetric signature algorithms like RS256')

@@ -10,11 +10,14 @@ import {
 import { platform } from '../crypto/platform.js'
 import { createBoundedCache } from '../protocol/bounded-cache.js'
 import { deepFreeze } from '../protocol/deep-freeze.js'
+import { isForAudience } from '../protocol/resource.js'
 import { isObject } from '../protocol/shape.js'
 import type { IssuerKeys } from './issuer-keys.js'
 
 interface SignatureCheckOptions {
   issuer: string
+  /** `undefined`: the resource of the guard. */
+  audience: readonly string[] | undefined
   algs: readonly string[]
   profile: 'rfc9068' | 'jwt'
   /** If it has `generation`, verified tokens are cached until the generation changes; `undefined`: no caching now. */
@@ -48,7 +51,7 @@ interface CachedToken {
  *
  * Rejects with {@link TokenFlaw}, an error of jose, or the error of `keys`.
  */
-export function createSignatureCheck({ issuer, algs, profile, keys }: SignatureCheckOptions) {
+export function createSignatureCheck({ issuer, audience, algs, profile, keys }: SignatureCheckOptions) {
   const remembered = createBoundedCache<CachedToken>(MAX_CACHED)
   const seen = new Int32Array(SEEN_SLOTS)
   const algorithms = { algorithms: [...algs] }
@@ -95,7 +98,7 @@ export function createSignatureCheck({ issuer, algs, profile, keys }: SignatureC
     if (nonBase64url.some((mark) => token.includes(mark))) throw new TokenFlaw('not base64url')
     const claims = deepFreeze(claimsIn(await verifyPayload(token)))
     if (claims.iss !== issuer) throw new TokenFlaw('iss')
-    if (![claims.aud].flat().includes(resource)) throw new TokenFlaw('aud')
+    if (!isForAudience(claims.aud, audience ?? [resource])) throw new TokenFlaw('aud')
     if (generation === undefined || keys.generation?.() !== generation) return claims
     if (digest === undefined) seen[mark % SEEN_SLOTS] = mark
     else remembered.set(digest, { resource, generation })

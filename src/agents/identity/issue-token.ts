@@ -1,3 +1,4 @@
+import { isForAudience } from '../../protocol/resource.js'
 import { agentError } from '../errors.js'
 import { type Person, subjectId } from '../is-person.js'
 import { type AgentLimits, exceeds, narrowLimits } from '../limits.js'
@@ -43,7 +44,7 @@ export function validateTokenRequest(
 ): void {
   const { budget = {}, expiresIn = maxAge, resource } = request
   if (expiresIn > maxAge || exceeds(budget, policy)) throw agentError('agent_limit_refused')
-  if (resource !== undefined && !resources.includes(resource)) throw agentError('agent_target_refused')
+  if (resource !== undefined && !isForAudience(resource, resources)) throw agentError('agent_target_refused')
 }
 
 export async function sign(

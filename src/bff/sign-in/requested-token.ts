@@ -1,3 +1,4 @@
+import { configuredResource } from '../../protocol/resource.js'
 import { missingScopes, parseScope } from '../../protocol/scope.js'
 import { Refusal } from '../errors.js'
 import { type Form, parameter, secondsParameter } from '../http/form.js'
@@ -17,9 +18,9 @@ const MIN_VALIDITY = 30
  * @see RFC 8707 section 2
  */
 export function requestedTarget(form: Form, { resources, scopes }: Settings): { resource: string[]; scope: string } {
-  const resource = [...new Set(form.get('resource'))].sort()
-  const unknown = resource.some((item) => !Object.hasOwn(resources, item))
-  if (unknown) throw new Refusal('invalid_target')
+  const requested = (form.get('resource') ?? []).map((item) => configuredResource(item, Object.keys(resources)))
+  const resource = [...new Set(requested.filter((item) => item !== undefined))].sort()
+  if (requested.includes(undefined)) throw new Refusal('invalid_target')
   const requestedScopes = parseScope(parameter(form, 'scope') ?? '')
   const allowed = [...scopes, ...resource.flatMap((item) => resources[item]?.scopes ?? [])]
   if (!requestedScopes || missingScopes(requestedScopes, allowed).length) throw new Refusal('invalid_scope')
