@@ -1,4 +1,4 @@
-import { configuredResource } from '../protocol/resource.js'
+import { configuredResource } from '../protocol/http/resource.js'
 
 /** An API behind the proxy. Nothing in a request can change the upstream. */
 export interface RouteOptions {

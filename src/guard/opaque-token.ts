@@ -1,7 +1,7 @@
 import { platform } from '../crypto/platform.js'
 import { createBoundedCache } from '../protocol/bounded-cache.js'
 import { deepFreeze } from '../protocol/deep-freeze.js'
-import { isForAudience } from '../protocol/resource.js'
+import { isForAudience } from '../protocol/http/resource.js'
 import { monotonicClock } from '../protocol/time.js'
 import { checkBinding } from './binding.js'
 import { type Claims, isAccessTokenTyp, isText, principalOf, timeFlaw } from './claims.js'

@@ -10,7 +10,7 @@ import {
 import { platform } from '../crypto/platform.js'
 import { createBoundedCache } from '../protocol/bounded-cache.js'
 import { deepFreeze } from '../protocol/deep-freeze.js'
-import { isForAudience } from '../protocol/resource.js'
+import { isForAudience } from '../protocol/http/resource.js'
 import { isObject } from '../protocol/shape.js'
 import type { IssuerKeys } from './issuer-keys.js'
 

@@ -1,4 +1,4 @@
-import { isForAudience } from '../../protocol/resource.js'
+import { isForAudience } from '../../protocol/http/resource.js'
 import { agentError } from '../errors.js'
 import { type Person, subjectId } from '../is-person.js'
 import { type AgentLimits, exceeds, narrowLimits } from '../limits.js'

@@ -1,6 +1,6 @@
 import { decodeBase64url } from '../../protocol/base64url.js'
 import { createBoundedCache } from '../../protocol/bounded-cache.js'
-import { isForAudience } from '../../protocol/resource.js'
+import { isForAudience } from '../../protocol/http/resource.js'
 import type { Settings } from '../settings.js'
 import type { Sessions } from './sessions.js'
 

@@ -1,4 +1,4 @@
-import { configuredResource } from '../../protocol/resource.js'
+import { configuredResource } from '../../protocol/http/resource.js'
 import { missingScopes, parseScope } from '../../protocol/scope.js'
 import { Refusal } from '../errors.js'
 import { type Form, parameter, secondsParameter } from '../http/form.js'
