@@ -199,7 +199,7 @@ describe('RP-initiated logout', () => {
 
 describe('Back-channel logout', () => {
   const module = 'oidcc-client-test-rp-backchannel-rpinitlogout'
-  type Tampering = Parameters<World['as']['logoutToken']>[2]
+  type Tampering = NonNullable<Parameters<World['as']['logoutToken']>[1]['tamper']>
   const event = 'http://schemas.openid.net/event/backchannel-logout'
   const es256: Tampering = (claims, header) => ({ claims, header: { ...header, alg: 'ES256' } })
 
@@ -210,7 +210,7 @@ describe('Back-channel logout', () => {
     await byPage(here.tab)
     await byPage(other)
     const { location } = await bodyOf(await call(here.tab, '/logout'))
-    const token = await here.as.logoutToken('notes', { sub: 'alice' }, tamper)
+    const token = await here.as.logoutToken('notes', { sub: 'alice', tamper })
     const answer = await here.bff.fetch(
       new Request(`${APP}/bff/backchannel-logout`, {
         method: 'POST',

@@ -72,7 +72,7 @@ describe('openTelemetry()', () => {
     const { onEvent, counted } = collector()
     const here = await world({ onEvent, mode: 'proxy' })
     for (const error of ['access_denied', 'made_up_one', 'made_up_two']) {
-      here.as.deny(error)
+      here.as.deny({ error })
       expect((await inSpan(() => here.tab.navigate(`${APP}/bff/login`))).response.status).toBe(400)
     }
     const rows = (await counted()) as [string, Record<string, unknown>, number][]

@@ -214,7 +214,7 @@ describe('signed answers', () => {
 
   it('that refuse are refusals, also of a silent sign-in', async () => {
     const { tab, as, events } = await proxied({ response_mode: 'jwt' })
-    as.deny('access_denied')
+    as.deny({ error: 'access_denied' })
     const { response } = await tab.navigate(`${APP}/bff/login`)
     expect(response.status).toBe(400)
     expect(events).toContainEqual({ type: 'sign_in_refused', error: 'access_denied' })
@@ -225,7 +225,7 @@ describe('signed answers', () => {
 
   it('whose keys cannot be had are tried again: the sign-in is not spent', async () => {
     const { tab, as } = await proxied({ response_mode: 'jwt' })
-    as.fail('jwks', { status: 503 }, 1)
+    as.fail('jwks', { status: 503 }, { times: 1 })
     const { response, url } = await tab.navigate(`${APP}/bff/login`)
     expect(response.status).toBe(503)
     expect((await tab.navigate(url)).url).toBe(`${APP}/`)
@@ -361,10 +361,10 @@ describe('several providers', () => {
         new Request(`${APP}/bff/backchannel-logout`, { method: 'POST', body: new URLSearchParams({ logout_token }) }),
       )
     // In the name of one, by the key of the other.
-    const forged = await other.logoutToken('notes', { sub: 'alice' }, (claims, header) => ({
-      claims: { ...claims, iss: ISSUER },
-      header,
-    }))
+    const forged = await other.logoutToken('notes', {
+      sub: 'alice',
+      tamper: (claims, header) => ({ claims: { ...claims, iss: ISSUER }, header }),
+    })
     expect((await post(forged)).status).toBe(400)
     expect((await post(await other.logoutToken('their-notes', { sub: 'alice' }))).status).toBe(200)
     expect((await session(second)).user).toBeNull()

@@ -340,7 +340,7 @@ describe('browser-only mode', () => {
   it('signs out here when the provider is down, too', async () => {
     const { as, signIn } = await scene()
     const { auth } = await signIn()
-    for (const endpoint of ['revocation', 'discovery'] as const) as.fail(endpoint, 'network', 9)
+    for (const endpoint of ['revocation', 'discovery'] as const) as.fail(endpoint, 'network', { times: 9 })
     auth.logout().catch(() => {})
     expect(await redirectUrl()).toContain('/end-session')
     expect(as.requests.revocation).toBe(1)

@@ -314,7 +314,7 @@ describe('auth.logout()', () => {
 
   it('[S-65][S-65 twin] is done here though the provider cannot be reached', async () => {
     const { it, auth } = await signedIn()
-    it.as.fail('discovery', 'refused', 9)
+    it.as.fail('discovery', 'refused', { times: 9 })
     it.restart()
     await auth.logout()
     expect(auth.session).toEqual({ status: 'signed-out', reason: 'logged_out' })

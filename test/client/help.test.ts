@@ -18,7 +18,7 @@ describe('the login-loop breaker', () => {
       auth.close()
       if (first) continue
       // The provider sends the person back at once with an error, as one does with prompt=none.
-      it.as.deny('login_required')
+      it.as.deny({ error: 'login_required' })
       const { url } = await it.tab.navigate(assigned[0] ?? '')
       goTo(url)
       await load(it.tab, {}, it).auth.ready()
@@ -71,7 +71,7 @@ describe('diagnostics()', () => {
     const { it, auth } = await signedIn()
     it.advance(290)
     await auth.getToken()
-    it.as.fail('token', { status: 503 }, 9)
+    it.as.fail('token', { status: 503 }, { times: 9 })
     it.advance(310)
     await auth.getToken().catch(() => {})
     const text = await auth.diagnostics()

@@ -201,7 +201,7 @@ describe('signing in by redirect', () => {
   it('[C-11][S-3] tells a refusal of the provider as data, and ends that sign-in', async () => {
     const it = await world()
     const before = load(it.tab, {}, it)
-    it.as.deny('access_denied', '<img src=x onerror=alert(1)>')
+    it.as.deny({ error_description: '<img src=x onerror=alert(1)>' })
     before.auth.login({ returnTo: '/notes' }).catch(() => {})
     const back = await it.tab.navigate(await redirectUrl())
     goTo(back.url)

@@ -49,7 +49,7 @@ async function allRecords() {
   it.advance(200)
   await look(it.tab, '/session')
   it.advance(200)
-  it.as.fail('token', { status: 503 }, 1)
+  it.as.fail('token', { status: 503 }, { times: 1 })
   await refresh(it.tab, { min_validity: '300' })
   await call(it.tab, '/logout', { everywhere: 'true' })
   const { sealed } = recordsOf(it.bent.memory, it)
@@ -169,7 +169,7 @@ describe('what a later release sealed', () => {
     const { tab, bff, bent, advance, as } = await kept()
     await signIn(tab)
     advance(3000)
-    as.fail('token', { status: 503 }, 1)
+    as.fail('token', { status: 503 }, { times: 1 })
     await refresh(tab)
     advance(100)
     // A stamp that covers nothing: of before the next sign-in.

@@ -304,7 +304,7 @@ describe('the memory of answers', () => {
   it('serves for as long as is said, never past the end of the token', async () => {
     const it = await scene({ maxAge: 3600 })
     expect(await it.call(it.token)).toBe(200)
-    it.as.fail('introspection', 'refused', 99)
+    it.as.fail('introspection', 'refused', { times: 99 })
     it.advance(299)
     expect(await it.call(it.token)).toBe(200)
     it.advance(1)

@@ -115,7 +115,7 @@ describe('a machine client', () => {
   it('serves a token that is still good through an outage, and leaves the provider alone as long as it says', async () => {
     const { client, as, advance } = await scene()
     const first = await client.getToken()
-    as.fail('token', { status: 503, headers: { 'Retry-After': '100' } }, 99)
+    as.fail('token', { status: 503, headers: { 'Retry-After': '100' } }, { times: 99 })
     advance(280)
     expect(await client.getToken()).toBe(first)
     const asked = as.requests.token
@@ -129,7 +129,7 @@ describe('a machine client', () => {
 
   it('backs off by itself where the provider does not say, and comes back', async () => {
     const { client, as, advance } = await scene()
-    as.fail('token', 'network', 3)
+    as.fail('token', 'network', { times: 3 })
     for (let at = 0; at < 20; at++) await expect(client.getToken()).rejects.toMatchObject({ code: 'token_unavailable' })
     expect(as.requests.token).toBe(1)
     advance(1)

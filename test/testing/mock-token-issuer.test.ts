@@ -39,6 +39,10 @@ describe('badTokens()', () => {
     expect(new Set(bad.map(({ token }) => token)).size).toBe(bad.length)
   })
 
+  it('names each in words, for a test’s title', () => {
+    for (const { name } of bad) expect(name).not.toMatch(/[a-z][A-Z]/)
+  })
+
   it.each(bad)('is refused by our guard: $name', async ({ token }) => {
     expect(await guard(token)).toBe(401)
   })

@@ -6,11 +6,11 @@ import { refuseProduction } from '../refuse-production.js'
 import { authorize } from './authorize.js'
 import { crossOrigin } from './cross-origin.js'
 import { endSession } from './end-session.js'
-import { createFaults, type EndpointName, type Fault } from './faults.js'
+import { createFaults, type EndpointName, endpoints, type Fault } from './faults.js'
 import type { RequestHandler } from './handlers.js'
 import { introspect } from './introspection.js'
-import { type Claims, createKeys, type Header, type SigningKey, type TamperedToken } from './keys.js'
-import { logoutToken } from './logout-token.js'
+import { type Claims, createKeys, type SigningKey } from './keys.js'
+import { type LogoutTokenOptions, logoutToken } from './logout-token.js'
 import { createMockTokenIssuer, type MockTokenIssuer, mockTokenIssuerCalls } from './mock-token-issuer.js'
 import {
   isPublic,
@@ -59,8 +59,9 @@ export interface MockAuthorizationServer extends MockTokenIssuer {
   signIn(sub: string): void
   signOut(): void
   /** Makes the provider refuse the next authorization request. */
-  deny(error?: string, error_description?: string): void
-  fail(endpoint: EndpointName, fault: Fault, times?: number): void
+  deny(answer?: { error?: string; error_description?: string }): void
+  /** Makes the next request to an endpoint fail, or the next `times` requests. */
+  fail(endpoint: EndpointName, fault: Fault, options?: { times?: number }): void
   /** Requests to the endpoint wait until `release()`. */
   delay(endpoint: EndpointName): { release(): void }
   rotateKeys(): Promise<void>
@@ -70,11 +71,7 @@ export interface MockAuthorizationServer extends MockTokenIssuer {
    * A logout token for a client, as in back-channel logout. `tamper` makes it invalid.
    * @see OpenID Connect Back-Channel Logout 1.0 section 2.4
    */
-  logoutToken(
-    client_id: string,
-    owner: { sub?: string; sid?: string },
-    tamper?: (claims: Claims, header: Header) => TamperedToken,
-  ): Promise<string>
+  logoutToken(client_id: string, options: LogoutTokenOptions): Promise<string>
   readonly tamper: TamperHooks
   /** How many requests each endpoint received. */
   readonly requests: Record<EndpointName, number>
@@ -98,21 +95,31 @@ export const authorizationServerOptions = object<MockAuthorizationServerOptions>
   keys: optional(list(keyCheck)),
 })
 
-/** The parameters of the mock provider's functions. */
 export const authorizationServerCalls = {
   fetch: asyncCall(['input', fetchInput], ['init', optional(fetchInit)]),
   handlers: asyncCall(),
   signIn: call(['sub', text]),
   signOut: call(),
-  deny: call(['error', optional(text)], ['error_description', optional(text)]),
-  fail: call(['endpoint', endpointCheck], ['fault', faultCheck], ['times', optional(integer({ least: 1 }))]),
+  deny: call([
+    'answer',
+    optional(
+      object<{ error?: string; error_description?: string }>({
+        error: optional(text),
+        error_description: optional(text),
+      }),
+    ),
+  ]),
+  fail: call(
+    ['endpoint', endpointCheck],
+    ['fault', faultCheck],
+    ['options', optional(object<{ times?: number }>({ times: optional(integer({ least: 1 })) }))],
+  ),
   delay: call(['endpoint', endpointCheck]),
   rotateKeys: asyncCall(),
   revoke: call(['sub', text]),
   logoutToken: asyncCall(
     ['client_id', text],
-    ['owner', object<{ sub?: string; sid?: string }>({ sub: optional(text), sid: optional(text) })],
-    ['tamper', optional(func)],
+    ['options', object<LogoutTokenOptions>({ sub: optional(text), sid: optional(text), tamper: optional(func) })],
   ),
   ...mockTokenIssuerCalls,
 }
@@ -169,17 +176,7 @@ export async function mockAuthorizationServer(
     dpopNonce: options.dpopNonce,
   }
   const faults = createFaults()
-  const requests = {
-    discovery: 0,
-    jwks: 0,
-    push: 0,
-    authorize: 0,
-    token: 0,
-    userinfo: 0,
-    revocation: 0,
-    introspection: 0,
-    end_session: 0,
-  }
+  const requests = Object.fromEntries(endpoints.map((name) => [name, 0])) as Record<EndpointName, number>
 
   async function respond(endpoint: EndpointName, request: Request): Promise<Response> {
     const url = new URL(request.url)
@@ -231,7 +228,7 @@ export async function mockAuthorizationServer(
     signOut() {
       state.signedIn = undefined
     },
-    deny(error = 'access_denied', error_description) {
+    deny({ error = 'access_denied', error_description } = {}) {
       state.denial = { error, ...(error_description !== undefined && { error_description }) }
     },
     fail: faults.fail,
@@ -241,7 +238,7 @@ export async function mockAuthorizationServer(
       for (const grant of state.refreshTokens.values()) if (grant.sub === sub) state.revokedFamilies.add(grant.family)
       for (const [token, claims] of state.accessTokens) if (claims['sub'] === sub) state.accessTokens.delete(token)
     },
-    logoutToken: (client_id, owner, tamper) => logoutToken(state, client_id, owner, tamper),
+    logoutToken: (client_id, options) => logoutToken(state, client_id, options),
     ...createMockTokenIssuer(state),
     tamper: state.tamper,
     requests,

@@ -1,4 +1,4 @@
-import { familyOf, issue, type ProviderState, randomText } from './provider-state.js'
+import { clientOf, familyOf, issue, type ProviderState, randomText } from './provider-state.js'
 
 /**
  * The authorization endpoint. It redirects only if client and redirect URI match; then every fault is an error response
@@ -8,7 +8,7 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
   const query = pushedOr(state, url.searchParams)
   if (!query)
     return page(400, 'The request_uri is unknown, was already used, has expired, or belongs to another client.')
-  const client = state.clients.find(({ client_id }) => client_id === query.get('client_id'))
+  const client = clientOf(state, query.get('client_id'))
   const redirect_uri = query.get('redirect_uri') ?? ''
   if (!client) return page(400, 'Client not registered.')
   if (!client.redirect_uris.includes(redirect_uri)) return page(400, 'Redirect URI not registered.')
@@ -44,11 +44,7 @@ export async function authorize(state: ProviderState, url: URL): Promise<Respons
 
   const { denial } = state
   state.denial = undefined
-  if (denial)
-    return respond({
-      error: denial.error,
-      ...(denial.error_description !== undefined && { error_description: denial.error_description }),
-    })
+  if (denial) return respond({ ...denial })
   const user = state.signedIn
   if (!user)
     return query.get('prompt') === 'none' ? refuse('login_required', 'nobody is signed in') : page(200, 'Sign in')

@@ -1,15 +1,15 @@
 import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { peerOf } from '../../protocol/http/peer.js'
-import type { MockClient, ProviderState } from './provider-state.js'
+import { clientOf, isPublic, type MockClient, type ProviderState } from './provider-state.js'
 
 /** The client that a request authenticates as, for forms that need no other member. */
 export async function authenticate(
   state: ProviderState,
   request: Request,
   form: URLSearchParams,
-): Promise<string | undefined> {
-  const client_id = await proven(state, request, form)
-  return (form.get('client_id') ?? client_id) === client_id ? client_id : undefined
+): Promise<MockClient | undefined> {
+  const client = await proven(state, request, form)
+  return (form.get('client_id') ?? client?.client_id) === client?.client_id ? client : undefined
 }
 
 /**
@@ -17,8 +17,7 @@ export async function authenticate(
  * assertion, a secret by `client_secret_basic` or `client_secret_post`, never two at once; a public client by its
  * `client_id` only.
  */
-async function proven(state: ProviderState, request: Request, form: URLSearchParams): Promise<string | undefined> {
-  const known = (client_id: string) => state.clients.find((client) => client.client_id === client_id)
+async function proven(state: ProviderState, request: Request, form: URLSearchParams): Promise<MockClient | undefined> {
   const assertion = form.get('client_assertion')
   const [scheme, credentials = ''] = (request.headers.get('authorization') ?? '').split(' ')
   const inForm = form.get('client_secret')
@@ -27,10 +26,10 @@ async function proven(state: ProviderState, request: Request, form: URLSearchPar
   if (scheme) {
     if (scheme.toLowerCase() !== 'basic') return undefined
     const [client_id = '', client_secret] = basic(credentials) ?? []
-    return bySecret(known(client_id), client_secret)
+    return bySecret(clientOf(state, client_id), client_secret)
   }
-  const client = known(form.get('client_id') ?? '')
-  if (client?.token_endpoint_auth_method === 'none') return inForm === null ? client.client_id : undefined
+  const client = clientOf(state, form.get('client_id'))
+  if (client && isPublic(client)) return inForm === null ? client : undefined
   return client?.certificate ? byCertificate(client, request) : bySecret(client, inForm ?? undefined)
 }
 
@@ -44,30 +43,34 @@ function basic(credentials: string): string[] | undefined {
   }
 }
 
-const bySecret = (client: MockClient | undefined, client_secret: string | undefined): string | undefined =>
-  client?.client_secret !== undefined && client.client_secret === client_secret ? client.client_id : undefined
+const bySecret = (client: MockClient | undefined, client_secret: string | undefined): MockClient | undefined =>
+  client?.client_secret !== undefined && client.client_secret === client_secret ? client : undefined
 
 /** @see RFC 8705 section 2 */
-function byCertificate({ client_id, certificate }: MockClient, request: Request): string | undefined {
+function byCertificate(client: MockClient, request: Request): MockClient | undefined {
   const shown = peerOf(request)?.certificate
-  return shown && `${shown}` === `${certificate}` ? client_id : undefined
+  return shown && `${shown}` === `${client.certificate}` ? client : undefined
 }
 
 /** The issuer is the only `aud`, the lifetime is at most a minute, and `jti` is used once. @see RFC 7523 section 3 */
-async function asserted(state: ProviderState, assertion: string, form: URLSearchParams): Promise<string | undefined> {
+async function asserted(
+  state: ProviderState,
+  assertion: string,
+  form: URLSearchParams,
+): Promise<MockClient | undefined> {
   if (form.get('client_assertion_type') !== 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer') return undefined
   try {
-    const { client_id, jwks } = state.clients.find(({ client_id }) => client_id === decodeJwt(assertion).iss) ?? {}
-    if (client_id === undefined || !jwks) return undefined
-    const { payload } = await jwtVerify(assertion, createLocalJWKSet(jwks), {
-      issuer: client_id,
-      subject: client_id,
+    const client = clientOf(state, decodeJwt(assertion).iss)
+    if (!client?.jwks) return undefined
+    const { payload } = await jwtVerify(assertion, createLocalJWKSet(client.jwks), {
+      issuer: client.client_id,
+      subject: client.client_id,
       currentDate: new Date(state.now() * 1000),
       requiredClaims: ['exp', 'jti'],
     })
     const { aud, exp = 0, jti = '' } = payload
     if (aud !== state.issuer || exp > state.now() + 60 || !isFirst(state, `assertion ${jti}`)) return undefined
-    return client_id
+    return client
   } catch {
     return undefined
   }

@@ -1,13 +1,12 @@
 import { decodeJwt } from 'jose'
-import type { ProviderState } from './provider-state.js'
+import { clientOf, type ProviderState } from './provider-state.js'
 import { oauthError } from './token.js'
 
 /** @see OpenID Connect RP-Initiated Logout 1.0 section 2 */
 export function endSession(state: ProviderState, url: URL): Response {
   const query = url.searchParams
   const hint = query.get('id_token_hint')
-  const client_id = query.get('client_id') ?? (hint === null ? undefined : decodeJwt(hint).aud)
-  const client = state.clients.find((candidate) => candidate.client_id === client_id)
+  const client = clientOf(state, query.get('client_id') ?? (hint === null ? undefined : decodeJwt(hint).aud))
   const target = query.get('post_logout_redirect_uri')
   if (target !== null && !client?.post_logout_redirect_uris?.includes(target))
     return oauthError('invalid_request', 'the post_logout_redirect_uri is not registered')

@@ -1,14 +1,17 @@
+export const endpoints = [
+  'discovery',
+  'jwks',
+  'push',
+  'authorize',
+  'token',
+  'userinfo',
+  'revocation',
+  'introspection',
+  'end_session',
+] as const
+
 /** The endpoints that can be made to fail. */
-export type EndpointName =
-  | 'discovery'
-  | 'jwks'
-  | 'push'
-  | 'authorize'
-  | 'token'
-  | 'userinfo'
-  | 'revocation'
-  | 'introspection'
-  | 'end_session'
+export type EndpointName = (typeof endpoints)[number]
 
 /**
  * A fault. `network`: the connection is reset before the request is read. `refused`: the connection is refused. `lost`:
@@ -16,23 +19,16 @@ export type EndpointName =
  */
 export type Fault = { status: number; body?: string; headers?: Record<string, string> } | 'network' | 'refused' | 'lost'
 
-interface Faults {
-  fail(endpoint: EndpointName, fault: Fault, times?: number): void
-  delay(endpoint: EndpointName): { release(): void }
-  /** Runs a request with the next fault of its endpoint. */
-  run(endpoint: EndpointName, answer: () => Promise<Response>): Promise<Response>
-}
-
 /** The faults by endpoint, in the order in which they were set. */
-export function createFaults(): Faults {
+export function createFaults() {
   const waiting = new Map<EndpointName, Fault[]>()
   const gates = new Map<EndpointName, Promise<void>>()
 
   return {
-    fail(endpoint, fault, times = 1) {
+    fail(endpoint: EndpointName, fault: Fault, { times = 1 }: { times?: number } = {}): void {
       waiting.set(endpoint, [...(waiting.get(endpoint) ?? []), ...Array.from({ length: times }, () => fault)])
     },
-    delay(endpoint) {
+    delay(endpoint: EndpointName): { release(): void } {
       let release = () => {}
       const gate = new Promise<void>((resolve) => {
         release = resolve
@@ -45,7 +41,8 @@ export function createFaults(): Faults {
         },
       }
     },
-    async run(endpoint, answer) {
+    /** Runs a request with the next fault of its endpoint. */
+    async run(endpoint: EndpointName, answer: () => Promise<Response>): Promise<Response> {
       await gates.get(endpoint)
       const fault = waiting.get(endpoint)?.shift()
       if (fault === undefined) return answer()

@@ -9,9 +9,8 @@ import { clientRefused, json, oauthError } from './token.js'
  */
 export async function introspect(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
-  const client_id = await authenticate(state, request, form)
-  if (client_id === undefined || state.clients.some((client) => client.client_id === client_id && isPublic(client)))
-    return clientRefused(request)
+  const client = await authenticate(state, request, form)
+  if (!client || isPublic(client)) return clientRefused(request)
   const [token, second] = form.getAll('token')
   if (!token || second !== undefined) return oauthError('invalid_request', 'exactly one token is required')
   const claims = accessTokenOf(state, token) ?? refreshTokenOf(state, token)

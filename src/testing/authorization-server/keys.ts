@@ -5,7 +5,7 @@ export type Claims = Record<string, unknown>
 /** Without a `kid`, that of the signing key is set; an empty one is removed. */
 export type Header = { alg: string; kid?: string; typ?: string; [name: string]: unknown }
 
-/** The token that a test wants. Without `signature` it is signed as its header says. */
+/** A token for a test. Without `signature` it is signed as its header says. */
 export interface TamperedToken {
   claims: Claims
   header: Header

@@ -1,12 +1,13 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import { anyText, anything, either, list, mapOf, object, optional, seconds, text } from '../../protocol/shape.js'
 import { asyncCall } from '../../protocol/validate.js'
+import { accessTokenClaims, accessTokenHeader, issueAccessToken } from './access-token.js'
 import type { Claims, Header, TamperedToken } from './keys.js'
 import { logoutToken } from './logout-token.js'
 import { issue, type ProviderState, randomText } from './provider-state.js'
 
 export interface MockTokenOptions {
-  /** Default: the first user of `users`. For a service's own token, logoutHeader `client_id`. */
+  /** Default: the first user of `users`. For a service's own token, its `client_id`. */
   sub?: string
   /** Default: the first of `clients`. */
   client_id?: string
@@ -34,7 +35,7 @@ export interface MockTokenIssuer {
   /** A valid access token; `opaque` servers know it at introspection. @see RFC 9068 section 2.2 */
   token(options?: MockTokenOptions): Promise<string>
   /**
-   * The same token with one fault each: in logoutHeader claims, logoutHeader header or logoutHeader signature, or a token of another type. All are
+   * The same token with one fault each: in its claims, its header or its signature, or a token of another type. All are
    * JWTs, even if access tokens are `opaque`. An API that accepts any of them is insecure.
    *
    * Not included: revoked tokens (`revoke()`), and what depends on the API: missing scope, a missing proof.
@@ -52,7 +53,6 @@ const mockTokenOptions = object<MockTokenOptions>({
   claims: optional(mapOf(anything<unknown>())),
 })
 
-/** The parameters of logoutHeader functions. */
 export const mockTokenIssuerCalls = {
   token: asyncCall(['options', optional(mockTokenOptions)]),
   badTokens: asyncCall(['options', optional(mockTokenOptions)]),
@@ -61,33 +61,15 @@ export const mockTokenIssuerCalls = {
 const HOUR = 3600
 
 export function createMockTokenIssuer(state: ProviderState): MockTokenIssuer {
-  function draft({ sub, client_id, audience, scope = '', lifetime, cnf, claims }: MockTokenOptions): Claims {
-    const iat = Math.floor(state.now())
-    const client = client_id ?? state.clients[0]?.client_id
-    return {
-      iss: state.issuer,
-      aud: audience ?? client,
-      sub: sub ?? state.users[0]?.sub ?? client,
-      client_id: client,
-      scope,
-      iat,
-      exp: iat + (lifetime ?? state.accessTokenLifetime),
-      jti: crypto.randomUUID(),
-      ...(cnf && { cnf }),
-      ...claims,
-    }
+  function draft({ audience, scope = '', claims, ...options }: MockTokenOptions): Claims {
+    const { client_id = state.clients[0]?.client_id, sub = state.users[0]?.sub ?? client_id, ...rest } = options
+    return { ...accessTokenClaims(state, { aud: audience ?? client_id, sub, client_id, scope, ...rest }), ...claims }
   }
 
-  const header: Header = { alg: 'RS256', typ: 'at+jwt' }
+  const header = accessTokenHeader
 
-  async function token(options: MockTokenOptions = {}): Promise<string> {
-    const claims = draft(options)
-    const opaque = state.accessTokenFormat === 'opaque'
-    const made = opaque ? randomText() : await state.keys.sign({ header, claims })
-    const bound = options.cnf !== undefined && 'jkt' in options.cnf
-    state.accessTokens.set(made, { ...claims, token_type: bound ? 'DPoP' : 'Bearer' })
-    return issue(state, made)
-  }
+  const token = async (options: MockTokenOptions = {}): Promise<string> =>
+    (await issueAccessToken(state, draft(options))).access_token
 
   async function badTokens(options: MockTokenOptions = {}): Promise<readonly BadToken[]> {
     const good = draft(options)
@@ -119,15 +101,15 @@ export function createMockTokenIssuer(state: ProviderState): MockTokenIssuer {
       'HS256 with the public key': sign(spoiled('hs256-with-public-key')),
       'an unknown kid': sign(spoiled('other-key', { kid: crypto.randomUUID() })),
       'another key under a known kid': sign(spoiled('other-key')),
-      'a key of logoutHeader own in logoutHeader header': sign(ofItsOwn),
+      'a key of its own in its header': sign(ofItsOwn),
       'a broken signature': sign(spoiled('broken')),
       'no signature': `${head}.${whole.split('.')[1]}.`,
       'claims changed after signing': `${head}.${more}.${signature}`,
       'an ID Token': sign({ header: { alg: 'RS256' }, claims: { ...good, nonce: randomText(), auth_time: iat } }),
-      'a logout token': logoutToken(state, client_id, { sub }, (claims, logoutHeader) => ({
-        header: logoutHeader,
-        claims: { ...claims, aud: good['aud'] },
-      })),
+      'a logout token': logoutToken(state, client_id, {
+        sub,
+        tamper: (claims, header) => ({ header, claims: { ...claims, aud: good['aud'] } }),
+      }),
       'typ of a proof': sign(spoiled(undefined, { typ: 'dpop+jwt' })),
       'no JWT': randomText(),
     }

@@ -23,6 +23,9 @@ export interface MockClient {
 /** A client without authentication. */
 export const isPublic = ({ token_endpoint_auth_method }: MockClient): boolean => token_endpoint_auth_method === 'none'
 
+export const clientOf = ({ clients }: ProviderState, client_id: unknown): MockClient | undefined =>
+  clients.find((client) => client.client_id === client_id)
+
 export interface MockUser {
   sub: string
   [claim: string]: unknown

@@ -1,8 +1,17 @@
 import { encodeBase64url } from '../../protocol/base64url.js'
+import { accessTokenClaims, issueAccessToken } from './access-token.js'
 import { authenticate } from './client-authentication.js'
 import { proofOf } from './dpop.js'
 import { type Claims, sha256, type TamperedToken } from './keys.js'
-import { type Grant, isPublic, issue, type ProviderState, randomText, scopesOf } from './provider-state.js'
+import {
+  type Grant,
+  isPublic,
+  issue,
+  type MockClient,
+  type ProviderState,
+  randomText,
+  scopesOf,
+} from './provider-state.js'
 
 export const json = (body: unknown, status = 200): Response =>
   new Response(JSON.stringify(body), {
@@ -23,27 +32,27 @@ export function clientRefused({ headers }: Request): Response {
 /** The token endpoint. @see RFC 6749 sections 4.1.3 and 6 */
 export async function token(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
-  const client_id = await authenticate(state, request, form)
-  if (client_id === undefined) return clientRefused(request)
+  const client = await authenticate(state, request, form)
+  if (!client) return clientRefused(request)
   for (const name of new Set(form.keys()))
     if (name !== 'resource' && form.getAll(name).length > 1) return oauthError('invalid_request', `${name} is repeated`)
   const proof = await proofOf(state, request)
   if (proof && 'error' in proof) return nonceAnswer(state, oauthError(proof.error, 'invalid DPoP proof'))
   const grant_type = form.get('grant_type')
-  if (grant_type === 'authorization_code') return redeem(state, form, client_id, proof?.jkt)
-  if (grant_type === 'refresh_token') return refresh(state, form, client_id, proof?.jkt)
-  if (grant_type === 'client_credentials') return clientCredentials(state, form, client_id, proof?.jkt)
+  if (grant_type === 'authorization_code') return redeem(state, form, client, proof?.jkt)
+  if (grant_type === 'refresh_token') return refresh(state, form, client, proof?.jkt)
+  if (grant_type === 'client_credentials') return clientCredentials(state, form, client, proof?.jkt)
   return oauthError('unsupported_grant_type', 'authorization_code, refresh_token or client_credentials')
 }
 
 async function redeem(
   state: ProviderState,
   form: URLSearchParams,
-  client_id: string,
+  client: MockClient,
   jkt: string | undefined,
 ): Promise<Response> {
   const code = state.codes.get(form.get('code') ?? '')
-  if (!code || code.client_id !== client_id) return oauthError('invalid_grant', 'unknown authorization code')
+  if (code?.client_id !== client.client_id || !code) return oauthError('invalid_grant', 'unknown authorization code')
   if (code.used) {
     // The code was used twice: revoke all tokens that came from it (RFC 6749 section 4.1.2).
     state.revokedFamilies.add(code.family)
@@ -59,32 +68,32 @@ async function redeem(
   if (resource.some((item) => !code.resource.includes(item)))
     return oauthError('invalid_target', 'the resource was not authorized')
   state.grants.authorization_code++
-  return answer(state, code, code.scope, resource.length ? resource : code.resource, jkt)
+  return answer(state, client, code, code.scope, resource.length ? resource : code.resource, jkt)
 }
 
 /** A token of the client itself: no user, no ID Token, no refresh token. @see RFC 6749 section 4.4 */
 async function clientCredentials(
   state: ProviderState,
   form: URLSearchParams,
-  client_id: string,
+  client: MockClient,
   jkt: string | undefined,
 ): Promise<Response> {
-  if (state.clients.some((client) => client.client_id === client_id && isPublic(client)))
-    return oauthError('unauthorized_client', 'a public client cannot use client_credentials')
-  const resource = form.getAll('resource')
+  if (isPublic(client)) return oauthError('unauthorized_client', 'a public client cannot use client_credentials')
+  const { client_id } = client
   state.grants.client_credentials++
-  const body = await bearerOf(state, { client_id, sub: client_id }, form.get('scope') ?? '', resource, jkt)
+  const scope = form.get('scope') ?? ''
+  const body = await bearerOf(state, { client_id, sub: client_id }, scope, form.getAll('resource'), jkt)
   return nonceAnswer(state, json(state.tamper.tokenResponse?.(body) ?? body))
 }
 
 async function refresh(
   state: ProviderState,
   form: URLSearchParams,
-  client_id: string,
+  client: MockClient,
   jkt: string | undefined,
 ): Promise<Response> {
   const spent = state.refreshTokens.get(form.get('refresh_token') ?? '')
-  if (!spent || spent.client_id !== client_id) return oauthError('invalid_grant', 'unknown refresh token')
+  if (spent?.client_id !== client.client_id || !spent) return oauthError('invalid_grant', 'unknown refresh token')
   if (spent.spent !== undefined && (state.leeway === 0 || state.now() - spent.spent > state.leeway))
     state.revokedFamilies.add(spent.family)
   if (spent.jkt !== undefined && spent.jkt !== jkt)
@@ -98,7 +107,7 @@ async function refresh(
     return oauthError('invalid_target', 'the resource was not authorized')
   spent.spent ??= state.now()
   state.grants.refresh_token++
-  return answer(state, spent, requestedScope ?? spent.scope, resource.length ? resource : spent.resource, jkt)
+  return answer(state, client, spent, requestedScope ?? spent.scope, resource.length ? resource : spent.resource, jkt)
 }
 
 /** Issues an access token, with its response. @see RFC 9068 section 2.2 */
@@ -109,34 +118,15 @@ async function bearerOf(
   resource: string[],
   jkt: string | undefined,
 ): Promise<Claims & { access_token: string }> {
-  const iat = Math.floor(state.now())
-  const claims = {
-    iss: state.issuer,
-    aud: resource.length > 1 ? resource : (resource[0] ?? client_id),
-    sub,
-    client_id,
-    scope,
-    iat,
-    exp: iat + state.accessTokenLifetime,
-    jti: crypto.randomUUID(),
-    ...(jkt !== undefined && { cnf: { jkt } }),
-  }
-  const opaque = state.accessTokenFormat === 'opaque'
-  const access_token = opaque
-    ? randomText()
-    : await state.keys.sign({ header: { alg: 'RS256', typ: 'at+jwt' }, claims })
-  const token_type = jkt === undefined ? 'Bearer' : 'DPoP'
-  state.accessTokens.set(access_token, { ...claims, token_type })
-  return {
-    access_token: issue(state, access_token),
-    token_type,
-    expires_in: state.accessTokenLifetime,
-    scope,
-  }
+  const aud = resource.length > 1 ? resource : (resource[0] ?? client_id)
+  const cnf = jkt === undefined ? {} : { cnf: { jkt } }
+  const issued = await issueAccessToken(state, accessTokenClaims(state, { aud, sub, client_id, scope, ...cnf }))
+  return { ...issued, expires_in: state.accessTokenLifetime, scope }
 }
 
 async function answer(
   state: ProviderState,
+  client: MockClient,
   grant: Grant,
   scope: string,
   resource: string[],
@@ -149,18 +139,9 @@ async function answer(
   if (state.grantPerSession) state.accessTokenFamilies.set(access_token, family)
   if (scopesOf(grant.scope).includes('offline_access')) {
     const refresh_token = issue(state, randomText())
-    const { client_id, sub, sid, scope, resource, auth_time } = grant
-    const unauthenticated = state.clients.some((one) => one.client_id === client_id && isPublic(one))
-    state.refreshTokens.set(refresh_token, {
-      client_id,
-      sub,
-      sid,
-      scope,
-      resource,
-      auth_time,
-      family,
-      ...(unauthenticated && jkt !== undefined && { jkt }),
-    })
+    const { scope, resource } = grant
+    const binding = isPublic(client) && jkt !== undefined ? { jkt } : {}
+    state.refreshTokens.set(refresh_token, { client_id, sub, sid, scope, resource, auth_time, family, ...binding })
     body['refresh_token'] = refresh_token
   }
   const user = state.users.find((one) => one.sub === sub)
@@ -187,12 +168,12 @@ async function answer(
 /** Revokes the whole family, or one access token; unknown tokens are ignored. @see RFC 7009 section 2 */
 export async function revoke(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
-  const client_id = await authenticate(state, request, form)
-  if (client_id === undefined) return clientRefused(request)
+  const client = await authenticate(state, request, form)
+  if (!client) return clientRefused(request)
   const token = form.get('token') ?? ''
   const found = state.refreshTokens.get(token)
-  if (found?.client_id === client_id) state.revokedFamilies.add(found.family)
-  if (state.accessTokens.get(token)?.['client_id'] === client_id) state.accessTokens.delete(token)
+  if (found?.client_id === client.client_id) state.revokedFamilies.add(found.family)
+  if (state.accessTokens.get(token)?.['client_id'] === client.client_id) state.accessTokens.delete(token)
   return new Response(null, { status: 200 })
 }
 
@@ -202,14 +183,13 @@ const PUSHED_REQUEST_LIFETIME = 60
 /** Pushed authorization requests. @see RFC 9126 section 2 */
 export async function push(state: ProviderState, request: Request): Promise<Response> {
   const form = new URLSearchParams(await request.text())
-  const client_id = await authenticate(state, request, form)
-  if (client_id === undefined) return clientRefused(request)
+  const client = await authenticate(state, request, form)
+  if (!client) return clientRefused(request)
   if (form.has('request_uri')) return oauthError('invalid_request', 'a pushed request must not have a request_uri')
-  const client = state.clients.find((candidate) => candidate.client_id === client_id)
-  if (!client?.redirect_uris.includes(form.get('redirect_uri') ?? ''))
+  if (!client.redirect_uris.includes(form.get('redirect_uri') ?? ''))
     return oauthError('invalid_request', 'the redirect_uri is not registered')
   form.delete('client_secret')
-  form.set('client_id', client_id)
+  form.set('client_id', client.client_id)
   const request_uri = `urn:ietf:params:oauth:request_uri:${randomText()}`
   state.pushed.set(request_uri, { form, expires: state.now() + PUSHED_REQUEST_LIFETIME })
   return json({ request_uri, expires_in: PUSHED_REQUEST_LIFETIME }, 201)

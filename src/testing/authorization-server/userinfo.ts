@@ -1,7 +1,7 @@
 import { proofOf } from './dpop.js'
 import { accessTokenOf } from './introspection.js'
 import type { Claims } from './keys.js'
-import type { ProviderState } from './provider-state.js'
+import { clientOf, type ProviderState } from './provider-state.js'
 import { json, nonceAnswer, oauthError } from './token.js'
 
 /** UserInfo, signed if the client is registered for it. @see OpenID Connect Core 1.0 section 5.3 */
@@ -20,7 +20,7 @@ export async function userinfo(state: ProviderState, request: Request): Promise<
     return oauthError('invalid_token', 'the access token is not bound to the key of the DPoP proof', 401)
   const claims: Claims = { ...state.users.find((user) => user.sub === sub) }
   const body = state.tamper.userinfo?.(claims) ?? claims
-  const client = state.clients.find((candidate) => candidate.client_id === client_id)
+  const client = clientOf(state, client_id)
   if (!client?.userinfo_signed_response_alg) return json(body)
   const full = { iss: state.issuer, aud: client.client_id, ...body }
   const header = { alg: client.userinfo_signed_response_alg }

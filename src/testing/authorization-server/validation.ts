@@ -12,7 +12,7 @@ import {
   optional,
   text,
 } from '../../protocol/shape.js'
-import type { EndpointName, Fault } from './faults.js'
+import { endpoints, type Fault } from './faults.js'
 import type { SigningKey } from './keys.js'
 import type { MockClient } from './provider-state.js'
 
@@ -43,17 +43,7 @@ export const keyCheck = check<SigningKey>(
   (value) => isObject(value) && isObject(value['publicJwk']),
 )
 
-export const endpointCheck = oneOf<EndpointName>(
-  'discovery',
-  'jwks',
-  'push',
-  'authorize',
-  'token',
-  'userinfo',
-  'revocation',
-  'introspection',
-  'end_session',
-)
+export const endpointCheck = oneOf(...endpoints)
 
 const answer = object<Exclude<Fault, string>>({
   status: integer({ least: 200, most: 599 }, 'a status'),

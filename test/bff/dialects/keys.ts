@@ -11,7 +11,7 @@ const publishes =
   (change: (keys: readonly Record<string, unknown>[]) => readonly unknown[]) =>
   async ({ as }: World): Promise<void> => {
     const { keys } = await bodyOf(await as.fetch(`${ISSUER}/jwks`))
-    as.fail('jwks', { status: 200, body: JSON.stringify({ keys: change(keys) }) }, 99)
+    as.fail('jwks', { status: 200, body: JSON.stringify({ keys: change(keys) }) }, { times: 99 })
   }
 
 /** Signs ID Tokens with ES256. */

@@ -166,7 +166,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     const { tab, advance, as } = await world()
     const { access_token } = await bodyOf(await signIn(tab))
     advance(280)
-    as.fail('token', { status: 500 }, 5)
+    as.fail('token', { status: 500 }, { times: 5 })
     expect((await bodyOf(await refresh(tab))).access_token).toBe(access_token)
   })
 
@@ -233,12 +233,12 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     const { tab, advance, as } = await world()
     await signIn(tab)
     advance(301)
-    as.fail('token', { status: 400, body: '' }, 1)
+    as.fail('token', { status: 400, body: '' }, { times: 1 })
     expect((await refresh(tab)).status).toBe(503)
     advance(60)
     expect((await refresh(tab)).status).toBe(200)
     advance(301)
-    as.fail('token', { status: 400, body: '' }, 2)
+    as.fail('token', { status: 400, body: '' }, { times: 2 })
     expect((await refresh(tab)).status).toBe(503)
     advance(60)
     expect(await bodyOf(await refresh(tab))).toMatchObject({ error: 'invalid_grant', reason: 'refresh_rejected' })
@@ -328,7 +328,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     const { bff, browser, tab, as, advance } = await world()
     await signIn(tab)
     advance(301)
-    as.fail('revocation', { status: 500 }, 9)
+    as.fail('revocation', { status: 500 }, { times: 9 })
     const headers = {
       'Sallyport-CSRF': '1',
       Cookie: browser.jar.header(`${APP}/`) ?? '',
@@ -376,7 +376,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     const [second, third, fourth] = [device(), device(), device()]
     for (const one of [tab, second, third, fourth]) await signIn(one)
     advance(301)
-    as.fail('token', 'network', 4)
+    as.fail('token', 'network', { times: 4 })
     for (const one of [tab, second, third]) expect((await refresh(one)).status).toBe(503)
     const asked = as.requests.token
     expect((await refresh(fourth)).status).toBe(503)
@@ -587,7 +587,7 @@ describe('tokens by other clocks', () => {
       const { tab, as, advance } = await open()
       const { access_token } = await bodyOf(await signIn(tab))
       advance(-45)
-      as.fail('token', { status: 503 }, 9)
+      as.fail('token', { status: 503 }, { times: 9 })
       expect((await refresh(tab)).status).toBe(503)
       advance(46)
       expect(await bodyOf(await refresh(tab, { min_validity: '0' }))).toMatchObject({ access_token })

@@ -292,12 +292,12 @@ describe.each(homes)('the life of a session, with %s', (home, world) => {
   it('[B-22][B-22 twin] is never an error object: a broken provider leaves “nobody” and “somebody” as they are', async () => {
     const { tab, as, restart } = await world()
     await signIn(tab)
-    as.fail('discovery', { status: 500 }, 99)
-    as.fail('token', { status: 500 }, 99)
+    as.fail('discovery', { status: 500 }, { times: 99 })
+    as.fail('token', { status: 500 }, { times: 99 })
     restart()
     expect(await who(tab)).toMatchObject({ user: { sub: 'alice' } })
     const stranger = await world()
-    stranger.as.fail('discovery', { status: 500 }, 99)
+    stranger.as.fail('discovery', { status: 500 }, { times: 99 })
     expect(await who(stranger.tab)).toMatchObject({ user: null, reason: 'none' })
   })
 

@@ -96,7 +96,7 @@ describe.each(homes)('the provider’s metadata, with %s', (_home, world) => {
     for (let at = 0; at < 5; at++) await begin(tab)
     expect(as.requests.discovery).toBe(1)
     advance(3601)
-    as.fail('discovery', { status: 500 }, 5)
+    as.fail('discovery', { status: 500 }, { times: 5 })
     for (let at = 0; at < 5; at++) expect((await begin(tab)).response.status).toBe(200)
     expect(as.requests.discovery).toBe(2)
     advance(61)

@@ -98,8 +98,8 @@ describe.each(homes)('signing out, with %s', (home, world) => {
   it('[S-65][S-66] signs out here though the provider is out of reach', async () => {
     const { tab, as, restart, eventTypes } = await world()
     await signIn(tab)
-    as.fail('discovery', 'refused', 9)
-    as.fail('revocation', { status: 500 }, 9)
+    as.fail('discovery', 'refused', { times: 9 })
+    as.fail('revocation', { status: 500 }, { times: 9 })
     restart()
     const answer = await bodyOf(await call(tab, '/logout'))
     expect(answer).toEqual({ location: null, op_session: 'unknown' })

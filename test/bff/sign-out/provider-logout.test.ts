@@ -19,7 +19,7 @@ import {
 } from '../../world.js'
 import { recordsOf } from '../records.js'
 
-type Tampering = Parameters<World['as']['logoutToken']>[2]
+type Tampering = NonNullable<Parameters<World['as']['logoutToken']>[1]['tamper']>
 type Claims = Record<string, unknown>
 
 const who = async (tab: Tab) => bodyOf(await look(tab, '/session'))
@@ -100,11 +100,14 @@ describe('back-channel logout', () => {
     const before = as.requests.jwks
     for (let second = 0; second < 58; second++) {
       advance(1)
-      const token = await as.logoutToken('notes', { sid }, (claims, header) => ({
-        claims,
-        header: { ...header, kid: `k${second}` },
-        signature: 'other-key',
-      }))
+      const token = await as.logoutToken('notes', {
+        sid,
+        tamper: (claims, header) => ({
+          claims,
+          header: { ...header, kid: `k${second}` },
+          signature: 'other-key',
+        }),
+      })
       expect(await bodyOf(await send(bff, token))).toMatchObject({ error: 'invalid_request', claim: 'signature' })
     }
     expect(as.requests.jwks - before).toBe(2)
@@ -157,7 +160,7 @@ describe('back-channel logout', () => {
   ])('[%s] is refused with %s', async (_id, _name, tamper) => {
     const { bff, as, tab } = await stored()
     await signIn(tab)
-    const answer = await send(bff, await as.logoutToken('notes', { sub: 'alice' }, tamper))
+    const answer = await send(bff, await as.logoutToken('notes', { sub: 'alice', tamper }))
     expect(answer.status).toBe(400)
     expect(answer.headers.get('cache-control')).toContain('no-store')
     expect((await bodyOf(answer)).error).toBe('invalid_request')
@@ -168,10 +171,10 @@ describe('back-channel logout', () => {
     for (const typ of ['JWT', 'application/logout+jwt', undefined]) {
       const { bff, as, tab } = await stored()
       await signIn(tab)
-      const token = await as.logoutToken('notes', { sub: 'alice' }, (claims, { alg }) => ({
-        claims,
-        header: { alg, ...(typ !== undefined && { typ }) },
-      }))
+      const token = await as.logoutToken('notes', {
+        sub: 'alice',
+        tamper: (claims, { alg }) => ({ claims, header: { alg, ...(typ !== undefined && { typ }) } }),
+      })
       expect((await send(bff, token)).status).toBe(200)
       expect((await who(tab)).user).toBeNull()
     }
@@ -217,7 +220,7 @@ describe('back-channel logout', () => {
   it('[F-73 twin] needs no keys to be had where those of the sign-in are known', async () => {
     const { bff, as, tab } = await stored()
     await signIn(tab)
-    as.fail('jwks', { status: 500 }, 9)
+    as.fail('jwks', { status: 500 }, { times: 9 })
     expect((await send(bff, await as.logoutToken('notes', { sub: 'alice' }))).status).toBe(200)
     expect((await who(tab)).user).toBeNull()
   })
@@ -227,7 +230,7 @@ describe('back-channel logout', () => {
     await signIn(tab)
     // A process that knows no keys.
     const bff = another()
-    as.fail('jwks', { status: 500 }, 1)
+    as.fail('jwks', { status: 500 }, { times: 1 })
     const token = await as.logoutToken('notes', { sub: 'alice' })
     expect((await send(bff, token)).status).toBe(503)
     expect((await who(tab)).user.sub).toBe('alice')
