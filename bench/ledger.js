@@ -112,11 +112,11 @@ await measureGrowth('ledger', async (opened, records, engine) => {
     spend: { run: () => sure(ledger.spend(spending(user()))) },
     'spend, refused': { run: () => ledger.spend({ ...spending(user()), amount: 1e10 }) },
     'spend, a new window': { before: begin, run: (at) => sure(ledger.spend(spending(`agent:${ids[at]}`))) },
-    read: { run: () => ledger.read(tenant, linesOf(user())[1]) },
-    'read, the tenant': { run: () => ledger.read(tenant, linesOf('')[0]) },
+    read: { run: () => ledger.read(linesOf(user())[1], { tenant }) },
+    'read, the tenant': { run: () => ledger.read(linesOf('')[0], { tenant }) },
     holds: {
       async run() {
-        if ((await ledger.holds(tenant, user())).length < EACH / 2) throw new Error('it found too few')
+        if ((await ledger.holds(user(), { tenant })).length < EACH / 2) throw new Error('it found too few')
       },
     },
   }

@@ -23,7 +23,7 @@ export function createPlaces(ledger: Ledger, kind: string, most: number) {
       const place = { tenant, id, amount: 1, lines: [{ subject, window: 'total', limit: most }] } as const
       const reserve = async () => (await ledger.reserve({ ...place, ttl: year })).ok
       if (await reserve()) return true
-      const taken = await ledger.holds(tenant, subject)
+      const taken = await ledger.holds(subject, { tenant })
       // Read after the places: every object with a place existed before.
       const kept = new Set(await living())
       const over = taken.filter((hold) => !kept.has(hold.id))

@@ -1,4 +1,4 @@
-import { errorTest, SallyportError } from '../protocol/error.js'
+import { errorMaker, errorTest } from '../protocol/error.js'
 import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 import { type LedgerErrorCode, ledgerErrors } from '../store/ledger.js'
 
@@ -58,14 +58,7 @@ export const agentErrors = {
 
 export type AgentErrorCode = keyof typeof agentErrors
 
-/** The same call may succeed later. */
-const retryable: readonly AgentErrorCode[] = ['audit_conflict']
-
-export const agentError = (code: AgentErrorCode, cause?: unknown): SallyportError<AgentErrorCode> =>
-  new SallyportError(code, agentErrors[code], {
-    retryable: retryable.includes(code),
-    ...(cause !== undefined && { cause }),
-  })
+export const agentError = errorMaker<AgentErrorCode>(agentErrors, ['audit_conflict'])
 
 /** What the token endpoint answers, code → message. @see RFC 6749 section 5.2 */
 export const endpointErrors = {

@@ -1,5 +1,13 @@
 import type { AgentErrorCode } from './errors.js'
 
+/** The agent, and the person on whose behalf it acts. */
+interface Caller {
+  tenant: string
+  agent?: string
+  iss?: string
+  sub?: string
+}
+
 /** Events of agents, for logs, metrics and alarms. They contain public ids, and no arguments, prompts or secrets. */
 export type AgentEvent =
   // Agents and their tokens.
@@ -9,47 +17,21 @@ export type AgentEvent =
   | { type: 'agents_stopped'; tenant: string; reason: string }
   | { type: 'agents_resumed'; tenant: string }
   /** `chain`: the acting agents, the caller first. `sub`: the subject on whose behalf they act. */
-  | {
-      type: 'agent_token_issued'
-      tenant: string
-      agent: string
-      iss?: string
-      sub: string
-      scope: string
-      chain: readonly string[]
-    }
-  | { type: 'agent_token_refused'; tenant: string; agent: string; iss?: string; sub?: string; code: AgentErrorCode }
+  | ({ type: 'agent_token_issued'; agent: string; sub: string; scope: string; chain: readonly string[] } & Caller)
+  | ({ type: 'agent_token_refused'; agent: string; code: AgentErrorCode } & Caller)
   /** A signed assertion or request was refused. `agent`: the existing agent that it names. */
   | { type: 'agent_proof_refused'; agent: string; detail: string }
   | { type: 'consent_given'; tenant: string; agent: string; iss: string; sub: string; scopes: readonly string[] }
   | { type: 'consent_withdrawn'; tenant: string; agent: string; iss: string; sub: string }
   | { type: 'delegations_ended'; tenant: string; iss: string; sub: string }
   // Tool calls.
-  | { type: 'tool_allowed'; tenant: string; agent?: string; iss?: string; sub?: string; tool: string; model?: string }
+  | ({ type: 'tool_allowed'; tool: string; model?: string } & Caller)
   /** `detail` has the reason, without text of the agent. `tool` is `unknown` if no such tool exists: agents invent names. */
-  | {
-      type: 'tool_refused'
-      tenant?: string
-      agent?: string
-      iss?: string
-      sub?: string
-      tool: string
-      code: string
-      detail?: string
-    }
+  | ({ type: 'tool_refused'; tool: string; code: string; detail?: string } & Partial<Caller>)
   /** The call cost more than its reservation. `overrun`: by how much a budget is now above its limit. */
-  | { type: 'tool_overrun'; tenant: string; agent?: string; iss?: string; sub?: string; tool: string; overrun: number }
+  | ({ type: 'tool_overrun'; tool: string; overrun: number } & Caller)
   // Approvals. `id` is the id of an existing approval.
-  | {
-      type: 'approval_requested'
-      id: string
-      tenant: string
-      agent: string
-      iss?: string
-      sub?: string
-      tool: string
-      kind: string
-    }
+  | ({ type: 'approval_requested'; id: string; agent: string; tool: string; kind: string } & Caller)
   /** `notify` failed. The approval exists and is in the list of pending approvals. */
   | { type: 'approval_unnotified'; id: string; tenant: string }
   | { type: 'approval_decided'; id: string; tenant: string; agent: string; by: string; approved: boolean }

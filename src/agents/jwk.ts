@@ -1,11 +1,15 @@
 import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from 'jose'
 import { publicMembers } from '../protocol/jwk.js'
 import { resolveSecret, type Secret } from '../protocol/secret.js'
+import { check, isObject } from '../protocol/shape.js'
 import { agentError } from './errors.js'
 
 /** The key determines the algorithm, not the header of a signature. */
 const algs: Readonly<Record<string, 'ES256' | 'EdDSA'>> = { 'EC P-256': 'ES256', 'OKP Ed25519': 'EdDSA' }
 const secretMembers = ['d', 'k', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'priv']
+
+/** A wrong key is a refusal, not a `TypeError`: it comes from the owner of the private key. */
+export const publicKeyCheck = check<JWK>('a public key, as a JWK', isObject)
 
 const algOf = (jwk: JWK): 'ES256' | 'EdDSA' | undefined => algs[`${jwk?.kty} ${jwk?.crv}`]
 

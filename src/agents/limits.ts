@@ -1,3 +1,5 @@
+import { anyText, integer, list, object, optional, type Shape } from '../protocol/shape.js'
+
 /** Whole numbers in a unit of your own: tokens, cents, calls. 0 allows nothing. For agents, limits that are left out are the defaults. */
 export interface Budget {
   /** By one call. */
@@ -17,6 +19,20 @@ export interface AgentLimits {
   /** Categories of prompts. */
   categories?: readonly string[]
 }
+
+const amount = optional(integer())
+
+export const budgetCheck = object<Budget>({ request: amount, day: amount, month: amount, total: amount })
+
+export const limitsShape: Shape<AgentLimits> = {
+  budget: optional(budgetCheck),
+  tools: optional(list(anyText)),
+  tiers: optional(list(anyText)),
+  categories: optional(list(anyText)),
+}
+
+/** A token's details may have other members. */
+export const limitsCheck = object<AgentLimits>(limitsShape, 'an object', 'open')
 
 const windows = ['request', 'day', 'month', 'total'] as const
 const lists = ['tools', 'tiers', 'categories'] as const

@@ -16,8 +16,9 @@ import type { PersonTest } from './is-person.js'
 import type { ToolGrant } from './tools/grant.js'
 import { type ToolAccessOptions, type ToolCall, toolAccessOptions } from './tools/options.js'
 import { createToolAccess } from './tools/tool-access.js'
+import { withoutUndefined } from './without-undefined.js'
 
-/** What the parts share, or are for each other. */
+/** Options that several parts take, and parts that are options of others. */
 const shared = [
   'store',
   'ledger',
@@ -32,45 +33,44 @@ const shared = [
 ] as const
 type Shared = (typeof shared)[number]
 
-/** Each part of a platform. */
 export interface AgentPlatform<Table extends Roles = Roles> {
-  /** As of `createAgents()`: who the agents are, and their tokens. */
+  /** The result of `createAgents()`: registration of agents, and their tokens. */
   agents: Agents<Table>
-  /** As of `createToolAccess()`: whether a tool call may be made. */
+  /** The result of `createToolAccess()`: the check before each tool call. */
   verifyToolAccess: (principal: Principal, call: ToolCall) => Promise<ToolGrant>
-  /** As of `createApprovals()`: calls that wait for a person. */
+  /** The result of `createApprovals()`: calls that need the approval of a person. */
   approvals: Approvals
-  /** As of `createAudit()`: what agents did. */
+  /** The result of `createAudit()`: the audit trail. */
   audit: Audit
 }
 
 export interface AgentPlatformOptions<Table extends Roles> {
-  /** Where agents, consents, approvals and the audit trail are kept. `memoryStore()` forgets them with the process. */
+  /** Keeps agents, consents, approvals and the audit trail. With `memoryStore()` they are lost with the process. */
   store: RecordStore
-  /** What budgets are reserved from. */
+  /** Keeps the budgets. */
   ledger: Ledger
-  /** `createTokenIssuer(…)`, with an `issuer` that is the agents' own. */
+  /** `createTokenIssuer(…)`, with an `issuer` for agents only. */
   tokens: AgentTokenIssuer
-  /** All tools there are, each with what it takes to use it; a text is its scope. */
+  /** All tools with their rules; a text is the scope. */
   tools: ToolAccessOptions['tools']
-  /** Whether a verified token is a person's: as in `createAgents()` and `createApprovals()`. */
+  /** Whether a verified token is a person's, as in `createAgents()` and `createApprovals()`. */
   isPerson?: PersonTest
-  /** What happened, in any of the parts. A listener that throws changes nothing. */
+  /** Called with the events of all parts. Errors of the listener are ignored. */
   onEvent?: (event: AgentEvent) => void
   now?: Now
-  /** What only `createAgents()` takes: `roles`, `resources`, … */
+  /** Options of `createAgents()` alone: `roles`, `resources`, … */
   agents?: Omit<AgentsOptions<Table>, Shared>
-  /** What only `createToolAccess()` takes: `budgets`, `sandbox`, `classify`, … */
+  /** Options of `createToolAccess()` alone: `budgets`, `sandbox`, `classify`, … */
   toolAccess?: Omit<ToolAccessOptions, Shared>
-  /** What only `createApprovals()` takes: `notify`, `approvers`, … */
+  /** Options of `createApprovals()` alone: `notify`, `approvers`, … */
   approvals?: Omit<ApprovalsOptions, Shared>
-  /** What only `createAudit()` takes: `sign`, `keep`, … */
+  /** Options of `createAudit()` alone: `sign`, `keep`, … */
   audit?: Omit<AuditOptions, Shared>
-  /** Parts of your own: each takes the place of the one that would be made, for the other parts, too. */
+  /** Your own parts, which the other parts use, too. Default: one is made of each. */
   parts?: Partial<AgentPlatform<Table>>
 }
 
-/** The options of one part without those that all share. */
+/** The options of one part without the shared ones. */
 const ownOptions = <Of>({ members = {} }: AnyCheck): Check<Of> =>
   object<Of>(
     Object.fromEntries(Object.entries(members).filter(([name]) => !shared.some((one) => one === name))) as Shape<Of>,
@@ -99,8 +99,8 @@ export const agentPlatformOptions = object<AgentPlatformOptions<Roles>>({
 })
 
 /**
- * Agents, tools, approvals and the audit trail from one store, one clock and one listener, each tied to those that it needs.
- * The same as calling `createApprovals()`, `createAudit()`, `createAgents()` and `createToolAccess()` in that order.
+ * Makes agents, tools, approvals and the audit trail from one store, clock and listener, and connects them. The same as calling
+ * `createApprovals()`, `createAudit()`, `createAgents()` and `createToolAccess()` in that order.
  *
  * @throws TypeError naming the option
  */
@@ -109,15 +109,15 @@ export function createAgentPlatform<const Table extends Roles = typeof defaultRo
 ): AgentPlatform<Table> {
   validate('createAgentPlatform', agentPlatformOptions, options)
   const { store, ledger, tokens, tools, isPerson, onEvent, now, parts = {} } = options
-  const heard = { ...(onEvent && { onEvent }), ...(now && { now }) }
-  const common = { store, ...heard }
-  const people = isPerson && { isPerson }
+  const observed = withoutUndefined({ onEvent, now })
+  const common = { store, ...observed }
+  const people = withoutUndefined({ isPerson })
   const approvals = parts.approvals ?? createApprovals({ ...options.approvals, ...common, ...people })
   const audit = parts.audit ?? createAudit({ ...options.audit, ...common })
   const agents =
     parts.agents ?? createAgents<Table>({ ...options.agents, ...common, ...people, tokens, ledger, approvals })
   const verifyToolAccess =
     parts.verifyToolAccess ??
-    createToolAccess({ ...options.toolAccess, ...heard, tools, agents, ledger, approvals, audit })
+    createToolAccess({ ...options.toolAccess, ...observed, tools, agents, ledger, approvals, audit })
   return { agents, verifyToolAccess, approvals, audit }
 }

@@ -32,7 +32,6 @@ const namePart = check<string>(
   (value) => typeof value === 'string' && value !== '' && !/\p{Surrogate}/u.test(value),
 )
 
-/** The parameters of the functions of `tenantOf(…)`. */
 export const namespaceCalls = {
   conversation: call(['id', namePart]),
   fineTune: call(['id', namePart]),

@@ -1,7 +1,6 @@
 import { valueFlaw } from '../protocol/shape.js'
 import { agentError } from './errors.js'
-import { limitsCheck } from './limit-checks.js'
-import { type AgentLimits, narrowLimits } from './limits.js'
+import { type AgentLimits, limitsCheck, narrowLimits } from './limits.js'
 
 /** The entry of an agent's token in `authorization_details`. @see RFC 9396 section 2 */
 export interface AgentDetails extends AgentLimits {

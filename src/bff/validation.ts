@@ -82,7 +82,6 @@ const site: Shape<SiteOptions> = {
 
 export const bffOptions = object<BffOptions>({ ...clientShape, ...site })
 
-/** The parameters of the functions of `createBff(…)`. */
 export const bffCalls = {
   fetch: asyncCall(['request', requestCheck]),
   getSession: asyncCall(['request', requestCheck]),

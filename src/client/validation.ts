@@ -67,7 +67,6 @@ const login = object<LoginOptions>({
   params: optional(mapOf(anyText)),
 })
 
-/** The parameters of the functions of `auth`. A function that is missing here does not compile. */
 export const authCalls = {
   subscribe: call(['listener', func]),
   ready: asyncCall(),

@@ -18,6 +18,7 @@ import { type Now, systemNow } from '../protocol/time.js'
 import { callWithTimeout, isTimeoutError } from '../protocol/timeout.js'
 import { call, validate, validated } from '../protocol/validate.js'
 import { requestCheck } from '../protocol/web-checks.js'
+import type { GuardErrorCode } from './errors.js'
 import { applyForwardedCertificate } from './forwarded-certificate.js'
 import { metadataAnswer, metadataUrl, type ResourceMetadata } from './metadata.js'
 import { refusalResponse } from './refusal-response.js'
@@ -56,7 +57,14 @@ export interface GuardOptions extends Policy {
 /** What happened. Contains no credential. `detail` is the reason, which callers never get. */
 export type GuardEvent =
   | { type: 'accepted'; method: Principal['method']; sub: string }
-  | { type: 'refused'; status: number; error: string; method?: Principal['method']; detail?: string }
+  | {
+      type: 'refused'
+      status: number
+      /** A code of the guard, or one of an authenticator: `apiKey(…)`, `sessionCookie(…)`, your own. */
+      error: GuardErrorCode | (string & Record<never, never>)
+      method?: Principal['method']
+      detail?: string
+    }
 
 export type GuardResult = { ok: true; principal: Principal } | { ok: false; response: Response }
 

@@ -1,4 +1,4 @@
-import { errorTest, SallyportError } from '../protocol/error.js'
+import { errorMaker, errorTest } from '../protocol/error.js'
 import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 
 /** Errors of key rings and vaults, code → message. */
@@ -12,14 +12,7 @@ export const keyRingErrors = {
 
 export type KeyRingErrorCode = keyof typeof keyRingErrors
 
-/** The same call may succeed later. */
-const retryable: readonly KeyRingErrorCode[] = ['key_ring_busy', 'key_ring_failed']
-
-export const keyRingError = (code: KeyRingErrorCode, cause?: unknown): SallyportError<KeyRingErrorCode> =>
-  new SallyportError(code, keyRingErrors[code], {
-    retryable: retryable.includes(code),
-    ...(cause !== undefined && { cause }),
-  })
+export const keyRingError = errorMaker<KeyRingErrorCode>(keyRingErrors, ['key_ring_busy', 'key_ring_failed'])
 
 /** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */
 export const isSallyportError = errorTest<KeyRingErrorCode | StoreErrorCode>(keyRingErrors, storeErrors)

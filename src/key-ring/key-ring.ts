@@ -1,5 +1,6 @@
 import { emitTo } from '../protocol/emit-to.js'
 import { isName } from '../protocol/names.js'
+import { misuseOf } from '../protocol/option-checks.js'
 import { func, name, object, oneOf, optional, seconds, text, withMethods } from '../protocol/shape.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { asyncCall, validate, validated } from '../protocol/validate.js'
@@ -55,7 +56,6 @@ interface RingRotation extends RingTenant {
   readonly overlap?: number
 }
 
-/** The parameters of the functions of `createKeyRing(…)`. */
 export const keyRingCalls = {
   use: asyncCall(['options', object<RingTenant>({ tenant: optional(name) })], ['fn', func]),
   rotate: asyncCall([
@@ -135,9 +135,8 @@ export function createKeyRing(options: KeyRingOptions) {
 
   const methods = {
     /**
-     * Calls `fn` with the secret to use now, for this one call: it must not be kept. `tenant` says for whom; it may be left out where all
-     * share one ring. Whoever has the old key when the ring switches
-     * finishes within `overlap`.
+     * Calls `fn` with the secret to use now, for this one call: it must not be kept. `tenant` may be left out
+     * where all tenants share one ring. A call that has the old key when the ring switches must end within `overlap`.
      *
      * If the provider refuses the key, `fn` is called once more with another one, if there is one: the new key just after the switch,
      * or the old one during the overlap. So `fn` must build its request anew each time. Its result or error is passed on.
@@ -206,11 +205,10 @@ export function createKeyRing(options: KeyRingOptions) {
 const isUnauthorized = (outcome: unknown): boolean =>
   typeof outcome === 'object' && outcome !== null && 'status' in outcome && outcome.status === 401
 
+const misuse = misuseOf('createKeyRing')
+
 /** @throws TypeError naming the option */
 function validateOptions({ name, every = 30 * DAY, overlap = DAY }: KeyRingOptions) {
-  const misuse = (option: string, remedy: string): never => {
-    throw new TypeError(`createKeyRing: "${option}" ${remedy}`)
-  }
   if (!/^[A-Za-z0-9-]{1,40}$/.test(name)) misuse('name', 'must be 1 to 40 letters, digits and hyphens, like openai')
   if (overlap >= every) misuse('overlap', 'must be more than 0 and less than "every", in seconds')
   return { every, overlap }

@@ -9,7 +9,6 @@ export const environmentCheck = check<object>(
 )
 export const variablesCheck = mapOf(text)
 
-/** The parameters of the functions of a vault. */
 export const vaultCalls = {
   read: asyncCall(['name', text]),
   write: asyncCall(['name', text], ['secret', text]),

@@ -5,9 +5,8 @@ import { systemNow } from '../protocol/time.js'
 import { callWithTimeout } from '../protocol/timeout.js'
 import { validate, validated } from '../protocol/validate.js'
 import type { Stored } from '../store/contract.js'
-import type { List } from '../store/list.js'
+import { type List, readPage } from '../store/list.js'
 import { listAllIds } from '../store/list-all-ids.js'
-import { mapConcurrently } from '../store/map-concurrently.js'
 import { warnOnce } from '../store/warnings.js'
 import { writeAndConfirm } from '../store/write-and-confirm.js'
 import { keyError } from './errors.js'
@@ -124,13 +123,6 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
 
   const replace = createRotation({ store, emit, now, find, make })
 
-  async function* under(index: string, value: string): AsyncGenerator<KeyRow> {
-    for await (const { id } of listAllIds(store, index, value)) {
-      const found = await find(id)
-      if (found) yield found.row
-    }
-  }
-
   /** Never throws for an invalid key. @throws StoreError when the store is down */
   async function verify(key: string, { request }: VerifyOptions = {}): Promise<ApiKeyResult> {
     const refuse = (detail: string, row?: KeyRow, error: 'invalid_api_key' | 'api_key_expired' = 'invalid_api_key') => {
@@ -189,8 +181,7 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
         ...(quota && { quota: { ...quota } }),
         ...(metadata && { metadata: { ...metadata } }),
       })
-      const change = await putRow(row, 'absent', now())
-      if (!(await writeAndConfirm(store, [change], change))) throw keyError('key_conflict')
+      if (!(await writeAndConfirm(store, await putRow(row, 'absent', now())))) throw keyError('key_conflict')
       emit({ type: 'key_created', id: row.id, tenant, owner })
       return { key, record: recordOf(row) }
     },
@@ -265,26 +256,23 @@ export function createApiKeys<const Scope extends string>(options: ApiKeysOption
     },
 
     /** One page of the keys of a tenant, or of one of its owners; revoked and expired keys included. */
-    async list({ tenant, owner, cursor, limit = 100 }: KeysQuery): Promise<List<KeyRecord>> {
-      const [index, value] = owner === undefined ? [tenantIndex, tenant] : [ownerIndex, await ownerValue(tenant, owner)]
-      const page = await store.list(index, value, { limit, ...(cursor !== undefined && { cursor }) })
-      const rows = await mapConcurrently(page.ids, ({ id }) => find(id, tenant))
-      const items = rows.flatMap((found) => (found ? [recordOf(found.row)] : []))
-      return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) }
+    async list({ tenant, owner, ...page }: KeysQuery): Promise<List<KeyRecord>> {
+      const under = owner === undefined ? [tenantIndex, tenant] : [ownerIndex, await ownerValue(tenant, owner)]
+      return readPage(store, under as [string, string], page, async (id) => {
+        const found = await find(id, tenant)
+        return found && recordOf(found.row)
+      })
     },
 
     /** Keys of all tenants that expire within `within` seconds and have no successor, for reminders. */
     async *due({ within }: { within: number }): AsyncGenerator<KeyRecord> {
       for (let day = now(); dayOf(day) <= dayOf(now() + within); day += 86_400)
-        for await (const row of under(expiryIndex, dayOf(day)))
-          if (
-            row.revokedAt === undefined &&
-            row.replacedBy === undefined &&
-            row.expiresAt > now() &&
-            row.expiresAt <= now() + within &&
-            dayOf(row.expiresAt) === dayOf(day)
-          )
+        for await (const { id } of listAllIds(store, expiryIndex, dayOf(day))) {
+          const row = (await find(id))?.row
+          if (!row || row.revokedAt !== undefined || row.replacedBy !== undefined) continue
+          if (row.expiresAt > now() && row.expiresAt <= now() + within && dayOf(row.expiresAt) === dayOf(day))
             yield recordOf(row)
+        }
     },
   }
   return validated('keys', methods, apiKeysCalls)

@@ -1,4 +1,4 @@
-import { errorTest, SallyportError } from '../protocol/error.js'
+import { errorMaker, errorTest } from '../protocol/error.js'
 import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 
 /** What can be wrong with a call of `createApiKeys()`, code → message. */
@@ -10,7 +10,7 @@ export const keyErrors = {
 
 export type KeyErrorCode = keyof typeof keyErrors
 
-export const keyError = (code: KeyErrorCode): SallyportError<KeyErrorCode> => new SallyportError(code, keyErrors[code])
+export const keyError = errorMaker<KeyErrorCode>(keyErrors)
 
 /** Error code → `error_description` of the response. One text for malformed, unknown and revoked keys. */
 export const apiKeyRefusals = {

@@ -1,3 +1,4 @@
+import { misuseOf } from '../protocol/option-checks.js'
 import { isScope } from '../protocol/scope.js'
 import type { Now } from '../protocol/time.js'
 import type { RecordStore } from '../store/contract.js'
@@ -47,13 +48,11 @@ export interface Anomaly {
 
 const DAY = 86_400
 const MAX_AGE = 90 * DAY
+const misuse = misuseOf('createApiKeys')
 
 /** Checks that the declared shape cannot express, and the defaults. @throws TypeError naming the option */
 export function validateOptions<Scope extends string>(options: ApiKeysOptions<Scope>) {
   const { prefix, scopes, maxAge = MAX_AGE, grace = DAY, maxGrace = 7 * DAY } = options
-  const misuse = (option: string, remedy: string): never => {
-    throw new TypeError(`createApiKeys: "${option}" ${remedy}`)
-  }
   if (!/^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$/.test(prefix) || prefix.length > 32)
     misuse('prefix', 'must be up to 32 letters, digits and single underscores, beginning with a letter, like sp_live')
   if (scopes.some((scope) => !isScope(scope) || scope.includes('*')))

@@ -1,7 +1,5 @@
-import type { BudgetLine, BudgetWindow, Ledger } from '../store/ledger.js'
-
-/** Calls of a key and all its successors together, in each of these windows (UTC). Absent: no limit. */
-export type Quota = Readonly<Partial<Record<BudgetWindow, number>>>
+import { type BudgetLine, type BudgetWindow, budgetWindows, type Ledger } from '../store/ledger.js'
+import type { KeyRecord } from './record.js'
 
 /** The used quota of a window. `resetsAt` in epoch seconds; absent for `total`. */
 export interface QuotaUse {
@@ -13,17 +11,11 @@ export interface QuotaUse {
 /** Whether the call is within the quota. `retryAfter` in seconds, if waiting helps. */
 export type QuotaResult = { ok: true } | { ok: false; window: BudgetWindow; retryAfter?: number }
 
-const quotaWindows: readonly BudgetWindow[] = ['minute', 'day', 'month', 'total']
-
-interface KeyWithQuota {
-  tenant: string
-  lineage: string
-  quota?: Quota
-}
+type KeyWithQuota = Pick<KeyRecord, 'tenant' | 'lineage' | 'quota'>
 
 /** Counted per lineage, so that a rotation gives no new quota. */
 const linesOf = ({ lineage, quota = {} }: KeyWithQuota): BudgetLine[] =>
-  quotaWindows.flatMap((window) => {
+  budgetWindows.flatMap((window) => {
     const limit = quota[window]
     return limit === undefined ? [] : [{ subject: `key:${lineage}`, window, limit }]
   })
@@ -50,7 +42,10 @@ export function createQuotas(ledger: Ledger | undefined, now: () => number) {
     async use(key: KeyWithQuota, at?: number): Promise<Partial<Record<BudgetWindow, QuotaUse>>> {
       const entries = await Promise.all(
         linesOf(key).map(async ({ subject, window, limit }) => {
-          const { committed, resetsAt } = await counting().read(key.tenant, { subject, window }, at)
+          const { committed, resetsAt } = await counting().read(
+            { subject, window },
+            { tenant: key.tenant, ...(at !== undefined && { at }) },
+          )
           const use: QuotaUse = { used: committed, ...(limit !== undefined && { limit }) }
           return [window, resetsAt === undefined ? use : { ...use, resetsAt }] as const
         }),

@@ -1,8 +1,11 @@
 import { indexValue } from '../crypto/hash.js'
 import type { Put, RecordId, Stored } from '../store/contract.js'
+import type { BudgetWindow } from '../store/ledger.js'
 import { storedJson } from '../store/stored-json.js'
 import { partitionOf } from './format.js'
-import type { Quota } from './quota.js'
+
+/** Calls of a key and all its successors together, in each of these windows (UTC). Absent: no limit. */
+export type Quota = Readonly<Partial<Record<BudgetWindow, number>>>
 
 /** What is stored about a key, without the key and its digest. */
 export interface KeyRecord {

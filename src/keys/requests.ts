@@ -1,7 +1,9 @@
 import { parseNetwork } from '../protocol/http/networks.js'
+import { misuseOf } from '../protocol/option-checks.js'
+import type { PageOptions } from '../store/list.js'
 import { findKeys } from './format.js'
 import type { ApiKeysOptions } from './options.js'
-import type { Quota } from './quota.js'
+import type { Quota } from './record.js'
 
 /** The settings of a new key. */
 export interface NewApiKey<Scope extends string> {
@@ -41,13 +43,12 @@ export interface VerifyOptions {
 }
 
 /** Which keys to list. */
-export interface KeysQuery {
+export interface KeysQuery extends PageOptions {
   tenant: string
   owner?: string
-  cursor?: string
-  /** Default 100. */
-  limit?: number
 }
+
+const misuse = misuseOf('keys.create')
 
 /** Checks that the declared shape cannot express. @throws TypeError naming the field */
 export function validateNewKey<Scope extends string>(
@@ -55,9 +56,6 @@ export function validateNewKey<Scope extends string>(
   { prefix, scopes, addressOf, ledger }: ApiKeysOptions<Scope>,
   maxAge: number,
 ): void {
-  const misuse = (field: string, remedy: string) => {
-    throw new TypeError(`keys.create: "${field}" ${remedy}`)
-  }
   const unknown = newKey.scopes.find((scope) => !scopes.includes(scope))
   if (unknown !== undefined) misuse('scopes', `names ${unknown}, which createApiKeys does not list`)
   const { expiresIn = maxAge, ips = [], quota = {}, metadata = {} } = newKey

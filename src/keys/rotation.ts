@@ -51,8 +51,8 @@ export function createRotation({ store, emit, now, find, make }: RotationContext
       const newRow = { ...kept, ...(idempotencyKey !== undefined && { idempotencyKey }) }
       const { key, row } = await make(newRow, partitionOf(id))
       const previous: KeyRow = { ...old, expiresAt: Math.min(old.expiresAt, now() + grace), replacedBy: row.id }
-      const successor = await putRow(row, 'absent', now())
-      if (await writeAndConfirm(store, [await putRow(previous, stored.version, now()), successor], successor)) {
+      const ended = await putRow(previous, stored.version, now())
+      if (await writeAndConfirm(store, ended, await putRow(row, 'absent', now()))) {
         emit({ type: 'key_rotated', id, replacedBy: row.id, tenant })
         return { key, record: recordOf(row), previous: recordOf(previous) }
       }

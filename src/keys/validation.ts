@@ -20,9 +20,9 @@ import {
 import { asyncCall, call } from '../protocol/validate.js'
 import { requestCheck } from '../protocol/web-checks.js'
 import { ledgerCheck, storeCheck } from '../store/engine-checks.js'
+import { pageShape } from '../store/list.js'
 import type { ApiKeysOptions, WatchOptions } from './options.js'
-import type { Quota } from './quota.js'
-import type { KeyRecord } from './record.js'
+import type { KeyRecord, Quota } from './record.js'
 import type { KeysQuery, NewApiKey, RevokeOptions, RotateOptions, VerifyOptions } from './requests.js'
 
 const DAY = 86_400
@@ -71,7 +71,6 @@ const revocation = object<RevokeOptions>({ tenant: name, reason: optional(text) 
 
 const inTenant = object<{ tenant: string }>({ tenant: name })
 
-/** The parameters of the functions of `createApiKeys(…)`. */
 export const apiKeysCalls = {
   // Any value gets a result, because callers send it.
   verify: asyncCall(
@@ -95,14 +94,6 @@ export const apiKeysCalls = {
     ['id', name],
     ['options', object<{ tenant: string; at?: number }>({ tenant: name, at: optional(epochSeconds) })],
   ),
-  list: asyncCall([
-    'which',
-    object<KeysQuery>({
-      tenant: name,
-      owner: optional(subject),
-      cursor: optional(text),
-      limit: optional(integer({ least: 1 })),
-    }),
-  ]),
+  list: asyncCall(['which', object<KeysQuery>({ tenant: name, owner: optional(subject), ...pageShape })]),
   due: call(['when', object<{ within: number }>({ within: seconds({ least: 0, most: 366 * DAY }) })]),
 }

@@ -1,4 +1,4 @@
-import { errorTest, SallyportError, type SallyportErrorOptions } from '../protocol/error.js'
+import { errorMaker, errorTest, type SallyportError } from '../protocol/error.js'
 
 /** Errors when a service requests its own token, code → message. */
 export const machineErrors = {
@@ -12,8 +12,7 @@ export type MachineErrorCode = keyof typeof machineErrors
 
 export type MachineError = SallyportError<MachineErrorCode>
 
-export const machineError = (code: MachineErrorCode, options: SallyportErrorOptions): MachineError =>
-  new SallyportError(code, machineErrors[code], options)
+export const machineError = errorMaker<MachineErrorCode>(machineErrors, ['token_unavailable'])
 
 /** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */
 export const isSallyportError = errorTest<MachineErrorCode>(machineErrors)

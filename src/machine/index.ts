@@ -1,7 +1,3 @@
 export { isSallyportError, type MachineErrorCode } from './errors.js'
-export {
-  createMachineClient,
-  type MachineClient,
-  type MachineClientOptions,
-  type MachineTokenOptions,
-} from './machine-client.js'
+export { createMachineClient, type MachineClient, type MachineClientOptions } from './machine-client.js'
+export type { MachineTokenOptions } from './token-cache.js'

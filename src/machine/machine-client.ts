@@ -7,11 +7,8 @@ import { fetchInit, fetchInput } from '../protocol/web-checks.js'
 import { type ClientOptions, clientShape, validateClient, validatePrivateKey } from '../provider/client/client.js'
 import { createDpop } from '../provider/client/dpop.js'
 import { createProvider } from '../provider/provider.js'
-
 import { createCalls } from './calls.js'
 import { createTokenCache, type MachineTokenOptions } from './token-cache.js'
-
-export type { MachineTokenOptions }
 
 /** The service as an OAuth client. Client authentication has the same options as in `createBff`. */
 export type MachineClientOptions = ClientOptions & {
@@ -60,7 +57,6 @@ const misuse = misuseOf('createMachineClient')
 
 const tokenOptions = optional(object<MachineTokenOptions>({ resource: optional(text), scope: optional(text) }))
 
-/** The parameters of the functions of `createMachineClient(…)`. */
 export const machineClientCalls = {
   getToken: asyncCall(['options', tokenOptions]),
   fetch: asyncCall(['input', fetchInput], ['init', optional(fetchInit)], ['options', tokenOptions]),

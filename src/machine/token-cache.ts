@@ -106,7 +106,7 @@ export function createTokenCache(
       }
       if (paused) {
         if (good) return good.token
-        throw state.refusal ?? machineError('token_unavailable', { retryable: true })
+        throw state.refusal ?? machineError('token_unavailable')
       }
       return ask(state, requested).then(
         ({ token }) => token,
@@ -127,8 +127,8 @@ function errorOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>): MachineEr
     answer.status === 429 ||
     answer.status >= 500
   )
-    return machineError('token_unavailable', { retryable: true, cause: answer })
+    return machineError('token_unavailable', answer)
   const { status, error } = answer
   const client = status === 401 || error === 'invalid_client' || error === 'unauthorized_client'
-  return machineError(client ? 'client_refused' : 'request_refused', { cause: { status, error } })
+  return machineError(client ? 'client_refused' : 'request_refused', { status, error })
 }

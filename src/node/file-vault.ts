@@ -4,8 +4,9 @@ import { join, resolve } from 'node:path'
 import { sha256 } from '../crypto/hash.js'
 import { createSealer, keyId, sealedHeader } from '../crypto/seal.js'
 import { type Vault, vaultCalls } from '../key-ring/vault.js'
-import { errorTest, SallyportError } from '../protocol/error.js'
-import { createFreshSecretCache, isDynamic, resolveSecret, type Secret } from '../protocol/secret.js'
+import { errorMaker, errorTest } from '../protocol/error.js'
+import { misuseOf } from '../protocol/option-checks.js'
+import { createSecretCache, freshSecrets, isDynamic, resolveSecret, type Secret } from '../protocol/secret.js'
 import { list, object, optional, secret, text } from '../protocol/shape.js'
 import { validate, validated } from '../protocol/validate.js'
 
@@ -32,6 +33,8 @@ export type VaultErrorCode = keyof typeof vaultErrors
 
 /** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */
 export const isSallyportError = errorTest<VaultErrorCode>(vaultErrors)
+
+const misuse = misuseOf('fileVault')
 
 /** Characters of a secret, and of its name (key ring and tenant together), at most. */
 const MAX_SECRET_LENGTH = 65_536
@@ -63,9 +66,6 @@ export function fileVault(options: FileVaultOptions): Vault {
   const { keys } = options
   // Removes a slash at the end: with it, a link would be followed before it can be checked.
   const directory = resolve(options.directory)
-  const misuse = (option: string, remedy: string): never => {
-    throw new TypeError(`fileVault: "${option}" ${remedy}`)
-  }
   const { geteuid } = process
   if (!geteuid) throw new TypeError('fileVault: this system has no file modes to protect secrets; use another vault')
   const isWeak = (key: string) => typeof key !== 'string' || key.length < 32
@@ -76,7 +76,7 @@ export function fileVault(options: FileVaultOptions): Vault {
     const values = await Promise.all((keys ?? []).map(resolveSecret))
     return values.some(isWeak) ? misuse('keys', weak) : values
   }
-  const current = createFreshSecretCache(read, { dynamic: isDynamic(keys ?? []) })
+  const current = createSecretCache(read, { ...freshSecrets, dynamic: isDynamic(keys ?? []) })
 
   async function sealerFor(name: string) {
     const values = await current()
@@ -161,7 +161,7 @@ export function fileVault(options: FileVaultOptions): Vault {
   return validated('vault', methods, vaultCalls)
 }
 
-const vaultError = (code: VaultErrorCode) => new SallyportError(code, vaultErrors[code])
+const vaultError = errorMaker<VaultErrorCode>(vaultErrors)
 
 /** The file name of a secret. It never leaves the folder and never looks like a draft. */
 async function fileOf(name: string): Promise<string> {

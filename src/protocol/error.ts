@@ -41,6 +41,15 @@ export interface SallyportErrorClass<Codes extends string> {
   readonly prototype: SallyportError<Codes>
 }
 
+/** Makes the function that makes the errors of a table, code → message. `retryable`: the same call may succeed later. */
+export const errorMaker =
+  <Codes extends string>(messages: Readonly<Record<Codes, string>>, retryable: readonly Codes[] = []) =>
+  (code: Codes, cause?: unknown): SallyportError<Codes> =>
+    new SallyportError(code, messages[code], {
+      retryable: retryable.includes(code),
+      ...(cause !== undefined && { cause }),
+    })
+
 /** Makes the `isSallyportError` of an entry point: whether an error is a SallyportError with a code of these tables. */
 export const errorTest =
   <Codes extends string>(...tables: readonly Readonly<Partial<Record<Codes, unknown>>>[]) =>

@@ -11,9 +11,6 @@ const RETRY_INTERVAL = 10
 /** Seconds that a caller waits for a new value while an older one is available. */
 const MAX_WAIT = 1
 
-/** Seconds that a value from a function is used if the newest is wanted for each use. */
-const FRESH_INTERVAL = 1
-
 /** The current value. @throws what the function throws, or Error `TimeoutError` after five seconds */
 export const resolveSecret = async (secret: Secret): Promise<string> =>
   typeof secret === 'function' ? callWithTimeout(secret) : secret
@@ -71,14 +68,5 @@ export function createSecretCache<Made>(
   }
 }
 
-/** The same for secrets whose newest value is wanted for each use: a value is used for one second. */
-export const createFreshSecretCache = <Made>(
-  make: () => Promise<Made>,
-  { dynamic, onFailure }: Pick<SecretCacheOptions, 'dynamic' | 'onFailure'>,
-): (() => Promise<Made>) =>
-  createSecretCache(make, {
-    dynamic,
-    maxAge: FRESH_INTERVAL,
-    now: monotonicNow,
-    ...(onFailure && { onFailure }),
-  })
+/** For secrets whose newest value is wanted for each use: a value is used for one second. */
+export const freshSecrets: Pick<SecretCacheOptions, 'maxAge' | 'now'> = { maxAge: 1, now: monotonicNow }

@@ -55,8 +55,9 @@ export function validated<Methods extends object>(
   const looked = Object.defineProperties({}, Object.getOwnPropertyDescriptors(methods)) as Record<string, unknown>
   for (const [name, { parameters, async: rejects }] of Object.entries(calls as unknown as Record<string, Call>)) {
     const method = looked[name] as (...args: unknown[]) => unknown
+    const called = `${who}.${name}`
     looked[name] = (...args: unknown[]) => {
-      const error = argumentError(`${who}.${name}`, parameters, args)
+      const error = argumentError(called, parameters, args)
       if (!error) return method(...args)
       if (rejects) return Promise.reject(error)
       throw error

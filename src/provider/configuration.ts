@@ -1,6 +1,6 @@
 import * as oidc from 'openid-client'
 import { isLoopback } from '../protocol/option-checks.js'
-import { createFreshSecretCache, isDynamic, resolveSecret } from '../protocol/secret.js'
+import { createSecretCache, freshSecrets, isDynamic, resolveSecret } from '../protocol/secret.js'
 import { monotonicClock } from '../protocol/time.js'
 import { clientAuthentication } from './client/client-authentication.js'
 import type { Dpop } from './client/dpop.js'
@@ -24,7 +24,8 @@ export function createProviderConfiguration(settings: ProviderSettings, dpop: Pi
   let built: { config: oidc.Configuration; skew: number; metadata: oidc.ServerMetadata } | undefined
 
   /** A dynamic secret is read again, because it may have been rotated. It is cached briefly, so that it delays no request. */
-  const secret = createFreshSecretCache(() => resolveSecret(credential), {
+  const secret = createSecretCache(() => resolveSecret(credential), {
+    ...freshSecrets,
     dynamic: isDynamic([credential]),
     onFailure: () => emit({ type: 'operator_error', detail: 'The client’s secret or key cannot be read again' }),
   })

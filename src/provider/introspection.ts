@@ -1,6 +1,6 @@
 import * as oidc from 'openid-client'
 import { isSafeUrl } from '../protocol/option-checks.js'
-import { createFreshSecretCache, isDynamic, resolveSecret } from '../protocol/secret.js'
+import { createSecretCache, freshSecrets, isDynamic, resolveSecret } from '../protocol/secret.js'
 import type { Client } from './client/client.js'
 import { authenticationBy } from './client/client-authentication.js'
 import { ProviderError } from './errors.js'
@@ -26,11 +26,9 @@ export function createIntrospectionRequest(settings: IntrospectionSettings) {
   const fetch: oidc.CustomFetch = (url, init) => settings.fetch(url, init as RequestInit)
   const insecureOptions = new URL(endpoint ?? issuer).protocol === 'http:' ? [oidc.allowInsecureRequests] : []
   const { clientAuthentication, credential } = settings
-  const method = createFreshSecretCache(
+  const method = createSecretCache(
     async () => authenticationBy(clientAuthentication, await resolveSecret(credential)),
-    {
-      dynamic: isDynamic([credential]),
-    },
+    { ...freshSecrets, dynamic: isDynamic([credential]) },
   )
   const authenticate: oidc.ClientAuth = async (...parameters) => (await method())(...parameters)
   let discovering: Promise<oidc.ServerMetadata> | undefined

@@ -1,15 +1,15 @@
-export type {
-  Change,
-  IfVersion,
-  IndexEntry,
-  Page,
-  Put,
-  RecordId,
-  RecordStore,
-  Stored,
-  StoreErrorCode,
+export {
+  type Change,
+  type IfVersion,
+  type IndexEntry,
+  type Page,
+  type Put,
+  type RecordId,
+  type RecordStore,
+  type Stored,
+  StoreError,
+  type StoreErrorCode,
 } from './contract.js'
-export { StoreError } from './contract.js'
 export { isSallyportError } from './errors.js'
 export type {
   Balance,

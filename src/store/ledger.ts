@@ -1,7 +1,10 @@
-import { SallyportError } from '../protocol/error.js'
+import { errorMaker } from '../protocol/error.js'
+
+/** From the shortest to the longest. */
+export const budgetWindows = ['minute', 'day', 'month', 'total'] as const
 
 /** The period after which a budget starts again at 0, in UTC. `total` never does. */
-export type BudgetWindow = 'minute' | 'day' | 'month' | 'total'
+export type BudgetWindow = (typeof budgetWindows)[number]
 
 /** One budget: its owner, its period and its limit. The unit is the caller's: tokens, cents, calls. */
 export interface BudgetLine {
@@ -91,9 +94,9 @@ export interface Ledger {
    * The amounts of a line, now or in the window of another time (epoch seconds): up to two hours, two months or two
    * years ago.
    */
-  read(tenant: string, line: Omit<BudgetLine, 'limit'>, at?: number): Promise<Balance>
+  read(line: Omit<BudgetLine, 'limit'>, options: { tenant: string; at?: number }): Promise<Balance>
   /** The open holds of a subject that have not started, so that all can be released. */
-  holds(tenant: string, subject: BudgetLine['subject']): Promise<readonly Hold[]>
+  holds(subject: BudgetLine['subject'], options: { tenant: string }): Promise<readonly Hold[]>
 }
 
 /** The errors of holds, code → message. */
@@ -106,8 +109,14 @@ export const ledgerErrors = {
 
 export type LedgerErrorCode = keyof typeof ledgerErrors
 
-export const ledgerError = (code: LedgerErrorCode): SallyportError<LedgerErrorCode> =>
-  new SallyportError(code, ledgerErrors[code])
+export const ledgerError = errorMaker<LedgerErrorCode>(ledgerErrors)
+
+export const holdOf = ({ tenant, id, lines, amount }: Reservation): Hold => ({
+  tenant,
+  id,
+  lines: lines.map(({ subject, window, limit }) => ({ subject, window, ...(limit !== undefined && { limit }) })),
+  amount,
+})
 
 /** Seconds for which an ended hold is kept: a late cost is counted, a repeated one is not. */
 export const HOLD_KEPT = 7 * 86_400

@@ -1,23 +1,20 @@
-import { anything, type Check, epochSeconds, list, mapOf, object, optional, text } from '../protocol/shape.js'
-
-/** The claims that an access token can have besides those of the issuer. All others must be listed in `disclose`. */
-const standardClaims = [
-  'tenant',
-  'role',
-  'roles',
-  'auth_time',
-  'acr',
-  'amr',
-  'cnf',
-  'act',
-  'authorization_details',
-  'sub_id',
-] as const
+import {
+  anything,
+  type Check,
+  epochSeconds,
+  list,
+  mapOf,
+  object,
+  optional,
+  type Shape,
+  text,
+} from '../protocol/shape.js'
 
 /** Claims that only the issuer sets. */
 const issuerClaims = ['iss', 'aud', 'sub', 'client_id', 'iat', 'nbf', 'exp', 'jti', 'scope']
 
-export interface AccessTokenClaims {
+/** The claims that an access token can have besides those of the issuer. All others must be listed in `disclose`. */
+type StandardTokenClaims = {
   tenant?: string
   role?: string
   roles?: readonly string[]
@@ -33,29 +30,32 @@ export interface AccessTokenClaims {
   sub_id?: Readonly<Record<string, unknown>>
   /** @see RFC 9396 */
   authorization_details?: readonly Readonly<Record<string, unknown>>[]
+}
+
+export interface AccessTokenClaims extends StandardTokenClaims {
   /** Claims that `disclose` lists. */
   readonly [claim: string]: unknown
 }
 
 const record = optional(mapOf(anything<unknown>()))
 
+const standardClaims: Shape<StandardTokenClaims> = {
+  tenant: optional(text),
+  role: optional(text),
+  roles: optional(list(text)),
+  auth_time: optional(epochSeconds),
+  acr: optional(text),
+  amr: optional(list(text)),
+  cnf: optional(mapOf(text)),
+  act: record,
+  sub_id: record,
+  authorization_details: optional(list(mapOf(anything<unknown>()))),
+}
+
 /** Checks the types of the standard claims. {@link validateClaims} checks the names. */
-export const claimsCheck = object<Pick<AccessTokenClaims, (typeof standardClaims)[number]>>(
-  {
-    tenant: optional(text),
-    role: optional(text),
-    roles: optional(list(text)),
-    auth_time: optional(epochSeconds),
-    acr: optional(text),
-    amr: optional(list(text)),
-    cnf: optional(mapOf(text)),
-    act: record,
-    sub_id: record,
-    authorization_details: optional(list(mapOf(anything<unknown>()))),
-  },
-  'an object of claims',
-  'open',
-) as Check<Readonly<Record<string, unknown>>>
+export const claimsCheck = object(standardClaims, 'an object of claims', 'open') as Check<
+  Readonly<Record<string, unknown>>
+>
 
 /**
  * Returns the claims without `undefined` values. APIs, logs and browsers can read access tokens. Therefore the claims are a closed
@@ -67,7 +67,7 @@ export function validateClaims(claims: AccessTokenClaims, disclose: readonly str
   const kept: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(claims)) {
     if (issuerClaims.includes(name)) throw new TypeError(`tokens.issue: the claim "${name}" is set by the issuer`)
-    if (!standardClaims.some((one) => one === name) && !disclose.includes(name))
+    if (!Object.hasOwn(standardClaims, name) && !disclose.includes(name))
       throw new TypeError(`tokens.issue: the claim "${name}" is not in "disclose"; add it if every API may read it`)
     if (value !== undefined) kept[name] = value
   }

@@ -1,4 +1,4 @@
-import { errorTest, SallyportError } from '../protocol/error.js'
+import { errorMaker, errorTest } from '../protocol/error.js'
 import { type StoreErrorCode, storeErrors } from '../store/contract.js'
 
 /** Errors of refresh tokens, code → message. */
@@ -10,8 +10,7 @@ export const tokenErrors = {
 
 export type TokenErrorCode = keyof typeof tokenErrors
 
-export const tokenError = (code: TokenErrorCode): SallyportError<TokenErrorCode> =>
-  new SallyportError(code, tokenErrors[code], { retryable: code === 'refresh_conflict' })
+export const tokenError = errorMaker<TokenErrorCode>(tokenErrors, ['refresh_conflict'])
 
 /** Whether an error comes from this entry of the package. Its `code` is then typed: a misspelt code does not compile. */
 export const isSallyportError = errorTest<TokenErrorCode | StoreErrorCode>(tokenErrors, storeErrors)

@@ -103,8 +103,7 @@ export function createRefreshTokens(
       const token = family.slice(0, PARTITION) + randomId()
       const endsAt = now() + absolute
       const row = { grant, family, expiresAt: Math.min(now() + lifetime, endsAt), endsAt }
-      const change = put(await idOf(token), row, 'absent')
-      if (!(await writeAndConfirm(store, [change], change))) throw tokenError('refresh_conflict')
+      if (!(await writeAndConfirm(store, put(await idOf(token), row, 'absent')))) throw tokenError('refresh_conflict')
       return token
     },
 
@@ -134,20 +133,14 @@ export function createRefreshTokens(
         const { endsAt = now() + absolute } = row
         const salt = randomId()
         const successor = await successorOf(token, row.family, salt)
-        const replay: Put = {
-          type: 'put',
-          id: replayId(id),
-          value: replays.write({ salt }),
-          ifVersion: 'any',
-          ttl: REPLAY_WINDOW,
-        }
-        const changes = [
-          { type: 'check', id: familyId(row.family), ifVersion: 'absent' } as const,
+        const isWritten = await writeAndConfirm(
+          store,
+          { type: 'check', id: familyId(row.family), ifVersion: 'absent' },
           put(id, { ...row, endsAt, spent: true }, version),
           put(await idOf(successor), { ...row, endsAt, expiresAt: Math.min(now() + lifetime, endsAt) }, 'absent'),
-          replay,
-        ]
-        if (await writeAndConfirm(store, changes, replay)) return { token: successor, made }
+          { type: 'put', id: replayId(id), value: replays.write({ salt }), ifVersion: 'any', ttl: REPLAY_WINDOW },
+        )
+        if (isWritten) return { token: successor, made }
       }
       throw tokenError('refresh_conflict')
     },

@@ -1,5 +1,6 @@
 import { type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
 import { emitTo } from '../protocol/emit-to.js'
+import { misuseOf } from '../protocol/option-checks.js'
 import { isScope } from '../protocol/scope.js'
 import {
   anything,
@@ -94,7 +95,6 @@ export const tokenIssuerOptions = object<TokenIssuerOptions>({
   now: optional(func),
 })
 
-/** The parameters of the functions of `createTokenIssuer(…)`. */
 export const tokenIssuerCalls = {
   // A header from a caller: for an invalid one, no key is found.
   keys: asyncCall(['header', anything<JWTHeaderParameters>()]),
@@ -225,11 +225,10 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
   return validated('tokens', methods, tokenIssuerCalls)
 }
 
+const misuse = misuseOf('createTokenIssuer')
+
 /** Checks that the declared shape cannot express. */
 function validateIssuerAndKeys({ issuer, keys }: TokenIssuerOptions): void {
-  const misuse = (option: string, remedy: string) => {
-    throw new TypeError(`createTokenIssuer: "${option}" ${remedy}`)
-  }
   if (!URL.canParse(issuer) || !/^https?:/.test(issuer) || /[?#]/.test(issuer))
     misuse('issuer', 'must be an https: URL without query and fragment')
   for (const key of keys) validateKey(key)

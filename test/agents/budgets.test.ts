@@ -104,7 +104,7 @@ describe('the budget of an agent', () => {
     const of = (agent: string) => ({ agent, role: 'reader' })
     const held = await grant(read(60), of('agent_c'))
     const spent = async (agent: string) => {
-      const found = await ledger.read('acme', { subject: `agent:${agent}`, window: 'day' })
+      const found = await ledger.read({ subject: `agent:${agent}`, window: 'day' }, { tenant: 'acme' })
       return found.committed + found.held
     }
     for (const agent of ['agent_a', 'agent_b', 'agent_c']) expect(await spent(agent)).toBe(60)
@@ -212,8 +212,8 @@ describe('the budget of an agent', () => {
     advance(0.2)
     await held.settle({ units: 70 })
     const line = { subject: 'agent:agent_a', window: 'day' } as const
-    expect((await ledger.read('acme', line)).committed).toBe(0)
-    expect((await ledger.read('acme', line, evening)).committed).toBe(70)
+    expect((await ledger.read(line, { tenant: 'acme' })).committed).toBe(0)
+    expect((await ledger.read(line, { tenant: 'acme', at: evening })).committed).toBe(70)
   })
   it('counts a cost above the estimate, and says so', async () => {
     const { grant, events, code } = await world()
@@ -254,7 +254,7 @@ describe('the budget of an agent', () => {
     }
     expect(settle).toHaveBeenCalledTimes(2)
     const day = { subject: 'agent:agent_a', window: 'day' } as const
-    expect(await ledger.read('acme', day)).toMatchObject({ committed: 30, held: 0 })
+    expect(await ledger.read(day, { tenant: 'acme' })).toMatchObject({ committed: 30, held: 0 })
   })
   it('can come from a function, for each tenant its own', async () => {
     const { code } = await world({
@@ -317,7 +317,7 @@ describe('work within a budget', () => {
       run: (more: Partial<Metered>, work: Parameters<typeof withBudget>[2]) =>
         withBudget(ledger, { tenant: 'acme', lines, estimate: 4000, ...more }, work),
       balance: async () => {
-        const { committed, held } = await ledger.read('acme', { subject: 'agent:a', window: 'day' })
+        const { committed, held } = await ledger.read({ subject: 'agent:a', window: 'day' }, { tenant: 'acme' })
         return [committed, held]
       },
     }

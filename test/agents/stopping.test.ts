@@ -89,7 +89,8 @@ describe('decommissioning an agent', () => {
     for (const agent of [id, id, child.id, other.id]) await reserve(agent)
     const asked = await Promise.all([id, child.id, other.id].map((agent) => waiting({ agent })))
     await agents.decommission(id, { tenant: 'acme', reason: 'done' })
-    const held = async (agent: string) => (await ledger.read('acme', { subject: `agent:${agent}`, window: 'day' })).held
+    const held = async (agent: string) =>
+      (await ledger.read({ subject: `agent:${agent}`, window: 'day' }, { tenant: 'acme' })).held
     expect([await held(id), await held(child.id), await held(other.id)]).toEqual([0, 0, 10])
     expect(await statuses(asked)).toEqual(['void', 'void', 'pending'])
   })
@@ -110,7 +111,7 @@ describe('decommissioning an agent', () => {
     list.mockRestore()
     await ending()
     expect(await agents.get(child.id, { tenant: 'acme' })).toMatchObject({ reason: `with ${id}` })
-    expect((await ledger.read('acme', { subject: `agent:${child.id}`, window: 'day' })).held).toBe(0)
+    expect((await ledger.read({ subject: `agent:${child.id}`, window: 'day' }, { tenant: 'acme' })).held).toBe(0)
     // And once more does no harm.
     const before = await agents.get(id, { tenant: 'acme' })
     await ending()

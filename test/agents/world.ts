@@ -201,6 +201,6 @@ export async function world(
     balance: (
       subject: `agent:${string}` | `tenant:${string}` | `user:${string}` | `key:${string}` = `agent:${usually.agent}`,
       window: 'day' | 'total' = 'day',
-    ) => ledger.read(usually.tenant, { subject, window }).then(({ committed, held }) => [committed, held]),
+    ) => ledger.read({ subject, window }, { tenant: usually.tenant }).then(({ committed, held }) => [committed, held]),
   }
 }

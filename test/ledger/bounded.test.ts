@@ -118,7 +118,7 @@ describe('the ledger in memory', () => {
       for (let at = 0; at < CALLS; at++) await all.spend({ tenant: 'acme', lines: lines(at, 'day'), amount: 1 })
     })
     expect(looked).toBeLessThan(4 * CALLS)
-    expect(await all.read('acme', lines(0, 'day')[0])).toMatchObject({ committed: 1 })
+    expect(await all.read(lines(0, 'day')[0], { tenant: 'acme' })).toMatchObject({ committed: 1 })
   })
 
   it('lets go of windows that nobody reads any more, two at once or one', async () => {
@@ -140,7 +140,7 @@ describe('the ledger in memory', () => {
   it('looks at the holds that end and at no other, and finds those of a subject without looking at all', async () => {
     const { looked, kept } = await ledger(CALLS, async (ledger, at) => {
       await ledger.reserve({ tenant: 'acme', id: `${at}`, lines: lines(at), amount: 1, ttl: 1000 })
-      expect(await ledger.holds('acme', `user:${at}`)).toHaveLength(1)
+      expect(await ledger.holds(`user:${at}`, { tenant: 'acme' })).toHaveLength(1)
     })
     expect(looked).toBeLessThan(12 * CALLS)
     // What is over is remembered for a week.
@@ -155,8 +155,8 @@ describe('the ledger in memory', () => {
       await settled.reserve({ ...hold, ttl: 1e9 - at })
       await settled.settle(hold, 0)
     }
-    expect(await settled.holds('acme', 'user:one')).toEqual([])
-    expect(await settled.read('acme', lines('one')[0])).toMatchObject({ committed: 0, held: 0 })
+    expect(await settled.holds('user:one', { tenant: 'acme' })).toEqual([])
+    expect(await settled.read(lines('one')[0], { tenant: 'acme' })).toMatchObject({ committed: 0, held: 0 })
   })
 
   it('gives back in whatever order holds end', async () => {
@@ -168,7 +168,7 @@ describe('the ledger in memory', () => {
       await mixed.reserve({ tenant: 'acme', id: `${at}`, lines: day, amount: 1, ttl })
     for (let passed = 1; passed <= 500; passed++) {
       time++
-      expect((await mixed.read('acme', { subject: 'user:one', window: 'day' })).held).toBe(500 - passed)
+      expect((await mixed.read({ subject: 'user:one', window: 'day' }, { tenant: 'acme' })).held).toBe(500 - passed)
     }
   })
 })

@@ -13,7 +13,7 @@ describe('budgets in memory', () => {
     }
     expect(await ledger.settle(hold(149_999), 5)).toEqual({ overrun: 0 })
     expect(await ledger.settle(hold(100_001), 5)).toEqual({ overrun: 0 })
-    expect(await ledger.read('acme', lines[0])).toMatchObject({ committed: 150_000, held: 0 })
+    expect(await ledger.read(lines[0], { tenant: 'acme' })).toMatchObject({ committed: 150_000, held: 0 })
     await expect(ledger.settle(hold(0), 5)).rejects.toMatchObject({ code: 'hold_unknown' })
   })
 

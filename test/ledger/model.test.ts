@@ -159,7 +159,7 @@ describe('the ledger in memory', () => {
             expect(said(answer)).toEqual(expected)
             if (expected === 'ok')
               for (const line of isNew && step.amount ? step.lines : []) {
-                const { committed, held } = await ledger.read(tenant, line)
+                const { committed, held } = await ledger.read(line, { tenant })
                 // Nothing that is admitted takes a line above its limit.
                 expect(committed + held).toBeLessThanOrEqual(line.limit ?? Number.POSITIVE_INFINITY)
               }
@@ -177,16 +177,16 @@ describe('the ledger in memory', () => {
           if (step.do === 'release')
             expect(await ledger.release(holdOf(step.id)).then(() => 'ok', codeOf)).toEqual(model.release(step.id))
           for (const line of lines) {
-            const { committed, held } = await ledger.read(tenant, line)
+            const { committed, held } = await ledger.read(line, { tenant })
             expect({ committed, held }).toEqual(model.balance(line))
-            expect(new Set((await ledger.holds(tenant, line.subject)).map((hold) => hold.id))).toEqual(
+            expect(new Set((await ledger.holds(line.subject, { tenant })).map((hold) => hold.id))).toEqual(
               new Set(model.openHolds(line).map((hold) => hold.id)),
             )
           }
         }
         // In the end every hold is over, and what remains is what was paid.
         model.advance(5001)
-        for (const line of lines) expect((await ledger.read(tenant, line)).held).toBe(0)
+        for (const line of lines) expect((await ledger.read(line, { tenant })).held).toBe(0)
       }),
       { numRuns: process.env['FULL'] ? 5000 : 500 },
     )

@@ -4,7 +4,7 @@ import { made } from './made.js'
 import { subjects } from './subjects.js'
 
 /** Contracts that engines of others implement; the testing kit; and what has the grammar of the platform. */
-const others = ['store', 'ledger', 'as', 'browser', 'tab', 'jar']
+const others = ['store', 'as', 'browser', 'tab', 'jar']
 const asTheWeb = ['auth.fetch', 'client.fetch']
 
 const calls = made.flatMap(([who, instance, declared]) =>
@@ -29,7 +29,8 @@ describe('every method that is public', () => {
   it('takes the tenant in its options, which are last but for a function that is called back', () => {
     const tenanted = ours.filter(({ parameters }) => parameters.some(([, { members }]) => members?.['tenant']))
     expect(tenanted.length).toBeGreaterThan(20)
-    for (const call of tenanted) {
+    // A hold names its tenant: it is what `reserve()` has returned.
+    for (const call of tenanted.filter(({ name }) => name !== 'ledger.settle')) {
       const last = call.parameters.filter(([, check]) => check.expected !== 'a function').at(-1)
       expect(last?.[1].members, shown(call)).toHaveProperty('tenant')
     }

@@ -48,7 +48,7 @@ describe.each(Object.entries(engines))('agents in %s, from three sides', (engine
       await side(1).ledger.reserve({ tenant, id: crypto.randomUUID(), lines, amount: 5, ttl: 600 })
       await side(turn).agents.decommission(agent.id, { tenant, reason: 'done' })
       for (const token of tokens) expect(await everywhere(token)).toEqual(refused)
-      expect((await side(2).ledger.read(tenant, { subject: `agent:${child.id}`, window: 'day' })).held).toBe(0)
+      expect((await side(2).ledger.read({ subject: `agent:${child.id}`, window: 'day' }, { tenant })).held).toBe(0)
     }
   })
 

@@ -54,7 +54,7 @@ describe.each(Object.entries(engines))('budgets of agents in %s, from three side
     return at(1).principalOf({ agent })
   }
   const balance = async ({ client_id }: Principal, ledger: Ledger = at(0).ledger) => {
-    const { committed, held } = await ledger.read(tenant, { subject: `agent:${client_id}`, window: 'total' })
+    const { committed, held } = await ledger.read({ subject: `agent:${client_id}`, window: 'total' }, { tenant })
     return [committed, held]
   }
 
@@ -181,7 +181,9 @@ describe('a budget in a PostgreSQL that is killed', () => {
       await server.start()
       const sides = await Promise.all([open(), open()].map(async (one) => side(await one, 'acme')))
       const balances = () =>
-        Promise.all(sides.map(({ ledger }) => ledger.read('acme', { subject: 'agent:agent_a', window: 'total' })))
+        Promise.all(
+          sides.map(({ ledger }) => ledger.read({ subject: 'agent:agent_a', window: 'total' }, { tenant: 'acme' })),
+        )
       expect(await balances()).toEqual(sides.map(() => ({ committed: 70, held: 20 })))
       const all = await Promise.allSettled(
         Array.from({ length: 10 }, (_, index) => sides[index % 2]?.verifyToolAccess(principal, read)),

@@ -36,8 +36,8 @@ describe('budgets in Redis', async () => {
     ['reserve', (ledger) => ledger.reserve({ ...spending, id: 'h1', ttl: 60 })],
     ['spend', (ledger) => ledger.spend(spending)],
     ['start', (ledger) => ledger.start(hold)],
-    ['read', (ledger) => ledger.read('acme', line)],
-    ['holds', (ledger) => ledger.holds('acme', 'agent:a')],
+    ['read', (ledger) => ledger.read(line, { tenant: 'acme' })],
+    ['holds', (ledger) => ledger.holds('agent:a', { tenant: 'acme' })],
     ['settle', (ledger) => ledger.settle(hold, 5)],
     ['release', (ledger) => ledger.release(hold)],
   ]
@@ -48,11 +48,11 @@ describe('budgets in Redis', async () => {
       expect(await client.hGet(key, 'v')).toBe('1')
       await client.hDel(key, 'v')
     }
-    expect(await ledger.read('acme', line)).toMatchObject({ committed: 0, held: 10 })
-    expect(await ledger.holds('acme', 'agent:a')).toEqual([hold])
+    expect(await ledger.read(line, { tenant: 'acme' })).toMatchObject({ committed: 0, held: 10 })
+    expect(await ledger.holds('agent:a', { tenant: 'acme' })).toEqual([hold])
     expect(await ledger.start(hold)).toBe(true)
     expect(await ledger.settle(hold, 7)).toEqual({ overrun: 0 })
-    expect(await ledger.read('acme', line)).toMatchObject({ committed: 7, held: 0 })
+    expect(await ledger.read(line, { tenant: 'acme' })).toMatchObject({ committed: 7, held: 0 })
   })
 
   it('of a later release are neither read nor changed', async () => {

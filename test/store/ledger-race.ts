@@ -88,7 +88,7 @@ export function race(engine: 'redis' | 'postgres'): void {
       let finished = false
       const read = async ({ subject, window, limit = 0 }: BudgetLine) => ({
         limit,
-        ...(await opened.ledger.read(tenant, { subject, window })),
+        ...(await opened.ledger.read({ subject, window }, { tenant })),
       })
 
       async function worker(at: number): Promise<void> {

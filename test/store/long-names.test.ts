@@ -87,7 +87,7 @@ describe.each(Object.entries(engines))('names as long as they may be, in %s', (_
         { subject: `tenant:${tenant}`, window: 'total' } as const,
       ]
       const reserved = await ledger.reserve({ tenant, id: long(letter, 200), lines, amount: 3, ttl: 60 })
-      expect(await ledger.holds(tenant, `user:${sub}`)).toEqual([reserved.ok && reserved.hold])
+      expect(await ledger.holds(`user:${sub}`, { tenant })).toEqual([reserved.ok && reserved.hold])
       await agents.decommission(agent.id, { tenant, reason: 'done' })
       expect((await agents.get(child.id, { tenant }))?.decommissionedAt).toBeDefined()
       const audit = createAudit({ store, now })

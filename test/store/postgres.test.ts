@@ -168,9 +168,9 @@ describe('a ledger that is full of what is over', () => {
     const call = `"${name}_budget_open"('acme', 'agent:old 77')`
     await pages(call)
     expect((await pages(call)) < 100).toBe(true)
-    expect((await ledger.holds('acme', 'agent:old 77')).map(({ id }) => id)).toEqual(['old 77'])
-    expect(await ledger.holds('acme', 'user:u')).toHaveLength(MANY)
-    expect(await ledger.holds('other', 'user:u')).toEqual([])
+    expect((await ledger.holds('agent:old 77', { tenant: 'acme' })).map(({ id }) => id)).toEqual(['old 77'])
+    expect(await ledger.holds('user:u', { tenant: 'acme' })).toHaveLength(MANY)
+    expect(await ledger.holds('user:u', { tenant: 'other' })).toEqual([])
     await beside.query(`vacuum analyze "${name}_holds"`)
     expect((await pages(call)) < 100).toBe(true)
   })

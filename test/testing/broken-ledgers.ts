@@ -37,8 +37,9 @@ const renaming = ({ name = (text) => text, lines = (all) => all, tenant = name }
       start: (of) => ledger.start(moved(of)),
       settle: (of, actual) => ledger.settle(moved(of), actual),
       release: (of) => ledger.release(moved(of)),
-      read: (of, line, at) => ledger.read(tenant(of), { ...line, subject: subject(line.subject) }, at),
-      holds: (of, whose) => ledger.holds(tenant(of), subject(whose)),
+      read: (line, of) =>
+        ledger.read({ ...line, subject: subject(line.subject) }, { ...of, tenant: tenant(of.tenant) }),
+      holds: (whose, of) => ledger.holds(subject(whose), { tenant: tenant(of.tenant) }),
     }
   })
 
@@ -46,7 +47,7 @@ const renaming = ({ name = (text) => text, lines = (all) => all, tenant = name }
 const careless: Make = changed((ledger) => {
   const room = async ({ tenant, lines, amount }: Pick<Reservation, 'tenant' | 'lines' | 'amount'>) => {
     for (const line of lines) {
-      const { committed, held } = await ledger.read(tenant, line)
+      const { committed, held } = await ledger.read(line, { tenant })
       if (line.limit !== undefined && committed + held + amount > line.limit)
         return { ok: false, line, left: line.limit - committed - held } as Shortage
     }
@@ -197,7 +198,7 @@ export const brokenLedgers: Readonly<Record<string, [make: Make, ...cases: strin
           if (answer.ok) all.push(answer.hold)
           return answer
         },
-        holds: async (tenant, subject) =>
+        holds: async (subject, { tenant }) =>
           all.filter((one) => one.tenant === tenant && one.lines.some((line) => line.subject === subject)),
       }
     }),
@@ -274,7 +275,7 @@ export const brokenLedgers: Readonly<Record<string, [make: Make, ...cases: strin
       const total = <Line extends object>(line: Line) => ({ ...line, window: 'total' as const })
       return {
         spend: (of) => ledger.spend({ ...of, lines: of.lines.slice(0, 1).map(total) }),
-        read: (tenant, line) => ledger.read(tenant, total(line)),
+        read: (line, of) => ledger.read(total(line), of),
       }
     }),
     'windows count separately and say when they start again',

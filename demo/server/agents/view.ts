@@ -26,7 +26,7 @@ export function createView({ registry, host, runs, ledger }: ViewSettings) {
     const own = all.filter(({ owner }) => owner === sub).sort((a, b) => b.createdAt - a.createdAt)
     return Promise.all(
       own.map(async ({ id, role, createdAt, decommissionedAt, budget }) => {
-        const { committed, held } = await ledger.read(tenant, { subject: `agent:${id}`, window: 'day' })
+        const { committed, held } = await ledger.read({ subject: `agent:${id}`, window: 'day' }, { tenant })
         return {
           id,
           role,

@@ -21,11 +21,12 @@ import { asyncCall, validate, validated } from '../../protocol/validate.js'
 import { principalCheck } from '../../protocol/web-checks.js'
 import type { RecordStore } from '../../store/contract.js'
 import { storeCheck } from '../../store/engine-checks.js'
-import type { List } from '../../store/list.js'
+import { type List, type PageOptions, pageShape } from '../../store/list.js'
 import { mapConcurrently } from '../../store/map-concurrently.js'
 import { agentError } from '../errors.js'
 import type { AgentEvent } from '../events.js'
 import { isPerson, type PersonTest } from '../is-person.js'
+import { withoutUndefined } from '../without-undefined.js'
 import { type Approval, type ApprovalKind, type ApprovalRequest, type Call, isCode, isOpen } from './approval.js'
 import { type Approver, defaultApprovers, isRequester, meetsSignInRules, requiredSignIn } from './approvers.js'
 import type { Refuse } from './context.js'
@@ -75,10 +76,8 @@ interface Decision {
   code?: string
 }
 
-interface PendingQuery extends Selection {
+interface PendingQuery extends Selection, PageOptions {
   kind?: ApprovalKind
-  cursor?: string
-  limit?: number
 }
 
 const id = anyText
@@ -101,7 +100,6 @@ const call: Shape<Call> = {
   estimate: anything<number>(),
 }
 
-/** The parameters of the functions of `createApprovals(…)`. */
 export const approvalsCalls = {
   request: asyncCall([
     'request',
@@ -121,12 +119,7 @@ export const approvalsCalls = {
   get: asyncCall(['id', id], ['options', object<{ tenant: string }>({ tenant: name })]),
   pending: asyncCall([
     'which',
-    object<PendingQuery>({
-      ...selection,
-      kind: optional(oneOf('user', 'admin')),
-      cursor: optional(text),
-      limit: optional(integer({ least: 1 })),
-    }),
+    object<PendingQuery>({ ...selection, kind: optional(oneOf('user', 'admin')), ...pageShape }),
   ]),
   voidAll: asyncCall(['which', object<Selection>(selection)]),
 }
@@ -163,10 +156,8 @@ export function createApprovals(options: ApprovalsOptions) {
     emit({
       type: 'approval_refused',
       code,
-      ...(tenant !== undefined && { tenant }),
-      ...(agent !== undefined && { agent }),
+      ...withoutUndefined({ tenant, agent, by }),
       ...(approval && { id: approval.id, tenant: approval.tenant, agent: approval.agent }),
-      ...(by !== undefined && { by }),
     })
     return agentError(code, cause)
   }
@@ -256,13 +247,13 @@ export function createApprovals(options: ApprovalsOptions) {
       (await storage.find(id, tenant))?.approval,
 
     /** Pending approvals, a page at a time. A page may have fewer than `limit` entries, or none, and still a `cursor`. */
-    async pending({ kind, cursor, limit, ...selection }: PendingQuery): Promise<List<Approval>> {
-      const { entries, next } = await storage.page(selection, cursor, limit)
+    async pending({ kind, ...selection }: PendingQuery): Promise<List<Approval>> {
+      const { entries, cursor } = await storage.page(selection)
       const items = entries
         .flatMap(({ found: stored }) => stored?.approval ?? [])
         .filter((approval) => approval.status === 'pending' && (kind === undefined || approval.kind === kind))
         .sort((a, b) => a.requestedAt - b.requestedAt)
-      return { items, ...(next !== undefined && { cursor: next }) }
+      return { items, ...(cursor !== undefined && { cursor }) }
     },
 
     /**
@@ -278,13 +269,13 @@ export function createApprovals(options: ApprovalsOptions) {
         before = ended
         let cursor: string | undefined
         do {
-          const { entries, next } = await storage.page(selection, cursor)
-          const done = await mapConcurrently(entries, async ({ id, found: stored }) => {
+          const page = await storage.page({ ...selection, ...(cursor !== undefined && { cursor }) })
+          const done = await mapConcurrently(page.entries, async ({ id, found: stored }) => {
             const there = stored ?? (await storage.occupy(id, selection.tenant))
             return there && isOpen(there.approval) && end(there, 'stopped')
           })
           ended += done.filter(Boolean).length
-          cursor = next
+          cursor = page.cursor
         } while (cursor !== undefined)
       }
       return ended

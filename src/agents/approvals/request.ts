@@ -1,6 +1,7 @@
 import { randomId } from '../../crypto/hash.js'
 import { callWithTimeout } from '../../protocol/timeout.js'
 import { mapConcurrently } from '../../store/map-concurrently.js'
+import { withoutUndefined } from '../without-undefined.js'
 import {
   type Approval,
   type ApprovalRequest,
@@ -60,22 +61,12 @@ export function createApprovalRequests({ storage, ttl, maxPending, notify, emit,
       status: 'pending',
       requestedAt: now(),
       expiresAt: now() + ttl,
-      ...(freshWithin !== undefined && { freshWithin }),
-      ...(acr && { acr: [...acr] }),
+      ...withoutUndefined({ freshWithin, acr: acr && [...acr] }),
     }
     const added = await add(approval)
     const { id } = approval
     if (added.id !== id) return requestedApproval(added)
-    emit({
-      type: 'approval_requested',
-      id,
-      tenant,
-      agent,
-      ...(iss !== undefined && { iss }),
-      ...(sub !== undefined && { sub }),
-      tool,
-      kind,
-    })
+    emit({ type: 'approval_requested', id, tenant, agent, ...withoutUndefined({ iss, sub }), tool, kind })
     try {
       await callWithTimeout(() => notify?.(approval))
     } catch {

@@ -1,9 +1,11 @@
 import type { Now } from '../../protocol/time.js'
 import type { Put, RecordId, RecordStore } from '../../store/contract.js'
+import type { PageOptions } from '../../store/list.js'
 import { mapConcurrently } from '../../store/map-concurrently.js'
 import { storedJson } from '../../store/stored-json.js'
 import { isSame } from '../is-person.js'
 import { hashedName } from '../record-name.js'
+import { withoutUndefined } from '../without-undefined.js'
 import { type Approval, type Call, isOpen } from './approval.js'
 
 /** The stored form: the call only as canonical JSON. */
@@ -83,18 +85,15 @@ export function createApprovalStorage(store: RecordStore, now: Now) {
   }
 
   /** A page of the list. An entry may have ended, or its record may not be written yet. */
-  async function page(selection: Selection, cursor?: string, limit?: number) {
+  async function page({ cursor, limit, ...selection }: Selection & PageOptions) {
     const { tenant, agent, iss, sub } = selection
     if ((iss === undefined) !== (sub === undefined))
       throw new TypeError('approvals: "iss" and "sub" name a person together; one alone may be two people\'s')
     const value = await listOf(agent === undefined ? selection : { tenant, agent })
-    const { ids, cursor: next } = await store.list(index, value, {
-      ...(cursor !== undefined && { cursor }),
-      ...(limit !== undefined && { limit }),
-    })
-    const entries = await mapConcurrently(ids, async ({ id }) => ({ id, found: await find(id, tenant) }))
+    const listed = await store.list(index, value, withoutUndefined({ cursor, limit }))
+    const entries = await mapConcurrently(listed.ids, async ({ id }) => ({ id, found: await find(id, tenant) }))
     const fits = ({ approval }: StoredApproval) => sub === undefined || isSame(approval, selection)
-    return { entries: entries.filter(({ found }) => !found || fits(found)), next }
+    return { entries: entries.filter(({ found }) => !found || fits(found)), cursor: listed.cursor }
   }
 
   return {

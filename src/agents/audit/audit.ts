@@ -10,9 +10,10 @@ import type { List } from '../../store/list.js'
 import { mapConcurrently } from '../../store/map-concurrently.js'
 import { warnOnce } from '../../store/warnings.js'
 import type { AgentEvent } from '../events.js'
+import { withoutUndefined } from '../without-undefined.js'
 import { createChains, type DatedEntry, rowId } from './chain.js'
 import { createSigner, type PublicKeys } from './checkpoint.js'
-import { type AuditEntry, type AuditHead, type AuditRow, entryCheck, entryOf, isKnownRow } from './row.js'
+import { type AuditEntry, type AuditHead, type AuditRow, entryCheck, isKnownRow } from './row.js'
 
 export interface AuditOptions {
   /** Keeps the rows, without end. With `memoryStore()` they are lost with the process. */
@@ -60,7 +61,6 @@ const rowCursor = check<string>(
   (value) => typeof value === 'string' && /^[1-9]\d{0,14}$/.test(value),
 )
 
-/** The parameters of the functions of `createAudit(…)`. */
 export const auditCalls = {
   append: asyncCall(['entry', entryCheck]),
   checkpoint: asyncCall(['which', object<{ tenant: string }>({ tenant: name })]),
@@ -87,6 +87,7 @@ interface PendingEntry {
 
 /** Rows in one write. */
 const BATCH = 50
+
 /**
  * An audit trail of what agents did, one hash chain per tenant: `verifyAudit` finds rows that were changed, moved or removed, up to
  * the newest head that is kept outside the store.
@@ -132,7 +133,7 @@ export function createAudit(options: AuditOptions) {
     queues.delete(tenant)
   }
 
-  const enqueue = (entry: PendingEntry['entry']): Promise<AuditHead> =>
+  const enqueue = (entry: DatedEntry): Promise<AuditHead> =>
     new Promise((resolve, reject) => {
       const pending = { entry, resolve, reject }
       const queue = queues.get(entry.tenant)
@@ -179,7 +180,7 @@ export function createAudit(options: AuditOptions) {
      */
     async append(entry: AuditEntry): Promise<AuditHead> {
       warnAboutStore()
-      const head = await enqueue({ ...entryOf(entry), at: now() })
+      const head = await enqueue({ ...withoutUndefined(entry), at: now() })
       if (head.seq % checkpointEvery === 0) await keepCheckpoint(head)
       return head
     },

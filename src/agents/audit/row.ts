@@ -88,10 +88,6 @@ export const headCheck = object<AuditHead>(
   'open',
 )
 
-/** The entry without members that are `undefined`. */
-export const entryOf = (entry: AuditEntry): AuditEntry =>
-  Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)) as unknown as AuditEntry
-
 /** The hash that a row must have, over all other members. @throws TypeError if it is not plain data */
 export const hashOf = ({ prev, hash: _, ...content }: Omit<AuditRow, 'hash'> & { hash?: unknown }): Promise<string> =>
   sha256(prev + canonical(content))

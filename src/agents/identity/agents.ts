@@ -2,14 +2,14 @@ import { emitTo } from '../../protocol/emit-to.js'
 import { SallyportError } from '../../protocol/error.js'
 import { systemNow } from '../../protocol/time.js'
 import { validate, validated } from '../../protocol/validate.js'
-import type { List } from '../../store/list.js'
-import { mapConcurrently } from '../../store/map-concurrently.js'
+import { type List, readPage } from '../../store/list.js'
 import { warnOnce } from '../../store/warnings.js'
 import { type AgentErrorCode, agentError, agentErrors } from '../errors.js'
 import { personOf } from '../is-person.js'
+import { withoutUndefined } from '../without-undefined.js'
 import { type AgentRecord, recordOf, tenantIndex } from './agent-record.js'
 import { type AgentsContext, rowOf } from './context.js'
-import { type ConsentRequest, createDelegation, type ExchangeRequest } from './delegation.js'
+import { type ConsentRequest, createDelegation, type ExchangeRequest, type TenantPage } from './delegation.js'
 import { issueOwnToken, type TokenRequest } from './issue-token.js'
 import { type AgentsOptions, type AgentToken, validateOptions } from './options.js'
 import { checkProof, spendProof } from './proof.js'
@@ -18,7 +18,7 @@ import { createRegistration, type NewAgent } from './registration.js'
 import { defaultRoles, type RoleOf, type Roles, type ScopeOf } from './roles.js'
 import { createStatusCheck } from './status.js'
 import { createStopping } from './stopping.js'
-import { type AgentsQuery, agentsCalls, agentsOptions } from './validation.js'
+import { agentsCalls, agentsOptions } from './validation.js'
 
 export type Agents<Table extends Roles = Roles> = ReturnType<typeof createAgents<Table>>
 
@@ -49,9 +49,7 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     roles,
     emit,
     now,
-    ...(ledger && { ledger }),
-    ...(approvals && { approvals }),
-    ...(isPerson && { isPerson }),
+    ...withoutUndefined({ ledger, approvals, isPerson }),
   }
   const delegation = createDelegation(context)
   const stopping = createStopping(context)
@@ -71,6 +69,11 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
         emit({ type: 'agent_token_refused', ...about, code: code as AgentErrorCode })
       throw error
     }
+  }
+
+  async function get(id: string, { tenant }: { tenant: string }): Promise<AgentRecord | undefined> {
+    const stored = await records.agent(id)
+    return stored?.row.tenant === tenant ? recordOf(stored.row) : undefined
   }
 
   const methods = {
@@ -98,18 +101,11 @@ export function createAgents<const Table extends Roles = typeof defaultRoles>(op
     update: registration.update,
 
     /** One agent of a tenant, ended ones included; `undefined` where the tenant has none of this id. */
-    async get(id: string, { tenant }: { tenant: string }): Promise<AgentRecord | undefined> {
-      const stored = await records.agent(id)
-      return stored?.row.tenant === tenant ? recordOf(stored.row) : undefined
-    },
+    get,
 
     /** The agents of a tenant, ended ones included, a page at a time. */
-    async list({ tenant, cursor, limit = 100 }: AgentsQuery): Promise<List<AgentRecord>> {
-      const page = await store.list(tenantIndex, tenant, { limit, ...(cursor !== undefined && { cursor }) })
-      const stored = await mapConcurrently(page.ids, ({ id }) => records.agent(id))
-      const items = stored.flatMap((stored) => (stored?.row.tenant === tenant ? [recordOf(stored.row)] : []))
-      return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) }
-    },
+    list: ({ tenant, ...page }: TenantPage): Promise<List<AgentRecord>> =>
+      readPage(store, [tenantIndex, tenant], page, (id) => get(id, { tenant })),
 
     /**
      * Resolves to the agent that has signed this assertion with its registered key, within the last minute, for this issuer. An

@@ -1,7 +1,6 @@
 import type { Principal } from '../../protocol/principal.js'
 import { CLOCK_TOLERANCE } from '../../protocol/time.js'
-import type { List } from '../../store/list.js'
-import { mapConcurrently } from '../../store/map-concurrently.js'
+import { type List, type PageOptions, readPage } from '../../store/list.js'
 import { agentError } from '../errors.js'
 import { isPerson, type Person, personOf, signedInAt } from '../is-person.js'
 import { type AgentLimits, narrowLimits } from '../limits.js'
@@ -39,12 +38,9 @@ export interface TenantPerson extends Person {
   tenant: string
 }
 
-/** Which of a person's consents. */
-export interface ConsentsQuery {
+/** Which page of what a tenant has. */
+export interface TenantPage extends PageOptions {
   tenant: string
-  cursor?: string
-  /** Default 100. */
-  limit?: number
 }
 
 /** What is delegated, and what the new token depends on. */
@@ -171,12 +167,11 @@ export function createDelegation(context: AgentsContext) {
         emit({ type: 'consent_withdrawn', tenant, agent, ...person })
     },
 
-    async consents(person: Person, { tenant, cursor, limit = 100 }: ConsentsQuery): Promise<List<Consent>> {
-      const name = await personName(tenant, person)
-      const page = await store.list(consentIndex, name, { limit, ...(cursor !== undefined && { cursor }) })
-      const found = await mapConcurrently(page.ids, ({ id }) => records.consentOf(tenant, person, id))
-      const items = found.flatMap((consent) => (consent && now() < consent.expiresAt ? [consent] : []))
-      return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) }
+    async consents(person: Person, { tenant, ...page }: TenantPage): Promise<List<Consent>> {
+      return readPage(store, [consentIndex, await personName(tenant, person)], page, async (agent) => {
+        const consent = await records.consentOf(tenant, person, agent)
+        return consent && now() < consent.expiresAt ? consent : undefined
+      })
     },
 
     async endDelegations({ iss, sub }: Person, { tenant, sid }: { tenant: string; sid?: string }): Promise<void> {

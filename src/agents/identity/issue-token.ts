@@ -3,6 +3,7 @@ import { agentError } from '../errors.js'
 import { type Person, subjectId } from '../is-person.js'
 import { type AgentLimits, exceeds, narrowLimits } from '../limits.js'
 import { type AgentDetails, chainOf, DETAILS_FORMAT, type Dependence } from '../token-details.js'
+import { withoutUndefined } from '../without-undefined.js'
 import type { AgentRow } from './agent-record.js'
 import type { AgentsContext } from './context.js'
 import type { AgentToken } from './options.js'
@@ -63,9 +64,7 @@ export async function sign(
       tenant: row.tenant,
       role: row.role,
       authorization_details: [details],
-      ...(cnf && { cnf }),
-      ...(act && { act }),
-      ...(person && { sub_id: subjectId(person) }),
+      ...withoutUndefined({ cnf, act, sub_id: person && subjectId(person) }),
     },
     ...(resource !== undefined && { audience: resource }),
   })

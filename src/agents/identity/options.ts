@@ -1,3 +1,4 @@
+import { misuseOf } from '../../protocol/option-checks.js'
 import { isScope } from '../../protocol/scope.js'
 import type { Now } from '../../protocol/time.js'
 import type { RecordStore } from '../../store/contract.js'
@@ -61,13 +62,11 @@ export interface AgentsOptions<Table extends Roles> {
 }
 
 const MAX_AGE = 900
+const misuse = misuseOf('createAgents')
 
 /** @throws TypeError naming the option */
 export function validateOptions(options: AgentsOptions<Roles>, roles: Roles) {
   const { tokens, maxAge = MAX_AGE, maxDepth = 3, resources = [] } = options
-  const misuse = (option: string, remedy: string): never => {
-    throw new TypeError(`createAgents: "${option}" ${remedy}`)
-  }
   if (!URL.canParse(tokens.issuer)) misuse('tokens', 'must be createTokenIssuer(…) with an issuer of the agents’ own')
   const scopes = Object.values(roles).flat()
   if (!scopes.length || scopes.some((scope) => !isScope(scope) || scope.includes('*')))

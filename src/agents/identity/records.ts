@@ -28,7 +28,7 @@ const consents = storedJson<Consent>()
 /** The last end of a person's sign-ins. 0.1.0 wrote the epoch alone. */
 interface PersonEnd {
   epoch: string
-  /** Epoch seconds: sign-ins up to here are over. */
+  /** Epoch seconds: sign-ins up to here have ended. */
   at?: number
 }
 const people = storedJson<PersonEnd>((value) => ({ epoch: JSON.parse(value) }))

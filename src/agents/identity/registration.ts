@@ -1,4 +1,5 @@
 import type { JWK } from 'jose'
+import { misuseOf } from '../../protocol/option-checks.js'
 import { writeAndConfirm } from '../../store/write-and-confirm.js'
 import { agentError } from '../errors.js'
 import { readPublicKey } from '../jwk.js'
@@ -30,6 +31,8 @@ export interface AgentChange {
   publicKey?: JWK
 }
 
+const misuse = misuseOf('agents.register')
+
 /** `end`: ends an agent, unless it has ended already. */
 export function createRegistration(
   context: AgentsContext,
@@ -38,9 +41,6 @@ export function createRegistration(
   const { store, records, roles, emit, now } = context
 
   function validateAgent({ id, role }: NewAgent<string>): void {
-    const misuse = (field: string, remedy: string) => {
-      throw new TypeError(`agents.register: "${field}" ${remedy}`)
-    }
     if (id !== undefined && !idPattern.test(id))
       misuse('id', 'must begin with agent_, up to 100 letters, digits, . _ -')
     if (!Object.hasOwn(roles, role)) misuse('role', `names ${role}; there are ${Object.keys(roles).join(', ')}`)
@@ -75,8 +75,7 @@ export function createRegistration(
           ? { above: [], ...budgetOf(budget) }
           : await inheritFrom((await rowOf(context, tenant, request.parent)).row, role, budget)
       const row: AgentRow = { id, tenant, owner, role, publicKey, createdAt: now(), epoch: newEpoch(), ...inherited }
-      const change = putRow(row, 'absent')
-      if (!(await writeAndConfirm(store, [change], change))) throw agentError('agent_exists')
+      if (!(await writeAndConfirm(store, putRow(row, 'absent')))) throw agentError('agent_exists')
       if (row.parent !== undefined) await validateParent(row)
       emit({ type: 'agent_registered', tenant, agent: id, owner, role, ...(row.parent && { parent: row.parent }) })
       return recordOf(row)
@@ -94,8 +93,7 @@ export function createRegistration(
         ...(budget && budgetOf(budget, parent?.row.budget)),
         ...(publicKey && { publicKey, epoch: newEpoch() }),
       }
-      const put = putRow(changed, version)
-      if (!(await writeAndConfirm(store, [put], put))) throw agentError('agent_conflict')
+      if (!(await writeAndConfirm(store, putRow(changed, version)))) throw agentError('agent_conflict')
       const names = (['budget', 'publicKey'] as const).filter((name) => change[name])
       emit({ type: 'agent_changed', tenant, agent: id, changed: names })
       return recordOf(changed)

@@ -3,7 +3,7 @@ import { encodeBase64url } from '../../protocol/base64url.js'
 import { emitTo } from '../../protocol/emit-to.js'
 import { SallyportError } from '../../protocol/error.js'
 import { isHttpUrl, type PublicUrl, publicUrlOf } from '../../protocol/http/public-url.js'
-import { createFreshSecretCache, type Secret } from '../../protocol/secret.js'
+import { createSecretCache, freshSecrets, type Secret } from '../../protocol/secret.js'
 import { described, either, func, integer, object, optional, secret, text } from '../../protocol/shape.js'
 import { type Now, systemNow } from '../../protocol/time.js'
 import { validate } from '../../protocol/validate.js'
@@ -67,7 +67,7 @@ const signers = new WeakMap<() => Promise<string>, () => Promise<Signer>>()
 function current(key: Secret): Promise<Signer> {
   const read = () => signerOf(key, 'signRequest: "key"')
   if (typeof key !== 'function') return read()
-  const reading = signers.get(key) ?? createFreshSecretCache(read, { dynamic: true })
+  const reading = signers.get(key) ?? createSecretCache(read, { ...freshSecrets, dynamic: true })
   signers.set(key, reading)
   return reading()
 }

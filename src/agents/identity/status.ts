@@ -47,7 +47,6 @@ export const statusCheckOptions = object<StatusCheckOptions>({
   now: optional(func),
 })
 
-/** The parameters of the functions of `createStatusCheck(…)`. */
 export const statusCheckCalls = { status: asyncCall(['principal', principalCheck]) }
 
 /** For an API that verifies agents' tokens and does not issue them: it needs the store, but no signing key. */

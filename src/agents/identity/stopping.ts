@@ -25,7 +25,7 @@ export function createStopping(context: AgentsContext) {
 
   /** Releases the reservations of a decommissioned agent and voids its approvals. */
   async function clear(tenant: string, id: string): Promise<void> {
-    const holds = (await ledger?.holds(tenant, `agent:${id}`)) ?? []
+    const holds = (await ledger?.holds(`agent:${id}`, { tenant })) ?? []
     await mapConcurrently(holds, async (hold) => ledger?.release(hold))
     await approvals?.voidAll({ tenant, agent: id })
   }

@@ -1,5 +1,5 @@
 import { calculateJwkThumbprint, EmbeddedJWK, type JWK, jwtVerify } from 'jose'
-import { SallyportError } from '../../protocol/error.js'
+import { errorMaker, SallyportError } from '../../protocol/error.js'
 import { mediaType } from '../../protocol/http/header.js'
 import type { Principal } from '../../protocol/principal.js'
 import { func, object, optional, withMethods } from '../../protocol/shape.js'
@@ -33,7 +33,6 @@ export const tokenEndpointOptions = object<TokenEndpointOptions>({
   now: optional(func),
 })
 
-/** The parameters of the functions of `createTokenEndpoint(…)`. */
 export const tokenEndpointCalls = { fetch: asyncCall(['request', requestCheck]) }
 
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -56,7 +55,7 @@ const codes: Readonly<Record<string, EndpointErrorCode>> = {
   chain_too_deep: 'invalid_grant',
 }
 
-const refuse = (code: EndpointErrorCode) => new SallyportError(code, endpointErrors[code])
+const refuse = errorMaker<EndpointErrorCode>(endpointErrors)
 
 /** Any other error is an outage of the store or of the signing key. */
 function codeOf(error: unknown): EndpointErrorCode {

@@ -20,10 +20,12 @@ import { asyncCall } from '../../protocol/validate.js'
 import { principalCheck } from '../../protocol/web-checks.js'
 import { storeCheck } from '../../store/engine-checks.js'
 import type { Ledger } from '../../store/ledger.js'
+import { pageShape } from '../../store/list.js'
 import type { Approvals } from '../approvals/approvals.js'
 import type { Person } from '../is-person.js'
-import { budgetCheck, limitsShape, publicKeyCheck } from '../limit-checks.js'
-import type { ConsentRequest, ConsentsQuery, ExchangeRequest, TenantPerson } from './delegation.js'
+import { publicKeyCheck } from '../jwk.js'
+import { budgetCheck, limitsShape } from '../limits.js'
+import type { ConsentRequest, ExchangeRequest, TenantPage, TenantPerson } from './delegation.js'
 import type { TokenRequest } from './issue-token.js'
 import type { AgentsOptions, AgentTokenIssuer } from './options.js'
 import type { AgentChange, NewAgent } from './registration.js'
@@ -61,9 +63,8 @@ const inTenant = object<{ tenant: string }>({ tenant: name })
 /** Any text: an unknown id is an answer, not a TypeError. */
 const id = anyText
 const person: Shape<Person> = { iss: text, sub: text }
-const page: Shape<AgentsQuery> = { tenant: name, cursor: optional(text), limit: optional(integer({ least: 1 })) }
+const page = object<TenantPage>({ tenant: name, ...pageShape })
 
-/** The parameters of the functions of `createAgents(…)`. */
 export const agentsCalls = {
   status: asyncCall(['principal', principalCheck]),
   register: asyncCall([
@@ -86,7 +87,7 @@ export const agentsCalls = {
     ],
   ),
   get: asyncCall(['id', id], ['options', inTenant]),
-  list: asyncCall(['which', object<AgentsQuery>(page)]),
+  list: asyncCall(['which', page]),
   // Anything: an invalid assertion is an answer, not a TypeError.
   authenticate: asyncCall(['assertion', anything<string>()]),
   issue: asyncCall(
@@ -109,7 +110,7 @@ export const agentsCalls = {
     ],
   ),
   withdraw: asyncCall(['id', id], ['person', object<TenantPerson>({ ...person, tenant: name })]),
-  consents: asyncCall(['person', object<Person>(person)], ['options', object<ConsentsQuery>(page)]),
+  consents: asyncCall(['person', object<Person>(person)], ['options', page]),
   endDelegations: asyncCall(
     ['person', object<Person>(person)],
     ['options', object<{ tenant: string; sid?: string }>({ tenant: name, sid: optional(text) })],
@@ -121,12 +122,4 @@ export const agentsCalls = {
   stop: asyncCall(['which', object<{ tenant: string; reason?: string }>({ tenant: name, reason: optional(text) })]),
   resume: asyncCall(['which', inTenant]),
   stopped: asyncCall(['which', inTenant]),
-}
-
-/** Which agents to list. */
-export interface AgentsQuery {
-  tenant: string
-  cursor?: string
-  /** Default 100. */
-  limit?: number
 }

@@ -4,8 +4,7 @@ import { validate } from '../../protocol/validate.js'
 import { principalCheck } from '../../protocol/web-checks.js'
 import type { BudgetLine, Hold, Ledger, Reservation } from '../../store/ledger.js'
 import { agentError } from '../errors.js'
-import { budgetCheck } from '../limit-checks.js'
-import { type Budget, smallerBudget, withDefaults } from '../limits.js'
+import { type Budget, budgetCheck, smallerBudget, withDefaults } from '../limits.js'
 import { limitsIn } from '../token-details.js'
 
 /** The budgets of the spenders of a call. */

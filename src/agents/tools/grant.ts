@@ -67,7 +67,6 @@ export interface ToolGrant extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** The parameters of the functions of a grant. */
 export const grantCalls = {
   started: asyncCall(),
   confirm: asyncCall(),

@@ -5,6 +5,7 @@ import type { Principal } from '../../protocol/principal.js'
 import { StoreError } from '../../store/contract.js'
 import type { AuditEntry } from '../audit/row.js'
 import { callerIds } from '../is-person.js'
+import { withoutUndefined } from '../without-undefined.js'
 import type { ToolGrant } from './grant.js'
 import type { ToolAccessOptions, ToolCall } from './options.js'
 import type { Tool } from './rules.js'
@@ -51,7 +52,7 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
           tenant,
           ...callerIds(principal),
           tool: grant.tool,
-          ...(model !== undefined && { model }),
+          ...withoutUndefined({ model }),
         })
         return grant
       } catch (error) {
@@ -59,11 +60,10 @@ export function createToolReport({ audit, onEvent }: Pick<ToolAccessOptions, 'au
         const detail = (cause as { because?: unknown } | undefined)?.because
         emit({
           type: 'tool_refused',
-          ...(principal.tenant !== undefined && { tenant: principal.tenant }),
           ...callerIds(principal),
           tool: tool?.name ?? 'unknown',
           code,
-          ...(detail !== undefined && { detail: `${detail}` }),
+          ...withoutUndefined({ tenant: principal.tenant, detail: detail === undefined ? undefined : `${detail}` }),
         })
         // The call is refused also if the row cannot be written.
         if (tool?.audit && !(error instanceof StoreError))

@@ -10,6 +10,7 @@ import { agentError } from '../errors.js'
 import { callerIds } from '../is-person.js'
 import { type AgentLimits, isAllowed } from '../limits.js'
 import { limitsIn } from '../token-details.js'
+import { withoutUndefined } from '../without-undefined.js'
 import { budgetLines, type RegisteredBudgets, reserve, validateCost } from './budget.js'
 import { createCategories } from './categories.js'
 import { createGrant, type ToolGrant } from './grant.js'
@@ -141,8 +142,7 @@ export function createToolAccess(
     approvals?.request({
       ...approvalCall,
       kind: approval === 'admin' || approvalCall.sub === undefined ? 'admin' : 'user',
-      ...(freshWithin !== undefined && { freshWithin }),
-      ...(acr && { acr }),
+      ...withoutUndefined({ freshWithin, acr }),
     })
 
   /** An agent that is stopped during the request: its request is voided here, the earlier ones were voided by stop(). */
@@ -152,12 +152,7 @@ export function createToolAccess(
       await registeredAgent(principal)
     } catch (error) {
       const { agent, iss, sub } = approvalCall
-      await approvals?.voidAll?.({
-        tenant,
-        agent,
-        ...(sub !== undefined && { sub }),
-        ...(iss !== undefined && { iss }),
-      })
+      await approvals?.voidAll?.({ tenant, agent, ...withoutUndefined({ iss, sub }) })
       throw error
     }
     return requested
@@ -221,7 +216,5 @@ const callOf = ({ principal, tenant, tool, call, args, model }: Evaluation) =>
     ...callerIds(principal),
     tool: tool.name,
     args,
-    ...(call.resource !== undefined && { resource: call.resource }),
-    ...(model && { model: model.name }),
-    ...(call.estimate !== undefined && { estimate: call.estimate }),
+    ...withoutUndefined({ resource: call.resource, model: model?.name, estimate: call.estimate }),
   }) as Call

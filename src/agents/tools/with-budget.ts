@@ -33,7 +33,6 @@ export const meteredCheck = object<Metered>({
   ttl: optional(seconds()),
 })
 
-/** The parameters of the functions of a meter. */
 export const meterCalls = { used: call(['amount', integer()]) } satisfies Calls<Meter>
 
 /**

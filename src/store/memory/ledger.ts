@@ -1,19 +1,21 @@
 import { createBoundedCache } from '../../protocol/bounded-cache.js'
 import { systemNow } from '../../protocol/time.js'
-import { validate, validateArguments } from '../../protocol/validate.js'
+import { validate, validated } from '../../protocol/validate.js'
 import { isExpiredWindow, shortageOf, windowAt } from '../budget-windows.js'
 import { type MemoryOptions, memoryOptions } from '../engine-checks.js'
 import {
   type BudgetLine,
+  budgetWindows,
   HOLD_KEPT,
   type Hold,
+  holdOf,
   type Ledger,
   ledgerError,
   SETTLED_KEPT,
   type Shortage,
   type Spending,
 } from '../ledger.js'
-import { holdOf, isSameHold, isWorseShortage, ledgerCalls, validateHold, validateSpending } from '../validate-ledger.js'
+import { ledgerCalls } from '../validate-ledger.js'
 import { createOpenHolds } from './open-holds.js'
 import { createSweep } from './sweep.js'
 
@@ -78,7 +80,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
 
   /** The line that has too little left, if any. */
   function shortage({ tenant, lines, amount }: Spending, at: number): Shortage | undefined {
-    let worst: { line: BudgetLine; left: number } | undefined
+    let worst: Omit<Shortage, 'ok'> | undefined
     for (const line of lines) {
       if (line.limit === undefined) continue
       const { committed, held } = account(tenant, line, at)
@@ -102,9 +104,8 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     return held
   }
 
-  return {
+  const ledger: Ledger = {
     async reserve(reservation) {
-      validateSpending('reserve', reservation)
       const at = now()
       const same = known(reservation, at)
       const hold = holdOf(reservation)
@@ -127,7 +128,6 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async spend(spending) {
-      validateSpending('spend', spending)
       const at = now()
       prune(at)
       const short = shortage(spending, at)
@@ -137,7 +137,6 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async start(hold) {
-      validateHold('start', hold)
       const held = find(hold)
       if (held.state !== 'open') return false
       held.started = true
@@ -145,7 +144,6 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async settle(hold, actual) {
-      validateHold('settle', hold, actual)
       const held = find(hold)
       if (held.state === 'settled') return { overrun: held.overrun }
       const taken = held.state === 'open' || (held.state === 'ended' && held.started) ? held.hold.amount : 0
@@ -162,21 +160,18 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     },
 
     async release(hold) {
-      validateHold('release', hold)
       const held = find(hold)
       if (held.state === 'open') close(held, 'released', 0)
     },
 
-    async read(tenant, line, at) {
-      validateArguments('ledger.read', ledgerCalls.read, tenant, line, at)
+    async read({ subject, window }, { tenant, at = now() }) {
       prune(now())
-      const { name, resetsAt } = windowAt(line.window, at ?? now())
-      const { committed = 0, held = 0 } = accounts.get(`${tenant}\n${line.subject}\n${name}`) ?? {}
+      const { name, resetsAt } = windowAt(window, at)
+      const { committed = 0, held = 0 } = accounts.get(`${tenant}\n${subject}\n${name}`) ?? {}
       return { committed, held, ...(resetsAt !== undefined && { resetsAt }) }
     },
 
-    async holds(tenant, subject) {
-      validateArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
+    async holds(subject, { tenant }) {
       prune(now())
       return open
         .forSubject(subjectKey(tenant, subject))
@@ -184,6 +179,17 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
         .map(({ hold }) => hold)
     },
   }
+  return validated('ledger', ledger, ledgerCalls)
+}
+
+/** Whether a hold was made for this reservation. */
+const isSameHold = (one: Hold, other: Hold): boolean =>
+  one.amount === other.amount && JSON.stringify(one.lines) === JSON.stringify(other.lines)
+
+/** Whether a shortage lasts longer than another, or has less left: after waiting for it, no second wait is needed. */
+function isWorseShortage(one: Omit<Shortage, 'ok'>, other: Omit<Shortage, 'ok'>): boolean {
+  const longer = budgetWindows.indexOf(one.line.window) - budgetWindows.indexOf(other.line.window)
+  return longer > 0 || (longer === 0 && one.left < other.left)
 }
 
 const subjectKey = (tenant: string, subject: string): string => `${tenant}\n${subject}`

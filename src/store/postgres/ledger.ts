@@ -1,7 +1,7 @@
-import { validateArguments } from '../../protocol/validate.js'
+import { asyncCall, type Calls, validated } from '../../protocol/validate.js'
 import { shortageOf, windowAt } from '../budget-windows.js'
-import { type BudgetLine, type Hold, type Ledger, ledgerError, type Shortage } from '../ledger.js'
-import { holdOf, ledgerCalls, validateHold, validateSpending } from '../validate-ledger.js'
+import { type BudgetLine, type Hold, holdOf, type Ledger, ledgerError, type Shortage } from '../ledger.js'
+import { ledgerCalls } from '../validate-ledger.js'
 import { migrateTo } from './format.js'
 import { ledgerSchema } from './ledger-schema.js'
 import { atReadCommitted, type PostgresStoreOptions, validatePostgresOptions, withStoreErrors } from './sender.js'
@@ -13,6 +13,8 @@ export interface PostgresLedger extends Ledger {
    */
   migrate(): Promise<void>
 }
+
+export const postgresLedgerCalls = { ...ledgerCalls, migrate: asyncCall() } satisfies Calls<PostgresLedger>
 
 /** The result of a function; drivers return large numbers as texts. */
 interface Outcome {
@@ -51,9 +53,8 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     return outcome
   }
 
-  return {
+  const ledger: PostgresLedger = {
     async reserve(reservation) {
-      validateSpending('reserve', reservation)
       const hold = holdOf(reservation)
       const { tenant, id, amount, lines } = hold
       const first = [tenant, id, amount, reservation.ttl, JSON.stringify(lines)]
@@ -64,31 +65,25 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     },
 
     async spend(spending) {
-      validateSpending('spend', spending)
       const { tenant, lines, amount } = spending
       const outcome = await ask('spend', [tenant, amount, ...columns(lines)])
       return outcome.code === 1 ? { ok: true } : shortage(lines, outcome)
     },
 
     async start(hold) {
-      validateHold('start', hold)
       return (await onHold('start', hold)).code === 1
     },
 
     async settle(hold, actual) {
-      validateHold('settle', hold, actual)
       const [, , limits] = columns(hold.lines)
       return { overrun: Number((await onHold('settle', hold, actual, limits)).remaining) }
     },
 
     async release(hold) {
-      validateHold('release', hold)
       await onHold('release', hold)
     },
 
-    async read(tenant, line, at) {
-      validateArguments('ledger.read', ledgerCalls.read, tenant, line, at)
-      const { subject, window } = line
+    async read({ subject, window }, { tenant, at }) {
       const windowName = at === undefined ? null : windowAt(window, at).name
       type Balance = { committed: string | number; held: string | number; instant: number }
       const [row] = await call<Balance>('read', [tenant, subject, window, windowName])
@@ -97,8 +92,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
       return { committed: Number(committed), held: Number(held), ...(resetsAt !== undefined && { resetsAt }) }
     },
 
-    async holds(tenant, subject) {
-      validateArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
+    async holds(subject, { tenant }) {
       const rows = await call<{ id: string; amount: string | number; lines: string }>('open', [tenant, subject])
       return rows.map(({ id, amount, lines }) => ({ tenant, id, lines: JSON.parse(lines), amount: Number(amount) }))
     },
@@ -106,6 +100,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     migrate: () =>
       withStoreErrors(() => locked(`${prefix} migrate`, (run) => migrateTo(run, prefix, 'ledger', statements))),
   }
+  return validated('ledger', ledger, postgresLedgerCalls)
 }
 
 /** Subjects, windows and limits as parallel arrays. */

@@ -1,16 +1,8 @@
-import { validateArguments } from '../../protocol/validate.js'
+import { validated } from '../../protocol/validate.js'
 import { shortageOf, windowAt } from '../budget-windows.js'
 import { StoreError } from '../contract.js'
-import {
-  type BudgetLine,
-  HOLD_KEPT,
-  type Hold,
-  type Ledger,
-  ledgerError,
-  type Shortage,
-  type Spending,
-} from '../ledger.js'
-import { groupBySubject, holdOf, ledgerCalls, validateHold, validateSpending } from '../validate-ledger.js'
+import { type BudgetLine, HOLD_KEPT, type Hold, holdOf, type Ledger, ledgerError, type Shortage } from '../ledger.js'
+import { ledgerCalls } from '../validate-ledger.js'
 import { ledgerScripts } from './ledger-scripts.js'
 import { createRedisSender, escapeName, type RedisStoreOptions } from './sender.js'
 
@@ -66,9 +58,8 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
     return reply
   }
 
-  return {
+  const ledger: Ledger = {
     async reserve(reservation) {
-      validateSpending('reserve', reservation)
       const hold = holdOf(reservation)
       const { keys, args, ordered } = described(hold.tenant, hold.lines)
       const first = [hold.id, hold.amount, milliseconds(reservation.ttl), HOLD_KEPT * 1000, JSON.stringify(hold.lines)]
@@ -78,40 +69,34 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
       return reply[0] === 1 ? { ok: true, hold } : shortage(ordered, reply)
     },
 
-    async spend(spending: Spending) {
-      validateSpending('spend', spending)
+    async spend(spending) {
       const { keys, args, ordered } = described(spending.tenant, spending.lines)
       const reply = numbers(await run(scripts.spend, keys, [spending.amount, ...args]))
       return reply[0] === 1 ? { ok: true } : shortage(ordered, reply)
     },
 
     async start(hold) {
-      validateHold('start', hold)
       return (await onHold('start', hold))[0] === 1
     },
 
     async settle(hold, actual) {
-      validateHold('settle', hold, actual)
       const [, overrun = 0] = await onHold('settle', hold, actual)
       return { overrun }
     },
 
     async release(hold) {
-      validateHold('release', hold)
       await onHold('release', hold)
     },
 
-    async read(tenant, line, at) {
-      validateArguments('ledger.read', ledgerCalls.read, tenant, line, at)
-      const name = at === undefined ? '' : windowAt(line.window, at).name
-      const reply = numbers(await run(scripts.read, subjectKeys(tenant, line.subject), [line.window, name]))
+    async read({ subject, window }, { tenant, at }) {
+      const name = at === undefined ? '' : windowAt(window, at).name
+      const reply = numbers(await run(scripts.read, subjectKeys(tenant, subject), [window, name]))
       const [committed = 0, held = 0, now = 0] = reply
-      const { resetsAt } = windowAt(line.window, at ?? now / 1000)
+      const { resetsAt } = windowAt(window, at ?? now / 1000)
       return { committed, held, ...(resetsAt !== undefined && { resetsAt }) }
     },
 
-    async holds(tenant, subject) {
-      validateArguments('ledger.holds', ledgerCalls.holds, tenant, subject)
+    async holds(subject, { tenant }) {
       const keys = subjectKeys(tenant, subject)
       const ids = ((await run(scripts.open, keys, [])) as unknown[]).map(String)
       const found: Hold[] = []
@@ -125,6 +110,14 @@ export function redisLedger(options: RedisStoreOptions): Ledger {
       return found
     },
   }
+  return validated('ledger', ledger, ledgerCalls)
+}
+
+/** The lines by subject, in the order of the subjects: each group is stored together. */
+function groupBySubject(lines: readonly BudgetLine[]): Map<string, BudgetLine[]> {
+  const grouped = new Map<string, BudgetLine[]>()
+  for (const line of lines) grouped.set(line.subject, [...(grouped.get(line.subject) ?? []), line])
+  return grouped
 }
 
 const milliseconds = (seconds: number): number => Math.max(1, Math.round(seconds * 1000))

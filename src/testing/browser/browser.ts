@@ -29,10 +29,8 @@ export interface MockBrowser {
 
 export const browserOptions = object<MockBrowserOptions>({ origins: mapOf(func), now: optional(func) })
 
-/** The parameters of the mock browser's functions. */
 export const browserCalls = { newTab: call(['url', text]) }
 
-/** The parameters of its tabs' functions. */
 export const tabCalls = {
   fetch: asyncCall(['input', fetchInput], ['init', optional(fetchInit)]),
   navigate: asyncCall(['url', text], ['init', optional(object<{ from?: string }>({ from: optional(text) }))]),

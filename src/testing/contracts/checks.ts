@@ -1,3 +1,5 @@
+import { SallyportError } from '../../protocol/error.js'
+
 export interface StoreContractCase {
   /** What the case checks, as a sentence. */
   name: string
@@ -16,12 +18,21 @@ export interface StoreContractOptions {
 
 export const sleep = (seconds: number) => new Promise<void>((resolve) => setTimeout(resolve, seconds * 1000))
 
-/** Rejects with a TypeError. */
-export async function rejects(call: () => Promise<unknown>): Promise<void> {
-  const error = await call().then(
+const errorOf = (call: () => Promise<unknown>): Promise<unknown> =>
+  call().then(
     () => undefined,
     (reason: unknown) => reason,
   )
+
+/** Rejects with a SallyportError of this code. */
+export async function refuses(code: string, call: () => Promise<unknown>): Promise<void> {
+  const error = await errorOf(call)
+  if (!(error instanceof SallyportError) || error.code !== code) throw new Error(`${code} was expected, not ${error}`)
+}
+
+/** Rejects with a TypeError. */
+export async function rejects(call: () => Promise<unknown>): Promise<void> {
+  const error = await errorOf(call)
   if (!(error instanceof TypeError)) throw new Error(`a TypeError was expected, not ${error}`)
 }
 

@@ -1,6 +1,5 @@
-import { SallyportError } from '../../protocol/error.js'
 import type { BudgetLine, Hold, Ledger } from '../../store/ledger.js'
-import { type StoreContractCase, type StoreContractOptions, same } from './checks.js'
+import { refuses, type StoreContractCase, type StoreContractOptions, same } from './checks.js'
 
 /** Cases about a clock that goes back. */
 export const clockCases = (
@@ -52,14 +51,6 @@ export function budgetOf(ledger: Ledger) {
       if (!answer.ok) throw new Error(`refused: ${answer.left} left`)
       return answer.hold
     },
-    balance: (subject: BudgetLine['subject'] = 'agent:a') => ledger.read(tenant, { subject, window: 'total' }),
+    balance: (subject: BudgetLine['subject'] = 'agent:a') => ledger.read({ subject, window: 'total' }, { tenant }),
   }
-}
-
-export async function refuses(code: string, call: () => Promise<unknown>): Promise<void> {
-  const error = await call().then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (!(error instanceof SallyportError) || error.code !== code) throw new Error(`${code} was expected, not ${error}`)
 }

@@ -1,6 +1,6 @@
 import type { BudgetLine, BudgetWindow, Hold, Ledger, Shortage } from '../../store/ledger.js'
-import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './checks.js'
-import { type Budget, budgetOf, clockCases, line, refuses } from './ledger-clock-cases.js'
+import { refuses, rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './checks.js'
+import { type Budget, budgetOf, clockCases, line } from './ledger-clock-cases.js'
 import { nameCases } from './ledger-name-cases.js'
 
 /**
@@ -192,13 +192,13 @@ export function ledgerContract(
       await ledger.start(started)
       await ledger.settle(await hold([line(100)], 10), 1)
       await hold([line(100, 'agent:another')], 10)
-      same(await ledger.holds(tenant, 'agent:a'), [open])
+      same(await ledger.holds('agent:a', { tenant }), [open])
     }),
     check('windows count separately and say when they start again', async ({ ledger, tenant }) => {
       const lines = (['minute', 'day', 'month', 'total'] as const).map((window) => ({ ...line(10), window }))
       await ledger.spend({ tenant, lines, amount: 3 })
       for (const { subject, window } of lines) {
-        const { committed, resetsAt } = await ledger.read(tenant, { subject, window })
+        const { committed, resetsAt } = await ledger.read({ subject, window }, { tenant })
         same(committed, 3)
         same(resetsAt === undefined, window === 'total')
         if (resetsAt !== undefined) await isEndOf(window, resetsAt, { ledger, tenant })
@@ -241,9 +241,9 @@ export function ledgerContract(
         await rejects(async () => ledger.start({ ...held, id: text }))
         await rejects(async () => ledger.settle({ ...held, tenant: text }, 1))
         await rejects(async () => ledger.release({ ...held, id: text }))
-        await rejects(async () => ledger.read(text, { subject: 'agent:a', window: 'day' }))
-        await rejects(async () => ledger.holds(text, 'agent:a'))
-        await rejects(async () => ledger.holds(held.tenant, `agent:${text}`))
+        await rejects(async () => ledger.read({ subject: 'agent:a', window: 'day' }, { tenant: text }))
+        await rejects(async () => ledger.holds('agent:a', { tenant: text }))
+        await rejects(async () => ledger.holds(`agent:${text}`, { tenant: held.tenant }))
       }
       same(await balance(), { committed: 0, held: 40 })
     }),
@@ -252,7 +252,7 @@ export function ledgerContract(
 
 /** Spent a moment ago: before the end of a window, not after it. */
 async function isEndOf(window: BudgetWindow, end: number, { ledger, tenant }: { ledger: Ledger; tenant: string }) {
-  const at = (instant: number) => ledger.read(tenant, { subject: 'agent:a', window }, instant)
+  const at = (instant: number) => ledger.read({ subject: 'agent:a', window }, { tenant, at: instant })
   same((await at(end - 1)).committed, 3)
   same((await at(end + 1)).committed, 0)
   same((await at(end - 1)).resetsAt, end)

@@ -1,12 +1,12 @@
 import type { BudgetLine, Ledger } from '../../store/ledger.js'
-import { type StoreContractCase, same } from './checks.js'
-import { type Budget, line, refuses } from './ledger-clock-cases.js'
+import { refuses, type StoreContractCase, same } from './checks.js'
+import { type Budget, line } from './ledger-clock-cases.js'
 import { alike, letters, longest } from './store-name-cases.js'
 
 type Check = (name: string, run: (budget: Budget) => Promise<void>) => StoreContractCase
 
 const total = (ledger: Ledger, tenant: string, subject: BudgetLine['subject']) =>
-  ledger.read(tenant, { subject, window: 'total' })
+  ledger.read({ subject, window: 'total' }, { tenant })
 
 /** Cases about names, about many lines, and about ended holds. */
 export const nameCases = (check: Check, wait: (seconds: number) => Promise<void> | void): StoreContractCase[] => [
@@ -22,7 +22,7 @@ export const nameCases = (check: Check, wait: (seconds: number) => Promise<void>
         ttl: 60,
       }
       const reserved = await ledger.reserve(reservation)
-      same(reserved.ok && (await ledger.holds(tenant, subject)), [reserved.ok && reserved.hold])
+      same(reserved.ok && (await ledger.holds(subject, { tenant })), [reserved.ok && reserved.hold])
       if (reserved.ok) await ledger.settle(reserved.hold, 2)
       same(await total(ledger, tenant, subject), { committed: 2, held: 0 })
     }
@@ -39,7 +39,7 @@ export const nameCases = (check: Check, wait: (seconds: number) => Promise<void>
       same(await total(ledger, `${tenant}${one}`, 'agent:a'), { committed: 1, held: 0 })
       same(await total(ledger, tenant, `agent:${one}`), { committed: 0, held: 1 })
       same(
-        (await ledger.holds(tenant, `agent:${one}`)).map(({ id }) => id),
+        (await ledger.holds(`agent:${one}`, { tenant })).map(({ id }) => id),
         [one],
       )
     }
@@ -60,7 +60,7 @@ export const nameCases = (check: Check, wait: (seconds: number) => Promise<void>
     same((await reserve(lines.slice(-1), 5)).ok, false)
     await ledger.release(held)
     same((await reserve(lines, 10)).ok, true)
-    for (const { subject, window } of lines) same((await ledger.read(tenant, { subject, window })).held, 10)
+    for (const { subject, window } of lines) same((await ledger.read({ subject, window }, { tenant })).held, 10)
   }),
   check('spending from the same lines in another order causes no deadlock', async ({ ledger, tenant }) => {
     const lines = [line(1000, 'agent:x'), line(1000, 'agent:y'), line(1000, 'tenant:t')]
@@ -105,8 +105,8 @@ export const nameCases = (check: Check, wait: (seconds: number) => Promise<void>
     await ledger.release(await hold([line(100)], 10))
     await ledger.reserve({ tenant: `${tenant}-2`, id: 'other', lines: [line(100)], amount: 1, ttl: 60 })
     await wait(0.4)
-    same(await ledger.holds(tenant, 'agent:a'), [])
+    same(await ledger.holds('agent:a', { tenant }), [])
     const many = await Promise.all(Array.from({ length: 120 }, () => hold([line(), line(1000, 'user:u')], 1)))
-    same((await ledger.holds(tenant, 'agent:a')).length, many.length)
+    same((await ledger.holds('agent:a', { tenant })).length, many.length)
   }),
 ]

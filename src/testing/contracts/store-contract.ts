@@ -1,7 +1,7 @@
-import type { Change, Put, RecordId, RecordStore } from '../../store/contract.js'
+import type { Change, IndexEntry, RecordId, RecordStore } from '../../store/contract.js'
 import { rejects, type StoreContractCase, type StoreContractOptions, same, sleep } from './checks.js'
-import { endCases } from './store-end-cases.js'
-import { nameCases } from './store-name-cases.js'
+import { endCases, swept } from './store-end-cases.js'
+import { type Check, nameCases, uniqueNames } from './store-name-cases.js'
 import { raceCases } from './store-race-cases.js'
 
 /**
@@ -14,10 +14,7 @@ export function recordStoreContract(
   open: () => RecordStore | Promise<RecordStore>,
   { wait = sleep }: StoreContractOptions = {},
 ): StoreContractCase[] {
-  const check = (name: string, run: (store: RecordStore, names: Names) => Promise<void>): StoreContractCase => ({
-    name,
-    run: async () => run(await open(), uniqueNames()),
-  })
+  const check: Check = (name, run) => ({ name, run: async () => run(await open(), uniqueNames()) })
   return [
     check('a value is read unchanged, in any script and length', async (store, { id, put }) => {
       for (const value of ['', ' ', '1 2', 'ünïcödé 🗝', '{"a":"\\u0000"}', 'x'.repeat(100_000)]) {
@@ -158,7 +155,6 @@ export function recordStoreContract(
       let pages = 0
       do {
         const [entry] = index('color', 'red')
-        if (!entry) throw new Error('no entry')
         const page = await store.list(entry.index, entry.value, { limit: 10, ...(cursor && { cursor }) })
         if (page.ids.length > 10) throw new Error('a page is longer than its limit')
         seen.push(...page.ids.map((one) => one.id))
@@ -209,7 +205,7 @@ export function recordStoreContract(
     check('a cursor that did not come from a page is a TypeError', async (store, { put, index }) => {
       for (const one of ['a', 'b', 'c']) await store.write([put(one, '1', 'any', index('color', 'red'))])
       const [entry] = index('color', 'red')
-      const list = (cursor: string) => store.list(entry?.index ?? '', 'red', { cursor, limit: 1 })
+      const list = (cursor: string) => store.list(entry.index, 'red', { cursor, limit: 1 })
       const wrong = [
         '',
         'x',
@@ -224,7 +220,7 @@ export function recordStoreContract(
       ]
       wrong.push('["a","b","\\u0000"]', '["a","b","\\ud800"]', '["a", "b", "c"]', `["a","b","${'x'.repeat(201)}"]`)
       for (const cursor of wrong) await rejects(() => list(cursor))
-      const { ids, cursor } = await store.list(entry?.index ?? '', 'red', { limit: 1 })
+      const { ids, cursor } = await store.list(entry.index, 'red', { limit: 1 })
       const next = await list(cursor ?? '')
       same(new Set([...ids, ...next.ids].map(({ id }) => id)).size, 2)
     }),
@@ -255,29 +251,10 @@ export function recordStoreContract(
     check('sweep, if present, removes expired records', async (store, { id, put }) => {
       await store.write([{ ...put('one', 'value'), ttl: 0.2 }])
       await wait(0.4)
-      if (store.sweep) while ((await store.sweep(1000)) > 0);
+      await swept(store)
       same(await store.get(id('one')), undefined)
     }),
   ]
-}
-
-type Names = ReturnType<typeof uniqueNames>
-
-function uniqueNames() {
-  const partition = crypto.randomUUID()
-  const id = (name: string): RecordId => ({ kind: 'test', partition, id: name })
-  return {
-    partition,
-    id,
-    index: (index: string, value: string) => [{ index: `${partition} ${index}`, value }],
-    put: (name: string, value: string, ifVersion: Put['ifVersion'] = 'any', index?: Put['index']): Put => ({
-      type: 'put',
-      id: id(name),
-      value,
-      ifVersion,
-      ...(index && { index }),
-    }),
-  }
 }
 
 async function found(store: RecordStore, id: RecordId) {
@@ -286,8 +263,7 @@ async function found(store: RecordStore, id: RecordId) {
   return stored
 }
 
-async function listed(store: RecordStore, [entry]: Exclude<Put['index'], undefined>): Promise<RecordId[]> {
-  if (!entry) throw new Error('no entry')
-  const { ids } = await store.list(entry.index, entry.value)
+async function listed(store: RecordStore, [{ index, value }]: readonly [IndexEntry]): Promise<RecordId[]> {
+  const { ids } = await store.list(index, value)
   return [...ids].sort((a, b) => (a.id < b.id ? -1 : 1))
 }

@@ -2,7 +2,8 @@ import type { RecordStore } from '../../store/contract.js'
 import { type StoreContractCase, same } from './checks.js'
 import { allOf, type Check } from './store-name-cases.js'
 
-const swept = async (store: RecordStore) => {
+/** Removes all expired records, if the engine does not do it itself. */
+export const swept = async (store: RecordStore) => {
   if (store.sweep) while ((await store.sweep(1000)) > 0);
 }
 

@@ -1,13 +1,25 @@
-import type { Put, RecordId, RecordStore } from '../../store/contract.js'
+import type { IndexEntry, Put, RecordId, RecordStore } from '../../store/contract.js'
 import { type StoreContractCase, same } from './checks.js'
 
-interface Names {
-  readonly partition: string
-  id(name: string): RecordId
-  put(name: string, value: string, ifVersion?: Put['ifVersion'], index?: Put['index']): Put
-  index(index: string, value: string): readonly { readonly index: string; readonly value: string }[]
+/** Names that no other case uses. */
+export function uniqueNames() {
+  const partition = crypto.randomUUID()
+  const id = (name: string): RecordId => ({ kind: 'test', partition, id: name })
+  return {
+    partition,
+    id,
+    index: (index: string, value: string): readonly [IndexEntry] => [{ index: `${partition} ${index}`, value }],
+    put: (name: string, value: string, ifVersion: Put['ifVersion'] = 'any', index?: Put['index']): Put => ({
+      type: 'put',
+      id: id(name),
+      value,
+      ifVersion,
+      ...(index && { index }),
+    }),
+  }
 }
 
+type Names = ReturnType<typeof uniqueNames>
 export type Check = (name: string, run: (store: RecordStore, names: Names) => Promise<void>) => StoreContractCase
 
 /** A new name of the maximum length each time; of letters with one, three and four bytes in UTF-8. */
@@ -35,14 +47,11 @@ export const alike = [
   '\\',
 ]
 
-export async function allOf(store: RecordStore, [entry]: ReturnType<Names['index']>, limit = 100) {
+export async function allOf(store: RecordStore, [{ index, value }]: readonly [IndexEntry], limit = 100) {
   const ids: RecordId[] = []
   let cursor: string | undefined
   do {
-    const page = await store.list(entry?.index ?? '', entry?.value ?? '', {
-      limit,
-      ...(cursor !== undefined && { cursor }),
-    })
+    const page = await store.list(index, value, { limit, ...(cursor !== undefined && { cursor }) })
     ids.push(...page.ids)
     cursor = page.cursor
   } while (cursor !== undefined)
@@ -54,7 +63,7 @@ export const nameCases = (check: Check): StoreContractCase[] => [
   check('names of the maximum length, in any script, are accepted', async (store) => {
     for (const letter of letters) {
       const id = { kind: longest(letter), partition: longest(letter), id: longest(letter) }
-      const index = [{ index: longest(letter), value: longest(letter) }]
+      const index = [{ index: longest(letter), value: longest(letter) }] as const
       same(await store.write([{ type: 'put', id, value: letter, ifVersion: 'absent', index }]), true)
       same((await store.get(id))?.value, letter)
       same(await store.consume(id, 30), false)
@@ -74,7 +83,7 @@ export const nameCases = (check: Check): StoreContractCase[] => [
       ['a', 'b:c'],
       ['a', '{b}:c'],
       ['{a}', 'b:c'],
-    ].map(([index, value]) => [{ index: `${partition} ${index}`, value: `${value}` }])
+    ].map(([index, value]) => [{ index: `${partition} ${index}`, value: `${value}` }] as const)
     for (const [at, index] of pairs.entries()) await store.write([put(`${at}`, '1', 'any', index)])
     for (const [at, index] of pairs.entries()) same(await allOf(store, index), [`${at}`])
   }),
@@ -82,13 +91,13 @@ export const nameCases = (check: Check): StoreContractCase[] => [
     const entries = index('color', 'red')
     for (const one of alike) await store.write([put(one, '1', 'any', entries)])
     for (const limit of [1, 3, 5000]) same(await allOf(store, entries, limit), [...alike].sort())
-    const [entry] = entries
-    const first = await store.list(entry?.index ?? '', 'red', { limit: 3 })
+    const [{ index: color }] = entries
+    const first = await store.list(color, 'red', { limit: 3 })
     const last = first.ids.at(-1)
     if (!last || first.cursor === undefined) throw new Error('no page')
     // The page continues after a record that no longer exists.
     await store.write([{ type: 'delete', id: id(last.id), ifVersion: 'any' }])
-    const rest = await store.list(entry?.index ?? '', 'red', { cursor: first.cursor })
+    const rest = await store.list(color, 'red', { cursor: first.cursor })
     same([...first.ids, ...rest.ids].map((one) => one.id).sort(), [...alike].sort())
   }),
   check('a long value, and many changes at once, are written whole', async (store, { id, put }) => {
