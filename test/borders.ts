@@ -87,7 +87,7 @@ const rooms: Record<string, Readonly<Record<string, readonly string[]>>> = {
     proxy: ['http', 'sessions'],
   },
   'src/bff/sessions': { sealed: [], stored: [] },
-  'src/provider': { client: [], jwt: [] },
+  'src/provider': { client: [], failures: [], jwt: ['failures'] },
   'src/client': { session: [], calls: ['session'], 'sign-in': ['session'] },
   'src/agents': { approvals: [], audit: [], identity: ['approvals'], tools: ['identity', 'approvals', 'audit'] },
   'src/testing': { 'authorization-server': [], browser: [], contracts: [] },

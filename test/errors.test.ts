@@ -78,6 +78,7 @@ const shared = [
   'invalid_request',
   'keys_unavailable',
   'request_refused',
+  'operator_error',
   'insufficient_user_authentication',
   'request_too_large',
   'invalid_grant',

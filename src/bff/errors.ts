@@ -55,6 +55,8 @@ export interface RefusalDetails extends SallyportErrorOptions {
   description?: string | undefined
   reason?: ErrorResponse['reason']
   claim?: string | undefined
+  /** For the operator's event. It is in no response. */
+  detail?: string | undefined
   transaction?: ErrorResponse['transaction']
   /** Seconds. */
   retryAfter?: number

@@ -9,8 +9,11 @@ import type { BffErrorCode } from './errors.js'
 export type BffEvent =
   | ProviderEvent
   | { type: 'signed_in'; iss: string; sub: string; session: string }
-  /** In proxy mode: the `error` of the authorization response; `unknown` if it is not an OAuth error code. */
-  | { type: 'sign_in_refused'; error: string }
+  /**
+   * In proxy mode: the `error` of the authorization response; `unknown` if it is not an OAuth error code. `detail`: its
+   * `error_description`, which the browser could have changed.
+   */
+  | { type: 'sign_in_refused'; error: string; detail?: string }
   | { type: 'signed_out'; iss: string; sub: string; session: string; reason: SignedOutReason }
   | { type: 'token_refreshed'; session: string; resource: readonly string[]; scope: string }
   /** `unavailable`: the provider did not process the request. `unknown`: the refresh token may be used up. */
@@ -18,12 +21,16 @@ export type BffEvent =
       type: 'refresh_failed'
       session: string
       outcome: 'refused' | 'unavailable' | 'unknown'
+      /** 0: there was no response. */
       status: number
       error?: string
+      /** The endpoint, the response, and what the provider says: at most 200 characters, what looks like a secret is masked. */
+      detail?: string
     }
-  | { type: 'revocation_failed'; session: string }
+  | { type: 'revocation_failed'; session: string; detail?: string }
   /** The provider has ended this number of sessions. */
   | { type: 'provider_logout'; channel: 'back' | 'front'; sessions: number }
+  /** `detail`: what was wrong, if there is more to say than the code does. */
   | { type: 'request_refused'; error: BffErrorCode; method: string; path: string; detail?: string }
   | { type: 'cookie_refused'; detail: 'duplicate' | 'unreadable' | 'parts' }
   /** The API of a route is down, or did not respond in time. */

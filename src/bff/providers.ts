@@ -1,5 +1,6 @@
 import type { Dpop } from '../provider/client/dpop.js'
 import { createProvider, type Provider as ProviderWith } from '../provider/provider.js'
+import type { Revocation } from '../provider/revocation.js'
 import { shortId } from './events.js'
 import type { Settings } from './settings.js'
 
@@ -23,7 +24,7 @@ export interface Providers {
   /** The provider of a session, by issuer and client; `undefined` if it is not configured any more. */
   forSession(session: Pick<SessionOfProvider, 'iss' | 'client_id'>): Provider | undefined
   /** Revokes the refresh token of a session. Never rejects; emits `revocation_failed`. */
-  revoke(session: SessionOfProvider): Promise<'done' | 'refused' | 'unreachable' | undefined>
+  revoke(session: SessionOfProvider): Promise<Revocation['result'] | undefined>
 }
 
 /** @see RFC 9700 section 4.4.2 */
@@ -48,8 +49,10 @@ export function createProviders(settings: Settings, dpop: Dpop | undefined): Pro
     async revoke({ id, refresh_token, ...session }) {
       if (refresh_token === undefined) return 'done'
       const revocation = await forSession(session)?.revoke(refresh_token)
-      if (revocation !== 'done') settings.emit({ type: 'revocation_failed', session: shortId(id) })
-      return revocation
+      const { result, detail } = (revocation ?? {}) as Partial<Revocation & { detail: string }>
+      if (result !== 'done')
+        settings.emit({ type: 'revocation_failed', session: shortId(id), ...(detail !== undefined && { detail }) })
+      return result
     },
   }
 }

@@ -137,7 +137,7 @@ export function createBackendInPage(settings: BackendInPageSettings) {
     form: URLSearchParams,
   ): Promise<ProviderAnswer> {
     const refresh = await provider.prepareRefresh()
-    if (!refresh) return { type: 'unreachable' }
+    if (typeof refresh !== 'function') throw new BrowserOnlyError(refresh)
     const parameters = new URLSearchParams()
     for (const name of ['scope', 'resource'])
       for (const value of form.getAll(name)) if (value) parameters.append(name, value)

@@ -7,7 +7,7 @@ import { createProofCheck } from './dpop-proof.js'
 import { createIssuerKeys, KeysUnavailable } from './issuer-keys.js'
 import { createOpaqueTokenVerifier } from './opaque-token.js'
 import { type AccessTokenOptions, accessTokenOptions, defaultAlgs, validateAccessTokenOptions } from './options.js'
-import { boundResult, invalidToken, revocationOf, type TokenVerifier, unavailable } from './results.js'
+import { boundResult, invalidToken, mistaken, revocationOf, type TokenVerifier, unavailable } from './results.js'
 import { createSignatureCheck, isAccessTokenType, TokenFlaw } from './signature.js'
 
 /** Characters. A longer token is refused before any computation or request. */
@@ -17,7 +17,7 @@ const MAX_TOKEN_LENGTH = 16_384
  * Accepts access tokens in `Authorization: Bearer` or `DPoP`.
  *
  * JWTs are verified here. The configuration fixes algorithm, issuer, audience and type. The signature is verified before the
- * claims. If the issuer's keys are unavailable, the response is 503. Several issuers are possible, each with its own settings:
+ * claims. If the issuer's keys are unavailable, or its metadata or keys cannot be used, the response is 503. Several issuers are possible, each with its own settings:
  * `accessToken({ issuer: A }, { issuer: B, profile: 'jwt' })`. The unverified `iss` of a token only selects the verifier; keys of
  * one issuer never verify tokens of another.
  *
@@ -123,7 +123,8 @@ function createTokenVerifier(options: AccessTokenOptions): TokenVerifier {
     } catch (error) {
       if (error instanceof TokenFlaw) return invalidToken(error.message)
       if ((error as { code?: unknown }).code === 'unknown key') return invalidToken('unknown key')
-      if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError)) return unavailable('keys')
+      if (error instanceof KeysUnavailable) return (error.temporary ? unavailable : mistaken)(error.message)
+      if (!(error instanceof errors.JOSEError)) return unavailable('keys')
       return invalidToken(error.code)
     }
   }

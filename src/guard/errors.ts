@@ -11,6 +11,7 @@ export const guardErrors = {
   insufficient_scope: 'The credential lacks a scope that this needs.',
   tenant_mismatch: 'The credential belongs to another tenant.',
   keys_unavailable: 'The credential check is temporarily unavailable.',
+  operator_error: 'The credential check is not possible. The operator must check the configuration.',
 } as const
 
 export type GuardErrorCode = keyof typeof guardErrors

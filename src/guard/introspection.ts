@@ -6,7 +6,7 @@ import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
 /** The introspection response of the issuer, or why there is none. */
 export type IntrospectionResult =
   | { ok: true; answer: Readonly<Record<string, unknown>> }
-  | { ok: false; detail: string; retryAfter?: number }
+  | { ok: false; detail: string; temporary: boolean; retryAfter?: number }
 
 /** Seconds of `Retry-After` that are respected, at most. */
 const MAX_RETRY_AFTER = 60
@@ -43,14 +43,14 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
   /** `digest`: of the token. The token itself is not stored. */
   return async (token: string, digest: string): Promise<IntrospectionResult> => {
     const pause = (pauses.get(digest) ?? 0) - clock()
-    if (pause > 0) return { ok: false, detail: 'introspection: paused by Retry-After', retryAfter: pause }
+    if (pause > 0)
+      return { ok: false, detail: 'introspection: paused by Retry-After', temporary: true, retryAfter: pause }
     const outcome = await ask(token)
     if ('answer' in outcome) return { ok: true, answer: outcome.answer }
-    const { reason, retryAfter } = outcome.fault
-    const detail = `introspection: ${reason}`
-    if (retryAfter === undefined) return { ok: false, detail }
+    const { retryAfter, ...fault } = outcome.fault
+    if (retryAfter === undefined) return { ok: false, ...fault }
     const wait = Math.min(MAX_RETRY_AFTER, retryAfter)
     pauses.set(digest, clock() + wait)
-    return { ok: false, detail, retryAfter: wait }
+    return { ok: false, ...fault, retryAfter: wait }
   }
 }

@@ -1,7 +1,12 @@
 import { errors, type JWTVerifyGetKey } from 'jose'
 import { isSafeUrl } from '../protocol/option-checks.js'
 import { monotonicClock, type Now } from '../protocol/time.js'
+import { isTemporary, requestErrorIn, requestFailure } from '../provider/failures/failure.js'
+import { createProviderFetch, objectIn, UnreadableResponse } from '../provider/failures/provider-fetch.js'
+import { readable } from '../provider/failures/provider-text.js'
 import { createKeySet, type KeySet } from '../provider/jwt/key-set.js'
+
+const METADATA_PATH = '/.well-known/openid-configuration'
 
 interface IssuerKeysOptions {
   issuer: string
@@ -22,8 +27,16 @@ export interface IssuerKeys extends JWTVerifyGetKey {
   knows(kid: string | undefined): boolean
 }
 
-/** The issuer's keys are temporarily unavailable. The token may be valid. */
-export class KeysUnavailable extends Error {}
+/** The issuer's keys cannot be read or used. The token may be valid. The message is for the operator. */
+export class KeysUnavailable extends Error {
+  /** The issuer is down. Otherwise the configuration is wrong, or that of the issuer. */
+  readonly temporary: boolean
+
+  constructor({ message, temporary }: { message: string; temporary: boolean }, options?: ErrorOptions) {
+    super(message, options)
+    this.temporary = temporary
+  }
+}
 
 /**
  * The keys of an issuer, from `jwksUri` or from the issuer's metadata (RFC 8414, OpenID Connect Discovery). An unknown `kid`
@@ -31,30 +44,31 @@ export class KeysUnavailable extends Error {}
  * if that fails, they verify nothing.
  */
 export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  const { issuer, jwksUri, fetch, cooldown, maxAge, timeout } = options
+  const { issuer, jwksUri, cooldown, maxAge, timeout } = options
+  const send = createProviderFetch(options.fetch)
   const now = monotonicClock(options.now)
   let found: { keys: KeySet; at: number } | undefined
   let finding: Promise<KeySet> | undefined
-  let failedAt = Number.NEGATIVE_INFINITY
+  let failed: { error: unknown; at: number } | undefined
   /** Fetches of key sets that are not used any more: the document may name another URL after each `maxAge`. */
   let earlier = 0
 
   async function discover(): Promise<string> {
     if (jwksUri !== undefined) return jwksUri
-    const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, {
-      signal: AbortSignal.timeout(timeout * 1000),
-      redirect: 'manual',
-    })
-    const metadata: unknown = response.ok ? await response.json() : undefined
-    const { issuer: named, jwks_uri } = (metadata ?? {}) as Record<string, unknown>
+    const url = `${issuer.replace(/\/$/, '')}${METADATA_PATH}`
+    const response = await send(url, { signal: AbortSignal.timeout(timeout * 1000), redirect: 'manual' })
+    const { issuer: named, jwks_uri } = objectIn(await response.text())
+    const refuse = (flaw: string) => new UnreadableResponse(url, response.status, flaw)
     // Character for character: RFC 8414 section 3.3.
-    if (named !== issuer || !isSafeUrl(jwks_uri)) throw new KeysUnavailable('metadata')
+    if (named !== issuer) throw refuse(`its issuer is "${readable(named)}", but the option "issuer" is "${issuer}"`)
+    if (!isSafeUrl(jwks_uri)) throw refuse('no usable jwks_uri')
     return jwks_uri
   }
 
+  /** @throws RequestError, or an error of jose */
   async function find(): Promise<KeySet> {
     const uri = new URL(await discover())
-    const keys = createKeySet({ uri, fetch, timeout, cooldown, clock: now })
+    const keys = createKeySet({ uri, fetch: options.fetch, timeout, cooldown, clock: now })
     await keys.reload()
     earlier += found?.keys.fetches ?? 0
     found = { keys, at: now() }
@@ -64,10 +78,10 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   /** One fetch at a time. After a failure, none during the cool-down. */
   async function renewed() {
     if (!finding) {
-      if (now() - failedAt < cooldown) throw new KeysUnavailable('cooling down')
+      if (failed && now() - failed.at < cooldown) throw failed.error
       finding = find()
         .catch((error) => {
-          failedAt = now()
+          failed = { error, at: now() }
           throw error
         })
         .finally(() => {
@@ -77,20 +91,27 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     return finding
   }
 
+  function unavailable(cause: unknown): KeysUnavailable {
+    const failed = requestErrorIn(cause)
+    const failure = failed && requestFailure(failed, failed.url.endsWith(METADATA_PATH) ? 'metadata' : 'keys')
+    const message = failure?.detail ?? 'keys: 200, no usable keys'
+    return new KeysUnavailable({ message, temporary: failure !== undefined && isTemporary(failure) }, { cause })
+  }
+
   const keyFor: JWTVerifyGetKey = async (header, token) => {
     let keys = found?.keys
     if (!keys || !found || now() - found.at >= maxAge) {
       try {
         keys = await renewed()
       } catch (cause) {
-        throw new KeysUnavailable('jwks', { cause })
+        throw unavailable(cause)
       }
     }
     try {
       return await keys.find()(header, token)
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error
-      throw new KeysUnavailable('jwks', { cause: error })
+      throw unavailable(error)
     }
   }
   const generation = () =>

@@ -8,7 +8,7 @@ import { type Claims, isAccessTokenTyp, isText, principalOf, timeFlaw } from './
 import { createProofCheck } from './dpop-proof.js'
 import type { createIntrospection, IntrospectionResult } from './introspection.js'
 import type { AccessTokenOptions, IntrospectionOptions } from './options.js'
-import { boundResult, invalidToken, revocationOf, type TokenVerifier, unavailable } from './results.js'
+import { boundResult, invalidToken, mistaken, revocationOf, type TokenVerifier, unavailable } from './results.js'
 
 /** Introspection responses in the cache, at most. The least recently used are removed first. */
 const MAX_CACHED = 998
@@ -57,7 +57,7 @@ export function createOpaqueTokenVerifier(options: AccessTokenOptions, client: I
   return async (request, token, scheme, resource, now) => {
     if (!b64token.test(token)) return invalidToken('form')
     const result = await answerOf(token, now)
-    if (!result.ok) return unavailable(result.detail, result.retryAfter)
+    if (!result.ok) return (result.temporary ? unavailable : mistaken)(result.detail, result.retryAfter)
     const { answer } = result
     const flaw =
       answerFlaw(answer, issuer, audience === undefined ? [resource] : [audience].flat()) ??

@@ -35,6 +35,12 @@ export const unavailable = (detail: string, retryAfter = 5): Refusal => ({
   retryAfter,
 })
 
+/** Verification is not possible until somebody changes the configuration, here or at the issuer. */
+export const mistaken = (detail: string, retryAfter = 5): Refusal => ({
+  ...refusal(503, 'operator_error', detail),
+  retryAfter,
+})
+
 /** The refusal of a token that was issued before `revokedUntil`, or that has no `iat`. */
 export async function revocationOf(
   { revokedUntil }: AccessTokenOptions,

@@ -5,6 +5,8 @@ export const machineErrors = {
   token_unavailable: 'The provider is temporarily unavailable, and no cached token is still valid.',
   client_refused:
     'The provider refuses this client. See cause, and compare client_id, secret or key with the registration.',
+  operator_error:
+    'The issuer, its metadata or a secret is wrong, or the response of the provider cannot be used. See cause.',
   request_refused: 'The provider refuses the requested scope or resource. See cause.',
 } as const
 

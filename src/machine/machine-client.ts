@@ -30,7 +30,7 @@ export interface MachineClient {
    * An access token of this client. It is cached until 30 seconds before its expiry, and renewed in the background before that.
    * Concurrent calls share one token request.
    *
-   * @throws SallyportError `token_unavailable` (retryable), `client_refused`, `request_refused`
+   * @throws SallyportError `token_unavailable` (retryable), `client_refused`, `request_refused`, `operator_error`
    */
   getToken(options?: MachineTokenOptions): Promise<string>
   /**
@@ -90,6 +90,7 @@ export function createMachineClient(options: MachineClientOptions): MachineClien
       userinfo_signed_response_alg: undefined,
     },
     dpop,
+    ['token_endpoint'],
   )
   const tokens = createTokenCache(provider, { scope: options.scope, resource: options.resource }, monotonicClock(now))
   const methods = {

@@ -1,4 +1,5 @@
 import { createBoundedCache } from '../protocol/bounded-cache.js'
+import { isTemporary, refusesClient } from '../provider/failures/failure.js'
 import type { createProvider } from '../provider/provider.js'
 import type { ProviderAnswer } from '../provider/refresh-outcome.js'
 import type { ProviderSettings } from '../provider/settings.js'
@@ -119,16 +120,11 @@ export function createTokenCache(
   }
 }
 
-/** Maps the provider's response to an error. A 401 always means that the client is refused. */
+/** Maps the provider's response to an error. `cause` has what is wrong. */
 function errorOf(answer: Exclude<ProviderAnswer, { type: 'tokens' }>): MachineError {
-  if (
-    answer.type !== 'error' ||
-    (!answer.json && answer.status !== 401) ||
-    answer.status === 429 ||
-    answer.status >= 500
-  )
-    return machineError('token_unavailable', answer)
-  const { status, error } = answer
-  const client = status === 401 || error === 'invalid_client' || error === 'unauthorized_client'
-  return machineError(client ? 'client_refused' : 'request_refused', { status, error })
+  if (!('detail' in answer) || isTemporary(answer)) return machineError('token_unavailable', answer)
+  if (answer.type !== 'error') return machineError('operator_error', answer)
+  const { status, error, detail } = answer
+  const code = refusesClient(answer) ? 'client_refused' : error === undefined ? 'operator_error' : 'request_refused'
+  return machineError(code, { status, error, detail })
 }

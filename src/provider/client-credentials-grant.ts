@@ -1,7 +1,6 @@
 import * as oidc from 'openid-client'
 import type { ProviderConfiguration } from './configuration.js'
-import { ProviderError } from './errors.js'
-import { answerFromError } from './openid-client-errors.js'
+import type { FailureReports } from './failures/report.js'
 import type { ProviderAnswer } from './refresh-outcome.js'
 import { type RequireUsable, tokenMembers } from './token-response.js'
 
@@ -9,6 +8,7 @@ import { type RequireUsable, tokenMembers } from './token-response.js'
 export async function clientCredentials(
   parameters: URLSearchParams,
   { configuration, proofs }: ProviderConfiguration,
+  failures: FailureReports,
   requireUsable: RequireUsable,
 ): Promise<ProviderAnswer> {
   try {
@@ -17,8 +17,6 @@ export async function clientCredentials(
     requireUsable(tokens)
     return { type: 'tokens', ...tokenMembers(tokens) }
   } catch (error) {
-    if (!(error instanceof ProviderError)) return answerFromError(error)
-    if (error.code === 'temporarily_unavailable') return { type: 'unreachable' }
-    return { type: 'error', status: 401, error: error.code, json: true }
+    return failures.failureAt(error, 'token')
   }
 }

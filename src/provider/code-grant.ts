@@ -1,11 +1,11 @@
 import * as oidc from 'openid-client'
 import type { ProviderConfiguration } from './configuration.js'
 import { ProviderError } from './errors.js'
-import type { ProviderFaults } from './faults.js'
+import { concernsRequest, detailOf } from './failures/failure.js'
+import { type FailureReports, reportMistake } from './failures/report.js'
 import { type IdTokenClaims, verifyIdToken } from './jwt/id-token.js'
 import type { ProviderKeys } from './jwt/provider-keys.js'
 import { requireTenant } from './jwt/tenants.js'
-import { errorCode } from './openid-client-errors.js'
 import type { ProviderSettings } from './settings.js'
 import { type RequireUsable, tokenMembers } from './token-response.js'
 import { unverifiedIdToken } from './unvalidated-response.js'
@@ -39,7 +39,7 @@ export async function redeemCode(
   settings: ProviderSettings,
   { configuration, proofs }: ProviderConfiguration,
   keys: ProviderKeys,
-  faults: ProviderFaults,
+  failures: FailureReports,
   requireUsable: RequireUsable,
 ): Promise<RedeemedCode> {
   const config = await configuration()
@@ -58,6 +58,8 @@ export async function redeemCode(
     requireUsable(tokens)
     const { id_token, access_token } = tokens
     if (id_token === undefined) throw new ProviderError('id_token_invalid', { claim: 'missing' })
+    if (isEncrypted(id_token))
+      throw reportMistake(detailOf(failures.endpoint('token'), '200, an encrypted id_token'), settings)
     const { nonce, max_age, acr_values } = request
     const claims = await verifyIdToken({ id_token, access_token, nonce, max_age, acr_values }, settings, keys)
     // For an issuer of many tenants, only the form of `iss` was known before.
@@ -65,17 +67,18 @@ export async function redeemCode(
     await requireTenant(claims, settings)
     return { ...tokenMembers(tokens), id_token, claims }
   } catch (error) {
-    throw codeGrantError(error, faults)
+    throw codeGrantError(error, failures)
   }
 }
 
-function codeGrantError(error: unknown, { common, unavailable }: ProviderFaults): ProviderError {
-  if (error instanceof ProviderError) return error
-  const fault = common(error, 'token')
-  if (fault) return fault
-  if (error instanceof oidc.ResponseBodyError)
-    return new ProviderError('invalid_grant', {
-      description: `The provider refused the code: ${errorCode(error.error)}`,
-    })
-  return unavailable('token')
+/** Whether a token is a JWE: it has five parts. @see RFC 7516 section 3.1 */
+const isEncrypted = (token: string): boolean => token.split('.').length === 5
+
+function codeGrantError(error: unknown, failures: FailureReports): ProviderError {
+  const failure = failures.failureAt(error, 'token')
+  if (error instanceof ProviderError || !concernsRequest(failure)) return failures.report(error, 'token')
+  return new ProviderError('invalid_grant', {
+    description: `The provider refused the code: ${failure.error}`,
+    detail: failure.detail,
+  })
 }

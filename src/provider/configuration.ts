@@ -2,9 +2,14 @@ import * as oidc from 'openid-client'
 import { isLoopback } from '../protocol/option-checks.js'
 import { createSecretCache, freshSecrets, isDynamic, resolveSecret } from '../protocol/secret.js'
 import { monotonicClock } from '../protocol/time.js'
-import { clientAuthentication } from './client/client-authentication.js'
+import { authenticationBy } from './client/client-authentication.js'
 import type { Dpop } from './client/dpop.js'
 import { ProviderError } from './errors.js'
+import { detailOf, type Endpoint, providerErrorIn } from './failures/failure.js'
+import { failureOf } from './failures/openid-client-errors.js'
+import { createProviderFetch } from './failures/provider-fetch.js'
+import { readable } from './failures/provider-text.js'
+import { reportFailure, reportMistake } from './failures/report.js'
 import type { ProviderSettings } from './settings.js'
 import { readTokenResponses } from './unvalidated-response.js'
 
@@ -12,62 +17,91 @@ import { readTokenResponses } from './unvalidated-response.js'
 const METADATA_MAX_AGE = 3600
 /** Seconds until the next try after a failure. */
 const METADATA_RETRY = 60
-
 export type ProviderConfiguration = ReturnType<typeof createProviderConfiguration>
 
-/** The provider’s metadata, and openid-client’s configuration made from it. Creating it makes no request. */
-export function createProviderConfiguration(settings: ProviderSettings, dpop: Pick<Dpop, 'keyPair'> | undefined) {
+/** A member of the metadata document. */
+type MetadataMember = 'authorization_endpoint' | 'token_endpoint' | 'jwks_uri'
+
+/** What signing users in needs. */
+export const signInMembers: readonly MetadataMember[] = ['authorization_endpoint', 'token_endpoint', 'jwks_uri']
+
+/**
+ * The provider’s metadata, and openid-client’s configuration made from it. `required` members are checked when the metadata is
+ * read, before anybody is redirected. Creating it makes no request.
+ */
+export function createProviderConfiguration(
+  settings: ProviderSettings,
+  dpop: Pick<Dpop, 'keyPair'> | undefined,
+  required: readonly MetadataMember[],
+) {
   const { issuer, client_id, credential, timeout, emit, now } = settings
   const clock = monotonicClock(now)
   let latest: { metadata: oidc.ServerMetadata; readAt: number } | undefined
   let reading: Promise<oidc.ServerMetadata> | undefined
   let built: { config: oidc.Configuration; skew: number; metadata: oidc.ServerMetadata } | undefined
 
+  async function readSecret(): Promise<oidc.ClientAuth> {
+    try {
+      return await authenticationBy(settings.clientAuthentication, await resolveSecret(credential))
+    } catch (error) {
+      const what = error instanceof ProviderError ? `: ${error.message}` : ''
+      throw reportMistake(`The client’s secret or key cannot be read${what}`, settings)
+    }
+  }
   /** A dynamic secret is read again, because it may have been rotated. It is cached briefly, so that it delays no request. */
-  const secret = createSecretCache(() => resolveSecret(credential), {
-    ...freshSecrets,
-    dynamic: isDynamic([credential]),
-    onFailure: () => emit({ type: 'operator_error', detail: 'The client’s secret or key cannot be read again' }),
-  })
+  const secret = createSecretCache(readSecret, { ...freshSecrets, dynamic: isDynamic([credential]) })
 
-  const authenticate = clientAuthentication(settings, secret)
+  const authenticate: oidc.ClientAuth = async (...parameters) => (await secret())(...parameters)
   const insecureOptions = isLoopback(new URL(issuer)) ? [oidc.allowInsecureRequests] : []
-  const fetch: oidc.CustomFetch = (url, options) => settings.fetch(url, options as RequestInit)
+  const send = createProviderFetch(settings.fetch)
+  const fetch: oidc.CustomFetch = (url, options) => send(url, options as RequestInit)
+  const fetchTokens = readTokenResponses(fetch)
 
   async function readMetadata(): Promise<oidc.ServerMetadata> {
+    const endpoint: Endpoint & { url: string } = { name: 'metadata', url: issuer }
+    const fetchMetadata: oidc.CustomFetch = (url, options) => {
+      endpoint.url = url
+      return fetch(url, options)
+    }
     try {
-      const options = { execute: insecureOptions, timeout, [oidc.customFetch]: fetch }
+      const options = { execute: insecureOptions, timeout, [oidc.customFetch]: fetchMetadata }
       const config = await oidc.discovery(new URL(issuer), client_id, undefined, authenticate, options)
       const metadata = config.serverMetadata()
       // openid-client compares parsed URLs; an issuer is compared as a string (OpenID Connect Discovery 1.0 section 4.3).
-      if (metadata.issuer !== issuer) throw issuerMismatch()
-      requireTls(metadata)
+      if (metadata.issuer !== issuer) throw issuerMismatch(metadata.issuer, endpoint)
+      validateEndpoints(metadata, endpoint)
       latest = { metadata, readAt: clock() }
       return metadata
     } catch (error) {
-      if ((error as { code?: string }).code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') throw issuerMismatch()
-      if (error instanceof ProviderError) throw error
-      emit({ type: 'provider_unavailable', detail: 'metadata' })
-      throw new ProviderError('temporarily_unavailable', { cause: error })
+      const { code, cause } = error as { code?: string; cause?: { body?: { issuer?: unknown } } }
+      if (code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') throw issuerMismatch(cause?.body?.issuer, endpoint)
+      throw providerErrorIn(error) ?? reportFailure(failureOf(error, endpoint), settings)
     }
   }
 
-  /** Codes, tokens and client credentials are sent to these URLs. @see RFC 9700 section 2.6, OpenID Connect Discovery 1.0 section 3 */
-  function requireTls(metadata: oidc.ServerMetadata): void {
-    for (const [name, value] of Object.entries(metadata)) {
+  /**
+   * The required members are there, and every URL is https. Codes, tokens and client credentials are sent to these URLs.
+   * @see RFC 9700 section 2.6, OpenID Connect Discovery 1.0 section 3
+   */
+  function validateEndpoints(metadata: oidc.ServerMetadata, endpoint: Endpoint): void {
+    const refuse = (flaw: string) => reportMistake(detailOf(endpoint, `200, ${flaw}`), settings)
+    const missing = required.find((name) => typeof metadata[name] !== 'string')
+    if (missing !== undefined) throw refuse(`no usable ${missing}`)
+    const aliases = settings.clientAuthentication === 'tls_client_auth' ? metadata.mtls_endpoint_aliases : {}
+    for (const [name, value] of Object.entries({ ...metadata, ...aliases })) {
       if (!/_endpoint$|^jwks_uri$/.test(name) || typeof value !== 'string') continue
       const url = URL.canParse(value) ? new URL(value) : undefined
       if (url?.protocol === 'https:' || (url && insecureOptions.length && isLoopback(url))) continue
-      const detail = `The metadata document's "${name}" is not an https: URL`
-      emit({ type: 'operator_error', detail })
-      throw new ProviderError('operator_error', { description: detail })
+      throw refuse(`"${name}" is not an https: URL`)
     }
   }
 
-  function issuerMismatch() {
-    emit({ type: 'operator_error', detail: 'The metadata document names another issuer than "issuer"' })
+  function issuerMismatch(named: unknown, endpoint: Endpoint): ProviderError {
+    const detail = detailOf(endpoint, `200, its issuer is "${readable(named)}", but the option "issuer" is "${issuer}"`)
+    emit({ type: 'operator_error', detail })
     return new ProviderError('issuer_mismatch', {
       description: 'The provider\'s metadata document names another issuer than the backend\'s option "issuer".',
+      detail,
     })
   }
 
@@ -103,7 +137,7 @@ export function createProviderConfiguration(settings: ProviderSettings, dpop: Pi
     )
     for (const step of insecureOptions) step(config)
     config.timeout = timeout
-    config[oidc.customFetch] = readTokenResponses(fetch)
+    config[oidc.customFetch] = fetchTokens
     built = { config, skew, metadata: server }
     return config
   }

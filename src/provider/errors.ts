@@ -20,6 +20,8 @@ interface ProviderErrorDetails extends SallyportErrorOptions {
   description?: string
   /** The claim that was refused. */
   claim?: string
+  /** What the operator has to know, and nobody else. */
+  detail?: string
 }
 
 /** The provider is down, its response is invalid, or this client is registered wrongly. */

@@ -3,7 +3,10 @@ import { isSafeUrl } from '../protocol/option-checks.js'
 import { createSecretCache, freshSecrets, isDynamic, resolveSecret } from '../protocol/secret.js'
 import type { Client } from './client/client.js'
 import { authenticationBy } from './client/client-authentication.js'
-import { ProviderError } from './errors.js'
+import { detailOf, type Endpoint, type Failure, isTemporary } from './failures/failure.js'
+import { failureOf } from './failures/openid-client-errors.js'
+import { createProviderFetch } from './failures/provider-fetch.js'
+import { readable } from './failures/provider-text.js'
 import type { ProviderSettings } from './settings.js'
 
 interface IntrospectionSettings
@@ -13,9 +16,11 @@ interface IntrospectionSettings
   readonly endpoint: string | undefined
 }
 
-/** Why introspection failed: the status of the response, or an error code. */
+/** Why introspection failed. */
 interface IntrospectionFault {
-  readonly reason: string | number
+  readonly detail: string
+  /** The issuer is down. Otherwise the configuration is wrong, or that of the issuer. */
+  readonly temporary: boolean
   /** Seconds, from `Retry-After`. */
   readonly retryAfter?: number
 }
@@ -23,7 +28,8 @@ interface IntrospectionFault {
 /** Token introspection at an issuer, as one of its clients. A failed request is not repeated. @see RFC 7662 section 2 */
 export function createIntrospectionRequest(settings: IntrospectionSettings) {
   const { issuer, client_id, endpoint, timeout, now } = settings
-  const fetch: oidc.CustomFetch = (url, init) => settings.fetch(url, init as RequestInit)
+  const send = createProviderFetch(settings.fetch)
+  const fetch: oidc.CustomFetch = (url, init) => send(url, init as RequestInit)
   const insecureOptions = new URL(endpoint ?? issuer).protocol === 'http:' ? [oidc.allowInsecureRequests] : []
   const { clientAuthentication, credential } = settings
   const method = createSecretCache(
@@ -33,17 +39,29 @@ export function createIntrospectionRequest(settings: IntrospectionSettings) {
   const authenticate: oidc.ClientAuth = async (...parameters) => (await method())(...parameters)
   let discovering: Promise<oidc.ServerMetadata> | undefined
 
+  /** @throws MetadataFailed */
   async function discoverMetadata(): Promise<oidc.ServerMetadata> {
-    const options = { execute: insecureOptions, timeout, [oidc.customFetch]: fetch }
-    const metadata = (
-      await oidc.discovery(new URL(issuer), client_id, undefined, authenticate, options)
-    ).serverMetadata()
+    const asked: Endpoint & { url: string } = { name: 'metadata', url: issuer }
+    const refuse = (flaw: string) => new MetadataFailed(unreadable(asked, flaw))
+    const fetchMetadata: oidc.CustomFetch = (url, init) => {
+      asked.url = url
+      return fetch(url, init)
+    }
+    const options = { execute: insecureOptions, timeout, [oidc.customFetch]: fetchMetadata }
+    const config = await oidc.discovery(new URL(issuer), client_id, undefined, authenticate, options).catch((error) => {
+      const { code, cause } = error as { code?: string; cause?: { body?: { issuer?: unknown } } }
+      if (code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') throw refuse(otherIssuer(cause?.body?.issuer))
+      throw new MetadataFailed(failureOf(error, asked))
+    })
+    const metadata = config.serverMetadata()
     // openid-client compares parsed URLs; an issuer is compared as a string (RFC 8414 section 3.3).
-    if (metadata.issuer !== issuer) throw Object.assign(new Error(), { code: 'another issuer' })
+    if (metadata.issuer !== issuer) throw refuse(otherIssuer(metadata.issuer))
     // http: is allowed on loopback only.
-    if (!isSafeUrl(metadata.introspection_endpoint)) throw Object.assign(new Error(), { code: 'endpoint' })
+    if (!isSafeUrl(metadata.introspection_endpoint)) throw refuse('no usable introspection_endpoint')
     return metadata
   }
+
+  const otherIssuer = (named: unknown) => `its issuer is "${readable(named)}", but the option "issuer" is "${issuer}"`
 
   /** Made for each request, because openid-client takes a clock skew at construction only. */
   function configuration(metadata: oidc.ServerMetadata): oidc.Configuration {
@@ -57,25 +75,41 @@ export function createIntrospectionRequest(settings: IntrospectionSettings) {
 
   /** Never rejects. */
   return async (token: string): Promise<{ answer: oidc.IntrospectionResponse } | { fault: IntrospectionFault }> => {
+    let url = endpoint
     try {
       discovering ??=
         endpoint === undefined ? discoverMetadata() : Promise.resolve({ issuer, introspection_endpoint: endpoint })
-      const config = configuration(await discovering)
+      const metadata = await discovering
+      url = metadata.introspection_endpoint
+      const config = configuration(metadata)
       return { answer: await oidc.tokenIntrospection(config, token, { token_type_hint: 'access_token' }) }
     } catch (error) {
       // The cached metadata may be the cause: read it again next time.
       discovering = undefined
-      return { fault: faultOf(error) }
+      const failure = error instanceof MetadataFailed ? error.failure : failureOf(error, { name: 'introspection', url })
+      const { retryAfter } = failure as { retryAfter?: number }
+      return {
+        fault: {
+          detail: failure.detail,
+          temporary: isTemporary(failure),
+          ...(retryAfter !== undefined && { retryAfter }),
+        },
+      }
     }
   }
 }
 
-/** From the response that openid-client refused, if there was one. */
-function faultOf(error: unknown): IntrospectionFault {
-  const { cause, response = cause, code } = error as { cause?: unknown; response?: unknown; code?: unknown }
-  // A key that cannot be read is an error of this client, not of the issuer.
-  const reason = code === undefined || error instanceof ProviderError ? 'failed' : `${code}`
-  if (!(response instanceof Response)) return { reason }
-  const retryAfter = response.headers.get('retry-after') ?? ''
-  return { reason: response.status, ...(/^\d{1,6}$/.test(retryAfter) && { retryAfter: Number(retryAfter) }) }
+class MetadataFailed extends Error {
+  readonly failure: Failure
+
+  constructor(failure: Failure) {
+    super(failure.detail)
+    this.failure = failure
+  }
 }
+
+const unreadable = (endpoint: Endpoint, flaw: string): Failure => ({
+  type: 'unreadable',
+  status: 200,
+  detail: detailOf(endpoint, `200, ${flaw}`),
+})

@@ -1,8 +1,8 @@
 import * as oidc from 'openid-client'
 import type { ProviderConfiguration } from './configuration.js'
 import { ProviderError } from './errors.js'
-import type { ProviderFaults } from './faults.js'
-import { errorCode } from './openid-client-errors.js'
+import { concernsRequest, type Failure, isTemporary, refusesClient } from './failures/failure.js'
+import type { FailureReports } from './failures/report.js'
 
 const ENDPOINT = 'pushed authorization request'
 
@@ -16,7 +16,7 @@ const ENDPOINT = 'pushed authorization request'
 export async function authorizationUrl(
   parameters: URLSearchParams,
   { metadata, configuration, proofs }: ProviderConfiguration,
-  faults: ProviderFaults,
+  failures: FailureReports,
 ): Promise<string> {
   const config = await configuration()
   const { pushed_authorization_request_endpoint: push } = await metadata()
@@ -24,17 +24,22 @@ export async function authorizationUrl(
   try {
     return (await oidc.buildAuthorizationUrlWithPAR(config, parameters, await proofs(config))).href
   } catch (error) {
-    throw pushError(error, faults)
+    throw pushError(error, failures)
   }
 }
 
-function pushError(error: unknown, { common, unavailable }: ProviderFaults): ProviderError {
-  const fault = common(error, ENDPOINT)
-  if (fault) return fault
-  if (!(error instanceof oidc.ResponseBodyError)) return unavailable(ENDPOINT)
-  const code = error.error === 'invalid_scope' || error.error === 'invalid_target' ? error.error : 'invalid_request'
+function pushError(error: unknown, failures: FailureReports): ProviderError {
+  const failure = failures.failureAt(error, ENDPOINT)
+  if (!isRefusal(failure)) return failures.report(error, ENDPOINT)
+  const { error: refused, detail } = failure
+  const code = refused === 'invalid_scope' || refused === 'invalid_target' ? refused : 'invalid_request'
   // RFC 9126 has no error code for it, and it is the most common mistake at first.
-  const unregistered = /redirect_uri/.test(`${error.error} ${error.error_description}`)
-  const what = unregistered ? 'redirect_uri is not registered, character for character' : errorCode(error.error)
-  return new ProviderError(code, { description: `The provider refused the request: ${what}` })
+  const unregistered = /redirect_uri/.test(detail)
+  const what = unregistered ? 'redirect_uri is not registered, character for character' : refused
+  return new ProviderError(code, { description: `The provider refused the request: ${what}`, detail })
 }
+
+/** The parameters are those of the page: here, `invalid_request` is about this request. */
+const isRefusal = (failure: Failure): failure is Failure & { type: 'error'; error: string } =>
+  concernsRequest(failure) ||
+  (failure.type === 'error' && failure.error === 'invalid_request' && !refusesClient(failure) && !isTemporary(failure))

@@ -1,9 +1,10 @@
 import { compactVerify } from 'jose'
 import * as oidc from 'openid-client'
 import type { ProviderConfiguration } from './configuration.js'
+import { detailOf } from './failures/failure.js'
+import type { FailureReports } from './failures/report.js'
 import type { ProviderKeys } from './jwt/provider-keys.js'
 import { compareIdToken, type OriginalIdToken } from './jwt/refreshed-id-token.js'
-import { answerFromError } from './openid-client-errors.js'
 import type { ProviderAnswer } from './refresh-outcome.js'
 import type { ProviderSettings } from './settings.js'
 import { readRefreshedTokens } from './token-response.js'
@@ -18,22 +19,24 @@ type SpendRefreshToken = (
 
 /**
  * Prepares a refresh: reads the metadata and the client secret first, so that the returned function sends its request at once.
- * `undefined`: temporarily unavailable.
+ * A code: it cannot be prepared.
  */
 export async function prepareRefresh(
   settings: ProviderSettings,
   { configuration, proofs, secret }: ProviderConfiguration,
   keys: ProviderKeys,
+  failures: FailureReports,
   required: 'DPoP' | 'Bearer',
-): Promise<SpendRefreshToken | undefined> {
+): Promise<SpendRefreshToken | 'temporarily_unavailable' | 'operator_error'> {
   let config: oidc.Configuration
   let dpopOptions: oidc.DPoPOptions
   try {
     config = await configuration()
     dpopOptions = await proofs(config)
     await secret()
-  } catch {
-    return undefined
+  } catch (error) {
+    const { code } = failures.report(error, 'token')
+    return code === 'temporarily_unavailable' ? code : 'operator_error'
   }
   /**
    * An ID Token that cannot be used is dropped: the new tokens are kept, and the ID Token before it goes on to be the hint at
@@ -42,7 +45,8 @@ export async function prepareRefresh(
   async function checkIdToken(id_token: unknown, original: OriginalIdToken) {
     const idToken = compareIdToken(id_token, original, settings)
     if (idToken.type !== 'valid') {
-      settings.emit({ type: 'id_token_refused', claim: idToken.claim })
+      const { claim, detail } = idToken
+      settings.emit({ type: 'id_token_refused', claim, ...(detail !== undefined && { detail }) })
       return idToken
     }
     const algorithms = [...settings.idTokenAlgs]
@@ -56,15 +60,18 @@ export async function prepareRefresh(
     try {
       response = unvalidated(await oidc.refreshTokenGrant(config, refresh_token, parameters, dpopOptions))
     } catch (error) {
-      return answerFromError(error)
+      return failures.failureAt(error, 'token')
     }
     // A success without any token: nobody knows whether the refresh token is used up.
+    const endpoint = failures.endpoint('token')
     if (response.access_token === undefined && response.refresh_token === undefined)
-      return { type: 'unknown', answered: true }
-    const { access_token, ...members } = readRefreshedTokens(response, settings, required)
+      return { type: 'unreadable', status: 200, detail: detailOf(endpoint, '200, no usable access_token') }
+    const { access_token, ...members } = readRefreshedTokens(response, settings, required, endpoint)
     const idToken = response.id_token === undefined ? undefined : await checkIdToken(response.id_token, original)
     if (idToken?.type === 'foreign') return { type: 'foreign' }
-    if (access_token === undefined) return { type: 'unusable', refresh_token: members.refresh_token }
+    const { refresh_token: next, lost } = members
+    if (access_token === undefined)
+      return { type: 'unusable', ...(next !== undefined && { refresh_token: next }), ...(lost && { lost }) }
     return {
       type: 'tokens',
       access_token,

@@ -1,4 +1,5 @@
 import type { SignedOutReason } from '../protocol/session.js'
+import { type Failure, interactionErrors, isTemporary, refusesClient } from './failures/failure.js'
 
 /** The result of a token request. */
 export type ProviderAnswer =
@@ -6,6 +7,8 @@ export type ProviderAnswer =
       type: 'tokens'
       access_token: string
       refresh_token?: string
+      /** There is a new refresh token, and it cannot be used: the one before may be used up. */
+      lost?: true
       /** Seconds; absent if the provider does not say. */
       expires_in?: number
       scope?: string
@@ -15,14 +18,9 @@ export type ProviderAnswer =
     }
   /** The ID Token says that the tokens are for another session. */
   | { type: 'foreign' }
-  /** A success without an access token that can be used. The new refresh token can be, if there is one. */
-  | { type: 'unusable'; refresh_token: string | undefined }
-  /** An error response. `json` is `false` for a page of a gateway or firewall. */
-  | { type: 'error'; status: number; error?: string; json: boolean; retryAfter?: number }
-  /** The provider did not get the request: connection refused, host not found. */
-  | { type: 'unreachable' }
-  /** The provider may have used up the refresh token: connection reset, timeout, or an unreadable response (`answered`). */
-  | { type: 'unknown'; answered?: true }
+  /** A success without an access token that can be used. The new refresh token can be, if there is one that is not `lost`. */
+  | { type: 'unusable'; refresh_token?: string; lost?: true }
+  | Failure
 
 /** What happened to this session before. It decides what an error response means. */
 export interface RefreshHistory {
@@ -40,34 +38,26 @@ export interface RefreshHistory {
   additionalToken: boolean
 }
 
-type RefreshOutcome =
+export type RefreshOutcome =
   | {
       type: 'unavailable'
       error: 'temporarily_unavailable' | 'operator_error' | 'refresh_race'
       outcome: 'refused' | 'unavailable' | 'unknown'
+      /** An error response that means nothing definite. A second one to this refresh token may end the session. */
+      unexpected?: true
     }
   | { type: 'refused'; error: 'invalid_scope' | 'invalid_target' | 'interaction_required' }
   | { type: 'ended'; reason: SignedOutReason }
-
-/** Errors that mean: the user must interact with the provider. @see OpenID Connect Core 1.0 section 3.1.2.6 */
-export const interactionErrors: ReadonlySet<unknown> = new Set([
-  'interaction_required',
-  'consent_required',
-  'login_required',
-  'account_selection_required',
-])
 
 /**
  * Whether the provider is down for everybody. Any other error response, however unexpected, may concern one user only.
  */
 export const isOutage = (answer: ProviderAnswer): boolean =>
-  answer.type === 'unreachable' ||
-  (answer.type === 'unknown' && !answer.answered) ||
-  (answer.type === 'error' && answer.status >= 500)
+  answer.type === 'unreachable' || answer.type === 'unknown' || (answer.type === 'error' && answer.status >= 500)
 
 /**
- * Decides what a failed refresh means for the session. An outage never ends it. Only three things do: `invalid_grant`, tokens
- * that are for another session, or a second unexpected response to the same refresh token.
+ * Decides what a failed refresh means for the session. Neither an outage nor a mistake of the operator ends it. Only three things
+ * do: `invalid_grant`, tokens that are for another session, or a second 400 to the same refresh token.
  *
  * @see RFC 6749 section 5.2
  */
@@ -75,23 +65,22 @@ export function refreshOutcome(
   answer: Exclude<ProviderAnswer, { type: 'tokens' }>,
   history: RefreshHistory,
 ): RefreshOutcome {
-  const unavailable = (outcome: 'unavailable' | 'unknown'): RefreshOutcome => ({
+  const unavailable = (outcome: 'refused' | 'unavailable' | 'unknown', mistake = false): RefreshOutcome => ({
     type: 'unavailable',
-    error: 'temporarily_unavailable',
+    error: mistake ? 'operator_error' : 'temporarily_unavailable',
     outcome,
   })
   if (answer.type === 'unreachable') return unavailable('unavailable')
   if (answer.type === 'unknown') return unavailable('unknown')
+  if (answer.type === 'unreadable') return unavailable('unknown', true)
   if (answer.type === 'foreign') return { type: 'ended', reason: 'revoked' }
-  if (answer.type === 'unusable') return { type: 'unavailable', error: 'operator_error', outcome: 'refused' }
-  const { status, error, json } = answer
-  // "Try later", or the page of a firewall: the request was not processed.
-  if (status === 425 || status === 429 || status === 503 || (status === 403 && !json)) return unavailable('unavailable')
-  // A gateway timed out, or the server failed: the refresh token may be used up.
-  if (status === 408 || status >= 500) return unavailable('unknown')
+  if (answer.type === 'unusable') return unavailable(answer.lost ? 'unknown' : 'refused', true)
+  const { status, error } = answer
+  // After 408 and 5xx, the refresh token may be used up: a gateway timed out, or the server failed. Otherwise the request was not processed.
+  if (isTemporary(answer))
+    return unavailable(status === 408 || (status >= 500 && status !== 503) ? 'unknown' : 'unavailable')
   if (history.additionalToken && interactionErrors.has(error)) return { type: 'refused', error: 'interaction_required' }
-  if (status === 401 || error === 'invalid_client' || error === 'unauthorized_client')
-    return { type: 'unavailable', error: 'operator_error', outcome: 'refused' }
+  if (refusesClient(answer)) return unavailable('refused', true)
   if (error === 'invalid_scope' || error === 'invalid_target') return { type: 'refused', error }
   if (error === 'invalid_grant') {
     if (history.outcomeUnknown) return { type: 'ended', reason: 'refresh_lost' }
@@ -99,8 +88,10 @@ export function refreshOutcome(
     return { type: 'unavailable', error: 'refresh_race', outcome: 'refused' }
   }
   // A policy of the provider about this API.
-  if (history.additionalToken && json && error !== undefined) return { type: 'refused', error: 'invalid_target' }
-  if (history.additionalToken || history.unexpectedBefore === 0 || history.tokenStillValid)
-    return { type: 'unavailable', error: 'temporarily_unavailable', outcome: 'refused' }
-  return { type: 'ended', reason: 'refresh_rejected' }
+  if (history.additionalToken && error !== undefined) return { type: 'refused', error: 'invalid_target' }
+  // A wrong URL responds with any other status.
+  const refusal = status === 400 || (status === 403 && error !== undefined)
+  if (history.additionalToken || !refusal) return unavailable('refused', true)
+  if (history.unexpectedBefore > 0 && !history.tokenStillValid) return { type: 'ended', reason: 'refresh_rejected' }
+  return { type: 'unavailable', error: 'operator_error', outcome: 'refused', unexpected: true }
 }

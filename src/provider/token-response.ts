@@ -1,5 +1,6 @@
-import { ProviderError } from './errors.js'
-import { errorCode } from './openid-client-errors.js'
+import type { ProviderError } from './errors.js'
+import { detailOf, type Endpoint, errorCode } from './failures/failure.js'
+import { reportMistake } from './failures/report.js'
 import type { ProviderSettings } from './settings.js'
 import type { UnvalidatedResponse } from './unvalidated-response.js'
 
@@ -57,9 +58,8 @@ export function tokenMembers({ access_token, refresh_token, expires_in, scope }:
   }
 }
 
-const unusableValue = (member: string) => `The provider responds with a value of ${member} that cannot be used`
 const unusableType = (token_type: unknown, required: string) =>
-  `The provider issues ${errorCode(typeof token_type === 'string' ? token_type.toLowerCase() : '')} tokens; only ${required} can be used here`
+  `no usable token_type: ${errorCode(typeof token_type === 'string' ? token_type.toLowerCase() : '')}, and only ${required} can be used here`
 
 /** @throws ProviderError `operator_error` */
 export type RequireUsable = (tokens: TokenResponse & { token_type: string }) => void
@@ -69,19 +69,16 @@ export type RequireUsable = (tokens: TokenResponse & { token_type: string }) => 
  * bound to a key of the backend, and a token that should be bound must not be a bearer token.
  * @see RFC 10017 section 6.2.4.3.2, RFC 9449 section 5
  */
-export function createUsableCheck({ emit }: ProviderSettings, required: 'DPoP' | 'Bearer'): RequireUsable {
+export function createUsableCheck(
+  settings: Pick<ProviderSettings, 'emit'>,
+  required: 'DPoP' | 'Bearer',
+  endpoint: () => Endpoint,
+): RequireUsable {
+  const refuse = (flaw: string): ProviderError => reportMistake(detailOf(endpoint(), `200, ${flaw}`), settings)
   return (tokens) => {
     const invalid = invalidMember(tokens)
-    if (invalid !== undefined) {
-      emit({ type: 'operator_error', detail: unusableValue(invalid) })
-      throw new ProviderError('operator_error', { description: 'The provider issues tokens that cannot be used here.' })
-    }
-    const { token_type } = tokens
-    if (token_type === required.toLowerCase()) return
-    emit({ type: 'operator_error', detail: unusableType(token_type, required) })
-    throw new ProviderError('operator_error', {
-      description: `The provider issues tokens that cannot be used here: not ${required}.`,
-    })
+    if (invalid !== undefined) throw refuse(`no usable ${invalid}`)
+    if (tokens.token_type !== required.toLowerCase()) throw refuse(unusableType(tokens.token_type, required))
   }
 }
 
@@ -89,6 +86,8 @@ export function createUsableCheck({ emit }: ProviderSettings, required: 'DPoP' |
 interface RefreshedTokens {
   access_token?: string
   refresh_token?: string
+  /** There is a new refresh token, and it cannot be used. */
+  lost?: true
   expires_in?: number
   scope?: string
   /** The response has a `scope` that cannot be read. */
@@ -101,30 +100,32 @@ interface RefreshedTokens {
  */
 export function readRefreshedTokens(
   response: UnvalidatedResponse,
-  { emit }: Pick<ProviderSettings, 'emit'>,
+  settings: Pick<ProviderSettings, 'emit'>,
   required: 'DPoP' | 'Bearer',
+  endpoint: Endpoint,
 ): RefreshedTokens {
   const { access_token, expires_in, token_type, scope } = response
-  const refuse = (detail: string) => emit({ type: 'operator_error', detail })
+  const refuse = (flaw: string) => reportMistake(detailOf(endpoint, `200, ${flaw}`), settings)
   const usable = (name: keyof typeof members): string | undefined => {
     const value = response[name]
     if (value === undefined || isUsable(name, value)) return value
-    refuse(unusableValue(name))
+    refuse(`no usable ${name}`)
     return undefined
   }
   const rightType = typeof token_type === 'string' && token_type.toLowerCase() === required.toLowerCase()
   if (access_token !== undefined && !rightType) refuse(unusableType(token_type, required))
   const lifetime = typeof expires_in === 'string' ? Number.parseFloat(expires_in) : expires_in
   const validLifetime = typeof lifetime === 'number' && lifetime >= 0
-  if (expires_in !== undefined && !validLifetime) refuse(unusableValue('expires_in'))
+  if (expires_in !== undefined && !validLifetime) refuse('no usable expires_in')
   const scopeText = Array.isArray(scope) ? scope.join(' ') : scope
   const readScope = isUsable('scope', scopeText) ? scopeText : undefined
-  if (scope !== undefined && readScope !== scope) refuse(unusableValue('scope'))
+  if (scope !== undefined && readScope !== scope) refuse('no usable scope')
   const access = rightType ? usable('access_token') : undefined
   const refresh = usable('refresh_token')
   return {
     ...(access !== undefined && { access_token: access }),
     ...(refresh !== undefined && { refresh_token: refresh }),
+    ...(refresh === undefined && response.refresh_token !== undefined && { lost: true }),
     ...(validLifetime && { expires_in: Math.min(MAX_EXPIRES_IN, lifetime) }),
     ...(readScope !== undefined && { scope: readScope }),
     ...(scope !== undefined && readScope === undefined && { scopeUnknown: true }),

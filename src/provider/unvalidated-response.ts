@@ -30,17 +30,17 @@ export function readTokenResponses(fetch: CustomFetch): CustomFetch {
     const grant = body instanceof URLSearchParams ? body.get('grant_type') : null
     const refresh = grant === 'refresh_token'
     if (grant === null || (refresh ? !response.ok : response.status !== 200)) return response
-    // A body that breaks off is not JSON: openid-client reports it.
-    const text = await response.text().catch(() => '')
-    const members = membersOf(text)
+    const members = membersOf(await response.clone().text())
+    // openid-client reports what is no JSON object.
+    if (!members) return response
     const headers = new Headers(response.headers)
     for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name)
     if (refresh) headers.set('content-type', 'application/json')
-    const { id_token, ...others } = members ?? {}
+    const { id_token, ...others } = members
     const read = refresh
       ? { access_token: 'unread', token_type: 'bearer', [UNVALIDATED]: members }
       : { ...others, [ID_TOKEN]: id_token }
-    return new Response(members ? JSON.stringify(read) : text, { headers })
+    return new Response(JSON.stringify(read), { headers })
   }
 }
 

@@ -2,6 +2,8 @@ import { jwtVerify } from 'jose'
 import * as oidc from 'openid-client'
 import type { ProviderConfiguration } from './configuration.js'
 import { ProviderError } from './errors.js'
+import { UnreadableResponse } from './failures/provider-fetch.js'
+import type { FailureReports } from './failures/report.js'
 import type { ProviderKeys } from './jwt/provider-keys.js'
 import type { ProviderSettings } from './settings.js'
 
@@ -23,9 +25,11 @@ export async function userinfo(
   settings: ProviderSettings,
   { metadata, configuration, proofs }: ProviderConfiguration,
   keys: ProviderKeys,
+  failures: FailureReports,
 ): Promise<UserInfo | undefined> {
   const { userinfo_endpoint, mtls_endpoint_aliases } = await metadata()
   if (!userinfo_endpoint) return undefined
+  const unusable = (flaw: string) => new UnreadableResponse(userinfo_endpoint, 200, flaw)
   try {
     const config = await configuration()
     const options = await proofs(config)
@@ -46,28 +50,29 @@ export async function userinfo(
             settings.userinfo_signed_response_alg,
           )
     if (JSON.stringify(response).length <= MAX_LENGTH) return response
+    throw unusable(`more than ${MAX_LENGTH} characters`)
   } catch (error) {
     if (error instanceof ProviderError && error.code === 'subject_mismatch') throw error
     if ((error as { code?: string }).code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED')
       throw new ProviderError('subject_mismatch')
+    settings.emit({ type: 'userinfo_failed', detail: failures.failureAt(error, 'userinfo').detail })
+    return undefined
   }
-  settings.emit({ type: 'userinfo_failed' })
-  return undefined
 
   /** A signed response. `iss` and `aud` are optional. @see OpenID Connect Core 1.0 section 5.3.2 */
   async function verified(response: Response, alg: string): Promise<UserInfo> {
     if (!response.ok || !/^application\/jwt\b/i.test(response.headers.get('content-type') ?? ''))
-      throw new Error('not a signed response')
+      throw unusable('not signed')
     const token = await response.text()
     const { clockTolerance, now, client_id } = settings
     const currentDate = new Date(now() * 1000)
-    const { payload } = await keys.verify(
-      token,
-      (found) => jwtVerify(token, found, { algorithms: [alg], clockTolerance, currentDate }),
-      true,
-    )
+    const { payload } = await keys
+      .verify(token, (found) => jwtVerify(token, found, { algorithms: [alg], clockTolerance, currentDate }), true)
+      .catch((error: unknown) => {
+        throw error instanceof ProviderError ? error : unusable(`no valid JWT, ${(error as Error).name}`)
+      })
     const { iss = subject.iss, aud = client_id, sub } = payload
-    if (iss !== subject.iss || ![aud].flat().includes(client_id)) throw new Error('for another client')
+    if (iss !== subject.iss || ![aud].flat().includes(client_id)) throw unusable('for another issuer or client')
     if (sub !== subject.sub) throw new ProviderError('subject_mismatch')
     return { ...payload, sub }
   }

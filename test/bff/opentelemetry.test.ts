@@ -86,6 +86,6 @@ describe('openTelemetry()', () => {
 
   it('costs nothing where no SDK is installed', () => {
     trace.disable()
-    expect(() => openTelemetry()({ type: 'userinfo_failed' })).not.toThrow()
+    expect(() => openTelemetry()({ type: 'userinfo_failed', detail: '' })).not.toThrow()
   })
 })

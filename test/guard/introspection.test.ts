@@ -442,12 +442,12 @@ describe('an issuer that gives no answer', () => {
   )
 
   it.each([
-    ['its metadata cannot be had', { status: 503 }],
-    ['its metadata is a page', { status: 200, body: '<html>' }],
-  ])('[J-17] because %s makes 503, and is not remembered', async (_name, fault) => {
+    ['its metadata cannot be had', { status: 503 }, 'keys_unavailable'],
+    ['its metadata is a page', { status: 200, body: '<html>' }, 'operator_error'],
+  ])('[J-17] because %s makes 503, and is not remembered', async (_name, fault, error) => {
     const it = await scene()
     it.as.fail('discovery', fault)
-    expect(await it.call(it.token)).toBe('503 keys_unavailable')
+    expect(await it.call(it.token)).toBe(`503 ${error}`)
     expect(await it.call(it.token)).toBe(200)
   })
 
@@ -458,7 +458,7 @@ describe('an issuer that gives no answer', () => {
   ])('[J-17] whose metadata %s is asked nothing', async (_name, changes) => {
     const it = await scene()
     it.as.tamper.metadata = (metadata) => JSON.parse(JSON.stringify({ ...metadata, ...changes }))
-    expect(await it.call(it.token)).toBe('503 keys_unavailable')
+    expect(await it.call(it.token)).toBe('503 operator_error')
     expect(it.as.requests.introspection).toBe(0)
   })
 
@@ -581,10 +581,10 @@ describe('this API as a client', () => {
     })
     const first = [await it.call(it.token), await it.call(it.token)]
     await new Promise((resolve) => setTimeout(resolve, 1100))
-    expect([...first, await it.call(it.token)]).toEqual(['503 keys_unavailable', '503 keys_unavailable', 200])
+    expect([...first, await it.call(it.token)]).toEqual(['503 operator_error', '503 operator_error', 200])
     expect(it.events.map((event) => ('detail' in event ? event.detail : ''))).toEqual([
-      'introspection: failed',
-      'introspection: 401',
+      `introspection: not sent, Error (${ISSUER}/introspect)`,
+      `introspection: 401 invalid_client, "client authentication failed" (${ISSUER}/introspect)`,
       '',
     ])
   })

@@ -10,24 +10,24 @@ const past: RefreshHistory = {
   tokenStillValid: false,
   additionalToken: false,
 }
-const error = (status: number, code?: string, json = true): Failure => ({
+const error = (status: number, code?: string): Failure => ({
   type: 'error',
   status,
-  json,
+  detail: '',
   ...(code !== undefined && { error: code }),
 })
 
 describe('judging a provider that gave no tokens', () => {
   it.each([
-    ['a connection refused', { type: 'unreachable' } as Failure],
-    ['a reset', { type: 'unknown' } as Failure],
+    ['a connection refused', { type: 'unreachable', detail: '' } as Failure],
+    ['a reset', { type: 'unknown', detail: '' } as Failure],
     ['408', error(408)],
     ['425', error(425)],
     ['429', error(429, 'slow_down')],
     ['500', error(500)],
-    ['502 in HTML', error(502, undefined, false)],
+    ['502 in HTML', error(502)],
     ['503 with an OAuth body', error(503, 'temporarily_unavailable')],
-    ['a firewall’s 403', error(403, undefined, false)],
+    ['a firewall’s 403', error(403)],
   ])('keeps the session through %s', (_name, answer) => {
     expect(refreshOutcome(answer, past)).toMatchObject({ type: 'unavailable', error: 'temporarily_unavailable' })
   })
@@ -66,7 +66,7 @@ describe('judging a provider that gave no tokens', () => {
   it('[B-36] keeps the session after a success whose access token cannot be used, and ends it for foreign tokens', () => {
     for (const additionalToken of [false, true]) {
       const history = { ...past, additionalToken, unexpectedBefore: 9 }
-      const unusable = refreshOutcome({ type: 'unusable', refresh_token: undefined }, history)
+      const unusable = refreshOutcome({ type: 'unusable' }, history)
       expect(unusable).toMatchObject({ type: 'unavailable', error: 'operator_error' })
       expect(refreshOutcome({ type: 'foreign' }, history)).toEqual({ type: 'ended', reason: 'revoked' })
     }
@@ -90,11 +90,11 @@ describe('judging a provider that gave no tokens', () => {
       type: 'refused',
       error: 'invalid_target',
     })
-    expect(refreshOutcome(error(400, undefined, false), additional)).toMatchObject({ type: 'unavailable' })
+    expect(refreshOutcome(error(400), additional)).toMatchObject({ type: 'unavailable' })
   })
 
   it('tries once more after any other 400, keeps the session while its token lives, and then ends it', () => {
-    const odd = error(400, undefined, false)
+    const odd = error(400)
     expect(refreshOutcome(odd, past)).toMatchObject({ type: 'unavailable' })
     expect(refreshOutcome(odd, { ...past, unexpectedBefore: 1, tokenStillValid: true })).toMatchObject({
       type: 'unavailable',

@@ -2,7 +2,7 @@ import { RegExpRouter } from 'hono/router/reg-exp-router'
 import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 import { StoreError } from '../../store/contract.js'
 import { Refusal, type RefusalDetails, storeDown } from '../errors.js'
-import { refusalOf } from '../provider-refusals.js'
+import { refusalOf, refusedEvent } from '../provider-refusals.js'
 import type { RateLimiting } from '../rate-limits/rate-limits.js'
 import type { Settings } from '../settings.js'
 import { refusalAnswer } from './answers.js'
@@ -39,7 +39,7 @@ export function createRouter(
     const refusal = refusalOf(error) ?? new Refusal('temporarily_unavailable', outageDetails(error, path))
     // The client has disconnected: nothing was refused.
     if ((error as Error).name === 'AbortError') return refusalAnswer(refusal)
-    emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
+    emit(refusedEvent(refusal, request, path))
     // A script that calls /login gets JSON. Only browsers call /callback.
     const page = pages.has(path) && (path.startsWith(`${basePath}/callback`) || refusal.code !== 'csrf_required')
     return allowOrigin(request, page ? refusalPage(refusal, settings) : refusalAnswer(refusal), settings)

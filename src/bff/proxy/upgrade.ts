@@ -3,7 +3,7 @@ import { toResponse } from '../../protocol/http/plain-response.js'
 import { StoreError } from '../../store/contract.js'
 import { Refusal } from '../errors.js'
 import { refusalAnswer } from '../http/answers.js'
-import { refusalOf } from '../provider-refusals.js'
+import { refusalOf, refusedEvent } from '../provider-refusals.js'
 import { apiCredentials, apiToken } from './api-token.js'
 import type { ProxyContext } from './streams.js'
 import { type Target, targetOf } from './target.js'
@@ -70,7 +70,7 @@ export function createUpgrade(context: ProxyContext) {
       if (!known && !(error instanceof StoreError))
         emit({ type: 'operator_error', detail: `${(error as Error).name} in ${path}` })
       const refusal = known ?? new Refusal('temporarily_unavailable')
-      emit({ type: 'request_refused', error: refusal.code, method: request.method, path })
+      emit(refusedEvent(refusal, request, path))
       return { type: 'refused', response: toResponse(refusalAnswer(refusal)) }
     }
   }

@@ -1,10 +1,12 @@
 import { randomId, sha256 } from '../../crypto/hash.js'
 import { backoffDelay, createCircuitBreaker } from '../../protocol/circuit-breaker.js'
 import { monotonicNow } from '../../protocol/time.js'
+import type { Failure } from '../../provider/failures/failure.js'
 import { isOutage, type ProviderAnswer, refreshOutcome } from '../../provider/refresh-outcome.js'
 import { shortId } from '../events.js'
 import type { Providers } from '../providers.js'
 import type { Settings } from '../settings.js'
+import { failedAttempt, nextAttempt } from './attempts.js'
 import { createPendingWrites } from './pending-writes.js'
 import type { RequestedToken, TokenOutcome } from './session-record.js'
 import type { RefreshAttempt, SessionStorage, SessionWithTokens } from './session-storage.js'
@@ -16,6 +18,14 @@ const BEGIN_TIMEOUT = 2
 const STORE_TIME = 3
 /** Seconds. A longer `Retry-After` is shortened. */
 const MAX_WAIT = 60
+
+type ErrorFailure = Failure & { type: 'error' }
+
+/** The refresh token of a response. */
+interface Replacement {
+  refresh_token?: string
+  lost?: true
+}
 
 /** One refresh: the session, the requested token, and the attempt that was written. */
 interface Refresh {
@@ -72,26 +82,18 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
       const breaker = breakerOf(session.record)
       const ownWait = previous && (previous.about ?? key) === key ? previous.notBefore - now() : 0
       const wait = Math.max(ownWait, breaker?.left() ?? 0)
-      if (draining || wait > 0) return fallBack(session, requested, key, Math.max(wait, 1))
+      if (draining || wait > 0) {
+        const error = ownWait > 0 && previous?.mistake ? 'operator_error' : 'temporarily_unavailable'
+        return fallBack(session, requested, key, Math.max(wait, 1), error)
+      }
       const spend = await providers.forSession(session.record)?.prepareRefresh()
-      if (!spend) {
-        // The metadata or the client secret cannot be read. That concerns all sessions.
-        breaker?.failed()
-        return fallBack(session, requested, key, backoffDelay(0))
+      if (typeof spend !== 'function') {
+        // The metadata cannot be read: the provider is down for all sessions.
+        if (spend === 'temporarily_unavailable') breaker?.failed()
+        return fallBack(session, requested, key, backoffDelay(0), spend)
       }
 
-      const attempt: RefreshAttempt = {
-        id: randomId(),
-        generation: session.record.generation,
-        running: true,
-        // An attempt that is still running belongs to a process that has died.
-        unknown: previous !== undefined && (previous.unknown || previous.running),
-        refused: previous?.refused ?? false,
-        odd: previous?.odd ?? 0,
-        failures: previous?.failures ?? 0,
-        notBefore: previous?.notBefore ?? 0,
-        about: previous?.about,
-      }
+      const attempt = nextAttempt(session.record, previous)
       const startedAt = monotonicNow()
       if (!(await storage.beginAttempt(session, attempt, stored?.version))) continue
       if (monotonicNow() - startedAt > BEGIN_TIMEOUT) {
@@ -133,19 +135,24 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     return valid ? { type: 'token', token } : { type: 'unavailable', error, retryAfter }
   }
 
-  /** Stores the next generation. The writing is repeated while the store is down. */
+  /**
+   * Stores the next generation. The writing is repeated while the store is down. `lost`: the provider has replaced the refresh token
+   * by one that cannot be used.
+   */
   async function save(
     session: SessionWithTokens,
-    refresh_token = session.record.refresh_token,
+    { refresh_token = session.record.refresh_token, lost }: Replacement,
     change: (base: SessionWithTokens) => Pick<SessionWithTokens, 'tokens' | 'id_token'> = (base) => base,
   ): Promise<'saved' | 'overtaken' | (TokenOutcome & { type: 'ended' })> {
     const { id, generation } = session.record
     const next = (base: SessionWithTokens): Omit<SessionWithTokens, 'version'> => {
       const { tokens, id_token } = change(base)
+      const { refresh_token_spent: _, ...rest } = base.record
       const record = {
-        ...base.record,
+        ...rest,
         generation: generation + 1,
         ...(refresh_token !== undefined && { refresh_token }),
+        ...(lost && { refresh_token_spent: lost }),
       }
       return { record, tokens, id_token, knownNewest: true }
     }
@@ -170,17 +177,14 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
 
   /** Stores a new refresh token whose access token cannot be used, then handles that failure. */
   async function keepRefreshToken(refresh: Refresh, refresh_token: string): Promise<TokenOutcome | undefined> {
-    const saved = await save(refresh.session, refresh_token)
+    const saved = await save(refresh.session, { refresh_token })
     if (saved instanceof Object) return saved
     const session = await storage.read(refresh.session.record.id)
     if ('ended' in session || saved === 'overtaken') return undefined
     const { generation } = session.record
     const attempt = { ...refresh.attempt, id: randomId(), generation, unknown: false, refused: false, odd: 0 }
     if (!(await storage.beginAttempt(session, attempt, undefined))) return undefined
-    const outcome = await handleFailure(
-      { ...refresh, session, attempt },
-      { type: 'unusable', refresh_token: undefined },
-    )
+    const outcome = await handleFailure({ ...refresh, session, attempt }, { type: 'unusable' })
     return outcome?.type === 'unavailable' ? { ...outcome, stored: true } : outcome
   }
 
@@ -193,7 +197,7 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     const { id } = session.record
     breakerOf(session.record)?.succeeded()
     const token = grantedToken(answer, requested, key, session.record, settings)
-    const saved = await save(session, answer.refresh_token, ({ tokens, id_token }) => ({
+    const saved = await save(session, answer, ({ tokens, id_token }) => ({
       tokens: token ? withToken(tokens, key, token) : tokens,
       id_token: answer.id_token ?? id_token,
     }))
@@ -210,7 +214,6 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     answer: Exclude<ProviderAnswer, { type: 'tokens' }>,
   ): Promise<TokenOutcome | undefined> {
     const { session, attempt, requested, key } = refresh
-    const { unknown: outcomeUnknown, refused, odd: unexpected, failures = 0 } = attempt
     const additionalToken = key !== ''
     if (answer.type === 'unusable' && answer.refresh_token !== undefined)
       return keepRefreshToken(refresh, answer.refresh_token)
@@ -218,50 +221,34 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     const token = session.tokens.get(key)
     const tokenStillValid = token !== undefined && secondsLeft(token, settings) > 0
     const result = refreshOutcome(answer, {
-      outcomeUnknown,
+      outcomeUnknown: attempt.unknown,
       issuedHere: session.knownNewest,
-      refusedBefore: refused,
-      unexpectedBefore: unexpected,
+      refusedBefore: attempt.refused,
+      unexpectedBefore: attempt.odd,
       tokenStillValid,
       additionalToken,
     })
     const succeeded = answer.type === 'foreign' || answer.type === 'unusable'
-    const response =
-      answer.type === 'error' ? answer : { status: succeeded ? 200 : 0, error: undefined, retryAfter: undefined }
+    const { status = succeeded ? 200 : 0, error, retryAfter: wanted, detail } = answer as Partial<ErrorFailure>
     emit({
       type: 'refresh_failed',
       session: shortId(session.record.id),
       outcome: result.type === 'unavailable' ? result.outcome : 'refused',
-      status: response.status,
-      ...(response.error !== undefined && { error: response.error }),
+      status,
+      ...(error !== undefined && { error }),
+      ...(detail !== undefined && { detail }),
     })
     if (result.type === 'ended') return (await storage.end(session, result.reason)) ? result : undefined
-    const done = { ...attempt, running: false }
     if (result.type === 'refused') {
-      await updateAttempt(session, done)
+      await updateAttempt(session, { ...attempt, running: false })
       return result
     }
     // A success that cannot be used has been reported already.
-    if (result.error === 'operator_error' && !succeeded)
-      emit({
-        type: 'operator_error',
-        detail: `The token endpoint responds with ${response.status} ${response.error ?? ''}`,
-      })
-    const race = result.error === 'refresh_race'
-    const retryAfter = race ? 1 : Math.min(response.retryAfter ?? backoffDelay(failures), MAX_WAIT)
-    // Another token of this session has to wait as well: from now on all of them do.
-    const allWait = attempt.about !== undefined && attempt.about !== key && attempt.notBefore > now()
-    const unexpectedAnswer =
-      result.error === 'temporarily_unavailable' && result.outcome === 'refused' && !additionalToken
-    await updateAttempt(session, {
-      ...done,
-      unknown: outcomeUnknown || result.outcome === 'unknown',
-      refused: refused || race,
-      odd: unexpected + (unexpectedAnswer ? 1 : 0),
-      failures: failures + 1,
-      notBefore: race ? 0 : Math.max(now() + retryAfter, allWait ? attempt.notBefore : 0),
-      about: isOutage(answer) || allWait ? undefined : key,
-    })
+    if (result.error === 'operator_error' && detail !== undefined) emit({ type: 'operator_error', detail })
+    const retryAfter =
+      result.error === 'refresh_race' ? 1 : Math.min(wanted ?? backoffDelay(attempt.failures ?? 0), MAX_WAIT)
+    const outage = isOutage(answer)
+    await updateAttempt(session, failedAttempt(attempt, { result, key, outage, retryAfter, now: now() }))
     return fallBack(session, requested, key, retryAfter, result.error)
   }
 

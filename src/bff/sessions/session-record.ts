@@ -21,6 +21,8 @@ export interface SessionRecord {
   readonly acr?: string
   readonly auth_time?: EpochSeconds
   readonly refresh_token?: string
+  /** The provider has replaced the refresh token by one that cannot be used, so this one may be used up. */
+  readonly refresh_token_spent?: true
   /** The granted scope and the resources of the default token. */
   readonly scope: string
   readonly resource: readonly string[]

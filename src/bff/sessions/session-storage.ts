@@ -32,6 +32,8 @@ export interface RefreshAttempt {
   readonly notBefore: EpochSeconds
   /** `notBefore` applies to the token with this key only. Absent: to all tokens. */
   readonly about?: string | undefined
+  /** The last response was a mistake of the operator, not an outage. Absent if an older release wrote the record. */
+  readonly mistake?: boolean | undefined
 }
 
 /**

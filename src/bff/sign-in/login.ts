@@ -2,8 +2,8 @@ import { randomId } from '../../crypto/hash.js'
 import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 import { returnTarget } from '../../protocol/http/return-to.js'
 import { calculateCodeChallenge } from '../../protocol/pkce.js'
-import { errorCode } from '../../provider/openid-client-errors.js'
-import { interactionErrors } from '../../provider/refresh-outcome.js'
+import { errorCode, interactionErrors } from '../../provider/failures/failure.js'
+import { readable } from '../../provider/failures/provider-text.js'
 import { Refusal } from '../errors.js'
 import { redirect } from '../http/answers.js'
 import type { Endpoint } from '../http/endpoint.js'
@@ -98,15 +98,15 @@ export function createLogin(context: SignInContext) {
       if (transaction.issuer !== provider.settings.issuer) throw new Refusal('issuer_mismatch')
       const error = parameter(form, 'error')
       await provider.requireIssuer(parameter(form, 'iss'))
-      if (error !== undefined) return refused(error, flow, cookies)
+      if (error !== undefined) return refused(error, readable(parameter(form, 'error_description')), flow, cookies)
       return redeem(request, form, { ...transaction, own: flow }, cookies)
     })
   }
 
   /** An error response of the provider. Its free text is never shown. */
-  function refused(error: string, flow: BackendFlow, cookies: readonly string[]): PlainResponse {
+  function refused(error: string, said: string, flow: BackendFlow, cookies: readonly string[]): PlainResponse {
     const known = errorCode(error)
-    emit({ type: 'sign_in_refused', error: known })
+    emit({ type: 'sign_in_refused', error: known, ...(said && { detail: said }) })
     if (flow.silent && interactionErrors.has(known)) return redirect(withError(flow.return_to, known), cookies)
     throw new Refusal('authorization_error', { description: `The provider responds with "${known}".` })
   }

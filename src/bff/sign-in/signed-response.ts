@@ -6,16 +6,17 @@ import type { Provider } from '../providers.js'
 /**
  * Verifies a signed authorization response (`response_mode: 'jwt'`). Parameters outside the JWT are ignored.
  *
- * @throws Refusal `authorization_error` with the claim, `temporarily_unavailable` if the keys cannot be read
+ * @throws Refusal `authorization_error` with the claim, ProviderError if the keys cannot be read
  * @see JWT Secured Authorization Response Mode section 2.4
  */
 export function createSignedResponse(provider: Provider): (form: Form) => Promise<Form> {
   const verify = createProviderJwt(
     provider,
-    (claim) =>
+    (claim, detail) =>
       new Refusal('authorization_error', {
         claim,
         description: `The provider's signed response was refused: ${claim}`,
+        detail,
       }),
   )
   return async (form) => {

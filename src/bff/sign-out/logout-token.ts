@@ -24,7 +24,7 @@ interface VerifiedLogoutToken {
  *
  * Not checked: whether the token was used before. The caller checks that, with `jti`.
  *
- * @throws Refusal `invalid_request` for a token that is refused, `temporarily_unavailable` if the keys cannot be read
+ * @throws Refusal `invalid_request` for a token that is refused, ProviderError if the keys cannot be read
  * @see OpenID Connect Back-Channel Logout 1.0 sections 2.4 and 2.6
  */
 export function createLogoutTokenVerifier(provider: Provider) {
@@ -56,8 +56,14 @@ function validateClaims(claims: JWTPayload, now: number, tolerance: number): Ver
   return { owner: { iss, sub, sid: sid as string | undefined }, jti, lifetime: Math.max(1, last - now) }
 }
 
-export const refusedLogout = (claim: string): Refusal =>
-  new Refusal('invalid_request', { claim, description: `The logout token was refused: ${claim}` })
+export const refusedLogout = (claim: string, detail?: string): Refusal => {
+  const description = `The logout token was refused: ${claim}`
+  return new Refusal('invalid_request', {
+    claim,
+    description,
+    ...(detail !== undefined && { detail: `${description}, ${detail}` }),
+  })
+}
 
 /** `iss` of a token, not verified: to find the keys to verify it with. @throws Refusal */
 export function unverifiedIssuer(token: string): string {

@@ -20,14 +20,6 @@ export async function authenticationBy(method: Method, credential: string): Prom
   }
 }
 
-/** Each request to the provider uses the newest secret. */
-export function clientAuthentication(
-  { clientAuthentication: method }: { clientAuthentication: Method },
-  secret: () => Promise<string>,
-): oidc.ClientAuth {
-  return async (...parameters) => (await authenticationBy(method, await secret()))(...parameters)
-}
-
 /** `alg` is as the JWK spells it, because some providers accept only the older name of Ed25519, `EdDSA`. */
 const privateKeyJwt = ({ key, kid, alg }: PrivateKey): oidc.ClientAuth =>
   oidc.PrivateKeyJwt(kid === undefined ? { key } : { key, kid }, {

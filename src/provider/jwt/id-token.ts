@@ -34,7 +34,7 @@ interface IdTokenToCheck {
  *
  * Not checked: whether the tenant may sign in.
  *
- * @throws ProviderError `id_token_invalid` with the claim, `temporarily_unavailable` if the keys cannot be read
+ * @throws ProviderError `id_token_invalid` with the claim, another code if the keys cannot be read
  * @see OpenID Connect Core 1.0 sections 3.1.3.7 and 3.1.3.8
  */
 export async function verifyIdToken(
@@ -43,8 +43,8 @@ export async function verifyIdToken(
   keys: ProviderKeys,
 ): Promise<IdTokenClaims> {
   const { client_id, clockTolerance, now, emit } = settings
-  const refused = (claim: string): ProviderError => {
-    emit({ type: 'id_token_refused', claim })
+  const refused = (claim: string, detail?: string): ProviderError => {
+    emit({ type: 'id_token_refused', claim, ...(detail !== undefined && { detail }) })
     return new ProviderError('id_token_invalid', { claim, description: `The ID Token was refused: ${claim}` })
   }
   const requireThat = (holds: boolean, claim: string): void => {

@@ -1,4 +1,5 @@
 import { createRemoteJWKSet, customFetch, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import { createKeySetFetch } from '../failures/provider-fetch.js'
 import { usableKeys } from './usable-keys.js'
 
 /** Seconds. A key that is missing in a set which was fetched just now does not exist. */
@@ -22,7 +23,7 @@ export interface KeySet {
    *
    * `direct`: the token comes from the provider itself, so its key is always looked for.
    *
-   * Rejects with JWKSNoMatchingKey, JWKSMultipleMatchingKeys, or any other error if the keys cannot be fetched.
+   * Rejects with JWKSNoMatchingKey, JWKSMultipleMatchingKeys, or a RequestError if the keys cannot be fetched.
    */
   find(direct?: boolean): JWTVerifyGetKey
   /** Finds a key without a fetch; `undefined` if none was fetched yet. */
@@ -43,7 +44,9 @@ export function createKeySet({ uri, fetch, timeout, cooldown, clock }: KeySetOpt
   let fetches = 0
   let readAt = Number.NEGATIVE_INFINITY
   let missedAt = Number.NEGATIVE_INFINITY
-  let failed = false
+  /** Why the last fetch has failed; `undefined` if it has not. */
+  let failure: unknown
+  const send = createKeySetFetch(fetch)
   const keys = createRemoteJWKSet(uri, {
     // Age and cool-down are decided here, by the given clock.
     cacheMaxAge: Number.POSITIVE_INFINITY,
@@ -51,16 +54,21 @@ export function createKeySet({ uri, fetch, timeout, cooldown, clock }: KeySetOpt
     timeoutDuration: Math.ceil(timeout * 1000),
     [customFetch]: async (url, init) => {
       fetches++
-      return usableKeys(await fetch(url, init))
+      return usableKeys(await send(url, init as RequestInit))
     },
   })
   const coolingDown = () => clock() - missedAt < cooldown
   const isNew = () => clock() - readAt < Math.min(MIN_AGE, cooldown)
 
   async function reload(): Promise<void> {
-    await keys.reload()
+    try {
+      await keys.reload()
+    } catch (error) {
+      failure = error
+      throw error
+    }
     readAt = clock()
-    failed = false
+    failure = undefined
   }
 
   const find =
@@ -74,13 +82,11 @@ export function createKeySet({ uri, fetch, timeout, cooldown, clock }: KeySetOpt
         if (first || !(error instanceof errors.JWKSNoMatchingKey)) throw error
         if (!direct && isNew()) throw error
         if (!direct && !keys.reloading && coolingDown()) {
-          if (failed) throw new Error('The keys could not be fetched', { cause: error })
-          throw error
+          throw failure ?? error
         }
       }
       // Before the fetch: tokens that come while it runs must not cause another one.
       missedAt = clock()
-      failed = true
       await reload()
       const key = await keys(header, token)
       missedAt = Number.NEGATIVE_INFINITY

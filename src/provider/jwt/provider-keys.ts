@@ -1,6 +1,7 @@
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, type JWK, type JWTVerifyGetKey } from 'jose'
 import { monotonicClock } from '../../protocol/time.js'
-import { ProviderError } from '../errors.js'
+import { requestErrorIn } from '../failures/failure.js'
+import type { FailureReports } from '../failures/report.js'
 import { createIssuer } from '../issuer.js'
 import type { ProviderSettings } from '../settings.js'
 import { createKeySet, type KeySet } from './key-set.js'
@@ -16,10 +17,11 @@ export type ProviderKeys = ReturnType<typeof createProviderKeys>
 
 /** The keys of a provider. If they cannot be read, those that are known already serve. Creating it makes no request. */
 export function createProviderKeys(
-  settings: Pick<ProviderSettings, 'issuer' | 'tenants' | 'timeout' | 'fetch' | 'now' | 'emit'>,
+  settings: Pick<ProviderSettings, 'issuer' | 'tenants' | 'timeout' | 'fetch' | 'now'>,
   metadata: () => Promise<{ readonly jwks_uri?: string }>,
+  failures: Pick<FailureReports, 'report'>,
 ) {
-  const { timeout, fetch, now, emit } = settings
+  const { timeout, fetch, now } = settings
   const issuer = createIssuer(settings)
   const clock = monotonicClock(now)
   let found: { uri: string; set: KeySet } | undefined
@@ -27,7 +29,6 @@ export function createProviderKeys(
 
   async function keySet(): Promise<KeySet> {
     const { jwks_uri = '' } = await metadata()
-    if (!URL.canParse(jwks_uri)) throw new ProviderError('temporarily_unavailable')
     if (found?.uri !== jwks_uri) {
       const options = { timeout, cooldown: COOLDOWN, clock, fetch }
       found = { uri: jwks_uri, set: createKeySet({ uri: new URL(jwks_uri), ...options }) }
@@ -43,15 +44,16 @@ export function createProviderKeys(
     read().catch((error) => {
       if (!areUnreadable(error)) return
       retryAt = clock() + RETRY
-      emit({ type: 'provider_unavailable', detail: 'keys' })
+      failures.report(error, 'keys')
     })
   }
 
   /** Reads keys that are too old. If that fails, they still serve. */
   async function readIfStale(set: KeySet): Promise<void> {
     if (!set.known || !isStale(set) || clock() < retryAt) return
-    await set.reload().catch(() => {
+    await set.reload().catch((error: unknown) => {
       retryAt = clock() + RETRY
+      failures.report(error, 'keys')
     })
   }
 
@@ -72,6 +74,8 @@ export function createProviderKeys(
      * Verifies a token with the newest keys. If they cannot be read, those that are known serve.
      *
      * `direct`: the provider itself has sent the token.
+     *
+     * @throws ProviderError if the keys cannot be read; otherwise what `verify` throws
      */
     async verify<Result>(
       token: string,
@@ -80,7 +84,9 @@ export function createProviderKeys(
     ): Promise<Result> {
       const set = await keySet()
       await readIfStale(set)
-      return withAnyKey(token, forIssuer(set, set.find(direct)), verify)
+      return withAnyKey(token, forIssuer(set, set.find(direct)), verify).catch((error: unknown) => {
+        throw areUnreadable(error) ? failures.report(error, 'keys') : error
+      })
     },
 
     /** Verifies with known keys only, without waiting for any. `undefined`: the key is not known yet, and is read now. */
@@ -125,6 +131,6 @@ async function withAnyKey<Result>(
   }
 }
 
-/** Whether an error of a verification says that the keys could not be read. */
-export const areUnreadable = (error: unknown): boolean =>
-  !(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout || error.code === 'ERR_JOSE_GENERIC'
+/** Whether the keys could not be read or used. Otherwise the error is about the token. */
+const areUnreadable = (error: unknown): boolean =>
+  !(error instanceof errors.JOSEError) || error instanceof errors.JWKSInvalid || requestErrorIn(error) !== undefined

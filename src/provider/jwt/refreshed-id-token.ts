@@ -1,6 +1,7 @@
 import { decodeBase64url } from '../../protocol/base64url.js'
 import type { ProviderSettings } from '../settings.js'
 import { hasOtherType } from './id-token.js'
+import { algorithmDetail } from './verify-jwt.js'
 
 /** What the ID Token of a refresh is compared with. */
 export interface OriginalIdToken {
@@ -11,7 +12,9 @@ export interface OriginalIdToken {
 }
 
 /** `foreign`: it is for another session. `refused`: it cannot be used, which says nothing about the session. */
-type RefreshedIdToken = { type: 'valid'; id_token: string } | { type: 'foreign' | 'refused'; claim: string }
+type RefreshedIdToken =
+  | { type: 'valid'; id_token: string }
+  | { type: 'foreign' | 'refused'; claim: string; detail?: string }
 
 /**
  * Compares the ID Token of a refresh with the original one. A different `iss`, `sub`, `aud`, `azp` or `nonce` means that the
@@ -27,7 +30,11 @@ export function compareIdToken(
   { iss, sub, nonce }: OriginalIdToken,
   { client_id, idTokenAlgs }: Pick<ProviderSettings, 'client_id' | 'idTokenAlgs'>,
 ): RefreshedIdToken {
-  const refused = (claim: string): RefreshedIdToken => ({ type: 'refused', claim })
+  const refused = (claim: string, detail?: string): RefreshedIdToken => ({
+    type: 'refused',
+    claim,
+    ...(detail !== undefined && { detail }),
+  })
   const foreign = (claim: string): RefreshedIdToken => ({ type: 'foreign', claim })
   if (typeof id_token !== 'string') return refused('format')
   const parts = id_token.split('.')
@@ -44,7 +51,8 @@ export function compareIdToken(
   if (!is('nonce', nonce)) return foreign('nonce')
   const missing = ['iss', 'sub', 'aud'].find((claim) => claims[claim] == null)
   if (missing !== undefined) return refused(missing)
-  if (typeof header.alg !== 'string' || !idTokenAlgs.includes(header.alg)) return refused('alg')
+  if (typeof header.alg !== 'string' || !idTokenAlgs.includes(header.alg))
+    return refused('alg', algorithmDetail(header.alg, idTokenAlgs))
   return { type: 'valid', id_token }
 }
 

@@ -1,8 +1,8 @@
-import { decodeJwt, errors, type JWTVerifyResult, jwtVerify } from 'jose'
+import { decodeJwt, decodeProtectedHeader, errors, type JWTVerifyResult, jwtVerify } from 'jose'
 import { ProviderError } from '../errors.js'
 import { createIssuer } from '../issuer.js'
 import type { ProviderSettings } from '../settings.js'
-import { areUnreadable, type ProviderKeys } from './provider-keys.js'
+import type { ProviderKeys } from './provider-keys.js'
 
 interface JwtOptions {
   requiredClaims: string[]
@@ -14,13 +14,14 @@ interface JwtOptions {
  * Verifies JWTs of a provider: signature, `alg` on the configured list, `iss`, `aud`, `exp`, and that the required claims are
  * present. What the metadata says of algorithms does not count: the client is registered with those of the configuration.
  *
- * @throws ProviderError `temporarily_unavailable` if the keys cannot be read; otherwise the error that `refused` returns for a claim
+ * @throws ProviderError if the keys cannot be read; otherwise the error that `refused` returns for a claim. Its `detail` is for the
+ * operator.
  */
 export function createProviderJwt(
   { settings, keys }: { settings: ProviderSettings; keys: ProviderKeys },
-  refused: (claim: string) => Error,
+  refused: (claim: string, detail?: string) => Error,
 ) {
-  const { client_id, idTokenAlgs, clockTolerance, now, emit } = settings
+  const { client_id, idTokenAlgs, clockTolerance, now } = settings
   const issuer = createIssuer(settings)
 
   return async (token: string, { requiredClaims, direct = false }: JwtOptions): Promise<JWTVerifyResult> => {
@@ -36,10 +37,8 @@ export function createProviderJwt(
       .verify(token, (keys) => jwtVerify(token, keys, options), direct)
       .catch((error: unknown) => {
         if (error instanceof ProviderError) throw error
-        const claim = faultOf(error)
-        if (claim !== undefined) throw refused(claim)
-        emit({ type: 'provider_unavailable', detail: 'keys' })
-        throw new ProviderError('temporarily_unavailable', { cause: error })
+        if (!(error instanceof errors.JOSEAlgNotAllowed)) throw refused(faultOf(error))
+        throw refused('alg', algorithmDetail(decodeProtectedHeader(token).alg, idTokenAlgs))
       })
   }
 }
@@ -53,16 +52,19 @@ function unverifiedIssuer(token: string): unknown {
   }
 }
 
-/** The claim or part that is invalid; `undefined` if the keys could not be read. */
-function faultOf(error: unknown): string | undefined {
+/** For the operator: the algorithm of a refused token, which is not verified, and the option that does not list it. */
+export const algorithmDetail = (alg: unknown, idTokenAlgs: readonly string[]): string =>
+  `"alg" is ${typeof alg === 'string' && /^[\w-]{1,32}$/.test(alg) ? alg : 'unknown'}; idTokenAlgs has ${idTokenAlgs.join(', ')}`
+
+/** The claim or part that is invalid. */
+function faultOf(error: unknown): string {
   if (error instanceof errors.JWTExpired) return 'exp'
   if (error instanceof errors.JWTClaimValidationFailed) return error.claim
-  if (error instanceof errors.JOSEAlgNotAllowed) return 'alg'
   if (
     error instanceof errors.JWKSNoMatchingKey ||
     error instanceof errors.JWKSMultipleMatchingKeys ||
     error instanceof errors.JWSSignatureVerificationFailed
   )
     return 'signature'
-  return areUnreadable(error) ? undefined : 'format'
+  return 'format'
 }

@@ -443,7 +443,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     ['Entra’s way to say so', oauth('invalid_grant', { suberror: 'consent_required' }), 400, 'interaction_required'],
     ['a refusal by policy', oauth('access_denied'), 400, 'invalid_target'],
     ['429', { status: 429, headers: { 'Retry-After': '3600' } }, 503, 'temporarily_unavailable'],
-    ['an empty 400', { status: 400 }, 503, 'temporarily_unavailable'],
+    ['an empty 400', { status: 400 }, 503, 'operator_error'],
   ])('[B-34] takes %s for a further API as a word about that API alone', async (_name, fault, status, error) => {
     const { as, advance, tab, device } = await world()
     const other = device()

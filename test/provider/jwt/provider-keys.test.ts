@@ -1,5 +1,6 @@
 import { compactVerify, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { createFailureReports } from '../../../src/provider/failures/report.js'
 import { createProviderKeys } from '../../../src/provider/jwt/provider-keys.js'
 
 async function scene() {
@@ -10,19 +11,20 @@ async function scene() {
   const { publicKey, privateKey } = await generateKeyPair('ES256')
   const events: unknown[] = []
   const here = { down: false, requests: 0, kid: 'a' }
+  const metadata = { issuer: 'https://login.example.net', jwks_uri: 'https://login.example.net/jwks' }
   const keys = createProviderKeys(
     {
       issuer: 'https://login.example.net',
       timeout: 5,
       now: () => Date.now() / 1000,
-      emit: (event) => events.push(event),
       fetch: async () => {
         here.requests++
         if (here.down) throw new TypeError('fetch failed')
         return Response.json({ keys: [{ ...(await exportJWK(publicKey)), kid: here.kid }] })
       },
     },
-    async () => ({ jwks_uri: 'https://login.example.net/jwks' }),
+    async () => metadata,
+    createFailureReports({ emit: (event) => events.push(event) }, () => metadata),
   )
   const signed = (kid: string) => new SignJWT({}).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey)
   const atOnce = async (kid = 'a', flawed = '') => {
@@ -35,6 +37,11 @@ async function scene() {
   }
   const advance = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1000)
   return { here, events, atOnce, verify, advance }
+}
+
+const keysOutage = {
+  type: 'provider_unavailable',
+  detail: 'keys: no response, TypeError (https://login.example.net/jwks)',
 }
 
 describe('the keys of a provider', () => {
@@ -54,7 +61,7 @@ describe('the keys of a provider', () => {
     const { here, events, atOnce, advance } = await scene()
     here.down = true
     expect(await atOnce()).toBeUndefined()
-    await vi.waitFor(() => expect(events).toEqual([{ type: 'provider_unavailable', detail: 'keys' }]))
+    await vi.waitFor(() => expect(events).toEqual([keysOutage]))
     expect(await atOnce()).toBeUndefined()
     expect(here.requests).toBe(1)
     here.down = false
