@@ -51,6 +51,8 @@ export type WorldOptions = Partial<Omit<SiteOptions, 'store'>> & {
   client_secret?: Secret
   clientAuthentication?: BffOptions['clientAuthentication']
   clientKey?: Secret
+  assertionAudience?: 'issuer' | 'endpoint'
+  endSessionParams?: Readonly<Record<string, string>>
   /** Of another release. */
   createBff?: typeof createBff
 }

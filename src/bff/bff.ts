@@ -144,6 +144,7 @@ export function createBff(options: BffOptions): Bff {
     { method: 'POST', path: '/logout', answer: (request) => logout.post(request) },
     { method: 'GET', path: '/logout/continue', exempt: 'navigation', answer: (request) => logout.continue(request) },
     { method: 'GET', path: '/health', exempt: 'public', answer: health },
+    { method: 'HEAD', path: '/health', exempt: 'public', answer: async () => ({ ...(await health()), body: null }) },
     ...(sessions.sessionList ? storeEndpoints(sessions.sessionList) : []),
   ]
 

@@ -7,15 +7,38 @@ import type { BffEvent } from './events.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import type { RouteOptions } from './routes.js'
 
+/** How this backend is registered at one provider. */
+export type ProviderOptions = ClientOptions & {
+  /**
+   * Further parameters for the provider’s end-session page, for example `{ logout_uri: 'https://app.example.com/' }` for Amazon
+   * Cognito. Default none. `client_id`, `post_logout_redirect_uri`, `state` and `id_token_hint` are always sent.
+   * @see OpenID Connect RP-Initiated Logout 1.0 section 2
+   */
+  endSessionParams?: Readonly<Record<string, string>>
+}
+
 /** The options of a backend: as a client of its provider, and for its pages. */
-export type BffOptions = ClientOptions & SiteOptions
+export type BffOptions = ProviderOptions & SiteOptions
+
+/** What `onSignIn` is called with. */
+export interface SignedInUser {
+  readonly iss: string
+  readonly sub: string
+  /**
+   * The parameters of the authorization response that no specification defines, as the browser sent them. Not signed: the user can
+   * write anything there. Never use them for authorization, and never take an email address from them.
+   *
+   * Apple sends `user` here, in the first sign-in only: JSON with `name` (`firstName`, `lastName`). It needs `response_mode: 'form_post'`.
+   */
+  readonly unverified: Readonly<Record<string, string>>
+}
 
 export interface SiteOptions {
   /**
    * In proxy mode: further providers. `/login?iss=<issuer>` signs in at one of them. Register the redirect URI
    * `/bff/callback/<name>` at each: a different one for each provider (RFC 9700 section 2.1). Default none.
    */
-  issuers?: Readonly<Record<string, ClientOptions>>
+  issuers?: Readonly<Record<string, ProviderOptions>>
   /** The origin that browsers see: `https://app.example.com`. Request headers never change it. */
   baseUrl: string
   /** The path of the endpoints. Default `/bff`. */
@@ -89,6 +112,11 @@ export interface SiteOptions {
    * the address that it sees, or overwrite the header. Default: none; the address is that of the socket.
    */
   trustedProxies?: readonly string[]
+  /**
+   * Called after each sign-in, before the page is told. Five seconds at most. If it throws, the user is signed in all the same, and
+   * an event says so.
+   */
+  onSignIn?: (user: SignedInUser) => unknown
   onEvent?: (event: BffEvent) => void
   /** For requests to the provider and to the APIs of `routes`. Default: the `fetch` of the runtime. */
   fetch?: typeof globalThis.fetch

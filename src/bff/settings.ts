@@ -10,17 +10,22 @@ import { type Now, systemNow } from '../protocol/time.js'
 import { validate } from '../protocol/validate.js'
 import { type Client, validateClient, validatePrivateKey } from '../provider/client/client.js'
 import type { Emit } from './events.js'
-import type { BffOptions } from './options.js'
+import type { BffOptions, ProviderOptions } from './options.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import { type Route, validateRoutes } from './routes.js'
 import { appOf, appStore } from './store/app-store.js'
 import { type WatchedStore, watchStore } from './store/watched-store.js'
 import { bffOptions } from './validation.js'
 
+/** {@link ProviderOptions}, validated, with defaults. */
+export interface ProviderClient extends Client {
+  endSessionParams: Readonly<Record<string, string>>
+}
+
 /** The options, validated, with defaults. */
-export interface Settings extends Client {
+export interface Settings extends ProviderClient {
   /** Further clients, by name. */
-  issuers: ReadonlyMap<string, Client>
+  issuers: ReadonlyMap<string, ProviderClient>
   origin: string
   basePath: string
   mode: Mode
@@ -49,6 +54,7 @@ export interface Settings extends Client {
   /** `undefined`: the default. */
   rateLimits: RateLimits | false | undefined
   trustedProxies: readonly string[]
+  onSignIn: BffOptions['onSignIn']
   emit: Emit
   fetch: typeof globalThis.fetch
   /** The app has set `fetch`: all requests must use it. */
@@ -84,7 +90,7 @@ export function validateOptions(options: BffOptions): Settings {
   if (response_mode === 'form_post' && (mode !== 'proxy' || loopbackCookies))
     misuse('response_mode', 'can be "form_post" in proxy mode over https: only; its cookies are SameSite=None; Secure')
   const ownFetch = options.fetch !== undefined
-  const client = validateClient(options, ownFetch, misuse)
+  const client = validateProvider(options, ownFetch)
   const issuers = validateIssuers(options, mode, ownFetch)
   if (options.dpopKey !== undefined) {
     if (mode !== 'proxy')
@@ -159,6 +165,7 @@ export function validateOptions(options: BffOptions): Settings {
     loopbackCookies,
     rateLimits: options.rateLimits,
     trustedProxies,
+    onSignIn: options.onSignIn,
     emit,
     // workerd and browsers refuse a `fetch` that is called as a member of another object.
     fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
@@ -168,9 +175,19 @@ export function validateOptions(options: BffOptions): Settings {
   }
 }
 
+/** Parameters of the end-session request that the backend sets itself. */
+const ownEndSessionParams = ['client_id', 'post_logout_redirect_uri', 'state', 'id_token_hint']
+
+function validateProvider(options: ProviderOptions, ownFetch: boolean): ProviderClient {
+  const { endSessionParams = {} } = options
+  for (const name of ownEndSessionParams)
+    if (name in endSessionParams) misuse('endSessionParams', `must not have ${name}, which the backend sets`)
+  return { ...validateClient(options, ownFetch, misuse), endSessionParams }
+}
+
 /** Each further provider has an issuer of its own, and a name for its redirect URI. */
-function validateIssuers(options: BffOptions, mode: Mode, ownFetch: boolean): ReadonlyMap<string, Client> {
-  const issuers = new Map<string, Client>()
+function validateIssuers(options: BffOptions, mode: Mode, ownFetch: boolean): ReadonlyMap<string, ProviderClient> {
+  const issuers = new Map<string, ProviderClient>()
   const seen = new Set([options.issuer])
   for (const [name, more] of Object.entries(options.issuers ?? {})) {
     if (mode !== 'proxy') misuse('issuers', 'needs mode: "proxy"')
@@ -178,7 +195,7 @@ function validateIssuers(options: BffOptions, mode: Mode, ownFetch: boolean): Re
       misuse('issuers', `names "${name}"; a name is lower-case letters, digits and "-"`)
     if (seen.has(more.issuer)) misuse('issuers', `names ${more.issuer} twice`)
     seen.add(more.issuer)
-    issuers.set(name, validateClient(more, ownFetch, misuse))
+    issuers.set(name, validateProvider(more, ownFetch))
   }
   return issuers
 }

@@ -17,9 +17,9 @@ import {
 } from '../protocol/shape.js'
 import { asyncCall } from '../protocol/validate.js'
 import { requestCheck } from '../protocol/web-checks.js'
-import { type ClientOptions, clientShape } from '../provider/client/client.js'
+import { clientShape } from '../provider/client/client.js'
 import { storeCheck } from '../store/engine-checks.js'
-import type { BffOptions, SiteOptions } from './options.js'
+import type { BffOptions, ProviderOptions, SiteOptions } from './options.js'
 import type { RateLimiter } from './rate-limits/address-counter.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import type { RouteOptions } from './routes.js'
@@ -43,8 +43,10 @@ const route = object<RouteOptions>(
   'a route: { upstream, … }',
 )
 
+const providerShape: Shape<ProviderOptions> = { ...clientShape, endSessionParams: optional(mapOf(text)) }
+
 const site: Shape<SiteOptions> = {
-  issuers: optional(mapOf(object<ClientOptions>(clientShape))),
+  issuers: optional(mapOf(object<ProviderOptions>(providerShape))),
   baseUrl: text,
   basePath: optional(text),
   name: optional(text),
@@ -75,12 +77,13 @@ const site: Shape<SiteOptions> = {
     ),
   ),
   trustedProxies: optional(list(anyText)),
+  onSignIn: optional(func),
   onEvent: optional(func),
   fetch: optional(func),
   now: optional(func),
 }
 
-export const bffOptions = object<BffOptions>({ ...clientShape, ...site })
+export const bffOptions = object<BffOptions>({ ...providerShape, ...site })
 
 export const bffCalls = {
   fetch: asyncCall(['request', requestCheck]),

@@ -25,7 +25,11 @@ export function createIntrospection(options: AccessTokenOptions, client: Introsp
   const { client_id, endpoint } = client
   const ask = createIntrospectionRequest({
     ...('clientKey' in client
-      ? { clientAuthentication: client.clientAuthentication, credential: client.clientKey }
+      ? {
+          clientAuthentication: client.clientAuthentication,
+          credential: client.clientKey,
+          assertionAudience: client.assertionAudience,
+        }
       : {
           clientAuthentication: client.clientAuthentication ?? 'client_secret_basic',
           credential: client.client_secret,

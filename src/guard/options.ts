@@ -2,7 +2,7 @@ import type { CryptoKey, JWTHeaderParameters } from 'jose'
 import { isSafeUrl } from '../protocol/option-checks.js'
 import type { Secret } from '../protocol/secret.js'
 import { either, func, list, object, oneOf, optional, seconds, secret, text } from '../protocol/shape.js'
-import { type ClientAuthentication, validatePrivateKey } from '../provider/client/client.js'
+import { assertionAudienceOf, type ClientAuthentication, validatePrivateKey } from '../provider/client/client.js'
 import { storeCheck } from '../store/engine-checks.js'
 import type { DpopOptions } from './dpop-proof.js'
 
@@ -73,6 +73,7 @@ const introspectionOptions = object<IntrospectionOptions>({
   client_secret: optional(secret),
   clientAuthentication: optional(oneOf('client_secret_basic', 'client_secret_post', 'private_key_jwt')),
   clientKey: optional(secret),
+  assertionAudience: optional(oneOf('issuer', 'endpoint')),
 })
 
 export const accessTokenOptions = object<AccessTokenOptions>({
@@ -116,6 +117,7 @@ export function validateAccessTokenOptions(options: AccessTokenOptions): void {
 
 function validateIntrospection(options: IntrospectionOptions): void {
   const { endpoint, clientAuthentication: method } = options
+  assertionAudienceOf(options, (option, remedy) => misuse(`introspection.${option}`, remedy))
   if (endpoint !== undefined) requireUrl('introspection.endpoint', endpoint)
   if ('clientKey' in options || method === 'private_key_jwt')
     validateClientKey((options as { clientKey?: Secret }).clientKey)

@@ -2,7 +2,7 @@ import * as oidc from 'openid-client'
 import { isLoopback } from '../protocol/option-checks.js'
 import { createSecretCache, freshSecrets, isDynamic, resolveSecret } from '../protocol/secret.js'
 import { monotonicClock } from '../protocol/time.js'
-import { authenticationBy } from './client/client-authentication.js'
+import { authenticationBy, withAssertions } from './client/client-authentication.js'
 import type { Dpop } from './client/dpop.js'
 import { ProviderError } from './errors.js'
 import { detailOf, type Endpoint, providerErrorIn } from './failures/failure.js'
@@ -42,7 +42,7 @@ export function createProviderConfiguration(
 
   async function readSecret(): Promise<oidc.ClientAuth> {
     try {
-      return await authenticationBy(settings.clientAuthentication, await resolveSecret(credential))
+      return await authenticationBy(settings, await resolveSecret(credential))
     } catch (error) {
       const what = error instanceof ProviderError ? `: ${error.message}` : ''
       throw reportMistake(`The client’s secret or key cannot be read${what}`, settings)
@@ -55,7 +55,7 @@ export function createProviderConfiguration(
   const insecureOptions = isLoopback(new URL(issuer)) ? [oidc.allowInsecureRequests] : []
   const send = createProviderFetch(settings.fetch)
   const fetch: oidc.CustomFetch = (url, options) => send(url, options as RequestInit)
-  const fetchTokens = readTokenResponses(fetch)
+  const fetchTokens = readTokenResponses(withAssertions(fetch))
 
   async function readMetadata(): Promise<oidc.ServerMetadata> {
     const endpoint: Endpoint & { url: string } = { name: 'metadata', url: issuer }

@@ -2,7 +2,7 @@ import * as oidc from 'openid-client'
 import { isSafeUrl } from '../protocol/option-checks.js'
 import { createSecretCache, freshSecrets, isDynamic, resolveSecret } from '../protocol/secret.js'
 import type { Client } from './client/client.js'
-import { authenticationBy } from './client/client-authentication.js'
+import { authenticationBy, withAssertions } from './client/client-authentication.js'
 import { detailOf, type Endpoint, type Failure, isTemporary } from './failures/failure.js'
 import { failureOf } from './failures/openid-client-errors.js'
 import { createProviderFetch } from './failures/provider-fetch.js'
@@ -10,7 +10,7 @@ import { readable } from './failures/provider-text.js'
 import type { ProviderSettings } from './settings.js'
 
 interface IntrospectionSettings
-  extends Pick<Client, 'issuer' | 'client_id' | 'clientAuthentication' | 'credential'>,
+  extends Pick<Client, 'issuer' | 'client_id' | 'clientAuthentication' | 'credential' | 'assertionAudience'>,
     Pick<ProviderSettings, 'timeout' | 'fetch' | 'now'> {
   /** Used instead of the endpoint in the metadata document. */
   readonly endpoint: string | undefined
@@ -31,11 +31,11 @@ export function createIntrospectionRequest(settings: IntrospectionSettings) {
   const send = createProviderFetch(settings.fetch)
   const fetch: oidc.CustomFetch = (url, init) => send(url, init as RequestInit)
   const insecureOptions = new URL(endpoint ?? issuer).protocol === 'http:' ? [oidc.allowInsecureRequests] : []
-  const { clientAuthentication, credential } = settings
-  const method = createSecretCache(
-    async () => authenticationBy(clientAuthentication, await resolveSecret(credential)),
-    { ...freshSecrets, dynamic: isDynamic([credential]) },
-  )
+  const { credential } = settings
+  const method = createSecretCache(async () => authenticationBy(settings, await resolveSecret(credential)), {
+    ...freshSecrets,
+    dynamic: isDynamic([credential]),
+  })
   const authenticate: oidc.ClientAuth = async (...parameters) => (await method())(...parameters)
   let discovering: Promise<oidc.ServerMetadata> | undefined
 
@@ -69,7 +69,7 @@ export function createIntrospectionRequest(settings: IntrospectionSettings) {
     const config = new oidc.Configuration({ ...metadata }, client_id, { [oidc.clockSkew]: skew }, authenticate)
     for (const step of insecureOptions) step(config)
     config.timeout = timeout
-    config[oidc.customFetch] = fetch
+    config[oidc.customFetch] = withAssertions(fetch)
     return config
   }
 

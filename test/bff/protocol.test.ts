@@ -90,7 +90,63 @@ describe('a client that signs', () => {
     expect((await who(fine.tab)).user.sub).toBe('alice')
   })
 
+  it('[F-99][F-99 twin] signs for the URL of each request, if the provider accepts nothing else', async () => {
+    const { secret, jwk } = await keyOf('ES256')
+    const audiences: unknown[] = []
+    const here = await world(
+      {
+        mode: 'proxy',
+        client_secret: undefined as never,
+        clientAuthentication: 'private_key_jwt',
+        clientKey: async () => secret,
+        assertionAudience: 'endpoint',
+        fetch: async (input, init) => {
+          const asked = new Request(input, init)
+          const assertion = new URLSearchParams(await asked.clone().text()).get('client_assertion')
+          if (assertion) {
+            expect(decodeProtectedHeader(assertion)).toMatchObject({ alg: 'ES256', kid: 'key-ES256' })
+            audiences.push([asked.url, decodeJwt(assertion).aud])
+          }
+          return here.as.fetch(asked)
+        },
+      },
+      { ...clientOf({ jwks: { keys: [jwk] } }), par: true, assertionAudience: 'endpoint' },
+    )
+    await here.tab.navigate(`${APP}/bff/login`)
+    expect((await who(here.tab)).user.sub).toBe('alice')
+    await call(here.tab, '/logout')
+    expect(audiences).toEqual(['par', 'token', 'revoke'].map((path) => [`${ISSUER}/${path}`, `${ISSUER}/${path}`]))
+    expect(here.as.requests.revocation).toBe(1)
+  })
+
   it.each<[string, Record<string, unknown>, RegExp]>([
+    [
+      'an audience, but no assertion',
+      { assertionAudience: 'endpoint' },
+      /"assertionAudience" needs clientAuthentication: "private_key_jwt"/,
+    ],
+    [
+      'an audience that is none',
+      { clientAuthentication: 'private_key_jwt', clientKey: JSON.stringify(curve), assertionAudience: 'x' as never },
+      /"assertionAudience" must be/,
+    ],
+    ...['client_id', 'post_logout_redirect_uri', 'state', 'id_token_hint'].map(
+      (name): [string, Record<string, unknown>, RegExp] => [
+        `its own parameter ${name} in endSessionParams`,
+        { endSessionParams: { [name]: 'x' } },
+        new RegExp(`"endSessionParams" must not have ${name}`),
+      ],
+    ),
+    [
+      'such a parameter at a further issuer',
+      {
+        mode: 'proxy',
+        issuers: {
+          b: { issuer: 'https://b.example', client_id: 'b', client_secret: 'b', endSessionParams: { state: 'x' } },
+        },
+      },
+      /"endSessionParams" must not have state/,
+    ],
     ['no key', { clientAuthentication: 'private_key_jwt', clientKey: undefined }, /"clientKey" is missing/],
     [
       'a public key',
@@ -130,6 +186,32 @@ describe('a client that signs', () => {
     ],
   ])('is refused with %s, by name', async (_name, options, message) => {
     await expect(world(options as WorldOptions)).rejects.toThrow(message)
+  })
+})
+
+describe('a client with a secret', () => {
+  it('leaves unreserved characters alone in Basic credentials, as form encoding does (RFC 6749 appendix B)', async () => {
+    const client_id = 'my-app_1.a*'
+    const client_secret = 'a-b_c.d* ~!:%é'
+    const sent: (string | null)[] = []
+    const here = await world(
+      {
+        client_id,
+        client_secret,
+        mode: 'proxy',
+        fetch: async (input, init) => {
+          const asked = new Request(input, init)
+          if (asked.method === 'POST') sent.push(asked.headers.get('authorization'))
+          return here.as.fetch(asked)
+        },
+      },
+      clientOf({ client_id, client_secret }),
+    )
+    await here.tab.navigate(`${APP}/bff/login`)
+    expect((await who(here.tab)).user.sub).toBe('alice')
+    expect(sent.map((header) => atob(`${header}`.slice('Basic '.length)))).toEqual([
+      'my-app_1.a*:a-b_c.d*+%7E%21%3A%25%C3%A9',
+    ])
   })
 })
 

@@ -42,6 +42,7 @@ export const backendCases: readonly Case[] = [
   refuses('B-35', 'a flood of anonymous requests: limited where the address says something, gone after 15 minutes'),
   refuses('B-34', 'one session’s 429, 4xx or interaction_required at the provider: that session and that API alone'),
   refuses('B-41', 'middleware that wraps writeHead, fails in it, or has answered already, as the end of the process'),
+  refuses('B-43', 'what is known twice; what is not known is ignored where a specification says so'),
   refuses('B-42', 'to end the grant of a session by another sign-in in the same browser'),
   refuses(
     'B-36',

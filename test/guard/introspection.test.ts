@@ -36,7 +36,12 @@ async function listen(server: Server): Promise<string> {
 type Changes = Partial<IntrospectionOptions> | { client_secret?: unknown; clientKey?: unknown }
 
 /** An issuer of opaque tokens, and an API that asks it about them; the clock stands still. */
-async function scene(introspection: Changes = {}, options: Partial<AccessTokenOptions> = {}, guard = {}) {
+async function scene(
+  introspection: Changes = {},
+  options: Partial<AccessTokenOptions> = {},
+  guard = {},
+  issuer: Partial<Parameters<typeof mockAuthorizationServer>[0]> = {},
+) {
   let time = 1_790_000_000
   const now = () => time
   const client_secret = randomKey()
@@ -51,6 +56,7 @@ async function scene(introspection: Changes = {}, options: Partial<AccessTokenOp
       { client_id: 'signing', jwks: { keys: [publicKey] }, redirect_uris: [] },
     ],
     users: [],
+    ...issuer,
   })
   const sent: Request[] = []
   const fetch = (async (input: string | URL, init?: RequestInit) => {
@@ -570,6 +576,24 @@ describe('this API as a client', () => {
     expect(shows(request, new URLSearchParams(await request.text()))).toBe(true)
   })
 
+  it('signs its assertion for the endpoint, if the issuer accepts nothing else', async () => {
+    const signing = {
+      client_id: 'signing',
+      client_secret: undefined,
+      clientAuthentication: 'private_key_jwt',
+      clientKey,
+    }
+    const strict = { assertionAudience: 'endpoint' } as const
+    for (const [assertionAudience, wanted] of [
+      ['endpoint', 200],
+      [undefined, '503 keys_unavailable'],
+    ] as const) {
+      const it = await scene({ ...signing, ...(assertionAudience && { assertionAudience }) } as Changes, {}, {}, strict)
+      it.says({ aud: API })
+      expect(await it.call(it.token)).toBe(wanted)
+    }
+  })
+
   it('asks for its secret again: a rotated one is used within a second, and one that cannot be had is 503', async () => {
     const secrets: (string | Error)[] = [new Error('vault'), 'old']
     const it = await scene({
@@ -603,6 +627,8 @@ describe('this API as a client', () => {
     ['introspection.clientKey', { clientAuthentication: 'private_key_jwt', clientKey: 'no key' }],
     ['introspection.clientKey', { clientAuthentication: 'private_key_jwt', clientKey: '{"kty":"EC","alg":"ES256"}' }],
     ['introspection.clientAuthentication', { clientAuthentication: 'none' }],
+    ['introspection.assertionAudience', { assertionAudience: 'endpoint' }],
+    ['introspection.assertionAudience', { assertionAudience: 'https://login.example.net' }],
     ['introspection.endpoint', { endpoint: 'http://login.example.net/introspect' }],
     ['introspection.maxAge', { maxAge: -1 }],
     ['introspection.maxAge', { maxAge: Number.NaN }],

@@ -115,6 +115,20 @@ describe('toNodeListener()', () => {
     expect(answer.headers.get('x-frame-options')).toBe('DENY')
   })
 
+  it('answers HEAD at /health, which monitors ask with, and nowhere else', async () => {
+    const { bff } = await world()
+    for (const handler of [bff, { fetch: bff.fetch }]) {
+      const url = await listen(toNodeListener(handler))
+      const head = await fetch(`${url}/bff/health`, { method: 'HEAD' })
+      expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([200, 'application/json', ''])
+      expect((await fetch(`${url}/bff/session`, { method: 'HEAD', headers })).status).toBe(405)
+    }
+    await bff.close()
+    expect((await bff.fetch(new Request(`${APP}/bff/health`, { method: 'HEAD' }))).status).toBe(503)
+    const refused = await bff.fetch(new Request(`${APP}/bff/health`, { method: 'POST' }))
+    expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+
   it('leaves the globals of the host alone', async () => {
     const before = [globalThis.Request, globalThis.Response]
     const { bff } = await world()

@@ -3,7 +3,7 @@ import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-resp
 /** One row of the table of endpoints. */
 export interface Endpoint {
   /** `ALL`: the endpoint decides. */
-  method: 'GET' | 'POST' | 'DELETE' | 'ALL'
+  method: 'GET' | 'HEAD' | 'POST' | 'DELETE' | 'ALL'
   path: string
   /**
    * Without the CSRF check: a navigation (checked by `requireNavigation`), a request of the provider that authenticates itself, an

@@ -9,13 +9,20 @@ const MAX_BYTES = 16_384
 /** The parameters of a form. Only `resource` may have several values. */
 export type Form = Map<string, string[]>
 
+/** What happens to parameters that an endpoint does not know: `keep` drops those that are repeated. */
+type Others = 'refuse' | 'ignore' | 'keep'
+
 /**
  * Reads a form of at most 16 KiB.
  *
  * @throws Refusal `unsupported_media_type`, `request_too_large`, `invalid_request`
  */
-export async function readForm(request: PlainRequest, known: readonly string[] | 'any'): Promise<Form> {
-  return parseForm(await readFormText(request), known)
+export async function readForm(
+  request: PlainRequest,
+  known: readonly string[],
+  others: Others = 'refuse',
+): Promise<Form> {
+  return parseForm(await readFormText(request), known, others)
 }
 
 /**
@@ -35,23 +42,23 @@ async function readFormText(request: PlainRequest): Promise<string> {
 }
 
 /** The parameters of a request's query. @throws Refusal `invalid_request` */
-export const readQuery = (request: PlainRequest, known: readonly string[] | 'any'): Form =>
-  parseForm(new URL(request.url).search, known)
+export const readQuery = (request: PlainRequest, known: readonly string[], others: Others): Form =>
+  parseForm(new URL(request.url).search, known, others)
 
-/**
- * Unknown and repeated parameters are refused. An empty value is the same as none (RFC 6749 section 3.1).
- */
-function parseForm(text: string, known: readonly string[] | 'any'): Form {
+/** Known parameters that are repeated are refused. An empty value is the same as none (RFC 6749 section 3.1). */
+function parseForm(text: string, known: readonly string[], others: Others): Form {
   const form: Form = new Map()
   for (const [name, value] of new URLSearchParams(text)) {
-    if (known !== 'any' && !known.includes(name))
+    const isKnown = known.includes(name)
+    if (!isKnown && others === 'refuse')
       throw new Refusal('invalid_request', { description: 'A parameter is unknown.' })
-    if (!value) continue
+    if (!value || (!isKnown && others === 'ignore')) continue
     const values = form.get(name) ?? []
-    if (values.length && name !== 'resource')
+    if (isKnown && values.length && name !== 'resource')
       throw new Refusal('invalid_request', { description: `The parameter ${name} is repeated.` })
     form.set(name, [...values, value])
   }
+  for (const [name, values] of form) if (!known.includes(name) && values.length > 1) form.delete(name)
   return form
 }
 

@@ -21,8 +21,14 @@ import {
 
 /** Parameters that are passed on to the provider. */
 const signInParameters = ['prompt', 'max_age', 'acr_values', 'login_hint', 'ui_locales']
-/** Parameters of a sign-in that a third party initiates. @see OpenID Connect Core 1.0 section 4 */
+/** Parameters of a sign-in that a third party initiates; others are ignored. @see OpenID Connect Core 1.0 section 4 */
 const initiationParameters = ['iss', 'target_link_uri']
+
+/** Parameters of an authorization response. Others are ignored (RFC 6749 section 4.1.2), except by `onSignIn`. */
+const responseParameters =
+  'code state iss error error_description error_uri scope session_state id_token access_token token_type expires_in response'.split(
+    ' ',
+  )
 
 /** Characters, since it is stored in a cookie. */
 const MAX_RETURN_TO = 512
@@ -124,16 +130,19 @@ export function createLogin(context: SignInContext) {
       iss: parameter(form, 'iss'),
       code_verifier,
     }
-    const { session } = await signIn(request, transaction, response, context)
+    const others = [...form].flatMap(([name, [value = '']]) =>
+      responseParameters.includes(name) ? [] : [[name, value] as const],
+    )
+    const { session } = await signIn(request, transaction, response, context, Object.fromEntries(others))
     return redirect(return_to, [...cookies, ...session.cookies, await replaced.set(session.record)])
   }
 
   const parameters = [...signInParameters, 'return_to', ...initiationParameters, ...settings_.authorizationParams]
   return {
     /** `GET /login?return_to=`. */
-    login: async (request: PlainRequest) => begin(request, readQuery(request, parameters)),
+    login: async (request: PlainRequest) => begin(request, readQuery(request, parameters, 'ignore')),
     loginByForm: async (request: PlainRequest) => {
-      const form = await readForm(request, parameters)
+      const form = await readForm(request, parameters, 'ignore')
       // With a form of another site, browsers send no Lax cookies. They do with the GET that it is redirected to.
       const query = `${new URLSearchParams([...form].flatMap(([name, values]) => values.map((value) => [name, value])))}`
       return request.headers.get('sec-fetch-site') === 'cross-site' && query.length <= MAX_QUERY
@@ -152,7 +161,9 @@ export function createLogin(context: SignInContext) {
         refusal: 'page',
         limited: true,
         answer: async (request) => {
-          const form = byForm ? await readForm(request, 'any') : readQuery(request, 'any')
+          const form = byForm
+            ? await readForm(request, responseParameters, 'keep')
+            : readQuery(request, responseParameters, 'keep')
           return finish(request, await open(form), provider)
         },
       }

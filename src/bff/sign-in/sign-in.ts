@@ -2,10 +2,12 @@ import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-resp
 import { calculateCodeChallenge, isCodeVerifier } from '../../protocol/pkce.js'
 import type { SignInResponse } from '../../protocol/session.js'
 import type { EpochSeconds } from '../../protocol/time.js'
+import { callWithTimeout, isTimeoutError } from '../../protocol/timeout.js'
 import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json } from '../http/answers.js'
 import { type Form, parameter, requiredParameter } from '../http/form.js'
+import type { SignedInUser } from '../options.js'
 import { refusalOf } from '../provider-refusals.js'
 import type { Provider } from '../providers.js'
 import type { AccessToken } from '../sessions/session-record.js'
@@ -63,12 +65,18 @@ interface CodeResponse {
   code_verifier: string
 }
 
-/** Redeems a code, validates the ID Token, and makes a session with a new id. @throws Refusal */
+/**
+ * Redeems a code, validates the ID Token, and makes a session with a new id. `unverified`: the other parameters of the authorization
+ * response.
+ *
+ * @throws Refusal
+ */
 export async function signIn(
   request: PlainRequest,
   transaction: Transaction,
   response: CodeResponse,
   { providers, sessions, replaced }: BffContext,
+  unverified: Readonly<Record<string, string>> = {},
 ): Promise<{ session: PresentSession; access: AccessToken }> {
   const { issuer, redirect_uri, nonce, max_age, acr_values, resource, scope, began, own } = transaction
   const provider = providers.byIssuer(issuer)
@@ -118,7 +126,19 @@ export async function signIn(
     { access, id_token: tokens.id_token },
     own ? [own.replaces, await replaced.read(request)].filter((each) => each !== undefined) : [],
   )
+  await callOnSignIn({ iss: issuer, sub, unverified }, settings)
   return { session, access }
+}
+
+/** The user is signed in already: a function that fails or takes too long changes nothing about that. */
+async function callOnSignIn(signedIn: SignedInUser, { onSignIn, emit }: Settings): Promise<void> {
+  if (!onSignIn) return
+  try {
+    await callWithTimeout(() => onSignIn(signedIn))
+  } catch (error) {
+    const what = isTimeoutError(error) ? 'took too long' : 'threw'
+    emit({ type: 'operator_error', detail: `onSignIn ${what}: what it was called with is not passed again` })
+  }
 }
 
 /**

@@ -143,6 +143,7 @@ export function createLogout(
       const provider = providers.forSession(sealed)
       const url = await provider
         ?.endSessionUrl({
+          ...provider.settings.endSessionParams,
           client_id: provider.settings.client_id,
           post_logout_redirect_uri,
           // Some providers redirect back only if there is a `state`. The page recognizes it by its prefix and removes it from the URL.

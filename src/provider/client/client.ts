@@ -12,10 +12,15 @@ export type ClientAuthentication =
       clientAuthentication?: 'client_secret_basic' | 'client_secret_post'
     }
   | {
-      /** A signed assertion, so that no secret is sent. The issuer is its only `aud`. @see RFC 7523 section 2.2 */
+      /** A signed assertion, so that no secret is sent. @see RFC 7523 section 2.2 */
       clientAuthentication: 'private_key_jwt'
       /** The private key as a JWK in JSON, with `alg` (`ES256`, `EdDSA`, `PS256`, `RS256`) and the registered `kid`. */
       clientKey: Secret
+      /**
+       * The only `aud` of an assertion. `issuer` (default), or `endpoint`: the URL that the request is sent to, for providers that
+       * accept nothing else (Okta).
+       */
+      assertionAudience?: 'issuer' | 'endpoint'
     }
   | {
       /** The TLS client certificate. The option `fetch` must send it: `mutualTls(…)` in Node. @see RFC 8705 section 2 */
@@ -37,6 +42,7 @@ export const clientShape: Shape<ClientOptions> = {
     oneOf('client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth'),
   ),
   clientKey: optional(secretCheck),
+  assertionAudience: optional(oneOf('issuer', 'endpoint')),
 }
 
 /** {@link ClientOptions}, validated. */
@@ -46,6 +52,8 @@ export interface Client {
   readonly clientAuthentication: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'tls_client_auth'
   /** The secret, or the private key as a JWK. Empty for `tls_client_auth`. */
   readonly credential: Secret
+  /** For `private_key_jwt`. Default `issuer`. */
+  readonly assertionAudience?: 'issuer' | 'endpoint' | undefined
 }
 
 /** Validates what a shape cannot describe. `misuse` throws; it names the option and the remedy. */
@@ -57,7 +65,16 @@ export function validateClient(options: ClientOptions, ownFetch: boolean, misuse
     client_id: options.client_id,
     clientAuthentication: options.clientAuthentication ?? 'client_secret_basic',
     credential: credentialOf(options, ownFetch, misuse),
+    assertionAudience: assertionAudienceOf(options, misuse),
   }
+}
+
+/** Of any client options. Has no effect without an assertion, so it is refused then. */
+export function assertionAudienceOf(options: ClientAuthentication, misuse: Misuse): Client['assertionAudience'] {
+  const { assertionAudience } = options as { assertionAudience?: Client['assertionAudience'] }
+  if (assertionAudience !== undefined && options.clientAuthentication !== 'private_key_jwt')
+    misuse('assertionAudience', 'needs clientAuthentication: "private_key_jwt"')
+  return assertionAudience
 }
 
 function credentialOf(options: ClientOptions, ownFetch: boolean, misuse: Misuse): Secret {

@@ -107,7 +107,7 @@ function sentSecrets({ headers, body }: RequestInit): string[] {
 /** The client secret in `Authorization: Basic`. */
 function passwordIn(credentials: string): string {
   try {
-    return decodeURIComponent(atob(credentials).split(':')[1] ?? '')
+    return decodeURIComponent((atob(credentials).split(':')[1] ?? '').replaceAll('+', ' '))
   } catch {
     return ''
   }

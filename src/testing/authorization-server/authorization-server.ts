@@ -40,6 +40,8 @@ export interface MockAuthorizationServerOptions {
   grantPerSession?: boolean
   /** Whether the server supports pushed authorization requests (RFC 9126). Default `false`. */
   par?: boolean
+  /** The only `aud` of client assertions: the issuer (default), or the URL that the request is sent to, as at Okta. */
+  assertionAudience?: 'issuer' | 'endpoint'
   /** The nonce that DPoP proofs must contain (RFC 9449 section 8). Default: none. */
   dpopNonce?: string
   /** Default: new ones. @see generateKeys */
@@ -91,6 +93,7 @@ export const authorizationServerOptions = object<MockAuthorizationServerOptions>
   leeway: optional(seconds({ least: 0 })),
   grantPerSession: optional(bool),
   par: optional(bool),
+  assertionAudience: optional(oneOf('issuer', 'endpoint')),
   dpopNonce: optional(text),
   keys: optional(list(keyCheck)),
 })
@@ -173,6 +176,7 @@ export async function mockAuthorizationServer(
     grants: { authorization_code: 0, refresh_token: 0, client_credentials: 0 },
     issued: [],
     seen: new Set(),
+    assertionAudience: options.assertionAudience ?? 'issuer',
     dpopNonce: options.dpopNonce,
   }
   const faults = createFaults()

@@ -22,7 +22,7 @@ async function proven(state: ProviderState, request: Request, form: URLSearchPar
   const [scheme, credentials = ''] = (request.headers.get('authorization') ?? '').split(' ')
   const inForm = form.get('client_secret')
   if ([assertion, scheme || null, inForm].filter((proof) => proof !== null).length > 1) return undefined
-  if (assertion !== null) return asserted(state, assertion, form)
+  if (assertion !== null) return asserted(state, assertion, form, request)
   if (scheme) {
     if (scheme.toLowerCase() !== 'basic') return undefined
     const [client_id = '', client_secret] = basic(credentials) ?? []
@@ -52,11 +52,12 @@ function byCertificate(client: MockClient, request: Request): MockClient | undef
   return shown && `${shown}` === `${client.certificate}` ? client : undefined
 }
 
-/** The issuer is the only `aud`, the lifetime is at most a minute, and `jti` is used once. @see RFC 7523 section 3 */
+/** The issuer or the URL of the request is the only `aud`, the lifetime is at most a minute, and `jti` is used once. @see RFC 7523 section 3 */
 async function asserted(
   state: ProviderState,
   assertion: string,
   form: URLSearchParams,
+  { url }: Request,
 ): Promise<MockClient | undefined> {
   if (form.get('client_assertion_type') !== 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer') return undefined
   try {
@@ -69,7 +70,8 @@ async function asserted(
       requiredClaims: ['exp', 'jti'],
     })
     const { aud, exp = 0, jti = '' } = payload
-    if (aud !== state.issuer || exp > state.now() + 60 || !isFirst(state, `assertion ${jti}`)) return undefined
+    const expected = state.assertionAudience === 'endpoint' ? url : state.issuer
+    if (aud !== expected || exp > state.now() + 60 || !isFirst(state, `assertion ${jti}`)) return undefined
     return client
   } catch {
     return undefined

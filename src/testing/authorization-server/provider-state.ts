@@ -104,6 +104,7 @@ export interface ProviderState {
   issued: string[]
   /** Identifiers that are valid once. */
   seen: Set<string>
+  assertionAudience: 'issuer' | 'endpoint'
   /** The nonce that DPoP proofs must contain; `undefined`: none. */
   dpopNonce: string | undefined
 }

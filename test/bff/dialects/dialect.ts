@@ -12,6 +12,8 @@ export interface Dialect {
   quirk: string
   /** What must happen. */
   must: string
+  /** Only in this mode. Default: in both. */
+  mode?: 'proxy'
   /** Options of `createBff()`, as somebody would set them for this provider. */
   options?: WorldOptions
   /** Options of `mockAuthorizationServer()`. */

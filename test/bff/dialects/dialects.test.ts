@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { APP, bodyOf, call, homes, look, refresh, signIn, type World, type WorldOptions } from '../../world.js'
+import { clients } from './clients.js'
 import type { Dialect, Signing } from './dialect.js'
 import { keys } from './keys.js'
 import { tokens } from './tokens.js'
 
-const dialects: readonly Dialect[] = [...tokens, ...keys]
+const dialects: readonly Dialect[] = [...tokens, ...keys, ...clients]
 
 const API = 'https://api.example.com'
 
@@ -59,7 +60,8 @@ async function open({ options, provider, speak }: Dialect, mode: (typeof modes)[
 
 describe.each(modes)('providers in %s mode', (mode) => {
   describe.each(homes)('with %s', (...home) => {
-    it.each(dialects.map((dialect) => [`${dialect.name} ${dialect.quirk}: ${dialect.must}`, dialect] as const))(
+    const spoken = dialects.filter((dialect) => dialect.mode === undefined || dialect.mode === mode)
+    it.each(spoken.map((dialect) => [`${dialect.name} ${dialect.quirk}: ${dialect.must}`, dialect] as const))(
       '%s',
       async (_title, dialect) => {
         const here = await open(dialect, mode, home)

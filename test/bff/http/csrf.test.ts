@@ -20,7 +20,7 @@ const own = { 'Sallyport-CSRF': '1', 'Sec-Fetch-Site': 'same-origin', Origin: AP
 
 describe('the CSRF rules, on every endpoint', () => {
   it('are those of the table that describe() prints: nothing else is exempt', async () => {
-    const always = ['GET /bff/logout/continue', 'GET /bff/health']
+    const always = ['GET /bff/logout/continue', 'GET /bff/health', 'HEAD /bff/health']
     const own = ['GET /bff/login', 'POST /bff/login', 'GET /bff/callback']
     const byForm = ['GET /bff/login', 'POST /bff/login', 'POST /bff/callback']
     const byProvider = ['POST /bff/backchannel-logout', 'GET /bff/frontchannel-logout']

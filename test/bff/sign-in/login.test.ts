@@ -423,13 +423,65 @@ describe.each(homes)('the backend’s own sign-in, with %s', (home, open) => {
     expect((await go(here.bff, '/login', { ...type, 'Sec-Fetch-Mode': 'cors' }, form)).status).toBe(403)
   })
 
-  it('knows its parameters: any other, or one twice, is refused before anything is begun', async () => {
+  it('[B-43] refuses what it knows twice, and passes on nothing that it does not know', async () => {
     const here = await world({ authorizationParams: ['organization'] })
-    for (const query of ['?redirect_uri=https://evil.example', '?scope=admin', '?state=x', '?prompt=none&prompt=login'])
-      expect((await begin(here, query)).response.status, query).toBe(400)
-    const { url } = await begin(here, '?organization=acme&ui_locales=de&prompt=login')
+    for (const name of ['prompt', 'iss', 'target_link_uri', 'organization'])
+      expect((await begin(here, `?${name}=login&${name}=none`)).response.status, name).toBe(400)
+    const known = ['organization=acme', 'ui_locales=de', 'prompt=login']
+    const others = [
+      'redirect_uri=https://evil.example',
+      'scope=admin',
+      'state=x',
+      'nonce=x',
+      'client_id=x',
+      'request=x',
+    ]
+    const { url } = await begin(
+      here,
+      `?${[...known, ...others, 'utm_source=a', 'utm_source=b', '__proto__=x'].join('&')}`,
+    )
+    const { url: plain } = await begin(here, `?${known.join('&')}`)
+    expect([...url.searchParams.keys()]).toEqual([...plain.searchParams.keys()])
+    for (const name of ['redirect_uri', 'scope', 'client_id', 'organization', 'ui_locales', 'prompt'])
+      expect(url.searchParams.get(name)).toBe(plain.searchParams.get(name))
     expect(url.searchParams.get('organization')).toBe('acme')
-    expect(url.searchParams.get('ui_locales')).toBe('de')
+  })
+
+  it.each(['GET', 'POST'] as const)(
+    '[B-43 twin] begins a sign-in for a third party that adds parameters of its own (Core section 4), by %s',
+    async (method) => {
+      const here = await world()
+      const query = `iss=${encodeURIComponent(ISSUER)}&login_hint=alice&target_link_uri=${APP}/x&utm_source=mail&lti=1&lti=2`
+      const type = { 'Content-Type': 'application/x-www-form-urlencoded', 'Sec-Fetch-Site': 'cross-site' }
+      const led =
+        method === 'GET'
+          ? await go(here.bff, `/login?${query}`, { 'Sec-Fetch-Site': 'cross-site' })
+          : await go(here.bff, '/login', type, { method, body: query })
+      const begun =
+        method === 'GET'
+          ? led
+          : await go(here.bff, new URL(led.headers.get('location') ?? '').href.slice(`${APP}/bff`.length))
+      for (const line of begun.headers.getSetCookie()) here.browser.jar.set(`${APP}/`, line)
+      const response = await arrive(here, await answered(here, new URL(begun.headers.get('location') ?? '')))
+      expect([response.status, response.headers.get('location')]).toEqual([303, '/x'])
+    },
+  )
+
+  it('[B-43 twin] finishes it if the provider’s response has more than is known (RFC 6749 section 4.1.2)', async () => {
+    const here = await world()
+    const { url } = await begin(here)
+    const callback = await answered(here, url)
+    for (const [name, value] of [
+      ['session_state', 'x'],
+      ['vendor', '1'],
+      ['vendor', '2'],
+    ] as const)
+      callback.searchParams.append(name, value)
+    expect((await arrive(here, callback)).status).toBe(303)
+    // What is known counts once.
+    const again = await answered(here, (await begin(here)).url)
+    again.searchParams.append('code', 'x')
+    expect((await arrive(here, again)).status).toBe(400)
   })
 
   it('pushes its request where the provider offers that', async () => {

@@ -56,7 +56,7 @@ async function people() {
 }
 
 describe('back-channel logout', () => {
-  it('[B-17] is not stopped by what else stands in the form (OpenID Connect Back-Channel Logout 1.0 section 2.5)', async () => {
+  it('[B-17][B-43 twin] is not stopped by what else stands in the form (OpenID Connect Back-Channel Logout 1.0 section 2.5)', async () => {
     const { bff, as, tab, sid } = await people()
     const token = await as.logoutToken('notes', { sid, sub: 'alice' })
     expect((await post(bff, `state=1&state=2&logout_token=${token}&vendor=`)).status).toBe(200)
