@@ -40,6 +40,15 @@ describe('a page whose backend is in proxy mode', () => {
     })
   })
 
+  it('is told of a parameter that the backend does not list: it would be ignored', async () => {
+    const it = await world({ mode: 'proxy', authorizationParams: ['organization'] })
+    const { auth } = load(it.tab, {}, it)
+    await expect(auth.login({ params: { organisation: 'acme' } })).rejects.toMatchObject({
+      code: 'request_refused',
+      cause: { error: 'invalid_request', error_description: '"authorizationParams" does not list organisation.' },
+    })
+  })
+
   /** A page signed in before a backend with two routes; what reaches the APIs is kept. */
   async function withApis(apis: AuthOptions['apis'] = {}) {
     const seen: { url: string; authorization: string | null; body: string }[] = []

@@ -3,7 +3,7 @@ import { returnTarget } from '../../protocol/http/return-to.js'
 import type { Mode } from '../../protocol/session.js'
 import type { Now } from '../../protocol/time.js'
 import { type Answer, type Backend, errorOf } from '../backend.js'
-import type { AuthError } from '../errors.js'
+import { type AuthError, clientError } from '../errors.js'
 import { isSignInCode, type SignInErrorCode, signInError, signInErrors } from '../sign-in-errors.js'
 import type { LoginOptions } from '../types.js'
 import { createRequest, removeRecords, type SignInRequest } from './oidc.js'
@@ -25,6 +25,7 @@ interface Metadata {
   issuer: string
   client_id: string
   scope: string
+  authorization_params?: readonly string[]
 }
 
 /** The URL to go to, and the `state` that comes back; `undefined` in proxy mode, where the backend makes it. */
@@ -49,8 +50,14 @@ export async function requestAuthorization(
   const target = returnTarget(returnTo ?? currentPage, location.origin)
   const answer = await ask('/.well-known/openid-configuration')
   if (!answer.ok) throw signInErrorOf(answer, undefined, 'login_unavailable')
-  const { mode, issuer, client_id, scope } = answer.body as unknown as Metadata
+  const { mode, issuer, client_id, scope, authorization_params } = answer.body as unknown as Metadata
   if (mode === 'proxy') {
+    // The backend ignores what it does not know, as a provider's link may have parameters of its own. This page's must count.
+    const unlisted = authorization_params && Object.keys(params).find((name) => !authorization_params.includes(name))
+    if (unlisted)
+      throw clientError('request_refused', {
+        cause: { error: 'invalid_request', error_description: `"authorizationParams" does not list ${unlisted}.` },
+      })
     // The backend uses its configured scope; the other parameters are passed on.
     const { scope: _, ...rest } = { ...standard, ...params, return_to: target }
     const parameters = Object.entries(rest).flatMap(([name, value]) =>
