@@ -586,7 +586,7 @@ describe('this API as a client', () => {
     const strict = { assertionAudience: 'endpoint' } as const
     for (const [assertionAudience, wanted] of [
       ['endpoint', 200],
-      [undefined, '503 keys_unavailable'],
+      [undefined, '503 operator_error'],
     ] as const) {
       const it = await scene({ ...signing, ...(assertionAudience && { assertionAudience }) } as Changes, {}, {}, strict)
       it.says({ aud: API })
