@@ -47,6 +47,8 @@ export const homes = [
 export type WorldOptions = Partial<Omit<SiteOptions, 'store'>> & {
   store?: RecordStore | 'memory'
   issuer?: string
+  metadataUrl?: string
+  tenants?: BffOptions['tenants']
   client_id?: string
   client_secret?: Secret
   clientAuthentication?: BffOptions['clientAuthentication']

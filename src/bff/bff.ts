@@ -3,6 +3,7 @@ import { type PlainResponse, toResponse, withPlainHandler } from '../protocol/ht
 import type { SessionResponse } from '../protocol/session.js'
 import { validated } from '../protocol/validate.js'
 import { createDpop } from '../provider/client/dpop.js'
+import { isTemplate } from '../provider/issuer.js'
 import { memoryStore } from '../store/memory/store.js'
 import { withContext } from './context.js'
 import { type Description, describe } from './describe-configuration.js'
@@ -58,7 +59,7 @@ export interface Bff {
   describe(): Promise<Description>
   /**
    * Ends all sessions of a user, for administrators, including those whose sign-in is still running. Then revokes their refresh
-   * tokens. Later sign-ins are not affected. Needs a `store`. Resolves to the number of ended sessions.
+   * tokens. Later sign-ins are not affected. Needs a `store`, and `iss` where the issuer has many tenants. Resolves to the number of ended sessions.
    *
    * @throws StoreError if the store is down: some sessions may be left, call again
    */
@@ -236,6 +237,7 @@ export function createBff(options: BffOptions): Bff {
     authorizeUpgrade: createUpgrade(context),
     describe: () => describe(context, { jar, cookieKeys, endpoints }),
     async endSessions({ sub, iss = settings.issuer }) {
+      if (isTemplate(iss)) throw new TypeError('endSessions: "iss" is missing: "issuer" has many tenants')
       if (!sessions.sessionList) throw new TypeError('endSessions: the backend needs a "store" to know its sessions')
       return sessions.sessionList.endAll({ iss, sub }, 'revoke')
     },

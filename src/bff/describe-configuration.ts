@@ -43,6 +43,10 @@ export interface Description {
 
 interface ProviderDescription {
   issuer: string
+  /** If it is set. */
+  metadataUrl?: string
+  /** Of an issuer of many tenants. */
+  tenants?: readonly string[] | 'function'
   client_id: string
   clientAuthentication: string
   /** Register them at the provider, character for character. */
@@ -145,10 +149,12 @@ async function keyIdOf(dpop: Dpop): Promise<string> {
 }
 
 function providerOf({ settings, known }: Provider): ProviderDescription {
-  const { issuer, client_id, clientAuthentication, redirect_uris, response_mode } = settings
+  const { issuer, metadataUrl, tenants, client_id, clientAuthentication, redirect_uris, response_mode } = settings
   const metadata = known()
   return {
     issuer,
+    ...(metadataUrl !== undefined && { metadataUrl }),
+    ...(tenants && { tenants: typeof tenants === 'function' ? 'function' : tenants }),
     client_id,
     clientAuthentication,
     redirect_uris,

@@ -15,6 +15,13 @@ export type ProviderOptions = ClientOptions & {
    * @see OpenID Connect RP-Initiated Logout 1.0 section 2
    */
   endSessionParams?: Readonly<Record<string, string>>
+  /**
+   * For an issuer of many tenants (Microsoft Entra ID): `issuer` is the template `https://login.microsoftonline.com/{tenantid}/v2.0`,
+   * exactly as in the document at `metadataUrl`. Who may sign in: the ids of the tenants (GUIDs, `tid` in the ID Token), or a function
+   * that resolves to `true`. It gets the verified claims before there is a session, and may take as long as `timeout`; if it throws,
+   * nobody signs in. The `iss` of a session is that of its tenant. There is no value for “any tenant”.
+   */
+  tenants?: readonly string[] | ((tid: string, claims: Readonly<Record<string, unknown>>) => boolean | Promise<boolean>)
 }
 
 /** The options of a backend: as a client of its provider, and for its pages. */
@@ -83,7 +90,10 @@ export interface SiteOptions {
   authorizationParams?: readonly string[]
   /** The claims that a page may see. Default: `sub`, names, `picture`, `email`, `email_verified`, `locale`, `updated_at`. */
   claims?: readonly string[]
-  /** Signature algorithms of ID Tokens. Default `RS256`, `PS256`, `ES256`, `EdDSA`; `none` and the HMAC family are refused. */
+  /**
+   * Signature algorithms of ID Tokens, logout tokens and signed authorization responses, whatever the metadata lists. Set the one that the
+   * client is registered with. Default `RS256`, `PS256`, `ES256`, `EdDSA`; `none` and the HMAC family are refused.
+   */
   idTokenAlgs?: readonly string[]
   /** Other origins of the same site whose pages may use this backend. Default none. */
   allowedOrigins?: readonly string[]

@@ -43,7 +43,11 @@ const route = object<RouteOptions>(
   'a route: { upstream, … }',
 )
 
-const providerShape: Shape<ProviderOptions> = { ...clientShape, endSessionParams: optional(mapOf(text)) }
+const providerShape: Shape<ProviderOptions> = {
+  ...clientShape,
+  endSessionParams: optional(mapOf(text)),
+  tenants: optional(either(list(text, 1), func)),
+}
 
 const site: Shape<SiteOptions> = {
   issuers: optional(mapOf(object<ProviderOptions>(providerShape))),

@@ -14,6 +14,8 @@ export interface BrowserOnlyAuthOptions<Claims = RegisteredClaims>
   extends Omit<AuthOptions<Claims>, 'bff' | 'initial' | 'apis'> {
   /** The provider's `issuer`, character for character as in its metadata. */
   issuer: string
+  /** Where the metadata document is, if it is not below the issuer. Its `issuer` must still be the configured one. */
+  metadataUrl?: string
   /** A public client: no secret, PKCE, refresh tokens rotated or bound. @see RFC 9700 section 2.2.2 */
   client_id: string
   /** Space-separated. Default `openid profile email`. Add `offline_access` if the provider requires it for refresh tokens. */
@@ -62,6 +64,7 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
 
   const settings = (): Omit<BackendInPageSettings, 'dpop' | 'signedInBefore'> => ({
     issuer,
+    metadataUrl: options.metadataUrl,
     client_id,
     credential: '',
     clientAuthentication: 'none',

@@ -5,6 +5,7 @@ import type { BrowserOnlyAuthOptions } from './index.js'
 export const browserOnlyOptions = object<BrowserOnlyAuthOptions<unknown>>({
   ...pageOptions,
   issuer: text,
+  metadataUrl: optional(text),
   client_id: text,
   scope: optional(anyText),
   apis: optional(

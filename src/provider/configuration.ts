@@ -34,7 +34,7 @@ export function createProviderConfiguration(
   dpop: Pick<Dpop, 'keyPair'> | undefined,
   required: readonly MetadataMember[],
 ) {
-  const { issuer, client_id, credential, timeout, emit, now } = settings
+  const { issuer, metadataUrl = issuer, client_id, credential, timeout, emit, now } = settings
   const clock = monotonicClock(now)
   let latest: { metadata: oidc.ServerMetadata; readAt: number } | undefined
   let reading: Promise<oidc.ServerMetadata> | undefined
@@ -52,20 +52,20 @@ export function createProviderConfiguration(
   const secret = createSecretCache(readSecret, { ...freshSecrets, dynamic: isDynamic([credential]) })
 
   const authenticate: oidc.ClientAuth = async (...parameters) => (await secret())(...parameters)
-  const insecureOptions = isLoopback(new URL(issuer)) ? [oidc.allowInsecureRequests] : []
+  const insecureOptions = isLoopback(new URL(metadataUrl)) ? [oidc.allowInsecureRequests] : []
   const send = createProviderFetch(settings.fetch)
   const fetch: oidc.CustomFetch = (url, options) => send(url, options as RequestInit)
   const fetchTokens = readTokenResponses(withAssertions(fetch))
 
   async function readMetadata(): Promise<oidc.ServerMetadata> {
-    const endpoint: Endpoint & { url: string } = { name: 'metadata', url: issuer }
+    const endpoint: Endpoint & { url: string } = { name: 'metadata', url: metadataUrl }
     const fetchMetadata: oidc.CustomFetch = (url, options) => {
       endpoint.url = url
       return fetch(url, options)
     }
     try {
       const options = { execute: insecureOptions, timeout, [oidc.customFetch]: fetchMetadata }
-      const config = await oidc.discovery(new URL(issuer), client_id, undefined, authenticate, options)
+      const config = await oidc.discovery(new URL(metadataUrl), client_id, undefined, authenticate, options)
       const metadata = config.serverMetadata()
       // openid-client compares parsed URLs; an issuer is compared as a string (OpenID Connect Discovery 1.0 section 4.3).
       if (metadata.issuer !== issuer) throw issuerMismatch(metadata.issuer, endpoint)

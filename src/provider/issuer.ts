@@ -38,8 +38,8 @@ export function createIssuer({ issuer, tenants }: { issuer: string; tenants?: Te
   return {
     isTemplate: template,
     matches,
-    /** The `iss` that a token must have, given the one that it claims to have. */
-    expected: (iss: unknown): string => (typeof iss === 'string' && matches(iss) ? iss : issuer),
+    /** What the `iss` of a token may be, given what it is before the token is verified. The template itself is no issuer. */
+    expected: (iss: unknown): string[] => (typeof iss === 'string' && matches(iss) ? [iss] : []),
     /** Whether the own `tid` of an ID Token is the tenant of its `iss`. */
     isOwnTenant: ({ iss, tid }: Readonly<Record<string, unknown>>): boolean =>
       !template || (typeof iss === 'string' && isTenantId(tid) && tenantOf(iss) === tid),

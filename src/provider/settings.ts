@@ -1,14 +1,11 @@
 import type { Now } from '../protocol/time.js'
 import type { Client } from './client/client.js'
 import type { ProviderEvent } from './events.js'
-import type { Tenants } from './issuer.js'
 
 /** How to talk to one provider. */
 export interface ProviderSettings extends Omit<Client, 'clientAuthentication'> {
   /** `none`: a public client. */
   readonly clientAuthentication: Client['clientAuthentication'] | 'none'
-  /** Set if the issuer is a template. */
-  readonly tenants?: Tenants | undefined
   /** Accepted signature algorithms. */
   readonly idTokenAlgs: readonly string[]
   /** Of a signed UserInfo response; `undefined` for JSON. */

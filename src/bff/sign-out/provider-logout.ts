@@ -1,5 +1,6 @@
 import { sha256 } from '../../crypto/hash.js'
 import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
+import { isSafeUrl } from '../../protocol/option-checks.js'
 import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json, withHeaders } from '../http/answers.js'
@@ -50,10 +51,13 @@ export function createProviderLogout({ settings, providers, store }: BffContext,
       const [sid, ...sids] = searchParams.getAll('sid')
       if (!iss || !sid || issuers.length || sids.length)
         throw new Refusal('invalid_request', { description: 'iss and sid are required, once each.' })
-      if (!providers.byIssuer(iss)) throw new Refusal('issuer_mismatch')
+      const provider = providers.byIssuer(iss)
+      if (!provider) throw new Refusal('issuer_mismatch')
       const count = await sessionList.endAll({ iss, sid })
       emit({ type: 'provider_logout', channel: 'front', sessions: count })
-      const framedBy = `default-src 'none'; frame-ancestors ${new URL(iss).origin}`
+      // An issuer may be any text; its pages are where users sign in.
+      const page = isSafeUrl(iss) ? iss : `${(await provider.metadata()).authorization_endpoint}`
+      const framedBy = `default-src 'none'; frame-ancestors ${new URL(page).origin}`
       return withHeaders(json({}), { 'Content-Security-Policy': framedBy })
     },
   }

@@ -1,11 +1,24 @@
 import { describe, expect, it } from 'vitest'
-import { APP, bodyOf, call, homes, look, refresh, signIn, type World, type WorldOptions } from '../../world.js'
+import {
+  APP,
+  begin,
+  bodyOf,
+  call,
+  follow,
+  homes,
+  look,
+  redeem,
+  refresh,
+  type World,
+  type WorldOptions,
+} from '../../world.js'
 import { clients } from './clients.js'
 import type { Dialect, Signing } from './dialect.js'
+import { issuers } from './issuers.js'
 import { keys } from './keys.js'
 import { tokens } from './tokens.js'
 
-const dialects: readonly Dialect[] = [...tokens, ...keys, ...clients]
+const dialects: readonly Dialect[] = [...tokens, ...keys, ...issuers, ...clients]
 
 const API = 'https://api.example.com'
 
@@ -24,7 +37,8 @@ const proxyFetch = (here: () => World) =>
 
 /** The `error` of a sign-in in token-mediating mode. */
 async function signInByPage({ tab }: World): Promise<string | undefined> {
-  const response = await signIn(tab)
+  const begun = await begin(tab)
+  const response = begun.response.ok ? await redeem(tab, begun, await follow(tab, begun)) : begun.response
   return response.ok ? undefined : (await bodyOf(response)).error
 }
 
