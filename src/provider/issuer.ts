@@ -38,8 +38,12 @@ export function createIssuer({ issuer, tenants }: { issuer: string; tenants?: Te
   return {
     isTemplate: template,
     matches,
-    /** What the `iss` of a token may be, given what it is before the token is verified. The template itself is no issuer. */
-    expected: (iss: unknown): string[] => (typeof iss === 'string' && matches(iss) ? [iss] : []),
+    /**
+     * What the `iss` of a token may be, given what it is before the token is verified. The template itself is no issuer. Not
+     * checked: whether the tenant may sign in.
+     */
+    expected: (iss: unknown): string[] =>
+      !template ? [issuer] : typeof iss === 'string' && tenantOf(iss) !== undefined ? [iss] : [],
     /** Whether the own `tid` of an ID Token is the tenant of its `iss`. */
     isOwnTenant: ({ iss, tid }: Readonly<Record<string, unknown>>): boolean =>
       !template || (typeof iss === 'string' && isTenantId(tid) && tenantOf(iss) === tid),

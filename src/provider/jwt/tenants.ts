@@ -15,7 +15,7 @@ export async function requireTenant(
   if (tenants === undefined) return
   const tid = `${claims['tid']}`
   if (await isAllowed()) return
-  emit({ type: 'id_token_refused', claim: 'tid' })
+  emit({ type: 'id_token_refused', claim: 'tid', detail: `the tenant ${tid} may not sign in` })
   throw new ProviderError('id_token_invalid', { claim: 'tid', description: 'This tenant may not sign in here.' })
 
   async function isAllowed(): Promise<boolean> {
