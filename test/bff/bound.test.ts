@@ -33,7 +33,7 @@ describe('the parts of a sealed session', () => {
     return { ...it, bff: it.bff, first, second }
   }
 
-  it('[B-31] are those of one session: no part opens beside a part of another person’s, in either order', async () => {
+  it('[B-31] are those of one session: no part opens beside a part of another user’s, in either order', async () => {
     const { bff, first, second, events } = await two()
     for (const [one, another] of [
       [first, second],
@@ -45,7 +45,7 @@ describe('the parts of a sealed session', () => {
     }
   })
 
-  it('[B-31] are those of one session: two of one person do not mix, nor do two states of one session', async () => {
+  it('[B-31] are those of one session: two of one user do not mix, nor do two states of one session', async () => {
     const { browser, bff, as, tab, advance } = await world({}, people)
     await signIn(tab)
     const first = named(browser.jar.header(`${APP}/`) ?? '')

@@ -102,13 +102,13 @@ describe.each(homes)('cookies, with %s', (_home, world) => {
     expect(errors).toBeGreaterThan(0)
   })
 
-  it('[F-39 twin] in one header mean the person', async () => {
+  it('[F-39 twin] in one header mean the user', async () => {
     const { tab, browser, bff } = await world()
     await signIn(tab)
     expect((await bodyOf(await ask(bff, '/session', browser.jar.header(`${APP}/`) ?? ''))).user.sub).toBe('alice')
   })
 
-  it('[F-39] in two headers are read as one: the person again, and nobody when one name comes twice', async () => {
+  it('[F-39] in two headers are read as one: the user again, and nobody when one name comes twice', async () => {
     const { tab, browser, bff } = await world()
     await signIn(tab)
     const cookies = (browser.jar.header(`${APP}/`) ?? '').split('; ')
@@ -238,8 +238,8 @@ describe('a refresh race between two processes with sealed cookies', () => {
   })
 })
 
-describe('ten thousand sessions of one person', () => {
-  it('[F-74 twin] end without touching another person’s', async () => {
+describe('ten thousand sessions of one user', () => {
+  it('[F-74 twin] end without touching another user’s', async () => {
     const { tab, device, as, bff } = await stored()
     const bob = device()
     await signIn(tab)

@@ -48,7 +48,7 @@ function guarded(
 const expired = { error: 'session_expired', error_description: 'Nobody is signed in.' }
 
 describe.each(homes)('the session cookie as a credential, with %s', (home, world) => {
-  it('[A-52 twin] says who calls: the person, the granted scopes, the claims that the page sees', async () => {
+  it('[A-52 twin] says who calls: the user, the granted scopes, the claims that the page sees', async () => {
     const it = await world()
     await signIn(it.tab)
     const { ask, events } = guarded(it)

@@ -46,7 +46,7 @@ describe('the login-loop breaker', () => {
     vi.unstubAllGlobals()
   })
 
-  it('[S-57 twin] lets a person try as often as they like', async () => {
+  it('[S-57 twin] lets a user try as often as they like', async () => {
     expect((await loop(true)).codes).toEqual(Array(6).fill('left'))
   })
 

@@ -65,7 +65,7 @@ describe('signing in by popup', () => {
     expect(auth.session.status).not.toBe('signed-in')
   })
 
-  it('[S-62] says within seconds of the person’s return that it was closed, even if it was never seen at the provider', async () => {
+  it('[S-62] says within seconds of the user’s return that it was closed, even if it was never seen at the provider', async () => {
     const it = await world()
     const windows = popups(it)
     const { auth } = load(it.tab, {}, it)
@@ -144,7 +144,7 @@ describe('signing in by popup', () => {
     expect(page.events.map(({ type }) => type)).toEqual(['signed_in'])
   })
 
-  it('[S-52] makes another person the one who is here, without a reload, and not in the other tabs', async () => {
+  it('[S-52] makes another user the one who is here, without a reload, and not in the other tabs', async () => {
     const { it, tab, auth, page, windows } = await here()
     const { auth: other } = load(tab, {}, it)
     expect(await other.ready()).toMatchObject({ user: { sub: 'alice' } })

@@ -222,7 +222,7 @@ describe('signing in by redirect', () => {
     expect(await again.auth.ready()).toMatchObject({ reason: 'none' })
   })
 
-  it('[C-11 twin][S-3 twin] signs in when the person consents the next time', async () => {
+  it('[C-11 twin][S-3 twin] signs in when the user consents the next time', async () => {
     const it = await world()
     it.as.deny()
     const refused = await signInThrough(it, it.tab)
@@ -461,7 +461,7 @@ describe('signing in by redirect', () => {
     expect(location.assign).toHaveBeenCalledTimes(1)
   })
 
-  it('goes there again when the person had stayed and clicks once more', async () => {
+  it('goes there again when the user had stayed and clicks once more', async () => {
     const it = await world()
     const { auth, asked } = load(it.tab, {}, it)
     auth.login().catch(() => {})

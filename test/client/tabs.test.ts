@@ -138,7 +138,7 @@ describe('tabs', () => {
     await vi.waitFor(() => expect(b.auth.session).toMatchObject({ status: 'signed-in', user: { sub: 'alice' } }))
   })
 
-  it('[S-52] do not go on as a person who has gone', async () => {
+  it('[S-52] do not go on as a user who has gone', async () => {
     const { it, b } = await twoTabs()
     it.as.signIn('bob')
     const a = await signInThrough(it, it.tab)
@@ -147,7 +147,7 @@ describe('tabs', () => {
     await expect(b.auth.getToken()).rejects.toMatchObject({ code: 'login_required' })
   })
 
-  it('[S-52 twin] go on when it is the same person again', async () => {
+  it('[S-52 twin] go on when it is the same user again', async () => {
     const { it, b } = await twoTabs()
     await signInThrough(it, it.tab)
     await new Promise((resolve) => setImmediate(resolve))

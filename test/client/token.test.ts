@@ -333,7 +333,7 @@ describe('getToken()', () => {
     })
   })
 
-  it('[S-37] signs out when the backend’s session has become another person’s', async () => {
+  it('[S-37] signs out when the backend’s session has become another user’s', async () => {
     const { it, tab } = await signedIn()
     const { auth } = load(tab, {}, it)
     await auth.getToken()

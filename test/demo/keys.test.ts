@@ -39,7 +39,7 @@ async function world() {
   return { open, of, keys }
 }
 
-describe('the keys of one person in the demo', () => {
+describe('the keys of one user in the demo', () => {
   it('are twenty at most, however many are asked for at once, of two processes', async () => {
     const { open, of, keys } = await world()
     const { create, ask } = await of('alice')

@@ -63,7 +63,7 @@ const at = (server: Server) => `http://127.0.0.1:${(server.address() as AddressI
 
 const notes = (page: Page) => page.locator('#notes li')
 
-describe('a person at the demo', () => {
+describe('a user at the demo', () => {
   it('signs in, works with notes, reloads, and signs out', async () => {
     const page = await open()
     await signIn(page)

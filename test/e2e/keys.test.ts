@@ -165,7 +165,7 @@ describe('the endpoints behind the key console', () => {
     expect((await call('DELETE', '/api/notes', { 'X-API-Key': key })).body.error).toBe('credential_not_accepted')
   })
 
-  it('[K-11 twin] take the person’s own token', async () => {
+  it('[K-11 twin] take the user’s own token', async () => {
     const headers = await asPerson()
     const { body: made } = await call('POST', '/api/keys', headers, newKey)
     const { body: next, status } = await call('POST', `/api/keys/${made.id}/rotate`, headers, { grace: 0 })
@@ -202,7 +202,7 @@ describe('the endpoints behind the key console', () => {
   })
 })
 
-describe('a person at the key console', () => {
+describe('a user at the key console', () => {
   const rows = (text: string) => page.locator('#key-list li').filter({ hasText: text })
   const shown = () => page.locator('#shown-key').inputValue()
   const focused = () => page.evaluate(() => document.activeElement?.id)

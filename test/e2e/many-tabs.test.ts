@@ -36,7 +36,7 @@ async function inBackground(page: Page): Promise<void> {
   })
 }
 
-it('[C-27] fourteen tabs whose session has ended make one sign-in, and each shows its person when it is looked at', async () => {
+it('[C-27] fourteen tabs whose session has ended make one sign-in, and each shows its user when it is looked at', async () => {
   const [first, ...others] = await Promise.all(Array.from({ length: TABS }, () => context.newPage()))
   if (!first) throw new Error('no tab')
   await first.goto(`${place.url}/guarded`)

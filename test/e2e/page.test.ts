@@ -104,7 +104,7 @@ describe('a popup', () => {
     await button(page, 'Sign out').waitFor()
   })
 
-  it('tells the page that the person said no', async () => {
+  it('tells the page that the user said no', async () => {
     const page = await open()
     const [popup] = await Promise.all([page.waitForEvent('popup'), button(page, 'Sign in by popup').click()])
     await popup.waitForURL(`${demo.issuer}/**`)
@@ -176,7 +176,7 @@ describe('the back-forward cache', () => {
     expect(problems).toEqual([])
   })
 
-  it('[S-59] gives back no page that shows a person who has signed out', async () => {
+  it('[S-59] gives back no page that shows a user who has signed out', async () => {
     const page = await open()
     await signIn(page, demo)
     await page.locator('#notes li').first().waitFor()

@@ -53,7 +53,7 @@ const call = (page: Page, path: string) =>
     return { status: response.status, body: await response.text(), headers }
   }, path)
 
-describe('a person at the demo in proxy mode', () => {
+describe('a user at the demo in proxy mode', () => {
   it('signs in at a real provider, works with notes, reloads, and signs out: no token in the browser', async () => {
     const page = await openInProxyMode()
     const said = listen(page)

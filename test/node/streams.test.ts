@@ -134,7 +134,7 @@ describe('a stream of events', () => {
     expect(events).toEqual([])
   })
 
-  it('[F-88] ends when the person signs out', async () => {
+  it('[F-88] ends when the user signs out', async () => {
     const text = listenTo().then(ended)
     await vi.waitFor(() => expect(events).toHaveLength(1))
     await call(here.tab, '/logout')
@@ -176,7 +176,7 @@ const echoed = (socket: WebSocket, data: string | Buffer): Promise<Buffer> =>
   })
 
 describe('a WebSocket', () => {
-  it('[F-10 twin][P-12 twin] is tied to the API’s, with the person’s token and none of their cookies', async () => {
+  it('[F-10 twin][P-12 twin] is tied to the API’s, with the user’s token and none of their cookies', async () => {
     const { opened, socket, closed } = open('/bff/api/live/room?x=1', {}, ['chat'])
     await opened
     expect(socket.protocol).toBe('chat')
@@ -237,7 +237,7 @@ describe('a WebSocket', () => {
     expect(`${await new Promise((resolve) => socket.once('message', resolve))}`).toBe('ours')
   })
 
-  it('[F-88] ends when the person signs out, on both sides', async () => {
+  it('[F-88] ends when the user signs out, on both sides', async () => {
     const { opened, closed } = open()
     await opened
     const far = new Promise((resolve) => sockets[0]?.socket.once('close', resolve))

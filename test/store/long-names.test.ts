@@ -110,7 +110,7 @@ describe.each(Object.entries(engines))('names as long as they may be, in %s', (_
     })
   })
 
-  it('[K-18] find the sessions of a person, and end those of a provider’s', async () => {
+  it('[K-18] find the sessions of a user, and end those of a provider’s', async () => {
     const { store } = await opened()
     const sub = long('x', 255)
     const issuer = `${ISSUER}/${'i'.repeat(200)}`

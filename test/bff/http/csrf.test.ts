@@ -169,7 +169,7 @@ describe('the CSRF rules, on every endpoint', () => {
     }
   })
 
-  it('[B-10 twin][F-43 twin] shows the signed-in person their own answer, and nobody else', async () => {
+  it('[B-10 twin][F-43 twin] shows the signed-in user their own answer, and nobody else', async () => {
     const { tab, browser } = await world()
     await signIn(tab)
     expect((await bodyOf(await call(tab, '/session'))).user.sub).toBe('alice')

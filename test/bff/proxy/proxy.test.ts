@@ -58,7 +58,7 @@ describe.each(homes)('the proxy, with %s', (_home, open) => {
       }),
     )
 
-  it('calls an API as the person who is signed in: the token goes there, and never to the page', async () => {
+  it('calls an API as the user who is signed in: the token goes there, and never to the page', async () => {
     const { tab, api, as } = await world()
     const response = await ask(tab, '/notes/list?page=2')
     expect(await bodyOf(response)).toEqual({ ok: true })

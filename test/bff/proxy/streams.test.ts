@@ -89,7 +89,7 @@ describe.each(homes)('a stream of events, with %s', (_home, open) => {
     expect(await end()).toBe(before + 200)
   })
 
-  it('[F-88] ends when the person signs out, and only theirs', async () => {
+  it('[F-88] ends when the user signs out, and only theirs', async () => {
     const { here, api, listen } = await begun()
     const { read } = await listen()
     const over = expect(read()).rejects.toThrow()

@@ -53,7 +53,7 @@ describe('rateLimits', () => {
     expect((await call(here.tab, '/token', { grant_type: 'refresh_token' })).status).not.toBe(429)
   })
 
-  it.each(homes)('counts calls of APIs by person, whatever the number of their sessions (%s)', async (_home, open) => {
+  it.each(homes)('counts calls of APIs by user, whatever the number of their sessions (%s)', async (_home, open) => {
     const calls: string[] = []
     const here: World = await open({
       mode: 'proxy',
@@ -113,7 +113,7 @@ describe('rateLimits', () => {
     expect(here.eventTypes()).toEqual(['limiter_unavailable', 'limiter_unavailable'])
   })
 
-  it('hands limiters no name of a person', async () => {
+  it('hands limiters no name of a user', async () => {
     const keys: string[] = []
     const limiter = { consume: async (key: string) => keys.push(key) }
     const here = await world({

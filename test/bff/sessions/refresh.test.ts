@@ -244,7 +244,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect(await bodyOf(await refresh(tab))).toMatchObject({ error: 'invalid_grant', reason: 'refresh_rejected' })
   })
 
-  it('[S-37][S-37 twin][F-64][F-64 twin] ends the session when the answer is about another person', async () => {
+  it('[S-37][S-37 twin][F-64][F-64 twin] ends the session when the answer is about another user', async () => {
     const { tab, advance, as } = await world()
     await signIn(tab)
     advance(301)
@@ -324,7 +324,7 @@ describe.each(homes)('refreshing, with %s', (home, world) => {
     expect((await refresh(tab)).status).toBe(200)
   })
 
-  it('[S-38][F-46] gives nothing to a request that was reading its cookies while the person signed out', async () => {
+  it('[S-38][F-46] gives nothing to a request that was reading its cookies while the user signed out', async () => {
     const { bff, browser, tab, as, advance } = await world()
     await signIn(tab)
     advance(301)

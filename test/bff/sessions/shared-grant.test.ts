@@ -102,7 +102,7 @@ describe.each(table)('one grant per browser session, with $home, $mode', ({ open
       expect(here.as.requests.revocation).toBe(0)
     })
 
-    it('[B-42] the sign-in of another person that a step-up refuses costs nothing', async () => {
+    it('[B-42] the sign-in of another user that a step-up refuses costs nothing', async () => {
       const here = await world()
       here.as.tamper.idToken = tamper && ((claims, header) => ({ header, claims: tamper(claims) }))
       await signIn(here.tab)

@@ -165,7 +165,7 @@ describe.each(homes)('whom a page believes to be signed in, with %s', (home, ope
     expect(await bodyOf(await signIn(tab, demand))).toMatchObject({ user_digest: alice })
   })
 
-  it('[C-25 twin] may be another person where nothing was demanded of them, or nobody was here', async () => {
+  it('[C-25 twin] may be another user where nothing was demanded of them, or nobody was here', async () => {
     const { tab, as, browser } = await open()
     await signIn(tab)
     as.signIn('bob')

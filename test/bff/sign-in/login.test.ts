@@ -96,7 +96,7 @@ describe.each(homes)('the backend’s own sign-in, with %s', (home, open) => {
     }
   })
 
-  it('[F-7 twin][F-8 twin] is begun by a person who goes there, also from another site', async () => {
+  it('[F-7 twin][F-8 twin] is begun by a user who goes there, also from another site', async () => {
     const { bff } = await world()
     for (const site of ['none', 'same-origin', 'cross-site']) {
       const response = await go(bff, '/login', { 'Sec-Fetch-Site': site })
@@ -367,7 +367,7 @@ describe.each(homes)('the backend’s own sign-in, with %s', (home, open) => {
     expect(here.as.requests.revocation).toBe(1)
   })
 
-  it('[F-30 twin] has a new session when the same person does', async () => {
+  it('[F-30 twin] has a new session when the same user does', async () => {
     const here = await world()
     await here.tab.navigate(`${APP}/bff/login`)
     const before = here.browser.jar.header(`${APP}/`)
@@ -680,7 +680,7 @@ describe.each(homes)('sign-ins that another site begins, with %s', (_home, open)
     expect((await who(there)).user.sub).toBe('alice')
   })
 
-  it('[B-38] another person’s sign-in there takes the place of the first', async () => {
+  it('[B-38] another user’s sign-in there takes the place of the first', async () => {
     const { foreign, live, as, tab, there } = await twoDevices()
     as.signIn('bob')
     await foreign()

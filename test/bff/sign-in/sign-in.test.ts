@@ -162,7 +162,7 @@ describe.each(homes)('redeeming a code, with %s', (_home, world) => {
     expect(as.requests.userinfo).toBe(0)
   })
 
-  it('answers with a token, the person and the end of the session, and nothing more', async () => {
+  it('answers with a token, the user and the end of the session, and nothing more', async () => {
     const { tab, as, now } = await world()
     const response = await signIn(tab)
     expect(response.status).toBe(200)

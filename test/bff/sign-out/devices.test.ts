@@ -74,7 +74,7 @@ describe('the cursor of a list', () => {
     return { ...here, there, sessions: sessions as Listed[], cursor: cursor as string }
   }
 
-  it('[B-33 twin] leads on, on any device of the person, and says nothing of what is stored', async () => {
+  it('[B-33 twin] leads on, on any device of the user, and says nothing of what is stored', async () => {
     const { tab, there, sessions, cursor } = await paged()
     expect(sessions).toHaveLength(1)
     expect(cursor).not.toContain(sessions[0]?.id.slice(0, 8))
@@ -156,7 +156,7 @@ describe('a store that answers one call with an error', () => {
   })
 })
 
-describe('a person’s devices', () => {
+describe('a user’s devices', () => {
   it('[F-49] are listed with browser and last use, without a token or anything that opens a session', async () => {
     const { tab, there, advance, as, browser, now } = await twoDevices()
     advance(120)
@@ -185,7 +185,7 @@ describe('a person’s devices', () => {
     expect(await list(tab)).toHaveLength(1)
   })
 
-  it('[F-49] are nobody else’s: another person’s session is not found and goes on', async () => {
+  it('[F-49] are nobody else’s: another user’s session is not found and goes on', async () => {
     const { tab, as, device } = await stored()
     await signIn(tab)
     as.signIn('bob')
@@ -247,7 +247,7 @@ describe('a person’s devices', () => {
 })
 
 describe('signing out everywhere', () => {
-  it('ends every session of the person, goes to the provider from this one, and leaves other people alone', async () => {
+  it('ends every session of the user, goes to the provider from this one, and leaves other users alone', async () => {
     const { tab, there, as, device } = await twoDevices()
     as.signIn('bob')
     const bob = device()

@@ -73,7 +73,7 @@ describe('back-channel logout', () => {
     expect((await who(bob)).user.sub).toBe('bob')
   })
 
-  it('[B-17 twin][F-70 twin] by sub alone ends all of that person; a later sign-in is not touched, the old ones stay dead', async () => {
+  it('[B-17 twin][F-70 twin] by sub alone ends all of that user; a later sign-in is not touched, the old ones stay dead', async () => {
     const { bff, as, tab, phone, bob, advance, events } = await people()
     expect((await send(bff, await as.logoutToken('notes', { sub: 'alice' }))).status).toBe(200)
     for (const ended of [tab, phone]) expect(await who(ended)).toMatchObject({ user: null, reason: 'revoked' })
@@ -114,7 +114,7 @@ describe('back-channel logout', () => {
     expect((await who(phone)).user.sub).toBe('alice')
   })
 
-  it('does not end somebody else’s session that is named beside the wrong person', async () => {
+  it('does not end somebody else’s session that is named beside the wrong user', async () => {
     const { bff, as, bob, bobSid } = await people()
     expect((await send(bff, await as.logoutToken('notes', { sub: 'alice', sid: bobSid }))).status).toBe(200)
     expect((await who(bob)).user.sub).toBe('bob')
@@ -258,7 +258,7 @@ describe('back-channel logout', () => {
     expect((await who(tab)).user.sub).toBe('alice')
   })
 
-  it('[F-74] ends ten thousand sessions of one person in batches', async () => {
+  it('[F-74] ends ten thousand sessions of one user in batches', async () => {
     const records = memoryStore({ now: () => 1_790_000_000 })
     let busy = 0
     let most = 0

@@ -50,7 +50,7 @@ async function bobComes({ it, windows, auth }: Awaited<ReturnType<typeof withApi
   await signing
 }
 
-describe('another person than the one whose request waits', () => {
+describe('another user than the one whose request waits', () => {
   // First: a callback that a popup's test has left behind is every page's of this document.
   describe('in proxy mode', () => {
     async function proxied(options: WorldOptions = {}, answer = () => new Response('done')) {
@@ -217,7 +217,7 @@ describe('another person than the one whose request waits', () => {
     expect(await outcome(auth.fetch('/api/x'))).toBe(200)
   })
 
-  it('[C-25 twin] is not the same person who signs in anew: they get what they waited for', async () => {
+  it('[C-25 twin] is not the same user who signs in anew: they get what they waited for', async () => {
     const page = await withApi()
     const { it, auth, held, windows, seen } = page
     held.path = '/bff/token'
