@@ -54,7 +54,9 @@ export function validated<Methods extends object>(
   // Keeps getters.
   const looked = Object.defineProperties({}, Object.getOwnPropertyDescriptors(methods)) as Record<string, unknown>
   for (const [name, { parameters, async: rejects }] of Object.entries(calls as unknown as Record<string, Call>)) {
-    const method = looked[name] as (...args: unknown[]) => unknown
+    const method = looked[name] as ((...args: unknown[]) => unknown) | undefined
+    // Declared for other engines.
+    if (!method) continue
     const called = `${who}.${name}`
     looked[name] = (...args: unknown[]) => {
       const error = argumentError(called, parameters, args)

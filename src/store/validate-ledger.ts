@@ -59,4 +59,5 @@ export const ledgerCalls = {
     ['options', object<{ tenant: string; at?: number }>({ tenant: name, at: optional(epochSeconds) })],
   ),
   holds: asyncCall(['subject', owner], ['options', object<{ tenant: string }>({ tenant: name })]),
-} satisfies Calls<Ledger>
+  migrate: asyncCall(),
+} satisfies Calls<Ledger & { migrate(): Promise<void> }>

@@ -1,6 +1,17 @@
 import { isName } from '../protocol/names.js'
-import { type Check, check, integer, list, name, object, oneOf, optional, seconds } from '../protocol/shape.js'
-import { asyncCall, type Calls, validateArguments } from '../protocol/validate.js'
+import {
+  type Check,
+  check,
+  type Flaw,
+  integer,
+  list,
+  name,
+  object,
+  oneOf,
+  optional,
+  seconds,
+} from '../protocol/shape.js'
+import { asyncCall, type Calls } from '../protocol/validate.js'
 import type { Change, IfVersion, IndexEntry, Put, RecordId, RecordStore } from './contract.js'
 
 /** For engines: the effective limit of a page. */
@@ -53,32 +64,34 @@ const page = object<{ cursor?: string; limit?: number }>({
   limit: optional(integer({ least: 1 })),
 })
 
-/**
- * The parameters of a store's functions. Engines validate in each function, because stores are called for every
- * request.
- */
+const anyChanges = list(change, 1)
+const changes: typeof anyChanges = {
+  ...anyChanges,
+  flaw: (value) => anyChanges.flaw(value) ?? conflictIn(value as readonly Change[]),
+}
+
+function conflictIn(changes: readonly Change[]): Flaw | undefined {
+  const partition = changes[0]?.id.partition
+  const seen = new Set<string>()
+  for (const { id } of changes) {
+    if (id.partition !== partition) return { at: '', remedy: 'must lie in one partition' }
+    const one = `${id.kind}\n${id.id}`
+    if (seen.has(one)) return { at: '', remedy: `name a record of kind "${id.kind}" twice` }
+    seen.add(one)
+  }
+  return undefined
+}
+
+/** All engines refuse what one of them could not store, before anything is written. */
 export const storeCalls = {
   get: asyncCall(['id', recordId]),
-  write: asyncCall(['changes', list(change, 1)]),
+  write: asyncCall(['changes', changes]),
   list: asyncCall(['index', name], ['value', name], ['page', optional(page)]),
   consume: asyncCall(['id', recordId], ['ttl', ttlCheck]),
   sweep: asyncCall(['limit', integer({ least: 1 })]),
   warnings: asyncCall(),
   migrate: asyncCall(),
 } satisfies Calls<Required<RecordStore> & { migrate(): Promise<void> }>
-
-/** For engines: all refuse what one of them could not store, before anything is written. */
-export function validateChanges(changes: readonly Change[]): void {
-  validateArguments('store.write', storeCalls.write, changes)
-  const partition = changes[0]?.id.partition
-  const seen = new Set<string>()
-  for (const { id } of changes) {
-    if (id.partition !== partition) throw new TypeError('store.write: "changes" must lie in one partition')
-    const one = `${id.kind}\n${id.id}`
-    if (seen.has(one)) throw new TypeError(`store.write: "changes" name a record of kind "${id.kind}" twice`)
-    seen.add(one)
-  }
-}
 
 /** The end of a page: the name of its last record. All engines write it in the same way. */
 export const writeCursor = ({ partition, kind, id }: RecordId): string => JSON.stringify([partition, kind, id])

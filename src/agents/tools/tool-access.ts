@@ -138,20 +138,15 @@ export function createToolAccess(
     return grantOf(evaluation, hold, Math.min(now() + ttl, principal.expiresAt ?? 0, end))
   }
 
-  const requestFor = ({ approval, freshWithin, acr }: Tool, approvalCall: Call) =>
-    approvals?.request({
-      ...approvalCall,
-      kind: approval === 'admin' || approvalCall.sub === undefined ? 'admin' : 'user',
-      ...withoutUndefined({ freshWithin, acr }),
-    })
-
   /** An agent that is stopped during the request: its request is voided here, the earlier ones were voided by stop(). */
   async function requestApproval({ principal, tenant, tool }: Evaluation, approvalCall: Call) {
-    const requested = await requestFor(tool, approvalCall)
+    const { agent, iss, sub } = approvalCall
+    const { approval, freshWithin, acr } = tool
+    const kind = approval === 'admin' || sub === undefined ? 'admin' : 'user'
+    const requested = await approvals?.request({ ...approvalCall, kind, ...withoutUndefined({ freshWithin, acr }) })
     try {
       await registeredAgent(principal)
     } catch (error) {
-      const { agent, iss, sub } = approvalCall
       await approvals?.voidAll?.({ tenant, agent, ...withoutUndefined({ iss, sub }) })
       throw error
     }

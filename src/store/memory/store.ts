@@ -1,8 +1,8 @@
 import { systemNow } from '../../protocol/time.js'
-import { validate, validateArguments } from '../../protocol/validate.js'
+import { validate, validated } from '../../protocol/validate.js'
 import type { Change, IndexEntry, Put, RecordId, RecordStore, Stored } from '../contract.js'
 import { type MemoryOptions, memoryOptions } from '../engine-checks.js'
-import { pageLimit, readCursor, storeCalls, validateChanges, writeCursor } from '../validate.js'
+import { pageLimit, readCursor, storeCalls, writeCursor } from '../validate.js'
 import { createMemoryIndex } from './indexes.js'
 import { createSweep } from './sweep.js'
 
@@ -58,15 +58,13 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     sweepSome(SWEEP_STEPS)
   }
 
-  return {
+  const store: RecordStore = {
     async get(id) {
-      validateArguments('store.get', storeCalls.get, id)
       const held = read(keyOf(id))
       return held && { value: held.value, version: held.version }
     },
 
     async write(changes) {
-      validateChanges(changes)
       if (!changes.every(holds)) return false
       for (const change of changes) {
         if (change.type === 'put') put(change)
@@ -75,9 +73,7 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
       return true
     },
 
-    async list(index, value, page) {
-      validateArguments('store.list', storeCalls.list, index, value, page)
-      const { cursor, limit } = page ?? {}
+    async list(index, value, { cursor, limit } = {}) {
       const size = pageLimit(limit)
       const after = cursor === undefined ? undefined : keyOf(readCursor(cursor))
       const ids: RecordId[] = []
@@ -93,12 +89,12 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     },
 
     async consume(id, ttl) {
-      validateArguments('store.consume', storeCalls.consume, id, ttl)
       if (read(keyOf(id))) return false
       put({ id, value: '', ttl })
       return true
     },
   }
+  return validated('store', store, storeCalls)
 }
 
 // `join` makes a flat string. A template makes a rope, which is slower to read letter by letter.

@@ -1,4 +1,4 @@
-import { asyncCall, type Calls, validated } from '../../protocol/validate.js'
+import { validated } from '../../protocol/validate.js'
 import { shortageOf, windowAt } from '../budget-windows.js'
 import { type BudgetLine, type Hold, holdOf, type Ledger, ledgerError, type Shortage } from '../ledger.js'
 import { ledgerCalls } from '../validate-ledger.js'
@@ -13,8 +13,6 @@ export interface PostgresLedger extends Ledger {
    */
   migrate(): Promise<void>
 }
-
-export const postgresLedgerCalls = { ...ledgerCalls, migrate: asyncCall() } satisfies Calls<PostgresLedger>
 
 /** The result of a function; drivers return large numbers as texts. */
 interface Outcome {
@@ -100,7 +98,7 @@ export function postgresLedger(options: PostgresStoreOptions): PostgresLedger {
     migrate: () =>
       withStoreErrors(() => locked(`${prefix} migrate`, (run) => migrateTo(run, prefix, 'ledger', statements))),
   }
-  return validated('ledger', ledger, postgresLedgerCalls)
+  return validated('ledger', ledger, ledgerCalls)
 }
 
 /** Subjects, windows and limits as parallel arrays. */

@@ -1,6 +1,6 @@
-import { validateArguments } from '../../protocol/validate.js'
+import { validated } from '../../protocol/validate.js'
 import type { Change, Put, RecordId, RecordStore } from '../contract.js'
-import { pageLimit, readCursor, storeCalls, validateChanges, writeCursor } from '../validate.js'
+import { pageLimit, readCursor, storeCalls, writeCursor } from '../validate.js'
 import { migrateTo } from './format.js'
 import {
   atReadCommitted,
@@ -40,15 +40,13 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
   }
   const swept = sweepSometimes(sweep)
 
-  return {
+  const store: PostgresStore = {
     async get(id) {
-      validateArguments('store.get', storeCalls.get, id)
       const [row] = (await ask(sql.get, keyOf(id))) as { value: string; version: string | number }[]
       return row && { value: row.value, version: Number(row.version) }
     },
 
     async write(changes) {
-      validateChanges(changes)
       // One writer at a time in a partition: an absent record cannot appear while the others are checked.
       const written = await withStoreErrors(() =>
         locked(changes[0]?.id.partition ?? '', async (run) => {
@@ -70,9 +68,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
       return written
     },
 
-    async list(index, value, page) {
-      validateArguments('store.list', storeCalls.list, index, value, page)
-      const { cursor, limit } = page ?? {}
+    async list(index, value, { cursor, limit } = {}) {
       const size = pageLimit(limit)
       const from = cursor === undefined ? ['', '', ''] : keyOf(readCursor(cursor))
       const rows = (await ask(sql.list, [...(await entryOf(index, value)), ...from, size + 1])) as RecordId[]
@@ -82,20 +78,17 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
     },
 
     async consume(id, ttl) {
-      validateArguments('store.consume', storeCalls.consume, id, ttl)
       const { rows } = await withStoreErrors(() => ensured(sql.consume, [...keyOf(id), ttl]))
       swept(1)
       return rows.length === 1
     },
 
-    async sweep(limit) {
-      validateArguments('store.sweep', storeCalls.sweep, limit)
-      return sweep(limit)
-    },
+    sweep,
 
     migrate: () =>
       withStoreErrors(() => locked(`${prefix} migrate`, (run) => migrateTo(run, prefix, 'records', sql.schema))),
   }
+  return validated('store', store, storeCalls)
 }
 
 /** Records that are written between two sweeps. */

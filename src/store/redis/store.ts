@@ -1,6 +1,6 @@
-import { validateArguments } from '../../protocol/validate.js'
+import { validated } from '../../protocol/validate.js'
 import { type Change, type Put, type RecordId, type RecordStore, StoreError } from '../contract.js'
-import { pageLimit, readCursor, storeCalls, validateChanges, writeCursor } from '../validate.js'
+import { pageLimit, readCursor, storeCalls, writeCursor } from '../validate.js'
 import { createEntries, now, RECORD_DEADLINE } from './entries.js'
 import { createRedisSender, escapeName, type RedisStoreOptions, type Script } from './sender.js'
 
@@ -29,9 +29,8 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
     return oldest(noted)
   }
 
-  return {
+  const store: RecordStore = {
     async get(id) {
-      validateArguments('store.get', storeCalls.get, id)
       const key = keyOf(id)
       const reply = await ask(['GET', key], key)
       if (reply === null || reply === undefined) return undefined
@@ -44,7 +43,6 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
     },
 
     async write(changes) {
-      validateChanges(changes)
       const keys = changes.map(({ id }) => keyOf(id))
       for (let turn = 0; turn < MAX_ATTEMPTS; turn++) {
         const noted: number[] = []
@@ -55,9 +53,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
       throw new StoreError()
     },
 
-    async list(index, value, page) {
-      validateArguments('store.list', storeCalls.list, index, value, page)
-      const { cursor, limit } = page ?? {}
+    async list(index, value, { cursor, limit } = {}) {
       const size = pageLimit(limit)
       const from = cursor === undefined ? '-' : `(${writeCursor(readCursor(cursor))}`
       const ids = await entries.list(indexKey(index, value), from, size + 1)
@@ -66,7 +62,6 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
     },
 
     async consume(id, ttl) {
-      validateArguments('store.consume', storeCalls.consume, id, ttl)
       return (await run(consumeOnce, [keyOf(id)], [freshVersion(), milliseconds(ttl)])) === 1
     },
 
@@ -75,6 +70,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
       return policy === undefined || policy === 'noeviction' ? [] : [evicts(policy)]
     },
   }
+  return validated('store', store, storeCalls)
 }
 
 /** Attempts to write entries and record, if the record came too long after the entries. */

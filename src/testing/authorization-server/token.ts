@@ -39,18 +39,24 @@ export async function token(state: ProviderState, request: Request): Promise<Res
   const proof = await proofOf(state, request)
   if (proof && 'error' in proof) return nonceAnswer(state, oauthError(proof.error, 'invalid DPoP proof'))
   const grant_type = form.get('grant_type')
-  if (grant_type === 'authorization_code') return redeem(state, form, client, proof?.jkt)
-  if (grant_type === 'refresh_token') return refresh(state, form, client, proof?.jkt)
-  if (grant_type === 'client_credentials') return clientCredentials(state, form, client, proof?.jkt)
+  const asked = { state, form, client, jkt: proof?.jkt }
+  if (grant_type === 'authorization_code') return redeem(asked)
+  if (grant_type === 'refresh_token') return refresh(asked)
+  if (grant_type === 'client_credentials') return clientCredentials(asked)
   return oauthError('unsupported_grant_type', 'authorization_code, refresh_token or client_credentials')
 }
 
-async function redeem(
-  state: ProviderState,
-  form: URLSearchParams,
-  client: MockClient,
-  jkt: string | undefined,
-): Promise<Response> {
+/** A request of an authenticated client. */
+interface TokenRequest {
+  state: ProviderState
+  form: URLSearchParams
+  client: MockClient
+  /** The thumbprint of the key of its DPoP proof. */
+  jkt: string | undefined
+}
+
+async function redeem(request: TokenRequest): Promise<Response> {
+  const { state, form, client } = request
   const code = state.codes.get(form.get('code') ?? '')
   if (code?.client_id !== client.client_id || !code) return oauthError('invalid_grant', 'unknown authorization code')
   if (code.used) {
@@ -68,16 +74,11 @@ async function redeem(
   if (resource.some((item) => !code.resource.includes(item)))
     return oauthError('invalid_target', 'the resource was not authorized')
   state.grants.authorization_code++
-  return answer(state, client, code, code.scope, resource.length ? resource : code.resource, jkt)
+  return answer(request, code, code.scope, resource.length ? resource : code.resource)
 }
 
 /** A token of the client itself: no user, no ID Token, no refresh token. @see RFC 6749 section 4.4 */
-async function clientCredentials(
-  state: ProviderState,
-  form: URLSearchParams,
-  client: MockClient,
-  jkt: string | undefined,
-): Promise<Response> {
+async function clientCredentials({ state, form, client, jkt }: TokenRequest): Promise<Response> {
   if (isPublic(client)) return oauthError('unauthorized_client', 'a public client cannot use client_credentials')
   const { client_id } = client
   state.grants.client_credentials++
@@ -86,12 +87,8 @@ async function clientCredentials(
   return nonceAnswer(state, json(state.tamper.tokenResponse?.(body) ?? body))
 }
 
-async function refresh(
-  state: ProviderState,
-  form: URLSearchParams,
-  client: MockClient,
-  jkt: string | undefined,
-): Promise<Response> {
+async function refresh(request: TokenRequest): Promise<Response> {
+  const { state, form, client, jkt } = request
   const spent = state.refreshTokens.get(form.get('refresh_token') ?? '')
   if (spent?.client_id !== client.client_id || !spent) return oauthError('invalid_grant', 'unknown refresh token')
   if (spent.spent !== undefined && (state.leeway === 0 || state.now() - spent.spent > state.leeway))
@@ -107,7 +104,7 @@ async function refresh(
     return oauthError('invalid_target', 'the resource was not authorized')
   spent.spent ??= state.now()
   state.grants.refresh_token++
-  return answer(state, client, spent, requestedScope ?? spent.scope, resource.length ? resource : spent.resource, jkt)
+  return answer(request, spent, requestedScope ?? spent.scope, resource.length ? resource : spent.resource)
 }
 
 /** Issues an access token, with its response. @see RFC 9068 section 2.2 */
@@ -125,12 +122,10 @@ async function bearerOf(
 }
 
 async function answer(
-  state: ProviderState,
-  client: MockClient,
+  { state, client, jkt }: TokenRequest,
   grant: Grant,
   scope: string,
   resource: string[],
-  jkt: string | undefined,
 ): Promise<Response> {
   const { client_id, sub, sid, auth_time, nonce, acr, family } = grant
   const iat = Math.floor(state.now())
