@@ -1,4 +1,5 @@
 import { anyText, integer, list, object, optional, type Shape } from '../protocol/shape.js'
+import { withoutUndefined } from './without-undefined.js'
 
 /** Whole numbers in a unit of your own: tokens, cents, calls. 0 allows nothing. For agents, limits that are left out are the defaults. */
 export interface Budget {
@@ -46,23 +47,19 @@ export const exceeds = (requested: Budget, policy: Budget = {}): boolean =>
 
 /** The smaller of two budgets, window by window. */
 export function smallerBudget(one: Budget = {}, other: Budget = {}): Budget {
-  const budget: Budget = {}
+  const budget = withDefaults(one, other)
   for (const window of windows) {
-    const least = Math.min(one[window] ?? Number.POSITIVE_INFINITY, other[window] ?? Number.POSITIVE_INFINITY)
-    if (least !== Number.POSITIVE_INFINITY) budget[window] = least
+    const limit = other[window]
+    if (limit !== undefined) budget[window] = Math.min(limit, budget[window] ?? limit)
   }
   return budget
 }
 
 /** Limits that a budget leaves out, or that are `undefined`, are the defaults. */
-export function withDefaults(own: Budget = {}, defaults: Budget = {}): Budget {
-  const budget: Budget = {}
-  for (const window of windows) {
-    const limit = own[window] ?? defaults[window]
-    if (limit !== undefined) budget[window] = limit
-  }
-  return budget
-}
+export const withDefaults = (own: Budget = {}, defaults: Budget = {}): Budget => ({
+  ...withoutUndefined(defaults),
+  ...withoutUndefined(own),
+})
 
 /** The limits that both allow. */
 export function narrowLimits(one: AgentLimits, other: AgentLimits): AgentLimits {

@@ -60,8 +60,8 @@ export function validateNewKey<Scope extends string>(
   if (unknown !== undefined) misuse('scopes', `names ${unknown}, which createApiKeys does not list`)
   const { expiresIn = maxAge, ips = [], quota = {}, metadata = {} } = newKey
   if (expiresIn > maxAge) misuse('expiresIn', `must be more than 0 and at most ${maxAge} seconds`)
-  const odd = ips.find((network) => !parseNetwork(network))
-  if (odd !== undefined) misuse('ips', `names ${odd}, which is neither an address nor a network`)
+  const invalid = ips.find((network) => !parseNetwork(network))
+  if (invalid !== undefined) misuse('ips', `names ${invalid}, which is neither an address nor a network`)
   if (ips.length && !addressOf)
     misuse('ips', 'needs createApiKeys({ addressOf }), which returns the address of a caller')
   if (Object.keys(quota).length && !ledger)

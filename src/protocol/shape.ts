@@ -237,8 +237,8 @@ export function object<Of>(shape: Shape<Of>, expected = 'an object', open?: 'ope
     ...(open && { open: true }),
     flaw(value) {
       if (!isObject(value)) return { at: '', remedy: `must be ${expected}; got ${describeValue(value)}` }
-      const odd = open ? undefined : Object.keys(value).find((key) => !names.has(key))
-      if (odd !== undefined) return unknownMember(odd, known)
+      const unknown = open ? undefined : Object.keys(value).find((key) => !names.has(key))
+      if (unknown !== undefined) return unknownMember(unknown, known)
       // Runs for every request to a guard: allocates nothing if nothing is wrong.
       for (const [key, member] of entries) {
         const found = value[key] === undefined && member.optional ? undefined : valueFlaw(member, value[key])

@@ -186,8 +186,9 @@ export function createTokenIssuer(options: TokenIssuerOptions) {
       lifetime,
       refresh = false,
     }: NewToken): Promise<IssuedToken> {
-      const odd = scopes.find((scope) => !isScope(scope))
-      if (odd !== undefined) throw new TypeError(`tokens.issue: "scopes" names ${odd}, which is not a valid scope`)
+      const invalid = scopes.find((scope) => !isScope(scope))
+      if (invalid !== undefined)
+        throw new TypeError(`tokens.issue: "scopes" names ${invalid}, which is not a valid scope`)
       warnAboutStore()
       const kept = validateClaims(claims, disclose)
       const grant = { sub, client_id, scopes: [...new Set(scopes)], claims: kept, audience: aud }

@@ -7,10 +7,10 @@ const MAX_HEADER_LENGTH = 2048
 /** @throws TypeError naming the option */
 export function validateTrustedProxies(maker: string, networks: readonly string[]): void {
   const everybody = (network: string) => inNetwork('0.0.0.0', network) && inNetwork('255.255.255.255', network)
-  const odd = networks.find((network) => !parseNetwork(network) || everybody(network))
-  if (odd !== undefined)
+  const invalid = networks.find((network) => !parseNetwork(network) || everybody(network))
+  if (invalid !== undefined)
     throw new TypeError(
-      `${maker}: "trustedProxies" has ${JSON.stringify(odd)}, which is no network of proxies like 10.0.0.0/8 or 2001:db8::7`,
+      `${maker}: "trustedProxies" has ${JSON.stringify(invalid)}, which is no network of proxies like 10.0.0.0/8 or 2001:db8::7`,
     )
 }
 

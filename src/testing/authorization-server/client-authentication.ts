@@ -48,8 +48,8 @@ const bySecret = (client: MockClient | undefined, client_secret: string | undefi
 
 /** @see RFC 8705 section 2 */
 function byCertificate(client: MockClient, request: Request): MockClient | undefined {
-  const shown = peerOf(request)?.certificate
-  return shown && `${shown}` === `${client.certificate}` ? client : undefined
+  const presented = peerOf(request)?.certificate
+  return presented && `${presented}` === `${client.certificate}` ? client : undefined
 }
 
 /** The issuer or the URL of the request is the only `aud`, the lifetime is at most a minute, and `jti` is used once. @see RFC 7523 section 3 */
