@@ -9,13 +9,12 @@ import { endSession } from './end-session.js'
 import { createFaults, type EndpointName, endpoints, type Fault } from './faults.js'
 import type { RequestHandler } from './handlers.js'
 import { introspect } from './introspection.js'
-import { type Claims, createKeys, type SigningKey } from './keys.js'
+import { type Claims, createKeys } from './keys.js'
 import { type LogoutTokenOptions, logoutToken } from './logout-token.js'
 import { createMockTokenIssuer, type MockTokenIssuer, mockTokenIssuerCalls } from './mock-token-issuer.js'
 import {
   isPublic,
-  type MockClient,
-  type MockUser,
+  type MockAuthorizationServerOptions,
   type ProviderState,
   sidOfSignIn,
   type TamperHooks,
@@ -23,30 +22,6 @@ import {
 import { json, push, revoke, token } from './token.js'
 import { userinfo } from './userinfo.js'
 import { clientCheck, endpointCheck, faultCheck, keyCheck, userCheck } from './validation.js'
-
-export interface MockAuthorizationServerOptions {
-  issuer: string
-  clients: readonly MockClient[]
-  users: readonly MockUser[]
-  /** The clock, epoch seconds. Default: the system's. */
-  now?: () => number
-  /** Seconds. Default 300. */
-  accessTokenLifetime?: number
-  /** `opaque`: random texts, which an API checks by introspection (RFC 7662). Default `jwt`. */
-  accessTokenFormat?: 'jwt' | 'opaque'
-  /** Seconds in which a used refresh token may be used again. Default 0: reuse revokes the family. */
-  leeway?: number
-  /** One grant for each `sid` and client, as at Keycloak; revoking a refresh token ends all its tokens. Default `false`: one for each sign-in. */
-  grantPerSession?: boolean
-  /** Whether the server supports pushed authorization requests (RFC 9126). Default `false`. */
-  par?: boolean
-  /** The only `aud` of client assertions: the issuer (default), or the URL that the request is sent to, as at Okta. */
-  assertionAudience?: 'issuer' | 'endpoint'
-  /** The nonce that DPoP proofs must contain (RFC 9449 section 8). Default: none. */
-  dpopNonce?: string
-  /** Default: new ones. @see generateKeys */
-  keys?: readonly SigningKey[]
-}
 
 export interface MockAuthorizationServer extends MockTokenIssuer {
   readonly issuer: string

@@ -1,5 +1,5 @@
 import type { JWK } from 'jose'
-import type { Claims, Header, Keys, TamperedToken } from './keys.js'
+import type { Claims, Header, Keys, SigningKey, TamperedToken } from './keys.js'
 
 /** A client, registered for one authentication method: a secret, the keys of its assertions, a certificate, or none. */
 export interface MockClient {
@@ -71,20 +71,33 @@ export interface TamperHooks {
   signed?: ((claims: Claims, header: Header) => TamperedToken) | undefined
 }
 
-/** The state of one mock provider. */
-export interface ProviderState {
+export interface MockAuthorizationServerOptions {
   issuer: string
   clients: readonly MockClient[]
   users: readonly MockUser[]
+  /** The clock, epoch seconds. Default: the system's. */
+  now?: () => number
+  /** Seconds. Default 300. */
+  accessTokenLifetime?: number
+  /** `opaque`: random texts, which an API checks by introspection (RFC 7662). Default `jwt`. */
+  accessTokenFormat?: 'jwt' | 'opaque'
+  /** Seconds in which a used refresh token may be used again. Default 0: reuse revokes the family. */
+  leeway?: number
+  /** One grant for each `sid` and client, as at Keycloak; revoking a refresh token ends all its tokens. Default `false`: one for each sign-in. */
+  grantPerSession?: boolean
+  /** Whether the server supports pushed authorization requests (RFC 9126). Default `false`. */
+  par?: boolean
+  /** The only `aud` of client assertions: the issuer (default), or the URL that the request is sent to, as at Okta. */
+  assertionAudience?: 'issuer' | 'endpoint'
+  /** The nonce that DPoP proofs must contain (RFC 9449 section 8). Default: none. */
+  dpopNonce?: string
+  /** Default: new ones. @see generateKeys */
+  keys?: readonly SigningKey[]
+}
+
+/** The state of one mock provider. */
+export interface ProviderState extends Required<Omit<MockAuthorizationServerOptions, 'par' | 'dpopNonce' | 'keys'>> {
   keys: Keys
-  now(): number
-  accessTokenLifetime: number
-  /** The format of access tokens. */
-  accessTokenFormat: 'jwt' | 'opaque'
-  /** Seconds in which a used refresh token may be used again; 0 is strict. */
-  leeway: number
-  /** Whether all sign-ins of one session and client share one grant. */
-  grantPerSession: boolean
   codes: Map<string, Code>
   /** Pushed requests by `request_uri`, each valid once. */
   pushed: Map<string, { form: URLSearchParams; expires: number }>
@@ -104,7 +117,6 @@ export interface ProviderState {
   issued: string[]
   /** Identifiers that are valid once. */
   seen: Set<string>
-  assertionAudience: 'issuer' | 'endpoint'
   /** The nonce that DPoP proofs must contain; `undefined`: none. */
   dpopNonce: string | undefined
 }
