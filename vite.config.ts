@@ -45,7 +45,7 @@ export default defineConfig(({ mode }) => ({
           name: 'unit',
           environment: 'node',
           include: ['test/**/*.test.ts'],
-          // Modules are loaded once for each process: half of what the tests cost was loading them again.
+          // Modules are loaded once for each process, here and below: half of what the tests cost was loading them again.
           isolate: false,
           setupFiles: ['test/setup.ts'],
           exclude: [
@@ -70,6 +70,8 @@ export default defineConfig(({ mode }) => ({
         test: {
           name: 'store',
           environment: 'node',
+          isolate: false,
+          setupFiles: ['test/setup.ts'],
           include: ['test/store/**/*.test.ts'],
           globalSetup: ['test/store/setup.ts'],
           env: { FULL: mode === 'full' ? '1' : '' },
@@ -97,10 +99,13 @@ export default defineConfig(({ mode }) => ({
         test: {
           name: 'e2e',
           environment: 'node',
+          isolate: false,
+          setupFiles: ['test/setup.ts'],
           include: ['test/e2e/**/*.test.ts'],
+          env: { FULL: mode === 'full' ? '1' : '' },
           globalSetup: ['test/e2e/browser-setup.ts'],
-          // With three, both cores are so busy that a browser shows for longer what it shows for milliseconds otherwise.
-          maxWorkers: 2,
+          // They mostly wait, too: for a browser.
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 120_000,

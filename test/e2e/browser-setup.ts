@@ -10,7 +10,7 @@ declare module 'vitest' {
 
 /** Before the browser tests: one browser for all of them, or a failure that says what to do. Never a skip. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const server = await startBrowser()
+  const server = await startBrowser(project.config.env['FULL'] === '1')
   project.provide('browser', server.wsEndpoint())
   return () => server.close()
 }

@@ -128,7 +128,7 @@ describe('a user at the demo', () => {
     await Promise.all(tabs.map((tab) => button(tab, 'Ask for a token').click()))
     await vi.waitFor(async () => {
       for (const tab of tabs) expect(await tab.locator('#renewals').textContent()).toMatch(/[1-9]/)
-    }, 10_000)
+    }, 30_000)
     expect(demo.provider.grants.refresh_token - before).toBe(1)
     for (const tab of tabs) expect(await button(tab, 'Sign out').count()).toBe(1)
   })

@@ -125,7 +125,8 @@ describe('a popup', () => {
 
 describe.each(['token-mediating', 'proxy'])('step-up in %s mode', (mode) => {
   it('[S-72] asks for the password once more, in a popup, and does what was asked for', async () => {
-    await restart({ freshness: 3 })
+    // Long enough that a busy machine deletes within it.
+    await restart({ freshness: 8 })
     const page = await open()
     if (mode === 'proxy') {
       await button(page, 'Switch to proxy mode').click()
@@ -133,7 +134,7 @@ describe.each(['token-mediating', 'proxy'])('step-up in %s mode', (mode) => {
     }
     await signIn(page, demo)
     await page.locator('#notes li').first().waitFor()
-    await page.waitForTimeout(4000)
+    await page.waitForTimeout(9000)
     const [popup] = await Promise.all([page.waitForEvent('popup'), button(page, 'Delete all notes').click()])
     await popup.waitForURL(`${demo.issuer}/**`)
     await authenticate(popup, demo)
