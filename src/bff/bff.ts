@@ -19,6 +19,7 @@ import { createProxy } from './proxy/proxy.js'
 import { createStreams, type ProxyContext } from './proxy/streams.js'
 import { createUpgrade, type Upgrade } from './proxy/upgrade.js'
 import { createRateLimits } from './rate-limits/rate-limits.js'
+import { createRefreshTokenNotice } from './refresh-token-notice.js'
 import { createCookieKeys } from './sealing/cookie-keys.js'
 import { createBackgroundTasks } from './sessions/background-tasks.js'
 import { createReplacedCookie } from './sessions/replaced-session.js'
@@ -131,6 +132,7 @@ export function createBff(options: BffOptions): Bff {
     replaced,
     streams,
     limits,
+    refreshTokens: createRefreshTokenNotice(settings),
     dpop,
     store,
   }

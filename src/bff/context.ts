@@ -2,6 +2,7 @@ import type { Dpop } from '../provider/client/dpop.js'
 import type { RecordStore } from '../store/contract.js'
 import type { Providers } from './providers.js'
 import type { RateLimiting } from './rate-limits/rate-limits.js'
+import type { RefreshTokenNotice } from './refresh-token-notice.js'
 import type { ReplacedCookie } from './sessions/replaced-session.js'
 import type { Sessions } from './sessions/sessions.js'
 import type { TokenAudiences } from './sessions/token-audience.js'
@@ -16,6 +17,8 @@ export interface BffContext {
   /** Which session a sign-in in proxy mode replaces. */
   replaced: ReplacedCookie
   limits: RateLimiting
+  /** Which providers issue no refresh token. */
+  refreshTokens: RefreshTokenNotice
   /** `undefined`: bearer tokens. */
   dpop: Dpop | undefined
   /** For what may be used once only: transactions, logout tokens. The session store, or the memory of this process. */

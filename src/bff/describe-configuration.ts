@@ -83,7 +83,7 @@ interface RouteDescription {
 }
 
 export async function describe(
-  { settings, providers, audiences, dpop, limits }: BffContext,
+  { settings, providers, audiences, dpop, limits, refreshTokens }: BffContext,
   { jar, cookieKeys, endpoints }: { jar: CookieJar; cookieKeys: CookieKeys; endpoints: readonly Endpoint[] },
 ): Promise<Description> {
   const attributes = (name: string) =>
@@ -129,6 +129,7 @@ export async function describe(
       ...(settings.rateLimits === undefined && (limits.blind() || !settings.trustedProxies.length)
         ? [noTrustedProxies]
         : []),
+      ...refreshTokens.notes(),
       ...audiences
         .ignored()
         .map(

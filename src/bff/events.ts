@@ -45,23 +45,10 @@ export type BffEvent =
   | { type: 'store_unavailable'; detail: string }
   /** Once per process: the configuration of the store’s server can lose acknowledged writes. */
   | { type: 'store_warning'; detail: string }
-  /** Once per process: there is no refresh token, so sessions end with their first access token. */
-  | { type: 'no_refresh_token'; remedy: string }
+  /** Once per process and provider: there is no refresh token, so sessions end with their first access token. */
+  | { type: 'no_refresh_token'; issuer: string; remedy: string }
 
 export type Emit = (event: BffEvent) => void
 
 /** The part of a session id that events contain. */
 export const shortId = (id: string): string => id.slice(0, 8)
-
-/** Emits `no_refresh_token` at most once. */
-export function noRefreshTokenOnce(emit: Emit): () => void {
-  let emitted = false
-  return () => {
-    if (emitted) return
-    emitted = true
-    emit({
-      type: 'no_refresh_token',
-      remedy: 'Add offline_access to "scope", or allow refresh tokens for this client at the provider',
-    })
-  }
-}

@@ -40,6 +40,13 @@ export interface SignedInUser {
   readonly unverified: Readonly<Record<string, string>>
 }
 
+/** An API that tokens may be requested for. */
+export interface ResourceOptions {
+  scopes: readonly string[]
+  /** Default `false`; the default resource is always requested. */
+  atSignIn?: boolean
+}
+
 export interface SiteOptions {
   /**
    * In proxy mode: further providers. `/login?iss=<issuer>` signs in at one of them. Register the redirect URI
@@ -76,10 +83,17 @@ export interface SiteOptions {
   dpopKey?: Secret
   /** The algorithm of signed UserInfo responses, as registered. Default: UserInfo is JSON. @see OpenID Connect Core 1.0 section 5.3.2 */
   userinfo_signed_response_alg?: string
-  /** Space-separated: the scopes that a page may request, and the default of a request. Default `openid profile email`. Add `offline_access` if the provider requires it for refresh tokens. */
+  /**
+   * Space-separated. A sign-in requests these scopes and those of the default resource; a page may request fewer. Default
+   * `openid profile email`. `offline_access` is never added: most providers require it for refresh tokens, but not all.
+   */
   scope?: string
-  /** The APIs that tokens may be requested for: resource indicator → scopes. The first is the default. @see RFC 8707 */
-  resources?: Readonly<Record<string, { scopes: readonly string[] }>>
+  /**
+   * The APIs that tokens may be requested for: resource indicator → scopes. The first is the default. With `atSignIn`, a sign-in requests
+   * this resource and its scopes, too; otherwise only a sign-in that names it does. Some providers refuse several resources in
+   * one request (Microsoft Entra ID). @see RFC 8707
+   */
+  resources?: Readonly<Record<string, ResourceOptions>>
   /** In proxy mode: the APIs under `/bff/api/<name>/…`. Default none. */
   routes?: Readonly<Record<string, RouteOptions>>
   /** Registered at the provider, character for character. Default `/callback` on `baseUrl`; in proxy mode `/bff/callback`, always. */

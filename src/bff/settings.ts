@@ -3,14 +3,14 @@ import { emitTo } from '../protocol/emit-to.js'
 import { configuredResource } from '../protocol/http/resource.js'
 import { validateTrustedProxies } from '../protocol/http/trusted-proxies.js'
 import { isLoopback, type Misuse, misuseOf, parseUrl, validateSecret } from '../protocol/option-checks.js'
-import { parseScope } from '../protocol/scope.js'
+import { isScope, parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
 import { type Now, systemNow } from '../protocol/time.js'
 import { validate } from '../protocol/validate.js'
 import { type Client, validateClient, validatePrivateKey } from '../provider/client/client.js'
 import type { Emit } from './events.js'
-import type { BffOptions, ProviderOptions } from './options.js'
+import type { BffOptions, ProviderOptions, ResourceOptions } from './options.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import { type Route, validateRoutes } from './routes.js'
 import { appOf, appStore } from './store/app-store.js'
@@ -35,10 +35,16 @@ export interface Settings extends ProviderClient {
   name: string
   cookieKeys: readonly Secret[]
   store: WatchedStore | undefined
+  /** What a sign-in requests, unless it says otherwise. */
   scope: string
+  /** The same as a list: what may be requested without a resource. */
   scopes: readonly string[]
-  resources: Readonly<Record<string, { scopes: readonly string[] }>>
+  /** Without the scopes of resources. */
+  ownScope: string
+  resources: Readonly<Record<string, ResourceOptions>>
   defaultResource: readonly string[]
+  /** The resources that a sign-in requests, unless it says otherwise. Its first access token is for the default one. */
+  resourcesAtSignIn: readonly string[]
   routes: ReadonlyMap<string, Route>
   redirect_uris: readonly string[]
   post_logout_redirect_uri: string
@@ -102,15 +108,19 @@ export function validateOptions(options: BffOptions): Settings {
   const trustedProxies = options.trustedProxies ?? []
   validateTrustedProxies('createBff', trustedProxies)
   const emit = emitTo(options.onEvent)
-  const scope = options.scope ?? 'openid profile email'
-  const scopes = parseScope(scope)
-  if (!scopes?.includes('openid')) misuse('scope', 'must be space-separated and include openid')
+  const ownScope = options.scope ?? 'openid profile email'
+  if (!parseScope(ownScope)?.includes('openid')) misuse('scope', 'must be space-separated and include openid')
   const resources = options.resources ?? {}
   for (const resource of Object.keys(resources))
     if (!URL.canParse(resource) || resource.includes('#'))
       misuse('resources', `names "${resource}"; a resource is an absolute URI without a fragment`)
     else if (configuredResource(resource, Object.keys(resources)) !== resource)
       misuse('resources', `names "${resource}" twice: with and without a slash it is the same`)
+  const atSignIn = Object.keys(resources).filter((resource, at) => at === 0 || resources[resource]?.atSignIn)
+  const scope = withScopes(ownScope, atSignIn, resources)
+  const ofResources = Object.values(resources).flatMap((resource) => resource.scopes)
+  if (!ofResources.every(isScope))
+    misuse('resources', 'names a scope with a space or another character that no scope has')
   if (options.routes && mode !== 'proxy') misuse('routes', 'needs mode: "proxy"')
   const routes = validateRoutes(
     options.routes ?? {},
@@ -148,9 +158,11 @@ export function validateOptions(options: BffOptions): Settings {
     cookieKeys: options.cookieKeys,
     store: store && watchStore(appStore(store, appOf({ name, origin })), { emit }),
     scope,
-    scopes: scopes ?? [],
+    scopes: parseScope(scope) ?? [],
+    ownScope,
     resources,
     defaultResource: Object.keys(resources).slice(0, 1),
+    resourcesAtSignIn: atSignIn,
     routes,
     redirect_uris,
     post_logout_redirect_uri: options.post_logout_redirect_uri ?? postLogout,
@@ -184,6 +196,16 @@ function validateProvider(options: ProviderOptions, ownFetch: boolean): Provider
     if (name in endSessionParams) misuse('endSessionParams', `must not have ${name}, which the backend sets`)
   return { ...validateClient(options, ownFetch, misuse), endSessionParams }
 }
+
+/** The scopes of the app itself with those of some resources, each once. */
+export const withScopes = (
+  ownScope: string,
+  resource: readonly string[],
+  resources: Readonly<Record<string, ResourceOptions>>,
+): string =>
+  [
+    ...new Set([...ownScope.split(' ').filter(Boolean), ...resource.flatMap((one) => resources[one]?.scopes ?? [])]),
+  ].join(' ')
 
 /** Each further provider has an issuer of its own, and a name for its redirect URI. */
 function validateIssuers(options: BffOptions, mode: Mode, ownFetch: boolean): ReadonlyMap<string, ProviderClient> {

@@ -19,7 +19,7 @@ import { asyncCall } from '../protocol/validate.js'
 import { requestCheck } from '../protocol/web-checks.js'
 import { clientShape } from '../provider/client/client.js'
 import { storeCheck } from '../store/engine-checks.js'
-import type { BffOptions, ProviderOptions, SiteOptions } from './options.js'
+import type { BffOptions, ProviderOptions, ResourceOptions, SiteOptions } from './options.js'
 import type { RateLimiter } from './rate-limits/address-counter.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import type { RouteOptions } from './routes.js'
@@ -61,7 +61,7 @@ const site: Shape<SiteOptions> = {
   dpopKey: optional(secret),
   userinfo_signed_response_alg: optional(text),
   scope: optional(text),
-  resources: optional(mapOf(object<{ scopes: readonly string[] }>({ scopes: list(text) }))),
+  resources: optional(mapOf(object<ResourceOptions>({ scopes: list(text), atSignIn: optional(bool) }))),
   routes: optional(mapOf(route)),
   redirect_uris: optional(list(text, 1)),
   post_logout_redirect_uri: optional(text),

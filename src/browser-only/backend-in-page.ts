@@ -182,6 +182,7 @@ export function createBackendInPage(settings: BackendInPageSettings) {
         const { authorization_endpoint = '' } = await provider.metadata()
         const url = new URL(authorization_endpoint)
         for (const [name, value] of form ?? []) url.searchParams.append(name, value)
+        if (!form?.has('scope')) url.searchParams.set('scope', scope)
         return { location: url.href }
       }
       case '/token':

@@ -75,7 +75,7 @@ export interface LoginOptions {
   acr_values?: string
   /** Space-separated BCP 47 tags. */
   ui_locales?: string
-  /** Space-separated. Default: the backend's configured scope. */
+  /** Space-separated. Default: the backend's configured scope; with `resource`, the scopes of that resource. */
   scope?: string | undefined
   /** @see RFC 8707 section 2 */
   resource?: string | readonly string[]

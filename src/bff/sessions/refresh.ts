@@ -27,6 +27,17 @@ interface Replacement {
   lost?: true
 }
 
+/** Why there is no token for a resource or scope that is configured. The page reads it. */
+const refusals = {
+  invalid_scope:
+    'The provider refuses this scope for this session: it was not granted at sign-in. Sign in again with it, or configure its resource with atSignIn.',
+  invalid_target:
+    'The provider refuses this resource for this session: it was not requested at sign-in. Sign in again with it, or configure it with atSignIn.',
+  moreScope: 'The provider has issued a token with more scope than requested, or does not say which. It is not used.',
+  noRefreshToken:
+    'The provider has issued no refresh token, so this session has only the token of its sign-in. See the event no_refresh_token.',
+}
+
 /** One refresh: the session, the requested token, and the attempt that was written. */
 interface Refresh {
   requested: RequestedToken
@@ -118,7 +129,7 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
   async function withoutRefreshToken(session: SessionWithTokens, key: string): Promise<TokenOutcome | undefined> {
     const token = session.tokens.get(key)
     if (token && secondsLeft(token, settings) > 0) return { type: 'token', token }
-    if (key !== '') return { type: 'refused', error: 'invalid_target' }
+    if (key !== '') return { type: 'refused', error: 'invalid_target', description: refusals.noRefreshToken }
     return (await storage.end(session, 'expired')) ? { type: 'ended', reason: 'expired' } : undefined
   }
 
@@ -203,7 +214,7 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     }))
     if (saved instanceof Object) return saved
     if (saved === 'overtaken') return undefined
-    if (!token) return { type: 'refused', error: 'invalid_scope' }
+    if (!token) return { type: 'refused', error: 'invalid_scope', description: refusals.moreScope }
     emit({ type: 'token_refreshed', session: shortId(id), resource: requested.resource, scope: token.scope })
     return { type: 'token', token }
   }
@@ -241,7 +252,7 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     if (result.type === 'ended') return (await storage.end(session, result.reason)) ? result : undefined
     if (result.type === 'refused') {
       await updateAttempt(session, { ...attempt, running: false })
-      return result
+      return { ...result, ...(result.error !== 'interaction_required' && { description: refusals[result.error] }) }
     }
     // A success that cannot be used has been reported already.
     if (result.error === 'operator_error' && detail !== undefined) emit({ type: 'operator_error', detail })

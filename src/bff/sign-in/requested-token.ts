@@ -23,8 +23,18 @@ export function requestedTarget(form: Form, { resources, scopes }: Settings): { 
   if (requested.includes(undefined)) throw new Refusal('invalid_target')
   const requestedScopes = parseScope(parameter(form, 'scope') ?? '')
   const allowed = [...scopes, ...resource.flatMap((item) => resources[item]?.scopes ?? [])]
-  if (!requestedScopes || missingScopes(requestedScopes, allowed).length) throw new Refusal('invalid_scope')
+  if (!requestedScopes) throw new Refusal('invalid_scope')
+  const missing = missingScopes(requestedScopes, allowed)
+  if (missing.length) throw new Refusal('invalid_scope', { description: scopeDescription(missing, resources) })
   return { resource, scope: requestedScopes.join(' ') }
+}
+
+/** A scope of a resource is allowed with that resource only. `undefined`: it is not configured at all. */
+function scopeDescription(missing: readonly string[], resources: Settings['resources']): string | undefined {
+  const ofResources = Object.values(resources).flatMap(({ scopes }) => scopes)
+  return missing.every((scope) => ofResources.includes(scope))
+    ? 'This scope belongs to a resource: request it together with that resource, or configure the resource with atSignIn.'
+    : undefined
 }
 
 /** For an empty form. */

@@ -75,7 +75,7 @@ export async function signIn(
   request: PlainRequest,
   transaction: Transaction,
   response: CodeResponse,
-  { providers, sessions, replaced }: BffContext,
+  { providers, sessions, replaced, refreshTokens }: BffContext,
   unverified: Readonly<Record<string, string>> = {},
 ): Promise<{ session: PresentSession; access: AccessToken }> {
   const { issuer, redirect_uri, nonce, max_age, acr_values, resource, scope, began, own } = transaction
@@ -126,7 +126,8 @@ export async function signIn(
     { access, id_token: tokens.id_token },
     own ? [own.replaces, await replaced.read(request)].filter((each) => each !== undefined) : [],
   )
-  await callOnSignIn({ iss: issuer, sub, unverified }, settings)
+  if (tokens.refresh_token === undefined) refreshTokens.missing(provider)
+  await callOnSignIn({ iss, sub, unverified }, settings)
   return { session, access }
 }
 

@@ -10,7 +10,7 @@ import { type Form, parameter, requiredParameter, secondsParameter } from '../ht
 import { type CookieKeys, openJson } from '../sealing/cookie-keys.js'
 import type { ReplacedSession } from '../sessions/replaced-session.js'
 import type { NoSession, PresentSession } from '../sessions/sessions.js'
-import type { Settings } from '../settings.js'
+import { type Settings, withScopes } from '../settings.js'
 import { recordOf } from '../store/record-id.js'
 import { requestedTarget } from './requested-token.js'
 
@@ -100,9 +100,12 @@ export async function validateRequest(
     'state and nonce must be 16 to 256 unreserved characters.',
   )
   const target = requestedTarget(form, settings)
-  const scope = parameter(form, 'scope') ?? settings.scope
+  const named = target.resource.length > 0
+  const { ownScope, resources } = settings
+  const defaultScope = named ? withScopes(ownScope, target.resource, resources) : settings.scope
+  const scope = parameter(form, 'scope') ?? defaultScope
   requireThat(scope.split(' ').includes('openid'), 'scope must include openid.')
-  const resource = target.resource.length ? target.resource : [...settings.defaultResource]
+  const resource = named ? target.resource : [...settings.defaultResource]
   const max_age = secondsParameter(form, 'max_age')
   const acr_values = parameter(form, 'acr_values')
 
@@ -110,7 +113,7 @@ export async function validateRequest(
   for (const [name, values] of form) for (const value of values) request.append(name, value)
   request.set('scope', scope)
   request.delete('resource')
-  for (const item of resource) request.append('resource', item)
+  for (const item of named ? resource : settings.resourcesAtSignIn) request.append('resource', item)
   return {
     request,
     transaction: {

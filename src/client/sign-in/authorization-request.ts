@@ -71,7 +71,8 @@ export async function requestAuthorization(
     issuer,
     client_id,
     redirect_uri,
-    scope: standard.scope ?? scope,
+    // The backend adds the scopes of the named resources.
+    scope: standard.scope ?? (resource ? undefined : scope),
     nonce: crypto.randomUUID() + crypto.randomUUID(),
     returnTo: target,
     at: now(),

@@ -24,7 +24,8 @@ export interface SignInRecord {
 export interface SignInRequest extends Omit<LoginOptions, 'authorization_details' | 'params' | 'popup' | 'resource'> {
   issuer: string
   client_id: string
-  scope: string
+  /** `undefined`: the backend decides. */
+  scope: string | undefined
   redirect_uri: string
   nonce: string
   returnTo: string
@@ -44,7 +45,7 @@ export async function createRequest(request: SignInRequest): Promise<URLSearchPa
     authority: issuer,
     client_id,
     redirect_uri,
-    scope,
+    scope: scope ?? '',
     code_verifier: true,
     data: { returnTo, at },
   })
@@ -54,7 +55,7 @@ export async function createRequest(request: SignInRequest): Promise<URLSearchPa
     client_id,
     redirect_uri,
     response_type: 'code',
-    scope,
+    ...(scope !== undefined && { scope }),
     state: state.id,
     code_challenge: state.code_challenge ?? '',
     code_challenge_method: 'S256',

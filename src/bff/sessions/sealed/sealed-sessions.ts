@@ -2,7 +2,7 @@ import { randomId } from '../../../crypto/hash.js'
 import { cookieValues } from '../../../protocol/http/cookies.js'
 import type { PlainRequest } from '../../../protocol/http/plain-response.js'
 import type { SignedOutReason } from '../../../protocol/session.js'
-import { noRefreshTokenOnce, shortId } from '../../events.js'
+import { shortId } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { KEPT_AFTER_END } from '../../lifetimes.js'
 import type { Providers } from '../../providers.js'
@@ -38,7 +38,6 @@ export function createSealedSessions(
   const cookie = createSealedCookie(jar, cookieKeys, emit)
   const memory = createSessionMemory(now, endSession)
   const coordinator = createRefreshCoordinator(settings, providers, memory)
-  const noRefreshToken = noRefreshTokenOnce(emit)
 
   /** Ends a session. Returns its newest state in memory. */
   function endSession(
@@ -127,7 +126,6 @@ export function createSealedSessions(
       }
       const session = memory.remember({ record, id_token, tokens: new Map([['', access]]), knownNewest: true })
       emit({ type: 'signed_in', iss: record.iss, sub: record.sub, session: shortId(record.id) })
-      if (record.refresh_token === undefined) noRefreshToken()
       return presentSession(session, {
         expiresAt: Math.floor(Math.min(record.expires, now() + idleTimeout)),
         cookies,

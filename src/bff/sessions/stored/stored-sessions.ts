@@ -3,7 +3,7 @@ import { createBoundedCache } from '../../../protocol/bounded-cache.js'
 import type { PlainRequest } from '../../../protocol/http/plain-response.js'
 import { monotonicClock } from '../../../protocol/time.js'
 import { Refusal } from '../../errors.js'
-import { noRefreshTokenOnce, shortId } from '../../events.js'
+import { shortId } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { KEPT_AFTER_END } from '../../lifetimes.js'
 import type { Providers } from '../../providers.js'
@@ -61,7 +61,6 @@ export function createStoredSessions(
     },
   })
   const coordinator = createRefreshCoordinator(settings, providers, storage)
-  const noRefreshToken = noRefreshTokenOnce(emit)
   const digests = createBoundedCache<string>(MAX_DIGESTS)
   const clock = monotonicClock(now)
   let swept = clock()
@@ -178,7 +177,6 @@ export function createStoredSessions(
         const ended = await storage.endById(id, 'logged_out')
         if (ended) revokeUnlessShared(ended, [record.id])
       }
-      if (record.refresh_token === undefined) noRefreshToken()
       sweep()
       const expiresAt = Math.floor(Math.min(record.expires, now() + idleTimeout))
       const cookie = jar.set(jar.session, secret, record.expires - now() + KEPT_AFTER_END)
