@@ -162,12 +162,12 @@ function providerOf({ settings, known }: Provider): ProviderDescription {
     response_mode,
     capabilities: metadata
       ? {
-          endSession: metadata.end_session_endpoint !== undefined,
-          revocation: metadata.revocation_endpoint !== undefined,
-          userinfo: metadata.userinfo_endpoint !== undefined,
+          endSession: Boolean(metadata.end_session_endpoint),
+          revocation: Boolean(metadata.revocation_endpoint),
+          userinfo: Boolean(metadata.userinfo_endpoint),
           responseIss: metadata.authorization_response_iss_parameter_supported === true,
           pkceS256: metadata.code_challenge_methods_supported?.includes('S256') === true,
-          pushedAuthorizationRequests: metadata.pushed_authorization_request_endpoint !== undefined,
+          pushedAuthorizationRequests: Boolean(metadata.pushed_authorization_request_endpoint),
           dpop: metadata.dpop_signing_alg_values_supported !== undefined,
           signedResponses: metadata.authorization_signing_alg_values_supported !== undefined,
           backChannelLogout: metadata['backchannel_logout_supported'] === true,

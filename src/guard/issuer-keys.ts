@@ -2,8 +2,8 @@ import { errors, type JWTVerifyGetKey } from 'jose'
 import { isSafeUrl } from '../protocol/option-checks.js'
 import { monotonicClock, type Now } from '../protocol/time.js'
 import { isTemporary, requestErrorIn, requestFailure } from '../provider/failures/failure.js'
-import { createProviderFetch, objectIn, UnreadableResponse } from '../provider/failures/provider-fetch.js'
-import { readable } from '../provider/failures/provider-text.js'
+import { createMetadataFetch } from '../provider/failures/metadata-fetch.js'
+import { objectIn, UnreadableResponse } from '../provider/failures/provider-fetch.js'
 import { createKeySet, type KeySet } from '../provider/jwt/key-set.js'
 
 const METADATA_PATH = '/.well-known/openid-configuration'
@@ -45,7 +45,7 @@ export class KeysUnavailable extends Error {
  */
 export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   const { issuer, jwksUri, cooldown, maxAge, timeout } = options
-  const send = createProviderFetch(options.fetch)
+  const readDocument = createMetadataFetch(options.fetch, issuer)
   const now = monotonicClock(options.now)
   let found: { keys: KeySet; at: number } | undefined
   let finding: Promise<KeySet> | undefined
@@ -56,12 +56,9 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   async function discover(): Promise<string> {
     if (jwksUri !== undefined) return jwksUri
     const url = `${issuer.replace(/\/$/, '')}${METADATA_PATH}`
-    const response = await send(url, { signal: AbortSignal.timeout(timeout * 1000), redirect: 'manual' })
-    const { issuer: named, jwks_uri } = objectIn(await response.text())
-    const refuse = (flaw: string) => new UnreadableResponse(url, response.status, flaw)
-    // Character for character: RFC 8414 section 3.3.
-    if (named !== issuer) throw refuse(`its issuer is "${readable(named)}", but the option "issuer" is "${issuer}"`)
-    if (!isSafeUrl(jwks_uri)) throw refuse('no usable jwks_uri')
+    const response = await readDocument(url, { signal: AbortSignal.timeout(timeout * 1000), redirect: 'manual' })
+    const { jwks_uri } = objectIn(await response.text())
+    if (!isSafeUrl(jwks_uri)) throw new UnreadableResponse(url, response.status, 'no usable jwks_uri')
     return jwks_uri
   }
 

@@ -57,7 +57,7 @@ export async function redeemCode(
     const tokens = { ...response, id_token: unverifiedIdToken(response) }
     requireUsable(tokens)
     const { id_token, access_token } = tokens
-    if (id_token === undefined) throw new ProviderError('id_token_invalid', { claim: 'missing' })
+    if (id_token === undefined) throw missingIdToken(settings)
     if (isEncrypted(id_token))
       throw reportMistake(detailOf(failures.endpoint('token'), '200, an encrypted id_token'), settings)
     const { nonce, max_age, acr_values } = request
@@ -69,6 +69,11 @@ export async function redeemCode(
   } catch (error) {
     throw codeGrantError(error, failures)
   }
+}
+
+function missingIdToken({ emit }: ProviderSettings): ProviderError {
+  emit({ type: 'id_token_refused', claim: 'missing' })
+  return new ProviderError('id_token_invalid', { claim: 'missing', description: 'There is no ID Token.' })
 }
 
 /** Whether a token is a JWE: it has five parts. @see RFC 7516 section 3.1 */

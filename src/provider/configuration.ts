@@ -5,10 +5,10 @@ import { monotonicClock } from '../protocol/time.js'
 import { authenticationBy, withAssertions } from './client/client-authentication.js'
 import type { Dpop } from './client/dpop.js'
 import { ProviderError } from './errors.js'
-import { detailOf, type Endpoint, providerErrorIn } from './failures/failure.js'
+import { detailOf, type Endpoint, providerErrorIn, requestErrorIn } from './failures/failure.js'
+import { createMetadataFetch, OtherIssuer } from './failures/metadata-fetch.js'
 import { failureOf } from './failures/openid-client-errors.js'
 import { createProviderFetch } from './failures/provider-fetch.js'
-import { readable } from './failures/provider-text.js'
 import { reportFailure, reportMistake } from './failures/report.js'
 import type { ProviderSettings } from './settings.js'
 import { readTokenResponses } from './unvalidated-response.js'
@@ -34,7 +34,7 @@ export function createProviderConfiguration(
   dpop: Pick<Dpop, 'keyPair'> | undefined,
   required: readonly MetadataMember[],
 ) {
-  const { issuer, metadataUrl = issuer, client_id, credential, timeout, emit, now } = settings
+  const { issuer, metadataUrl = issuer, client_id, credential, timeout, now } = settings
   const clock = monotonicClock(now)
   let latest: { metadata: oidc.ServerMetadata; readAt: number } | undefined
   let reading: Promise<oidc.ServerMetadata> | undefined
@@ -56,26 +56,24 @@ export function createProviderConfiguration(
   const send = createProviderFetch(settings.fetch)
   const fetch: oidc.CustomFetch = (url, options) => send(url, options as RequestInit)
   const fetchTokens = readTokenResponses(withAssertions(fetch))
+  const readDocument = createMetadataFetch(settings.fetch, issuer)
 
   async function readMetadata(): Promise<oidc.ServerMetadata> {
     const endpoint: Endpoint & { url: string } = { name: 'metadata', url: metadataUrl }
     const fetchMetadata: oidc.CustomFetch = (url, options) => {
       endpoint.url = url
-      return fetch(url, options)
+      return readDocument(url, options as RequestInit)
     }
     try {
       const options = { execute: insecureOptions, timeout, [oidc.customFetch]: fetchMetadata }
       const config = await oidc.discovery(new URL(metadataUrl), client_id, undefined, authenticate, options)
       const metadata = config.serverMetadata()
-      // openid-client compares parsed URLs; an issuer is compared as a string (OpenID Connect Discovery 1.0 section 4.3).
-      if (metadata.issuer !== issuer) throw issuerMismatch(metadata.issuer, endpoint)
       validateEndpoints(metadata, endpoint)
       latest = { metadata, readAt: clock() }
       return metadata
     } catch (error) {
-      const { code, cause } = error as { code?: string; cause?: { body?: { issuer?: unknown } } }
-      if (code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') throw issuerMismatch(cause?.body?.issuer, endpoint)
-      throw providerErrorIn(error) ?? reportFailure(failureOf(error, endpoint), settings)
+      const reported = providerErrorIn(error) ?? reportFailure(failureOf(error, endpoint), settings)
+      throw requestErrorIn(error) instanceof OtherIssuer ? issuerMismatch(reported) : reported
     }
   }
 
@@ -85,24 +83,16 @@ export function createProviderConfiguration(
    */
   function validateEndpoints(metadata: oidc.ServerMetadata, endpoint: Endpoint): void {
     const refuse = (flaw: string) => reportMistake(detailOf(endpoint, `200, ${flaw}`), settings)
-    const missing = required.find((name) => typeof metadata[name] !== 'string')
+    const missing = required.find((name) => typeof metadata[name] !== 'string' || !metadata[name])
     if (missing !== undefined) throw refuse(`no usable ${missing}`)
     const aliases = settings.clientAuthentication === 'tls_client_auth' ? metadata.mtls_endpoint_aliases : {}
     for (const [name, value] of Object.entries({ ...metadata, ...aliases })) {
-      if (!/_endpoint$|^jwks_uri$/.test(name) || typeof value !== 'string') continue
+      // Some providers leave it empty.
+      if (!/_endpoint$|^jwks_uri$/.test(name) || typeof value !== 'string' || !value) continue
       const url = URL.canParse(value) ? new URL(value) : undefined
       if (url?.protocol === 'https:' || (url && insecureOptions.length && isLoopback(url))) continue
       throw refuse(`"${name}" is not an https: URL`)
     }
-  }
-
-  function issuerMismatch(named: unknown, endpoint: Endpoint): ProviderError {
-    const detail = detailOf(endpoint, `200, its issuer is "${readable(named)}", but the option "issuer" is "${issuer}"`)
-    emit({ type: 'operator_error', detail })
-    return new ProviderError('issuer_mismatch', {
-      description: 'The provider\'s metadata document names another issuer than the backend\'s option "issuer".',
-      detail,
-    })
   }
 
   /** The metadata document of the issuer. A failure is not cached. */
@@ -154,3 +144,9 @@ export function createProviderConfiguration(
     known: () => latest?.metadata,
   }
 }
+
+const issuerMismatch = ({ details }: ProviderError): ProviderError =>
+  new ProviderError('issuer_mismatch', {
+    ...details,
+    description: 'The provider\'s metadata document names another issuer than the backend\'s option "issuer".',
+  })

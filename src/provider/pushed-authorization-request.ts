@@ -20,7 +20,7 @@ export async function authorizationUrl(
 ): Promise<string> {
   const config = await configuration()
   const { pushed_authorization_request_endpoint: push } = await metadata()
-  if (push === undefined) return oidc.buildAuthorizationUrl(config, parameters).href
+  if (!push) return oidc.buildAuthorizationUrl(config, parameters).href
   try {
     return (await oidc.buildAuthorizationUrlWithPAR(config, parameters, await proofs(config))).href
   } catch (error) {

@@ -77,8 +77,10 @@ export function refreshOutcome(
   if (answer.type === 'unusable') return unavailable(answer.lost ? 'unknown' : 'refused', true)
   const { status, error } = answer
   // After 408 and 5xx, the refresh token may be used up: a gateway timed out, or the server failed. Otherwise the request was not processed.
-  if (isTemporary(answer))
-    return unavailable(status === 408 || (status >= 500 && status !== 503) ? 'unknown' : 'unavailable')
+  if (isTemporary(answer)) {
+    const failed = status === 408 || (status >= 500 && status !== 503) || error === 'server_error'
+    return unavailable(failed ? 'unknown' : 'unavailable')
+  }
   if (history.additionalToken && interactionErrors.has(error)) return { type: 'refused', error: 'interaction_required' }
   if (refusesClient(answer)) return unavailable('refused', true)
   if (error === 'invalid_scope' || error === 'invalid_target') return { type: 'refused', error }

@@ -48,5 +48,9 @@ export const backendCases: readonly Case[] = [
     'B-36',
     'to lose a session after a refresh that has brought tokens: it ends for tokens of another session alone',
   ),
+  refuses(
+    'B-40',
+    'to tell a wrong secret, issuer, endpoint or algorithm as an outage: the operator gets its name, the page no word',
+  ),
   refuses('B-39', 'a token of another clock after its end, or one that an API has refused'),
 ]

@@ -118,7 +118,9 @@ export function signInErrorOf(
   const cause = claim ? { ...(answer.cause as object), claim } : answer.cause
   if (isSignInCode(error)) return signInError(error, { cause })
   const failure = errorOf(answer, 'backend_unavailable')
-  if (failure.retryable) return signInError(temporaryCode, { retryable: true, cause })
+  // The operator has to change something first.
+  const retryable = error !== 'operator_error'
+  if (failure.retryable) return signInError(temporaryCode, { retryable, cause })
   if (failure.code === 'subject_mismatch') return failure
   return refusedCode ? signInError(refusedCode, { cause }) : failure
 }

@@ -35,11 +35,14 @@ const MAX_RETRY_AFTER = 300
 export const isTemporary = (failure: Failure): boolean =>
   failure.type === 'unreachable' ||
   failure.type === 'unknown' ||
-  (failure.type === 'error' && isTemporaryStatus(failure.status, failure.error === undefined))
+  (failure.type === 'error' && isTemporaryError(failure))
 
 /** A 403 without an OAuth error is the page of a firewall. */
-const isTemporaryStatus = (status: number, page: boolean): boolean =>
-  status === 408 || status === 425 || status === 429 || status >= 500 || (status === 403 && page)
+const isTemporaryError = ({ status, error = '' }: { status: number; error?: string }): boolean =>
+  [408, 425, 429].includes(status) ||
+  status >= 500 ||
+  (status === 403 && error === '') ||
+  ['temporarily_unavailable', 'server_error'].includes(error)
 
 /** Errors that mean: the user must interact with the provider. @see OpenID Connect Core 1.0 section 3.1.2.6 */
 export const interactionErrors: ReadonlySet<unknown> = new Set([

@@ -44,8 +44,8 @@ export type ProviderFetch = (url: string, options: RequestInit) => Promise<Respo
 const secretParameters = ['client_secret', 'client_assertion', 'refresh_token', 'code', 'code_verifier', 'token']
 
 /**
- * A `fetch` for requests to a provider that tells outages and mistakes apart. It resolves only for a success, for an OAuth error,
- * and for a challenge for a DPoP nonce. The body has arrived by then.
+ * A `fetch` for requests to a provider that tells outages and mistakes apart. It resolves only for a success, for the OAuth error
+ * of an endpoint (which are all requested with POST), and for a challenge for a DPoP nonce. The body has arrived by then.
  *
  * An OAuth error is recognized by its body: some providers send it with another media type, and a 401 has a challenge beside it
  * (RFC 6749 section 5.2), for which libraries do not read the body. Its text is made readable here, because only here it is known
@@ -68,12 +68,13 @@ export function createProviderFetch(fetch: typeof globalThis.fetch): ProviderFet
     const challenge = headers.get('www-authenticate') ?? ''
     if (/\buse_dpop_nonce\b/.test(challenge)) return response
     const { error, error_description, suberror } = objectIn(text)
-    const description = readable(error_description, sentSecrets(options))
-    if (status >= 400 && status < 500 && typeof error === 'string' && error) {
+    const sent = sentSecrets(options)
+    const description = readable(error_description, sent)
+    if (options.method === 'POST' && status >= 400 && status < 500 && typeof error === 'string' && error) {
       const kept = [...headers].filter(([name]) => name === 'retry-after' || name === 'dpop-nonce')
       return Response.json({ error, error_description: description, suberror }, { status, headers: kept })
     }
-    throw new UnexpectedResponse(url, response, description || readable(challenge, sentSecrets(options)))
+    throw new UnexpectedResponse(url, response, description || readable(error, sent) || readable(challenge, sent))
   }
 }
 

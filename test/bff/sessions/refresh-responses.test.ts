@@ -273,7 +273,7 @@ describe.each(homes)('a refresh that has succeeded, with %s', (_home, open) => {
       ),
       unknown: oddOr(),
     }),
-    status: fc.constantFrom(200, 200, 200, 201, 202, 203),
+    status: fc.constantFrom(200, 200, 200, 200, 201, 202, 203, 206, 207, 226, 299),
     type: fc.constantFrom('application/json', 'application/json;charset=UTF-8', 'text/html', 'text/plain', undefined),
     headers: fc.constantFrom<Record<string, string>>(
       {},
@@ -281,6 +281,8 @@ describe.each(homes)('a refresh that has succeeded, with %s', (_home, open) => {
       { 'Content-Length': '3' },
       { 'Cache-Control': 'public', 'Retry-After': '9999', Date: 'never' },
       { Location: 'https://evil.example/', Refresh: '0' },
+      { 'WWW-Authenticate': 'DPoP error="use_dpop_nonce"', 'DPoP-Nonce': 'n-1' },
+      { 'Content-Encoding': 'identity', 'Transfer-Encoding': 'chunked', Connection: 'close' },
     ),
     bom: fc.boolean(),
   })
@@ -312,7 +314,14 @@ describe.each(homes)('a refresh that has succeeded, with %s', (_home, open) => {
           expect(answer.access_token).not.toBe(access_token)
         }
         expect((await bodyOf(await look(tab, '/session'))).user.sub).toBe('alice')
-        // The new refresh token has come: every later refresh succeeds.
+        // The new refresh token has come and is spoilt: nobody has revoked it.
+        if (changes.refresh_token !== undefined && !usable('refresh_token') && sent['refresh_token'] != null) {
+          if (answer.expires_in > 40_000) return
+          advance(40_000)
+          const end = await bodyOf(await refresh(tab))
+          expect(end).toMatchObject({ error: 'invalid_grant', reason: 'refresh_lost' })
+        }
+        // Otherwise every later refresh succeeds.
         if (changes.refresh_token !== undefined) return
         for (let at = 0; at < 2; at++) {
           advance(40_000)
@@ -321,6 +330,93 @@ describe.each(homes)('a refresh that has succeeded, with %s', (_home, open) => {
         }
       }),
       { numRuns: 60 },
+    )
+  })
+
+  const errors = fc.record({
+    status: fc.oneof(
+      fc.constantFrom(
+        302,
+        400,
+        401,
+        403,
+        404,
+        405,
+        408,
+        410,
+        413,
+        415,
+        418,
+        421,
+        425,
+        429,
+        500,
+        501,
+        502,
+        503,
+        504,
+        520,
+        599,
+      ),
+      fc.integer({ min: 300, max: 599 }).filter((status) => status !== 304),
+    ),
+    body: fc.constantFrom<unknown>(
+      undefined,
+      '<html>',
+      '{',
+      null,
+      [],
+      {},
+      { error: null },
+      { error: 7 },
+      { error: '' },
+      { error: 'no code' },
+      { error: 'invalid_request' },
+      { error: 'invalid_client' },
+      { error: 'unauthorized_client' },
+      { error: 'unsupported_grant_type' },
+      { error: 'temporarily_unavailable', error_description: null },
+      { error: 'server_error', error_description: ['a'] },
+      { message: 'Forbidden' },
+    ),
+    type: fc.constantFrom('application/json', 'application/problem+json', 'text/html', undefined),
+    headers: fc.constantFrom<Record<string, string>>(
+      {},
+      { 'WWW-Authenticate': 'Basic realm="x"' },
+      { 'WWW-Authenticate': 'nonsense,,=' },
+      { 'Retry-After': 'soon' },
+      { Location: '://' },
+    ),
+  })
+
+  it('[B-40][B-40 twin] tells an outage from a mistake by status and body alone, and neither ends a session', async () => {
+    await fc.assert(
+      fc.asyncProperty(errors, async ({ status, body, type, headers }) => {
+        const { tab, as, advance, events } = await changing(open)
+        await signIn(tab)
+        advance(301)
+        const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
+        // Instead of an answer: the refresh token is not spent.
+        as.fail('token', {
+          status,
+          ...(text && { body: text }),
+          headers: { ...headers, ...(type && { 'Content-Type': type }) },
+        })
+        const { error } = await bodyOf(await refresh(tab))
+        const said = status < 500 ? `${(body as { error?: unknown } | null | undefined)?.error || ''}` : ''
+        const firewall = status === 403 && (!said || said === '7')
+        const outage =
+          [408, 425, 429].includes(status) ||
+          status >= 500 ||
+          firewall ||
+          /^(temp.*|server_error)$/.test(status >= 400 ? said : '')
+        expect(error).toBe(outage ? 'temporarily_unavailable' : 'operator_error')
+        const mistakes = events.filter((event) => event.type === 'operator_error')
+        expect(mistakes.map(({ detail }) => detail.slice(0, 10))).toEqual(outage ? [] : [`token: ${status}`])
+        advance(301)
+        expect((await refresh(tab)).status).toBe(200)
+      }),
+      { numRuns: 100 },
     )
   })
 })
