@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { EndpointName } from '../../src/testing/authorization-server/faults.js'
+import { json, mistakes, outages, page } from '../provider/failures/faults.js'
 import {
   APP,
   begin,
@@ -16,7 +17,6 @@ import {
   type WorldOptions,
   type world,
 } from '../world.js'
-import { json, mistakes, outages, page } from './provider-faults.js'
 
 const METADATA = `${ISSUER}/.well-known/openid-configuration`
 const names = { discovery: 'metadata', jwks: 'keys', push: 'pushed authorization request' } as Record<string, string>

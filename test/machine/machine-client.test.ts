@@ -4,6 +4,7 @@ import { createMachineClient, type MachineClientOptions } from 'sallyport/machin
 import { generateKeys, mockAuthorizationServer } from 'sallyport/testing'
 import { describe, expect, it, vi } from 'vitest'
 import { randomKey } from '../keys.js'
+import { mistakes, outages } from '../provider/failures/faults.js'
 
 const ISSUER = 'https://login.example.net'
 const API = 'https://api.example.com'
@@ -155,6 +156,68 @@ describe('a machine client', () => {
     const error = await client.getToken({ scope: 'everything' }).catch((error) => error)
     expect(error).toMatchObject({ code: 'request_refused', cause: { error: 'invalid_scope' } })
     expect(await client.getToken()).toBeTruthy()
+  })
+
+  it.each(outages)('[B-40 twin] says that it is to try again after %s', async (_what, fault, told) => {
+    for (const endpoint of ['token', 'discovery'] as const) {
+      const { client, as, advance } = await scene()
+      as.fail(endpoint, fault)
+      if (endpoint === 'discovery' && told.startsWith('400')) continue
+      const error = await client.getToken().catch((error) => error)
+      expect(error).toMatchObject({ code: 'token_unavailable', retryable: true })
+      expect(error.cause.detail).toContain(endpoint === 'token' ? `token: ${told} (${ISSUER}/token)` : 'metadata: ')
+      advance(30)
+      expect(await client.getToken()).toBeTruthy()
+    }
+  })
+
+  it.each(mistakes)('[B-40] says what is wrong after %s', async (_what, fault, told) => {
+    for (const endpoint of ['token', 'discovery'] as const) {
+      const { client, as, advance } = await scene()
+      as.fail(endpoint, fault)
+      const error = await client.getToken().catch((error) => error)
+      const refused = /^401|client/.test(told)
+        ? 'client_refused'
+        : /unsupported/.test(told)
+          ? 'request_refused'
+          : 'operator_error'
+      expect(error).toMatchObject({ code: endpoint === 'token' ? refused : 'operator_error', retryable: false })
+      if (endpoint === 'token' && !told.startsWith('201'))
+        expect(error.cause.detail).toBe(`token: ${told} (${ISSUER}/token)`)
+      else expect(error.cause.detail).toMatch(/^(token: 201|metadata: )/)
+      advance(30)
+      expect(await client.getToken()).toBeTruthy()
+    }
+  })
+
+  it('[B-40] needs nothing of the metadata that only people need, and says what it lacks', async () => {
+    for (const name of ['authorization_endpoint', 'jwks_uri', 'token_endpoint']) {
+      const { client, as } = await scene()
+      as.tamper.metadata = ({ [name]: _, ...metadata }) => metadata
+      const token = await client.getToken().catch((error) => error)
+      if (name !== 'token_endpoint') expect(token).toEqual(expect.any(String))
+      else
+        expect(token).toMatchObject({
+          code: 'operator_error',
+          cause: { detail: expect.stringContaining(`no usable ${name}`) },
+        })
+    }
+    const { client, as } = await scene()
+    as.tamper.metadata = (metadata) => ({ ...metadata, issuer: `${ISSUER}/` })
+    await expect(client.getToken()).rejects.toMatchObject({
+      code: 'operator_error',
+      cause: { detail: expect.stringContaining(`its issuer is "${ISSUER}/", but the option "issuer" is "${ISSUER}"`) },
+    })
+    for (const change of [{ token_type: undefined }, { scope: ['a'] }, { access_token: 'a b' }]) {
+      const { client, as } = await scene()
+      as.tamper.tokenResponse = (body) => ({ ...body, ...change })
+      const detail = expect.stringContaining(`200, no usable ${Object.keys(change)[0]} (${ISSUER}/token)`)
+      await expect(client.getToken()).rejects.toMatchObject({
+        code: 'operator_error',
+        retryable: false,
+        cause: { detail },
+      })
+    }
   })
 
   it('answers a 401 with one other token, once, and sends a stream no second time', async () => {

@@ -1,4 +1,4 @@
-import type { Fault } from '../../src/testing/authorization-server/faults.js'
+import type { Fault } from '../../../src/testing/authorization-server/faults.js'
 
 export const json = (status: number, body: unknown, headers: Record<string, string> = {}): Fault => ({
   status,
