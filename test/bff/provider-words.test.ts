@@ -26,7 +26,8 @@ describe.each(homes)('what a provider says, with %s', (_home, world) => {
       const secrets = [...form].flatMap(([name, value]) =>
         /^(code|code_verifier|token|refresh_token)$/.test(name) ? [value] : [],
       )
-      sent.push(...secrets, basic, decodeURIComponent(atob(basic).split(':')[1] ?? ''))
+      const [, encoded = ''] = atob(basic).split(':')
+      sent.push(...secrets, basic, encoded, decodeURIComponent(encoded.replaceAll('+', ' ')))
       return Response.json(
         { error: echoed.error, error_description: `Words. ${sent.join(' ')}` },
         { status: 400, headers: { 'WWW-Authenticate': `Basic realm="${basic}"` } },

@@ -102,14 +102,15 @@ export function objectIn(text: string): Record<string, unknown> {
 function sentSecrets({ headers, body }: RequestInit): string[] {
   const credentials = new Headers(headers).get('authorization')?.split(' ').at(-1) ?? ''
   const form = body instanceof URLSearchParams ? body : new URLSearchParams()
-  return [credentials, passwordIn(credentials), ...secretParameters.flatMap((name) => form.getAll(name))]
+  return [credentials, ...passwordIn(credentials), ...secretParameters.flatMap((name) => form.getAll(name))]
 }
 
-/** The client secret in `Authorization: Basic`. */
-function passwordIn(credentials: string): string {
+/** The client secret in `Authorization: Basic`, form-encoded and decoded. @see RFC 6749 section 2.3.1 */
+function passwordIn(credentials: string): string[] {
   try {
-    return decodeURIComponent((atob(credentials).split(':')[1] ?? '').replaceAll('+', ' '))
+    const [, encoded = ''] = atob(credentials).split(':')
+    return [encoded, decodeURIComponent(encoded.replaceAll('+', ' '))]
   } catch {
-    return ''
+    return []
   }
 }

@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readable } from '../../../src/provider/failures/provider-text.js'
 
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
 describe('text from outside', () => {
   it.each([
     ['the client is disabled', 'the client is disabled'],
@@ -10,7 +12,7 @@ describe('text from outside', () => {
     ['token_endpoint_auth_method is client_secret_post', undefined],
     ['a\r\nb\u0000c\u202ed\u2028e<b>', 'a  b c d e b'],
     ['Code not valid: 3f2504e0-4f89-41d3-9a0c-0305e82c3301.x', 'Code not valid: […].x'],
-    ['token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLWJ5dGVz', 'token […].[…].[…]'],
+    [`token ${[{ alg: 'HS256' }, { sub: 'alice' }, 'a long signature'].map(encode).join('.')}`, 'token […].[…].[…]'],
     ['secret mXbqrTUVwxyzABCDefgh', 'secret […]'],
     ['client_secret=hunter2&code=abc', 'client_secret=[…]&code=[…]'],
     ['x'.repeat(40), '[…]'],
