@@ -123,7 +123,7 @@ const homes: Record<string, readonly string[]> = {
   ],
   dpop: ['src/provider/', 'src/browser-only/dpop-fetch.ts'],
   '@hono/node-server': ['src/node/'],
-  undici: ['src/node/upstream.ts', 'src/node/mutual-tls.ts'],
+  undici: ['src/node/mutual-tls.ts'],
   msw: ['src/testing/authorization-server/handlers.ts'],
   react: ['src/react/'],
   '@opentelemetry/api': ['src/bff/opentelemetry.ts'],

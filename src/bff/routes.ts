@@ -49,7 +49,7 @@ export interface Route {
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 const requestHeaders =
-  'accept accept-language content-type content-language if-match if-none-match if-modified-since if-unmodified-since if-range range idempotency-key prefer'.split(
+  'accept accept-language content-type content-encoding content-language if-match if-none-match if-modified-since if-unmodified-since if-range range idempotency-key prefer'.split(
     ' ',
   )
 const responseHeaders =

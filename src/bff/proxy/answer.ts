@@ -29,7 +29,7 @@ export function answerForPage(
   { basePath }: Settings,
 ): PlainResponse {
   const headers: Record<string, string> = { ...fixedHeaders }
-  for (const name of route.responseHeaders) {
+  for (const name of [...route.responseHeaders, 'content-encoding']) {
     const value = header(name)
     if (value === undefined) continue
     if (sentTokens.some((token) => containsToken(value, token))) onEchoedToken(name)

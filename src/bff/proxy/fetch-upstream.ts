@@ -22,9 +22,14 @@ export const createFetchUpstream =
         redirect: 'manual',
         ...(requestBody && { body: requestBody, duplex: 'half' }),
       } as RequestInit)
+      const encodings = answer.headers.get('content-encoding')
+      if (encodings !== null && !decoded.test(encodings)) {
+        answer.body?.cancel().catch(() => {})
+        throw new UpstreamError('unavailable')
+      }
       return {
         status: answer.status,
-        header: (name) => answer.headers.get(name) ?? undefined,
+        header: (name) => (name === 'content-encoding' ? undefined : (answer.headers.get(name) ?? undefined)),
         body: until && answer.body ? withEndCallback(answer.body, until.over) : answer.body,
         discard: () => void answer.body?.cancel().catch(() => {}),
       }
@@ -37,6 +42,9 @@ export const createFetchUpstream =
       clearTimeout(timer)
     }
   }
+
+/** What `fetch` decodes in every runtime. For other codings, nobody knows whether the body is still encoded. */
+const decoded = /^\s*((x-)?gzip|deflate|br|identity)(\s*,\s*((x-)?gzip|deflate|br|identity))*\s*$/i
 
 /** Passes chunks on until the limit. An error while reading means that the client has disconnected. */
 function limited(stream: ReadableStream<Uint8Array>, limit: number): ReadableStream<Uint8Array> {

@@ -33,19 +33,26 @@ export function createProxy(context: ProxyContext) {
     request: PlainRequest,
     { route, url, name }: Target,
     body: Uint8Array | 'own' | undefined,
-    credentials: Readonly<Record<string, string>>,
+    credentials: () => Promise<Readonly<Record<string, string>>>,
     until: StreamLifetime | undefined,
   ): Promise<UpstreamResponse> {
-    const headers: Record<string, string> = { 'accept-encoding': 'identity' }
+    const { method } = request
+    const forwarded: Record<string, string> = { 'accept-encoding': 'identity' }
     for (const header of route.requestHeaders) {
       const value = request.headers.get(header)
-      if (value !== null) headers[header] = value
+      if (value !== null) forwarded[header] = value
     }
-    Object.assign(headers, credentials)
     const { timeout, limit } = route
-    const call = { method: request.method, url, headers, body, limit, timeout, ...(until && { until }) }
+    const attempt = async (fresh: boolean) => {
+      const headers = { ...forwarded, ...(await credentials()) }
+      const call = { method, url, headers, body, limit, timeout, fresh, ...(until && { until }) }
+      return settings.ownFetch || !request.send ? fetchUpstream(request, call) : request.send(call)
+    }
     try {
-      const reply = await (settings.ownFetch || !request.send ? fetchUpstream(request, call) : request.send(call))
+      const reply = await attempt(false).catch((error) => {
+        if (isReset(error) && idempotent.test(method) && body !== 'own') return attempt(true)
+        throw error
+      })
       dpop?.rememberNonce(url, reply.header('dpop-nonce'))
       return validateReply(reply)
     } catch (error) {
@@ -71,7 +78,7 @@ export function createProxy(context: ProxyContext) {
     const until = route.sse && request.method === 'GET' ? streams.follow(request, session) : undefined
     const attempt = async (token: string) => {
       sentTokens.push(token)
-      return send(request, target, body, await apiCredentials(context, token, { method: request.method, url }), until)
+      return send(request, target, body, () => apiCredentials(context, token, { method: request.method, url }), until)
     }
     let reply = await attempt(token)
     if (reply.status !== 401 || body === 'own') return reply
@@ -96,7 +103,13 @@ export function createProxy(context: ProxyContext) {
       })
     if (target.route.anonymous) {
       await limits.countAddress(request, 'api')
-      const reply = await send(request, target, await bodyToSend(request, target.route.limit), {}, undefined)
+      const reply = await send(
+        request,
+        target,
+        await bodyToSend(request, target.route.limit),
+        async () => ({}),
+        undefined,
+      )
       return answerForPage(reply, target, { cookies: [], sentTokens, onEchoedToken }, settings)
     }
     // Browsers reopen event streams by themselves: that is no use of the session.
@@ -111,6 +124,11 @@ export function createProxy(context: ProxyContext) {
     )
   }
 }
+
+/** Such a request may be sent once more if its outcome is unknown. @see RFC 9110 section 9.2.2, RFC 9112 section 9.3.1 */
+const idempotent = /^(GET|HEAD|PUT|DELETE)$/
+
+const isReset = (error: unknown): boolean => error instanceof UpstreamError && error.reason === 'reset'
 
 /**
  * Checks that a `Response` can have this status (RFC 9110 section 15), and removes a body that the status does not allow.

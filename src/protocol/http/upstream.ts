@@ -10,6 +10,8 @@ export interface UpstreamRequest {
   readonly limit: number
   /** Seconds within which the response must begin. */
   readonly timeout: number
+  /** Over a new connection. */
+  readonly fresh?: boolean
   /** The response is a stream: the time between its chunks is not limited. */
   readonly until?: StreamLifetime
 }
@@ -46,9 +48,12 @@ export type ResponseBody =
 /** The client has disconnected while sending: the missing response is not a fault. */
 export const clientDisconnected = (): DOMException => new DOMException('The client has disconnected.', 'AbortError')
 
-/** Why a call has no response: the client disconnected, it timed out, the body was too large, or anything else. */
+/**
+ * Why a call has no response: the client disconnected, it timed out, the body was too large, a kept connection was closed before
+ * any byte of a response, or anything else.
+ */
 export class UpstreamError extends Error {
-  readonly reason: 'gone' | 'timeout' | 'too_large' | 'unavailable'
+  readonly reason: 'gone' | 'timeout' | 'too_large' | 'reset' | 'unavailable'
 
   constructor(reason: UpstreamError['reason'], cause?: unknown) {
     super(reason, { cause })
