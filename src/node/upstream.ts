@@ -80,14 +80,16 @@ function answerTo(sent: ClientRequest, { body, limit }: UpstreamRequest, incomin
       const unanswered = sent.reusedSocket && sent.socket?.bytesRead === bytesBefore
       reject(closed && unanswered ? new UpstreamError('reset', error) : error)
     })
+    let answered = false
     sent.once('response', (answer) => {
+      answered = true
       // It may break off before anybody reads it.
       answer.on('error', () => {})
       resolve(answer)
     })
     // A protocol that nobody has asked for.
     sent.once('upgrade', (_answer, socket) => socket.destroy())
-    sent.once('close', () => reject(new Error('closed')))
+    sent.once('close', () => answered || reject(new Error('closed')))
     if (body !== 'own') sent.end(body)
     // After a response, an upload that breaks off is no error.
     else pipeline(limited(incoming, limit), sent).catch(reject)
@@ -132,7 +134,7 @@ const whole = (answer: IncomingMessage) =>
     answer.on('data', (chunk) => chunks.push(chunk))
     answer.once('end', () => resolve(Buffer.concat(chunks)))
     answer.once('error', reject)
-    answer.once('close', () => reject(new Error('closed')))
+    answer.once('close', () => answer.complete || reject(new Error('closed')))
   })
 
 /** Passes a body on with backpressure, up to the limit. */
