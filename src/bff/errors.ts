@@ -72,7 +72,8 @@ export class Refusal extends SallyportError<BffErrorCode> {
 
   constructor(code: BffErrorCode, details: RefusalDetails = {}) {
     const [, standard] = bffErrors[code]
-    super(code, details.description ?? standard, { retryable: retryLater(code), ...details })
+    const retryable = retryLater(code) && code !== 'operator_error'
+    super(code, details.description ?? standard, { retryable, ...details })
     this.details = details
   }
 

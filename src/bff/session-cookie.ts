@@ -4,7 +4,7 @@ import { validate } from '../protocol/validate.js'
 import { StoreError } from '../store/contract.js'
 import type { Bff } from './bff.js'
 import { contextOf } from './context.js'
-import { bffErrors, Refusal, storeDown } from './errors.js'
+import { bffErrors, Refusal, retryLater, storeDown } from './errors.js'
 import { createCookieJar } from './http/cookies.js'
 import { requireOwnPage } from './http/csrf.js'
 import type { PresentSession } from './sessions/sessions.js'
@@ -67,7 +67,7 @@ export function sessionCookie(bff: Bff, options: SessionCookieOptions = {}): Aut
         await requireUser(request, session.record)
         return { ok: true, principal: principalOf(session, tenantClaim) }
       } catch (error) {
-        if (error instanceof Refusal) return refused(error)
+        if (error instanceof Refusal) return refused(error, error.details.detail)
         if (!(error instanceof StoreError)) throw error
         return refused(new Refusal('temporarily_unavailable', { description: storeDown }), error.code)
       }
@@ -95,14 +95,14 @@ function principalOf({ record, expiresAt }: PresentSession, tenantClaim: string)
   }
 }
 
-function refused({ code, message, retryable }: Refusal, detail?: string): AuthenticationResult {
+function refused({ code, message }: Refusal, detail?: string): AuthenticationResult {
   const [status] = bffErrors[code]
   return {
     ok: false,
     status: status as 401 | 403 | 409 | 503,
     error: code,
     error_description: message,
-    ...(retryable && { retryAfter: 1 }),
+    ...(retryLater(code) && { retryAfter: 1 }),
     ...(detail !== undefined && { detail }),
   }
 }

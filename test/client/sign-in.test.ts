@@ -430,6 +430,23 @@ describe('signing in by redirect', () => {
     })
   })
 
+  it('[B-40][B-40 twin] asks nobody to try again after a mistake of the operator, before and during the exchange', async () => {
+    const it = await world()
+    it.as.fail('discovery', { status: 404 })
+    const { auth } = load(it.tab, {}, it)
+    await expect(auth.login()).rejects.toMatchObject({
+      code: 'login_unavailable',
+      retryable: false,
+      cause: { error: 'operator_error' },
+    })
+    it.as.fail('token', { status: 404 })
+    const { auth: returned } = await signInThrough(it, it.tab)
+    expect(returned.session).toMatchObject({
+      reason: 'callback_failed',
+      error: { code: 'sign_in_unavailable', retryable: false, cause: { error: 'operator_error' } },
+    })
+  })
+
   it('[S-22] is not disturbed by listeners, onEvent or onReturn that throw', async () => {
     const it = await world()
     const reported = vi.fn()

@@ -1,6 +1,7 @@
 import { sha256 } from '../../crypto/hash.js'
 import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
 import { isSafeUrl } from '../../protocol/option-checks.js'
+import { readable } from '../../provider/failures/provider-text.js'
 import type { BffContext } from '../context.js'
 import { Refusal } from '../errors.js'
 import { json, withHeaders } from '../http/answers.js'
@@ -14,10 +15,12 @@ export function createProviderLogout({ settings, providers, store }: BffContext,
   const { emit } = settings
   const verifiers = new Map(providers.all.map((provider) => [provider, createLogoutTokenVerifier(provider)]))
   const verify = (token: string) => {
-    const provider = providers.byIssuer(unverifiedIssuer(token))
+    const iss = unverifiedIssuer(token)
+    const provider = providers.byIssuer(iss)
     const verifier = provider && verifiers.get(provider)
-    if (!verifier) throw refusedLogout('iss')
-    return verifier(token)
+    if (verifier) return verifier(token)
+    const known = providers.all.map(({ settings }) => settings.issuer).join(', ')
+    throw refusedLogout('iss', `"iss" is "${readable(iss)}"; configured: ${known}`)
   }
 
   return {

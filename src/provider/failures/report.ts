@@ -30,9 +30,12 @@ export function createFailureReports(
     endpoint,
     failureAt,
 
-    /** The error for a failure that concerns all users. An error that is reported already stays as it is. */
+    /** The error for a failure that concerns all users. An error that was reported already stays as it is. */
     report(error: unknown, name: EndpointName): ProviderError {
-      return providerErrorIn(error) ?? reportFailure(failureAt(error, name), { emit })
+      const known = providerErrorIn(error)
+      if (!known) return reportFailure(failureAt(error, name), { emit })
+      const isNew = known.code === 'operator_error' && known.details.detail === undefined
+      return isNew ? reportMistake(known.message, { emit }) : known
     },
   }
 }

@@ -167,6 +167,53 @@ describe('back-channel logout', () => {
     expect((await who(tab)).user.sub).toBe('alice')
   })
 
+  it.each<[string, Tampering, string]>([
+    ['no exp', without('exp'), 'exp'],
+    ['another audience', change({ aud: 'another' }), 'aud'],
+    ['a nonce', change({ nonce: 'n' }), 'nonce'],
+    ['a broken signature', (claims, header) => ({ claims, header, signature: 'broken' }), 'signature'],
+    [
+      'another issuer',
+      change({ iss: 'https://evil.example/<b>' }),
+      'iss, "iss" is "https://evil.example/ b"; configured: https://login.example.net',
+    ],
+    [
+      'another algorithm',
+      (claims, header) => ({ claims, header: { ...header, alg: 'HS256' }, signature: 'hs256-with-public-key' }),
+      'alg, "alg" is HS256; idTokenAlgs has RS256, PS256, ES256, EdDSA',
+    ],
+  ])('[B-40] that is refused with %s tells the operator why', async (_name, tamper, cause) => {
+    const { bff, as, events } = await stored()
+    const answer = await send(bff, await as.logoutToken('notes', { sub: 'alice', tamper }))
+    expect(JSON.stringify(await bodyOf(answer))).not.toMatch(/evil|HS256/)
+    expect(events.at(-1)).toEqual({
+      type: 'request_refused',
+      error: 'invalid_request',
+      method: 'POST',
+      path: '/bff/backchannel-logout',
+      detail: `The logout token was refused: ${cause}`,
+    })
+  })
+
+  it.each([
+    [{ status: 500 }, 'temporarily_unavailable', 'provider_unavailable', 'keys: 500'],
+    [{ status: 404 }, 'operator_error', 'operator_error', 'keys: 404'],
+    [{ status: 200, body: '{}' }, 'operator_error', 'operator_error', 'keys: 200, no usable keys'],
+  ])(
+    '[B-40][B-40 twin] whose keys are %j is no bad token: the sessions wait for it',
+    async (fault, error, type, told) => {
+      const { another, as, tab, events } = await stored()
+      await signIn(tab)
+      const bff = another()
+      as.fail('jwks', fault)
+      const token = await as.logoutToken('notes', { sub: 'alice' })
+      const answer = await send(bff, token)
+      expect([answer.status, (await bodyOf(answer)).error]).toEqual([503, error])
+      expect(events).toContainEqual({ type, detail: `${told} (https://login.example.net/jwks)` })
+      expect((await send(bff, token)).status).toBe(200)
+    },
+  )
+
   it('[F-71 twin][B-18 twin][B-19 twin] is heard with the type of any JWT, or none', async () => {
     for (const typ of ['JWT', 'application/logout+jwt', undefined]) {
       const { bff, as, tab } = await stored()
