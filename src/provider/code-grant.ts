@@ -15,6 +15,8 @@ export interface RedeemedCode {
   access_token: string
   refresh_token?: string
   expires_in?: number
+  /** Seconds until the refresh token can no longer be used. */
+  refresh_expires_in?: number
   scope?: string
   id_token: string
   claims: IdTokenClaims

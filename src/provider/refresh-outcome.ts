@@ -11,6 +11,8 @@ export type ProviderAnswer =
       lost?: true
       /** Seconds; absent if the provider does not say. */
       expires_in?: number
+      /** Seconds until the refresh token can no longer be used; absent if the provider does not say. */
+      refresh_expires_in?: number
       scope?: string
       /** The response has a `scope` that cannot be read. */
       scopeUnknown?: true

@@ -47,13 +47,39 @@ const isUsable = (name: keyof typeof members, value: unknown): value is string =
 const invalidMember = (answer: TokenResponse): string | undefined =>
   names.find((name) => answer[name] !== undefined && !isUsable(name, answer[name]))
 
+/**
+ * Members that say in how many seconds the refresh token can no longer be used: unless it is renewed before, or in any case.
+ * @see draft-ietf-oauth-refresh-token-expiration section 3 (the first two), Keycloak, Microsoft Entra ID and Google
+ */
+const refreshLifetimes = [
+  'refresh_token_timeout',
+  'authorization_expires_in',
+  'refresh_expires_in',
+  'refresh_token_expires_in',
+]
+
+/**
+ * The least of them, in seconds. `undefined`: the provider does not say. Keycloak says 0 for a token that does not expire; a value that is no
+ * number is ignored, because no specification requires these members.
+ */
+function refreshLifetime(response: Readonly<Record<string, unknown>>): { refresh_expires_in?: number } {
+  const lifetimes = refreshLifetimes
+    .map((name) => response[name])
+    .map((value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value))
+    .filter((value) => typeof value === 'number' && value > 0)
+  const least = Math.min(...(lifetimes as number[]))
+  return least <= MAX_EXPIRES_IN ? { refresh_expires_in: least } : {}
+}
+
 /** The members that are stored. An `expires_in` that is no number, or is negative, is dropped. */
-export function tokenMembers({ access_token, refresh_token, expires_in, scope }: TokenResponse) {
+export function tokenMembers(response: TokenResponse) {
+  const { access_token, refresh_token, expires_in, scope } = response
   const known = typeof expires_in === 'number' && expires_in >= 0
   return {
     access_token,
     ...(refresh_token !== undefined && { refresh_token }),
     ...(known && { expires_in: Math.min(MAX_EXPIRES_IN, expires_in) }),
+    ...refreshLifetime(response),
     ...(scope !== undefined && { scope }),
   }
 }
@@ -89,6 +115,7 @@ interface RefreshedTokens {
   /** There is a new refresh token, and it cannot be used. */
   lost?: true
   expires_in?: number
+  refresh_expires_in?: number
   scope?: string
   /** The response has a `scope` that cannot be read. */
   scopeUnknown?: true
@@ -127,6 +154,7 @@ export function readRefreshedTokens(
     ...(refresh !== undefined && { refresh_token: refresh }),
     ...(refresh === undefined && response.refresh_token !== undefined && { lost: true }),
     ...(validLifetime && { expires_in: Math.min(MAX_EXPIRES_IN, lifetime) }),
+    ...refreshLifetime(response),
     ...(readScope !== undefined && { scope: readScope }),
     ...(scope !== undefined && readScope === undefined && { scopeUnknown: true }),
   }

@@ -10,7 +10,17 @@ import { failedAttempt, nextAttempt } from './attempts.js'
 import { createPendingWrites } from './pending-writes.js'
 import type { RequestedToken, TokenOutcome } from './session-record.js'
 import type { RefreshAttempt, SessionStorage, SessionWithTokens } from './session-storage.js'
-import { currentToken, grantedToken, refreshParameters, secondsLeft, tokenKey, withToken } from './tokens.js'
+import { refusals } from './token-refusals.js'
+import {
+  currentToken,
+  grantedToken,
+  nextRecord,
+  type Replacement,
+  refreshParameters,
+  secondsLeft,
+  tokenKey,
+  withToken,
+} from './tokens.js'
 
 /** Seconds to write an attempt before the token request. If it takes longer, the request is not sent. */
 const BEGIN_TIMEOUT = 2
@@ -20,23 +30,6 @@ const STORE_TIME = 3
 const MAX_WAIT = 60
 
 type ErrorFailure = Failure & { type: 'error' }
-
-/** The refresh token of a response. */
-interface Replacement {
-  refresh_token?: string
-  lost?: true
-}
-
-/** Why there is no token for a resource or scope that is configured. The page reads it. */
-const refusals = {
-  invalid_scope:
-    'The provider refuses this scope for this session: it was not granted at sign-in. Sign in again with it, or configure its resource with atSignIn.',
-  invalid_target:
-    'The provider refuses this resource for this session: it was not requested at sign-in. Sign in again with it, or configure it with atSignIn.',
-  moreScope: 'The provider has issued a token with more scope than requested, or does not say which. It is not used.',
-  noRefreshToken:
-    'The provider has issued no refresh token, so this session has only the token of its sign-in. See the event no_refresh_token.',
-}
 
 /** One refresh: the session, the requested token, and the attempt that was written. */
 interface Refresh {
@@ -152,20 +145,14 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
    */
   async function save(
     session: SessionWithTokens,
-    { refresh_token = session.record.refresh_token, lost }: Replacement,
+    replacement: Replacement,
     change: (base: SessionWithTokens) => Pick<SessionWithTokens, 'tokens' | 'id_token'> = (base) => base,
   ): Promise<'saved' | 'overtaken' | (TokenOutcome & { type: 'ended' })> {
     const { id, generation } = session.record
+    const { refresh_token = session.record.refresh_token } = replacement
     const next = (base: SessionWithTokens): Omit<SessionWithTokens, 'version'> => {
       const { tokens, id_token } = change(base)
-      const { refresh_token_spent: _, ...rest } = base.record
-      const record = {
-        ...rest,
-        generation: generation + 1,
-        ...(refresh_token !== undefined && { refresh_token }),
-        ...(lost && { refresh_token_spent: lost }),
-      }
-      return { record, tokens, id_token, knownNewest: true }
+      return { record: nextRecord(base.record, replacement, settings), tokens, id_token, knownNewest: true }
     }
     async function trySave(): Promise<'saved' | 'overtaken' | { ended: (TokenOutcome & { type: 'ended' })['reason'] }> {
       for (let base = session; ; ) {
@@ -284,6 +271,9 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
       })
       return turn
     },
+
+    /** Whether this process refreshes the session now. */
+    refreshes: (id: string): boolean => turns.has(id),
 
     /** Starts no more refreshes. Resolves when the running ones are stored. */
     async drain(): Promise<void> {

@@ -29,11 +29,20 @@ export interface SessionRecord {
   readonly created: EpochSeconds
   /** The absolute end. */
   readonly expires: EpochSeconds
+  /**
+   * When the tokens of this generation can no longer be renewed, if the provider says so, and the access token has expired, too. An older
+   * release keeps it unchanged with the next generation: then it says nothing.
+   */
+  readonly refresh_expiry?: { readonly at: EpochSeconds; readonly generation: number }
   /** With a store: the last use when this record was written. Later uses have a record of their own. */
   readonly touched?: EpochSeconds
   /** With a store: the `User-Agent` of the browser that signed in. */
   readonly user_agent?: string
 }
+
+/** When a session ends if its tokens are not renewed: its absolute end, or that of the refresh token. */
+export const endOf = ({ expires, generation, refresh_expiry }: SessionRecord): EpochSeconds =>
+  refresh_expiry?.generation === generation ? Math.min(expires, refresh_expiry.at) : expires
 
 /** What a sign-in knows of its session. */
 export type NewSession = Omit<SessionRecord, 'id' | 'generation' | 'touched' | 'user_agent'>

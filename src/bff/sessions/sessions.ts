@@ -11,7 +11,10 @@ import type { GrantOwner } from './shared-grant.js'
 /** The session of a request. */
 export interface PresentSession {
   readonly record: SessionRecord
-  /** When the session ends without further use: the absolute or the idle timeout, whichever is earlier. */
+  /**
+   * When the session ends without further use: the absolute or the idle timeout, or the end of the refresh token, whichever is
+   * earlier.
+   */
   readonly expiresAt: EpochSeconds
   /** Cookies that every answer has to set. */
   readonly cookies: readonly string[]

@@ -109,6 +109,43 @@ export function grantedToken(
   }
 }
 
+/** `refresh_expiry` of a generation whose tokens were issued now. */
+export function refreshExpiry(
+  { expires_in = DEFAULT_LIFETIME, refresh_expires_in }: { expires_in?: number; refresh_expires_in?: number },
+  generation: number,
+  { now }: Pick<Settings, 'now'>,
+): Pick<SessionRecord, 'refresh_expiry'> {
+  if (refresh_expires_in === undefined) return {}
+  return { refresh_expiry: { at: now() + Math.max(refresh_expires_in, expires_in), generation } }
+}
+
+/** The refresh token of a response. `lost`: it cannot be used, and the one before may be used up. */
+export interface Replacement {
+  refresh_token?: string
+  lost?: true
+  expires_in?: number
+  refresh_expires_in?: number
+}
+
+/** The record of the next generation. */
+export function nextRecord(
+  { refresh_token_spent: _, refresh_expiry, ...record }: SessionRecord,
+  { lost, ...replacement }: Replacement,
+  clock: Pick<Settings, 'now'>,
+): SessionRecord {
+  const { refresh_token = record.refresh_token } = replacement
+  const generation = record.generation + 1
+  const same = refresh_token === record.refresh_token && refresh_expiry?.generation === record.generation
+  return {
+    ...record,
+    generation,
+    ...(refresh_token !== undefined && { refresh_token }),
+    ...(lost && { refresh_token_spent: lost }),
+    ...(same && { refresh_expiry: { ...refresh_expiry, generation } }),
+    ...refreshExpiry(replacement, generation, clock),
+  }
+}
+
 /** Adds a token. If there are too many, the oldest are removed, but not the default token. */
 export function withToken(tokens: Tokens, key: string, token: AccessToken): Tokens {
   const all = new Map(tokens).set(key, token)

@@ -13,7 +13,7 @@ import type { Provider } from '../providers.js'
 import type { AccessToken } from '../sessions/session-record.js'
 import type { PresentSession } from '../sessions/sessions.js'
 import { userDigest } from '../sessions/signed-in-user.js'
-import { type Clocks, DEFAULT_LIFETIME, justObtained, secondsLeft } from '../sessions/tokens.js'
+import { type Clocks, DEFAULT_LIFETIME, justObtained, refreshExpiry, secondsLeft } from '../sessions/tokens.js'
 import type { Settings } from '../settings.js'
 import { isStepUp, type SignInContext, type Transaction } from './transaction.js'
 
@@ -116,7 +116,10 @@ export async function signIn(
       claims,
       ...(typeof acr === 'string' && { acr }),
       ...(typeof auth_time === 'number' && { auth_time }),
-      ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),
+      ...(tokens.refresh_token !== undefined && {
+        refresh_token: tokens.refresh_token,
+        ...refreshExpiry(tokens, 0, settings),
+      }),
       scope: access.scope,
       resource,
       created: now,

@@ -11,6 +11,23 @@ export const tokens: readonly Dialect[] = [
     check: async ({ again }) => expect(await again()).toBeUndefined(),
   },
   {
+    name: 'Keycloak',
+    quirk: 'says in refresh_expires_in when its session ends without a renewal',
+    must: 'ends the session here then, and not before',
+    speak: ({ as }) => {
+      as.tamper.tokenResponse = (body) => ({ ...body, refresh_expires_in: 5400 })
+    },
+    check: async ({ session, now }) => expect((await session()).expires_at).toBe(now() + 5400),
+  },
+  {
+    name: 'Keycloak',
+    quirk: 'says in refresh_expires_in that an offline session has no end',
+    must: 'takes 0 for no end',
+    speak: ({ as }) => {
+      as.tamper.tokenResponse = (body) => ({ ...body, refresh_expires_in: 0 })
+    },
+  },
+  {
     name: 'Authentik',
     quirk: 'writes null into claims and members that it does not use',
     must: 'takes null for absent',

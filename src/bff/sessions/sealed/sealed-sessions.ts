@@ -9,7 +9,7 @@ import type { Providers } from '../../providers.js'
 import { type CookieKeys, openJson } from '../../sealing/cookie-keys.js'
 import type { Settings } from '../../settings.js'
 import { createRefreshCoordinator } from '../refresh.js'
-import type { SessionRecord } from '../session-record.js'
+import { endOf, type SessionRecord } from '../session-record.js'
 import type { RefreshTokenEnd, SessionWithTokens } from '../session-storage.js'
 import { type NoSession, noSession, type PresentSession, type Sessions, sessionOfLaterRelease } from '../sessions.js'
 import { mayShareGrant } from '../shared-grant.js'
@@ -95,7 +95,10 @@ export function createSealedSessions(
       if (!providers.forSession(found.record)) return noSession(jar, request, 'revoked')
       const idle = await lastUse(header, id)
       if (idle === 'later') return sessionOfLaterRelease
-      if (!idle || now() > idle.at + idleTimeout || now() >= expires)
+      const newest = memory.find(id)?.record ?? found.record
+      const sessionEnd = endOf(newest.generation < generation ? found.record : newest)
+      const over = now() >= expires || (now() >= sessionEnd && !coordinator.refreshes(id))
+      if (!idle || now() > idle.at + idleTimeout || over)
         return end ? expire(request, found.record) : noSession(jar, request, 'expired')
       const due = touch && now() - idle.at >= Math.min(60, idleTimeout / 10)
       const cookies = due ? [await idleCookie(id, expires)] : []
@@ -103,7 +106,7 @@ export function createSealedSessions(
       const endedSince = memory.endedReason(id)
       if (endedSince) return noSession(jar, request, endedSince)
       return presentSession(memory.recall(found.record), {
-        expiresAt: Math.floor(Math.min(expires, (due ? now() : idle.at) + idleTimeout)),
+        expiresAt: Math.floor(Math.min(sessionEnd, (due ? now() : idle.at) + idleTimeout)),
         cookies,
         // A cookie that an older key sealed is replaced like one of an older generation.
         cookieGeneration: found.stale ? -1 : generation,
@@ -127,7 +130,7 @@ export function createSealedSessions(
       const session = memory.remember({ record, id_token, tokens: new Map([['', access]]), knownNewest: true })
       emit({ type: 'signed_in', iss: record.iss, sub: record.sub, session: shortId(record.id) })
       return presentSession(session, {
-        expiresAt: Math.floor(Math.min(record.expires, now() + idleTimeout)),
+        expiresAt: Math.floor(Math.min(endOf(record), now() + idleTimeout)),
         cookies,
         cookieGeneration: 0,
       })

@@ -1,7 +1,7 @@
 import type { RecordStore } from '../../../store/contract.js'
 import { mapConcurrently } from '../../../store/map-concurrently.js'
 import type { Settings } from '../../settings.js'
-import type { SessionRecord } from '../session-record.js'
+import { endOf, type SessionRecord } from '../session-record.js'
 import type { RefreshTokenEnd } from '../session-storage.js'
 import type { Device, SessionList, SessionOwner } from '../sessions.js'
 import type { IdleTimeout } from './idle-timeout.js'
@@ -36,7 +36,7 @@ export function createSessionList({
 
   async function device(record: SessionRecord, current: string): Promise<Device | undefined> {
     const last_used = await idleTimeouts.exactLastUse(record)
-    const expires_at = Math.floor(Math.min(record.expires, last_used + idleTimeout))
+    const expires_at = Math.floor(Math.min(endOf(record), last_used + idleTimeout))
     if (now() >= expires_at) return undefined
     const { id, created, user_agent = '' } = record
     return {

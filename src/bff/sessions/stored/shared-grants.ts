@@ -1,6 +1,7 @@
 import type { RecordStore } from '../../../store/contract.js'
 import { mapConcurrently } from '../../../store/map-concurrently.js'
 import type { Settings } from '../../settings.js'
+import { endOf } from '../session-record.js'
 import { type GrantOwner, mayShareGrant } from '../shared-grant.js'
 import type { IdleTimeout } from './idle-timeout.js'
 import type { SessionRecords } from './session-records.js'
@@ -26,7 +27,7 @@ export function createSharedGrants({ settings, store, records, idleTimeouts }: S
     if (found === 'later') return true
     if (!found || 'ended' in found || !mayShareGrant(grant, found.record)) return false
     const lastUse = await idleTimeouts.exactLastUse(found.record)
-    return now() < Math.min(found.record.expires, lastUse + idleTimeout)
+    return now() < Math.min(endOf(found.record), lastUse + idleTimeout)
   }
 
   async function anyOf(ids: readonly string[], grant: GrantOwner & { id?: string }): Promise<boolean> {

@@ -13,7 +13,7 @@ import type { Settings } from '../../settings.js'
 import type { WatchedStore } from '../../store/watched-store.js'
 import type { BackgroundTasks } from '../background-tasks.js'
 import { createRefreshCoordinator } from '../refresh.js'
-import type { SessionRecord } from '../session-record.js'
+import { endOf, type SessionRecord } from '../session-record.js'
 import type { SessionWithTokens } from '../session-storage.js'
 import { type NoSession, noSession, type Sessions, sessionOfLaterRelease } from '../sessions.js'
 import { createIdleTimeout } from './idle-timeout.js'
@@ -134,12 +134,14 @@ export function createStoredSessions(
       if (!providers.forSession(session.record)) return noSession(jar, request, 'revoked')
       const last = await idleTimeouts.lastUse(session.record, touch)
       if (last === 'later') return sessionOfLaterRelease
-      if (last === undefined || now() >= session.record.expires)
+      const { expires } = session.record
+      const sessionEnd = endOf(session.record)
+      if (last === undefined || now() >= expires || (now() >= sessionEnd && !coordinator.refreshes(session.record.id)))
         return end ? expire(request, session) : noSession(jar, request, 'expired')
       if (touch && session.stale) await sealAgain(session)
       return {
         record: session.record,
-        expiresAt: Math.floor(Math.min(session.record.expires, last + idleTimeout)),
+        expiresAt: Math.floor(Math.min(sessionEnd, last + idleTimeout)),
         cookies: [],
         cookieGeneration: 0,
         open: async () => session,
@@ -178,7 +180,7 @@ export function createStoredSessions(
         if (ended) revokeUnlessShared(ended, [record.id])
       }
       sweep()
-      const expiresAt = Math.floor(Math.min(record.expires, now() + idleTimeout))
+      const expiresAt = Math.floor(Math.min(endOf(record), now() + idleTimeout))
       const cookie = jar.set(jar.session, secret, record.expires - now() + KEPT_AFTER_END)
       const surplus = [jar.part, jar.idle].filter((name) => jar.values(request, name).length).map(jar.expire)
       return {
