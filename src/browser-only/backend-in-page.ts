@@ -14,6 +14,7 @@ import { authorizeSilently, type SilentResponse } from './silent-authorization.j
 export interface BackendInPageSettings extends ProviderSettings {
   redirect_uri: string
   post_logout_redirect_uri: string
+  endSessionParams: Readonly<Record<string, string>> | undefined
   scope: string
   dpop: DpopFetch | undefined
   /** Whether a user has signed in in this browser and not signed out. Only then a hidden frame is tried. */
@@ -197,10 +198,10 @@ export function createBackendInPage(settings: BackendInPageSettings) {
         // Other tabs may share the grant.
         if (new URLSearchParams(query).get('local') === 'true') return { location: null }
         if (refresh_token !== undefined) await provider.revoke(refresh_token)
-        const { post_logout_redirect_uri } = settings
+        const { post_logout_redirect_uri, endSessionParams } = settings
         const hint = id_token === undefined ? {} : { id_token_hint: id_token }
         const url = await provider
-          .endSessionUrl({ client_id, post_logout_redirect_uri, ...hint })
+          .endSessionUrl({ ...endSessionParams, client_id, post_logout_redirect_uri, ...hint })
           .catch(() => undefined)
         return { location: url ?? null }
       }

@@ -29,6 +29,11 @@ export interface BrowserOnlyAuthOptions<Claims = RegisteredClaims>
   dpop?: boolean
   /** Where the provider sends users after sign-out; registered there. Default `/` on this origin. */
   post_logout_redirect_uri?: string
+  /**
+   * Further parameters for the provider's end-session page, for example `{ logout_uri: 'https://app.example.com/' }` for Amazon Cognito.
+   * Default none. Cannot replace `client_id`, `post_logout_redirect_uri` and `id_token_hint`.
+   */
+  endSessionParams?: Readonly<Record<string, string>>
   /** Signature algorithms of ID Tokens. Default RS256, PS256, ES256 and EdDSA. */
   idTokenAlgs?: readonly string[]
   /** Seconds by which clocks may differ. Default 60. */
@@ -71,6 +76,7 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
     userinfo_signed_response_alg: undefined,
     redirect_uri: new URL(options.redirect_uri ?? '/callback', location.href).href,
     post_logout_redirect_uri: new URL(post_logout_redirect_uri, location.href).href,
+    endSessionParams: options.endSessionParams,
     scope: options.scope ?? 'openid profile email',
     idTokenAlgs: options.idTokenAlgs ?? ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
     clockTolerance: options.clockTolerance ?? 60,

@@ -13,6 +13,7 @@ export const browserOnlyOptions = object<BrowserOnlyAuthOptions<unknown>>({
   ),
   dpop: optional(bool),
   post_logout_redirect_uri: optional(text),
+  endSessionParams: optional(mapOf(text)),
   idTokenAlgs: optional(list(text, 1)),
   clockTolerance: optional(seconds({ least: 0 })),
 })

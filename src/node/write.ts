@@ -41,7 +41,7 @@ function writeTo(outgoing: ServerResponse, { status, headers, cookies, body }: P
     // Pure ASCII is written as latin1, which needs no encoding.
     head().end(whole, length === body.length ? 'latin1' : 'utf8')
   } else if (body instanceof Uint8Array) {
-    if (!('content-length' in headers)) all['Content-Length'] = body.length
+    if (!('content-length' in headers || 'transfer-encoding' in headers)) all['Content-Length'] = body.length
     head().end(body)
   } else {
     // The first event can take long. The client gets the headers at once.

@@ -328,6 +328,23 @@ describe('browser-only mode', () => {
     await expect(auth.getToken()).rejects.toMatchObject({ code: 'login_required' })
   })
 
+  it('adds parameters for the provider’s end-session page, and replaces none', async () => {
+    const { signIn } = await scene()
+    const endSessionParams = {
+      logout_uri: `${APP}/bye`,
+      client_id: 'x',
+      post_logout_redirect_uri: 'x',
+      id_token_hint: 'x',
+    }
+    const { auth } = await signIn({ endSessionParams })
+    auth.logout().catch(() => {})
+    const { searchParams } = new URL(await redirectUrl())
+    expect(searchParams.get('logout_uri')).toBe(`${APP}/bye`)
+    expect(searchParams.get('client_id')).toBe('spa')
+    expect(searchParams.get('post_logout_redirect_uri')).toBe(`${APP}/`)
+    expect(searchParams.get('id_token_hint')).toMatch(/^eyJ/)
+  })
+
   it('signs out here only, and revokes nothing', async () => {
     const { as, signIn } = await scene()
     const { auth } = await signIn()

@@ -129,6 +129,18 @@ describe('toNodeListener()', () => {
     expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
   })
 
+  it('says one length of a body, in whatever way the handler has said it', async () => {
+    for (const [own, length] of [
+      [{}, '2'],
+      [{ 'Content-Length': '2' }, '2'],
+      [{ 'Transfer-Encoding': 'chunked' }, null],
+    ] as const) {
+      const url = await listen(toNodeListener({ fetch: () => new Response('ok', { headers: own }) }))
+      const response = await fetch(url)
+      expect([response.headers.get('content-length'), await response.text()]).toEqual([length, 'ok'])
+    }
+  })
+
   it('leaves the globals of the host alone', async () => {
     const before = [globalThis.Request, globalThis.Response]
     const { bff } = await world()

@@ -1,7 +1,8 @@
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { createHash } from 'node:crypto'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { accessToken, createGuard } from 'sallyport/guard'
 import { expect } from 'vitest'
-import { API, APP, bodyOf, call, ISSUER, type World } from '../../world.js'
+import { API, APP, bodyOf, call, ISSUER, randomKey, type World } from '../../world.js'
 import type { Dialect } from './dialect.js'
 
 const redirect_uris = [`${APP}/callback`, `${APP}/bff/callback`]
@@ -19,6 +20,11 @@ async function endSessionUrl({ tab, bff, browser }: Pick<World, 'tab' | 'bff' | 
   return new URL(response.headers.get('location') ?? 'none:')
 }
 
+/** The key that a token is bound to. */
+const holder = await generateKeyPair('ES256')
+const holderJwk = await exportJWK(holder.publicKey)
+const jkt = await calculateJwkThumbprint(holderJwk)
+
 /** Whether an API accepts a token with such claims in the profile `jwt`. Its header does not say what it is. */
 async function acceptedByGuard(now: () => number, claims: Readonly<Record<string, unknown>>): Promise<boolean> {
   const keys = async () => publicKey
@@ -26,7 +32,13 @@ async function acceptedByGuard(now: () => number, claims: Readonly<Record<string
   const token = await new SignJWT({ iss: ISSUER, aud: API, sub: 'alice', iat: now(), exp: now() + 60, ...claims })
     .setProtectedHeader({ alg: 'ES256', typ: 'JWT' })
     .sign(privateKey)
-  const { ok } = await protect(new Request(API, { headers: { Authorization: `Bearer ${token}` } }))
+  const ath = createHash('sha256').update(token).digest('base64url')
+  const proof = await new SignJWT({ jti: randomKey(), htm: 'GET', htu: `${API}/`, iat: now(), ath })
+    .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: holderJwk })
+    .sign(holder.privateKey)
+  const headers =
+    'cnf' in claims ? { Authorization: `DPoP ${token}`, DPoP: proof } : { Authorization: `Bearer ${token}` }
+  const { ok } = await protect(new Request(API, { headers }))
   return ok
 }
 
@@ -97,6 +109,16 @@ export const clients: readonly Dialect[] = [
       expect(await acceptedByGuard(now, { typ: 'Bearer', nonce: 'n' })).toBe(true)
       expect(await acceptedByGuard(now, { typ: 'ID', nonce: 'n' })).toBe(false)
       expect(await acceptedByGuard(now, { nonce: 'n' })).toBe(false)
+    },
+  },
+  {
+    name: 'Keycloak',
+    quirk: 'writes typ: "DPoP" into the claims of bound access tokens',
+    must: 'accepts them in the profile jwt, with their key and its proof',
+    check: async ({ now }) => {
+      expect(await acceptedByGuard(now, { typ: 'DPoP', cnf: { jkt } })).toBe(true)
+      expect(await acceptedByGuard(now, { typ: 'DPoP', cnf: { jkt: 'another' } })).toBe(false)
+      expect(await acceptedByGuard(now, { typ: 'DPoP' })).toBe(false)
     },
   },
   {
