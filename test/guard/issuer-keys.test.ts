@@ -223,6 +223,19 @@ describe('a token', () => {
     }
   })
 
+  it('of a service at Keycloak has the id of its service account as sub, and its client as azp', async () => {
+    const { call } = scene([good.jwk], {}, { profile: 'jwt' })
+    const claims = {
+      typ: 'Bearer',
+      sub: '0f3c2f0a-8f0b-4c55-9d5e-2f6f0a1b2c3d',
+      azp: 'billing',
+      client_id: undefined,
+      preferred_username: 'service-account-billing',
+    }
+    const principal = await call(await tokenOf(good, claims, { typ: 'JWT' }))
+    expect(principal).toMatchObject({ sub: claims.sub, client_id: 'billing', method: 'access_token' })
+  })
+
   it('has claims that no handler can write, from its first use on, all the way down', async () => {
     const { call } = scene([good.jwk])
     const token = await tokenOf(good, { groups: [{ name: 'staff' }] })
