@@ -61,8 +61,11 @@ export function createProviderKeys(
   const forIssuer =
     (set: KeySet, keys: JWTVerifyGetKey): JWTVerifyGetKey =>
     async (header, token) => {
-      const key = await keys(header, token)
-      if (!issuer.isTemplate) return key
+      if (!issuer.isTemplate) return keys(header, token)
+      // A new key is looked for in the whole set. Of several, some may be of another issuer.
+      await Promise.resolve(keys(header, token)).catch((error: unknown) => {
+        if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+      })
       const { iss } = decodeJwt(`.${token.payload}.`)
       const isOwn = (each: JWK & { issuer?: unknown }) =>
         [undefined, settings.issuer, iss].some((one) => one === each.issuer)

@@ -1,4 +1,5 @@
 import { type BffOptions, createBff } from 'sallyport/bff'
+import { generateKeys } from 'sallyport/testing'
 import { describe, expect, it } from 'vitest'
 import {
   APP,
@@ -133,6 +134,14 @@ describe.each(homes)('an issuer of many tenants, with %s', (_home, open) => {
     ])
   })
 
+  it('[C-25] lets nobody of another tenant finish a step-up, though the sub is the same', async () => {
+    const { tab, state } = await scene(open, { options: { tenants: [ACME, OTHER] } })
+    await signIn(tab)
+    expect((await signIn(tab, { max_age: '0' })).status).toBe(200)
+    state.claims = { iss: issuerOf(OTHER), tid: OTHER }
+    expect((await bodyOf(await signIn(tab, { max_age: '0' }))).error).toBe('subject_mismatch')
+  })
+
   it('[B-36] ends a session whose refresh brings an ID Token of another tenant', async () => {
     const { tab, state, advance } = await scene(open, { options: { tenants: [ACME, OTHER] } })
     await signIn(tab)
@@ -177,6 +186,23 @@ describe.each(homes)('an issuer of many tenants, with %s', (_home, open) => {
     expect(await bodyOf(await signIn(tab))).toMatchObject(
       good ? { token_type: 'Bearer' } : { error: 'id_token_invalid', claim: 'signature' },
     )
+  })
+
+  it('uses of several keys with one kid only those of this tenant', async () => {
+    const strangers = (await generateKeys()).map(({ publicJwk }) => publicJwk)
+    for (const own of [issuerOf(ACME), issuerOf(OTHER)]) {
+      const { tab, as } = await scene(open)
+      const { keys } = await bodyOf(await as.fetch(`${ISSUER}/jwks`))
+      const another = own === issuerOf(ACME) ? issuerOf(OTHER) : issuerOf(ACME)
+      const both = keys.flatMap((key: { kid: string }, at: number) => [
+        { ...strangers[at], kid: key.kid, issuer: another },
+        { ...key, issuer: own },
+      ])
+      as.fail('jwks', { status: 200, body: JSON.stringify({ keys: both }) }, { times: 9 })
+      expect(await bodyOf(await signIn(tab))).toMatchObject(
+        own === issuerOf(ACME) ? { token_type: 'Bearer' } : { error: 'id_token_invalid', claim: 'signature' },
+      )
+    }
   })
 
   it('[C-10] compares the template with the document, character for character', async () => {
