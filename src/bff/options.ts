@@ -98,8 +98,11 @@ export interface SiteOptions {
   routes?: Readonly<Record<string, RouteOptions>>
   /** Registered at the provider, character for character. Default `/callback` on `baseUrl`; in proxy mode `/bff/callback`, always. */
   redirect_uris?: readonly string[]
-  /** Registered at the provider. Default `/` on `baseUrl`. */
-  post_logout_redirect_uri?: string
+  /**
+   * Where users may come back to after sign-out; registered at the provider, character for character. The first is the default,
+   * the others are for `auth.logout({ returnTo })`. Default `/` on `baseUrl`.
+   */
+  post_logout_redirect_uris?: readonly string[]
   /** Further authorization parameters that a page may send, for example `organization`. Default none. */
   authorizationParams?: readonly string[]
   /** The claims that a page may see. Default: `sub`, names, `picture`, `email`, `email_verified`, `locale`, `updated_at`. */

@@ -47,7 +47,8 @@ export interface Settings extends ProviderClient {
   resourcesAtSignIn: readonly string[]
   routes: ReadonlyMap<string, Route>
   redirect_uris: readonly string[]
-  post_logout_redirect_uri: string
+  /** The first is the default. */
+  post_logout_redirect_uris: readonly [string, ...string[]]
   authorizationParams: readonly string[]
   claims: readonly string[]
   idTokenAlgs: readonly string[]
@@ -144,7 +145,8 @@ export function validateOptions(options: BffOptions): Settings {
   for (const allowed of options.allowedOrigins ?? [])
     if (url('allowedOrigins', allowed).origin !== allowed)
       misuse('allowedOrigins', `names "${allowed}"; write an origin like https://admin.example.com`)
-  const postLogout = url('post_logout_redirect_uri', options.post_logout_redirect_uri ?? `${origin}/`).href
+  const [postLogout = `${origin}/`, ...morePostLogout] = options.post_logout_redirect_uris ?? []
+  for (const uri of [postLogout, ...morePostLogout]) url('post_logout_redirect_uris', uri)
   return {
     ...client,
     issuers,
@@ -165,7 +167,7 @@ export function validateOptions(options: BffOptions): Settings {
     resourcesAtSignIn: atSignIn,
     routes,
     redirect_uris,
-    post_logout_redirect_uri: options.post_logout_redirect_uri ?? postLogout,
+    post_logout_redirect_uris: [postLogout, ...morePostLogout],
     authorizationParams: options.authorizationParams ?? [],
     claims: options.claims ?? standardClaims.split(' '),
     idTokenAlgs,

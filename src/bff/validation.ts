@@ -64,7 +64,7 @@ const site: Shape<SiteOptions> = {
   resources: optional(mapOf(object<ResourceOptions>({ scopes: list(text), atSignIn: optional(bool) }))),
   routes: optional(mapOf(route)),
   redirect_uris: optional(list(text, 1)),
-  post_logout_redirect_uri: optional(text),
+  post_logout_redirect_uris: optional(list(text, 1)),
   authorizationParams: optional(list(text)),
   claims: optional(list(text)),
   idTokenAlgs: optional(list(text, 1)),

@@ -1,5 +1,6 @@
 import type { Answer } from '../client/backend.js'
 import type { StandardClaims } from '../protocol/claims.js'
+import { listedUrl } from '../protocol/http/return-to.js'
 import type { Mode, SignedOutReason, TokenResponse } from '../protocol/session.js'
 import type { RedeemedCode } from '../provider/code-grant.js'
 import { createProvider } from '../provider/provider.js'
@@ -13,8 +14,8 @@ import { authorizeSilently, type SilentResponse } from './silent-authorization.j
 
 export interface BackendInPageSettings extends ProviderSettings {
   redirect_uri: string
-  post_logout_redirect_uri: string
-  endSessionParams: Readonly<Record<string, string>> | undefined
+  /** The first is the default. */
+  post_logout_redirect_uris: readonly string[]
   scope: string
   dpop: DpopFetch | undefined
   /** Whether a user has signed in in this browser and not signed out. Only then a hidden frame is tried. */
@@ -196,14 +197,22 @@ export function createBackendInPage(settings: BackendInPageSettings) {
         const { id_token, refresh_token } = currentUser ?? {}
         forgetUser()
         // Other tabs may share the grant.
-        if (new URLSearchParams(query).get('local') === 'true') return { location: null }
+        const parameters = new URLSearchParams(query)
+        if (parameters.get('local') === 'true') return { location: null }
         if (refresh_token !== undefined) await provider.revoke(refresh_token)
-        const { post_logout_redirect_uri, endSessionParams } = settings
+        const uris = settings.post_logout_redirect_uris
+        const requested = parameters.get('return_to')
+        const target = requested === null ? undefined : listedUrl(requested, location.href, uris)
         const hint = id_token === undefined ? {} : { id_token_hint: id_token }
         const url = await provider
-          .endSessionUrl({ ...endSessionParams, client_id, post_logout_redirect_uri, ...hint })
+          .endSessionUrl({
+            ...settings.endSessionParams,
+            client_id,
+            post_logout_redirect_uri: target ?? uris[0] ?? '',
+            ...hint,
+          })
           .catch(() => undefined)
-        return { location: url ?? null }
+        return { location: url ?? target ?? null }
       }
       default:
         throw new BrowserOnlyError('not_found')

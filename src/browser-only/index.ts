@@ -27,8 +27,11 @@ export interface BrowserOnlyAuthOptions<Claims = RegisteredClaims>
    * without DPoP: a copied token then works everywhere.
    */
   dpop?: boolean
-  /** Where the provider sends users after sign-out; registered there. Default `/` on this origin. */
-  post_logout_redirect_uri?: string
+  /**
+   * Where the provider may send users after sign-out; registered there. The first is the default, the others are for
+   * `logout({ returnTo })`. Default `/` on this origin.
+   */
+  post_logout_redirect_uris?: readonly string[]
   /**
    * Further parameters for the provider's end-session page, for example `{ logout_uri: 'https://app.example.com/' }` for Amazon Cognito.
    * Default none. Cannot replace `client_id`, `post_logout_redirect_uri` and `id_token_hint`.
@@ -58,7 +61,7 @@ export interface BrowserOnlyAuthOptions<Claims = RegisteredClaims>
 export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
   options: BrowserOnlyAuthOptions<Claims>,
 ): Auth<Claims> {
-  const { issuer, client_id, post_logout_redirect_uri = '/', ...page } = options
+  const { issuer, client_id, post_logout_redirect_uris = ['/'], ...page } = options
   if (!URL.canParse(issuer) || /[?#]/.test(issuer))
     throw new TypeError('createBrowserOnlyAuth: "issuer" must be an https URL without query and fragment')
   if (!client_id) throw new TypeError('createBrowserOnlyAuth: "client_id" is missing')
@@ -75,7 +78,7 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
     clientAuthentication: 'none',
     userinfo_signed_response_alg: undefined,
     redirect_uri: new URL(options.redirect_uri ?? '/callback', location.href).href,
-    post_logout_redirect_uri: new URL(post_logout_redirect_uri, location.href).href,
+    post_logout_redirect_uris: post_logout_redirect_uris.map((uri) => new URL(uri, location.href).href),
     endSessionParams: options.endSessionParams,
     scope: options.scope ?? 'openid profile email',
     idTokenAlgs: options.idTokenAlgs ?? ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],

@@ -12,7 +12,7 @@ export const browserOnlyOptions = object<BrowserOnlyAuthOptions<unknown>>({
     mapOf(object<{ resource?: string; scope?: string }>({ resource: optional(text), scope: optional(anyText) })),
   ),
   dpop: optional(bool),
-  post_logout_redirect_uri: optional(text),
+  post_logout_redirect_uris: optional(list(text, 1)),
   endSessionParams: optional(mapOf(text)),
   idTokenAlgs: optional(list(text, 1)),
   clockTolerance: optional(seconds({ least: 0 })),

@@ -2,7 +2,7 @@ import type { RegisteredClaims } from '../protocol/claims.js'
 import type { Mode, SessionResponse, SignedOutReason } from '../protocol/session.js'
 import { systemNow } from '../protocol/time.js'
 import { absoluteUrl } from './absolute-url.js'
-import { createBackend, errorOf } from './backend.js'
+import { createBackend, encodeForm, errorOf } from './backend.js'
 import { createFetch } from './calls/fetch.js'
 import { createTargetFinder } from './calls/target.js'
 import { type AuthError, clientError, temporaryError } from './errors.js'
@@ -263,10 +263,10 @@ export function createPageAuth<Claims = RegisteredClaims>(
     },
     fetch: createFetch(context),
     login,
-    logout({ local } = {}) {
+    logout({ local, returnTo: return_to } = {}) {
       listen()
       const left = leave(async () => {
-        const answer = await ask(`/logout${local ? '?local=true' : ''}`, {})
+        const answer = await ask(`/logout?${encodeForm({ local: local ? 'true' : undefined, return_to })}`, {})
         if (!answer.ok) {
           confirmed = false
           throw setUnavailable(temporaryError('logout_failed', answer.cause))

@@ -45,10 +45,11 @@ export interface AuthOptions<Claims = RegisteredClaims> {
   /** URL prefixes that `auth.fetch` may send tokens to, besides this origin. Compared origin by origin, then by whole path segments. */
   apis?: Readonly<Record<string, Api>>
   /**
-   * Called once after a callback, before `ready()` resolves, with the same-origin path where the user was.
+   * Called once after a callback, before `ready()` resolves, with the same-origin path where the user was, and with what
+   * `login({ appState })` was given. In proxy mode only after a `login()` with `appState`: the backend goes to the path itself.
    * Default: replaces the URL and fires `popstate`, which common routers listen to.
    */
-  onReturn?: (returnTo: string) => void
+  onReturn?: (returnTo: string, appState?: unknown) => void
   onEvent?: (event: AuthEvent) => void
   /** The result of `bff.getSession(request)` during server rendering, as a first guess: `ready()` still asks the backend. */
   initial?: SessionResponse<Claims>
@@ -62,6 +63,12 @@ export interface AuthOptions<Claims = RegisteredClaims> {
 export interface LoginOptions {
   /** A path on this origin to come back to. Default: the current one, hash included. Anything else becomes `/`. */
   returnTo?: string
+  /**
+   * What `onReturn` gets after this sign-in, whether it succeeded or not: anything that JSON can hold. It is kept in
+   * `sessionStorage`, so nothing secret. Without effect with a popup, where this page stays. In proxy mode the page must be served at
+   * `redirect_uri`, too.
+   */
+  appState?: unknown
   /**
    * `true`: in a popup; this page stays. Call `login()` in the click itself, before any `await`, or the browser blocks the
    * popup. `or-redirect` leaves the page where popups are blocked. Default `false`.
@@ -117,6 +124,11 @@ export interface LogoutOptions {
    * Default `false`.
    */
   local?: boolean
+  /**
+   * Where to go afterwards: one of the backend's `post_logout_redirect_uris`, as a path of this origin or an absolute URL. Default: the
+   * first of them. With any other the session ends too, and the user comes to the first. Without effect with `local`.
+   */
+  returnTo?: string
 }
 
 export interface ExtendOptions {
@@ -152,13 +164,14 @@ export interface Auth<Claims = RegisteredClaims> {
    * With `popup` the page stays: resolves when the user is signed in, and rejects `popup_blocked`, `popup_closed`,
    * `popup_timeout` (after ten minutes) or the error of the provider's answer. The session before it then stays.
    *
-   * @throws TypeError for a protocol parameter in `params`
+   * @throws TypeError for a protocol parameter in `params`, or an `appState` that JSON cannot hold
    * @throws SallyportError `login_unavailable`, `login_loop`, `subject_mismatch` (with `max_age` or `acr_values`), `storage_unavailable`, `issuer_mismatch`, `invalid_scope`, `invalid_target`, `request_refused`, `chunk_unavailable`, `cancelled`
    */
   login(options?: LoginOptions): Promise<void>
   /**
    * Drops the tokens in this tick, ends the session at the backend, tells the other tabs, then goes to the provider's
-   * end-session page. Resolves only if there is no such page. May be called without a session, and twice.
+   * end-session page, from where the user comes back to `returnTo`. Without such a page it goes to `returnTo`, and resolves if
+   * there is none. May be called without a session, and twice.
    *
    * @throws SallyportError `logout_failed`, `cancelled`
    */

@@ -55,6 +55,7 @@ const authorizationDetail = check<Readonly<Record<string, unknown>>>(
 
 const login = object<LoginOptions>({
   returnTo: optional(anyText),
+  appState: optional(check('anything', () => true)),
   popup: optional(oneOf<boolean | 'or-redirect'>(true, false, 'or-redirect')),
   prompt: optional(oneOf('none', 'login', 'consent', 'select_account', 'create')),
   login_hint: optional(anyText),
@@ -71,7 +72,7 @@ export const authCalls = {
   subscribe: call(['listener', func]),
   ready: asyncCall(),
   login: asyncCall(['options', optional(login)]),
-  logout: asyncCall(['options', optional(object<LogoutOptions>({ local: optional(bool) }))]),
+  logout: asyncCall(['options', optional(object<LogoutOptions>({ local: optional(bool), returnTo: optional(text) }))]),
   getToken: asyncCall([
     'options',
     optional(

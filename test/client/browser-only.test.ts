@@ -345,6 +345,31 @@ describe('browser-only mode', () => {
     expect(searchParams.get('id_token_hint')).toMatch(/^eyJ/)
   })
 
+  it.each([
+    ['/bye', `${APP}/bye`],
+    [`${APP}/bye`, `${APP}/bye`],
+    [undefined, `${APP}/`],
+    ['https://evil.example/', `${APP}/`],
+    ['http://', `${APP}/`],
+  ])('comes back from there to a listed URL only: %s', async (returnTo, expected) => {
+    const { signIn } = await scene()
+    const { auth } = await signIn({ post_logout_redirect_uris: ['/', '/bye'] })
+    auth.logout({ ...(returnTo && { returnTo }) }).catch(() => {})
+    expect(new URL(await redirectUrl()).searchParams.get('post_logout_redirect_uri')).toBe(expected)
+  })
+
+  it('gives onReturn what login({ appState }) was given', async () => {
+    const { as, tab, load } = await scene()
+    as.signIn('alice')
+    const before = load()
+    before.auth.login({ appState: { from: 'shop' }, returnTo: '/notes' }).catch(() => {})
+    goTo((await tab.navigate(await redirectUrl())).url)
+    before.auth.close()
+    const onReturn = vi.fn()
+    expect((await load({ onReturn }).auth.ready()).status).toBe('signed-in')
+    expect(onReturn.mock.calls).toEqual([['/notes', { from: 'shop' }]])
+  })
+
   it('signs out here only, and revokes nothing', async () => {
     const { as, signIn } = await scene()
     const { auth } = await signIn()

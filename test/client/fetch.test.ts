@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
-import { APP, load, redirectUrl, signedIn } from './page.js'
+import { randomKey } from '../keys.js'
+import { APP, assigned, load, redirectUrl, signedIn } from './page.js'
 
 /** An API that remembers what reached it and refuses the tokens in `refused`. */
 async function withApi(options: Parameters<typeof load>[1] = {}) {
@@ -310,6 +311,34 @@ describe('auth.logout()', () => {
     await stranger.auth.logout()
     await stranger.auth.logout()
     expect(location.assign).toHaveBeenCalledTimes(1)
+  })
+
+  it('takes the way back that the backend lists: through the provider, or at once where nothing is to be done there', async () => {
+    const bye = 'https://www.example.org/bye'
+    const client_secret = randomKey()
+    const { it, auth } = await signedIn(
+      {},
+      { client_secret, post_logout_redirect_uris: [`${APP}/`, `${APP}/bye`, bye] },
+      {
+        clients: [
+          {
+            client_id: 'notes',
+            client_secret,
+            redirect_uris: [`${APP}/callback`],
+            post_logout_redirect_uris: [`${APP}/bye`],
+          },
+        ],
+      },
+    )
+    auth.logout({ returnTo: '/bye' }).catch(() => {})
+    const { url } = await it.tab.navigate(await redirectUrl())
+    expect(new URL(url).pathname).toBe('/bye')
+    const stranger = load(it.tab, {}, it).auth
+    stranger.logout({ returnTo: bye }).catch(() => {})
+    await vi.waitFor(() => expect(assigned).toEqual([`${APP}/bff/logout/continue`, bye]))
+    await load(it.tab, {}, it).auth.logout({ returnTo: bye, local: true })
+    await load(it.tab, {}, it).auth.logout({ returnTo: 'https://evil.example/' })
+    expect(assigned).toHaveLength(2)
   })
 
   it('[S-65][S-65 twin] is done here though the provider cannot be reached', async () => {

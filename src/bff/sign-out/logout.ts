@@ -1,5 +1,6 @@
 import { randomId } from '../../crypto/hash.js'
 import type { PlainRequest, PlainResponse } from '../../protocol/http/plain-response.js'
+import { listedUrl } from '../../protocol/http/return-to.js'
 import { isRecent } from '../../protocol/time.js'
 import { withTimeout } from '../../protocol/timeout.js'
 import type { BffContext } from '../context.js'
@@ -19,6 +20,8 @@ interface Continuation {
   iss: string
   client_id: string
   at: number
+  /** One of `post_logout_redirect_uris`, if it is not the default. */
+  return_to?: string
 }
 
 /** Seconds between the response and the navigation to `/logout/continue`. */
@@ -36,7 +39,7 @@ export function createLogout(
   jar: CookieJar,
   cookieKeys: CookieKeys,
 ) {
-  const { now, clockTolerance, basePath, post_logout_redirect_uri, emit } = settings
+  const { now, clockTolerance, basePath, origin, post_logout_redirect_uris, emit } = settings
 
   const records = createSealedRecords(cookieKeys)
   const hintOf = (id: string) => recordOf('logout-hint', id)
@@ -82,8 +85,19 @@ export function createLogout(
     }
   }
 
+  /**
+   * Which of the configured URLs is requested: by a path of the page's origin, or by an absolute URL. `undefined`: no one is requested.
+   * `false`: another one.
+   */
+  function returnTarget(request: PlainRequest, parameters: URLSearchParams): string | undefined | false {
+    const [requested, ...more] = parameters.getAll('return_to')
+    if (requested === undefined) return undefined
+    const listed = listedUrl(requested, request.headers.get('origin') ?? origin, post_logout_redirect_uris)
+    return more.length ? false : (listed ?? false)
+  }
+
   /** Revokes the refresh token and prepares sign-out at the provider. Never rejects, because the session here has ended. */
-  async function atProvider(session: SessionRecord, { refresh_token, id_token }: ProviderTokens) {
+  async function atProvider(session: SessionRecord, { refresh_token, id_token }: ProviderTokens, return_to?: string) {
     const { iss, client_id } = session
     const provider = providers.forSession(session)
     try {
@@ -96,7 +110,13 @@ export function createLogout(
       if (!endSession) return { location: null }
       const continuationId = randomId()
       if (id_token !== undefined) await storeHint(continuationId, id_token)
-      const continuation: Continuation = { id: continuationId, iss, client_id, at: now() }
+      const continuation: Continuation = {
+        id: continuationId,
+        iss,
+        client_id,
+        at: now(),
+        ...(return_to && { return_to }),
+      }
       const sealed = await cookieKeys.seal('logout', JSON.stringify(continuation))
       return { location: `${basePath}/logout/continue`, sealed }
     } catch {
@@ -109,13 +129,16 @@ export function createLogout(
     /**
      * `POST /logout`: 200 with or without a session, whatever the body. With `everywhere=true` all sessions of the user end;
      * `everywhere: false` in the response means that the others could not be ended. With `local=true` in the query, nothing is done at
-     * the provider. It is not a parameter of the body, because the session ends before the body has arrived.
+     * the provider. `return_to=` in the query chooses one of the configured URLs; with another one the user comes back to the first, and the
+     * response has `return_to: false`. They are not parameters of the body, because the session ends before the body has arrived.
      *
      * @throws StoreError if the session cannot be read or ended: the cookie stays
      */
     async post(request: PlainRequest): Promise<PlainResponse> {
       const everywhereRequested = wantsEverywhere(request)
-      const local = new URL(request.url).searchParams.getAll('local').includes('true')
+      const parameters = new URL(request.url).searchParams
+      const local = parameters.getAll('local').includes('true')
+      const target = returnTarget(request, parameters)
       const refreshTokens = local ? 'keep' : 'revoke'
       const session = await sessions.read(request, false)
       const tokens = session.record && (await sessions.end(session, 'logged_out', refreshTokens))
@@ -123,8 +146,21 @@ export function createLogout(
         ? session.record !== undefined && (await endOthers(session, refreshTokens))
         : undefined
       const cookies = [...sessions.clear(request), ...transactions.clear(request)]
-      const { sealed, ...next } = tokens && !local ? await atProvider(session.record, tokens) : { location: null }
-      return json({ ...next, ...(everywhere === false && { everywhere }) }, [
+      const { sealed, ...next } =
+        tokens && !local ? await atProvider(session.record, tokens, target || undefined) : { location: null }
+      // The user comes back there also if nothing is to be done at the provider.
+      if (target && !local) next.location ??= target
+      if (target === false && session.record)
+        emit({
+          type: 'request_refused',
+          error: 'invalid_request',
+          method: 'POST',
+          path: `${basePath}/logout`,
+          detail:
+            'return_to is not one of the configured "post_logout_redirect_uris"; the user comes back to the first',
+        })
+      const refused = { ...(everywhere === false && { everywhere }), ...(target === false && { return_to: false }) }
+      return json({ ...next, ...refused }, [
         ...cookies,
         ...(sealed === undefined ? [] : [jar.set(jar.logout, sealed, LIFETIME)]),
       ])
@@ -139,19 +175,21 @@ export function createLogout(
       // With a larger tolerance, the cookie could be valid for longer than its use is remembered.
       const tolerance = Math.min(clockTolerance, LIFETIME / 2)
       const known = sealed && isRecent(sealed.at, LIFETIME, now(), tolerance) && (await consume(sealed.id))
-      if (!known) return redirect(post_logout_redirect_uri, cookies)
+      const [defaultTarget] = post_logout_redirect_uris
+      if (!known) return redirect(defaultTarget, cookies)
+      const target = post_logout_redirect_uris.find((uri) => uri === sealed.return_to) ?? defaultTarget
       const provider = providers.forSession(sealed)
       const url = await provider
         ?.endSessionUrl({
           ...provider.settings.endSessionParams,
           client_id: provider.settings.client_id,
-          post_logout_redirect_uri,
+          post_logout_redirect_uri: target,
           // Some providers redirect back only if there is a `state`. The page recognizes it by its prefix and removes it from the URL.
           state: `sallyport.${randomId()}`,
           ...(known.hint !== undefined && { id_token_hint: known.hint }),
         })
         .catch(() => undefined)
-      return redirect(url ?? post_logout_redirect_uri, cookies)
+      return redirect(url ?? target, cookies)
     },
   }
 }

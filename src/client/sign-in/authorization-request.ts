@@ -6,7 +6,7 @@ import { type Answer, type Backend, errorOf } from '../backend.js'
 import { type AuthError, clientError } from '../errors.js'
 import { isSignInCode, type SignInErrorCode, signInError, signInErrors } from '../sign-in-errors.js'
 import type { LoginOptions } from '../types.js'
-import { createRequest, removeRecords, type SignInRequest } from './oidc.js'
+import { createRequest, createReturn, removeRecords, type SignInRequest, type SignInReturn } from './oidc.js'
 
 /** Parameters of the protocol, and those with an option of their own: not allowed in `params`. */
 const reserved =
@@ -39,15 +39,17 @@ export async function requestAuthorization(
   login: LoginOptions,
   { ask, backend, redirect_uri, now }: SignInContext,
 ): Promise<AuthorizationRequest> {
-  const { returnTo, popup: _, authorization_details, params = {}, resource, ...standard } = login
+  const { returnTo, appState, popup: _, authorization_details, params = {}, resource, ...standard } = login
   const reservedName = Object.keys(params).find((name) => reserved.test(name))
   if (reservedName)
     throw new TypeError(
       `auth.login: "${reservedName}" cannot be sent through "params"; it has its own place or is made for you`,
     )
 
+  checkAppState(appState)
   const currentPage = location.href === redirect_uri ? '/' : location.pathname + location.search + location.hash
   const target = returnTarget(returnTo ?? currentPage, location.origin)
+  const back: SignInReturn = { returnTo: target, at: now(), ...(appState !== undefined && { appState }) }
   const answer = await ask('/.well-known/openid-configuration')
   if (!answer.ok) throw signInErrorOf(answer, undefined, 'login_unavailable')
   const { mode, issuer, client_id, scope, authorization_params } = answer.body as unknown as Metadata
@@ -58,8 +60,13 @@ export async function requestAuthorization(
       throw clientError('request_refused', {
         cause: { error: 'invalid_request', error_description: `"authorizationParams" does not list ${unlisted}.` },
       })
+    // The app gets `appState` where it gets it in the other mode: at a callback of this page, which the backend goes to.
+    const return_to =
+      appState === undefined
+        ? target
+        : callbackPath(redirect_uri, await save(() => createReturn({ issuer, client_id, redirect_uri, ...back })))
     // The backend uses its configured scope; the other parameters are passed on.
-    const { scope: _, ...rest } = { ...standard, ...params, return_to: target }
+    const { scope: _, ...rest } = { ...standard, ...params, return_to }
     const parameters = Object.entries(rest).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, `${value}`]],
     )
@@ -74,23 +81,14 @@ export async function requestAuthorization(
     // The backend adds the scopes of the named resources.
     scope: standard.scope ?? (resource ? undefined : scope),
     nonce: crypto.randomUUID() + crypto.randomUUID(),
-    returnTo: target,
-    at: now(),
+    ...back,
     params: {
       ...params,
       ...(authorization_details && { authorization_details: JSON.stringify(authorization_details) }),
     },
     ...(resource && { resource: [resource].flat() }),
   }
-  const parameters = await createRequest(request).catch(() => {
-    // The storage may be full of sign-ins that were never finished: remove them and try once more.
-    try {
-      removeRecords()
-    } catch {}
-    return createRequest(request).catch((cause) => {
-      throw signInError('storage_unavailable', { cause })
-    })
-  })
+  const parameters = await save(() => createRequest(request))
   const transaction = await ask('/transaction', [...parameters])
   const url = transaction.body?.['location']
   if (
@@ -102,6 +100,28 @@ export async function requestAuthorization(
     throw signInErrorOf(transaction, undefined, 'login_unavailable')
   return { url, state: parameters.get('state') ?? '' }
 }
+
+/** Saves a record of a sign-in. The storage may be full of some that were never finished: they are removed, and it tries once more. */
+const save = <Result>(create: () => Promise<Result>): Promise<Result> =>
+  create().catch(() => {
+    try {
+      removeRecords()
+    } catch {}
+    return create().catch((cause) => {
+      throw signInError('storage_unavailable', { cause })
+    })
+  })
+
+function checkAppState(appState: unknown): void {
+  try {
+    if (appState === undefined || JSON.stringify(appState) !== undefined) return
+  } catch {}
+  throw new TypeError('auth.login: "appState" must be something that JSON can hold')
+}
+
+/** The URL at which `handleCallback` finds an answer without a code. */
+export const callbackPath = (redirect_uri: string, state: string): string =>
+  `${new URL(redirect_uri).pathname}?code=&state=${state}`
 
 const unregisteredRedirectUri = (redirect_uri: string, cause: unknown) =>
   new SallyportError('redirect_uri_unregistered', `${signInErrors.redirect_uri_unregistered} ${redirect_uri}`, {

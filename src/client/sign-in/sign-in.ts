@@ -4,7 +4,7 @@ import type { AuthError } from '../errors.js'
 import { callIsolated } from '../session/snapshot.js'
 import { signInError } from '../sign-in-errors.js'
 import type { AuthEvent, AuthOptions, LoginOptions, TokenOptions } from '../types.js'
-import { requestAuthorization, type SignInContext, signInErrorOf } from './authorization-request.js'
+import { callbackPath, requestAuthorization, type SignInContext, signInErrorOf } from './authorization-request.js'
 import { refuseLoop, saveOutcome } from './login-loop.js'
 import { RECORD_LIFETIME, type SignInRecord, takeRecord } from './oidc.js'
 import { handOverResponse, signInByPopup } from './popup.js'
@@ -63,8 +63,8 @@ export async function beginSignIn<Claims>(
   }
   // In proxy mode the backend finishes the sign-in: the popup comes back with the name of a channel, without a code.
   const name = crypto.randomUUID()
-  const returnTo = `${new URL(context.redirect_uri).pathname}?code=&state=${name}`
-  const { url, state } = await requestAuthorization({ ...login, returnTo }, context)
+  const returnTo = callbackPath(context.redirect_uri, name)
+  const { url, state } = await requestAuthorization({ ...login, appState: undefined, returnTo }, context)
   const search = await signInByPopup(popup, url, state ?? name)
   if (state === undefined) {
     const failure = await readSessionAgain(context)
@@ -72,7 +72,7 @@ export async function beginSignIn<Claims>(
     return undefined
   }
   const { outcome } = await checkResponse<Claims>(search, context)
-  if (!('access_token' in outcome)) throw outcome
+  if (!outcome || !('access_token' in outcome)) throw outcome
   acceptTokens(outcome, context)
   return undefined
 }
@@ -88,6 +88,9 @@ export async function finishSignIn<Claims>(search: string, context: CallbackCont
     // This is a popup, and the page that opened it goes on. If it stays open, it is a normal page of the app.
     await new Promise((resolve) => setTimeout(resolve, 1000))
     await readSessionAgain(context)
+  } else if (!outcome) {
+    saveOutcome('signed_in')
+    await readSessionAgain(context)
   } else if ('access_token' in outcome) {
     saveOutcome('signed_in')
     acceptTokens(outcome, context)
@@ -98,16 +101,28 @@ export async function finishSignIn<Claims>(search: string, context: CallbackCont
   }
   // Without a record, go to the start of the app: the folder of the callback.
   const start = new URL('.', context.redirect_uri).pathname
-  callIsolated(context.onReturn ?? returnByPopState, returnTarget(record?.returnTo ?? start, location.origin))
+  const returnTo = returnTarget(record?.returnTo ?? start, location.origin)
+  const { onReturn = returnByPopState } = context
+  callIsolated((target) => onReturn(target, record?.appState), returnTo)
 }
 
-/** Checks an authorization response and redeems its code. `record`: what this tab has saved of the request; used once. */
+/**
+ * Checks an authorization response and redeems its code. `record`: what this tab has saved of the request; used once. No
+ * `outcome`: in proxy mode the backend has redeemed it.
+ */
 async function checkResponse<Claims>(search: string, context: SignInContext) {
   const parameters = new URLSearchParams(search)
   const once = ['state', 'code', 'iss', 'error'].every((name) => parameters.getAll(name).length < 2)
   const state = once ? (parameters.get('state') ?? '') : ''
   const record = await takeRecord(state).catch(() => undefined)
-  const outcome = record ? await redeem<Claims>(parameters, record, context) : signInError('state_mismatch')
+  const error = parameters.get('error')
+  const outcome = !record
+    ? signInError('state_mismatch')
+    : record.code_verifier
+      ? await redeem<Claims>(parameters, record, context)
+      : error
+        ? signInError('authorization_error', { cause: { error } })
+        : undefined
   return { outcome, record, state }
 }
 

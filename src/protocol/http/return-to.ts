@@ -16,3 +16,9 @@ export function returnTarget(value: string | null | undefined, origin: string): 
   // `/..//host` parses to the path `//host`, which on its own is another host.
   return URL.canParse(rebuilt, origin) && new URL(rebuilt, origin).href === url.href ? rebuilt : '/'
 }
+
+/** The one of the configured `urls` that `value`, a path of `base` or an absolute URL, means; as it is configured. */
+export function listedUrl(value: string, base: string, urls: readonly string[]): string | undefined {
+  const href = URL.canParse(value, base) && new URL(value, base).href
+  return urls.find((url) => new URL(url).href === href)
+}

@@ -43,6 +43,76 @@ describe.each(homes)('signing out, with %s', (home, world) => {
     expect(location.href).not.toContain('evil')
   })
 
+  const listed = [`${APP}/`, `${APP}/bye?from=app`, 'https://www.example.org/welcome']
+
+  it.each([
+    ['/bye?from=app', listed[1]],
+    [listed[1], listed[1]],
+    ['https://www.example.org/welcome', listed[2]],
+    ['https://WWW.example.org:443/./welcome', listed[2]],
+    ['/', listed[0]],
+    [undefined, listed[0]],
+  ])('[B-20 twin] comes back to the listed URL that was chosen: %s', async (chosen, expected) => {
+    const { tab, bff, browser, events } = await world({ post_logout_redirect_uris: listed })
+    await signIn(tab)
+    const query = chosen === undefined ? '' : `?${new URLSearchParams({ return_to: chosen })}`
+    expect(await bodyOf(await call(tab, `/logout${query}`))).toEqual({ location: '/bff/logout/continue' })
+    const Cookie = browser.jar.header(`${APP}/`) ?? ''
+    const jump = () => bff.fetch(new Request(`${APP}/bff/logout/continue`, { headers: { Cookie } }))
+    const location = new URL((await jump()).headers.get('location') ?? '')
+    expect([location.origin, location.searchParams.get('post_logout_redirect_uri')]).toEqual([ISSUER, expected])
+    expect(events.map(({ type }) => type)).not.toContain('request_refused')
+    // Used once: the sealed choice is not a way back for the cookie's thief either.
+    expect((await jump()).headers.get('location')).toBe(listed[0])
+  })
+
+  it.each([
+    ['https://evil.example/'],
+    ['//evil.example/bye?from=app'],
+    ['/\\evil.example/'],
+    ['javascript:alert(1)'],
+    ['https://www.example.org/welcome/'],
+    ['https://user@www.example.org/welcome'],
+    ['/bye'],
+    ['/bye?from=app#x'],
+    ['http://'],
+    [''],
+  ])('[B-20] ends the session and comes back to the first one, if another is asked for: %s', async (chosen) => {
+    const { tab, bff, browser, events } = await world({ post_logout_redirect_uris: listed.map((url) => url) })
+    await signIn(tab)
+    const query = new URLSearchParams({ return_to: chosen })
+    const first =
+      chosen === '' ? { location: '/bff/logout/continue' } : { location: '/bff/logout/continue', return_to: false }
+    expect(await bodyOf(await call(tab, `/logout?${query}`))).toEqual(first)
+    const headers = { Cookie: browser.jar.header(`${APP}/`) ?? '' }
+    const jump = await bff.fetch(new Request(`${APP}/bff/logout/continue`, { headers }))
+    const location = new URL(jump.headers.get('location') ?? '')
+    expect(location.searchParams.get('post_logout_redirect_uri')).toBe(listed[0])
+    expect((await bodyOf(await look(tab, '/session'))).user).toBeNull()
+    const refused = events.filter(({ type }) => type === 'request_refused')
+    expect(refused).toEqual(
+      chosen === ''
+        ? []
+        : [
+            expect.objectContaining({
+              path: '/bff/logout',
+              detail: expect.stringContaining('"post_logout_redirect_uris"'),
+            }),
+          ],
+    )
+    // Who has no session cannot fill the log.
+    await call(tab, `/logout?${query}`)
+    expect(events.filter(({ type }) => type === 'request_refused')).toHaveLength(refused.length)
+  })
+
+  it('[B-20] takes one choice only, and comes back there also without a page of the provider', async () => {
+    const { tab } = await world({ post_logout_redirect_uris: listed })
+    const path = '/logout?return_to=/bye%3Ffrom%3Dapp'
+    expect(await bodyOf(await call(tab, `${path}&return_to=/`))).toEqual({ location: null, return_to: false })
+    expect(await bodyOf(await call(tab, path))).toEqual({ location: listed[1] })
+    expect(await bodyOf(await call(tab, `${path}&local=true`))).toEqual({ location: null })
+  })
+
   it('goes to the provider once, by a navigation', async () => {
     const { tab, bff, browser } = await world()
     await signIn(tab)
