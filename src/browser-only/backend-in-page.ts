@@ -16,6 +16,7 @@ export interface BackendInPageSettings extends ProviderSettings {
   redirect_uri: string
   /** The first is the default. */
   post_logout_redirect_uris: readonly string[]
+  endSessionParams: Readonly<Record<string, string>> | undefined
   scope: string
   dpop: DpopFetch | undefined
   /** Whether a user has signed in in this browser and not signed out. Only then a hidden frame is tried. */

@@ -1,5 +1,6 @@
 import {
   anyText,
+  anything,
   bool,
   check,
   either,
@@ -55,7 +56,7 @@ const authorizationDetail = check<Readonly<Record<string, unknown>>>(
 
 const login = object<LoginOptions>({
   returnTo: optional(anyText),
-  appState: optional(check('anything', () => true)),
+  appState: anything<unknown>(),
   popup: optional(oneOf<boolean | 'or-redirect'>(true, false, 'or-redirect')),
   prompt: optional(oneOf('none', 'login', 'consent', 'select_account', 'create')),
   login_hint: optional(anyText),
