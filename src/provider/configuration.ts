@@ -83,7 +83,9 @@ export function createProviderConfiguration(
    */
   function validateEndpoints(metadata: oidc.ServerMetadata, endpoint: Endpoint): void {
     const refuse = (flaw: string) => reportMistake(detailOf(endpoint, `200, ${flaw}`), settings)
-    const missing = required.find((name) => typeof metadata[name] !== 'string' || !metadata[name])
+    const pushed = metadata.require_pushed_authorization_requests === true
+    const needed = pushed ? [...required, 'pushed_authorization_request_endpoint'] : required
+    const missing = needed.find((name) => typeof metadata[name] !== 'string' || !metadata[name])
     if (missing !== undefined) throw refuse(`no usable ${missing}`)
     const aliases = settings.clientAuthentication === 'tls_client_auth' ? metadata.mtls_endpoint_aliases : {}
     for (const [name, value] of Object.entries({ ...metadata, ...aliases })) {

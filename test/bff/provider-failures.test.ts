@@ -82,6 +82,19 @@ describe.each(homes)('a provider, with %s', (_home, open) => {
     }
   })
 
+  it('[B-40][B-40 twin] that demands pushed requests and has no endpoint for them sends nobody away', async () => {
+    const here = await world({}, { par: true })
+    here.as.tamper.metadata = ({ pushed_authorization_request_endpoint: _, ...metadata }) => ({
+      ...metadata,
+      require_pushed_authorization_requests: true,
+    })
+    expect((await begin(here.tab)).location).toBe('')
+    const detail = detailOf('discovery', '200, no usable pushed_authorization_request_endpoint')
+    expect(told(here)).toEqual([{ type: 'operator_error', detail }])
+    here.as.tamper.metadata = (metadata) => ({ ...metadata, require_pushed_authorization_requests: true })
+    expect((await signIn(here.tab)).status).toBe(200)
+  })
+
   it.each([
     ['userinfo_endpoint', 'userinfo'],
     ['revocation_endpoint', 'revocation'],

@@ -32,10 +32,10 @@ export function createFailureReports(
 
     /** The error for a failure that concerns all users. An error that was reported already stays as it is. */
     report(error: unknown, name: EndpointName): ProviderError {
-      const known = providerErrorIn(error)
-      if (!known) return reportFailure(failureAt(error, name), { emit })
-      const isNew = known.code === 'operator_error' && known.details.detail === undefined
-      return isNew ? reportMistake(known.message, { emit }) : known
+      const made = providerErrorIn(error)
+      if (!made) return reportFailure(failureAt(error, name), { emit })
+      const isNew = made.code === 'operator_error' && made.details.detail === undefined
+      return isNew ? reportMistake(made.message, { emit }) : made
     },
   }
 }
