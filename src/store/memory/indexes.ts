@@ -1,23 +1,23 @@
-import type { IndexEntry, RecordId } from '../contract.js'
-import { createOrderedMap, type OrderedMap } from './ordered-map.js'
+import type { IndexEntry } from '../contract.js'
+import { createOrderedKeys, type OrderedKeys } from './ordered-keys.js'
 
 /** Which records are under an index value, by their keys. */
 interface MemoryIndex {
-  add(entry: IndexEntry, key: string, id: RecordId): void
+  add(entry: IndexEntry, key: string): void
   remove(entry: IndexEntry, key: string): void
   /** In a stable order, from the first key after `after`. */
-  under(index: string, value: string, after?: string): Iterable<readonly [key: string, id: RecordId]>
+  under(index: string, value: string, after?: string): Iterable<string>
 }
 
 export function createMemoryIndex(): MemoryIndex {
-  const indexes = new Map<string, OrderedMap<RecordId>>()
+  const indexes = new Map<string, OrderedKeys>()
   const nameOf = (index: string, value: string): string => `${index}\n${value}`
 
   return {
-    add({ index, value }, key, id) {
+    add({ index, value }, key) {
       const name = nameOf(index, value)
-      const entries = indexes.get(name) ?? createOrderedMap<RecordId>()
-      entries.set(key, id)
+      const entries = indexes.get(name) ?? createOrderedKeys()
+      entries.add(key)
       indexes.set(name, entries)
     },
 

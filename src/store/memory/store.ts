@@ -53,7 +53,7 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     const earlier = read(key)?.index ?? []
     const known = (entry: IndexEntry) => earlier.some((one) => one.index === entry.index && one.value === entry.value)
     const fresh = earlier.length ? index.filter((entry) => !known(entry)) : index
-    for (const entry of fresh) indexes.add(entry, key, id)
+    for (const entry of fresh) indexes.add(entry, key)
     records.set(key, { value, version: ++versions, until, index: fresh.length ? [...earlier, ...fresh] : earlier })
     sweepSome(SWEEP_STEPS)
   }
@@ -78,11 +78,11 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
       const after = cursor === undefined ? undefined : keyOf(readCursor(cursor))
       const ids: RecordId[] = []
       let more = false
-      for (const [key, id] of indexes.under(index, value, after)) {
+      for (const key of indexes.under(index, value, after)) {
         if (!read(key)) continue
         more = ids.length === size
         if (more) break
-        ids.push(id)
+        ids.push(idOf(key))
       }
       const last = ids.at(-1)
       return { ids, ...(last && more && { cursor: writeCursor(last) }) }
@@ -99,3 +99,9 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
 
 // `join` makes a flat string. A template makes a rope, which is slower to read letter by letter.
 const keyOf = ({ partition, kind, id }: RecordId): string => [partition, kind, id].join('\n')
+
+/** No part of an id contains a control character. */
+function idOf(key: string): RecordId {
+  const [partition = '', kind = '', id = ''] = key.split('\n')
+  return { kind, partition, id }
+}

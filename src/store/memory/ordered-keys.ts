@@ -1,14 +1,14 @@
-/** A map in a stable order. The cost of a change hardly grows with the size. */
-export interface OrderedMap<Value> {
+/** Keys in a stable order. The cost of a change hardly grows with the size. */
+export interface OrderedKeys {
   readonly isEmpty: boolean
-  set(key: string, value: Value): void
+  add(key: string): void
   delete(key: string): void
-  /** From the first key after `after`, whether that exists or not. Entries may be deleted meanwhile. */
-  from(after?: string): Generator<readonly [key: string, value: Value]>
+  /** From the first key after `after`, whether that exists or not. Keys may be deleted meanwhile. */
+  from(after?: string): Generator<string>
 }
 
 /** The most keys in one block. */
-const BLOCK_SIZE = 128
+const BLOCK_SIZE = 64
 
 /** Keys with their ranks, sorted by rank, then by key. */
 interface Ranked {
@@ -16,23 +16,19 @@ interface Ranked {
   readonly keys: string[]
 }
 
-interface Block<Value> extends Ranked {
-  readonly values: Value[]
-}
-
 /**
  * Sorted blocks. A change moves the entries of one block; the list of blocks changes once for many of them. The order
  * is that of a hash of the key: a search in an array of numbers stays in that array, one in an array of texts jumps all
  * over the memory.
  */
-export function createOrderedMap<Value>(): OrderedMap<Value> {
-  const blocks: Block<Value>[] = []
+export function createOrderedKeys(): OrderedKeys {
+  const blocks: Ranked[] = []
   /** The first key of each block. Smaller keys belong to the first block, too. */
   const firsts: Ranked = { ranks: [], keys: [] }
 
   const blockOf = (rank: number, key: string): number => Math.max(0, countUpTo(firsts, rank, key) - 1)
 
-  function addBlock(at: number, block: Block<Value>): void {
+  function addBlock(at: number, block: Ranked): void {
     blocks.splice(at, 0, block)
     firsts.ranks.splice(at, 0, block.ranks[0] as number)
     firsts.keys.splice(at, 0, block.keys[0] as string)
@@ -43,23 +39,18 @@ export function createOrderedMap<Value>(): OrderedMap<Value> {
       return !blocks.length
     },
 
-    set(key, value) {
+    add(key) {
       const rank = rankOf(key)
       const at = blockOf(rank, key)
       const block = blocks[at]
-      if (!block) return addBlock(0, { ranks: [rank], keys: [key], values: [value] })
-      const { ranks, keys, values } = block
+      if (!block) return addBlock(0, { ranks: [rank], keys: [key] })
+      const { ranks, keys } = block
       const place = countUpTo(block, rank, key)
-      const isThere = keys[place - 1] === key
-      if (isThere) values[place - 1] = value
-      else {
-        ranks.splice(place, 0, rank)
-        keys.splice(place, 0, key)
-        values.splice(place, 0, value)
-      }
-      if (keys.length <= BLOCK_SIZE) return undefined
+      if (keys[place - 1] === key) return
+      ranks.splice(place, 0, rank)
+      keys.splice(place, 0, key)
       const half = BLOCK_SIZE / 2
-      return addBlock(at + 1, { ranks: ranks.splice(half), keys: keys.splice(half), values: values.splice(half) })
+      if (keys.length > BLOCK_SIZE) addBlock(at + 1, { ranks: ranks.splice(half), keys: keys.splice(half) })
     },
 
     delete(key) {
@@ -69,7 +60,8 @@ export function createOrderedMap<Value>(): OrderedMap<Value> {
       if (!block) return
       const place = countUpTo(block, rank, key) - 1
       if (block.keys[place] !== key) return
-      for (const list of [block.ranks, block.keys, block.values]) list.splice(place, 1)
+      block.ranks.splice(place, 1)
+      block.keys.splice(place, 1)
       if (!block.keys.length) for (const list of [blocks, firsts.ranks, firsts.keys]) list.splice(at, 1)
     },
 
@@ -83,10 +75,9 @@ export function createOrderedMap<Value>(): OrderedMap<Value> {
         if (place === blocks[at]?.keys.length) [at, place] = [at + 1, 0]
         const block = blocks[at]
         if (!block) return
-        const values = block.values.slice(place)
-        for (const [offset, key] of block.keys.slice(place).entries()) {
+        for (const key of block.keys.slice(place)) {
           last = key
-          yield [key, values[offset] as Value]
+          yield key
         }
       }
     },
