@@ -67,7 +67,7 @@ const faults: Record<string, Fault> = {
   'the issuer with a slash': claims({ iss: `${ISSUER}/` }),
   'the issuer in capitals': claims({ iss: ISSUER.toUpperCase() }),
   'another audience': claims({ aud: 'https://other.example.com' }),
-  'the audience with a slash': claims({ aud: `${API}/` }),
+  'the audience with two slashes': claims({ aud: `${API}//` }),
   'no audience in the list': claims({ aud: [] }),
   'others in the list': claims({ aud: ['https://a.example', 'https://b.example'] }),
   expired: (draft, random) => claims({ exp: NOW - 31 - Math.floor(random() * 1e6) })(draft, random),

@@ -148,7 +148,7 @@ describe('a refused access token', () => {
     ],
     ['[J-04]', 'another audience', (it) => it.token({ aud: 'https://other.example.com' })],
     ['[J-04][A-43]', 'no audience', (it) => it.token({ aud: undefined })],
-    ['[J-04][A-43]', 'an audience with a slash too many', (it) => it.token({ aud: `${API}/` })],
+    ['[J-04][A-43]', 'an audience with a slash too many', (it) => it.token({ aud: `${API}//` })],
     ['[A-43]', 'an audience that begins as ours', (it) => it.token({ aud: `${API}.evil.example` })],
     ['[A-43]', 'an audience that ours begins with', (it) => it.token({ aud: ['https://api.example'] })],
     ['[A-43]', 'an audience in capitals', (it) => it.token({ aud: API.toUpperCase() })],
