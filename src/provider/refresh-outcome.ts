@@ -74,7 +74,7 @@ export function refreshOutcome(
   })
   if (answer.type === 'unreachable') return unavailable('unavailable')
   if (answer.type === 'unknown') return unavailable('unknown')
-  if (answer.type === 'unreadable') return unavailable('unknown', true)
+  if (answer.type === 'unreadable') return unavailable(answer.status === 0 ? 'refused' : 'unknown', true)
   if (answer.type === 'foreign') return { type: 'ended', reason: 'revoked' }
   if (answer.type === 'unusable') return unavailable(answer.lost ? 'unknown' : 'refused', true)
   const { status, error } = answer

@@ -157,6 +157,17 @@ describe.each(homes)('a provider, with %s', (_home, open) => {
     },
   )
 
+  it.each([
+    ['201, no usable request_uri', json(201, { expires_in: 60 })],
+    ['201, no usable expires_in', json(201, { request_uri: 'urn:x' })],
+    ['201, no JSON object', page(201)],
+  ])('[B-40] whose endpoint for pushed requests answers with %s', async (text, fault) => {
+    const here = await world({}, { par: true })
+    here.as.fail('push', fault)
+    expect((await bodyOf((await begin(here.tab)).response)).error).toBe('operator_error')
+    expect(told(here)).toEqual([{ type: 'operator_error', detail: detailOf('push', text) }])
+  })
+
   it.each([{}, { par: true }])('[B-40][B-40 twin] that knows another secret is told as that (%j)', async (provider) => {
     const here = await world({ client_secret: 'correct-horse-battery-staple-42' }, provider)
     const response = 'par' in provider ? (await begin(here.tab)).response : await signIn(here.tab)

@@ -6,6 +6,8 @@ import { readable } from './provider-text.js'
 export interface Endpoint {
   readonly name: string
   readonly url: string | undefined
+  /** The status of a success. Default 200. */
+  readonly success?: number
 }
 
 /** Why a request to the provider has no result. `detail` is for the operator: endpoint, what is wrong, URL. */
@@ -17,7 +19,7 @@ export type Failure = { readonly detail: string } & (
       readonly error?: string
       readonly retryAfter?: number
     }
-  /** A success that cannot be used. After a refresh, the refresh token may be used up. */
+  /** A success that cannot be used: after a refresh, the refresh token may be used up. Status 0: the request was not sent. */
   | { readonly type: 'unreadable'; readonly status: number }
   /** The provider did not get the request: connection refused, host not found. */
   | { readonly type: 'unreachable' }

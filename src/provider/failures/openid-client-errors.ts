@@ -13,7 +13,7 @@ import {
   retryAfterIn,
 } from './failure.js'
 
-/** What a request has failed of, from what openid-client has thrown. */
+/** Why a request has failed, from what openid-client has thrown. */
 export function failureOf(error: unknown, endpoint: Endpoint): Failure {
   if (error instanceof oidc.ResponseBodyError) return oauthError(error, endpoint)
   if (error instanceof oidc.WWWAuthenticateChallengeError) {
@@ -47,14 +47,15 @@ function errorCodeFrom({ error, cause }: oidc.ResponseBodyError): string {
     : errorCode(error)
 }
 
-/** A success that openid-client refuses. */
+/** A success that openid-client refuses. Otherwise a function of the app has thrown, or this code is wrong. */
 function unreadable(error: unknown, endpoint: Endpoint): Failure {
   const causes = [...causesOf(error)] as ErrorLike[]
-  const status = causes.find((cause) => cause instanceof Response)?.status ?? 200
-  const known = causes.some(({ code }) => typeof code === 'string' && code.startsWith('OAUTH_'))
-  // Otherwise a function of the app has thrown, or this code is wrong.
-  const what = known ? [status, flawOf(causes)].filter(Boolean).join(', ') : `not sent, ${causes.at(-1)?.name}`
-  return { type: 'unreadable', status, detail: detailOf(endpoint, what) }
+  const answered = causes.some(({ code }) => typeof code === 'string' && code.startsWith('OAUTH_'))
+  if (!answered)
+    return { type: 'unreadable', status: 0, detail: detailOf(endpoint, `not sent, ${causes.at(-1)?.name}`) }
+  const { success = 200 } = endpoint
+  const status = causes.find((cause) => cause instanceof Response)?.status ?? success
+  return { type: 'unreadable', status, detail: detailOf(endpoint, [status, flawOf(causes)].filter(Boolean).join(', ')) }
 }
 
 type ErrorLike = Partial<Record<'message' | 'attribute' | 'code' | 'name', unknown>> & { status?: number }

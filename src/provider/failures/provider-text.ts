@@ -23,7 +23,8 @@ const looksRandom = (run: string): boolean =>
  */
 export function readable(text: unknown, sent: readonly string[] = []): string {
   if (typeof text !== 'string') return ''
-  let known = text.slice(0, MAX_SEARCHED)
+  // A value that is cut off would not be found.
+  let known = text.length > MAX_SEARCHED ? text.slice(0, MAX_SEARCHED).replace(/\S*$/, '') : text
   for (const value of sent) if (value.length >= MIN_SECRET_LENGTH) known = known.replaceAll(value, MASK)
   const masked = known
     .replace(control, ' ')

@@ -22,7 +22,11 @@ export function createFailureReports(
   { emit }: Pick<ProviderSettings, 'emit'>,
   known: () => ServerMetadata | undefined,
 ) {
-  const endpoint = (name: EndpointName): Endpoint => ({ name, url: known()?.[members[name]] })
+  const endpoint = (name: EndpointName): Endpoint => ({
+    name,
+    url: known()?.[members[name]],
+    success: name === 'pushed authorization request' ? 201 : 200,
+  })
 
   const failureAt = (error: unknown, name: EndpointName): Failure => failureOf(error, endpoint(name))
 

@@ -17,6 +17,7 @@ describe('text from outside', () => {
     ['client_secret=hunter2&code=abc', 'client_secret=[…]&code=[…]'],
     ['x'.repeat(40), '[…]'],
     ['ab '.repeat(1000), `${'ab '.repeat(67).slice(0, 199)}…`],
+    [`${'x'.repeat(1990)} secret-of-eleven`, '[…]'],
     [7, ''],
     [undefined, ''],
   ])('%j is told as %j', (text, told = text) => {
