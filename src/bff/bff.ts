@@ -1,12 +1,12 @@
 import type { RegisteredClaims } from '../protocol/claims.js'
-import { type PlainResponse, toResponse, withPlainHandler } from '../protocol/http/plain-response.js'
+import { type PlainRequest, type PlainResponse, toResponse, withPlainHandler } from '../protocol/http/plain-response.js'
 import type { SessionResponse } from '../protocol/session.js'
 import { validated } from '../protocol/validate.js'
 import { createDpop } from '../provider/client/dpop.js'
 import { isTemplate } from '../provider/issuer.js'
 import { memoryStore } from '../store/memory/store.js'
 import { withContext } from './context.js'
-import { type Description, describe } from './describe-configuration.js'
+import { configurationLine, type Description, describe } from './describe-configuration.js'
 import type { BffEvent } from './events.js'
 import { json } from './http/answers.js'
 import { createCookieJar } from './http/cookies.js'
@@ -225,7 +225,13 @@ export function createBff(options: BffOptions): Bff {
     return json({ location }, await transactions.begin(request, { ...transaction, ...began }))
   }
 
-  const answer = createRouter(endpoints, context)
+  const route = createRouter(endpoints, context)
+  const { log } = settings
+  /** At the first request, the operator reads what the backend is. */
+  const answer = (request: PlainRequest): Promise<PlainResponse> => {
+    log?.start(() => configurationLine(settings, providers))
+    return route(request)
+  }
   const bff: Bff = {
     fetch: async (request) => toResponse(await answer(request)),
     async getSession(request) {
@@ -248,6 +254,7 @@ export function createBff(options: BffOptions): Bff {
       streams.close()
       await sessions.drain()
       await background.drain(settings.timeout)
+      log?.flush()
     },
   }
   return withContext(withPlainHandler(validated('bff', bff, bffCalls), answer), context)

@@ -6,10 +6,11 @@ import type { BffContext } from './context.js'
 import type { CookieJar } from './http/cookies.js'
 import type { Endpoint } from './http/endpoint.js'
 import { refusalOf } from './provider-refusals.js'
-import type { Provider } from './providers.js'
+import type { Provider, Providers } from './providers.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import { deviationsOf } from './rfc10017-deviations.js'
 import type { CookieKeys } from './sealing/cookie-keys.js'
+import type { Settings } from './settings.js'
 
 /** The configuration in effect, for operators. It contains no secrets; do not publish it. */
 export interface Description {
@@ -141,6 +142,21 @@ export async function describe(
   }
 }
 
+/** The configuration in one line, for the console. */
+export function configurationLine(settings: Settings, providers: Providers): string {
+  const { mode, issuer, issuers, store, loopbackCookies, origin } = settings
+  const others = [...issuers.values()].map((other) => other.issuer)
+  const sections = deviationsOf(settings, providers).flatMap((text) => /^Section ([\d.]+\d)/.exec(text)?.[1] ?? [])
+  return [
+    `${origin}: mode ${mode}`,
+    `issuer ${[issuer, ...others].join(', ')}`,
+    `sessions in ${store ? 'the store' : 'sealed cookies (one process only)'}`,
+    `deviations from RFC 10017 in sections ${[...new Set(sections)].join(', ')}`,
+    ...(loopbackCookies ? ['loopbackCookies (development only)'] : []),
+    'bff.describe() has more',
+  ].join('; ')
+}
+
 /** @throws Refusal `operator_error` */
 async function keyIdOf(dpop: Dpop): Promise<string> {
   const { publicKey } = await dpop.keyPair().catch((error) => {
@@ -190,6 +206,7 @@ const sealedLimits = [
   'Sessions are sealed cookies: after sign-out, only this process refuses a copied cookie, and only until it restarts.',
   'Refresh tokens are revoked at sign-out only. If a session expires, is replaced by another sign-in, or is signed out locally, other processes, and this one after a restart, accept a copied cookie that is kept in use, until the absolute end of the session.',
   'A second process can lose a refresh race (409 refresh_race; the page tries again).',
+  'A response that signs in or refreshes can set two session cookies of 3.5 kB each. nginx refuses response headers of more than 4 or 8 KiB with 502 ("upstream sent too big header"): set proxy_buffer_size 16k and proxy_buffers 8 16k there.',
   'There is no list of sessions, no back-channel logout and no front-channel logout.',
   'After a restart, sign-out sends the provider client_id without id_token_hint.',
 ]

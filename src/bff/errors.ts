@@ -22,7 +22,7 @@ export const bffErrors = {
   session_too_large: [400, 'The session does not fit into two cookies of 3.5 kB.'],
   session_expired: [401, 'Nobody is signed in.'],
   csrf_required: [403, 'The header Sallyport-CSRF: 1 and a request from the configured origin are required.'],
-  not_found: [404, 'Unknown endpoint.'],
+  not_found: [404, 'There is no such endpoint.'],
   method_not_allowed: [405, 'This endpoint does not support this method.'],
   user_changed: [
     409,

@@ -64,8 +64,11 @@ export interface SiteOptions {
    * cookies, for a single process, without a session list and without sign-out by the provider.
    */
   store?: RecordStore
-  /** At least one random string of 32 characters or more. The first key seals; all keys open. */
-  cookieKeys: readonly Secret[]
+  /**
+   * At least one random string of 32 characters or more. The first key seals; all keys open. After the first, `undefined` and empty
+   * strings are left out: the variable with the old key is set during a rotation only.
+   */
+  cookieKeys: readonly (Secret | undefined)[]
   /**
    * `token-mediating` (default): the page begins sign-ins and gets access tokens. `proxy`: the backend begins sign-ins and calls
    * the APIs; no token ever reaches the page. @see RFC 10017 sections 6.2 and 6.1
@@ -114,9 +117,9 @@ export interface SiteOptions {
   idTokenAlgs?: readonly string[]
   /** Other origins of the same site whose pages may use this backend. Default none. */
   allowedOrigins?: readonly string[]
-  /** Seconds without a request after which a session ends. Default 86,400 (a day). */
+  /** Seconds without a request after which a session ends. Default 86,400 (a day), at most 400 days, like a cookie. */
   idleTimeout?: number
-  /** Seconds after which a session ends in any case. Default 604,800 (a week). */
+  /** Seconds after which a session ends in any case. Default 604,800 (a week), at most 400 days. */
   absoluteTimeout?: number
   /** Seconds by which clocks may differ. Default 60. During a sign-in 150 at most, so that nothing of it is kept longer than 15 minutes. */
   clockTolerance?: number
@@ -145,6 +148,12 @@ export interface SiteOptions {
    */
   onSignIn?: (user: SignedInUser) => unknown
   onEvent?: (event: BffEvent) => void
+  /**
+   * Without `onEvent`, what the operator must act on goes to `console.error`, one line per cause and minute with the number of
+   * repetitions, and a line about the configuration to `console.info` at the first request. Nothing that anonymous requests cause,
+   * and no secret. With `onEvent`, or with `false`, nothing is printed.
+   */
+  log?: false
   /** For requests to the provider and to the APIs of `routes`. Default: the `fetch` of the runtime. */
   fetch?: typeof globalThis.fetch
   now?: Now

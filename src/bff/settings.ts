@@ -2,7 +2,7 @@ import { randomId } from '../crypto/hash.js'
 import { emitTo } from '../protocol/emit-to.js'
 import { configuredResource } from '../protocol/http/resource.js'
 import { validateTrustedProxies } from '../protocol/http/trusted-proxies.js'
-import { isLoopback, type Misuse, misuseOf, parseUrl, validateSecret } from '../protocol/option-checks.js'
+import { isLoopback, MAKE_SECRET, type Misuse, misuseOf, parseUrl, validateSecret } from '../protocol/option-checks.js'
 import { isScope, parseScope } from '../protocol/scope.js'
 import type { Secret } from '../protocol/secret.js'
 import type { Mode } from '../protocol/session.js'
@@ -10,6 +10,7 @@ import { type Now, systemNow } from '../protocol/time.js'
 import { validate } from '../protocol/validate.js'
 import { type Client, validateClient, validatePrivateKey } from '../provider/client/client.js'
 import type { Emit } from './events.js'
+import { createOperatorLog, type OperatorLog } from './operator-log.js'
 import type { BffOptions, ProviderOptions, ResourceOptions } from './options.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import { type Route, validateRoutes } from './routes.js'
@@ -63,6 +64,8 @@ export interface Settings extends ProviderClient {
   trustedProxies: readonly string[]
   onSignIn: BffOptions['onSignIn']
   emit: Emit
+  /** `undefined`: nothing is printed. */
+  log: OperatorLog | undefined
   fetch: typeof globalThis.fetch
   /** The app has set `fetch`: all requests must use it. */
   ownFetch: boolean
@@ -104,11 +107,14 @@ export function validateOptions(options: BffOptions): Settings {
       misuse('dpopKey', 'needs mode: "proxy"; a page cannot use tokens that are bound to a key of the backend')
     validatePrivateKey('dpopKey', options.dpopKey, misuse)
   }
-  for (const key of options.cookieKeys) validateSecret('cookieKeys', key, 32, misuse)
+  const cookieKeys = validateCookieKeys(options.cookieKeys)
   const { store } = options
   const trustedProxies = options.trustedProxies ?? []
   validateTrustedProxies('createBff', trustedProxies)
-  const emit = emitTo(options.onEvent)
+  const now = options.now ?? systemNow
+  const silent = options.onEvent !== undefined || options.log === false
+  const log = silent ? undefined : createOperatorLog({ now, development: isLoopback(base) })
+  const emit = log?.emit ?? emitTo(options.onEvent)
   const ownScope = options.scope ?? 'openid profile email'
   if (!parseScope(ownScope)?.includes('openid')) misuse('scope', 'must be space-separated and include openid')
   const resources = options.resources ?? {}
@@ -157,7 +163,7 @@ export function validateOptions(options: BffOptions): Settings {
     mode,
     response_mode,
     name,
-    cookieKeys: options.cookieKeys,
+    cookieKeys,
     store: store && watchStore(appStore(store, appOf({ name, origin })), { emit }),
     scope,
     scopes: parseScope(scope) ?? [],
@@ -181,12 +187,22 @@ export function validateOptions(options: BffOptions): Settings {
     trustedProxies,
     onSignIn: options.onSignIn,
     emit,
+    log,
     // workerd and browsers refuse a `fetch` that is called as a member of another object.
     fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
     ownFetch,
-    now: options.now ?? systemNow,
+    now,
     process: randomId().slice(0, 8),
   }
+}
+
+/** The first key seals. Of the others, those that are not set are left out: environments have an old key only during a rotation. */
+function validateCookieKeys([first, ...others]: BffOptions['cookieKeys']): readonly Secret[] {
+  if (first === undefined || first === '')
+    return misuse('cookieKeys', `has no first key; is its environment variable set? Make a key: ${MAKE_SECRET}`)
+  const keys = [first, ...others.flatMap((key) => key || [])]
+  for (const key of keys) validateSecret('cookieKeys', key, 32, misuse)
+  return keys
 }
 
 /** Parameters of the end-session request that the backend sets itself. */

@@ -1,6 +1,10 @@
+import { MAKE_SECRET } from '../protocol/option-checks.js'
 import {
   anyText,
   bool,
+  type Callable,
+  check,
+  described,
   either,
   func,
   integer,
@@ -23,6 +27,17 @@ import type { BffOptions, ProviderOptions, ResourceOptions, SiteOptions } from '
 import type { RateLimiter } from './rate-limits/address-counter.js'
 import type { RateLimits } from './rate-limits/rate-limits.js'
 import type { RouteOptions } from './routes.js'
+
+/** 400 days in seconds: browsers keep no cookie longer. A day in milliseconds is more. */
+const MAX_AGE = 34_560_000
+
+/** An unset environment variable is `undefined` or empty. */
+const cookieKey = optional(
+  check<string | Callable | undefined>(
+    'a text, or a function that resolves to one',
+    (value) => typeof value === 'string' || typeof value === 'function',
+  ),
+)
 
 const limiter = withMethods<RateLimiter>('a limiter of rate-limiter-flexible', 'consume')
 
@@ -55,7 +70,7 @@ const site: Shape<SiteOptions> = {
   basePath: optional(text),
   name: optional(text),
   store: optional(storeCheck),
-  cookieKeys: list(secret, 1),
+  cookieKeys: described(`a list of random texts; make one: ${MAKE_SECRET}`, list(cookieKey, 1)),
   mode: optional(oneOf('token-mediating', 'proxy')),
   response_mode: optional(oneOf('query', 'form_post', 'jwt')),
   dpopKey: optional(secret),
@@ -69,8 +84,8 @@ const site: Shape<SiteOptions> = {
   claims: optional(list(text)),
   idTokenAlgs: optional(list(text, 1)),
   allowedOrigins: optional(list(text)),
-  idleTimeout: optional(seconds({ least: 1 })),
-  absoluteTimeout: optional(seconds({ least: 1 })),
+  idleTimeout: optional(seconds({ least: 1, most: MAX_AGE })),
+  absoluteTimeout: optional(seconds({ least: 1, most: MAX_AGE })),
   clockTolerance: optional(seconds({ least: 0 })),
   timeout: optional(seconds({ least: 1 })),
   loopbackCookies: optional(bool),
@@ -83,6 +98,7 @@ const site: Shape<SiteOptions> = {
   trustedProxies: optional(list(anyText)),
   onSignIn: optional(func),
   onEvent: optional(func),
+  log: optional(oneOf(false)),
   fetch: optional(func),
   now: optional(func),
 }

@@ -31,6 +31,9 @@ export function isSafeUrl(text: unknown): text is string {
   return url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url))
 }
 
+/** A command that prints a secret. */
+export const MAKE_SECRET = `node -p "crypto.randomBytes(32).toString('base64url')"`
+
 /** Words of sample values in documentation. */
 const sampleWords =
   /change.?me|your|example|sample|secret|password|insecure|default|placeholder|123456|abcdef|qwerty|key|here/gi
@@ -47,9 +50,8 @@ export function validateSecret(option: string, value: Secret | undefined, length
 
 /** Why a secret cannot be used; `undefined` if it can. Secrets from a function are checked when they arrive. */
 export function secretWeakness(value: string, length: number): string | undefined {
-  if (value.length < length)
-    return `is shorter than ${length} characters; make one: node -p "crypto.randomBytes(32).toString('base64url')"`
+  if (value.length < length) return `is shorter than ${length} characters; make one: ${MAKE_SECRET}`
   if (length > 1 && (new Set(value).size < 10 || looksLikeSample(value)))
-    return `looks like a sample; make one: node -p "crypto.randomBytes(32).toString('base64url')"`
+    return `looks like a sample; make one: ${MAKE_SECRET}`
   return undefined
 }

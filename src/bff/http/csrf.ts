@@ -25,7 +25,10 @@ export function requireOwnPage(request: PlainRequest, { origin: ownOrigin, allow
     })
   }
   if (request.headers.get('sallyport-csrf') !== '1') refuse('The header Sallyport-CSRF is missing')
-  if (origin !== null && origin !== ownOrigin && !allowed) refuse('The Origin is not allowed')
+  if (origin !== null && origin !== ownOrigin && !allowed)
+    refuse(
+      'The page is on another origin than "baseUrl", and "allowedOrigins" does not list it (localhost and 127.0.0.1 are two origins)',
+    )
   if (site !== null && site !== 'same-origin' && site !== 'none' && !allowed)
     refuse('The request comes from another site')
 }

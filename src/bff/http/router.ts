@@ -9,6 +9,7 @@ import { refusalAnswer } from './answers.js'
 import { allowOrigin, answerPreflight, isOwnStream, requireNavigation, requireOwnPage } from './csrf.js'
 import type { Endpoint } from './endpoint.js'
 import { refusalPage } from './error-page.js'
+import { unknownEndpoint } from './unknown-endpoint.js'
 
 /**
  * Routes a request to its endpoint, after the CSRF checks and rate limits, and turns errors into responses. HEAD is not answered
@@ -29,14 +30,14 @@ export function createRouter(
     return allowOrigin(request, await endpoint.answer(request), settings)
   }
 
-  /** For a known path with another method: 405, or a CORS preflight. */
-  function answerOtherMethod(request: PlainRequest, path: string, allowed: readonly string[]): PlainResponse {
+  /** For a known path with another method: 405, or a CORS preflight. @throws Refusal */
+  async function answerOtherMethod(request: PlainRequest, allowed: readonly string[]): Promise<PlainResponse> {
     if (request.method === 'OPTIONS') return answerPreflight(request, settings)
-    return refused(new Refusal('method_not_allowed', { allow: allowed }), request, path)
+    throw new Refusal('method_not_allowed', { allow: allowed })
   }
 
-  function refused(error: unknown, request: PlainRequest, path: string): PlainResponse {
-    const refusal = refusalOf(error) ?? new Refusal('temporarily_unavailable', outageDetails(error, path))
+  function refused(error: unknown, request: PlainRequest, path: string, endpoint: string): PlainResponse {
+    const refusal = refusalOf(error) ?? new Refusal('temporarily_unavailable', outageDetails(error, endpoint))
     // The client has disconnected: nothing was refused.
     if ((error as Error).name === 'AbortError') return refusalAnswer(refusal)
     emit(refusedEvent(refusal, request, path))
@@ -46,37 +47,50 @@ export function createRouter(
   }
 
   /** Details for an unexpected error: the store is down, or there is a bug. */
-  function outageDetails(error: unknown, path: string): RefusalDetails {
+  function outageDetails(error: unknown, endpoint: string): RefusalDetails {
     if (error instanceof StoreError) {
       // `watchStore()` has emitted events for other store errors.
       if (error.code === 'store_format_unknown') emit({ type: 'operator_error', detail: error.message })
       return { description: storeDown }
     }
     const { name } = error as Error
-    if (name !== 'AbortError') emit({ type: 'operator_error', detail: `${name} in ${path}` })
+    if (name !== 'AbortError') emit({ type: 'operator_error', detail: `${name} in ${endpoint}` })
     return {}
   }
 
-  const router = new RegExpRouter<(request: PlainRequest, path: string) => PlainResponse | Promise<PlainResponse>>()
+  const router = new RegExpRouter<Route>()
   for (const endpoint of endpoints)
-    router.add(endpoint.method, basePath + endpoint.path, (request) =>
-      request.method === 'OPTIONS' ? answerPreflight(request, settings) : run(endpoint, request),
-    )
+    router.add(endpoint.method, basePath + endpoint.path, {
+      endpoint: basePath + endpoint.path,
+      answer: async (request) =>
+        request.method === 'OPTIONS' ? answerPreflight(request, settings) : run(endpoint, request),
+    })
   for (const path of new Set(endpoints.map((endpoint) => endpoint.path))) {
     const allowed = endpoints.flatMap((endpoint) => (endpoint.path === path ? [endpoint.method] : []))
-    router.add('ALL', basePath + path, (request, asked) => answerOtherMethod(request, asked, allowed))
+    router.add('ALL', basePath + path, {
+      endpoint: basePath + path,
+      answer: (request) => answerOtherMethod(request, allowed),
+    })
   }
 
   return async (request) => {
     const path = pathOf(request.url)
+    let route: Route | undefined
     try {
-      const route = router.match(request.method, path)[0][0]?.[0]
-      if (!route) throw new Refusal('not_found')
-      return await route(request, path)
+      route = router.match(request.method, path)[0][0]?.[0]
+      if (!route) throw new Refusal('not_found', { description: unknownEndpoint(path, settings) })
+      return await route.answer(request)
     } catch (error) {
-      return refused(error, request, path)
+      // Not the path of the request, in which anything may stand.
+      return refused(error, request, path, route?.endpoint ?? basePath)
     }
   }
+}
+
+interface Route {
+  /** Its path, as in the table of endpoints. */
+  endpoint: string
+  answer(request: PlainRequest): Promise<PlainResponse>
 }
 
 /** The path of a URL, without normalizing it. */

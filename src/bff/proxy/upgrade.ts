@@ -68,7 +68,7 @@ export function createUpgrade(context: ProxyContext) {
     } catch (error) {
       const known = refusalOf(error)
       if (!known && !(error instanceof StoreError))
-        emit({ type: 'operator_error', detail: `${(error as Error).name} in ${path}` })
+        emit({ type: 'operator_error', detail: `${(error as Error).name} in ${settings.basePath}/api` })
       const refusal = known ?? new Refusal('temporarily_unavailable')
       emit(refusedEvent(refusal, request, path))
       return { type: 'refused', response: toResponse(refusalAnswer(refusal)) }

@@ -148,12 +148,16 @@ export interface SignInContext extends BffContext {
 
 /** Keeps each transaction in a cookie of its browser, one for each `state`. The store remembers which were used. */
 export function createTransactions(
-  { now, clockTolerance }: Settings,
+  { now, clockTolerance, origin, loopbackCookies }: Settings,
   jar: CookieJar,
   cookieKeys: CookieKeys,
   store: RecordStore,
 ) {
   const tolerance = Math.min(clockTolerance, MAX_TOLERANCE)
+  const noCookie =
+    origin.startsWith('http:') && !loopbackCookies
+      ? 'Safari keeps no Secure cookies over plain http on loopback: set "loopbackCookies" for development.'
+      : 'The page and the backend must be on the same site; browsers block third-party cookies.'
   const nameOf = (stateDigest: string) => `${jar.transaction}${stateDigest.slice(0, 16)}`
 
   async function open(request: PlainRequest, name: string): Promise<Transaction | undefined> {
@@ -200,7 +204,7 @@ export function createTransactions(
         if (await store.get(used)) throw new Refusal('transaction_consumed')
         throw new Refusal('invalid_grant', {
           transaction: 'missing',
-          description: 'This browser did not begin the sign-in that the state belongs to.',
+          description: `This browser did not begin the sign-in that the state belongs to, or did not send its cookie. ${noCookie}`,
         })
       }
       const transaction = await open(request, name)

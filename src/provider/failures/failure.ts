@@ -39,6 +39,10 @@ export const isTemporary = (failure: Failure): boolean =>
   failure.type === 'unknown' ||
   (failure.type === 'error' && isTemporaryError(failure))
 
+/** The same for the status and error of an event. 0: there was no response. */
+export const isTemporaryStatus = (response: { status: number; error?: string }): boolean =>
+  response.status === 0 || isTemporaryError(response)
+
 /** A 403 without an OAuth error is the page of a firewall. */
 const isTemporaryError = ({ status, error = '' }: { status: number; error?: string }): boolean =>
   [408, 425, 429].includes(status) ||

@@ -10,6 +10,9 @@ const MASK = '[…]'
 /** Characters that end or hide a line of a log, or begin markup in a page that shows it. */
 const control = /[\p{C}\p{Zl}\p{Zp}<>]/gu
 const assignment = /([\w-]*(?:secret|password|token|code|assertion|verifier)=)[^\s&,;]+/gi
+/** Without characters that end or hide a line of a log. */
+export const oneLine = (text: string): string => text.replace(control, ' ')
+
 /** As long as a token, a key or an id may be. */
 const longRun = /[\w~+=-]{16,}/g
 
