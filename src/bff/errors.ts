@@ -37,7 +37,7 @@ export const bffErrors = {
   temporarily_unavailable: [503, 'The provider cannot be reached. The session is kept.'],
   operator_error: [
     503,
-    'The provider refuses this client. The session is kept; the operator must check the configuration.',
+    'The provider refuses this client, or cannot be used as configured. The session is kept; the operator has been told.',
   ],
 } as const
 

@@ -174,7 +174,7 @@ describe.each(homes)('a provider, with %s', (_home, open) => {
     expect(await bodyOf(response)).toEqual({
       error: 'operator_error',
       error_description:
-        'The provider refuses this client. The session is kept; the operator must check the configuration.',
+        'The provider refuses this client, or cannot be used as configured. The session is kept; the operator has been told.',
     })
     const detail = detailOf('par' in provider ? 'push' : 'token', '401 invalid_client, "client authentication failed"')
     expect(told(here)).toEqual([{ type: 'operator_error', detail }])
