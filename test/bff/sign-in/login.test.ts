@@ -294,10 +294,7 @@ describe.each(homes)('the backend’s own sign-in, with %s', (home, open) => {
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
     // The operator gets them, on one line, without markup, and no more than can be read.
     const [event] = here.events.filter(({ type }) => type === 'sign_in_refused')
-    expect(event).toMatchObject({
-      error: 'unknown',
-      detail: expect.stringMatching(/^img src=x onerror=alert\(1\) .{1,200}$/),
-    })
+    expect(event).toMatchObject({ error: 'unknown', detail: 'img src=x' })
     expect(JSON.stringify(here.events)).not.toMatch(/<|>|xxxx|Set-Cookie/)
   })
 
