@@ -164,7 +164,7 @@ describe.each(homes)('a provider that ignores resource, with %s', (_home, open) 
     return { ...here, bff: here.bff, seen, ask }
   }
 
-  it.each([API, [API], `${API}/`, [API, 'https://userinfo.example']])(
+  it.each([API, [API], `${API}/`, 'https://API.example.com:443', [API, 'https://userinfo.example']])(
     '[P-16] never has the token of one API sent to another: aud %j',
     async (aud) => {
       const { ask, seen, events, bff } = await scene(aud)

@@ -1,6 +1,5 @@
 import { decodeBase64url } from '../../protocol/base64url.js'
 import { createBoundedCache } from '../../protocol/bounded-cache.js'
-import { isForAudience } from '../../protocol/http/resource.js'
 import type { Settings } from '../settings.js'
 import type { Sessions } from './sessions.js'
 
@@ -19,21 +18,24 @@ export type TokenAudiences = ReturnType<typeof createTokenAudiences>
  * @see RFC 8707 section 2, RFC 9700 section 2.3
  */
 export function createTokenAudiences({ resources, emit }: Settings) {
-  const configured = Object.keys(resources)
+  const configured = new Set(Object.keys(resources).map(normalized))
   const remembered = createBoundedCache<readonly string[]>(MAX_REMEMBERED)
   const ignoredResources = new Set<string>()
 
   function audiencesOf(token: string): readonly string[] {
     const known = remembered.get(token)
     if (known) return known
-    const audiences = decodeAudiences(token)
+    const audiences = decodeAudiences(token).map(normalized)
     remembered.set(token, audiences)
     return audiences
   }
 
   function isForOtherApi(token: string, requested: readonly string[]): boolean {
     const audiences = audiencesOf(token)
-    return !isForAudience(audiences, requested) && isForAudience(audiences, configured)
+    return (
+      !requested.some((resource) => audiences.includes(normalized(resource))) &&
+      audiences.some((audience) => configured.has(audience))
+    )
   }
 
   return {
@@ -42,7 +44,7 @@ export function createTokenAudiences({ resources, emit }: Settings) {
 
     /** The same sessions. Their `token()` refuses a token for another API. */
     withAudienceCheck(sessions: Sessions): Sessions {
-      if (configured.length < 2) return sessions
+      if (configured.size < 2) return sessions
       return {
         ...sessions,
         async token(session, requested) {
@@ -62,6 +64,9 @@ export function createTokenAudiences({ resources, emit }: Settings) {
     },
   }
 }
+
+/** `https://api.example.com`, with a slash or the port 443, and in capitals, is the same API: a provider may write it in another way. */
+const normalized = (resource: string): string => (URL.canParse(resource) ? new URL(resource).href : resource)
 
 /** `aud` of a JWT; empty for an opaque token. */
 function decodeAudiences(token: string): string[] {
