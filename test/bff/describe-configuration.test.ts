@@ -33,6 +33,7 @@ describe('describe()', () => {
     })
     expect(before.sessions).toBe('sealed cookies')
     expect(before.limits.join(' ')).toContain('409 refresh_race')
+    expect(before.limits.join(' ')).toContain('proxy_buffer_size 16k')
     expect(sections(before.deviations)).toEqual(['6.2.1', '6.2.4.4', '6.1.3.2'])
     expect(
       before.cookies.every(({ attributes }) => /^Path=\/; HttpOnly; SameSite=(Strict|Lax); Secure$/.test(attributes)),
@@ -61,6 +62,7 @@ describe('describe()', () => {
       cookieKeys: [randomKey(), randomKey()],
     })
     const said = await bff.describe()
+    expect(said.limits.join(' ')).not.toContain('proxy_buffer_size')
     expect(
       said.providers.map(({ issuer, redirect_uris, response_mode }) => [issuer, ...redirect_uris, response_mode]),
     ).toEqual([

@@ -59,7 +59,7 @@ describe('a backend without onEvent', () => {
     expect(infos[1]).toContain('; loopbackCookies (development only); ')
   })
 
-  it('prints what the operator must act on: cause, remedy and link', async () => {
+  it('[B-40] prints what the operator must act on: cause, remedy and link', async () => {
     const here = await speaking({ client_secret: randomKey() })
     const begun = await begin(here.tab)
     const callback = await follow(here.tab, begun)
@@ -200,7 +200,7 @@ describe('ten thousand anonymous bad requests', () => {
     60_000,
   )
 
-  it('print no secret that a provider repeats, or a store', async () => {
+  it('[B-40] print no secret that a provider repeats, or a store', async () => {
     const client_secret = randomKey()
     const echo = async (input: string | URL | Request, init?: RequestInit) => {
       const request = new Request(input, init)
