@@ -333,6 +333,20 @@ describe('UserInfo that is signed', () => {
     }
   })
 
+  it('is verified also where the backend was not told that it is signed', async () => {
+    const client_secret = randomKey()
+    const options = { client_secret, resources: {}, claims: ['sub', 'badge'] }
+    const here = await proxied(options, registered(client_secret))
+    here.as.tamper.userinfo = (claims) => ({ ...claims, badge: 7 })
+    await here.tab.navigate(`${APP}/bff/login`)
+    expect((await who(here.tab)).user).toMatchObject({ sub: 'alice', badge: 7 })
+    for (const signature of ['broken', 'none', 'other-key'] as const) {
+      here.as.tamper.signed = (claims, header) => ({ claims, header, signature })
+      await here.tab.navigate(`${APP}/bff/login`)
+      expect((await who(here.tab)).user, signature).toEqual({ sub: 'alice' })
+    }
+  })
+
   it('is not taken unsigned where it was to be signed', async () => {
     const client_secret = randomKey()
     const here = await proxied(
