@@ -22,8 +22,11 @@ type Messages = {
   readonly [Type in BffEvent['type']]: ((event: EventOf<Type>) => Message | undefined) | 'not printed'
 }
 
-/** The endpoint that a `detail` begins with. */
-const endpointIn = (detail = ''): string | undefined => /^([a-z][a-z ]*): /.exec(detail)?.[1]
+/** The endpoint that a `detail` begins with, and its URL at the end: providers have endpoints of the same name. */
+function endpointIn(detail = ''): string | undefined {
+  const name = /^([a-z][a-z ]*): /.exec(detail)?.[1]
+  return name && `${name} ${/\(https?:[^()]*\)$/.exec(detail)?.[0] ?? ''}`
+}
 
 /** By `detail` of `operator_error`; the first that fits. */
 const mistakes: readonly (readonly [RegExp, remedy: string])[] = [
@@ -32,18 +35,23 @@ const mistakes: readonly (readonly [RegExp, remedy: string])[] = [
     /^metadata: /,
     'Compare "issuer" (or "metadataUrl") with the address of the provider, and open this URL from this server',
   ],
-  [/redirect_uri/, 'Register the redirect URI at the provider, character for character: bff.describe() lists it'],
+  [/^[a-z ]+: not sent, /, 'Look for the error in a function among the options: "fetch", or one that returns a secret'],
   [
-    /invalid_client|unauthorized_client|: 401/,
+    /^[a-z ]+: .*redirect_uri/,
+    'Register the redirect URI at the provider, character for character: bff.describe() lists it',
+  ],
+  [
+    /^[a-z ]+: (401|.*(invalid_client|unauthorized_client))/,
     'Compare "client_id", the client’s secret or key, and "clientAuthentication" with the registration at the provider',
   ],
   [
-    /^(token|keys|userinfo|revocation|pushed authorization request): /,
-    'Compare the configuration here and at the provider',
+    / (in|among) "cookieKeys"|later release/,
+    'Run one release, with the same "cookieKeys", in all processes that share the store',
   ],
-  [/cookie key/i, 'Check the secret manager, or make a key: node -p "crypto.randomBytes(32).toString(\'base64url\')"'],
+  [/cannot be read|cookie key/, 'Check the function that returns it, and the secret manager behind it'],
   [/^(onSignIn|The function) /, 'Look for the error in that function of yours'],
-  [/^A session record/, 'Run one release, with the same "cookieKeys", in all processes that share the store'],
+  [/responds with its token/, 'Correct that API: in a body, its token would reach the page'],
+  [/^The (store|tables) /, 'Look up the code in the parentheses: a full disk, a missing right, a missing table'],
   [/ in \//, 'That is a bug: in a function among the options ("fetch", "addressOf", a store), or in sallyport'],
 ]
 
@@ -92,10 +100,12 @@ const messages: Messages = {
           remedy: claimRemedies[claim] ?? 'Compare "issuer" and "client_id" with the registration at the provider',
         },
   userinfo_failed: ({ detail }) => ({
+    at: endpointIn(detail),
     what: detail,
     remedy: 'Users are signed in without the claims that only UserInfo has. Check that this client may read UserInfo',
   }),
   revocation_failed: ({ detail = 'the refresh token could not be revoked' }) => ({
+    at: endpointIn(detail),
     what: detail,
     remedy: 'The session has ended, but its refresh token is valid at the provider until it expires',
   }),

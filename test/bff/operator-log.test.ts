@@ -3,6 +3,7 @@ import type { BffEvent } from 'sallyport/bff'
 import { memoryStore } from 'sallyport/store'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createOperatorLog } from '../../src/bff/operator-log.js'
+import { storeErrors } from '../../src/store/contract.js'
 import { stranger } from '../flood.js'
 import {
   API,
@@ -316,6 +317,53 @@ describe('the operator log', () => {
     for (const event of silent) log.emit(event)
     log.flush()
     expect(errors).toEqual([])
+  })
+
+  it.each([
+    ['metadata: 200, its issuer is "x", but the option "issuer" is "y" (https://x.example/)', 'Copy "issuer"'],
+    ['metadata: 404 (https://x.example/.well-known/openid-configuration)', 'Compare "issuer"'],
+    [
+      'pushed authorization request: 400 invalid_request, "redirect_uri did not match" (https://x.example/par)',
+      'Register',
+    ],
+    ['token: 401 (https://x.example/token)', 'Compare "client_id"'],
+    ['token: 400 unauthorized_client, "not allowed" (https://x.example/token)', 'Compare "client_id"'],
+    [
+      'token: 200, an encrypted id_token (https://x.example/token)',
+      'Compare the configuration here and at the provider',
+    ],
+    ['token: not sent, TypeError (https://x.example/token)', 'Look for the error in a function among the options'],
+    ['keys: 404 (https://x.example/jwks)', 'Compare the configuration here and at the provider'],
+    ['The client’s secret or key cannot be read', 'Check the function that returns it'],
+    ['The DPoP key cannot be read again; the previous key is used', 'Check the function that returns it'],
+    ['The cookie keys cannot be read again; the previous keys are used', 'Check the function that returns it'],
+    ['A cookie key is shorter than 32 characters', 'Check the function that returns it'],
+    ['The function "tenants" failed, so nobody of its provider can sign in', 'Look for the error in that function'],
+    ['onSignIn threw: what it was called with is not passed again', 'Look for the error in that function'],
+    ['A session record was written by a later release; it is not changed', 'Run one release'],
+    [
+      'A session record cannot be read: it was altered, or its key is not in "cookieKeys" any more. It is ignored',
+      'Run one release',
+    ],
+    [`${storeErrors.store_refused} (42501)`, 'Look up the code'],
+    [`${storeErrors.store_not_migrated} (42P01)`, 'Look up the code'],
+    [storeErrors.store_format_unknown, 'Run one release'],
+    ['The API of "notes" responds with its token in the header x-token: removed', 'Correct that API'],
+    ['TypeError in /bff/session', 'That is a bug'],
+  ])('knows a remedy: %s', (detail, remedy) => {
+    open().emit({ type: 'operator_error', detail })
+    expect(errors[0]).toContain(`. ${remedy}`)
+  })
+
+  it('tells endpoints of the same name apart, and no responses of one', () => {
+    const log = open()
+    for (const host of ['x', 'y'])
+      for (const status of [500, 502])
+        log.emit({ type: 'provider_unavailable', detail: `token: ${status} (https://${host}.example/token)` })
+    expect(errors).toHaveLength(2)
+    log.flush()
+    expect(errors).toHaveLength(4)
+    expect(errors[2]).toContain('token: 502 (https://x.example/token)')
   })
 
   it('links to nothing else', () => {
