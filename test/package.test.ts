@@ -7,7 +7,7 @@ import { describe, expect, inject, it } from 'vitest'
 
 /** What each subpath exports at run time. The surface grows on purpose: here first. */
 const exported: Record<string, readonly string[]> = {
-  sallyport: ['SallyportError', 'createAuth', 'isSallyportError'],
+  sallyport: ['SallyportError', 'createAuth', 'isSallyportError', 'requireAuth'],
   'sallyport/countdown': ['watchCountdown'],
   'sallyport/browser-only': ['SallyportError', 'createBrowserOnlyAuth', 'isSallyportError'],
   'sallyport/react': ['AuthProvider', 'RequireAuth', 'useAuth', 'useUser'],

@@ -8,6 +8,7 @@ import type { Auth, AuthOptions, Session } from './types.js'
 export * from '../protocol/claims.js'
 export type { SessionResponse, SignedOutReason } from '../protocol/session.js'
 export type { AuthErrorCode, EagerErrorCode } from './errors.js'
+export { type RouteArguments, type RouteAuthOptions, requireAuth } from './require-auth.js'
 export type { SignInErrorCode } from './sign-in-errors.js'
 export type { StepUpErrorCode } from './step-up-errors.js'
 export type {

@@ -1,46 +1,15 @@
-import { act, Component, createElement, type ReactNode, StrictMode, Suspense, use } from 'react'
+import { act, createElement, Suspense, use } from 'react'
 import { createRoot, hydrateRoot } from 'react-dom/client'
 import { renderToString } from 'react-dom/server'
-import { type Auth, SallyportError, type Session } from 'sallyport'
+import type { Auth } from 'sallyport'
 import { AuthProvider, RequireAuth, useAuth, useUser } from 'sallyport/react'
 import { createTestAuth } from 'sallyport/testing/auth'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { world } from '../world.js'
-import { assigned, load, signedIn } from './page.js'
+import { describe, expect, it, vi } from 'vitest'
+import { load, signedIn } from './page.js'
+import { Boundary, container, render, text, unmounts } from './react.js'
 
 const alice = { sub: 'alice', name: 'Alice Adams' }
 const h = createElement
-
-let container: HTMLElement
-const unmounts: Array<() => void> = []
-beforeEach(() => {
-  Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true })
-  container = document.createElement('div')
-  document.body.replaceChildren(container)
-})
-afterEach(() => {
-  for (const unmount of unmounts.splice(0)) act(unmount)
-})
-
-/** Shows the error that came up to it. */
-class Boundary extends Component<{ children?: ReactNode }> {
-  override state: { error?: Error } = {}
-  static getDerivedStateFromError = (error: Error) => ({ error })
-  override render(): ReactNode {
-    return this.state.error ? `caught ${this.state.error.message}` : this.props.children
-  }
-}
-
-function render(auth: Auth<unknown>, children: ReactNode, { strict = false } = {}) {
-  // A caught error is logged by React itself.
-  const root = createRoot(container, { onCaughtError: () => {} })
-  unmounts.push(() => root.unmount())
-  const tree = h(AuthProvider, { auth }, h(Boundary, null, children))
-  act(() => root.render(strict ? h(StrictMode, null, tree) : tree))
-  return root
-}
-
-const text = () => container.textContent
 
 const Probe = ({ seen }: { seen: unknown[] }) => `${seen.push(useAuth())}`
 
@@ -136,81 +105,5 @@ describe('on a server', () => {
     unmounts.push(() => root.unmount())
     expect(text()).toBe('signed-in Alice Adams')
     expect(complaints).toEqual([])
-  })
-})
-
-describe('RequireAuth', () => {
-  const guarded = (more: Parameters<typeof RequireAuth>[0] = {}) =>
-    h(RequireAuth, { fallback: 'one moment', ...more }, h(Who))
-
-  it('shows its children to whoever is signed in, and mounts them for nobody else', () => {
-    const auth = createTestAuth<unknown>({ status: 'pending' })
-    renders = 0
-    render(auth, guarded())
-    expect([text(), renders, auth.calls.login]).toEqual(['one moment', 0, []])
-    act(() => auth.set({ status: 'unavailable', error: new SallyportError('backend_unavailable', 'down') }))
-    expect([text(), renders, auth.calls.login]).toEqual(['one moment', 0, []])
-    act(() => auth.set({ status: 'signed-in', user: alice, expiresAt: null }))
-    expect(text()).toBe('signed-in Alice Adams')
-  })
-
-  it.each(['none', 'expired', 'revoked', 'refresh_lost', 'user_changed'] as const)(
-    'leaves to sign in whoever is not (%s), once in StrictMode too, with the options that were given',
-    async (reason) => {
-      const it = await world()
-      const { auth } = load(it.tab, {}, it)
-      const test = createTestAuth<unknown>({ status: 'signed-out' })
-      test.set({ status: 'signed-out', reason })
-      render({ ...test, session: test.session, login: auth.login }, guarded({ login: { login_hint: 'alice' } }), {
-        strict: true,
-      })
-      await vi.waitFor(() => expect(assigned).toHaveLength(1))
-      await new Promise((resolve) => setTimeout(resolve, 50))
-      expect(assigned).toHaveLength(1)
-      expect(assigned[0]).toContain('login_hint=alice')
-      expect(text()).toBe('one moment')
-    },
-  )
-
-  it('does not undo a sign-out', () => {
-    const auth = createTestAuth<unknown>({ user: alice })
-    render(auth, guarded())
-    act(() => auth.set({ status: 'signed-out', reason: 'logged_out' }))
-    expect([text(), auth.calls.login]).toEqual(['one moment', []])
-  })
-
-  it('shows what was given for whoever is signed out, and does not leave', () => {
-    const auth = createTestAuth<unknown>()
-    render(auth, guarded({ signedOut: 'please sign in' }))
-    expect([text(), auth.calls.login]).toEqual(['please sign in', []])
-  })
-
-  it.each([
-    [
-      'of a sign-in',
-      (auth: ReturnType<typeof createTestAuth<unknown>>, error: SallyportError) => {
-        auth.set({ status: 'signed-out', reason: 'callback_failed', error } as Session<unknown>)
-      },
-    ],
-    [
-      'of login()',
-      (auth: ReturnType<typeof createTestAuth<unknown>>, error: SallyportError) => {
-        auth.login = () => Promise.reject(error)
-      },
-    ],
-  ])('throws the error %s to the boundary above, instead of trying again', async (_, arrange) => {
-    const auth = createTestAuth<unknown>()
-    const error = new SallyportError('authorization_error', 'no')
-    arrange(auth, error)
-    await act(async () => void render(auth, guarded()))
-    expect(text()).toBe('caught no')
-    expect(auth.calls.login).toEqual([])
-  })
-
-  it('goes on when the back-forward cache brings the page back', async () => {
-    const auth = createTestAuth<unknown>()
-    auth.login = () => Promise.reject(new SallyportError('cancelled', 'back'))
-    await act(async () => void render(auth, guarded()))
-    expect(text()).toBe('one moment')
   })
 })
