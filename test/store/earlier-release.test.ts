@@ -34,6 +34,19 @@ function inTurn<Engine extends object>(...engines: readonly Engine[]): Engine {
   })
 }
 
+/** The ledger of 0.2.0, called as that of this release: it took the tenant first. */
+function inGrammarOfNow(earlier: Ledger): Ledger {
+  const { read, holds } = earlier as unknown as {
+    read(tenant: string, line: Parameters<Ledger['read']>[0], at?: number): ReturnType<Ledger['read']>
+    holds(tenant: string, subject: string): ReturnType<Ledger['holds']>
+  }
+  return {
+    ...earlier,
+    read: (line, { tenant, at }) => (at === undefined ? read(tenant, line) : read(tenant, line, at)),
+    holds: (subject, { tenant }) => holds(tenant, subject),
+  }
+}
+
 interface Both {
   store: RecordStore
   ledger: Ledger
@@ -53,7 +66,7 @@ const engines: Record<string, () => Promise<Both>> = {
     const given = options as unknown as RedisStoreOptions
     return {
       store: inTurn(then.redisStore(given), redisStore(given)),
-      ledger: inTurn(then.redisLedger(given), redisLedger(given)),
+      ledger: inTurn(inGrammarOfNow(then.redisLedger(given)), redisLedger(given)),
     }
   },
   'PostgreSQL, which this release has migrated last': () => postgres((then, now) => [then, now]),
@@ -78,7 +91,7 @@ async function postgres(order: (then: Migrated[], now: Migrated[]) => readonly M
   const old = [then.postgresStore(given), then.postgresLedger(given)] as const
   const own = [postgresStore(given), postgresLedger(given)] as const
   for (const parts of order([...old], [...own])) for (const part of parts) await part.migrate()
-  return { store: inTurn(old[0], own[0]) as RecordStore, ledger: inTurn(old[1], own[1]) as Ledger }
+  return { store: inTurn(old[0], own[0]) as RecordStore, ledger: inTurn(inGrammarOfNow(old[1]), own[1]) }
 }
 
 describe.each(Object.entries(engines))('0.2.0 and this release in turn, on one %s', (_, open) => {
