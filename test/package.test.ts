@@ -247,7 +247,7 @@ describe('the packed package', () => {
       import { createBff } from 'sallyport/bff'
       const key = () => crypto.randomUUID() + crypto.randomUUID()
       const bff = createBff({ issuer: 'https://login.example.net', client_id: 'notes', client_secret: key(), cookieKeys: [key()],
-        baseUrl: 'https://app.example.com', mode: 'proxy', routes: { notes: { upstream: 'https://api.example.com/v1' } } })
+        baseUrl: 'https://app.example.com', mode: 'proxy', routes: { notes: { upstream: 'https://api.example.com/v1' } }, log: false })
       const headers = { 'Sallyport-CSRF': '1' }
       for (const path of ['%c0%ae/x', '?a=%c0%ae', '%C3%A9/x', '?a=%C3%A9'])
         console.log((await bff.fetch(new Request('https://app.example.com/bff/api/notes/' + path, { headers }))).status)`
