@@ -82,7 +82,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const react = buildPage({
     root: join(folder, 'react'),
     base: '/react/',
-    views: ['callback'],
+    views: ['callback', 'account', 'goodbye'],
     ...(options.react && { alias: options.react }),
   })
   const app = createLoopbackServer('localhost', port)
@@ -121,7 +121,12 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       ...options.bff,
     }
     const redirect_uris = [`${app.origin}/callback`, `${app.origin}/react/callback`]
-    const started = await startBackend(instances, options.store ?? {}, { redirect_uris, ...settings })
+    const post_logout_redirect_uris = [`${app.origin}/`, `${app.origin}/react/goodbye`]
+    const started = await startBackend(instances, options.store ?? {}, {
+      redirect_uris,
+      post_logout_redirect_uris,
+      ...settings,
+    })
     backends.push(started)
     const proxy = await startBackend(1, options.store ?? {}, {
       ...settings,

@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Demo, startDemo } from '../../demo/server/index.js'
 import { launchBrowser } from './browser.js'
-import { button, signIn } from './visitor.js'
+import { authenticate, button, signIn } from './visitor.js'
 
 let browser: Browser
 let folder: string
@@ -35,7 +35,7 @@ describe.each(['19', '18'])('the example in React %s', (version) => {
   })
   afterAll(() => demo?.close())
 
-  async function open(): Promise<{ page: Page; problems: string[]; asked: string[] }> {
+  async function open(path = ''): Promise<{ page: Page; problems: string[]; asked: string[] }> {
     const context = await browser.newContext()
     const page = await context.newPage()
     const problems: string[] = []
@@ -46,7 +46,7 @@ describe.each(['19', '18'])('the example in React %s', (version) => {
       const { pathname } = new URL(request.url())
       if (pathname.startsWith('/bff')) asked.push(pathname)
     })
-    await page.goto(`${demo.url}/react/`)
+    await page.goto(`${demo.url}/react/${path}`)
     return { page, problems, asked }
   }
 
@@ -69,6 +69,53 @@ describe.each(['19', '18'])('the example in React %s', (version) => {
     await button(other, 'Sign out').click()
     await button(page, 'Sign in').waitFor({ timeout: 1000 })
     expect(problems).toEqual([])
+  })
+
+  it('leads from a route that needs a user to the provider and back, with titles, and out to the page that was chosen', async () => {
+    const { page, problems } = await open('account')
+    await page.waitForURL(`${demo.issuer}/**`)
+    await authenticate(page, demo)
+    await button(page, 'Allow').click()
+    await page.getByRole('heading', { name: 'Your account' }).waitFor()
+    expect(page.url()).toBe(`${demo.url}/react/account`)
+    await page.waitForFunction(() => document.title === 'Your account · Fieldnotes in React')
+    await page.getByText('alice@').waitFor()
+    await page.getByRole('link', { name: 'Fieldnotes in React' }).click()
+    await page.waitForFunction(() => document.title === 'Your notes · Fieldnotes in React')
+    await page.goBack()
+    await page.getByRole('heading', { name: 'Your account' }).waitFor()
+    const out = page.waitForURL(`${demo.url}/react/goodbye`)
+    await button(page, 'Sign out').click()
+    await out
+    await page.getByRole('heading', { name: 'You are signed out' }).waitFor()
+    expect([page.url(), await page.title()]).toEqual([`${demo.url}/react/goodbye`, 'Signed out · Fieldnotes in React'])
+    expect(problems).toEqual([])
+  })
+
+  it('says what happened and what to do: signed out elsewhere, refused at the provider, a backend out of reach', async () => {
+    const { page } = await open()
+    await signIn(page, demo)
+    await page.getByRole('link', { name: 'Alice Liddell' }).click()
+    await page.getByRole('heading', { name: 'Your account' }).waitFor()
+    const other = await page.context().newPage()
+    await other.goto(demo.url)
+    await button(other, 'Sign out').click()
+    await page.getByRole('heading', { name: 'You have signed out' }).waitFor()
+    expect(page.url()).toBe(`${demo.url}/react/account`)
+    await other.waitForURL(`${demo.url}/`)
+    await other.close()
+    await button(page, 'Sign in again').click()
+    await page.waitForURL(`${demo.issuer}/**`)
+    await button(page, 'Cancel and go back').click()
+    await page.getByRole('heading', { name: 'You did not finish signing in' }).waitFor()
+    expect(page.url()).toBe(`${demo.url}/react/account`)
+    await page.route('**/bff/**', (route) => route.abort())
+    await page.goto(`${demo.url}/react/account`)
+    await page.getByRole('heading', { name: 'We cannot reach the server' }).waitFor()
+    await page.unroute('**/bff/**')
+    await page.waitForTimeout(1100)
+    await button(page, 'Try again').click()
+    await page.waitForURL(`${demo.issuer}/**`)
   })
 
   it('shows a sign-in that came to nothing, and tries no other one by itself', async () => {

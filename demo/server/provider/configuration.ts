@@ -41,7 +41,7 @@ export const configuration = (
       client_name: settings.appName,
       // The redirect URIs of the pages, and of the backend in proxy mode.
       redirect_uris: ['/callback', '/react/callback', '/proxy/callback'].map((path) => settings.appUrl + path),
-      post_logout_redirect_uris: [`${settings.appUrl}/`],
+      post_logout_redirect_uris: ['/', '/react/goodbye'].map((path) => settings.appUrl + path),
       grant_types: ['authorization_code', 'refresh_token'],
       id_token_signed_response_alg: 'ES256',
     },
