@@ -28,4 +28,19 @@ describe('budgets in memory', () => {
     time += 1
     await expect(ledger.start(hold)).rejects.toMatchObject({ code: 'hold_unknown' })
   })
+
+  it('know for a day what was settled, however late that was', async () => {
+    let time = 1_790_000_000
+    const ledger = memoryLedger({ now: () => time })
+    const lines = [{ subject: 'user:alice', window: 'total', limit: 10 }] as const
+    const hold = { tenant: 'acme', id: 'one', lines, amount: 10 }
+    await ledger.reserve({ ...hold, ttl: 60 })
+    time += 5 * 86_400
+    expect(await ledger.settle(hold, 25)).toEqual({ overrun: 15 })
+    time += 86_400 - 1
+    expect(await ledger.settle(hold, 25)).toEqual({ overrun: 15 })
+    expect(await ledger.read(lines[0], { tenant: 'acme' })).toMatchObject({ committed: 25, held: 0 })
+    time += 1
+    await expect(ledger.settle(hold, 25)).rejects.toMatchObject({ code: 'hold_unknown' })
+  })
 })

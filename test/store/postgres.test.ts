@@ -192,6 +192,25 @@ describe('a ledger that is full of what is over', () => {
     expect(await rows('holds', "tenant = 'acme'")).toBe(MANY - 100)
   })
 
+  test('knows for a day what was settled, however late that was', async () => {
+    const { ledger, beside, name } = await fresh()
+    const hold = {
+      tenant: 'acme',
+      id: 'late',
+      lines: [{ subject: 'agent:a', window: 'total', limit: 10 }],
+      amount: 10,
+    } as const
+    await ledger.reserve({ ...hold, ttl: 60 })
+    const pass = (time: string) => beside.query(`update "${name}_holds" set until = until - interval '${time}'`)
+    await pass('5 days')
+    expect(await ledger.settle(hold, 25)).toEqual({ overrun: 15 })
+    await pass('23 hours')
+    expect(await ledger.settle(hold, 25)).toEqual({ overrun: 15 })
+    expect(await ledger.read(hold.lines[0], { tenant: 'acme' })).toMatchObject({ committed: 25, held: 0 })
+    await pass('1 hour')
+    await expect(ledger.settle(hold, 25)).rejects.toMatchObject({ code: 'hold_unknown' })
+  })
+
   test('has forgotten a hold in time, though its row is still there', async () => {
     const { ledger, beside, name } = await full()
     await beside.query(`update "${name}_holds" set until = until - interval '2 days' where id = 'old 1'`)

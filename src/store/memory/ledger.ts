@@ -28,6 +28,8 @@ interface HoldState {
   state: 'open' | 'ended' | 'released' | 'settled'
   started: boolean
   overrun: number
+  /** Epoch seconds. */
+  settledAt: number
 }
 
 interface Account {
@@ -94,8 +96,10 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
     prune(at)
     const key = keyOf(hold)
     const held = open.get(key) ?? endedHolds.get(key)
-    const kept = held?.state === 'settled' ? SETTLED_KEPT : HOLD_KEPT
-    return held && at < held.until + kept ? held : undefined
+    if (!held) return undefined
+    const { until, settledAt } = held
+    const forgottenAt = held.state === 'settled' ? Math.max(until, settledAt) + SETTLED_KEPT : until + HOLD_KEPT
+    return at < forgottenAt ? held : undefined
   }
 
   function find(hold: Hold): HoldState {
@@ -121,6 +125,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
         state: 'open',
         started: false,
         overrun: 0,
+        settledAt: 0,
       }
       for (const one of held.accounts) one.held += hold.amount
       open.add(keyOf(hold), held)
@@ -149,6 +154,7 @@ export function memoryLedger(options: MemoryOptions = {}): Ledger {
       const taken = held.state === 'open' || (held.state === 'ended' && held.started) ? held.hold.amount : 0
       const charged = held.state === 'ended' && held.started ? held.hold.amount : 0
       close(held, 'settled', actual - charged)
+      held.settledAt = now()
       held.overrun = Math.max(
         0,
         ...held.hold.lines.map(({ limit = Number.POSITIVE_INFINITY }, index) => {

@@ -203,7 +203,7 @@ export function ledgerSchema(prefix: string): {
          into above from unnest(hold.subjects, hold.windows, p_limits) as given(subject, name, most)
          join ${budgets} as budget on ${accounts} where given.most is not null;
          above := coalesce(above, 0);
-         update ${holds} set state = 'settled', overrun = above where ${thisHold};
+         update ${holds} set state = 'settled', overrun = above, until = greatest(until, clock_timestamp()) where ${thisHold};
          ${answer('1', '0, above')}`,
       ),
 
