@@ -1,3 +1,4 @@
+import { withCallbackWarning } from '../client/callback-warning.js'
 import { authCalls } from '../client/validation.js'
 import type { RegisteredClaims } from '../protocol/claims.js'
 import { validate, validated } from '../protocol/validate.js'
@@ -11,5 +12,5 @@ export function createBrowserOnlyAuth<Claims = RegisteredClaims>(
   options: BrowserOnlyAuthOptions<Claims>,
 ): Auth<Claims> {
   validate('createBrowserOnlyAuth', browserOnlyOptions, options)
-  return validated('auth', create(options), authCalls)
+  return withCallbackWarning(validated('auth', create(options), authCalls), options)
 }

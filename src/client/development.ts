@@ -1,5 +1,6 @@
 import type { RegisteredClaims } from '../protocol/claims.js'
 import { validate, validated } from '../protocol/validate.js'
+import { withCallbackWarning } from './callback-warning.js'
 import { createAuth as create } from './index.js'
 import type { Auth, AuthOptions } from './types.js'
 import { authCalls, authOptions } from './validation.js'
@@ -12,5 +13,5 @@ export * from './index.js'
  */
 export function createAuth<Claims = RegisteredClaims>(options: AuthOptions<Claims> = {}): Auth<Claims> {
   validate('createAuth', authOptions, options)
-  return validated('auth', create(options), authCalls)
+  return withCallbackWarning(validated('auth', create(options), authCalls), options)
 }

@@ -3,7 +3,7 @@ import {
   createElement,
   type ReactNode,
   useContext,
-  useEffect,
+  useInsertionEffect,
   useMemo,
   useSyncExternalStore,
 } from 'react'
@@ -27,7 +27,8 @@ const isCallback = () => /[?&]state=/.test(location.search)
  * has just come back from the provider, it finishes the sign-in: a router without a route for `redirect_uri` mounts nothing that would.
  */
 export function AuthProvider({ auth, children }: AuthProviderProps): ReactNode {
-  useEffect(() => {
+  // Before the effects of the components below: a router may replace the URL there (`<Navigate>`), and the code would be gone.
+  useInsertionEffect(() => {
     if (isCallback()) auth.ready()
   }, [auth])
   return createElement(Context.Provider, { value: auth }, children)

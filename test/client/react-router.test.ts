@@ -1,10 +1,14 @@
 import { act, createElement as h } from 'react'
 import {
+  BrowserRouter,
   createBrowserRouter,
   type LoaderFunctionArgs,
+  Navigate,
   Outlet,
+  Route,
   type RouteObject,
   RouterProvider,
+  Routes,
   useLoaderData,
   useRouteError,
 } from 'react-router'
@@ -27,6 +31,7 @@ function routerOf(routes: RouteObject[], options = {}) {
   return router
 }
 
+const elsewhere = { path: '*', element: h(Navigate, { to: '/', replace: true }) }
 const notes = { path: '/notes', element: h(RequireAuth, { fallback: 'one moment' }, h(Who)) }
 
 describe('createBrowserRouter without a route for the callback', () => {
@@ -52,6 +57,18 @@ describe('createBrowserRouter without a route for the callback', () => {
     expect(location.pathname + location.search).toBe('/notes?x=1')
     expect(asked.filter((path) => path === '/bff/token')).toHaveLength(mode === 'proxy' ? 0 : 1)
     expect(it.as.grants.authorization_code).toBe(1)
+  })
+
+  it.each([
+    ['createBrowserRouter', () => h(RouterProvider, { router: routerOf([notes, elsewhere]) })],
+    ['BrowserRouter', () => h(BrowserRouter, null, h(Routes, null, h(Route, notes), h(Route, elsewhere)))],
+  ])('signs in although a route for all other paths of %s replaces the URL at once', async (_, router) => {
+    const it = await atCallback()
+    const { auth, events } = load(it.tab, {}, it)
+    render(auth, router(), { strict: true })
+    await shows('notes of Alice Adams')
+    expect(location.pathname + location.search).toBe('/notes?x=1')
+    expect(events.map(({ type }) => type)).toEqual(['signed_in'])
   })
 
   it('asks nobody on any other page, until a component reads the session', async () => {
