@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Demo, startDemo } from '../../demo/server/index.js'
 import { launchBrowser } from './browser.js'
-import { authenticate, button, signIn } from './visitor.js'
+import { authenticate, button, signIn, signOut } from './visitor.js'
 
 let browser: Browser
 let folder: string
@@ -99,10 +99,9 @@ describe.each(['19', '18'])('the example in React %s', (version) => {
     await page.getByRole('heading', { name: 'Your account' }).waitFor()
     const other = await page.context().newPage()
     await other.goto(demo.url)
-    await button(other, 'Sign out').click()
+    await signOut(other, demo)
     await page.getByRole('heading', { name: 'You have signed out' }).waitFor()
     expect(page.url()).toBe(`${demo.url}/react/account`)
-    await other.waitForURL(`${demo.url}/`)
     await other.close()
     await button(page, 'Sign in again').click()
     await page.waitForURL(`${demo.issuer}/**`)
