@@ -7,6 +7,7 @@ import { createMemoryIndex } from './indexes.js'
 import { createSweep } from './sweep.js'
 
 interface StoredRecord extends Stored {
+  readonly id: RecordId
   /** Epoch seconds; `Infinity` without a ttl. */
   readonly until: number
   /** Its index entries: they are removed with it. */
@@ -54,7 +55,7 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
     const known = (entry: IndexEntry) => earlier.some((one) => one.index === entry.index && one.value === entry.value)
     const fresh = earlier.length ? index.filter((entry) => !known(entry)) : index
     for (const entry of fresh) indexes.add(entry, key)
-    records.set(key, { value, version: ++versions, until, index: fresh.length ? [...earlier, ...fresh] : earlier })
+    records.set(key, { id, value, version: ++versions, until, index: fresh.length ? [...earlier, ...fresh] : earlier })
     sweepSome(SWEEP_STEPS)
   }
 
@@ -79,10 +80,11 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
       const ids: RecordId[] = []
       let more = false
       for (const key of indexes.under(index, value, after)) {
-        if (!read(key)) continue
+        const held = read(key)
+        if (!held) continue
         more = ids.length === size
         if (more) break
-        ids.push(idOf(key))
+        ids.push(held.id)
       }
       const last = ids.at(-1)
       return { ids, ...(last && more && { cursor: writeCursor(last) }) }
@@ -99,9 +101,3 @@ export function memoryStore(options: MemoryOptions = {}): RecordStore {
 
 // `join` makes a flat string. A template makes a rope, which is slower to read letter by letter.
 const keyOf = ({ partition, kind, id }: RecordId): string => [partition, kind, id].join('\n')
-
-/** No part of an id contains a control character. */
-function idOf(key: string): RecordId {
-  const [partition = '', kind = '', id = ''] = key.split('\n')
-  return { kind, partition, id }
-}
