@@ -2,8 +2,9 @@ import type { RegisteredClaims } from '../protocol/claims.js'
 import { validate, validated } from '../protocol/validate.js'
 import { withCallbackWarning } from './callback-warning.js'
 import { createAuth as create } from './index.js'
+import { type RouteAuthOptions, requireAuth as requireUser } from './require-auth.js'
 import type { Auth, AuthOptions } from './types.js'
-import { authCalls, authOptions } from './validation.js'
+import { authCalls, authOptions, routeAuthOptions } from './validation.js'
 
 export * from './index.js'
 
@@ -14,4 +15,10 @@ export * from './index.js'
 export function createAuth<Claims = RegisteredClaims>(options: AuthOptions<Claims> = {}): Auth<Claims> {
   validate('createAuth', authOptions, options)
   return withCallbackWarning(validated('auth', create(options), authCalls), options)
+}
+
+/** The same, with its options validated. */
+export function requireAuth<Claims = RegisteredClaims>(auth: Auth<Claims>, options: RouteAuthOptions = {}) {
+  validate('requireAuth', routeAuthOptions, options)
+  return requireUser(auth, options)
 }

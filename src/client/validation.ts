@@ -17,6 +17,7 @@ import {
 } from '../protocol/shape.js'
 import { asyncCall, call } from '../protocol/validate.js'
 import { fetchInit, fetchInput } from '../protocol/web-checks.js'
+import type { RouteAuthOptions } from './require-auth.js'
 import type {
   Api,
   AuthOptions,
@@ -68,6 +69,8 @@ const login = object<LoginOptions>({
   authorization_details: optional(list(authorizationDetail)),
   params: optional(mapOf(anyText)),
 })
+
+export const routeAuthOptions = object<RouteAuthOptions>({ login: optional(login) })
 
 export const authCalls = {
   subscribe: call(['listener', func]),

@@ -32,7 +32,7 @@ import { bffOptions } from '../../src/bff/validation.js'
 import * as browserOnly from '../../src/browser-only/development.js'
 import { browserOnlyOptions } from '../../src/browser-only/validation.js'
 import * as page from '../../src/client/development.js'
-import { apis, authOptions } from '../../src/client/validation.js'
+import { apis, authOptions, routeAuthOptions } from '../../src/client/validation.js'
 import { clientCertificateOptions } from '../../src/guard/client-certificate.js'
 import { guardCheck, guardOptions } from '../../src/guard/guard.js'
 import { accessTokenOptions } from '../../src/guard/options.js'
@@ -86,7 +86,18 @@ export const exported: readonly (readonly [
   module: Readonly<Record<string, unknown>>,
   Readonly<Record<string, Exported>>,
 ])[] = [
-  [page, { createAuth: options(optional(authOptions)) }],
+  [
+    page,
+    {
+      createAuth: options(optional(authOptions)),
+      requireAuth: {
+        parameters: [
+          ['auth', anything()],
+          ['options', optional(routeAuthOptions)],
+        ],
+      },
+    },
+  ],
   [browserOnly, { createBrowserOnlyAuth: options(browserOnlyOptions) }],
   [
     bff,

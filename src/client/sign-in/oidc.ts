@@ -94,7 +94,8 @@ export async function createRequest(request: SignInRequest): Promise<URLSearchPa
 /** Reads and removes the record of a `state`. Throws what oidc-client-ts throws if there is none. */
 export async function takeRecord(id: string): Promise<SignInRecord> {
   const { data, code_verifier = '' } = await SigninState.fromStorageString((await openStore().remove(id)) ?? '')
-  return { ...(data as SignInReturn), state: id, code_verifier }
+  const { returnTo, at, appState } = data as SignInReturn
+  return { returnTo, at, appState, state: id, code_verifier }
 }
 
 /** Removes all our records, where the storage is full. */
