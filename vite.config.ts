@@ -53,7 +53,7 @@ export default defineConfig(({ mode }) => ({
             'test/{package,size,recipes}.test.ts',
           ],
           env: { FULL: mode === 'full' ? '1' : '' },
-          testTimeout: 20_000,
+          testTimeout: 60_000,
         },
       },
       {
@@ -62,6 +62,7 @@ export default defineConfig(({ mode }) => ({
           name: 'page',
           environment: './test/client/environment.ts',
           setupFiles: ['test/setup.ts'],
+          testTimeout: 60_000,
           include: ['test/client/**/*.test.ts', ...(mode === 'full' ? ['test/releases/page.test.ts'] : [])],
         },
       },

@@ -4,7 +4,9 @@ import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 
-const { PRIORITY_NORMAL, PRIORITY_BELOW_NORMAL } = constants.priority
+const { PRIORITY_NORMAL } = constants.priority
+/** A third of the processor time, where others want it, too. */
+const PRIORITY_LOWER = 5
 const reports = 'test-results/reports'
 
 const given = process.argv.slice(2)
@@ -30,7 +32,7 @@ async function all() {
   rmSync(reports, { recursive: true, force: true })
   // Tests of stores and browsers mostly wait; the others compute, with the processor time that is left.
   const waiting = part('waiting', ['store', 'e2e', ...(full ? ['runtimes'] : [])], PRIORITY_NORMAL)
-  const computing = part('computing', ['unit', 'page', 'package'], PRIORITY_BELOW_NORMAL)
+  const computing = part('computing', ['unit', 'page', 'package'], PRIORITY_LOWER)
   const codes = await Promise.all([waiting, computing])
   codes.push(await vitest([`--merge-reports=${reports}`, '--reporter=./test/cases-reporter.ts']))
   return Math.max(...codes)
