@@ -53,7 +53,7 @@ export default defineConfig(({ mode }) => ({
             'test/{package,size,recipes}.test.ts',
           ],
           env: { FULL: mode === 'full' ? '1' : '' },
-          testTimeout: 60_000,
+          testTimeout: mode === 'full' ? 300_000 : 60_000,
         },
       },
       {

@@ -202,7 +202,7 @@ describe.each(kinds)('a file vault, %s', (kind, keys) => {
     expect(await open().read('vendor')).toBeDefined()
     await open().delete('vendor')
     expect(readdirSync(directory)).toEqual([])
-  }, 60_000)
+  }, 300_000)
 })
 
 const kidIn = (sealed: string) => JSON.parse(`${Buffer.from(sealed.split('.')[0] ?? '', 'base64url')}`).kid
