@@ -3,11 +3,11 @@ import type { RealProvider } from './real-network.js'
 
 /**
  * The handler's own tests in one file, for runtimes that vitest does not run in: its runner and its matchers are there, its
- * process is not. Those that need a Node server of their own stay with Node.
+ * process is not. Those that need a server or the files of Node stay with Node.
  */
 const files = import.meta.glob<unknown>([
   '../bff/*.test.ts',
-  '!../bff/{faults,flood,opentelemetry,protocol}.test.ts',
+  '!../bff/{faults,flood,mistakes,opentelemetry,operator-log,protocol}.test.ts',
   '../crypto/certificate.test.ts',
 ])
 
