@@ -2,7 +2,7 @@ import { isTemporaryStatus } from '../provider/failures/failure.js'
 import type { BffEvent } from './events.js'
 
 /** A line for the console. `subject`: of one subject, at most one line is printed in a minute. */
-export interface OperatorLine {
+interface OperatorLine {
   readonly subject: string
   readonly text: string
 }

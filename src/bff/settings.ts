@@ -19,7 +19,7 @@ import { type WatchedStore, watchStore } from './store/watched-store.js'
 import { bffOptions } from './validation.js'
 
 /** {@link ProviderOptions}, validated, with defaults. */
-export interface ProviderClient extends Client {
+interface ProviderClient extends Client {
   endSessionParams: Readonly<Record<string, string>>
 }
 

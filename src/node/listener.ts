@@ -100,4 +100,4 @@ export function isPlainTarget(target: string): boolean {
 const visible = /^[!-"$-~]*$/
 
 /** The peer of the socket: address and client certificate. */
-export const peerOf = ({ socket }: IncomingMessage) => peerOfSocket(socket)
+const peerOf = ({ socket }: IncomingMessage) => peerOfSocket(socket)

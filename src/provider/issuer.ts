@@ -15,8 +15,6 @@ export type Tenants =
   | readonly string[]
   | ((tid: string, claims: Readonly<Record<string, unknown>>) => boolean | Promise<boolean>)
 
-export type Issuer = ReturnType<typeof createIssuer>
-
 /** The issuer of a provider: one, or that of any tenant. */
 export function createIssuer({ issuer, tenants }: { issuer: string; tenants?: Tenants | undefined }) {
   const template = isTemplate(issuer)

@@ -5,7 +5,7 @@
 const canonical = (resource: string): string => resource.replace(/^(https?:\/\/[^/?#]+)(?=\?|$)/i, '$1/')
 
 /** Whether two resource indicators, or audiences, are the same. @see RFC 8707 section 2, RFC 7519 section 2 (StringOrURI) */
-export const isSameResource = (one: unknown, other: unknown): boolean =>
+const isSameResource = (one: unknown, other: unknown): boolean =>
   one === other || (typeof one === 'string' && typeof other === 'string' && canonical(one) === canonical(other))
 
 /** Whether one of the members of `aud` is one of the accepted audiences. @see RFC 7519 section 4.1.3 */

@@ -3,7 +3,7 @@ import type { Client } from './client.js'
 import { type PrivateKey, readPrivateKey } from './private-key.js'
 
 /** How this client authenticates. */
-export interface AuthenticationMethod extends Pick<Client, 'assertionAudience'> {
+interface AuthenticationMethod extends Pick<Client, 'assertionAudience'> {
   readonly clientAuthentication: Client['clientAuthentication'] | 'none'
 }
 
