@@ -1,8 +1,8 @@
 import { absoluteUrl } from './absolute-url.js'
 import type { Auth, AuthOptions } from './types.js'
 
-/** Milliseconds after which somebody should have looked at the response. */
-const PATIENCE = 3000
+/** Milliseconds within which the app should have called a function that finishes the sign-in. */
+const TIME_TO_FINISH = 3000
 
 /** The members of `auth` that finish a sign-in. */
 const finishing = /^(ready|subscribe|getToken|fetch)$/
@@ -23,20 +23,20 @@ export function withCallbackWarning<Claims>(
   const isCallback = () =>
     location.origin + location.pathname === redirect_uri && /(?=.*[?&]state=).*[?&](code|error)=/.test(location.search)
   if (!isCallback()) return auth
-  let looked = false
-  const look = (problem: string | false) => {
-    if (!looked && problem)
+  let decided = false
+  const decide = (problem: string | false) => {
+    if (!decided && problem)
       console.warn(`sallyport: the sign-in that came back to ${redirect_uri} is not finished: ${problem} ${remedy}`)
-    looked = true
+    decided = true
   }
   setTimeout(
-    look,
-    PATIENCE,
+    decide,
+    TIME_TO_FINISH,
     'nothing has called auth.ready(). A router without a route for "redirect_uri" mounts no component that does.',
   )
   return new Proxy(auth, {
     get(target, name) {
-      if (finishing.test(String(name))) look(!isCallback() && 'a router has replaced the URL before auth.ready().')
+      if (finishing.test(String(name))) decide(!isCallback() && 'a router has replaced the URL before auth.ready().')
       return Reflect.get(target, name)
     },
   })

@@ -19,7 +19,7 @@ export interface AuthProviderProps {
   children?: ReactNode
 }
 
-/** An authorization response in the URL, as far as this room can tell: `auth.ready()` looks at it in full. */
+/** An authorization response in the URL, as far as it can be told without `redirect_uri`: `auth.ready()` reads it in full. */
 const isCallback = () => /[?&]state=/.test(location.search)
 
 /**
