@@ -121,20 +121,15 @@ function Welcome() {
   )
 }
 
-export const Goodbye = () => (
+const Notice = ({ title }: { title: string }) => (
   <section className="hero">
-    <h1>You are signed out</h1>
+    <h1>{title}</h1>
     <p>
       <Link to="/">Back to the start</Link>
     </p>
   </section>
 )
 
-export const NotFound = () => (
-  <section className="hero">
-    <h1>There is nothing here</h1>
-    <p>
-      <Link to="/">Back to the start</Link>
-    </p>
-  </section>
-)
+export const Goodbye = () => <Notice title="You are signed out" />
+
+export const NotFound = () => <Notice title="There is nothing here" />
