@@ -1,11 +1,10 @@
-/** A provider’s place in a template for the id of a tenant, as Microsoft Entra ID writes it. */
+/** Stands for the id of a tenant in the issuer of many tenants, as Microsoft Entra ID writes it. */
 const PLACE = '{tenantid}'
 
 /** The id of a tenant is a GUID. There must be one spelling, because it is part of the issuer. */
-const GUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-export const isTenantId = (value: unknown): value is string =>
-  typeof value === 'string' && new RegExp(`^${GUID}$`).test(value)
+export const isTenantId = (value: unknown): value is string => typeof value === 'string' && GUID.test(value)
 
 /** Whether an issuer has a place for the id of a tenant. */
 export const isTemplate = (issuer: string): boolean => issuer.split(PLACE).length === 2
