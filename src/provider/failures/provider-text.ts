@@ -29,8 +29,7 @@ export function readable(text: unknown, sent: readonly string[] = []): string {
   // A value that is cut off would not be found.
   let known = text.length > MAX_SEARCHED ? text.slice(0, MAX_SEARCHED).replace(/\S*$/, '') : text
   for (const value of sent) if (value.length >= MIN_SECRET_LENGTH) known = known.replaceAll(value, MASK)
-  const masked = known
-    .replace(control, ' ')
+  const masked = oneLine(known)
     .replace(assignment, `$1${MASK}`)
     .replace(longRun, (run) => (looksRandom(run) ? MASK : run))
     .trim()
