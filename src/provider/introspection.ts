@@ -43,7 +43,6 @@ export function createIntrospectionRequest(settings: IntrospectionSettings) {
   /** @throws MetadataFailed */
   async function discoverMetadata(): Promise<oidc.ServerMetadata> {
     const asked: Endpoint & { url: string } = { name: 'metadata', url: issuer }
-    const refuse = (flaw: string) => new MetadataFailed(unreadable(asked, flaw))
     const fetchMetadata: oidc.CustomFetch = (url, init) => {
       asked.url = url
       return readDocument(url, init as RequestInit)
@@ -54,7 +53,8 @@ export function createIntrospectionRequest(settings: IntrospectionSettings) {
     })
     const metadata = config.serverMetadata()
     // http: is allowed on loopback only.
-    if (!isSafeUrl(metadata.introspection_endpoint)) throw refuse('no usable introspection_endpoint')
+    if (!isSafeUrl(metadata.introspection_endpoint))
+      throw new MetadataFailed(unreadable(asked, 'no usable introspection_endpoint'))
     return metadata
   }
 
