@@ -17,6 +17,7 @@ import { readTokenResponses } from './unvalidated-response.js'
 const METADATA_MAX_AGE = 3600
 /** Seconds until the next try after a failure. */
 const METADATA_RETRY = 60
+
 export type ProviderConfiguration = ReturnType<typeof createProviderConfiguration>
 
 /** A member of the metadata document. */

@@ -36,8 +36,8 @@ export function createProvider<Settings extends ProviderSettings>(
 
   /** Checks `iss` of an authorization response. @throws ProviderError `issuer_mismatch` @see RFC 9207 section 2.4 */
   async function requireIssuer(iss: string | undefined): Promise<void> {
-    const { authorization_response_iss_parameter_supported: required } = await metadata()
-    if (iss === undefined ? !required : issuer.matches(iss)) return
+    const { authorization_response_iss_parameter_supported: issRequired } = await metadata()
+    if (iss === undefined ? !issRequired : issuer.matches(iss)) return
     const named = iss === undefined ? 'has no "iss"' : `is from "${readable(iss)}"`
     const detail = `The authorization response ${named}, but the option "issuer" is "${settings.issuer}"`
     throw new ProviderError('issuer_mismatch', { detail })
