@@ -30,7 +30,7 @@ const addScope = 'Add offline_access to "scope"'
  * Where refresh tokens are to be had. `offline_access` is never added by itself: at Keycloak it makes another kind of session.
  * `[host or path of the issuer, remedy without offline_access, remedy with it]`
  */
-const providers: readonly [RegExp, without: string, beside: string][] = [
+const providers: readonly [RegExp, withoutScope: string, withScope: string][] = [
   [
     /\/realms\/[^/]+$/,
     'Switch on "Use refresh tokens" for this client in Keycloak (Advanced, OpenID Connect compatibility modes). Do not add offline_access: it makes an offline session, which ends neither with the session at Keycloak nor by an administrator’s sign-out',
@@ -58,12 +58,12 @@ const providers: readonly [RegExp, without: string, beside: string][] = [
   ],
 ]
 
-const other: readonly [without: string, beside: string] = [
+const other: readonly [withoutScope: string, withScope: string] = [
   `Allow refresh tokens for this client at the provider, and add offline_access to "scope" if it requires that (most do; Google and Keycloak do not)`,
   'Allow refresh tokens for this client at the provider. Some issue them only with consent: call login({ prompt: "consent" }) (OpenID Connect Core 1.0 section 11)',
 ]
 
-function remedyFor(issuer: string, asked: boolean): string {
-  const [, without, beside] = providers.find(([pattern]) => pattern.test(issuer)) ?? [undefined, ...other]
-  return asked ? beside : without
+function remedyFor(issuer: string, hasScope: boolean): string {
+  const [, withoutScope, withScope] = providers.find(([pattern]) => pattern.test(issuer)) ?? [undefined, ...other]
+  return hasScope ? withScope : withoutScope
 }
