@@ -86,10 +86,10 @@ export function createLogout(
   }
 
   /**
-   * Which of the configured URLs is requested: by a path of the page's origin, or by an absolute URL. `undefined`: no one is requested.
+   * Which of the configured URLs is requested: by a path of the page's origin, or by an absolute URL. `undefined`: none is requested.
    * `false`: another one.
    */
-  function returnTarget(request: PlainRequest, parameters: URLSearchParams): string | undefined | false {
+  function postLogoutTarget(request: PlainRequest, parameters: URLSearchParams): string | undefined | false {
     const [requested, ...more] = parameters.getAll('return_to')
     if (requested === undefined) return undefined
     const listed = listedUrl(requested, request.headers.get('origin') ?? origin, post_logout_redirect_uris)
@@ -138,7 +138,7 @@ export function createLogout(
       const everywhereRequested = wantsEverywhere(request)
       const parameters = new URL(request.url).searchParams
       const local = parameters.getAll('local').includes('true')
-      const target = returnTarget(request, parameters)
+      const target = postLogoutTarget(request, parameters)
       const refreshTokens = local ? 'keep' : 'revoke'
       const session = await sessions.read(request, false)
       const tokens = session.record && (await sessions.end(session, 'logged_out', refreshTokens))
