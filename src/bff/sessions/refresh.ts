@@ -139,10 +139,7 @@ export function createRefreshCoordinator(settings: Settings, providers: Provider
     return valid ? { type: 'token', token } : { type: 'unavailable', error, retryAfter }
   }
 
-  /**
-   * Stores the next generation. The writing is repeated while the store is down. `lost`: the provider has replaced the refresh token
-   * by one that cannot be used.
-   */
+  /** Stores the next generation. The writing is repeated while the store is down. */
   async function save(
     session: SessionWithTokens,
     replacement: Replacement,
